@@ -1,0 +1,2 @@
+//! The project's own chores: set-up, tests, tidy, benchmarks.
+fn main() {}
