@@ -1,2 +1,9 @@
 //! Decides what should be on the machine; plain data in, plain data out.
+//!
+//! The nouns: [`spec::Spec`] is what the file wants, facts are what was seen, a plan is what to do about
+//! the difference. Nothing here reads a file, starts a process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
+
+pub mod name;
+pub mod spec;
+pub mod units;
