@@ -5,5 +5,6 @@
 #![forbid(unsafe_code)]
 
 pub mod name;
+pub mod service;
 pub mod spec;
 pub mod units;
