@@ -4,7 +4,11 @@
 //! the difference. Nothing here reads a file, starts a process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod facts;
+pub mod layout;
 pub mod name;
+pub mod plan;
+pub mod secret;
 pub mod service;
 pub mod spec;
 pub mod units;

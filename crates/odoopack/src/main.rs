@@ -1,2 +1,7 @@
 //! Parses the command line, runs one command, returns its exit code.
+mod exec;
+mod failure;
+mod files;
+mod ui;
+
 fn main() {}
