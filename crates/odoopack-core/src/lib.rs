@@ -7,7 +7,9 @@
 pub mod facts;
 pub mod layout;
 pub mod name;
+pub mod odoo;
 pub mod plan;
+pub mod render;
 pub mod secret;
 pub mod service;
 pub mod spec;

@@ -1,0 +1,3 @@
+//! Text of the files that a plan writes.
+
+pub mod odoo_conf;
