@@ -14,3 +14,4 @@ pub mod secret;
 pub mod service;
 pub mod spec;
 pub mod units;
+pub mod hash;

@@ -1,3 +1,12 @@
-//! Text of the files that a plan writes.
+//! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
+pub mod nginx;
 pub mod odoo_conf;
+
+/// First line of every rendered file, as a `#` comment with its line end.
+///
+/// # Shape
+/// Scripts carry it on their second line, because their first one names the interpreter.
+pub fn made_by(hash: &str) -> String {
+    format!("# made by odoopack from odoopack.toml ({hash}); edit that file, not this one\n")
+}
