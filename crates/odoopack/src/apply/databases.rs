@@ -37,11 +37,12 @@ impl Apply<'_> {
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]);
         let verb = if there.map_err(|e| failed("could not look for the role", &e))?.is_some() { "ALTER" } else { "CREATE" };
+        // The server only ever sees the verifier, so no log of it can hold the password.
+        let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
         let sql = format!(
-            "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_min_error_statement = panic; \
-             {verb} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}",
+            "{verb} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}",
             identifier(role),
-            literal(password)
+            literal(&verifier)
         );
         client.batch_execute(&sql).map_err(|e| failed("could not set up the role", &e))
     }
@@ -146,7 +147,6 @@ impl Apply<'_> {
         let mut client = self.admin(&want.database)?;
         let finish = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
             let mut transaction = client.transaction()?;
-            transaction.batch_execute("SET LOCAL log_statement = 'none'; SET LOCAL log_min_duration_statement = -1")?;
             transaction.execute("UPDATE res_users SET password = $1 WHERE login = 'admin'", &[&hash])?;
             for (key, value) in self.parameters(environment) {
                 transaction.execute(

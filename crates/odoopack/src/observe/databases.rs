@@ -1,8 +1,11 @@
 //! Roles and databases of the running cluster.
+use std::collections::BTreeMap;
+
 use camino::Utf8Path;
 use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::ADMIN_ROLE;
-use odoopack_core::target::DatabaseWant;
+use odoopack_core::secret::SecretText;
+use odoopack_core::target::{DatabaseWant, secret_name};
 use postgres::{Client, NoTls};
 
 /// Connects as the administrator through the pack's socket.
@@ -19,12 +22,36 @@ pub(crate) fn connect(socket: &Utf8Path, database: &str) -> Result<Client, postg
         .connect(NoTls)
 }
 
-/// Looks at everything that `wants` names.
-pub(crate) fn look(socket: &Utf8Path, wants: &[DatabaseWant]) -> Seen<Databases> {
-    match connect(socket, "postgres").and_then(|mut client| databases(&mut client, socket, wants)) {
-        Ok(seen) => Seen::Present(seen),
-        Err(e) => Seen::Unknown(words(&e)),
+/// Looks at everything that `wants` names; a role is right when it also logs in with its secret.
+pub(crate) fn look(
+    socket: &Utf8Path,
+    wants: &[DatabaseWant],
+    secrets: &BTreeMap<String, SecretText>,
+) -> Seen<Databases> {
+    let seen = connect(socket, "postgres").and_then(|mut client| databases(&mut client, socket, wants));
+    let mut seen = match seen {
+        Ok(seen) => seen,
+        Err(e) => return Seen::Unknown(words(&e)),
+    };
+    for want in wants {
+        let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
+        let logs_in = password.is_some_and(|password| logs_in(socket, &want.role, password));
+        seen.roles.entry(want.role.clone()).and_modify(|good| *good = *good && logs_in);
     }
+    Seen::Present(seen)
+}
+
+/// Every role may connect to `postgres`: Odoo's bus listens there.
+fn logs_in(socket: &Utf8Path, role: &str, password: &SecretText) -> bool {
+    postgres::Config::new()
+        .host_path(socket.as_std_path())
+        .user(role)
+        .password(password.expose())
+        .dbname("postgres")
+        .application_name("odoopack")
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .connect(NoTls)
+        .is_ok()
 }
 
 /// The server's message, or what the library says.
