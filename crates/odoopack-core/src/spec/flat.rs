@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::reader::{literal, quoted};
+use super::written::{literal, quoted};
 use super::{Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
 use crate::name::Name;
 use crate::units::Bytes;

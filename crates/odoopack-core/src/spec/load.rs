@@ -2,8 +2,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::mistake::{Mistake, Mistakes, Severity};
-use super::reader::{Document, Position, Reader};
-use super::{Origins, Spec, check, keys, resolve};
+use super::reader::{Document, Reader};
+use super::written::Position;
+use super::{Origins, Spec, check, resolve};
 
 /// The name of the file.
 pub const FILE: &str = "odoopack.toml";
@@ -144,13 +145,5 @@ impl Report<'_> {
                 .is_some_and(|r| !r.contains('.'))
         };
         self.document.tables.keys().filter(inside).cloned().collect()
-    }
-}
-
-/// The literal default of the key at `pattern`, as TOML.
-pub(super) fn default_of(pattern: &str) -> Option<&'static str> {
-    match keys::find(pattern)?.fallback {
-        keys::Fallback::Literal(text) => Some(text),
-        keys::Fallback::Required | keys::Fallback::Computed(_) | keys::Fallback::Absent(_) => None,
     }
 }

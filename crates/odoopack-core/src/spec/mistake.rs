@@ -56,6 +56,11 @@ impl Mistakes {
         self.0.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The mistakes in file order.
     pub fn iter(&self) -> std::slice::Iter<'_, Mistake> {
         self.0.iter()

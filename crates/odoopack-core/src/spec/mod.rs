@@ -3,6 +3,7 @@ mod check;
 mod flat;
 mod keys;
 mod load;
+mod lookup;
 mod mistake;
 mod print;
 mod reader;
@@ -14,6 +15,10 @@ mod show;
 mod starter;
 mod suggest;
 mod values;
+mod written;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 use super::Spec;
 use super::flat::{Line, filled, flat};
 use super::keys::{self, FORMAT};
-use super::reader::quoted;
+use super::written::quoted;
 
 /// The file that says everything that `spec` says, with nothing left to defaults.
 ///

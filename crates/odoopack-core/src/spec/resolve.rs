@@ -1,14 +1,11 @@
 //! From what the file says to a whole spec: every default written out.
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use toml::de::DeValue;
 
-use super::keys;
-use super::load::{LoadContext, default_of};
-use super::reader::{Document, quoted};
-use super::shape::Item;
+use super::load::LoadContext;
+use super::lookup::Values;
+use super::reader::Document;
 use super::{
     Addons, Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
 };
@@ -37,66 +34,6 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
         editions,
         environments,
     }
-}
-
-/// The values of the file with the literal defaults of the table behind them.
-struct Values<'a>(&'a Document);
-
-impl Values<'_> {
-    /// What the file says at `path`.
-    fn given<T: FromStr>(&self, path: &str) -> Option<T> {
-        match &self.0.values.get(path)?.item {
-            Item::One(text) => text.parse().ok(),
-            Item::Many(_) => None,
-        }
-    }
-
-    /// What the file says at `path`, else the default of its key at `pattern`.
-    fn value<T: FromStr>(&self, path: &str, pattern: &str) -> T {
-        let default = || match default_item(pattern)? {
-            Item::One(text) => text.parse().ok(),
-            Item::Many(_) => None,
-        };
-        self.given(path)
-            .or_else(default)
-            .expect("a test reads every default with the shape of its key")
-    }
-
-    /// The same for keys without chosen names.
-    fn plain<T: FromStr>(&self, path: &str) -> T {
-        self.value(path, path)
-    }
-
-    fn list(&self, path: &str) -> Vec<String> {
-        match self.0.values.get(path).map(|f| &f.item) {
-            Some(Item::Many(list)) => list.clone(),
-            Some(Item::One(_)) | None => Vec::new(),
-        }
-    }
-
-    /// The values directly below `table`, by name.
-    fn map<T: FromStr>(&self, table: &str) -> BTreeMap<String, T> {
-        let inside = |path: &str, name: &str| path == keys::join(table, &quoted(name));
-        let found = self
-            .0
-            .values
-            .iter()
-            .filter(|(path, found)| inside(path, &found.name));
-        found
-            .filter_map(|(path, found)| Some((found.name.clone(), self.given(path)?)))
-            .collect()
-    }
-
-    /// The names chosen below `table`.
-    fn names(&self, table: &str) -> Vec<Name> {
-        let below = |p: &String| p.strip_prefix(table)?.strip_prefix('.')?.parse().ok();
-        self.0.tables.keys().filter_map(below).collect()
-    }
-}
-
-fn default_item(pattern: &str) -> Option<Item> {
-    let value = DeValue::parse(default_of(pattern)?).ok()?;
-    keys::find(pattern)?.shape.read(value.get_ref()).ok()
 }
 
 fn pack(values: &Values<'_>, context: &LoadContext) -> Pack {

@@ -14,7 +14,6 @@ pub fn schema() -> Value {
     let mut root = table("");
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!(FILE);
-    root["properties"]["format"]["const"] = json!(FORMAT);
     root
 }
 
@@ -82,6 +81,7 @@ fn leaf(key: &Key) -> Value {
 fn value(shape: Shape) -> Value {
     let form = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     match shape {
+        Shape::Format => json!({ "const": FORMAT }),
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65_535 }),

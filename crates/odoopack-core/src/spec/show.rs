@@ -7,6 +7,7 @@ use super::flat::{Line, flat};
 use super::keys;
 use super::load::{LoadContext, Loaded};
 use super::reader::Document;
+use crate::odoo::options;
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +96,7 @@ pub fn show(loaded: &Loaded) -> Vec<ShownValue> {
 
 fn shown(line: &Line, origins: &Origins) -> ShownValue {
     let path = line.path();
-    let variable = line.pattern == "environments.*.env.*";
-    let bare = line.value.as_deref().unwrap_or_default().trim_matches('"');
-    let name = line.names.last().map_or("", String::as_str);
-    let hidden = variable && looks_secret(name, bare) && !bare.starts_with("secret:");
+    let hidden = line.value.as_deref().is_some_and(|value| hidden(line, value));
     let value = if hidden {
         Some("\"***\"".to_owned())
     } else {
@@ -109,6 +107,17 @@ fn shown(line: &Line, origins: &Origins) -> ShownValue {
         doc: doc(line),
         value,
         path,
+    }
+}
+
+/// Whether a value should not be seen over a shoulder or in a log.
+fn hidden(line: &Line, value: &str) -> bool {
+    let name = line.names.last().map_or("", String::as_str);
+    let bare = value.trim_matches('"');
+    match line.pattern {
+        "environments.*.env.*" => looks_secret(name, bare) && !bare.starts_with("secret:"),
+        "odoo.options.*" => options::is_secret(name),
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 
 use super::flat::{filled, list, of_source, text};
 use super::keys::{self, FORMAT, Fallback, Key, SECTIONS, Section};
+use super::lookup::default_of;
 use super::{Kind, Series, Source};
 use crate::name::Name;
 
@@ -96,6 +97,8 @@ fn known(starter: &Starter) -> BTreeMap<&'static str, String> {
         ("environments.*.domain", text(&starter.domain)),
     ];
     let source = starter.source.as_ref().map(of_source).unwrap_or_default();
+    let usual = default_of("odoo.source.git").filter(|_| source.is_empty());
+    all.push(("odoo.source.git", usual.map(str::to_owned)));
     all.extend(source.into_iter().map(|line| (line.pattern, line.value)));
     all.into_iter()
         .filter_map(|(pattern, value)| Some((pattern, value?)))
@@ -119,9 +122,19 @@ fn block(key: &Key, section: &Section, known: &BTreeMap<&'static str, String>) -
     };
     let line = match known.get(key.path) {
         Some(value) => format!("{name} = {value}"),
-        None => format!("# {name} = {}", key.example),
+        None => format!("# {name} = {}", sample(key)),
     };
     format!("# {} {}\n{line}\n", key.doc, default(key))
+}
+
+/// The default where it is a value worth a line, else the example.
+fn sample(key: &Key) -> &'static str {
+    match key.fallback {
+        Fallback::Literal(value) if value != "[]" => value,
+        Fallback::Literal(_) | Fallback::Required | Fallback::Computed(_) | Fallback::Absent(_) => {
+            key.example
+        }
+    }
 }
 
 /// What holds without the key, as a sentence.

@@ -20,6 +20,12 @@ pub(super) fn format(report: &mut Report<'_>) -> bool {
         report.mistakes.clear();
         let what = format!("format {number} is newer than this program, which reads format {FORMAT}");
         report.refuse("format", what, "upgrade odoopack on this machine");
+    } else if number < FORMAT {
+        report.refuse(
+            "format",
+            format!("there is no format {number}"),
+            format!("write `format = {FORMAT}`"),
+        );
     }
     number <= FORMAT
 }
@@ -78,7 +84,10 @@ fn sockets(spec: &Spec, report: &mut Report<'_>) {
         .environments
         .keys()
         .map(|name| format!("/data/run/gate/{name}.sock"));
-    let postgres = format!("/data/run/postgres/.s.PGSQL.{}", spec.postgres.port.unwrap_or(5432));
+    let postgres = format!(
+        "/data/run/postgres/.s.PGSQL.{}",
+        spec.postgres.port.unwrap_or(5432)
+    );
     let all = gates.chain([postgres, "/data/run/gate-control/control.sock".to_owned()]);
     let longest = all.max_by_key(String::len).unwrap_or_default();
     let length = spec.pack.root.as_str().len() + longest.len();

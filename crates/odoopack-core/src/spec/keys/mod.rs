@@ -51,10 +51,7 @@ pub(super) const FORMAT: i64 = 1;
 
 const FIRST: &[Key] = &[Key {
     path: "format",
-    shape: Shape::Integer {
-        least: 1,
-        most: 1_000_000,
-    },
+    shape: Shape::Format,
     fallback: Fallback::Required,
     example: "1",
     doc: "Version of this file's format.",

@@ -48,6 +48,8 @@ pub(super) enum Shape {
     Port,
     /// A size.
     Bytes,
+    /// The version of the file's format; judged by the checks.
+    Format,
     /// A whole number.
     Integer {
         /// The least that makes sense.
@@ -148,7 +150,10 @@ impl Shape {
 
     /// Least and most of a number that may stand here.
     pub(super) fn range(self) -> Option<(i64, i64)> {
-        let free = matches!(self, Self::OdooValue | Self::PostgresValue | Self::EnvValue);
+        let free = matches!(
+            self,
+            Self::Format | Self::OdooValue | Self::PostgresValue | Self::EnvValue
+        );
         if let Self::Integer { least, most } = self {
             Some((least, most))
         } else if self == Self::Port {
@@ -162,7 +167,7 @@ impl Shape {
     fn is_text(self) -> bool {
         !matches!(
             self,
-            Self::Port | Self::Integer { .. } | Self::Bool | Self::List(_)
+            Self::Format | Self::Port | Self::Integer { .. } | Self::Bool | Self::List(_)
         )
     }
 
@@ -181,6 +186,7 @@ impl Shape {
             Self::Hex(digits) => return format!("{digits} hex digits"),
             Self::Integer { least, most } => return format!("a whole number from {least} to {most}"),
             Self::List(element) => return format!("a list, each {}", element.expects()),
+            Self::Format => "the whole number 1",
             Self::Name => "a name",
             Self::Domain => "a host name",
             Self::Email => "a mail address",

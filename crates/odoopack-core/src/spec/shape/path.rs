@@ -54,6 +54,7 @@ pub(super) fn git_url(text: &str) -> Result<(), Wrong> {
     if text.starts_with('/') {
         return absolute(text);
     }
+    credentials(text)?;
     let known = ["https://", "ssh://", "file://"]
         .iter()
         .any(|scheme| text.starts_with(scheme));
@@ -64,7 +65,7 @@ pub(super) fn git_url(text: &str) -> Result<(), Wrong> {
         let hint = "use an https, ssh or file URL, or an absolute path";
         return Err(wrong(format!("`{text}` is not a clone URL"), hint));
     }
-    credentials(text)
+    Ok(())
 }
 
 /// Refuses a password or token inside a URL: git would show it in the list of processes.
@@ -74,7 +75,7 @@ fn credentials(text: &str) -> Result<(), Wrong> {
         .and_then(|(_, rest)| rest.split('/').next())
         .unwrap_or("");
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains(':') || (text.starts_with("https://") && !user.is_empty()) {
+    if user.contains(':') || (text.starts_with("http") && !user.is_empty()) {
         let hint = "use an ssh URL with a deploy key, or a git credential helper";
         return Err(wrong(
             "holds a password or token, which every list of processes would show",
@@ -86,8 +87,9 @@ fn credentials(text: &str) -> Result<(), Wrong> {
 
 /// Whether `text` is a package file: a path or an https URL.
 pub(super) fn deb(text: &str) -> Result<(), Wrong> {
+    credentials(text)?;
     if text.starts_with("https://") && is_url(text) {
-        return credentials(text);
+        return Ok(());
     }
     if text.contains("://") {
         return Err(wrong(

@@ -40,7 +40,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         }),
         Shape::Hex(digits) => text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()),
         Shape::OdooValue | Shape::PostgresValue => true,
-        Shape::Port | Shape::Integer { .. } | Shape::Bool | Shape::List(_) => false,
+        Shape::Format | Shape::Port | Shape::Integer { .. } | Shape::Bool | Shape::List(_) => false,
     };
     if good {
         Ok(())
