@@ -2,9 +2,16 @@
 
 /// True when the allowed licences are enough for `expression`; an empty one is met by nothing.
 pub(crate) fn is_met(expression: &str, allowed: &[String]) -> bool {
-    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let spaced = expression
+        .replace('/', " OR ")
+        .replace('(', " ( ")
+        .replace(')', " ) ");
     // `X WITH exception` grants more than `X`.
-    let mut words = spaced.split_whitespace().collect::<Vec<_>>().into_iter().peekable();
+    let mut words = spaced
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .peekable();
     either(&mut words, allowed) && words.next().is_none()
 }
 

@@ -8,7 +8,8 @@ use crate::{deny, run, setup, tidy};
 
 /// Runs all stages, or with a filter only the tests that match it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let (options, filters): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|argument| argument.starts_with('-'));
+    let (options, filters): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| argument.starts_with('-'));
     if let Some(unknown) = options.iter().find(|option| option.as_str() != "--no-setup") {
         bail!("no such option: {unknown}");
     }
@@ -23,7 +24,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         stages.run("deny", deny::without_installing);
         stages.run("clippy", clippy);
         if has_doc_tests()? {
-            stages.run("doc tests", || run::run(cargo("test").args(["--workspace", "--doc"])));
+            stages.run("doc tests", || {
+                run::run(cargo("test").args(["--workspace", "--doc"]))
+            });
         }
     }
     stages.run("build", || run::run(nextest()?.arg("--no-run")));
@@ -48,9 +51,13 @@ fn clippy() -> Result<()> {
 }
 
 fn nextest() -> Result<Command> {
-    let Some(program) = setup::NEXTEST.find() else { bail!("cargo-nextest is missing: `cargo xtask setup`") };
+    let Some(program) = setup::NEXTEST.find() else {
+        bail!("cargo-nextest is missing: `cargo xtask setup`")
+    };
     let mut command = Command::new(program);
-    command.current_dir(run::root()).args(["nextest", "run", "--workspace"]);
+    command
+        .current_dir(run::root())
+        .args(["nextest", "run", "--workspace"]);
     if run::is_ci() {
         command.args(["--locked", "--profile", "ci"]);
     }
@@ -60,8 +67,14 @@ fn nextest() -> Result<Command> {
 /// True when a library has an example in its documentation; without one the stage would only cost time.
 fn has_doc_tests() -> Result<bool> {
     let files = tidy::Tree::load(&run::root())?.files;
-    let fence = |line: &str| ["//! ```", "/// ```"].iter().any(|fence| line.trim_start().starts_with(fence));
-    Ok(files.iter().any(|file| file.path.starts_with("crates/") && file.is_rust() && file.text.lines().any(fence)))
+    let fence = |line: &str| {
+        ["//! ```", "/// ```"]
+            .iter()
+            .any(|fence| line.trim_start().starts_with(fence))
+    };
+    Ok(files
+        .iter()
+        .any(|file| file.path.starts_with("crates/") && file.is_rust() && file.text.lines().any(fence)))
 }
 
 /// The stages run so far; a failure is kept, so that one run tells everything that is wrong.
@@ -79,7 +92,8 @@ impl Stages {
             eprintln!("error: {name}: {error:#}");
             self.failed.push(name);
         }
-        self.done.push(format!("{name} {:.1} s", start.elapsed().as_secs_f64()));
+        self.done
+            .push(format!("{name} {:.1} s", start.elapsed().as_secs_f64()));
     }
 
     fn times(&self) -> String {
@@ -94,7 +108,11 @@ impl Stages {
     }
 
     fn stop_at_failure_of(&self, name: &str) -> Result<()> {
-        if self.failed.contains(&name) { self.stop_at_failure() } else { Ok(()) }
+        if self.failed.contains(&name) {
+            self.stop_at_failure()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -112,11 +130,20 @@ mod tests {
         });
         assert!(ran);
         assert!(stages.stop_at_failure_of("second").is_ok());
-        assert!(stages.stop_at_failure().unwrap_err().to_string().starts_with("failed: first (first 0.0 s, second"));
+        assert!(
+            stages
+                .stop_at_failure()
+                .unwrap_err()
+                .to_string()
+                .starts_with("failed: first (first 0.0 s, second")
+        );
     }
 
     #[test]
     fn an_unknown_option_is_refused() {
-        assert_eq!(run(&["--fast".to_owned()]).unwrap_err().to_string(), "no such option: --fast");
+        assert_eq!(
+            run(&["--fast".to_owned()]).unwrap_err().to_string(),
+            "no such option: --fast"
+        );
     }
 }

@@ -14,12 +14,18 @@ pub(crate) struct Tool {
 }
 
 /// Any version found is used as it is; 0.9.151 wants Rust 1.91.
-pub(crate) const NEXTEST: Tool =
-    Tool { name: "cargo-nextest", version: "0.9.151", why: "runs the tests (about 5 minutes to build, once)" };
+pub(crate) const NEXTEST: Tool = Tool {
+    name: "cargo-nextest",
+    version: "0.9.151",
+    why: "runs the tests (about 5 minutes to build, once)",
+};
 
 /// Any version found is used as it is; 0.20.2 wants Rust 1.88.
-pub(crate) const DENY: Tool =
-    Tool { name: "cargo-deny", version: "0.20.2", why: "checks licences and bans (about 3 minutes to build, once)" };
+pub(crate) const DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+    why: "checks licences and bans (about 3 minutes to build, once)",
+};
 
 impl Tool {
     /// Where the program is, if it is there.
@@ -35,10 +41,14 @@ impl Tool {
         }
         println!("setup: building {} {}: {}", self.name, self.version, self.why);
         let mut command = run::cargo();
-        command.args(["install", "--locked", "--version", self.version, "--root"]).arg(self.own()?).arg(self.name);
+        command
+            .args(["install", "--locked", "--version", self.version, "--root"])
+            .arg(self.own()?)
+            .arg(self.name);
         // Its dependencies are not ours: keep them out of the workspace's target directory.
         run::run(command.env_remove("CARGO_TARGET_DIR"))?;
-        self.find().with_context(|| format!("cargo installed {}, but it is not there", self.name))
+        self.find()
+            .with_context(|| format!("cargo installed {}, but it is not there", self.name))
     }
 
     fn own(&self) -> Result<PathBuf> {

@@ -22,7 +22,10 @@ const LISTS_AGE: Duration = Duration::from_hours(24);
 
 /// Installs the missing Debian packages and cargo tools.
 pub(crate) fn run() -> Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !need.seen.is_there(Path::new("/"))).collect();
+    let missing: Vec<&Need> = NEEDS
+        .iter()
+        .filter(|need| !need.seen.is_there(Path::new("/")))
+        .collect();
     if !missing.is_empty() {
         packages(&missing)?;
     }
@@ -37,7 +40,10 @@ fn packages(missing: &[&Need]) -> Result<()> {
     }
     let names: Vec<&str> = missing.iter().map(|need| need.package).collect();
     if run::find("apt-get").is_none() {
-        bail!("set-up knows Debian only and there is no apt-get; install the equivalents of: {}", names.join(" "));
+        bail!(
+            "set-up knows Debian only and there is no apt-get; install the equivalents of: {}",
+            names.join(" ")
+        );
     }
     if fs::metadata("/proc/self").context("cannot read /proc")?.uid() != 0 {
         bail!("{}", sudo_line(&names));
@@ -51,7 +57,11 @@ fn packages(missing: &[&Need]) -> Result<()> {
         install(missing)?;
     }
     match NEEDS.iter().find(|need| !need.seen.is_there(Path::new("/"))) {
-        Some(need) => bail!("apt-get went well, but what `{}` should bring is not there: {:?}", need.package, need.seen),
+        Some(need) => bail!(
+            "apt-get went well, but what `{}` should bring is not there: {:?}",
+            need.package,
+            need.seen
+        ),
         None => Ok(()),
     }
 }
@@ -73,13 +83,21 @@ fn update() -> Result<()> {
 fn install(missing: &[&Need]) -> Result<()> {
     let services: Vec<&str> = missing.iter().filter_map(|need| need.service).collect();
     let packages = missing.iter().map(|need| need.package);
-    run::run(Command::new("sh").args(["-c", INSTALL, "setup", &services.join(" ")]).args(packages))
+    run::run(
+        Command::new("sh")
+            .args(["-c", INSTALL, "setup", &services.join(" ")])
+            .args(packages),
+    )
 }
 
 /// True when the package lists are missing or were last fetched more than a day ago.
 fn lists_are_old(directory: &Path, now: SystemTime) -> bool {
-    let Ok(entries) = fs::read_dir(directory) else { return true };
-    let has_lists = entries.filter_map(Result::ok).any(|entry| entry.file_name().to_string_lossy().contains("_Packages"));
+    let Ok(entries) = fs::read_dir(directory) else {
+        return true;
+    };
+    let has_lists = entries
+        .filter_map(Result::ok)
+        .any(|entry| entry.file_name().to_string_lossy().contains("_Packages"));
     // The files carry the mirror's time; the directory's own time is when apt last put one there.
     let fetched = fs::metadata(directory).and_then(|metadata| metadata.modified());
     !has_lists || fetched.is_ok_and(|fetched| now.duration_since(fetched).is_ok_and(|age| age > LISTS_AGE))

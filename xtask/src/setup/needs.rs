@@ -57,8 +57,18 @@ pub(crate) const NEEDS: &[Need] = &[
         service: None,
         why: "`systemd-analyze verify` reads the rendered units",
     },
-    Need { package: "git", seen: Seen::Program("git"), service: None, why: "packs and addons are git repositories" },
-    Need { package: "python3", seen: Seen::Program("python3"), service: None, why: "runs Odoo" },
+    Need {
+        package: "git",
+        seen: Seen::Program("git"),
+        service: None,
+        why: "packs and addons are git repositories",
+    },
+    Need {
+        package: "python3",
+        seen: Seen::Program("python3"),
+        service: None,
+        why: "runs Odoo",
+    },
     Need {
         package: "wkhtmltopdf",
         seen: Seen::Program("wkhtmltopdf"),
@@ -110,9 +120,9 @@ impl Seen {
         match self {
             Self::Program(name) => run::find(name).is_some(),
             Self::File(path) => under(path).exists(),
-            Self::Below(directory, tail) => under(directory)
-                .read_dir()
-                .is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().join(tail).exists()))),
+            Self::Below(directory, tail) => under(directory).read_dir().is_ok_and(|mut entries| {
+                entries.any(|entry| entry.is_ok_and(|entry| entry.path().join(tail).exists()))
+            }),
         }
     }
 }
@@ -124,8 +134,16 @@ mod tests {
     #[test]
     fn every_need_has_a_reason_and_stands_once() {
         for (index, need) in NEEDS.iter().enumerate() {
-            assert!(!need.why.is_empty() && !need.why.ends_with('.'), "{}", need.package);
-            assert!(NEEDS[..index].iter().all(|other| other.package != need.package), "{}", need.package);
+            assert!(
+                !need.why.is_empty() && !need.why.ends_with('.'),
+                "{}",
+                need.package
+            );
+            assert!(
+                NEEDS[..index].iter().all(|other| other.package != need.package),
+                "{}",
+                need.package
+            );
         }
     }
 

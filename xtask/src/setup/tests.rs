@@ -47,8 +47,15 @@ impl Host {
     fn install(&self, apt: &str, arguments: &[&str]) -> Output {
         let path = format!("{}:{}", self.0.join("bin").display(), env::var("PATH").unwrap());
         let mut command = Command::new("sh");
-        command.args(["-c", INSTALL, "setup"]).args(arguments).env("APT", apt);
-        command.env("PATH", path).env("ODOOPACK_SETUP_PREFIX", &self.0).output().unwrap()
+        command
+            .args(["-c", INSTALL, "setup"])
+            .args(arguments)
+            .env("APT", apt);
+        command
+            .env("PATH", path)
+            .env("ODOOPACK_SETUP_PREFIX", &self.0)
+            .output()
+            .unwrap()
     }
 }
 
@@ -61,10 +68,22 @@ impl Drop for Host {
 #[test]
 fn services_are_held_back_and_everything_is_put_back() {
     let host = Host::new("plain");
-    assert!(host.install("0", &["nginx postgresql", "nginx", "postgresql"]).status.success());
-    assert!(host.read("args").unwrap().ends_with("--no-install-recommends nginx postgresql\n"));
+    assert!(
+        host.install("0", &["nginx postgresql", "nginx", "postgresql"])
+            .status
+            .success()
+    );
+    assert!(
+        host.read("args")
+            .unwrap()
+            .ends_with("--no-install-recommends nginx postgresql\n")
+    );
     assert!(host.read("policy").unwrap().ends_with("exit 101\n"));
-    assert!(host.read("cluster").unwrap().contains("create_main_cluster = false"));
+    assert!(
+        host.read("cluster")
+            .unwrap()
+            .contains("create_main_cluster = false")
+    );
     assert_eq!(host.read("disabled").as_deref(), Some("nginx disable\n"));
     assert_eq!((host.read(POLICY), host.read(CLUSTER)), (None, None));
 }
@@ -75,10 +94,18 @@ fn what_was_there_before_stays() {
     host.write(POLICY, "#!/bin/sh\nexit 0\n");
     host.write(CLUSTER, "ssl = on\n");
     host.write("etc/init.d/nginx", "");
-    assert!(host.install("0", &["nginx postgresql", "nginx", "postgresql"]).status.success());
+    assert!(
+        host.install("0", &["nginx postgresql", "nginx", "postgresql"])
+            .status
+            .success()
+    );
     assert_eq!(host.read(POLICY).as_deref(), Some("#!/bin/sh\nexit 0\n"));
     assert_eq!(host.read(CLUSTER).as_deref(), Some("ssl = on\n"));
-    assert_eq!(host.read("disabled"), None, "a service that was there keeps its state");
+    assert_eq!(
+        host.read("disabled"),
+        None,
+        "a service that was there keeps its state"
+    );
 }
 
 #[test]
@@ -105,12 +132,17 @@ fn what_a_killed_run_left_is_healed() {
     assert!(host.read(POLICY).is_some(), "the kill left it behind");
     host.program("apt-get", "exit 0");
     assert!(host.install("0", &["", "git"]).status.success());
-    assert_eq!((host.read(POLICY), host.read(CLUSTER).as_deref()), (None, Some("ssl = on\n")));
+    assert_eq!(
+        (host.read(POLICY), host.read(CLUSTER).as_deref()),
+        (None, Some("ssl = on\n"))
+    );
 }
 
 #[test]
 fn an_ordinary_user_gets_one_line_to_run() {
-    assert!(sudo_line(&["nginx", "git"]).contains("\n  sudo apt-get install --no-install-recommends nginx git\n"));
+    assert!(
+        sudo_line(&["nginx", "git"]).contains("\n  sudo apt-get install --no-install-recommends nginx git\n")
+    );
 }
 
 #[test]
