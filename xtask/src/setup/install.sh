@@ -16,6 +16,8 @@ put_back() {
     if [ -e "$kept" ]; then
         mv -f "$kept" "$cluster"
     elif grep -qs "$mark" "$cluster"; then
+        # Ours was there first, so the shipped one was put beside it.
+        rm -f "$cluster.ucf-dist"
         if [ -e "$shipped" ]; then cp "$shipped" "$cluster"; else rm -f "$cluster"; fi
     fi
 }

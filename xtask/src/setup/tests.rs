@@ -112,8 +112,10 @@ fn what_was_there_before_stays() {
 fn the_shipped_cluster_settings_come_back() {
     let host = Host::new("shipped");
     host.write("usr/share/postgresql-common/createcluster.conf", "ssl = on\n");
+    host.write("etc/postgresql-common/createcluster.conf.ucf-dist", "ssl = on\n");
     assert!(host.install("0", &["", "postgresql"]).status.success());
     assert_eq!(host.read(CLUSTER).as_deref(), Some("ssl = on\n"));
+    assert_eq!(host.read("etc/postgresql-common/createcluster.conf.ucf-dist"), None);
 }
 
 #[test]
