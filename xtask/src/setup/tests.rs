@@ -115,7 +115,10 @@ fn the_shipped_cluster_settings_come_back() {
     host.write("etc/postgresql-common/createcluster.conf.ucf-dist", "ssl = on\n");
     assert!(host.install("0", &["", "postgresql"]).status.success());
     assert_eq!(host.read(CLUSTER).as_deref(), Some("ssl = on\n"));
-    assert_eq!(host.read("etc/postgresql-common/createcluster.conf.ucf-dist"), None);
+    assert_eq!(
+        host.read("etc/postgresql-common/createcluster.conf.ucf-dist"),
+        None
+    );
 }
 
 #[test]

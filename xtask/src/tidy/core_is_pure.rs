@@ -22,9 +22,10 @@ const STD: &[&str] = &[
 const DEPENDENCIES: &[&str] = &[
     "camino", "jiff", "serde", "serde_json", "sha2", "similar", "strsim", "thiserror", "toml",
     "toml_edit",
-    // Tests.
-    "insta", "proptest",
 ];
+
+/// What its tests may have besides.
+const DEV_DEPENDENCIES: &[&str] = &["insta", "proptest", "tempfile"];
 
 /// Calls of allowed crates that look at the machine: paths of `camino`, clocks of `jiff`.
 const LOOKS: &[(&[&str], &str)] = &[
@@ -54,14 +55,14 @@ pub(crate) fn check(tree: &Tree) -> Vec<Note> {
         .filter(|file| file.is_rust() && file.path.starts_with(SOURCES));
     let mut notes: Vec<Note> = sources.flat_map(check_source).collect();
     if let Some(manifest) = tree.get(MANIFEST) {
-        let stranger = |name: &&str| !DEPENDENCIES.contains(name);
-        let text = |name| format!("`{name}` is not on the core's list (xtask/src/tidy/core_is_pure.rs)");
-        notes.extend(
-            dependencies(manifest)
-                .into_iter()
-                .filter(stranger)
-                .map(|name| Note::whole(MANIFEST, text(name))),
-        );
+        let is_known = |(table, name): &(&str, &str)| {
+            DEPENDENCIES.contains(name) || (*table == "dev-dependencies" && DEV_DEPENDENCIES.contains(name))
+        };
+        let text = |table, name| {
+            format!("`{name}` is not on the core's list of {table} (xtask/src/tidy/core_is_pure.rs)")
+        };
+        let strangers = dependencies(manifest).into_iter().filter(|row| !is_known(row));
+        notes.extend(strangers.map(|(table, name)| Note::whole(MANIFEST, text(table, name))));
     }
     notes
 }
@@ -105,18 +106,21 @@ fn looks(file: &File, words: &[Word], call: &[&str], why: &str) -> Vec<Note> {
         .collect()
 }
 
-/// The names in all dependency tables of a manifest.
-pub(crate) fn dependencies(manifest: &str) -> Vec<&str> {
+/// `(table, name)` of everything in the dependency tables of a manifest.
+pub(crate) fn dependencies(manifest: &str) -> Vec<(&str, &str)> {
     let mut names = Vec::new();
-    let mut inside = false;
+    let mut table = "";
     for line in manifest.lines().map(str::trim) {
-        if let Some(table) = line.strip_prefix('[') {
-            let table = table.trim_end_matches(']');
-            inside = table.ends_with("dependencies");
-            // `[dependencies.name]`.
-            names.extend(table.split_once("dependencies.").map(|(_, name)| name));
-        } else if inside && !line.is_empty() && !line.starts_with('#') {
-            names.extend(line.split(['.', ' ', '=']).next());
+        if let Some(title) = line.strip_prefix('[') {
+            table = title.trim_end_matches(']');
+            // `[dependencies.NAME]`.
+            names.extend(
+                table
+                    .rsplit_once('.')
+                    .filter(|(before, _)| before.ends_with("dependencies")),
+            );
+        } else if table.ends_with("dependencies") && !line.is_empty() && !line.starts_with('#') {
+            names.extend(line.split(['.', ' ', '=']).next().map(|name| (table, name)));
         }
     }
     names
@@ -168,9 +172,13 @@ mod tests {
     fn a_dependency_off_the_list_is_refused() {
         let manifest = "[package]\nname = \"x\"\n[dependencies]\nserde.workspace = true\nwalkdir = \"2\"\n\
                         [dev-dependencies]\n# c\ntempfile = { version = \"3\" }\n[dependencies.tokio]\nversion = \"1\"\n[lints]\na = 1\n";
-        assert_eq!(dependencies(manifest), ["serde", "walkdir", "tempfile", "tokio"]);
+        let names: Vec<&str> = dependencies(manifest).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["serde", "walkdir", "tempfile", "tokio"]);
         let said = said(check, &[(MANIFEST, manifest)]);
-        assert_eq!(said.len(), 3, "{said:?}");
-        assert!(said[0].contains("`walkdir` is not on the core's list"));
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains("`walkdir` is not on the core's list of dependencies"));
+        assert!(said[1].contains("`tokio`"));
+        let sneaked = [(MANIFEST, "[dependencies]\ntempfile = \"3\"\n")];
+        assert_eq!(crate::tidy::tree::said(check, &sneaked).len(), 1);
     }
 }

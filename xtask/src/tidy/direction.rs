@@ -10,23 +10,30 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "failure", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "gate", "observe", "store", "ui"]),
+    ("commands", &["apply", "cli", "context", "engines", "failure", "gate", "observe", "password", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "store", "ui"]),
-    // Looks, and changes nothing: neither `apply` nor the writer.
-    ("observe",  &["context", "engines", "exec", "failure", "gate", "probe", "store", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "probe", "store", "tools", "ui"]),
-    ("engines",  &["context", "exec", "failure", "files", "probe", "store", "tools"]),
+    // Looks, and changes nothing: never `apply`, and of `files` only what reads.
+    ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "store", "tls", "tools"]),
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "store",
+                   "tls", "tools", "ui"]),
+    // Starts and stops, then looks whether it did.
+    ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     ("tools",    &["exec", "failure"]),
     ("store",    &["exec", "failure", "files"]),
-    // Gives every error its exit code and hint.
-    ("failure",  &["exec", "files", "gate", "probe", "store", "tools"]),
-    ("ui",       &["failure"]),
+    ("tls",      &["failure", "files"]),
+    ("password", &[]),
     ("probe",    &["failure"]),
-    ("exec",     &[]),
-    ("files",    &[]),
+    // Traces what it runs.
+    ("exec",     &["failure", "ui"]),
+    ("files",    &["failure"]),
+    ("ui",       &["failure"]),
+    ("failure",  &[]),
     // Runs for months as a process of its own.
     ("gate",     &[]),
 ];
+
+/// `(module, other, prefix)`: of `other` the module names only what begins so.
+const ONLY: &[(&str, &str, &str)] = &[("observe", "files", "read_")];
 
 /// Parts of the core that a module may not name: `(module, part of odoopack_core)`.
 const NOT_OF_CORE: &[(&str, &str)] = &[
@@ -77,7 +84,11 @@ fn check_file(file: &File) -> Vec<Note> {
         module.as_slice()
     };
     let words = rust::without_tests(&rust::words(&file.text));
-    let named = rust::paths(&words, &["crate", "odoopack_core"], here);
+    let roots: Vec<&str> = ["crate", "odoopack_core"]
+        .into_iter()
+        .chain(ONLY.iter().map(|(_, other, _)| *other))
+        .collect();
+    let named = rust::paths(&words, &roots, here);
     let mut notes: Vec<Note> = named
         .iter()
         .filter_map(|path| refusal(&module, row, path).map(|text| Note::at(file, path.line, text)))
@@ -89,6 +100,22 @@ fn check_file(file: &File) -> Vec<Note> {
 /// Why `module` may not name this path.
 fn refusal(module: &[&str], row: &[&str], path: &Named) -> Option<String> {
     let own = module[0];
+    let from_root: Vec<&str> = path
+        .segments
+        .iter()
+        .map(String::as_str)
+        .skip_while(|name| *name == "crate")
+        .collect();
+    if let Some((_, other, prefix)) = ONLY
+        .iter()
+        .find(|(name, other, _)| *name == own && *other == from_root[0])
+        && let Some(item) = from_root.get(1)
+        && !item.starts_with(prefix)
+    {
+        return Some(format!(
+            "`{own}` may use of `{other}` only `{prefix}...`, not `{item}`"
+        ));
+    }
     let [root, target, rest @ ..] = path.segments.as_slice() else {
         return None;
     };
@@ -97,6 +124,9 @@ fn refusal(module: &[&str], row: &[&str], path: &Named) -> Option<String> {
             .iter()
             .any(|(name, part)| *name == own && part == target);
         return refused.then(|| format!("`{own}` may not use `odoopack_core::{target}`"));
+    }
+    if root != "crate" {
+        return None;
     }
     if target == own {
         let other = rest.first()?;
@@ -161,7 +191,28 @@ mod tests {
     #[test]
     fn looking_may_not_change() {
         assert!(one("observe/disk.rs", "use crate::apply;")[0].ends_with("`observe` may not use `apply`"));
-        assert!(one("observe/disk.rs", "use crate::files;")[0].ends_with("`observe` may not use `files`"));
+        for text in [
+            "use crate::files; fn f() { files::replace() }",
+            "use crate::files::{read_text, replace};",
+        ] {
+            let said = one("observe/disk.rs", text);
+            assert_eq!(said.len(), 1, "{text}: {said:?}");
+            assert!(
+                said[0].ends_with("`observe` may use of `files` only `read_...`, not `replace`"),
+                "{said:?}"
+            );
+        }
+        assert_eq!(
+            one(
+                "observe/disk.rs",
+                "use crate::files; fn f() { files::read_text() }"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            one("apply/disk.rs", "use crate::files; fn f() { files::replace() }"),
+            [""; 0]
+        );
     }
 
     #[test]

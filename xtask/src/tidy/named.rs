@@ -17,7 +17,8 @@ fn missing_dependencies(tree: &Tree) -> Vec<Note> {
     let page = tree.get(DEPENDENCIES).unwrap_or_default();
     let manifest = tree.get("Cargo.toml").unwrap_or_default();
     let is_written = |name: &str| page.lines().any(|line| line.starts_with(&format!("| `{name}` ")));
-    let mut names: Vec<&str> = dependencies(manifest);
+    let known: Vec<&str> = dependencies(manifest).into_iter().map(|(_, name)| name).collect();
+    let mut names = known.clone();
     names.retain(|name| !name.starts_with("odoopack") && !is_written(name));
     let mut notes: Vec<Note> = names
         .iter()
@@ -32,7 +33,7 @@ fn missing_dependencies(tree: &Tree) -> Vec<Note> {
     let rows = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name));
-    let gone = rows.filter(|name| !dependencies(manifest).contains(name));
+    let gone = rows.filter(|name| !known.contains(name));
     notes.extend(gone.map(|name| {
         Note::whole(
             DEPENDENCIES,
