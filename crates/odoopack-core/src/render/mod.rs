@@ -1,6 +1,8 @@
 //! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
 pub mod nginx;
+pub mod runit;
+pub mod shell;
 
 /// First line of every rendered file, as a `#` comment with its line end.
 ///
