@@ -1,6 +1,8 @@
 //! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
 pub mod nginx;
+pub mod pg_hba;
+pub mod postgresql;
 pub mod runit;
 pub mod shell;
 
