@@ -2,6 +2,10 @@
 
 pub mod nginx;
 pub mod odoo_conf;
+pub mod pg_hba;
+pub mod postgresql;
+pub mod runit;
+pub mod shell;
 
 /// First line of every rendered file, as a `#` comment with its line end.
 ///

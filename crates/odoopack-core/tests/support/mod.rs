@@ -35,11 +35,8 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
 /// Runs to the end, which must be a good one; standard output.
 pub(crate) fn must(name: &str, arguments: &[&str]) -> String {
     let output = run(name, arguments);
-    assert!(
-        output.status.success(),
-        "{name} {arguments:?}: {}",
-        text(&output.stderr)
-    );
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{name} {arguments:?}: {said}");
     text(&output.stdout)
 }
 
