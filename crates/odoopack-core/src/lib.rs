@@ -12,6 +12,7 @@ pub mod plan;
 pub mod render;
 pub mod secret;
 pub mod service;
+pub mod sizing;
 pub mod spec;
 pub mod units;
 pub mod hash;
