@@ -1,2 +1,4 @@
 //! Decides what should be on the machine; plain data in, plain data out.
 #![forbid(unsafe_code)]
+
+pub mod gate;
