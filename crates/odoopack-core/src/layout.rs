@@ -13,10 +13,11 @@ pub struct Layout {
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
     /// The one that a new environment starts with.
+    #[default]
     Blue,
     /// The other one.
     Green,
@@ -32,6 +33,12 @@ impl Slot {
             Self::Blue => "blue",
             Self::Green => "green",
         }
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
