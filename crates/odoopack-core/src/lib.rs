@@ -8,6 +8,7 @@ pub mod facts;
 pub mod layout;
 pub mod name;
 pub mod plan;
+pub mod python_pins;
 pub mod secret;
 pub mod service;
 pub mod spec;
