@@ -12,6 +12,7 @@ pub mod layout;
 pub mod name;
 pub mod odoo;
 pub mod plan;
+pub mod python_pins;
 pub mod render;
 pub mod secret;
 pub mod service;

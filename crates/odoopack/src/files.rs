@@ -107,6 +107,30 @@ pub(crate) fn link(target: &Utf8Path, link: &Utf8Path) -> Result<()> {
     make().map_err(|e| Failure::failed(format!("could not link `{link}` to `{target}`")).because(e))
 }
 
+/// Gives `from` the name `to`, on one file system; what had the name before is gone.
+pub(crate) fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let parent = to.parent().unwrap_or(Utf8Path::new("/"));
+    std::fs::rename(from, to)
+        .and_then(|()| sync_directory(parent))
+        .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
+}
+
+/// Waits until everything that was written to the file system of `directory` is on disk.
+pub(crate) fn sync_file_system(directory: &Utf8Path) -> Result<()> {
+    open_directory(directory)
+        .and_then(|handle| Ok(rustix::fs::syncfs(handle)?))
+        .map_err(|e| Failure::failed(format!("could not sync `{directory}`")).because(e))
+}
+
+/// Sets the modification time of a file, directory or link, in seconds since 1970; links are not followed.
+pub(crate) fn set_modified(path: &Utf8Path, seconds: i64) -> Result<()> {
+    let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::utimensat(rustix::fs::CWD, path.as_std_path(), &times, flags)
+        .map_err(|e| Failure::failed(format!("could not set the time of `{path}`")).because(e))
+}
+
 fn neighbour(path: &Utf8Path) -> Utf8PathBuf {
     path.with_file_name(format!(".{}.new", path.file_name().unwrap_or("file")))
 }

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = observe::look(&pack.loaded.spec, &pack.layout)?;
+    let view = observe::look(&pack)?;
     let prefix = format!("{}.", args.name);
     let services: Vec<_> = view
         .target
@@ -40,7 +40,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     if let Some(name) = pack.loaded.spec.environments.keys().find(|name| name.as_str() == args.name) {
         let progress = cx.ui.step(&format!("check {name}"));
-        let site = probe::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+        let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
         probe::must_pass(&site, Duration::from_secs(180))?;
         progress.done();
     }
