@@ -2,6 +2,7 @@
 mod exec;
 mod failure;
 mod files;
+mod probe;
 mod ui;
 
 fn main() {}
