@@ -193,7 +193,8 @@ fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<
 /// One entry per question, in the same order.
 ///
 /// # Effects
-/// `sign_in` and `report` write a session and, since 18.0, a device entry; they sign out at the end.
+/// `sign_in` and `report` write a session and, since 18.0, a device entry; they sign out at the end. Unless
+/// `web.base.url.freeze` is set, Odoo takes the address that its administrator signs in at for `web.base.url`.
 pub(crate) fn run(site: &Site, which: &[Probe]) -> Vec<Seen> {
     visit(site, which, false)
 }

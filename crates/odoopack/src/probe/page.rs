@@ -272,18 +272,17 @@ fn tidy(target: &str) -> String {
 /// The text of a page as a person would read it, at most `longest` characters.
 pub(super) fn plain(html: &str, longest: usize) -> String {
     let mut text = String::new();
-    let mut inside = false;
-    for c in html.chars() {
-        match c {
-            '<' => inside = true,
-            '>' if inside => {
-                inside = false;
-                text.push(' ');
-            }
-            _ if !inside => text.push(c),
-            _ => {}
-        }
+    let mut rest = html;
+    while let Some((before, tag)) = rest.split_once('<') {
+        text.push_str(before);
+        text.push(' ');
+        let unseen = ["script", "style"].into_iter().find(|name| tag.starts_with(name));
+        let shown = unseen.map_or(tag, |name| {
+            tag.find(&format!("</{name}")).map_or("", |end| &tag[end..])
+        });
+        rest = shown.split_once('>').map_or("", |(_, after)| after);
     }
+    text.push_str(rest);
     text.split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
@@ -375,5 +374,9 @@ mod tests {
         }
         named_by_style("url( url('", BASE, "/");
         assert_eq!(plain("<h1>Bad   Gateway</h1><p>nginx", 10), "Bad Gatewa");
+        assert_eq!(
+            plain("<style>a > b {}</style><p>One<br/>two<script>x<y", 99),
+            "One two"
+        );
     }
 }
