@@ -2,6 +2,8 @@
 mod exec;
 mod failure;
 mod files;
+mod release;
+mod tools;
 mod ui;
 
 fn main() {}
