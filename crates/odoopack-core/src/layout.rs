@@ -45,7 +45,11 @@ impl std::fmt::Display for Slot {
 impl Layout {
     /// The layout of `pack` below `root`.
     pub fn new(root: &Utf8Path, pack: &Name, own_users: bool) -> Self {
-        Self { root: root.to_owned(), pack: pack.clone(), own_users }
+        Self {
+            root: root.to_owned(),
+            pack: pack.clone(),
+            own_users,
+        }
     }
 
     /// The pack's root.
@@ -150,7 +154,10 @@ impl Layout {
 
     /// odoo.conf of one slot.
     pub fn odoo_conf(&self, name: &Name, slot: Slot) -> Utf8PathBuf {
-        self.config().join(name.as_str()).join(slot.as_str()).join("odoo.conf")
+        self.config()
+            .join(name.as_str())
+            .join(slot.as_str())
+            .join("odoo.conf")
     }
 
     /// The user of a part: an environment, `postgres`, `nginx`, `gate`; `None` as an ordinary user.

@@ -49,12 +49,20 @@ pub fn pins(series: Series, open: bool, own: &BTreeSet<String>) -> Pins {
     Pins {
         additions: ADDITIONS.to_owned(),
         constraints: without(constraints, own),
-        overrides: without(OVERRIDES, &own.iter().filter(|name| !NEVER.contains(&name.as_str())).cloned().collect()),
+        overrides: without(
+            OVERRIDES,
+            &own.iter()
+                .filter(|name| !NEVER.contains(&name.as_str()))
+                .cloned()
+                .collect(),
+        ),
     }
 }
 
 fn without(text: &str, names: &BTreeSet<String>) -> String {
-    let kept = text.lines().filter(|line| name_of(line).is_none_or(|name| !names.contains(&name)));
+    let kept = text
+        .lines()
+        .filter(|line| name_of(line).is_none_or(|name| !names.contains(&name)));
     kept.map(|line| format!("{line}\n")).collect()
 }
 
@@ -64,7 +72,9 @@ fn without(text: &str, names: &BTreeSet<String>) -> String {
 /// PEP 503: runs of `-`, `_` and `.` are one `-`, lower case.
 pub fn name_of(line: &str) -> Option<String> {
     let line = line.trim();
-    let end = line.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(line.len());
+    let end = line
+        .find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
+        .unwrap_or(line.len());
     let name = line[..end].trim_end_matches(['-', '_', '.']);
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     starts_well.then(|| normalised(name))
@@ -102,7 +112,10 @@ mod tests {
     #[test]
     fn names_are_normalised() {
         for (line, name) in [
-            ("Lxml_HTML.Clean>=1 ; python_version < '3'", Some("lxml-html-clean")),
+            (
+                "Lxml_HTML.Clean>=1 ; python_version < '3'",
+                Some("lxml-html-clean"),
+            ),
             ("  Babel==2.9.1", Some("babel")),
             ("pytz  # no pin", Some("pytz")),
             ("zeep[async]==4", Some("zeep")),

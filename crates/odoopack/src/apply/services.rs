@@ -16,9 +16,6 @@ use crate::ui::Progress;
 /// How long an environment may take from its start until every probe passes.
 const HEALTHY: Duration = Duration::from_secs(180);
 
-/// What must pass before an environment counts as up.
-const GATE: [Probe; 5] = [Probe::Health, Probe::Login, Probe::Websocket, Probe::Manager, Probe::Redirect];
-
 impl Apply<'_> {
     fn engine(&self) -> Runit<'_> {
         Runit { layout: self.layout }
@@ -97,8 +94,8 @@ impl Apply<'_> {
     pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
         let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
         progress.detail("waiting for every probe to pass");
-        let seen = probe::wait_until_pass(&site, &GATE, HEALTHY);
-        let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(probe::Seen::line).collect();
+        let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
+        let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(ToString::to_string).collect();
         if failed.is_empty() {
             return Ok(());
         }

@@ -83,7 +83,7 @@ fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, Vec<probe::Seen>)>> {
     names
         .map(|name| {
             let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
-            Ok((name.to_string(), probe::run(&site, probe::QUICK)))
+            Ok((name.to_string(), probe::run(&site, &probe::Probe::QUICK)))
         })
         .collect()
 }

@@ -121,6 +121,17 @@ impl Probe {
         Self::Report,
     ];
 
+    /// What `up` waits for and `status` shows: quick, and without signing in.
+    pub(crate) const QUICK: [Self; 7] = [
+        Self::Certificate,
+        Self::Redirect,
+        Self::Health,
+        Self::Login,
+        Self::Static,
+        Self::Websocket,
+        Self::Manager,
+    ];
+
     /// The name that people and machines read.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -181,6 +192,26 @@ pub(crate) struct Seen {
     pub(crate) verdict: Verdict,
     /// What was found, in one line.
     pub(crate) detail: String,
+}
+
+impl Seen {
+    /// Whether it is not as it should be.
+    pub(crate) fn failed(&self) -> bool {
+        self.verdict == Verdict::Fail
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Pass => "ok",
+            Verdict::Fail => "FAIL",
+            Verdict::Skipped => "-",
+        };
+        let code = self.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
+        write!(f, "{:<11} {verdict:<4} {code:>3} {:>6} ms  {}", self.probe, self.took.as_millis(), self.url)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, "\n  {:<11} {}", "", self.detail) }
+    }
 }
 
 fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -40,13 +40,18 @@ pub(super) fn candidates() -> BTreeSet<&'static str> {
 
 /// The package that owns a place, given below the tree.
 pub(super) fn owner(place: &Utf8Path) -> Option<&'static str> {
-    OWNERS.iter().find(|(prefix, _)| place.as_str().starts_with(prefix)).map(|(_, package)| *package)
+    OWNERS
+        .iter()
+        .find(|(prefix, _)| place.as_str().starts_with(prefix))
+        .map(|(_, package)| *package)
 }
 
 /// Places, below the tree, that links of the code lead to and where nothing is.
 pub(super) fn missing(tree: &Utf8Path) -> Result<BTreeSet<Utf8PathBuf>> {
     let links = walk::links(&tree.join("usr/lib/python3/dist-packages"))?;
-    let dangling = links.into_iter().filter_map(|(link, target)| first_missing(tree, &link, &target));
+    let dangling = links
+        .into_iter()
+        .filter_map(|(link, target)| first_missing(tree, &link, &target));
     Ok(dangling.collect())
 }
 
@@ -55,7 +60,9 @@ fn first_missing(tree: &Utf8Path, link: &Utf8Path, target: &Utf8Path) -> Option<
     let (mut link, mut target) = (link.to_owned(), target.to_owned());
     for _ in 0..8 {
         let place = walk::normalised(&link.parent().unwrap_or(tree).join(&target));
-        let Ok(inside) = place.strip_prefix(tree) else { return Some(place) };
+        let Ok(inside) = place.strip_prefix(tree) else {
+            return Some(place);
+        };
         match place.read_link_utf8() {
             Ok(next) => (link, target) = (place.clone(), next),
             Err(_) if place.exists() => return None,
@@ -103,13 +110,20 @@ mod tests {
         let (_keep, root) = tree();
         link(&root, "a.js", "../../../../share/javascript/jquery/jquery.js");
         let missing = missing(&root).unwrap();
-        assert_eq!(missing.iter().map(|place| owner(place)).collect::<Vec<_>>(), [Some("libjs-jquery")]);
+        assert_eq!(
+            missing.iter().map(|place| owner(place)).collect::<Vec<_>>(),
+            [Some("libjs-jquery")]
+        );
     }
 
     #[test]
     fn a_font_that_moved_is_mended_once_its_package_is_there() {
         let (_keep, root) = tree();
-        link(&root, "i.otf", "../../../../share/fonts/truetype/inconsolata/Inconsolata.otf");
+        link(
+            &root,
+            "i.otf",
+            "../../../../share/fonts/truetype/inconsolata/Inconsolata.otf",
+        );
         let before = missing(&root).unwrap();
         mend(&root, &before).unwrap();
         assert_eq!(missing(&root).unwrap(), before);
@@ -124,6 +138,9 @@ mod tests {
     fn a_link_out_of_the_tree_is_missing_even_if_the_host_has_the_file() {
         let (_keep, root) = tree();
         link(&root, "p", "/etc/passwd");
-        assert_eq!(missing(&root).unwrap().into_iter().collect::<Vec<_>>(), ["/etc/passwd"]);
+        assert_eq!(
+            missing(&root).unwrap().into_iter().collect::<Vec<_>>(),
+            ["/etc/passwd"]
+        );
     }
 }

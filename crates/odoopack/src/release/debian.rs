@@ -15,10 +15,11 @@ use crate::ui::Progress;
 fn package(wanted: Series) -> Result<&'static str> {
     match wanted {
         Series::V19 => Ok("odoo-19"),
-        Series::V17 | Series::V18 => {
-            Err(Failure::refused(format!("Debian has no package of Odoo {}, only of 19.0", series(wanted)))
-                .hint("set `source = { git = \"https://github.com/odoo/odoo.git\" }` in [odoo]"))
-        }
+        Series::V17 | Series::V18 => Err(Failure::refused(format!(
+            "Debian has no package of Odoo {}, only of 19.0",
+            series(wanted)
+        ))
+        .hint("set `source = { git = \"https://github.com/odoo/odoo.git\" }` in [odoo]")),
     }
 }
 
@@ -32,21 +33,43 @@ pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -
     let apt = Apt::open(builder.cache, suite)?;
     apt.update(builder)?;
     let packages = apt.locate(name)?;
-    let main = packages.iter().find(|package| package.name == name).ok_or_else(|| {
-        Failure::refused(format!("Debian {suite} has no package `{name}`")).hint("use another suite, such as `sid`")
-    })?;
-    let parts: Vec<String> = packages.iter().map(|p| format!("{}={} {}", p.name, p.version, p.sha256)).collect();
+    let main = packages
+        .iter()
+        .find(|package| package.name == name)
+        .ok_or_else(|| {
+            Failure::refused(format!("Debian {suite} has no package `{name}`"))
+                .hint("use another suite, such as `sid`")
+        })?;
+    let parts: Vec<String> = packages
+        .iter()
+        .map(|p| format!("{}={} {}", p.name, p.version, p.sha256))
+        .collect();
     let parts = &super::sha256(parts.join("\n").as_bytes())[..12];
-    let identity = format!("{name} {} sha256:{} with assets {parts}", main.version, main.sha256);
-    Ok(Record::new(decided(builder.spec, &identity), &main.sha256.clone(), packages))
+    let identity = format!(
+        "{name} {} sha256:{} with assets {parts}",
+        main.version, main.sha256
+    );
+    Ok(Record::new(
+        decided(builder.spec, &identity),
+        &main.sha256.clone(),
+        packages,
+    ))
 }
 
 /// Fetches and unpacks exactly the packages that were decided on.
 pub(super) fn fetch(builder: &Builder<'_>, suite: &str, record: &Record, progress: &Progress) -> Result<()> {
-    let main = record.packages.iter().find(|package| package.sha256 == record.pin).ok_or_else(|| {
-        Failure::failed("the recorded release names no package").hint("remove `release.json` and run again")
-    })?;
-    let store = Store { cache: builder.cache, suite };
+    let main = record
+        .packages
+        .iter()
+        .find(|package| package.sha256 == record.pin)
+        .ok_or_else(|| {
+            Failure::failed("the recorded release names no package")
+                .hint("remove `release.json` and run again")
+        })?;
+    let store = Store {
+        cache: builder.cache,
+        suite,
+    };
     let file = store.get(&[main], progress)?.remove(0);
     tree::build(&builder.tree(&record.release), builder.spec.odoo.series, |new| {
         progress.detail(&format!("unpacking {}", main.name));
@@ -68,7 +91,8 @@ pub(super) fn complete(
         let missing = assets::missing(tree)?;
         assets::mend(tree, &missing)?;
         let owners: Vec<&str> = missing.iter().filter_map(|place| assets::owner(place)).collect();
-        let wanted = |package: &&Package| owners.contains(&package.name.as_str()) && !unpacked.contains(package);
+        let wanted =
+            |package: &&Package| owners.contains(&package.name.as_str()) && !unpacked.contains(package);
         let more: Vec<&Package> = known.iter().filter(wanted).collect();
         if more.is_empty() {
             return warn_of_missing(builder, tree);
@@ -82,10 +106,15 @@ pub(super) fn complete(
 
 /// Says which links lead nowhere in the end: pages that use them answer 404 or 500.
 pub(super) fn warn_of_missing(builder: &Builder<'_>, tree: &Utf8Path) -> Result<()> {
-    let missing: Vec<String> = assets::missing(tree)?.into_iter().map(Utf8PathBuf::into_string).collect();
+    let missing: Vec<String> = assets::missing(tree)?
+        .into_iter()
+        .map(Utf8PathBuf::into_string)
+        .collect();
     if !missing.is_empty() {
         let list = missing.join("\n  ");
-        builder.ui.warn(&format!("these files that Odoo links to could not be found, pages may miss them:\n  {list}"));
+        builder.ui.warn(&format!(
+            "these files that Odoo links to could not be found, pages may miss them:\n  {list}"
+        ));
     }
     Ok(())
 }
@@ -100,7 +129,10 @@ impl Apt {
     /// Prepares the state: the host's mirror and transport settings, nothing else of the host.
     fn open(cache: &Utf8Path, suite: &str) -> Result<Self> {
         let root = cache.join("apt").join(suite);
-        let apt = Self { root, suite: suite.to_owned() };
+        let apt = Self {
+            root,
+            suite: suite.to_owned(),
+        };
         for directory in apt_private::DIRECTORIES {
             files::directory_all(&apt.root.join(directory))?;
         }
@@ -109,7 +141,10 @@ impl Apt {
         let sources = apt_private::sources(&mirror()?, suite, keyring()?);
         apt.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
         let carried = apt_private::parse_settings(&apt_private::settings().read()?);
-        apt.write(apt_private::config_file(Utf8Path::new("")).as_str(), &apt_private::config(&apt.root, &carried))?;
+        apt.write(
+            apt_private::config_file(Utf8Path::new("")).as_str(),
+            &apt_private::config(&apt.root, &carried),
+        )?;
         Ok(apt)
     }
 
@@ -118,27 +153,40 @@ impl Apt {
     }
 
     fn update(&self, builder: &Builder<'_>) -> Result<()> {
-        let Err(failure) = apt_private::update(&self.root).run() else { return Ok(()) };
+        let Err(failure) = apt_private::update(&self.root).run() else {
+            return Ok(());
+        };
         if !self.has_index()? {
             return Err(failure
-                .during(format!("could not fetch the package index of Debian {}", self.suite))
+                .during(format!(
+                    "could not fetch the package index of Debian {}",
+                    self.suite
+                ))
                 .hint("check the network, then run again"));
         }
-        builder.ui.warn(&format!("no newer index of Debian {} could be fetched; the one in the cache decides", self.suite));
+        builder.ui.warn(&format!(
+            "no newer index of Debian {} could be fetched; the one in the cache decides",
+            self.suite
+        ));
         Ok(())
     }
 
     fn has_index(&self) -> Result<bool> {
         let lists = self.root.join("state/lists");
         let unreadable = |e| Failure::failed(format!("could not read directory `{lists}`")).because(e);
-        let mut names = lists.read_dir_utf8().map_err(unreadable)?.filter_map(std::result::Result::ok);
+        let mut names = lists
+            .read_dir_utf8()
+            .map_err(unreadable)?
+            .filter_map(std::result::Result::ok);
         Ok(names.any(|entry| entry.file_name().contains("_Packages")))
     }
 
     /// Odoo and every asset package that may be needed, with versions and hashes.
     fn locate(&self, name: &str) -> Result<Vec<Package>> {
         let names = std::iter::once(name).chain(assets::candidates());
-        Ok(apt_private::parse_packages(&apt_private::locate(&self.root, names).read()?))
+        Ok(apt_private::parse_packages(
+            &apt_private::locate(&self.root, names).read()?,
+        ))
     }
 }
 
@@ -155,10 +203,13 @@ fn mirror() -> Result<String> {
 }
 
 fn keyring() -> Result<&'static str> {
-    apt_private::KEYRINGS.into_iter().find(|path| Utf8Path::new(path).is_file()).ok_or_else(|| {
-        Failure::refused("Debian's packages cannot be checked: its keyring is not installed")
-            .hint("`apt-get install debian-archive-keyring`")
-    })
+    apt_private::KEYRINGS
+        .into_iter()
+        .find(|path| Utf8Path::new(path).is_file())
+        .ok_or_else(|| {
+            Failure::refused("Debian's packages cannot be checked: its keyring is not installed")
+                .hint("`apt-get install debian-archive-keyring`")
+        })
 }
 
 /// Package files in the cache, by hash.
@@ -184,7 +235,9 @@ impl Store<'_> {
     }
 
     fn place(&self, package: &Package) -> Utf8PathBuf {
-        self.cache.join("debs").join(format!("{}-{}.deb", package.sha256, package.name))
+        self.cache
+            .join("debs")
+            .join(format!("{}-{}.deb", package.sha256, package.name))
     }
 
     /// Downloads into a directory of this run; a file gets its place only with the hash that was decided on.
@@ -215,9 +268,12 @@ impl Store<'_> {
             }
         }
         match packages.iter().find(|package| !self.place(package).is_file()) {
-            Some(package) => Err(Failure::failed(format!("apt brought no `{}` with the decided hash", package.name))
-                .because(format!("expected sha256 {}", package.sha256))
-                .hint("remove `release.json` of the pack and run again")),
+            Some(package) => Err(Failure::failed(format!(
+                "apt brought no `{}` with the decided hash",
+                package.name
+            ))
+            .because(format!("expected sha256 {}", package.sha256))
+            .hint("remove `release.json` of the pack and run again")),
             None => Ok(()),
         }
     }

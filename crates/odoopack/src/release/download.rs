@@ -74,9 +74,16 @@ enum Trouble {
 }
 
 /// One attempt: asks for what is still missing and appends it.
-fn resume(agent: &ureq::Agent, url: &str, part: &Utf8Path, progress: &Progress) -> std::result::Result<(), Trouble> {
+fn resume(
+    agent: &ureq::Agent,
+    url: &str,
+    part: &Utf8Path,
+    progress: &Progress,
+) -> std::result::Result<(), Trouble> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::failed(format!("could not download `{url}`")).because(e).hint("check the network, then run again")
+        Failure::failed(format!("could not download `{url}`"))
+            .because(e)
+            .hint("check the network, then run again")
     };
     let have = part.metadata().map_or(0, |data| data.len());
     let mut request = agent.get(url);
@@ -116,7 +123,10 @@ fn append(
         }
         std::io::Write::write_all(&mut file, &block[..count])?;
         have += u64::try_from(count).unwrap_or_default();
-        progress.detail(&total.map_or_else(|| human(have), |total| format!("{} of {}", human(have), human(total))));
+        progress.detail(&total.map_or_else(
+            || human(have),
+            |total| format!("{} of {}", human(have), human(total)),
+        ));
     }
     match total {
         Some(total) if have < total => Err(std::io::Error::new(
@@ -130,8 +140,11 @@ fn append(
 /// A client that trusts what the host trusts: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's store.
 fn agent() -> Result<ureq::Agent> {
     let found = rustls_native_certs::load_native_certs();
-    let certificates: Vec<_> =
-        found.certs.iter().map(|certificate| ureq::tls::Certificate::from_der(certificate).to_owned()).collect();
+    let certificates: Vec<_> = found
+        .certs
+        .iter()
+        .map(|certificate| ureq::tls::Certificate::from_der(certificate).to_owned())
+        .collect();
     if certificates.is_empty() {
         return Err(Failure::refused("this host trusts no certificate authority")
             .because(format!("{:?}", found.errors))
@@ -190,11 +203,22 @@ pub(super) fn watched<T>(
 }
 
 fn size_of(directory: &Utf8Path) -> u64 {
-    let entries = directory.read_dir_utf8().into_iter().flatten().filter_map(std::result::Result::ok);
-    entries.filter_map(|entry| entry.metadata().ok()).map(|data| data.len()).sum()
+    let entries = directory
+        .read_dir_utf8()
+        .into_iter()
+        .flatten()
+        .filter_map(std::result::Result::ok);
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|data| data.len())
+        .sum()
 }
 
 /// Bytes for people: `117 MB`.
 pub(super) fn human(bytes: u64) -> String {
-    if bytes < 10_000_000 { format!("{} kB", bytes.div_ceil(1000)) } else { format!("{} MB", bytes / 1_000_000) }
+    if bytes < 10_000_000 {
+        format!("{} kB", bytes.div_ceil(1000))
+    } else {
+        format!("{} MB", bytes / 1_000_000)
+    }
 }

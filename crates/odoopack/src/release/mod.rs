@@ -17,7 +17,7 @@ mod tree;
 mod walk;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::{Release, Seen};
+use odoopack_core::facts::Release;
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{Series, Source, Spec};
 use sha2::Digest;
@@ -51,7 +51,9 @@ impl Builder<'_> {
     /// # Effects
     /// Writes `release.json`; a decision that was made for the same source is kept, without any network.
     pub(crate) fn resolve(&self, progress: &Progress) -> Result<Release> {
-        if let Some(record) = record::read(self.layout)?.filter(|record| record.release.wanted == wanted(self.spec)) {
+        if let Some(record) =
+            record::read(self.layout)?.filter(|record| record.release.wanted == wanted(self.spec))
+        {
             return record::as_it_is(self, record).map(|record| record.release);
         }
         let record = match &self.spec.odoo.source {
@@ -113,7 +115,11 @@ impl Builder<'_> {
 /// A release that was decided on and not fetched.
 fn decided(spec: &Spec, identity: &str) -> Release {
     Release {
-        id: format!("{}-{}", series(spec.odoo.series), &sha256(identity.as_bytes())[..12]),
+        id: format!(
+            "{}-{}",
+            series(spec.odoo.series),
+            &sha256(identity.as_bytes())[..12]
+        ),
         identity: identity.to_owned(),
         wanted: wanted(spec),
         fetched: false,
@@ -161,4 +167,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod fixture;
+#[cfg(test)]
+mod real_debian;
+#[cfg(test)]
+mod real_sources;

@@ -29,7 +29,13 @@ pub(super) struct Record {
 impl Record {
     /// A decision without anything fetched.
     pub(super) fn new(release: Release, pin: &str, packages: Vec<Package>) -> Self {
-        Self { format: FORMAT, release, pin: pin.to_owned(), packages, inputs: None }
+        Self {
+            format: FORMAT,
+            release,
+            pin: pin.to_owned(),
+            packages,
+            inputs: None,
+        }
     }
 }
 
@@ -84,24 +90,33 @@ fn file(layout: &Layout) -> Utf8PathBuf {
 /// Reads the record; `None` when nothing was decided yet.
 pub(super) fn read(layout: &Layout) -> Result<Option<Record>> {
     let path = file(layout);
-    let Some(text) = files::read_text(&path)? else { return Ok(None) };
+    let Some(text) = files::read_text(&path)? else {
+        return Ok(None);
+    };
     let record: Record = serde_json::from_str(&text).map_err(|e| {
         Failure::failed(format!("could not understand `{path}`"))
             .because(e)
             .hint(format!("remove it to decide on a release again: `rm {path}`"))
     })?;
     if record.format > FORMAT {
-        return Err(Failure::refused(format!("`{path}` was written by a newer odoopack")).hint("use that version"));
+        return Err(
+            Failure::refused(format!("`{path}` was written by a newer odoopack")).hint("use that version"),
+        );
     }
     Ok(Some(record))
 }
 
 /// The record of exactly this release.
 pub(super) fn of(layout: &Layout, release: &Release) -> Result<Record> {
-    read(layout)?.filter(|record| record.release.id == release.id).ok_or_else(|| {
-        Failure::failed(format!("release {} is not the one that was decided on", release.id))
+    read(layout)?
+        .filter(|record| record.release.id == release.id)
+        .ok_or_else(|| {
+            Failure::failed(format!(
+                "release {} is not the one that was decided on",
+                release.id
+            ))
             .hint("run `odoopack up` again")
-    })
+        })
 }
 
 /// Writes the record.

@@ -28,15 +28,27 @@ pub(super) fn describe(tree: &Utf8Path, wanted: Series) -> Result<Found> {
         (tree, ["odoo-bin", "setup/odoo"])
     };
     check_series(&package.join("odoo/release.py"), wanted)?;
-    let entry = entries.map(|entry| tree.join(entry)).into_iter().find(|entry| entry.is_file());
+    let entry = entries
+        .map(|entry| tree.join(entry))
+        .into_iter()
+        .find(|entry| entry.is_file());
     let entry = entry.ok_or_else(|| {
-        Failure::refused(format!("`{tree}` has no program that starts Odoo")).because(format!("looked for {entries:?}"))
+        Failure::refused(format!("`{tree}` has no program that starts Odoo"))
+            .because(format!("looked for {entries:?}"))
     })?;
-    Ok(Found { entry, python_path: (package != tree).then(|| package.to_owned()), addons: addons(package) })
+    Ok(Found {
+        entry,
+        python_path: (package != tree).then(|| package.to_owned()),
+        addons: addons(package),
+    })
 }
 
 fn addons(package: &Utf8Path) -> Vec<Utf8PathBuf> {
-    ["odoo/addons", "addons"].map(|name| package.join(name)).into_iter().filter(|path| path.is_dir()).collect()
+    ["odoo/addons", "addons"]
+        .map(|name| package.join(name))
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 fn check_series(file: &Utf8Path, wanted: Series) -> Result<()> {
@@ -47,14 +59,21 @@ fn check_series(file: &Utf8Path, wanted: Series) -> Result<()> {
     if found == series(wanted) {
         return Ok(());
     }
-    Err(Failure::refused(format!("the source is Odoo {found}, the file asks for {}", series(wanted)))
-        .because(format!("`{file}`"))
-        .hint(format!("set `series = \"{found}\"` in [odoo], or name another source")))
+    Err(Failure::refused(format!(
+        "the source is Odoo {found}, the file asks for {}",
+        series(wanted)
+    ))
+    .because(format!("`{file}`"))
+    .hint(format!(
+        "set `series = \"{found}\"` in [odoo], or name another source"
+    )))
 }
 
 /// The series in `odoo/release.py`: `version_info = (19, 0, 0, FINAL, 0, '')`.
 fn parse_series(text: &str) -> Option<String> {
-    let tuple = text.lines().find_map(|line| line.strip_prefix("version_info = ("))?;
+    let tuple = text
+        .lines()
+        .find_map(|line| line.strip_prefix("version_info = ("))?;
     let mut parts = tuple.split(',').map(|part| part.trim().trim_matches(['\'', '"']));
     Some(format!("{}.{}", parts.next()?, parts.next()?))
 }
@@ -98,7 +117,10 @@ mod tests {
         for (line, series) in [
             ("version_info = (19, 0, 0, FINAL, 0, '')", Some("19.0")),
             ("version_info = (17, 0, 0, FINAL, 0, '')", Some("17.0")),
-            ("version_info = ('saas~18', 2, 0, FINAL, 0, '')", Some("saas~18.2")),
+            (
+                "version_info = ('saas~18', 2, 0, FINAL, 0, '')",
+                Some("saas~18.2"),
+            ),
             ("version = '1'", None),
         ] {
             assert_eq!(parse_series(&format!("# x\n{line}\n")).as_deref(), series);

@@ -7,7 +7,8 @@ use crate::failure::{Failure, Result};
 
 /// Calls `each` with every entry below `root`, directories after what they hold.
 pub(super) fn walk(root: &Utf8Path, each: &mut dyn FnMut(&Utf8Path, FileType) -> Result<()>) -> Result<()> {
-    let unreadable = |e: std::io::Error| Failure::failed(format!("could not read directory `{root}`")).because(e);
+    let unreadable =
+        |e: std::io::Error| Failure::failed(format!("could not read directory `{root}`")).because(e);
     for entry in root.read_dir_utf8().map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let kind = entry.file_type().map_err(unreadable)?;
@@ -25,7 +26,8 @@ pub(super) fn links(root: &Utf8Path) -> Result<Vec<(Utf8PathBuf, Utf8PathBuf)>> 
     walk(root, &mut |path, kind| {
         if kind.is_symlink() {
             let target = path.read_link_utf8();
-            let target = target.map_err(|e| Failure::failed(format!("could not read link `{path}`")).because(e))?;
+            let target =
+                target.map_err(|e| Failure::failed(format!("could not read link `{path}`")).because(e))?;
             found.push((path.to_owned(), target));
         }
         Ok(())

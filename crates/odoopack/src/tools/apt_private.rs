@@ -7,8 +7,10 @@ use crate::exec::Cmd;
 const INDEX_FORMAT: &str = "$(REPO_URI)|$(COMPONENT)|$(ORIGIN)|$(LABEL)|$(RELEASE)";
 
 /// Where the Debian keyring is, newest name first (trixie renames it).
-pub(crate) const KEYRINGS: [&str; 2] =
-    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
+pub(crate) const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+];
 
 /// How the host reaches its mirrors; these settings are carried over, its hooks are not.
 const CARRIED: [&str; 10] = [
@@ -61,10 +63,15 @@ pub(crate) fn index_targets() -> Cmd {
 /// address that says Debian is taken, and the signature decides.
 pub(crate) fn parse_mirror(text: &str) -> Option<String> {
     let rows = || text.lines().map(|line| line.split('|').collect::<Vec<_>>());
-    let known = rows().find(|row| row.len() == 5 && row[1] == "main" && row[2] == "Debian" && row[3] == "Debian");
+    let known =
+        rows().find(|row| row.len() == 5 && row[1] == "main" && row[2] == "Debian" && row[3] == "Debian");
     let likely = || {
         rows().find(|row| {
-            row.len() == 5 && row[1] == "main" && row[2].is_empty() && row[0].contains("debian") && !row[4].contains('-')
+            row.len() == 5
+                && row[1] == "main"
+                && row[2].is_empty()
+                && row[0].contains("debian")
+                && !row[4].contains('-')
         })
     };
     known.or_else(likely).map(|row| row[0].to_owned())
@@ -85,11 +92,17 @@ pub(crate) fn parse_settings(text: &str) -> Vec<String> {
 
 /// The one source, in deb822 form; its file name must end in `.sources`.
 pub(crate) fn sources(mirror: &str, suite: &str, keyring: &str) -> String {
-    format!("Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nArchitectures: {ARCHITECTURE}\nSigned-By: {keyring}\n")
+    format!(
+        "Types: deb\nURIs: {mirror}\nSuites: {suite}\nComponents: main\nArchitectures: {ARCHITECTURE}\nSigned-By: {keyring}\n"
+    )
 }
 
 /// Debian's name of this machine's architecture.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "amd64"
+};
 
 /// The configuration that is read instead of the host's.
 ///
@@ -164,8 +177,13 @@ fn parse_package(line: &str) -> Option<Package> {
 
 /// Downloads exactly these versions into `directory`, checked by apt against the signed index.
 pub(crate) fn download(root: &Utf8Path, directory: &Utf8Path, packages: &[&Package]) -> Cmd {
-    let exact = packages.iter().map(|package| format!("{}={}", package.name, package.version));
-    apt(root).args(["-qq", "download"]).args(exact).directory(directory)
+    let exact = packages
+        .iter()
+        .map(|package| format!("{}={}", package.name, package.version));
+    apt(root)
+        .args(["-qq", "download"])
+        .args(exact)
+        .directory(directory)
 }
 
 #[cfg(test)]
@@ -175,16 +193,25 @@ mod tests {
     #[test]
     fn finds_the_main_archive_and_never_security() {
         let targets = include_str!("../../fixtures/apt-2.6.1-indextargets.txt");
-        assert_eq!(parse_mirror(targets).as_deref(), Some("http://deb.debian.org/debian/"));
+        assert_eq!(
+            parse_mirror(targets).as_deref(),
+            Some("http://deb.debian.org/debian/")
+        );
         let backwards: Vec<&str> = targets.lines().rev().collect();
-        assert_eq!(parse_mirror(&backwards.join("\n")).as_deref(), Some("http://deb.debian.org/debian/"));
+        assert_eq!(
+            parse_mirror(&backwards.join("\n")).as_deref(),
+            Some("http://deb.debian.org/debian/")
+        );
     }
 
     #[test]
     fn without_lists_an_address_that_says_debian_is_taken() {
         let text = "http://a.example/debian-security/|main|||bookworm-security\nhttp://a.example/debian/|main|||bookworm\n";
         assert_eq!(parse_mirror(text).as_deref(), Some("http://a.example/debian/"));
-        assert_eq!(parse_mirror("http://archive.ubuntu.com/ubuntu/|main|Ubuntu|Ubuntu|noble\n"), None);
+        assert_eq!(
+            parse_mirror("http://archive.ubuntu.com/ubuntu/|main|Ubuntu|Ubuntu|noble\n"),
+            None
+        );
     }
 
     #[test]
@@ -192,7 +219,10 @@ mod tests {
         let dump = include_str!("../../fixtures/apt-2.6.1-config-dump.txt");
         assert_eq!(
             parse_settings(dump),
-            ["Acquire::Check-Valid-Until \"false\";", "Acquire::Check-Date \"false\";"]
+            [
+                "Acquire::Check-Valid-Until \"false\";",
+                "Acquire::Check-Date \"false\";"
+            ]
         );
     }
 
@@ -206,8 +236,14 @@ mod tests {
 
     #[test]
     fn calls_are_exact() {
-        assert_eq!(update("/c".into()).to_string(), "apt-get -q -o APT::Update::Error-Mode=any update");
-        assert_eq!(locate("/c".into(), ["a", "b"]).to_string(), "apt-get -qq download --print-uris a b");
+        assert_eq!(
+            update("/c".into()).to_string(),
+            "apt-get -q -o APT::Update::Error-Mode=any update"
+        );
+        assert_eq!(
+            locate("/c".into(), ["a", "b"]).to_string(),
+            "apt-get -qq download --print-uris a b"
+        );
         let package = &parse_packages(include_str!("../../fixtures/apt-2.6.1-print-uris.txt"))[0];
         assert_eq!(
             download("/c".into(), "/d".into(), &[package]).to_string(),

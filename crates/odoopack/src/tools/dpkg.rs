@@ -8,7 +8,9 @@ use crate::exec::Cmd;
 
 /// Unpacks a package below `tree`; modes and file times are the package's own.
 pub(crate) fn unpack(package: &Utf8Path, tree: &Utf8Path) -> Cmd {
-    Cmd::new("dpkg-deb").args(["--extract", package.as_str(), tree.as_str()]).patience(Duration::from_secs(1800))
+    Cmd::new("dpkg-deb")
+        .args(["--extract", package.as_str(), tree.as_str()])
+        .patience(Duration::from_secs(1800))
 }
 
 /// Lists every package that dpkg knows, with its state.
@@ -18,7 +20,10 @@ pub(crate) fn installed() -> Cmd {
 
 /// The names of those that are wholly installed.
 pub(crate) fn parse_installed(text: &str) -> BTreeSet<String> {
-    text.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect()
+    text.lines()
+        .filter_map(|line| line.strip_prefix("installed "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Lists the files of installed packages.
@@ -42,7 +47,10 @@ mod tests {
 
     #[test]
     fn unpacks_without_installing() {
-        assert_eq!(unpack("/c/a.deb".into(), "/t".into()).to_string(), "dpkg-deb --extract /c/a.deb /t");
+        assert_eq!(
+            unpack("/c/a.deb".into(), "/t".into()).to_string(),
+            "dpkg-deb --extract /c/a.deb /t"
+        );
         assert_eq!(
             installed().to_string(),
             "dpkg-query --show --showformat '${db:Status-Status} ${Package}\\n'"
@@ -58,6 +66,9 @@ mod tests {
     #[test]
     fn finds_services_and_leaves_templates() {
         let files = include_str!("../../fixtures/dpkg-1.21-listfiles-postgresql-common.txt");
-        assert_eq!(parse_services(files).into_iter().collect::<Vec<_>>(), ["postgresql.service"]);
+        assert_eq!(
+            parse_services(files).into_iter().collect::<Vec<_>>(),
+            ["postgresql.service"]
+        );
     }
 }

@@ -45,12 +45,17 @@ fn of(mirror: &Utf8Path) -> Cmd {
 
 /// Asks a repository for the commit that a branch stands at; exit code 2 when there is no such branch.
 pub(crate) fn branch_head(url: &str, branch: &str) -> Cmd {
-    git().args(["ls-remote", "--exit-code", "--", url]).arg(format!("refs/heads/{branch}"))
+    git()
+        .args(["ls-remote", "--exit-code", "--", url])
+        .arg(format!("refs/heads/{branch}"))
 }
 
 /// The commit in what [`branch_head`] printed.
 pub(crate) fn parse_head(text: &str) -> Option<String> {
-    text.split_whitespace().next().filter(|word| is_commit(word)).map(str::to_owned)
+    text.split_whitespace()
+        .next()
+        .filter(|word| is_commit(word))
+        .map(str::to_owned)
 }
 
 /// Whether a text is a full commit id (SHA-1 or SHA-256).
@@ -71,14 +76,23 @@ pub(crate) fn reference(commit: &str) -> String {
 /// Fetches one commit without its history.
 pub(crate) fn fetch(mirror: &Utf8Path, url: &str, commit: &str) -> Cmd {
     of(mirror)
-        .args(["fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"])
+        .args([
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+        ])
         .args(["--", url])
         .arg(format!("+{commit}:{}", reference(commit)))
 }
 
 /// Succeeds when the commit is in the mirror.
 pub(crate) fn holds(mirror: &Utf8Path, commit: &str) -> Cmd {
-    of(mirror).args(["rev-parse", "--quiet", "--verify"]).arg(format!("{}^{{tree}}", reference(commit)))
+    of(mirror)
+        .args(["rev-parse", "--quiet", "--verify"])
+        .arg(format!("{}^{{tree}}", reference(commit)))
 }
 
 /// Prints the commit's time in seconds since 1970.
@@ -88,13 +102,15 @@ pub(crate) fn commit_time(mirror: &Utf8Path, commit: &str) -> Cmd {
 
 /// Reads the commit's tree into an index file of its own.
 pub(crate) fn read_tree(mirror: &Utf8Path, index: &Utf8Path, commit: &str) -> Cmd {
-    of(mirror).env("GIT_INDEX_FILE", index).args(["read-tree", commit])
+    of(mirror)
+        .env("GIT_INDEX_FILE", index.as_str())
+        .args(["read-tree", commit])
 }
 
 /// Writes every file of the index below `tree`.
 pub(crate) fn checkout(mirror: &Utf8Path, index: &Utf8Path, tree: &Utf8Path) -> Cmd {
     of(mirror)
-        .env("GIT_INDEX_FILE", index)
+        .env("GIT_INDEX_FILE", index.as_str())
         .arg(format!("--work-tree={tree}"))
         .args(["checkout-index", "--all", "--force", "--quiet"])
         .umask(0o022)
@@ -124,7 +140,10 @@ mod tests {
                 "--git-dir=/m.git fetch --quiet --depth=1 --no-tags --no-write-fetch-head --recurse-submodules=no -- https://e.example/o +{COMMIT}:refs/odoopack/{COMMIT}"
             )
         );
-        assert_eq!(after_hardening(&init(mirror)), "init --quiet --bare --template= /m.git");
+        assert_eq!(
+            after_hardening(&init(mirror)),
+            "init --quiet --bare --template= /m.git"
+        );
         assert_eq!(
             after_hardening(&checkout(mirror, "/i".into(), "/t".into())),
             "--git-dir=/m.git --work-tree=/t checkout-index --all --force --quiet"

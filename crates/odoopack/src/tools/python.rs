@@ -23,7 +23,9 @@ pub(crate) struct Interpreter {
 
 /// Asks an interpreter what it is; the user's site packages and environment are left out.
 pub(crate) fn probe(program: &Utf8Path) -> Cmd {
-    Cmd::new(program.as_str()).args(["-I", "-c", PROBE]).patience(Duration::from_secs(30))
+    Cmd::new(program.as_str())
+        .args(["-I", "-c", PROBE])
+        .patience(Duration::from_secs(30))
 }
 
 /// Reads what [`probe`] printed.
@@ -40,13 +42,23 @@ pub(crate) fn parse_probe(text: &str) -> Option<Interpreter> {
 
 /// Makes a virtual environment with pip, for our own tools.
 pub(crate) fn venv(python: &Utf8Path, directory: &Utf8Path) -> Cmd {
-    Cmd::new(python.as_str()).args(["-I", "-m", "venv", "--clear", directory.as_str()]).umask(0o022)
+    Cmd::new(python.as_str())
+        .args(["-I", "-m", "venv", "--clear", directory.as_str()])
+        .umask(0o022)
 }
 
 /// Installs the requirements in `file`, wheels only, every byte known beforehand.
 pub(crate) fn pip_install(venv: &Utf8Path, file: &Utf8Path) -> Cmd {
     pip(venv)
-        .args(["install", "--quiet", "--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:"])
+        .args([
+            "install",
+            "--quiet",
+            "--no-input",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+        ])
         .args(["--requirement", file.as_str()])
         .umask(0o022)
         .patience(Duration::from_secs(1800))
@@ -58,7 +70,9 @@ pub(crate) fn pip_config(venv: &Utf8Path) -> Cmd {
 }
 
 fn pip(venv: &Utf8Path) -> Cmd {
-    Cmd::new(venv.join("bin/python").as_str()).args(["-m", "pip"]).env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    Cmd::new(venv.join("bin/python").as_str())
+        .args(["-m", "pip"])
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
 }
 
 /// What pip is configured with: option to value, as pip itself would combine them.
@@ -69,7 +83,9 @@ pub(crate) fn parse_pip_config(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for section in ["global", "install", ":env:"] {
         for line in text.lines() {
-            let Some(rest) = line.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else { continue };
+            let Some(rest) = line.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else {
+                continue;
+            };
             if let Some((key, value)) = rest.split_once('=') {
                 found.insert(key.to_owned(), unquoted(value));
             }
@@ -80,7 +96,11 @@ pub(crate) fn parse_pip_config(text: &str) -> BTreeMap<String, String> {
 
 /// Undoes Python's `repr`, in which pip prints values; several lines come back as words.
 fn unquoted(value: &str) -> String {
-    value.trim_matches(['\'', '"']).replace("\\n", " ").trim().to_owned()
+    value
+        .trim_matches(['\'', '"'])
+        .replace("\\n", " ")
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -102,7 +122,10 @@ mod tests {
             pip_install("/v".into(), "/r.txt".into()).to_string(),
             "/v/bin/python -m pip install --quiet --no-input --no-deps --require-hashes --only-binary :all: --requirement /r.txt"
         );
-        assert_eq!(venv("/usr/bin/python3.11".into(), "/v".into()).to_string(), "/usr/bin/python3.11 -I -m venv --clear /v");
+        assert_eq!(
+            venv("/usr/bin/python3.11".into(), "/v".into()).to_string(),
+            "/usr/bin/python3.11 -I -m venv --clear /v"
+        );
     }
 
     #[test]
@@ -110,7 +133,10 @@ mod tests {
         let text = include_str!("../../fixtures/pip-23.0-config-list.txt");
         let found = parse_pip_config(text);
         assert_eq!(found["index-url"], "https://user:word@mirror.example/simple");
-        assert_eq!(found["extra-index-url"], "https://a.example/simple https://b.example/simple");
+        assert_eq!(
+            found["extra-index-url"],
+            "https://a.example/simple https://b.example/simple"
+        );
         assert_eq!(found["cert"], "/etc/ssl/certs/ca-certificates.crt");
     }
 }

@@ -53,7 +53,10 @@ pub(crate) struct Uv {
 
 /// The user's network variables out of `lookup`.
 pub(crate) fn network(lookup: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
-    NETWORK.iter().filter_map(|name| Some(((*name).to_owned(), lookup(name)?))).collect()
+    NETWORK
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), lookup(name)?)))
+        .collect()
 }
 
 /// Translates pip's configuration into uv's variables: uv reads none of pip's files. They are variables and not
@@ -68,7 +71,10 @@ pub(crate) fn index(pip: &BTreeMap<String, String>) -> BTreeMap<String, String> 
         ("proxy", "ALL_PROXY"),
     ];
     let value = |key: &str| pip.get(key).filter(|value| !value.is_empty()).cloned();
-    names.into_iter().filter_map(|(key, name)| Some((name.to_owned(), value(key)?))).collect()
+    names
+        .into_iter()
+        .filter_map(|(key, name)| Some((name.to_owned(), value(key)?)))
+        .collect()
 }
 
 /// One resolution.
@@ -123,7 +129,13 @@ impl Uv {
     pub(crate) fn sync(&self, environment: &Utf8Path, lock: &Utf8Path, offline: bool) -> Cmd {
         let cmd = self
             .call()
-            .args(["pip", "sync", "--quiet", "--python", environment.join("bin/python").as_str()])
+            .args([
+                "pip",
+                "sync",
+                "--quiet",
+                "--python",
+                environment.join("bin/python").as_str(),
+            ])
             .args(["--require-hashes", "--only-binary", ":all:"])
             .args(["--link-mode", "hardlink", "--compile-bytecode"]);
         if offline { cmd.arg("--offline") } else { cmd }.arg(lock.as_str())
@@ -135,7 +147,11 @@ mod tests {
     use super::*;
 
     fn uv() -> Uv {
-        Uv { program: "/c/uv".into(), cache: "/c/w".into(), env: BTreeMap::new() }
+        Uv {
+            program: "/c/uv".into(),
+            cache: "/c/w".into(),
+            env: BTreeMap::new(),
+        }
     }
 
     #[test]
@@ -169,7 +185,10 @@ mod tests {
 
     #[test]
     fn an_index_with_a_password_never_becomes_an_argument() {
-        let pip = BTreeMap::from([("index-url".to_owned(), "https://u:word@m.example/simple".to_owned())]);
+        let pip = BTreeMap::from([(
+            "index-url".to_owned(),
+            "https://u:word@m.example/simple".to_owned(),
+        )]);
         let env = index(&pip);
         assert_eq!(env["UV_DEFAULT_INDEX"], "https://u:word@m.example/simple");
         let shown = Uv { env, ..uv() }.venv("/p".into(), "/e".into()).to_string();
@@ -178,7 +197,11 @@ mod tests {
 
     #[test]
     fn only_what_the_network_needs_is_passed_on() {
-        let found = network(|name| ["HTTPS_PROXY", "UV_INDEX_URL"].contains(&name).then(|| "x".to_owned()));
+        let found = network(|name| {
+            ["HTTPS_PROXY", "UV_INDEX_URL"]
+                .contains(&name)
+                .then(|| "x".to_owned())
+        });
         assert_eq!(found.into_keys().collect::<Vec<_>>(), ["HTTPS_PROXY"]);
     }
 }
