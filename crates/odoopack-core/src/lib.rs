@@ -7,6 +7,7 @@
 pub mod facts;
 pub mod layout;
 pub mod name;
+pub mod odoo;
 pub mod plan;
 pub mod render;
 pub mod secret;
@@ -14,3 +15,4 @@ pub mod service;
 pub mod sizing;
 pub mod spec;
 pub mod units;
+pub mod hash;

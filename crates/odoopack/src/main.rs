@@ -2,6 +2,9 @@
 mod exec;
 mod failure;
 mod files;
+mod password;
+mod tls;
+mod tools;
 mod ui;
 
 fn main() {}

@@ -2,6 +2,7 @@
 
 pub mod logrotate;
 pub mod nginx;
+pub mod odoo_conf;
 pub mod pg_hba;
 pub mod postgresql;
 pub mod redis;

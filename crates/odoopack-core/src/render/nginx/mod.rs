@@ -64,6 +64,8 @@ pub struct Site {
     pub gate_socket: Utf8PathBuf,
     /// Asked directly while the gate is dead.
     pub slots: Vec<Slot>,
+    /// Loopback port without TLS, for the pages that Odoo's own wkhtmltopdf asks for (`report.url`).
+    pub inner_port: Option<u16>,
     /// Addons directories in the order of `addons_path`; their `<module>/static` is served by nginx.
     pub static_roots: Vec<Utf8PathBuf>,
     /// Odoo runs with `x_sendfile`, nginx sends the attachments.

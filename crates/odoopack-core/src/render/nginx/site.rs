@@ -70,6 +70,21 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
         guards(t, input, site);
         locations(t, site);
     });
+    if let Some(port) = site.inner_port {
+        t.block("server", |t| {
+            t.note("For wkhtmltopdf: it cannot check the certificate, and attachments are sent by nginx only.");
+            t.line(format_args!("listen 127.0.0.1:{port}"));
+            headers(t, site);
+            error_pages(t);
+            locations(t, site);
+        });
+    }
+}
+
+fn error_pages(t: &mut Text) {
+    for status in [502, 503, 504] {
+        t.line(format_args!("error_page {status} @error_{status}"));
+    }
 }
 
 fn listen(t: &mut Text, input: &Nginx, port: u16, more: &str) {
@@ -141,9 +156,7 @@ fn guards(t: &mut Text, input: &Nginx, site: &Site) {
     let burst = (input.login_rate / 2).max(5);
     t.line(format_args!("limit_req zone=sign_in burst={burst} nodelay"));
     t.line(format_args!("limit_req zone=rpc burst={RPC_BURST} nodelay"));
-    for status in [502, 503, 504] {
-        t.line(format_args!("error_page {status} @error_{status}"));
-    }
+    error_pages(t);
 }
 
 /// # Shape
