@@ -40,7 +40,8 @@ impl Rig {
         let (directory, path) = open_directory();
         let mut input = input(&path);
         files(&path);
-        let [stopped, slot] = free_ports();
+        let [stopped, slot, inner] = free_ports();
+        input.sites[0].inner_port = Some(inner);
         input.sites[0].slots = vec![
             Slot {
                 web: stopped,
@@ -185,6 +186,7 @@ fn site(path: &Utf8PathBuf, environment: &str, domain: &str) -> Site {
         key: path.join("site.key"),
         gate_socket: path.join(format!("{environment}.sock")),
         slots: vec![],
+        inner_port: None,
         static_roots: vec![path.join("own addons"), path.join("odoo")],
         accel: Some(Accel {
             directory: path.join("filestore"),
@@ -584,6 +586,23 @@ fn odoo_is_told_the_truth_about_the_client_and_the_log_keeps_no_token() {
         (&"/a%20b".into(), &200.into(), &headers["x-request-id"])
     );
     assert!(!entry.to_string().contains("secret"));
+}
+
+#[test]
+fn the_inner_port_serves_reports_without_tls_and_without_the_manager() {
+    let rig = Rig::start();
+    let url = |path: &str| {
+        format!(
+            "http://127.0.0.1:{}{path}",
+            rig.input.sites[0].inner_port.unwrap()
+        )
+    };
+    let page = rig.curl(&[], &url("/report/html/x"));
+    assert!(page.body.contains(r#""by": "gate""#) && page.body.contains(r#""x-forwarded-proto": "http""#));
+    assert_eq!(rig.curl(&[], &url("/web/static/own.css")).body, "own");
+    assert_eq!(rig.curl(&[], &url("/accel")).body, "<svg>attachment</svg>");
+    assert_eq!(rig.curl(&[], &url("/web/database/manager")).status, 404);
+    assert_eq!(rig.first_logged()["env"], "production");
 }
 
 #[test]
