@@ -30,7 +30,10 @@ pub struct Refusal {
 impl Refusal {
     /// A reason with the way out of it.
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into() }
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -95,7 +98,11 @@ pub enum Step {
     /// Drop a database whose first installation was interrupted.
     DropUnfinished { environment: Name, database: String },
     /// Install Odoo into an empty database.
-    InitializeDatabase { environment: Name, database: String, modules: Vec<String> },
+    InitializeDatabase {
+        environment: Name,
+        database: String,
+        modules: Vec<String>,
+    },
     /// Set the administrator's password and addresses, and mark the database as complete.
     FinishDatabase { environment: Name, database: String },
     /// Mark a database that somebody else filled.
@@ -130,9 +137,14 @@ impl fmt::Display for Step {
             Self::ConvergeRole { role } => write!(f, "set up database role {role}"),
             Self::CreateDatabase { database, .. } => write!(f, "create database {database}"),
             Self::DropUnfinished { database, .. } => {
-                write!(f, "drop database {database}, whose first installation was interrupted")
+                write!(
+                    f,
+                    "drop database {database}, whose first installation was interrupted"
+                )
             }
-            Self::InitializeDatabase { database, modules, .. } => {
+            Self::InitializeDatabase {
+                database, modules, ..
+            } => {
                 write!(f, "install {} into {database}", modules.join(", "))
             }
             Self::FinishDatabase { database, .. } => {

@@ -40,9 +40,16 @@ impl Context {
         let text = files::read_text(&path)?
             .ok_or_else(|| Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("odoopack init"))?;
         let directory = path.parent().unwrap_or(Utf8Path::new("/")).to_owned();
-        let context = LoadContext { directory: directory.clone(), root: self.root.clone() };
+        let mut context = LoadContext::new(&directory);
+        if let Some(root) = &self.root {
+            context = context.with_root(root);
+        }
         let loaded = spec::load(&text, &context)
             .map_err(|mistakes| Failure::new(Kind::Spec, format!("`{path}` is wrong\n{mistakes}")))?;
+        let warnings = loaded.warnings.to_string();
+        if !warnings.is_empty() {
+            self.ui.warn(&warnings);
+        }
         let root = rustix::process::geteuid().is_root();
         let layout = Layout::new(&loaded.spec.pack.root, &loaded.spec.pack.name, root);
         Ok(Pack { loaded, layout, directory })
@@ -67,15 +74,4 @@ pub(crate) fn working_directory() -> Result<Utf8PathBuf> {
     let failed = || Failure::failed("could not find out the working directory");
     let path = std::env::current_dir().map_err(|e| failed().because(e))?;
     Utf8PathBuf::from_path_buf(path).map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
-}
-
-/// Where downloads are kept: `$XDG_CACHE_HOME/odoopack`, else `~/.cache/odoopack`.
-pub(crate) fn cache() -> Result<Utf8PathBuf> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/'));
-    if let Some(cache) = variable("XDG_CACHE_HOME") {
-        return Ok(Utf8PathBuf::from(cache).join("odoopack"));
-    }
-    let home = variable("HOME")
-        .ok_or_else(|| Failure::failed("neither `XDG_CACHE_HOME` nor `HOME` is set to an absolute path"))?;
-    Ok(Utf8PathBuf::from(home).join(".cache/odoopack"))
 }

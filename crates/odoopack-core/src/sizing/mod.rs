@@ -65,6 +65,30 @@ pub struct Overrides {
     pub db_maxconn: Option<u32>,
 }
 
+impl Wants {
+    /// What the file asks of the host.
+    pub fn of(spec: &crate::spec::Spec) -> Self {
+        let want = |(name, environment): (&Name, &crate::spec::Environment)| Want {
+            name: name.clone(),
+            users: environment.users,
+            production: environment.kind == crate::spec::Kind::Production,
+            series: spec.odoo.series,
+            overrides: Overrides {
+                workers: environment.workers,
+                cron_workers: environment.cron_workers,
+                memory_soft: environment.memory_soft,
+                memory_hard: environment.memory_hard,
+                db_maxconn: environment.db_maxconn,
+            },
+        };
+        Self {
+            environments: spec.environments.iter().map(want).collect(),
+            reserve_environments: spec.capacity.reserve_environments,
+            sessions_redis: false,
+        }
+    }
+}
+
 /// The plan.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Sizing {

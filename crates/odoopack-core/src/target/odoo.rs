@@ -63,7 +63,7 @@ fn database(known: &Known<'_>, name: &Name, environment: &Environment, password:
     let size = known.sizing.environments.get(name)?;
     Some(Database {
         host: known.layout.postgres_socket().into_string(),
-        port: known.spec.postgres.port,
+        port: Some(super::files::postgres_port(known.spec)),
         user: known.layout.role(name),
         password: Some(password),
         name: environment.database.clone(),
@@ -87,10 +87,10 @@ fn limits(size: &crate::sizing::EnvironmentSize) -> Limits {
     Limits {
         memory_soft: size.memory_soft,
         memory_hard: size.memory_hard,
-        memory_soft_gevent: size.memory_soft_gevent,
-        memory_hard_gevent: size.memory_hard_gevent,
-        time_cpu: size.limit_time_cpu,
-        time_real: size.limit_time_real,
+        memory_soft_gevent: size.gevent_memory.map(|(soft, _)| soft),
+        memory_hard_gevent: size.gevent_memory.map(|(_, hard)| hard),
+        time_cpu: size.time_cpu,
+        time_real: size.time_real,
         time_real_cron: Some(CRON_TIME),
         requests: REQUESTS,
     }

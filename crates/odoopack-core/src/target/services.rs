@@ -20,7 +20,9 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![postgres(known), Some(gate(known))];
     for (name, environment) in &known.spec.environments {
         all.push(odoo(known, name, environment, Role::Web));
-        all.push(odoo(known, name, environment, Role::Cron));
+        if known.sizing.environments.get(name).is_some_and(|size| size.cron_workers > 0) {
+            all.push(odoo(known, name, environment, Role::Cron));
+        }
     }
     all.push(nginx(known));
     all
@@ -97,7 +99,7 @@ fn gate(known: &Known<'_>) -> Service {
     let layout = known.layout;
     let program = layout.state().join("bin").join(super::binary_name());
     let config = layout.config().join("gate.json");
-    let argv = vec![program.into_string(), "gate".to_owned(), config.to_string()];
+    let argv = vec![program.into_string(), "gate".to_owned(), "--config".to_owned(), config.to_string()];
     Service {
         user: layout.user("gate"),
         reload_signal: Some(Signal::Hup),
@@ -114,7 +116,8 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
     let program = known.facts.programs.get("nginx")?;
     known.facts.release.present().filter(|release| release.fetched)?;
     let config = layout.config().join("nginx/nginx.conf");
-    let argv = [program.as_str(), "-c", config.as_str(), "-p", layout.data().join("nginx").as_str()];
+    let prefix = layout.data().join("nginx");
+    let argv = [program.as_str(), "-c", config.as_str(), "-p", prefix.as_str()];
     let mut inputs = vec![config.clone()];
     inputs.extend(known.spec.environments.keys().map(|name| super::files::certificate(layout, name)));
     Some(Service {
@@ -143,7 +146,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
     argv.extend(jobrunner(known, environment, role));
     let secret = environment.env.values().any(|value| matches!(value, Value::Secret(_)));
-    let limit = known.sizing.environments.get(name).map_or(120, |size| size.limit_time_real.0);
+    let limit = known.sizing.environments.get(name).map_or(120, |size| size.time_real.0);
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),

@@ -6,8 +6,8 @@ mod ground;
 mod refuse;
 mod serve;
 mod store;
-#[cfg(test)]
-mod tests;
+
+pub use serve::{definition_hash, inputs_hash};
 
 use crate::facts::Facts;
 use crate::plan::{Plan, Step};

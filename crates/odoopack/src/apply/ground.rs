@@ -34,7 +34,7 @@ impl Apply<'_> {
 
     /// Copies the running program, so that services keep working while a newer one is built in its place.
     pub(super) fn place_binary(&self, path: &Utf8Path) -> Result<()> {
-        let failed = |e| Failure::failed("could not copy this program").because::<std::io::Error>(e);
+        let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;
         let content = std::fs::read(this).map_err(failed)?;
         files::replace(path, &content, 0o755, None)
@@ -67,7 +67,8 @@ impl Apply<'_> {
     /// `initdb` that was killed leaves files without `PG_VERSION`; such a directory never held data.
     fn clear_half_made_cluster(&self) -> Result<()> {
         let cluster = self.layout.cluster();
-        let failed = |e| Failure::failed(format!("could not look into `{cluster}`")).because::<std::io::Error>(e);
+        let failed =
+            |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
         if cluster.join("PG_VERSION").exists() || cluster.join("global/pg_control").exists() {
             return Err(Failure::refused(format!("`{cluster}` already holds a cluster")));
         }

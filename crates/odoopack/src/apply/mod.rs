@@ -13,7 +13,7 @@ use odoopack_core::target::Target;
 use crate::failure::{Failure, Result};
 use crate::files::Owner;
 use crate::observe;
-use crate::release::Builder;
+use crate::release::{self, Builder};
 use crate::store::journal::Journal;
 use crate::ui::{Progress, Ui};
 
@@ -61,9 +61,9 @@ impl Apply<'_> {
             Step::MakeDirectory { path } => self.make_directory(path),
             Step::PlaceBinary { path } => self.place_binary(path),
             Step::GenerateSecret { name } => self.generate_secret(name),
-            Step::ResolveSource { .. } => self.builder()?.resolve(progress).map(drop),
-            Step::FetchOdoo { .. } => self.builder()?.fetch(self.release()?, progress).map(drop),
-            Step::BuildPython { .. } => self.builder()?.build_python(self.release()?, progress).map(drop),
+            Step::ResolveSource { .. } => self.with_builder(|builder| builder.resolve(progress)),
+            Step::FetchOdoo { .. } => self.with_builder(|builder| builder.fetch(self.release()?, progress)),
+            Step::BuildPython { .. } => self.with_builder(|builder| builder.build_python(self.release()?, progress)),
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
@@ -90,8 +90,18 @@ impl Apply<'_> {
         release.ok_or_else(|| Failure::failed("the release is not known yet"))
     }
 
-    fn builder(&self) -> Result<Builder<'_>> {
-        Builder::new(self.ui, self.layout, self.spec, &self.cache, &self.repo)
+    fn with_builder(&self, work: impl FnOnce(&Builder<'_>) -> Result<Release>) -> Result<()> {
+        let odoo = &self.spec.odoo;
+        let python = release::interpreter(odoo.series, odoo.python.as_deref(), self.layout.own_users())?;
+        work(&Builder {
+            ui: self.ui,
+            layout: self.layout,
+            spec: self.spec,
+            cache: &self.cache,
+            repo: &self.repo,
+            python: &python,
+        })
+        .map(drop)
     }
 
     /// Numbers of an owner and a group; without names, nothing is changed.

@@ -9,7 +9,7 @@ use super::Apply;
 use crate::engines::runit::{Runit, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe;
-use crate::probe;
+use crate::probe::{self, Probe};
 use crate::store::marks::{self, Stamp};
 use crate::ui::Progress;
 
@@ -92,8 +92,9 @@ impl Apply<'_> {
     }
 
     pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
-        let site = probe::site(self.spec, self.layout, environment, &self.facts.secrets)?;
-        let seen = probe::wait_until_pass(&site, HEALTHY, &mut |text| progress.detail(text));
+        let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
+        progress.detail("waiting for every probe to pass");
+        let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
         let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(ToString::to_string).collect();
         if failed.is_empty() {
             return Ok(());

@@ -7,6 +7,7 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The rendered gate.json
+    #[arg(long)]
     config: Utf8PathBuf,
 }
 

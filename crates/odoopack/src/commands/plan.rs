@@ -3,6 +3,7 @@ use odoopack_core::up::{Consent, plan};
 
 use super::up;
 use crate::context::Context;
+use crate::observe;
 use crate::failure::{Failure, Kind, Result};
 
 /// Show what `up` would do, and change nothing.
@@ -16,7 +17,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = up::look(cx, &pack)?;
+    let view = observe::look(&pack)?;
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     cx.ui.json(&serde_json::json!(next));
     up::refuse(&next)?;

@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::up;
 use crate::context::Context;
+use crate::observe;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = up::look(cx, &pack)?;
+    let view = observe::look(&pack)?;
     if let Some(directory) = &args.into {
         return write_into(cx, &view.target, directory);
     }

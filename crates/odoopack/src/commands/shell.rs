@@ -26,7 +26,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 /// A call of Odoo's program with the environment's configuration, user and variables.
 pub(crate) fn odoo(pack: &Pack, name: &str, subcommand: &str) -> Result<Cmd> {
     let (name, environment) = environment(pack, name)?;
-    let release = crate::release::observe(&pack.layout, &pack.loaded.spec)?;
+    let release = crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let release = release.present().filter(|release| release.python.is_some());
     let release = release.ok_or_else(|| Failure::refused("Odoo is not built yet").hint("odoopack up"))?;
     let python = release.python.as_ref().ok_or_else(|| Failure::refused("Odoo is not built yet"))?;

@@ -15,7 +15,7 @@ pub(crate) struct Args {}
 /// Runs the command.
 pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = observe::look(&pack.loaded.spec, &pack.layout)?;
+    let view = observe::look(&pack)?;
     let services = services(&view);
     let mut bad = services.iter().filter(|row| !row.good).count();
     services_table(cx, &services);
@@ -82,8 +82,8 @@ fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, Vec<probe::Seen>)>> {
     let names = pack.loaded.spec.environments.keys();
     names
         .map(|name| {
-            let site = probe::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
-            Ok((name.to_string(), probe::run(&site, probe::QUICK)))
+            let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+            Ok((name.to_string(), probe::run(&site, &probe::Probe::QUICK)))
         })
         .collect()
 }

@@ -3,7 +3,7 @@ use odoopack_core::plan::Plan;
 use odoopack_core::up::{Consent, plan};
 
 use crate::apply::Apply;
-use crate::context::{Context, Pack, cache};
+use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
@@ -41,7 +41,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 /// Plans and applies until the plan is empty; returns the number of steps that were done.
 pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> {
     let consent = Consent { overwrite_edits: args.overwrite_edits };
-    let mut view = look(cx, pack)?;
+    let mut view = observe::look(pack)?;
     let mut next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
     if args.dry_run || next.is_empty() {
         show(&cx.ui, &next);
@@ -57,7 +57,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
         apply(cx, pack, &view, &next, &mut journal)?;
         done += next.steps.len();
         let before = next;
-        view = look(cx, pack)?;
+        view = observe::look(pack)?;
         next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
         refuse(&next)?;
         if next.is_empty() {
@@ -69,11 +69,6 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
         }
     }
     Err(Failure::failed("the same steps are needed again and again").because(sentences(&next)).hint("odoopack plan"))
-}
-
-/// Looks at the machine.
-pub(crate) fn look(_cx: &Context, pack: &Pack) -> Result<View> {
-    observe::look(&pack.loaded.spec, &pack.layout)
 }
 
 /// Takes the pack's lock; its directory is the first thing that exists.
@@ -97,7 +92,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Opti
         target: &view.target,
         facts: &view.facts,
         repo: pack.directory.clone(),
-        cache: cache()?,
+        cache: crate::release::cache(),
     };
     apply.run(next, journal)
 }

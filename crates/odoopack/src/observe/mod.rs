@@ -4,6 +4,7 @@ pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod paths;
 pub(crate) mod services;
+pub(crate) mod site;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{SecretRef, Spec};
 use odoopack_core::target::{self, Target};
 
+use crate::context::Pack;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
@@ -31,10 +33,11 @@ pub(crate) struct View {
 ///
 /// # Errors
 /// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
-pub(crate) fn look(spec: &Spec, layout: &Layout) -> Result<View> {
+pub(crate) fn look(pack: &Pack) -> Result<View> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let host = host::host(layout.root())?;
     let sizing = size(spec, &host)?;
-    let mut facts = ground(spec, layout, host)?;
+    let mut facts = ground(pack, host)?;
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
@@ -62,7 +65,8 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
 }
 
 /// Everything that can be seen without a target.
-fn ground(spec: &Spec, layout: &Layout, host: Host) -> Result<Facts> {
+fn ground(pack: &Pack, host: Host) -> Result<Facts> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
     let supervisor = services::supervisor(layout);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().collect();
@@ -76,7 +80,7 @@ fn ground(spec: &Spec, layout: &Layout, host: Host) -> Result<Facts> {
         paths: BTreeMap::new(),
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
-        release: crate::release::observe(layout, spec)?,
+        release: crate::release::observe(layout, spec, &pack.directory)?,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),
