@@ -68,13 +68,18 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
     let layout = known.layout;
     let major = major(known)?;
     let programs = known.facts.host.postgres.get(&major)?;
-    let config = layout.config().join("postgres/postgresql.conf");
+    let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
+        .map(|name| layout.config().join("postgres").join(name));
     let argv = vec![
         programs.join("postgres").into_string(),
         "-D".to_owned(),
         layout.cluster().into_string(),
         "-c".to_owned(),
         format!("config_file={config}"),
+        "-c".to_owned(),
+        format!("hba_file={hba}"),
+        "-c".to_owned(),
+        format!("ident_file={ident}"),
     ];
     Some(Service {
         user: layout.user("postgres"),
@@ -83,7 +88,7 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
         reload_signal: None,
         writable: vec![layout.cluster(), layout.postgres_socket()],
         umask: 0o077,
-        inputs: vec![config],
+        inputs: vec![config, hba, ident],
         ..base(known, "postgres", "PostgreSQL of this pack", argv)
     })
 }

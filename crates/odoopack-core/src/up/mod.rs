@@ -52,6 +52,12 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     let mut steps = Vec::new();
     let mut then = Vec::new();
     for (name, stage) in stages {
+        if steps.is_empty() && name.starts_with("roles") {
+            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            if !refusals.is_empty() {
+                return Plan { refusals, ..Plan::default() };
+            }
+        }
         if steps.is_empty() {
             steps = stage(&known);
         } else {

@@ -137,7 +137,6 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
     };
     look("the release", reason(&known.facts.release));
     look("the database cluster", reason(&known.facts.cluster));
-    look(&format!("the databases as role {ADMIN_ROLE}"), reason(&known.facts.databases));
     look("the supervisor", reason(&known.facts.supervisor));
     for (path, seen) in &known.facts.paths {
         look(path.as_str(), reason(seen));
@@ -146,6 +145,15 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
         look(service, reason(seen));
     }
     all
+}
+
+/// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
+pub(super) fn databases(known: &Known<'_>) -> Option<Refusal> {
+    let why = reason(&known.facts.databases)?;
+    Some(Refusal::new(
+        format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
+        "`odoopack logs postgres` shows what the server says",
+    ))
 }
 
 fn reason<T>(seen: &Seen<T>) -> Option<&String> {

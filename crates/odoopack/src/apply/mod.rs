@@ -33,24 +33,25 @@ pub(crate) struct Apply<'a> {
 
 impl Apply<'_> {
     /// Applies every step in order and stops at the first that fails; the same command then plans again.
-    pub(crate) fn run(&self, plan: &Plan, journal: &mut Option<Journal>) -> Result<()> {
-        for step in &plan.steps {
-            if let Some(journal) = journal.as_mut() {
-                journal.begin(step)?;
-            }
-            let progress = self.ui.step(&step.to_string());
-            match self.step(step, &progress) {
-                Ok(()) => progress.done(),
-                Err(failure) => {
+    pub(crate) fn run(&self, plan: &Plan, journal: &mut Journal) -> Result<()> {
+        for (sentence, group) in plan.groups() {
+            let progress = self.ui.step(&sentence);
+            for step in group {
+                progress.detail(&step.to_string());
+                if let Err(failure) = self.journalled(step, &progress, journal) {
                     progress.failed();
                     return Err(failure.during(format!("could not {step}")));
                 }
             }
-            if let Some(journal) = journal.as_mut() {
-                journal.done(step)?;
-            }
+            progress.done();
         }
         Ok(())
+    }
+
+    fn journalled(&self, step: &Step, progress: &Progress, journal: &mut Journal) -> Result<()> {
+        journal.begin(step)?;
+        self.step(step, progress)?;
+        journal.done(step)
     }
 
     fn step(&self, step: &Step, progress: &Progress) -> Result<()> {

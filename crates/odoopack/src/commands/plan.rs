@@ -21,7 +21,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     cx.ui.json(&serde_json::json!(next));
     up::refuse(&next)?;
-    let mut lines: Vec<String> = next.steps.iter().map(|step| format!("  - {step}")).collect();
+    let mut lines: Vec<String> = next.groups().iter().map(|(sentence, _)| format!("  - {sentence}")).collect();
     lines.extend(next.then.iter().map(|then| format!("    then: {then}")));
     cx.ui.result(if lines.is_empty() { "nothing to do" } else { "`odoopack up` would" });
     lines.iter().for_each(|line| cx.ui.result(line));

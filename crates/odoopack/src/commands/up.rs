@@ -50,8 +50,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     refuse(&next)?;
     show(&cx.ui, &next);
     confirm(&cx.ui)?;
-    let _lock = hold(pack)?;
-    let mut journal = None;
+    let (_lock, mut journal) = begin(pack)?;
     let mut done = 0;
     for _ in 0..ROUNDS {
         apply(cx, pack, &view, &next, &mut journal)?;
@@ -61,7 +60,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
         next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
         refuse(&next)?;
         if next.is_empty() {
-            finish(pack, &view, journal)?;
+            finish(pack, &view, &mut journal)?;
             return Ok(done);
         }
         if next.steps == before.steps {
@@ -71,20 +70,18 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     Err(Failure::failed("the same steps are needed again and again").because(sentences(&next)).hint("odoopack plan"))
 }
 
-/// Takes the pack's lock; its directory is the first thing that exists.
-pub(crate) fn hold(pack: &Pack) -> Result<lock::Lock> {
-    crate::files::directory_all(&pack.layout.state())?;
-    lock::take(&pack.layout.state(), "odoopack up")
+/// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
+fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
+    let state = pack.layout.state();
+    crate::files::directory_all(&state.join("operations"))?;
+    let lock = lock::take(&state, "odoopack up")?;
+    Ok((lock, Journal::start(&state, "up")?))
 }
 
-fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Option<Journal>) -> Result<()> {
+fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Journal) -> Result<()> {
     let state = pack.layout.state();
     let ports = view.target.ports.iter().map(|(name, ports)| (name.clone(), ports.first)).collect();
     marks::remember_ports(&state, &ports)?;
-    if journal.is_none() {
-        crate::files::directory_all(&state.join("operations"))?;
-        *journal = Some(Journal::start(&state, "up")?);
-    }
     let apply = Apply {
         ui: &cx.ui,
         spec: &pack.loaded.spec,
@@ -99,25 +96,24 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Opti
 
 /// Applies a part of a plan under the lock.
 pub(crate) fn apply_only(cx: &Context, pack: &Pack, view: &View, part: &Plan) -> Result<()> {
-    let _lock = hold(pack)?;
-    let mut journal = None;
+    let (_lock, mut journal) = begin(pack)?;
     apply(cx, pack, view, part, &mut journal)?;
-    journal.map_or(Ok(()), |mut journal| journal.end("done"))
+    journal.end("done")
 }
 
-fn finish(pack: &Pack, view: &View, journal: Option<Journal>) -> Result<()> {
+fn finish(pack: &Pack, view: &View, journal: &mut Journal) -> Result<()> {
     if !view.target.complete {
         return Err(Failure::failed("nothing is left to do, but the target is not complete")
             .hint("report this with the output of `odoopack plan --json`")
             .during(format!("could not bring up {}", pack.layout.root())));
     }
-    journal.map_or(Ok(()), |mut journal| journal.end("done"))
+    journal.end("done")
 }
 
 /// Prints a plan: its steps, and what follows.
 pub(crate) fn show(ui: &Ui, plan: &Plan) {
-    for step in &plan.steps {
-        ui.say(&format!("  - {step}"));
+    for (sentence, _) in plan.groups() {
+        ui.say(&format!("  - {sentence}"));
     }
     for then in &plan.then {
         ui.say(&format!("    then: {then}"));
