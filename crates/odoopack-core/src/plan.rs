@@ -207,7 +207,10 @@ impl Plan {
     /// Every step once, in order; no group is empty.
     pub fn groups(&self) -> Vec<(String, &[Step])> {
         let same = |a: &Step, b: &Step| a.many().is_some() && a.many() == b.many();
-        self.steps.chunk_by(same).map(|group| (sentence(group), group)).collect()
+        self.steps
+            .chunk_by(same)
+            .map(|group| (sentence(group), group))
+            .collect()
     }
 
     /// Whether everything is as it should be.
@@ -231,10 +234,28 @@ mod tests {
     #[test]
     fn small_steps_of_a_kind_are_read_together() {
         let directory = |path: &str| Step::MakeDirectory { path: path.into() };
-        let steps = vec![directory("/a"), directory("/b"), Step::StartSupervisor, directory("/c")];
-        let plan = Plan { steps, ..Plan::default() };
+        let steps = vec![
+            directory("/a"),
+            directory("/b"),
+            Step::StartSupervisor,
+            directory("/c"),
+        ];
+        let plan = Plan {
+            steps,
+            ..Plan::default()
+        };
         let read: Vec<String> = plan.groups().into_iter().map(|(text, _)| text).collect();
-        assert_eq!(read, ["make directories (2)", "start the supervisor", "make directory /c"]);
-        assert_eq!(plan.groups().iter().map(|(_, group)| group.len()).sum::<usize>(), 4);
+        assert_eq!(
+            read,
+            [
+                "make directories (2)",
+                "start the supervisor",
+                "make directory /c"
+            ]
+        );
+        assert_eq!(
+            plan.groups().iter().map(|(_, group)| group.len()).sum::<usize>(),
+            4
+        );
     }
 }

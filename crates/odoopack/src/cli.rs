@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell, sizing,
-    spec, status, up,
+    completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell,
+    sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -12,7 +12,11 @@ use crate::ui::Ui;
 
 /// Runs Odoo on your own machine: one file in, a safe and observable platform out.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 drift.\nStart with `odoopack demo`, or `odoopack init --domain erp.example.com`.")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 drift.\nStart with `odoopack demo`, or `odoopack init --domain erp.example.com`."
+)]
 pub(crate) struct Cli {
     /// Root of the pack; without it the file is looked for from the working directory upwards
     #[arg(long, global = true, value_name = "DIR", value_parser = absolute)]
@@ -64,7 +68,10 @@ fn absolute(text: &str) -> std::result::Result<Utf8PathBuf, String> {
 impl Cli {
     /// Runs the chosen command.
     pub(crate) fn run(self) -> Result<()> {
-        let mut cx = Context { ui: Ui::new(self.json, self.yes, self.verbose), root: self.root };
+        let mut cx = Context {
+            ui: Ui::new(self.json, self.yes, self.verbose),
+            root: self.root,
+        };
         match &self.command {
             Command::Demo(args) => demo::run(&mut cx, args),
             Command::Init(args) => init::run(&cx, args),

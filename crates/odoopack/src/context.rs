@@ -52,7 +52,11 @@ impl Context {
         }
         let root = rustix::process::geteuid().is_root();
         let layout = Layout::new(&loaded.spec.pack.root, &loaded.spec.pack.name, root);
-        Ok(Pack { loaded, layout, directory })
+        Ok(Pack {
+            loaded,
+            layout,
+            directory,
+        })
     }
 
     fn find(&self) -> Result<Utf8PathBuf> {
@@ -60,7 +64,9 @@ impl Context {
             Some(root) => root.clone(),
             None => working_directory()?,
         };
-        let candidates = start.ancestors().flat_map(|place| [place.join(FILE), place.join("repo").join(FILE)]);
+        let candidates = start
+            .ancestors()
+            .flat_map(|place| [place.join(FILE), place.join("repo").join(FILE)]);
         let limit = if self.root.is_some() { 2 } else { usize::MAX };
         candidates.take(limit).find(|path| path.is_file()).ok_or_else(|| {
             Failure::new(Kind::Spec, format!("no `{FILE}` in `{start}`"))
@@ -73,5 +79,6 @@ impl Context {
 pub(crate) fn working_directory() -> Result<Utf8PathBuf> {
     let failed = || Failure::failed("could not find out the working directory");
     let path = std::env::current_dir().map_err(|e| failed().because(e))?;
-    Utf8PathBuf::from_path_buf(path).map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
+    Utf8PathBuf::from_path_buf(path)
+        .map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
 }

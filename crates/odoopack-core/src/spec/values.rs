@@ -80,7 +80,10 @@ impl SecretRef {
 impl fmt::Display for super::Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Git { url, commit: Some(commit) } => write!(f, "git {url} at {commit}"),
+            Self::Git {
+                url,
+                commit: Some(commit),
+            } => write!(f, "git {url} at {commit}"),
             Self::Git { url, commit: None } => write!(f, "git {url}"),
             Self::Debian { suite } => write!(f, "Debian {suite}"),
             Self::Deb { location, .. } => write!(f, "package {location}"),
@@ -92,8 +95,15 @@ impl fmt::Display for super::Source {
 impl super::Spec {
     /// Every secret that the file refers to.
     pub fn secrets(&self) -> Vec<&SecretRef> {
-        let relay = self.mail.relay.iter().filter_map(|relay| relay.credentials.as_ref());
-        let values = self.environments.values().flat_map(|environment| environment.env.values());
+        let relay = self
+            .mail
+            .relay
+            .iter()
+            .filter_map(|relay| relay.credentials.as_ref());
+        let values = self
+            .environments
+            .values()
+            .flat_map(|environment| environment.env.values());
         let values = values.filter_map(|value| match value {
             Value::Secret(reference) => Some(reference),
             Value::Plain(_) => None,

@@ -27,7 +27,11 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
 /// Whether every file that is wanted could be stated.
 pub(super) fn complete(known: &Known<'_>) -> bool {
     let secrets = super::secrets(known.spec);
-    known.facts.release.present().is_some_and(|release| release.python.is_some())
+    known
+        .facts
+        .release
+        .present()
+        .is_some_and(|release| release.python.is_some())
         && secrets.iter().all(|name| known.facts.secrets.contains_key(name))
 }
 
@@ -38,7 +42,12 @@ pub(super) fn made_from(known: &Known<'_>) -> String {
 }
 
 pub(super) fn text(path: Utf8PathBuf, access: Access, content: String) -> File {
-    File { path, access, shown: content.clone(), content: SecretText::new(content) }
+    File {
+        path,
+        access,
+        shown: content.clone(),
+        content: SecretText::new(content),
+    }
 }
 
 fn ours(known: &Known<'_>, mode: u32) -> Access {
@@ -60,7 +69,14 @@ fn gate(known: &Known<'_>) -> Option<File> {
         let ports = known.ports.get(name)?;
         let one = |slot: Slot| {
             let websocket = (!known.threaded(name)).then(|| ports.websocket(slot));
-            (slot, gate::Address { host: None, web: ports.web(slot), websocket })
+            (
+                slot,
+                gate::Address {
+                    host: None,
+                    web: ports.web(slot),
+                    websocket,
+                },
+            )
         };
         Some(Slot::ALL.map(one).into())
     };
@@ -75,12 +91,18 @@ fn gate(known: &Known<'_>) -> Option<File> {
         environments: known.spec.environments.keys().filter_map(environment).collect(),
     };
     let content = serde_json::to_string_pretty(&config).ok()? + "\n";
-    Some(text(layout.config().join("gate.json"), ours(known, 0o644), content))
+    Some(text(
+        layout.config().join("gate.json"),
+        ours(known, 0o644),
+        content,
+    ))
 }
 
 fn postgres(known: &Known<'_>) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known) else { return Vec::new() };
+    let Some(major) = super::services::major(known) else {
+        return Vec::new();
+    };
     let directory = layout.config().join("postgres");
     let access = || for_part(known, "postgres", 0o640);
     let size = &known.sizing.postgres;
@@ -108,8 +130,16 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
     };
     vec![
         text(directory.join("postgresql.conf"), access(), conf),
-        text(directory.join("pg_hba.conf"), access(), pg_hba::pg_hba_conf(&rules)),
-        text(directory.join("pg_ident.conf"), access(), pg_hba::pg_ident_conf(&rules)),
+        text(
+            directory.join("pg_hba.conf"),
+            access(),
+            pg_hba::pg_hba_conf(&rules),
+        ),
+        text(
+            directory.join("pg_ident.conf"),
+            access(),
+            pg_hba::pg_ident_conf(&rules),
+        ),
     ]
 }
 
@@ -149,11 +179,19 @@ fn nginx(known: &Known<'_>) -> Option<File> {
             certificate,
             key,
             gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
-            slots: Slot::ALL.map(|slot| nginx::Slot { web: ports.web(slot), websocket: websocket(slot) }).into(),
+            slots: Slot::ALL
+                .map(|slot| nginx::Slot {
+                    web: ports.web(slot),
+                    websocket: websocket(slot),
+                })
+                .into(),
             inner_port: Some(ports.inner()),
             static_roots: own.iter().chain(&release.addons).cloned().collect(),
             accel: Some(nginx::Accel {
-                directory: layout.environment(name).join("filestore").join(&environment.database),
+                directory: layout
+                    .environment(name)
+                    .join("filestore")
+                    .join(&environment.database),
                 database: environment.database.clone(),
             }),
             production: environment.kind == Kind::Production,
@@ -182,13 +220,22 @@ fn nginx(known: &Known<'_>) -> Option<File> {
 
 /// Directories of own modules, absolute.
 pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
-    known.spec.addons.own.iter().map(|path| known.layout.repo().join(path)).collect()
+    known
+        .spec
+        .addons
+        .own
+        .iter()
+        .map(|path| known.layout.repo().join(path))
+        .collect()
 }
 
 /// Certificate and key of an environment.
 fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
     match tls {
-        Tls::Local => (certificate(layout, name), layout.tls().join(format!("{name}.key"))),
+        Tls::Local => (
+            certificate(layout, name),
+            layout.tls().join(format!("{name}.key")),
+        ),
         Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
     }
 }
@@ -199,8 +246,13 @@ pub(super) fn certificate(layout: &Layout, name: &Name) -> Utf8PathBuf {
 }
 
 pub(super) fn certificates(spec: &Spec) -> BTreeMap<Name, String> {
-    let local = spec.environments.iter().filter(|(_, environment)| environment.tls == Tls::Local);
-    local.map(|(name, environment)| (name.clone(), environment.domain.clone())).collect()
+    let local = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.tls == Tls::Local);
+    local
+        .map(|(name, environment)| (name.clone(), environment.domain.clone()))
+        .collect()
 }
 
 /// File with the secret part of an environment's variables.
@@ -220,7 +272,10 @@ fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Op
         return None;
     }
     let render = |show: &dyn Fn(&SecretText) -> String| {
-        let shown = values.iter().map(|(name, value)| (name.clone(), show(value))).collect();
+        let shown = values
+            .iter()
+            .map(|(name, value)| (name.clone(), show(value)))
+            .collect();
         shell::environment_file(&made_from(known), &shown)
     };
     Some(File {
@@ -248,11 +303,22 @@ pub(super) fn runit(known: &Known<'_>, service: &Service) -> Vec<File> {
     let script = |path: Utf8PathBuf, content: String| text(path, ours(known, 0o755), content);
     let mut files = vec![
         script(directory.join("run"), runit::run(service, &made)),
-        script(directory.join("finish"), runit::finish(&made, &log.directory.join("exits"))),
+        script(
+            directory.join("finish"),
+            runit::finish(&made, &log.directory.join("exits")),
+        ),
         script(directory.join("log/run"), runit::log_run(&made, &log)),
-        text(log.directory.join("config"), ours(known, 0o644), runit::log_config(&made, &log)),
+        text(
+            log.directory.join("config"),
+            ours(known, 0o644),
+            runit::log_config(&made, &log),
+        ),
     ];
     let controls = runit::controls(service, &made);
-    files.extend(controls.into_iter().map(|(name, content)| script(directory.join("control").join(name), content)));
+    files.extend(
+        controls
+            .into_iter()
+            .map(|(name, content)| script(directory.join("control").join(name), content)),
+    );
     files
 }

@@ -26,13 +26,19 @@ fn host(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();
     if known.facts.databases == Seen::NotYet && known.facts.release.is_absent() && host.disk_free < ROOM {
         all.push(Refusal::new(
-            format!("{} free below {}, a first installation needs {ROOM}", host.disk_free, known.spec.pack.root),
+            format!(
+                "{} free below {}, a first installation needs {ROOM}",
+                host.disk_free, known.spec.pack.root
+            ),
             "free some space, or choose another place with `--root DIR`",
         ));
     }
     if host.memory < MEMORY {
         all.push(Refusal::new(
-            format!("this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}", host.memory),
+            format!(
+                "this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}",
+                host.memory
+            ),
             "use a machine with more memory",
         ));
     }
@@ -54,7 +60,10 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     }
     if let Some(major) = on_disk.or(spec.postgres.version).filter(|major| *major < oldest) {
         all.push(Refusal::new(
-            format!("Odoo {} needs PostgreSQL {oldest} or newer, not {major}", spec.odoo.series),
+            format!(
+                "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
+                spec.odoo.series
+            ),
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
@@ -70,7 +79,9 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
 fn packages(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let steps = super::ground::packages(known);
-    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else { return Vec::new() };
+    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else {
+        return Vec::new();
+    };
     let line = packages.join(" ");
     if !host.debian {
         return vec![Refusal::new(
@@ -89,7 +100,10 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
 
 fn ports(known: &Known<'_>) -> Vec<Refusal> {
     let web = &known.spec.web;
-    let mut wanted = vec![(web.http_port, "[web] http_port"), (web.https_port, "[web] https_port")];
+    let mut wanted = vec![
+        (web.http_port, "[web] http_port"),
+        (web.https_port, "[web] https_port"),
+    ];
     wanted.extend(known.spec.postgres.port.map(|port| (port, "[postgres] port")));
     let mut all: Vec<Refusal> = wanted
         .iter()
@@ -102,7 +116,9 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
-    let low = wanted.iter().filter(|(port, _)| *port < 1024 && !known.facts.host.root);
+    let low = wanted
+        .iter()
+        .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
     all.extend(low.map(|(port, key)| {
         Refusal::new(
             format!("an ordinary user cannot listen on port {port}"),
@@ -116,8 +132,11 @@ fn edits(known: &Known<'_>) -> Vec<Refusal> {
     if known.consent.overwrite_edits {
         return Vec::new();
     }
-    let edited =
-        known.target.files.iter().filter(|file| super::serve::why(known, file) == Some(Why::Edited));
+    let edited = known
+        .target
+        .files
+        .iter()
+        .filter(|file| super::serve::why(known, file) == Some(Why::Edited));
     edited
         .map(|file| {
             Refusal::new(
@@ -132,7 +151,10 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();
     let mut look = |what: &str, why: Option<&String>| {
         all.extend(why.map(|why| {
-            Refusal::new(format!("could not look at {what}: {why}"), "mend that first; a plan from guesses is no plan")
+            Refusal::new(
+                format!("could not look at {what}: {why}"),
+                "mend that first; a plan from guesses is no plan",
+            )
         }));
     };
     look("the release", reason(&known.facts.release));

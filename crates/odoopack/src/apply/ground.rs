@@ -24,8 +24,13 @@ impl Apply<'_> {
     }
 
     pub(super) fn make_directory(&self, path: &Utf8Path) -> Result<()> {
-        let wanted = self.target.directories.iter().find(|directory| directory.path == path);
-        let wanted = wanted.ok_or_else(|| Failure::failed(format!("nothing wants the directory `{path}`")))?;
+        let wanted = self
+            .target
+            .directories
+            .iter()
+            .find(|directory| directory.path == path);
+        let wanted =
+            wanted.ok_or_else(|| Failure::failed(format!("nothing wants the directory `{path}`")))?;
         if path == self.layout.root() {
             files::directory_all(path)?;
         }
@@ -47,7 +52,8 @@ impl Apply<'_> {
             Some(of) => {
                 let all = secrets::all(&directory)?;
                 let password = all.get(of);
-                let password = password.ok_or_else(|| Failure::failed(format!("secret {of} has no value yet")))?;
+                let password =
+                    password.ok_or_else(|| Failure::failed(format!("secret {of} has no value yet")))?;
                 crate::password::hash(password.expose())
             }
             None => crate::password::generate(),
@@ -97,7 +103,9 @@ impl Apply<'_> {
 
     /// A hand edit that is replaced stays beside the file.
     fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
-        let Some(text) = files::read_text(path)? else { return Ok(()) };
+        let Some(text) = files::read_text(path)? else {
+            return Ok(());
+        };
         let seen = hash::hex(text.as_bytes());
         if self.facts.written.get(path) == Some(&seen) {
             return Ok(());
@@ -108,4 +116,3 @@ impl Apply<'_> {
         Ok(())
     }
 }
-

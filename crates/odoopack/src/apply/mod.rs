@@ -64,7 +64,9 @@ impl Apply<'_> {
             Step::GenerateSecret { name } => self.generate_secret(name),
             Step::ResolveSource { .. } => self.with_builder(|builder| builder.resolve(progress)),
             Step::FetchOdoo { .. } => self.with_builder(|builder| builder.fetch(self.release()?, progress)),
-            Step::BuildPython { .. } => self.with_builder(|builder| builder.build_python(self.release()?, progress)),
+            Step::BuildPython { .. } => {
+                self.with_builder(|builder| builder.build_python(self.release()?, progress))
+            }
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
@@ -78,7 +80,10 @@ impl Apply<'_> {
             Step::RemoveService { service } => self.remove_service(service),
             Step::ConvergeRole { role } => self.converge_role(role),
             Step::CreateDatabase { database, .. } => self.create_database(database),
-            Step::DropUnfinished { database, environment } => self.drop_unfinished(environment, database),
+            Step::DropUnfinished {
+                database,
+                environment,
+            } => self.drop_unfinished(environment, database),
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
@@ -107,11 +112,17 @@ impl Apply<'_> {
 
     /// Numbers of an owner and a group; without names, nothing is changed.
     fn owner(user: Option<&str>, group: Option<&str>) -> Result<Option<Owner>> {
-        let (Some(user), Some(group)) = (user, group) else { return Ok(None) };
+        let (Some(user), Some(group)) = (user, group) else {
+            return Ok(None);
+        };
         let accounts = observe::host::accounts()?;
         let unknown = |what: &str| Failure::failed(format!("there is no {what} on this machine"));
-        let (uid, _) = accounts.user(user).ok_or_else(|| unknown(&format!("user `{user}`")))?;
-        let gid = accounts.group(group).ok_or_else(|| unknown(&format!("group `{group}`")))?;
+        let (uid, _) = accounts
+            .user(user)
+            .ok_or_else(|| unknown(&format!("user `{user}`")))?;
+        let gid = accounts
+            .group(group)
+            .ok_or_else(|| unknown(&format!("group `{group}`")))?;
         Ok(Some(Owner { uid, gid }))
     }
 }

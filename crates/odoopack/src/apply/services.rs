@@ -31,10 +31,15 @@ impl Apply<'_> {
         let accounts = observe::host::accounts()?;
         let mut facts = self.facts.clone();
         for path in &service.inputs {
-            facts.paths.insert(path.clone(), observe::paths::look(path, &accounts));
+            facts
+                .paths
+                .insert(path.clone(), observe::paths::look(path, &accounts));
         }
         let inputs = inputs_hash(self.target, &facts, service);
-        let stamp = Stamp { definition: definition_hash(service), inputs };
+        let stamp = Stamp {
+            definition: definition_hash(service),
+            inputs,
+        };
         marks::remember_stamp(&self.layout.state(), &service.name, &stamp)
     }
 
@@ -73,7 +78,11 @@ impl Apply<'_> {
     /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.
     fn test_nginx(&self, service: &Service) -> Result<()> {
         let config = self.layout.config().join("nginx/nginx.conf");
-        let program = service.argv.first().map(camino::Utf8PathBuf::from).unwrap_or_default();
+        let program = service
+            .argv
+            .first()
+            .map(camino::Utf8PathBuf::from)
+            .unwrap_or_default();
         crate::tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
     }
 
@@ -87,7 +96,9 @@ impl Apply<'_> {
         wait_until(Duration::from_secs(60), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
-            Failure::failed("PostgreSQL does not answer").because(why).hint("odoopack logs postgres")
+            Failure::failed("PostgreSQL does not answer")
+                .because(why)
+                .hint("odoopack logs postgres")
         })
     }
 
@@ -95,13 +106,19 @@ impl Apply<'_> {
         let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
         progress.detail("waiting for every probe to pass");
         let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
-        let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(ToString::to_string).collect();
+        let failed: Vec<String> = seen
+            .iter()
+            .filter(|s| s.failed())
+            .map(ToString::to_string)
+            .collect();
         if failed.is_empty() {
             return Ok(());
         }
-        Err(Failure::failed(format!("{environment} does not answer as it should"))
-            .because(failed.join("\n"))
-            .hint(format!("odoopack logs {environment}"))
-            .hint("odoopack status"))
+        Err(
+            Failure::failed(format!("{environment} does not answer as it should"))
+                .because(failed.join("\n"))
+                .hint(format!("odoopack logs {environment}"))
+                .hint("odoopack status"),
+        )
     }
 }

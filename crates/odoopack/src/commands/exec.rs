@@ -5,7 +5,9 @@ use crate::failure::Result;
 
 /// Run Odoo's program with an environment's configuration, user and variables.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout")]
+#[command(
+    after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout"
+)]
 pub(crate) struct Args {
     /// Environment
     environment: String,

@@ -31,20 +31,29 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     };
     let path = root.join("repo").join(FILE);
     if files::read_text(&path)?.is_some() {
-        return Err(Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root"));
+        return Err(
+            Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
+        );
     }
-    let environment = "production".parse().map_err(|e: odoopack_core::name::BadName| Failure::failed("no such name").because(e))?;
+    let environment = "production"
+        .parse()
+        .map_err(|e: odoopack_core::name::BadName| Failure::failed("no such name").because(e))?;
     let starter = Starter::new(args.name.clone(), environment, args.domain.clone(), args.series);
     let text = spec::starter(&starter);
     let context = spec::LoadContext::new(root.join("repo"));
     spec::load(&text, &context).map_err(|mistakes| {
-        Failure::new(Kind::Spec, format!("no file can be made of these values\n{mistakes}"))
+        Failure::new(
+            Kind::Spec,
+            format!("no file can be made of these values\n{mistakes}"),
+        )
     })?;
     for directory in ["repo/addons", "data", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
     files::replace(&path, text.as_bytes(), 0o644, None)?;
     cx.ui.json(&serde_json::json!({ "written": path }));
-    cx.ui.result(&format!("wrote {path}; read it, then `odoopack plan --root {root}`"));
+    cx.ui.result(&format!(
+        "wrote {path}; read it, then `odoopack plan --root {root}`"
+    ));
     Ok(())
 }

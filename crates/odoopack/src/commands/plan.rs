@@ -3,8 +3,8 @@ use odoopack_core::up::{Consent, plan};
 
 use super::up;
 use crate::context::Context;
-use crate::observe;
 use crate::failure::{Failure, Kind, Result};
+use crate::observe;
 
 /// Show what `up` would do, and change nothing.
 #[derive(Debug, clap::Args)]
@@ -21,12 +21,22 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     cx.ui.json(&serde_json::json!(next));
     up::refuse(&next)?;
-    let mut lines: Vec<String> = next.groups().iter().map(|(sentence, _)| format!("  - {sentence}")).collect();
+    let mut lines: Vec<String> = next
+        .groups()
+        .iter()
+        .map(|(sentence, _)| format!("  - {sentence}"))
+        .collect();
     lines.extend(next.then.iter().map(|then| format!("    then: {then}")));
-    cx.ui.result(if lines.is_empty() { "nothing to do" } else { "`odoopack up` would" });
+    cx.ui.result(if lines.is_empty() {
+        "nothing to do"
+    } else {
+        "`odoopack up` would"
+    });
     lines.iter().for_each(|line| cx.ui.result(line));
     if args.exit_code && !next.is_empty() {
-        return Err(Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"));
+        return Err(
+            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),
+        );
     }
     Ok(())
 }

@@ -32,7 +32,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .filter(|service| view.facts.services.contains_key(&service.name))
         .collect();
     if services.is_empty() {
-        return Err(Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("odoopack status"));
+        return Err(
+            Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("odoopack status"),
+        );
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;
     let engine = Runit { layout: &pack.layout };
@@ -41,14 +43,26 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         engine.restart(service)?;
         progress.done();
     }
-    if let Some(name) = pack.loaded.spec.environments.keys().find(|name| name.as_str() == args.name) {
+    if let Some(name) = pack
+        .loaded
+        .spec
+        .environments
+        .keys()
+        .find(|name| name.as_str() == args.name)
+    {
         let progress = cx.ui.step(&format!("check {name}"));
         let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
         let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
-        let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(ToString::to_string).collect();
+        let failed: Vec<String> = seen
+            .iter()
+            .filter(|s| s.failed())
+            .map(ToString::to_string)
+            .collect();
         if !failed.is_empty() {
             progress.failed();
-            return Err(Failure::failed(format!("{name} does not answer as it should")).because(failed.join("\n")));
+            return Err(
+                Failure::failed(format!("{name} does not answer as it should")).because(failed.join("\n"))
+            );
         }
         progress.done();
     }

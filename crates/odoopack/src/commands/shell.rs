@@ -29,7 +29,10 @@ pub(crate) fn odoo(pack: &Pack, name: &str, subcommand: &str) -> Result<Cmd> {
     let release = crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let release = release.present().filter(|release| release.python.is_some());
     let release = release.ok_or_else(|| Failure::refused("Odoo is not built yet").hint("odoopack up"))?;
-    let python = release.python.as_ref().ok_or_else(|| Failure::refused("Odoo is not built yet"))?;
+    let python = release
+        .python
+        .as_ref()
+        .ok_or_else(|| Failure::refused("Odoo is not built yet"))?;
     let conf = pack.layout.odoo_conf(name, Slot::Blue);
     let mut argv = odoo_command(release, python, &conf);
     subcommand.clone_into(&mut argv[2]);
@@ -56,7 +59,9 @@ fn secret<'a>(
     all: &'a std::collections::BTreeMap<String, odoopack_core::secret::SecretText>,
     reference: &SecretRef,
 ) -> Result<&'a str> {
-    let value = all.get(&reference.key()).map(odoopack_core::secret::SecretText::expose);
+    let value = all
+        .get(&reference.key())
+        .map(odoopack_core::secret::SecretText::expose);
     value.ok_or_else(|| {
         Failure::refused(format!("secret {} has no value", reference.key()))
             .hint(format!("odoopack secret set {}", reference.key()))

@@ -14,7 +14,13 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let sizing = observe::size(&pack.loaded.spec, &host)?;
     cx.ui.json(&serde_json::json!(sizing));
     cx.ui.result("   memory conns  for");
-    sizing.explain.iter().for_each(|line| cx.ui.result(&line.to_string()));
-    sizing.problems.iter().for_each(|problem| cx.ui.warn(&problem.to_string()));
+    sizing
+        .explain
+        .iter()
+        .for_each(|line| cx.ui.result(&line.to_string()));
+    sizing
+        .problems
+        .iter()
+        .for_each(|problem| cx.ui.warn(&problem.to_string()));
     Ok(())
 }

@@ -31,7 +31,8 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let done = converge(cx, &pack, args)?;
-    cx.ui.json(&serde_json::json!({ "steps": done, "seconds": cx.ui.elapsed().as_secs_f64() }));
+    cx.ui
+        .json(&serde_json::json!({ "steps": done, "seconds": cx.ui.elapsed().as_secs_f64() }));
     if done == 0 && !args.dry_run {
         cx.ui.result("nothing to do");
     }
@@ -40,7 +41,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 /// Plans and applies until the plan is empty; returns the number of steps that were done.
 pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> {
-    let consent = Consent { overwrite_edits: args.overwrite_edits };
+    let consent = Consent {
+        overwrite_edits: args.overwrite_edits,
+    };
     let mut view = observe::look(pack)?;
     let mut next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
     if args.dry_run || next.is_empty() {
@@ -67,7 +70,9 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
             break;
         }
     }
-    Err(Failure::failed("the same steps are needed again and again").because(sentences(&next)).hint("odoopack plan"))
+    Err(Failure::failed("the same steps are needed again and again")
+        .because(sentences(&next))
+        .hint("odoopack plan"))
 }
 
 /// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
@@ -80,7 +85,12 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
 
 fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Journal) -> Result<()> {
     let state = pack.layout.state();
-    let ports = view.target.ports.iter().map(|(name, ports)| (name.clone(), ports.first)).collect();
+    let ports = view
+        .target
+        .ports
+        .iter()
+        .map(|(name, ports)| (name.clone(), ports.first))
+        .collect();
     marks::remember_ports(&state, &ports)?;
     let apply = Apply {
         ui: &cx.ui,
@@ -103,9 +113,11 @@ pub(crate) fn apply_only(cx: &Context, pack: &Pack, view: &View, part: &Plan) ->
 
 fn finish(pack: &Pack, view: &View, journal: &mut Journal) -> Result<()> {
     if !view.target.complete {
-        return Err(Failure::failed("nothing is left to do, but the target is not complete")
-            .hint("report this with the output of `odoopack plan --json`")
-            .during(format!("could not bring up {}", pack.layout.root())));
+        return Err(
+            Failure::failed("nothing is left to do, but the target is not complete")
+                .hint("report this with the output of `odoopack plan --json`")
+                .during(format!("could not bring up {}", pack.layout.root())),
+        );
     }
     journal.end("done")
 }
@@ -121,18 +133,32 @@ pub(crate) fn show(ui: &Ui, plan: &Plan) {
 }
 
 fn confirm(ui: &Ui) -> Result<()> {
-    let yes = ui.confirm("do this?").map_err(|e| Failure::failed("could not ask").because(e))?;
-    if yes { Ok(()) } else { Err(Failure::refused("nothing was changed").hint("`--yes` answers the question")) }
+    let yes = ui
+        .confirm("do this?")
+        .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if yes {
+        Ok(())
+    } else {
+        Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"))
+    }
 }
 
 /// Refusals end the run before anything is touched.
 pub(crate) fn refuse(plan: &Plan) -> Result<()> {
-    let Some(first) = plan.refusals.first() else { return Ok(()) };
+    let Some(first) = plan.refusals.first() else {
+        return Ok(());
+    };
     let failure = Failure::new(Kind::Refused, first.what.clone()).hint(first.hint.clone());
     let rest = &plan.refusals[1..];
-    Err(rest.iter().fold(failure, |failure, more| failure.hint(format!("also: {}: {}", more.what, more.hint))))
+    Err(rest.iter().fold(failure, |failure, more| {
+        failure.hint(format!("also: {}: {}", more.what, more.hint))
+    }))
 }
 
 fn sentences(plan: &Plan) -> String {
-    plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    plan.steps
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

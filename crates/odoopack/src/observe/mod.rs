@@ -44,20 +44,33 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target)?;
     facts.certificates = certificates(layout, &target)?;
-    let runs = facts.services.get("postgres").and_then(Seen::present).is_some_and(|service| service.running);
+    let runs = facts
+        .services
+        .get("postgres")
+        .and_then(Seen::present)
+        .is_some_and(|service| service.running);
     facts.databases = if runs {
         databases::look(&layout.postgres_socket(), &target.databases, &facts.secrets)
     } else {
         Seen::NotYet
     };
-    Ok(View { facts, sizing, target })
+    Ok(View {
+        facts,
+        sizing,
+        target,
+    })
 }
 
 /// The resource plan for this machine.
 pub(crate) fn size(spec: &Spec, host: &Host) -> Result<Sizing> {
-    sizing::size(&sizing::Host { cores: host.cores, memory: host.memory }, &sizing::Wants::of(spec)).map_err(|e| {
-        Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums")
-    })
+    sizing::size(
+        &sizing::Host {
+            cores: host.cores,
+            memory: host.memory,
+        },
+        &sizing::Wants::of(spec),
+    )
+    .map_err(|e| Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums"))
 }
 
 fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> Result<Target> {
@@ -73,10 +86,14 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
-    let users = parts.filter_map(|part| layout.user(&part)).filter(|name| accounts.user(name).is_some());
+    let users = parts
+        .filter_map(|part| layout.user(&part))
+        .filter(|name| accounts.user(name).is_some());
     Ok(Facts {
         programs: BTreeMap::new(),
-        users: users.map(|name| (name.clone(), accounts.groups_of(&name))).collect(),
+        users: users
+            .map(|name| (name.clone(), accounts.groups_of(&name)))
+            .collect(),
         paths: BTreeMap::new(),
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
@@ -107,7 +124,9 @@ pub(crate) fn secret_values(
     for reference in spec.secrets() {
         if let SecretRef::Command(words) = reference {
             let cmd = Cmd::new(words[0].clone()).args(words[1..].iter().cloned());
-            let text = cmd.read().map_err(|e| e.during("could not ask a command for a secret"))?;
+            let text = cmd
+                .read()
+                .map_err(|e| e.during("could not ask a command for a secret"))?;
             let first = text.lines().next().unwrap_or_default();
             all.insert(reference.key(), odoopack_core::secret::SecretText::new(first));
         }
@@ -117,7 +136,9 @@ pub(crate) fn secret_values(
 
 fn cluster(directory: &Utf8Path) -> Result<Seen<Cluster>> {
     let path = directory.join("PG_VERSION");
-    let Some(text) = files::read_text(&path)? else { return Ok(Seen::Absent) };
+    let Some(text) = files::read_text(&path)? else {
+        return Ok(Seen::Absent);
+    };
     Ok(match text.trim().parse() {
         Ok(major) => Seen::Present(Cluster { major }),
         Err(_) => Seen::Unknown(format!("`{path}` says `{}`", text.trim())),
@@ -130,7 +151,9 @@ fn paths(target: &Target) -> Result<BTreeMap<camino::Utf8PathBuf, Seen<odoopack_
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);
     let all = directories.chain(files).chain(inputs).chain([&target.binary]);
-    Ok(all.map(|path| (path.clone(), paths::look(path, &accounts))).collect())
+    Ok(all
+        .map(|path| (path.clone(), paths::look(path, &accounts)))
+        .collect())
 }
 
 fn certificates(

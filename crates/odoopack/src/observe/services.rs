@@ -20,14 +20,22 @@ pub(crate) fn supervisor(layout: &Layout) -> Seen<u32> {
         words.first().is_some_and(|word| word.ends_with(b"runsvdir"))
             && words.iter().any(|word| *word == enabled.as_str().as_bytes())
     };
-    listeners::processes().into_iter().find(is_ours).map_or(Seen::Absent, Seen::Present)
+    listeners::processes()
+        .into_iter()
+        .find(is_ours)
+        .map_or(Seen::Absent, Seen::Present)
 }
 
 /// Every service that is enabled, by name.
 pub(crate) fn all(layout: &Layout) -> Result<BTreeMap<String, Seen<ServiceFact>>> {
-    let Ok(entries) = layout.enabled().read_dir_utf8() else { return Ok(BTreeMap::new()) };
+    let Ok(entries) = layout.enabled().read_dir_utf8() else {
+        return Ok(BTreeMap::new());
+    };
     let names = entries.flatten().map(|entry| entry.file_name().to_owned());
-    names.filter(|name| !name.starts_with('.')).map(|name| one(layout, &name).map(|seen| (name, seen))).collect()
+    names
+        .filter(|name| !name.starts_with('.'))
+        .map(|name| one(layout, &name).map(|seen| (name, seen)))
+        .collect()
 }
 
 /// One service.
@@ -53,7 +61,11 @@ pub(crate) fn supervised(definition: &Utf8Path) -> bool {
     use std::os::unix::fs::OpenOptionsExt;
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     let flags = i32::try_from(flags).unwrap_or_default();
-    std::fs::OpenOptions::new().write(true).custom_flags(flags).open(runit::ok_file(definition)).is_ok()
+    std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(runit::ok_file(definition))
+        .is_ok()
 }
 
 /// How often it ended without being asked to: lines of the file that its `finish` appends to.

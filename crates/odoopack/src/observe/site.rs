@@ -21,7 +21,8 @@ pub(crate) fn site(
     secrets: &BTreeMap<String, SecretText>,
 ) -> Result<Site> {
     let environment = spec.environments.get(name);
-    let environment = environment.ok_or_else(|| Failure::failed(format!("there is no environment `{name}`")))?;
+    let environment =
+        environment.ok_or_else(|| Failure::failed(format!("there is no environment `{name}`")))?;
     let loopback = |port| SocketAddr::new(address(spec), port);
     let own = environment.tls == Tls::Local;
     let password = secrets.get(&secret_name(name, "ADMIN")).cloned();
@@ -29,8 +30,15 @@ pub(crate) fn site(
         domain: environment.domain.clone(),
         address: loopback(spec.web.https_port),
         http: loopback(spec.web.http_port),
-        authority: if own { files::read_text(&tls::authority_file(&layout.tls()))? } else { None },
-        sign_in: password.map(|password| SignIn { login: "admin".to_owned(), password }),
+        authority: if own {
+            files::read_text(&tls::authority_file(&layout.tls()))?
+        } else {
+            None
+        },
+        sign_in: password.map(|password| SignIn {
+            login: "admin".to_owned(),
+            password,
+        }),
         database: environment.database.clone(),
         static_mark: None,
         hsts: !own,
@@ -39,9 +47,19 @@ pub(crate) fn site(
 
 /// Loopback where nginx listens there or everywhere, else the first address of the file.
 fn address(spec: &Spec) -> IpAddr {
-    let all: Vec<IpAddr> =
-        spec.web.listen.iter().filter_map(|text| text.trim_matches(['[', ']']).parse().ok()).collect();
+    let all: Vec<IpAddr> = spec
+        .web
+        .listen
+        .iter()
+        .filter_map(|text| text.trim_matches(['[', ']']).parse().ok())
+        .collect();
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let reachable = all.iter().any(|a| *a == loopback || *a == IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    if reachable { loopback } else { all.first().copied().unwrap_or(loopback) }
+    let reachable = all
+        .iter()
+        .any(|a| *a == loopback || *a == IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    if reachable {
+        loopback
+    } else {
+        all.first().copied().unwrap_or(loopback)
+    }
 }

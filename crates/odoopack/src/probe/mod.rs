@@ -209,8 +209,18 @@ impl std::fmt::Display for Seen {
             Verdict::Skipped => "-",
         };
         let code = self.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
-        write!(f, "{:<11} {verdict:<4} {code:>3} {:>6} ms  {}", self.probe, self.took.as_millis(), self.url)?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, "\n  {:<11} {}", "", self.detail) }
+        write!(
+            f,
+            "{:<11} {verdict:<4} {code:>3} {:>6} ms  {}",
+            self.probe,
+            self.took.as_millis(),
+            self.url
+        )?;
+        if self.detail.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n  {:<11} {}", "", self.detail)
+        }
     }
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn remember_ports(state: &Utf8Path, given: &BTreeMap<Name, u16>) -> R
     let mut all = ports(state)?;
     let before = all.clone();
     all.extend(given.clone());
-    if all == before { Ok(()) } else { write(&state.join("ports.json"), &all) }
+    if all == before {
+        Ok(())
+    } else {
+        write(&state.join("ports.json"), &all)
+    }
 }
 
 /// What a service was last started with.
@@ -67,7 +71,9 @@ fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {
 }
 
 fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<Option<T>> {
-    let Some(text) = files::read_text(path)? else { return Ok(None) };
+    let Some(text) = files::read_text(path)? else {
+        return Ok(None);
+    };
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|e| Failure::failed(format!("`{path}` is not what this program wrote")).because(e))

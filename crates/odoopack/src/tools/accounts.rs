@@ -17,12 +17,23 @@ impl Accounts {
     pub(crate) fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
-            Some((fields.first()?.to_string(), (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)))
+            Some((
+                fields.first()?.to_string(),
+                (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?),
+            ))
         };
         let group_line = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
-            let members = fields.get(3)?.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
-            Some((fields.first()?.to_string(), (fields.get(2)?.parse().ok()?, members)))
+            let members = fields
+                .get(3)?
+                .split(',')
+                .filter(|m| !m.is_empty())
+                .map(str::to_owned)
+                .collect();
+            Some((
+                fields.first()?.to_string(),
+                (fields.get(2)?.parse().ok()?, members),
+            ))
         };
         Self {
             users: passwd.lines().filter_map(user).collect(),
@@ -42,7 +53,10 @@ impl Accounts {
 
     /// Supplementary groups of a user.
     pub(crate) fn groups_of(&self, user: &str) -> BTreeSet<String> {
-        let named = self.groups.iter().filter(|(_, (_, members))| members.contains(user));
+        let named = self
+            .groups
+            .iter()
+            .filter(|(_, (_, members))| members.contains(user));
         named.map(|(name, _)| name.clone()).collect()
     }
 
@@ -62,7 +76,14 @@ impl Accounts {
 /// Creates a system user that cannot log in, with a group of the same name.
 pub(crate) fn create(name: &str, home: &Utf8Path) -> Cmd {
     Cmd::new("useradd")
-        .args(["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "--home-dir"])
+        .args([
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            "--home-dir",
+        ])
         .args([home.as_str(), name])
 }
 
@@ -87,8 +108,14 @@ mod tests {
             "root:x:0:\nodoo-demo-production:x:996:odoo-demo-nginx,other\n",
         );
         assert_eq!(accounts.user("odoo-demo-nginx"), Some((997, 995)));
-        assert_eq!(accounts.groups_of("odoo-demo-nginx"), BTreeSet::from(["odoo-demo-production".to_owned()]));
-        assert_eq!((accounts.user_name(0), accounts.group_name(12)), ("root".to_owned(), "12".to_owned()));
+        assert_eq!(
+            accounts.groups_of("odoo-demo-nginx"),
+            BTreeSet::from(["odoo-demo-production".to_owned()])
+        );
+        assert_eq!(
+            (accounts.user_name(0), accounts.group_name(12)),
+            ("root".to_owned(), "12".to_owned())
+        );
     }
 
     #[test]
