@@ -94,6 +94,7 @@ fn protocol() -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(BUFFER);
+        .max_buf_size(BUFFER)
+        .max_header_size(BUFFER);
     builder
 }

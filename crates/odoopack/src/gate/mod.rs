@@ -3,6 +3,13 @@
 //! One thread, one listener per environment, one new connection to Odoo per request. A request is sent to a
 //! slot at most once: only a connection that was refused is tried again, because nothing had been said on it.
 
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        reason = "the first command that asks the gate comes with the command line"
+    )
+)]
 mod client;
 mod commands;
 mod control;
