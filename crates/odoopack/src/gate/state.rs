@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(memory.recall("production"), None);
         memory
             .change("production", Remembered::default(), |kept| {
-                kept.slot = Slot::Green
+                kept.slot = Slot::Green;
             })
             .await
             .unwrap();
@@ -189,7 +189,7 @@ mod tests {
         };
         memory
             .change("production", Remembered::default(), |kept| {
-                kept.hold = Some(terms.clone())
+                kept.hold = Some(terms.clone());
             })
             .await
             .unwrap();
@@ -207,7 +207,7 @@ mod tests {
     async fn a_change_that_cannot_be_written_is_not_remembered() {
         let memory = Memory::load(Utf8Path::new("/nonexistent/state.json")).unwrap();
         let change = memory.change("production", Remembered::default(), |kept| {
-            kept.slot = Slot::Green
+            kept.slot = Slot::Green;
         });
         change.await.unwrap_err();
         assert_eq!(memory.recall("production"), None);
