@@ -174,19 +174,22 @@ impl Gate {
             seconds,
             close_websockets,
         };
-        match self.ask_meanwhile(request).await {
-            Response::Drained {
-                requests, websockets, ..
-            } => (requests, websockets),
-            other => panic!("{other:?}"),
-        }
+        let answer = self.ask_meanwhile(request).await;
+        let Response::Drained {
+            requests, websockets, ..
+        } = answer
+        else {
+            panic!("{answer:?}")
+        };
+        (requests, websockets)
     }
 
     pub(crate) fn status(&self) -> Status {
-        match self.ask(&Request::Status {}) {
-            Response::Status(status) => status,
-            other => panic!("{other:?}"),
-        }
+        let answer = self.ask(&Request::Status {});
+        let Response::Status(status) = answer else {
+            panic!("{answer:?}")
+        };
+        status
     }
 
     pub(crate) fn production(&self) -> EnvironmentStatus {

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UnixStream};
 
 use crate::client::{Client, raw, read_to_end, read_until, request, until};
 use crate::gate::Gate;
-use crate::odoo::{Odoo, dead_port};
+use crate::odoo::{CHUNK, Odoo, dead_port};
 
 /// What a whole transfer may cost in memory, the process itself included (a debug build has about 8 MiB).
 const MEMORY_LIMIT: u64 = 20 * 1024;
@@ -32,7 +32,7 @@ async fn raw_client(gate: &Gate) -> UnixStream {
 #[tokio::test]
 async fn an_upload_of_64_mib_is_streamed_without_a_length() {
     let (_blue, gate) = one_slot().await;
-    let chunks = (0..1024).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[b'x'; 64 * 1024]))));
+    let chunks = (0..1024).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(CHUNK))));
     let body = StreamBody::new(futures_util::stream::iter(chunks));
     let stream = UnixStream::connect(gate.socket()).await.unwrap();
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
@@ -197,7 +197,7 @@ async fn slot_that_breaks_off(says: &'static str) -> (u16, tokio::task::JoinHand
             tokio::time::timeout(std::time::Duration::from_secs(2), listener.accept()).await
         {
             connections += 1;
-            stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
             stream.write_all(says.as_bytes()).await.unwrap();
         }
         connections

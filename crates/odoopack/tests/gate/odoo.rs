@@ -134,7 +134,7 @@ async fn answer(
     })
 }
 
-const CHUNK: &[u8] = &[b'x'; 64 * 1024];
+pub(crate) const CHUNK: &[u8] = &[b'x'; 64 * 1024];
 
 fn text(text: String) -> Reply {
     Response::new(Either::Left(Full::from(text)))
