@@ -130,7 +130,11 @@ async fn answer(
         "/large" => streamed(64 * 1024 * 1024 / CHUNK.len()),
         "/trailers" => trailers(),
         "/hops" => hops(),
-        _ => text(format!("{name} {}", read_text(request).await)),
+        _ => {
+            let body = read_text(request).await;
+            be_slow(&seen, milliseconds).await;
+            text(format!("{name} {body}"))
+        }
     })
 }
 

@@ -30,7 +30,9 @@ async fn post_on(socket: PathBuf, number: usize, tally: Arc<Tally>) {
             return;
         }
         let body = format!("client {number} round {round}");
-        let answer = client.post("/web/dataset/call_kw", &body).await;
+        // Up to 40 ms, so that a slot killed before it is drained always breaks something.
+        let path = format!("/web/dataset/call_kw?{}", (number * 7 + round * 13) % 40);
+        let answer = client.post(&path, &body).await;
         match answer {
             Ok((200, text)) if text.ends_with(&body) => tally.good.fetch_add(1, Ordering::Relaxed),
             _ => {
@@ -90,7 +92,7 @@ async fn forty_switches_break_no_request_though_the_old_slot_is_killed_each_time
     );
     eprintln!("{good} good, {broken} broken");
     assert_eq!(broken, 0);
-    assert!(good > 1_000, "{good}");
+    assert!(good > 500, "{good}");
     let counters = gate.production().counters;
     assert_eq!((counters.errors, counters.answered_5xx), (0, 0));
 }
