@@ -1,20 +1,38 @@
 //! Parses the command line, runs one command, returns its exit code.
-
+mod apply;
+mod cli;
+mod commands;
+mod context;
+mod engines;
+mod exec;
+mod failure;
+mod files;
 mod gate;
+mod observe;
+mod password;
+mod probe;
+mod release;
+mod store;
+mod tls;
+mod tools;
+mod ui;
 
 use std::process::ExitCode;
 
-/// Stands here until the command line does: `odoopack gate --config FILE`.
+use clap::Parser;
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [command, flag, config] = arguments.as_slice() else {
-        return ExitCode::from(2);
-    };
-    if command != "gate" || flag != "--config" {
-        return ExitCode::from(2);
-    }
-    match gate::run(config.as_str().into()) {
+    let cli = cli::Cli::parse();
+    let json = cli.json;
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => gate::report(&error),
+        Err(failure) => {
+            if json {
+                ui::out(&failure.json().to_string());
+            } else {
+                ui::failure(&failure::render(&failure));
+            }
+            ExitCode::from(failure.kind as u8)
+        }
     }
 }

@@ -1,0 +1,201 @@
+//! What was seen on the machine; "not there", "could not look" and "cannot be seen yet" are different values.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+
+use crate::name::Name;
+use crate::secret::SecretText;
+use crate::units::Bytes;
+
+/// One observation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<T> {
+    /// It is there and like this.
+    Present(T),
+    /// Looked, not there.
+    Absent,
+    /// Looking failed, with the reason.
+    Unknown(String),
+    /// It can only be seen after an earlier stage has run.
+    NotYet,
+}
+
+impl<T> Seen<T> {
+    /// The value, when it is there.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Unknown(_) | Self::NotYet => None,
+        }
+    }
+
+    /// Whether looking succeeded and found nothing.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// Everything that `up` looks at.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The machine.
+    pub host: Host,
+    /// Programs that were found, by name.
+    pub programs: BTreeMap<String, Utf8PathBuf>,
+    /// System users of this pack: name to the groups they are in.
+    pub users: BTreeMap<String, BTreeSet<String>>,
+    /// Every path that the target names.
+    pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
+    /// SHA-256 of each rendered file as this program last wrote it.
+    pub written: BTreeMap<Utf8PathBuf, String>,
+    /// Secret values by name.
+    pub secrets: BTreeMap<String, SecretText>,
+    /// Built code.
+    pub release: Seen<Release>,
+    /// First port of each environment's block, as given out before.
+    pub ports: BTreeMap<Name, u16>,
+    /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
+    pub foreign_listeners: BTreeMap<u16, String>,
+    /// Certificates by environment: not after (seconds since 1970) and the names they are for.
+    pub certificates: BTreeMap<Name, Seen<Certificate>>,
+    /// The cluster on disk.
+    pub cluster: Seen<Cluster>,
+    /// What the running cluster says.
+    pub databases: Seen<Databases>,
+    /// Databases whose first installation was begun and not finished.
+    pub unfinished: BTreeSet<Name>,
+    /// The supervisor.
+    pub supervisor: Seen<u32>,
+    /// Services that the supervisor knows.
+    pub services: BTreeMap<String, Seen<ServiceFact>>,
+}
+
+/// The machine.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Host {
+    /// Online cores.
+    pub cores: u32,
+    /// Physical memory.
+    pub memory: Bytes,
+    /// Free space where the root is or will be.
+    pub disk_free: Bytes,
+    /// Whether we may create users and use low ports.
+    pub root: bool,
+    /// Whether systemd is PID 1.
+    pub systemd: bool,
+    /// Name of the user we are.
+    pub user: String,
+    /// Debian or a derivative whose packages we know the names of.
+    pub debian: bool,
+    /// Installed PostgreSQL servers: major to the directory of its programs.
+    pub postgres: BTreeMap<u16, Utf8PathBuf>,
+    /// Installed Python interpreters: (major, minor) to path.
+    pub pythons: BTreeMap<(u16, u16), Utf8PathBuf>,
+    /// Version of nginx.
+    pub nginx: Option<(u16, u16, u16)>,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// One path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathFact {
+    /// What it is.
+    pub kind: PathKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner's name (or number without a name).
+    pub user: String,
+    /// Group's name (or number without a name).
+    pub group: String,
+}
+
+/// What a path is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// A directory.
+    Directory,
+    /// A regular file with this SHA-256 in hex.
+    File(String),
+    /// A symbolic link to this.
+    Link(Utf8PathBuf),
+    /// Something else.
+    Other,
+}
+
+/// Code that was resolved and, step by step, built.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// `19.0-<first 12 of the hash of its identity>`.
+    pub id: String,
+    /// Exactly which code: package version and hash, or commit.
+    pub identity: String,
+    /// The source of the file that this was resolved for; another source needs another release.
+    pub wanted: String,
+    /// Whether Odoo's code is there.
+    pub fetched: bool,
+    /// Program that starts Odoo, below the tree.
+    pub entry: Utf8PathBuf,
+    /// Directory for PYTHONPATH, when the entry does not find its own package.
+    pub python_path: Option<Utf8PathBuf>,
+    /// Odoo's own addons directories.
+    pub addons: Vec<Utf8PathBuf>,
+    /// The virtual environment; `None` until it is built.
+    pub python: Option<Utf8PathBuf>,
+}
+
+/// A certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Seconds since 1970.
+    pub not_after: i64,
+    /// Host names.
+    pub names: Vec<String>,
+}
+
+/// A database cluster on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// From `PG_VERSION`.
+    pub major: u16,
+}
+
+/// What a running cluster says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Databases {
+    /// Role name to whether its attributes and password are as they should be.
+    pub roles: BTreeMap<String, bool>,
+    /// Databases by name.
+    pub databases: BTreeMap<String, DatabaseFact>,
+}
+
+/// One database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseFact {
+    /// Owner.
+    pub owner: String,
+    /// Whether everybody may connect.
+    pub open: bool,
+    /// Value of `odoopack.kind`: set when the database is complete.
+    pub kind: Option<String>,
+    /// Whether it has any table of Odoo.
+    pub filled: bool,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ServiceFact {
+    /// Whether it runs now.
+    pub running: bool,
+    /// Its main process.
+    pub pid: Option<u32>,
+    /// Seconds since it started or stopped.
+    pub since: Option<u64>,
+    /// How often it ended without being asked to.
+    pub restarts: u64,
+    /// Hash of definition and inputs at its last start.
+    pub started_with: Option<String>,
+    /// Hash of the definition alone at its last start.
+    pub started_as: Option<String>,
+}

@@ -1,0 +1,188 @@
+//! Where everything of a pack lives below its root, and what its users and roles are called.
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::name::Name;
+
+/// Names and places of one pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    root: Utf8PathBuf,
+    pack: Name,
+    /// Whether the servers run as users of their own (only root can arrange that).
+    own_users: bool,
+}
+
+/// Colour of a slot: which of two releases of an environment serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    /// The one that a new environment starts with.
+    #[default]
+    Blue,
+    /// The other one.
+    Green,
+}
+
+impl Slot {
+    /// Both, in the order of their ports.
+    pub const ALL: [Self; 2] = [Self::Blue, Self::Green];
+
+    /// `blue` or `green`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blue => "blue",
+            Self::Green => "green",
+        }
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Layout {
+    /// The layout of `pack` below `root`.
+    pub fn new(root: &Utf8Path, pack: &Name, own_users: bool) -> Self {
+        Self {
+            root: root.to_owned(),
+            pack: pack.clone(),
+            own_users,
+        }
+    }
+
+    /// The pack's root.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// The pack's name.
+    pub fn pack(&self) -> &Name {
+        &self.pack
+    }
+
+    /// Whether the servers run as users of their own.
+    pub fn own_users(&self) -> bool {
+        self.own_users
+    }
+
+    /// The git repository of the pack, with `odoopack.toml`.
+    pub fn repo(&self) -> Utf8PathBuf {
+        self.root.join("repo")
+    }
+
+    /// Everything that is made at run time.
+    pub fn data(&self) -> Utf8PathBuf {
+        self.root.join("data")
+    }
+
+    /// Backups.
+    pub fn backups(&self) -> Utf8PathBuf {
+        self.root.join("backups")
+    }
+
+    /// Data directory of the PostgreSQL cluster.
+    pub fn cluster(&self) -> Utf8PathBuf {
+        self.data().join("postgres")
+    }
+
+    /// Directory of PostgreSQL's unix socket.
+    pub fn postgres_socket(&self) -> Utf8PathBuf {
+        self.data().join("run/postgres")
+    }
+
+    /// Directory of the gate's unix sockets, one per environment.
+    pub fn gate_sockets(&self) -> Utf8PathBuf {
+        self.data().join("run/gate")
+    }
+
+    /// The gate's control socket.
+    pub fn gate_control(&self) -> Utf8PathBuf {
+        self.data().join("run/gate-control/control.sock")
+    }
+
+    /// Secret values, one file each.
+    pub fn secrets(&self) -> Utf8PathBuf {
+        self.data().join("secrets")
+    }
+
+    /// Built releases.
+    pub fn releases(&self) -> Utf8PathBuf {
+        self.data().join("releases")
+    }
+
+    /// Python environments, shared by releases with the same lock.
+    pub fn pythons(&self) -> Utf8PathBuf {
+        self.releases().join("python")
+    }
+
+    /// Rendered configuration.
+    pub fn config(&self) -> Utf8PathBuf {
+        self.data().join("config")
+    }
+
+    /// Our own state: journals, stamps, marks.
+    pub fn state(&self) -> Utf8PathBuf {
+        self.data().join("odoopack")
+    }
+
+    /// Service definitions of runit.
+    pub fn runit(&self) -> Utf8PathBuf {
+        self.state().join("runit")
+    }
+
+    /// The directory that `runsvdir` watches: links to the definitions that should run.
+    pub fn enabled(&self) -> Utf8PathBuf {
+        self.state().join("enabled")
+    }
+
+    /// Logs, one directory per service.
+    pub fn logs(&self) -> Utf8PathBuf {
+        self.data().join("logs")
+    }
+
+    /// Certificates and the local authority.
+    pub fn tls(&self) -> Utf8PathBuf {
+        self.data().join("tls")
+    }
+
+    /// Filestore, sessions and home of one environment.
+    pub fn environment(&self, name: &Name) -> Utf8PathBuf {
+        self.data().join("environments").join(name.as_str())
+    }
+
+    /// odoo.conf of one slot.
+    pub fn odoo_conf(&self, name: &Name, slot: Slot) -> Utf8PathBuf {
+        self.config()
+            .join(name.as_str())
+            .join(slot.as_str())
+            .join("odoo.conf")
+    }
+
+    /// The user of a part: an environment, `postgres`, `nginx`, `gate`; `None` as an ordinary user.
+    pub fn user(&self, part: &str) -> Option<String> {
+        self.own_users.then(|| format!("odoo-{}-{part}", self.pack))
+    }
+
+    /// The PostgreSQL role of an environment; nobody else uses it.
+    pub fn role(&self, name: &Name) -> String {
+        format!("{}_{}", self.pack.underscored(), name.underscored())
+    }
+}
+
+/// Name of the PostgreSQL role that administers the cluster; Odoo never gets it.
+pub const ADMIN_ROLE: &str = "odoopack";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_user_name_still_fits() {
+        let longest: Name = "a".repeat(Name::LONGEST).parse().unwrap();
+        let layout = Layout::new("/opt/x".into(), &"demo".parse().unwrap(), true);
+        assert!(layout.user(longest.as_str()).unwrap().len() <= 32);
+        assert_eq!(Layout::new("/opt/x".into(), &longest, false).user("nginx"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! A plan: the steps from what was seen to what is wanted, each one sentence that an operator reads.
+use std::fmt;
+
+use camino::Utf8PathBuf;
+
+use crate::name::Name;
+
+/// What to do now, and what will follow once its results can be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    /// Steps in the order in which they run.
+    pub steps: Vec<Step>,
+    /// Sentences about later stages, whose steps cannot be named before this stage has run.
+    pub then: Vec<String>,
+    /// Reasons why nothing may be touched; a plan with any is never applied.
+    pub refusals: Vec<Refusal>,
+    /// Things worth saying that stop nothing.
+    pub notes: Vec<String>,
+}
+
+/// A reason not to begin.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    /// What stands in the way and why.
+    pub what: String,
+    /// The command or the change that helps.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// A reason with the way out of it.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// Why a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Why {
+    /// It is not there.
+    Missing,
+    /// What the file should say has changed.
+    Changed,
+    /// Only owner or mode differ.
+    Permissions,
+    /// Somebody edited it; written only when the operator asked for that.
+    Edited,
+}
+
+/// One thing to do; converging, so doing it again is harmless.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// Install Debian packages without starting their services.
+    InstallPackages { packages: Vec<String> },
+    /// Create a system user with a group of its own.
+    CreateUser { name: String, home: Utf8PathBuf },
+    /// Add a user to a group.
+    JoinGroup { user: String, group: String },
+    /// Create a directory, or converge its owner and mode.
+    MakeDirectory { path: Utf8PathBuf },
+    /// Put a copy of this binary where the services run it from.
+    PlaceBinary { path: Utf8PathBuf },
+    /// Generate a secret value that nobody has set.
+    GenerateSecret { name: String },
+    /// Fix which version of Odoo's code is meant.
+    ResolveSource { source: String },
+    /// Download and unpack Odoo's code.
+    FetchOdoo { release: String },
+    /// Build the virtual environment.
+    BuildPython { release: String },
+    /// Create the database cluster.
+    CreateCluster { major: u16 },
+    /// Issue a certificate from the pack's own authority.
+    IssueCertificate { environment: Name, domain: String },
+    /// Write one rendered file.
+    WriteFile { path: Utf8PathBuf, why: Why },
+    /// Remove a file that nothing wants any more.
+    RemoveFile { path: Utf8PathBuf },
+    /// Start the supervisor.
+    StartSupervisor,
+    /// Let the supervisor run a service and wait until it does.
+    StartService { service: String },
+    /// Restart a service whose definition or files changed.
+    RestartService { service: String, because: String },
+    /// Make a service read its files again.
+    ReloadService { service: String, because: String },
+    /// Stop a service and forget it.
+    RemoveService { service: String },
+    /// Create or converge the role of an environment.
+    ConvergeRole { role: String },
+    /// Create an empty database that only its role and the administrator may connect to.
+    CreateDatabase { environment: Name, database: String },
+    /// Drop a database whose first installation was interrupted.
+    DropUnfinished { environment: Name, database: String },
+    /// Install Odoo into an empty database.
+    InitializeDatabase {
+        environment: Name,
+        database: String,
+        modules: Vec<String>,
+    },
+    /// Set the administrator's password and addresses, and mark the database as complete.
+    FinishDatabase { environment: Name, database: String },
+    /// Mark a database that somebody else filled.
+    MarkDatabase { environment: Name, database: String },
+    /// Wait until an environment answers as it should.
+    PassProbes { environment: Name },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InstallPackages { packages } => {
+                write!(f, "install {} (starts no service)", packages.join(" "))
+            }
+            Self::CreateUser { name, .. } => write!(f, "create user {name}"),
+            Self::JoinGroup { user, group } => write!(f, "let {user} read files of group {group}"),
+            Self::MakeDirectory { path } => write!(f, "make directory {path}"),
+            Self::PlaceBinary { path } => write!(f, "copy this program to {path}"),
+            Self::GenerateSecret { name } => write!(f, "generate secret {name}"),
+            Self::ResolveSource { source } => write!(f, "find the newest Odoo of {source}"),
+            Self::FetchOdoo { release } => write!(f, "get Odoo {release}"),
+            Self::BuildPython { release } => write!(f, "build the Python environment of {release}"),
+            Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
+            Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
+            Self::WriteFile { path, why } => write!(f, "write {path} ({why})"),
+            Self::RemoveFile { path } => write!(f, "remove {path}"),
+            Self::StartSupervisor => write!(f, "start the supervisor"),
+            Self::StartService { service } => write!(f, "start {service}"),
+            Self::RestartService { service, because } => write!(f, "restart {service} ({because})"),
+            Self::ReloadService { service, because } => write!(f, "reload {service} ({because})"),
+            Self::RemoveService { service } => write!(f, "stop and remove {service}"),
+            Self::ConvergeRole { role } => write!(f, "set up database role {role}"),
+            Self::CreateDatabase { database, .. } => write!(f, "create database {database}"),
+            Self::DropUnfinished { database, .. } => {
+                write!(
+                    f,
+                    "drop database {database}, whose first installation was interrupted"
+                )
+            }
+            Self::InitializeDatabase {
+                database, modules, ..
+            } => {
+                write!(f, "install {} into {database}", modules.join(", "))
+            }
+            Self::FinishDatabase { database, .. } => {
+                write!(f, "set the administrator's password in {database}")
+            }
+            Self::MarkDatabase { database, .. } => write!(f, "mark database {database}"),
+            Self::PassProbes { environment } => write!(f, "check {environment}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "new",
+            Self::Changed => "changed",
+            Self::Permissions => "owner or mode",
+            Self::Edited => "replaces a hand edit",
+        })
+    }
+}
+
+impl Plan {
+    /// Whether everything is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.refusals.is_empty()
+    }
+}

@@ -1,0 +1,150 @@
+//! What must change in Odoo's own Python requirements so that wheels exist and fit together.
+use std::collections::BTreeSet;
+
+use crate::spec::Series;
+
+/// Versions for requirements that name none.
+const CONSTRAINTS_19: &str = include_str!("constraints-19.0.txt");
+/// Taken instead of what is asked for.
+const OVERRIDES: &str = include_str!("overrides.txt");
+/// Needed beyond what the source names.
+const ADDITIONS: &str = include_str!("additions.txt");
+
+/// Distributions that stay left out even when a pack asks for them: the first is there under another name, the
+/// second is no distribution, the third would bring back an ancient num2words.
+const NEVER: [&str; 3] = ["psycopg2", "odoo", "docopt"];
+
+/// Python versions that a series runs on, lowest and highest.
+///
+/// # Source
+/// `odoo/release.py` `MIN_PY_VERSION`/`MAX_PY_VERSION` (19.0), `odoo/__init__.py` (17.0, 18.0).
+pub const fn supported(series: Series) -> ((u16, u16), (u16, u16)) {
+    match series {
+        Series::V17 | Series::V18 => ((3, 10), (3, 12)),
+        Series::V19 => ((3, 10), (3, 13)),
+    }
+}
+
+/// Three requirement files that go to the resolver beside the source's own list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pins {
+    /// Further requirements.
+    pub additions: String,
+    /// Versions for requirements that name none.
+    pub constraints: String,
+    /// Taken instead of what is asked for.
+    pub overrides: String,
+}
+
+/// The pins of a series, without those that the pack's own requirement files decide.
+///
+/// # Shape
+/// `open` says that the source names no versions (a Debian package); a source with versions of its own
+/// (`requirements.txt`) keeps them and gets no constraints.
+pub fn pins(series: Series, open: bool, own: &BTreeSet<String>) -> Pins {
+    let constraints = match series {
+        Series::V17 | Series::V18 | Series::V19 if open => CONSTRAINTS_19,
+        Series::V17 | Series::V18 | Series::V19 => "",
+    };
+    Pins {
+        additions: ADDITIONS.to_owned(),
+        constraints: without(constraints, own),
+        overrides: without(
+            OVERRIDES,
+            &own.iter()
+                .filter(|name| !NEVER.contains(&name.as_str()))
+                .cloned()
+                .collect(),
+        ),
+    }
+}
+
+fn without(text: &str, names: &BTreeSet<String>) -> String {
+    let kept = text
+        .lines()
+        .filter(|line| name_of(line).is_none_or(|name| !names.contains(&name)));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// The normalised distribution name that a line of a requirement file is about; `None` for comments and options.
+///
+/// # Source
+/// PEP 503: runs of `-`, `_` and `.` are one `-`, lower case.
+pub fn name_of(line: &str) -> Option<String> {
+    let line = line.trim();
+    let end = line
+        .find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c))
+        .unwrap_or(line.len());
+    let name = line[..end].trim_end_matches(['-', '_', '.']);
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    starts_well.then(|| normalised(name))
+}
+
+fn normalised(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if text.ends_with('-') => {}
+            '-' | '_' | '.' => text.push('-'),
+            c => text.push(c.to_ascii_lowercase()),
+        }
+    }
+    text
+}
+
+/// The unconditional requirements in a distribution's metadata (`PKG-INFO`).
+///
+/// # Source
+/// Debian's odoo-19: `requires.txt` beside it holds only `passlib`, the whole list is `Requires-Dist`.
+pub fn from_metadata(text: &str) -> Vec<String> {
+    let headers = text.lines().take_while(|line| !line.is_empty());
+    headers
+        .filter_map(|line| line.strip_prefix("Requires-Dist: "))
+        .filter(|requirement| !requirement.contains("extra =="))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normalised() {
+        for (line, name) in [
+            (
+                "Lxml_HTML.Clean>=1 ; python_version < '3'",
+                Some("lxml-html-clean"),
+            ),
+            ("  Babel==2.9.1", Some("babel")),
+            ("pytz  # no pin", Some("pytz")),
+            ("zeep[async]==4", Some("zeep")),
+            ("# comment", None),
+            ("-r other.txt", None),
+            ("", None),
+        ] {
+            assert_eq!(name_of(line).as_deref(), name, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_packs_own_pin_wins_over_ours_but_psycopg2_stays_out() {
+        let own = BTreeSet::from(["pillow".to_owned(), "rjsmin".to_owned(), "psycopg2".to_owned()]);
+        let pins = pins(Series::V19, true, &own);
+        assert!(!pins.constraints.contains("\npillow==") && pins.constraints.contains("\npolib=="));
+        assert!(!pins.overrides.contains("\nrjsmin==") && pins.overrides.contains("\npsycopg2 ;"));
+    }
+
+    #[test]
+    fn a_source_with_versions_keeps_them() {
+        let pins = pins(Series::V18, false, &BTreeSet::new());
+        assert_eq!(pins.constraints, "");
+        assert!(pins.additions.contains("psycopg2-binary"));
+    }
+
+    #[test]
+    fn extras_are_no_requirements() {
+        let text = "Name: odoo\nRequires-Dist: babel>=1.0\nRequires-Dist: python-ldap; extra == \"ldap\"\n\nRequires-Dist: body\n";
+        assert_eq!(from_metadata(text), ["babel>=1.0"]);
+    }
+}

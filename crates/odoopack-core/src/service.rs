@@ -1,0 +1,59 @@
+//! A supervised process, described once and rendered for the supervisor that is there.
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use crate::units::{Bytes, Seconds};
+
+/// One supervised process (with the children it starts itself).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Service {
+    /// `postgres`, `nginx`, `gate`, `production.blue.web`: unique within the pack.
+    pub name: String,
+    /// One sentence for people.
+    pub description: String,
+    /// Program (absolute path) and arguments; never holds a secret.
+    pub argv: Vec<String>,
+    /// User to run as; `None`: the user who runs the supervisor.
+    pub user: Option<String>,
+    /// Working directory.
+    pub directory: Utf8PathBuf,
+    /// Whole environment of the process; nothing is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// File of `NAME=value` lines (0600) with the secret part of the environment.
+    pub environment_file: Option<Utf8PathBuf>,
+    /// File mode mask, such as `0o027`.
+    pub umask: u32,
+    /// Signal that asks it to stop.
+    pub stop_signal: Signal,
+    /// How long a stop may take before SIGKILL.
+    pub stop_within: Seconds,
+    /// Signal that makes it read its files again; `None`: only a restart does.
+    pub reload_signal: Option<Signal>,
+    /// Places it may write to; everything else is read-only where the supervisor can fence.
+    pub writable: Vec<Utf8PathBuf>,
+    /// Limit for the whole service where the supervisor can set one.
+    pub memory_max: Option<Bytes>,
+    /// Open files.
+    pub open_files: u32,
+    /// Names of the services that start before this one.
+    pub after: Vec<String>,
+    /// It starts as root and drops privileges itself (nginx's master).
+    pub starts_as_root: bool,
+    /// Files whose change wants a reload (or a restart where there is none).
+    pub inputs: Vec<Utf8PathBuf>,
+}
+
+/// The few signals that services are asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT: PostgreSQL's fast shutdown.
+    Int,
+    /// SIGQUIT: nginx's graceful shutdown.
+    Quit,
+    /// SIGHUP.
+    Hup,
+}

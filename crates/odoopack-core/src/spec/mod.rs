@@ -1,0 +1,292 @@
+//! The one declarative file, validated, with every default written out.
+mod check;
+mod flat;
+mod keys;
+mod load;
+mod lookup;
+mod mistake;
+mod print;
+mod reader;
+mod reference;
+mod resolve;
+mod schema;
+mod shape;
+mod show;
+mod starter;
+mod suggest;
+mod values;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use crate::name::Name;
+use crate::units::Bytes;
+
+pub use crate::odoo::{Series, UnknownSeries};
+pub use load::{FILE, LoadContext, Loaded, load};
+pub use mistake::{Mistake, Mistakes, Severity};
+pub use print::print;
+pub use reference::reference;
+pub use schema::schema;
+pub use show::{Origin, Origins, ShownValue, show};
+pub use starter::{Starter, starter};
+pub use values::{BadHostPort, BadSecretRef, UnknownWord};
+
+/// What the operator wants: `odoopack.toml`, resolved and checked.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Spec {
+    /// `[pack]`.
+    pub pack: Pack,
+    /// `[odoo]`.
+    pub odoo: Odoo,
+    /// `[addons]`.
+    pub addons: Addons,
+    /// `[mail]`.
+    pub mail: Mail,
+    /// `[postgres]`.
+    pub postgres: Postgres,
+    /// `[web]`: what nginx listens on.
+    pub web: Web,
+    /// `[capacity]`: what the sizing may count on.
+    pub capacity: Capacity,
+    /// `[editions.NAME]`; never empty (an edition `core` exists when the file names none).
+    pub editions: BTreeMap<Name, Edition>,
+    /// `[environments.NAME]`; never empty.
+    pub environments: BTreeMap<Name, Environment>,
+}
+
+/// `[pack]`: the name and the place.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Pack {
+    /// Part of user names, unit names and the nginx prefix. Default: `odoo`.
+    pub name: Name,
+    /// Absolute path; `repo`, `data` and `backups` live below it. Default: the parent of the directory that
+    /// holds the file when that is called `repo`, else the directory itself.
+    pub root: Utf8PathBuf,
+    /// What runs the processes. Default: `native`.
+    pub engine: Engine,
+}
+
+/// What runs the processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Processes of this host, supervised by systemd or runit.
+    Native,
+}
+
+/// `[odoo]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Odoo {
+    /// Default: 18.0.
+    pub series: Series,
+    /// Where Odoo's own code comes from. Default: git, branch of the series.
+    pub source: Source,
+    /// Python interpreter for the virtual environment, a name or a path; `None`: the newest one found that the series supports.
+    pub python: Option<String>,
+    /// `[odoo.options]`: options of odoo.conf that nothing else in the file governs.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Where Odoo's own code comes from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A git repository: `{ git = URL, commit = SHA }`; without a commit the series' branch is resolved once and kept.
+    Git {
+        /// Clone URL (https, ssh, file or an absolute path).
+        url: String,
+        /// Full commit id, 40 lower-case hex digits.
+        commit: Option<String>,
+    },
+    /// Debian's own package: `{ debian = "sid" }`.
+    Debian {
+        /// Debian suite, `sid` at the time of writing the only one with Odoo 19.
+        suite: String,
+    },
+    /// A Debian package file: `{ deb = PATH-or-URL, sha256 = HEX }`.
+    Deb {
+        /// Absolute path (one relative to the file was resolved while reading) or https URL.
+        location: String,
+        /// SHA-256 in lower-case hex; always there for a URL.
+        sha256: Option<String>,
+    },
+    /// A checkout that is already there, used read-only: `{ path = DIR }`.
+    Path {
+        /// Absolute directory that holds `odoo/` and `addons/`, or an unpacked package.
+        directory: Utf8PathBuf,
+    },
+}
+
+/// `[addons]`: where modules come from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Addons {
+    /// Directories of own modules, relative to the pack's `repo` or absolute. Default: none.
+    pub own: Vec<String>,
+    /// Directory whose sub-directories are OCA repositories. Default: none.
+    pub oca: Option<String>,
+    /// pip requirement files, relative to the pack's `repo`. Default: none.
+    pub requirements: Vec<String>,
+}
+
+/// `[mail]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Mail {
+    /// SMTP relay of production environments; `None`: production has no relay of ours.
+    pub relay: Option<Relay>,
+    /// Where every environment that is not production sends. Default: `127.0.0.1:1025`.
+    pub catcher: HostPort,
+    /// Sender of system mail (`email_from`).
+    pub from: Option<String>,
+}
+
+/// An SMTP relay.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Relay {
+    /// `smtp = "host:port"`.
+    pub address: HostPort,
+    /// `credentials = "secret:NAME"`, whose value is `user:password`.
+    pub credentials: Option<SecretRef>,
+}
+
+/// `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct HostPort {
+    /// Host name or address, an IPv6 address without its brackets.
+    pub host: String,
+    /// TCP port, never 0.
+    pub port: u16,
+}
+
+/// A reference to a secret value, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretRef {
+    /// `secret:NAME` (`[A-Z][A-Z0-9_]*`): a file in `data/secrets/` or, when set, the environment variable `ODOOPACK_SECRET_NAME`.
+    Named(String),
+    /// `secret:cmd:PROGRAM ARG...`: the first line that the program prints.
+    Command(Vec<String>),
+}
+
+/// A value that may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Written in the file.
+    Plain(String),
+    /// Kept elsewhere.
+    Secret(SecretRef),
+}
+
+/// `[postgres]`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Postgres {
+    /// Major version for a new cluster; `None`: the newest installed one that the series supports.
+    pub version: Option<u16>,
+    /// Loopback TCP port to listen on besides the socket; `None` (default): socket only.
+    pub port: Option<u16>,
+    /// `[postgres.options]`: further settings of postgresql.conf, appended last.
+    pub options: BTreeMap<String, String>,
+}
+
+/// `[web]`: what nginx listens on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Web {
+    /// Addresses to listen on. Default: `["0.0.0.0", "[::]"]`, or loopback only when every environment is local.
+    pub listen: Vec<String>,
+    /// Default: 80.
+    pub http_port: u16,
+    /// Default: 443.
+    pub https_port: u16,
+    /// Biggest request body. Default: 128MiB (Odoo's own limit, `http.py` `DEFAULT_MAX_CONTENT_LENGTH`).
+    pub body_limit: Bytes,
+    /// Sign-in attempts allowed per minute and client address. Default: 30.
+    pub login_rate: u32,
+}
+
+/// `[capacity]`: what the sizing may count on.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Capacity {
+    /// Cores for this pack; `None`: what the host has.
+    pub cores: Option<u32>,
+    /// Memory for this pack; `None`: what the host has.
+    pub memory: Option<Bytes>,
+    /// Copies and previews that must fit without changing a shared server. Default: 2.
+    pub reserve_environments: u32,
+}
+
+/// `[editions.NAME]`: a product line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Edition {
+    /// Modules to install in a new database. Default: none beyond `base` and `web`.
+    pub modules: Vec<String>,
+    /// Modules loaded in every process (`server_wide_modules`) beyond the series' own. Default: none.
+    pub server_wide: Vec<String>,
+    /// Default: false. Loads OCA `queue_job`'s runner in exactly one process.
+    pub jobrunner: bool,
+}
+
+/// What an environment is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The real one: sends mail through the relay, never has demo data.
+    Production,
+    /// A place to try; mail goes to the catcher.
+    Staging,
+    /// A place to write code.
+    Development,
+}
+
+/// `[environments.NAME]`: one running copy of an edition.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Environment {
+    /// Default: by name (`production`, `staging`, `dev`/`development`), else staging.
+    pub kind: Kind,
+    /// Default: the only edition, else required.
+    pub edition: Name,
+    /// Host name that nginx answers to; required.
+    pub domain: String,
+    /// Database name. Default: `<pack>_<environment>` with underscores.
+    pub database: String,
+    /// Load demo data into a new database. Default: false.
+    pub demo: bool,
+    /// People who work at the same time; feeds the sizing. Default: 10 for production, 3 else.
+    pub users: u32,
+    /// HTTP workers, 0 for the threaded server; `None`: from the sizing.
+    pub workers: Option<u32>,
+    /// Cron processes; `None`: from the sizing.
+    pub cron_workers: Option<u32>,
+    /// Soft limit of a worker's virtual memory; `None`: from the sizing.
+    pub memory_soft: Option<Bytes>,
+    /// Hard limit of a worker's virtual memory; `None`: from the sizing.
+    pub memory_hard: Option<Bytes>,
+    /// Connections of one process; `None`: from the sizing.
+    pub db_maxconn: Option<u32>,
+    /// Language of a new database. Default: `en_US`.
+    pub language: String,
+    /// How the certificate comes to be. Default: self-signed by the pack's own authority.
+    pub tls: Tls,
+    /// `[environments.NAME.env]`: variables for Odoo itself.
+    pub env: BTreeMap<String, Value>,
+}
+
+/// How an environment's certificate comes to be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// `tls = "local"`: issued by the pack's own authority, renewed by `up`.
+    Local,
+    /// `tls = { certificate = PATH, key = PATH }`: brought by the operator, full chain in PEM.
+    Files {
+        /// Certificate chain, PEM.
+        certificate: Utf8PathBuf,
+        /// Private key, PEM.
+        key: Utf8PathBuf,
+    },
+}

@@ -1,0 +1,43 @@
+//! The databases and roles that should exist.
+use crate::layout::Layout;
+use crate::name::Name;
+use crate::spec::{Kind, Spec};
+
+/// One environment's database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseWant {
+    /// The environment.
+    pub environment: Name,
+    /// Its database.
+    pub database: String,
+    /// The role that owns it.
+    pub role: String,
+    /// Modules to install when it is empty; starts with `base` and `web`.
+    pub modules: Vec<String>,
+    /// Value of `odoopack.kind` when it is complete.
+    pub kind: &'static str,
+}
+
+pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
+    let one = |(name, environment): (&Name, &crate::spec::Environment)| {
+        let mut modules = vec!["base".to_owned(), "web".to_owned()];
+        let edition = spec.editions.get(&environment.edition);
+        modules.extend(edition.into_iter().flat_map(|edition| edition.modules.clone()));
+        DatabaseWant {
+            environment: name.clone(),
+            database: environment.database.clone(),
+            role: layout.role(name),
+            modules,
+            kind: kind(environment.kind),
+        }
+    };
+    spec.environments.iter().map(one).collect()
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Production => "production",
+        Kind::Staging => "staging",
+        Kind::Development => "development",
+    }
+}

@@ -1,0 +1,125 @@
+//! Programs, users and directories: the ground that everything else stands on.
+use std::collections::BTreeSet;
+
+use camino::Utf8PathBuf;
+
+use super::{Access, Directory, Known, Program, User};
+use crate::service::Service;
+use crate::spec::Source;
+
+pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
+    let mut all = vec![
+        program("postgres", "postgresql", "the database server"),
+        program("nginx", "nginx", "TLS, static files and limits"),
+        program("python3-venv", "python3-venv", "Odoo's Python environment"),
+        program("wkhtmltopdf", "wkhtmltopdf", "printing PDF reports"),
+    ];
+    if !known.facts.host.systemd {
+        all.push(program("runsvdir", "runit", "supervises the servers"));
+    }
+    if matches!(known.spec.odoo.source, Source::Git { .. }) {
+        all.push(program("git", "git", "Odoo's source code"));
+    }
+    if let (Some(version), true) = (known.spec.postgres.version, known.facts.host.root) {
+        all[0].package = format!("postgresql-{version}");
+    }
+    all
+}
+
+fn program(name: &'static str, package: &str, why: &'static str) -> Program {
+    Program { name, package: package.to_owned(), why }
+}
+
+pub(super) fn users(known: &Known<'_>) -> Vec<User> {
+    let layout = known.layout;
+    let user = |part: &str, home: Utf8PathBuf, groups: BTreeSet<String>| {
+        layout.user(part).map(|name| User { name, home, groups })
+    };
+    let environments = known.spec.environments.keys();
+    // nginx serves attachments and reaches the gate's sockets: it reads files of these groups.
+    let read_by_nginx = environments.clone().filter_map(|e| layout.user(e.as_str())).collect();
+    let mut all = vec![
+        user("postgres", layout.cluster(), BTreeSet::new()),
+        user("gate", layout.state(), BTreeSet::new()),
+    ];
+    all.extend(environments.map(|e| user(e.as_str(), layout.environment(e), BTreeSet::new())));
+    all.push(user("nginx", layout.data(), read_by_nginx));
+    all.into_iter().flatten().collect()
+}
+
+pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Service>) -> Vec<Directory> {
+    let layout = known.layout;
+    let mut all = public(known);
+    let part = |path: Utf8PathBuf, part: &str, mode: u32| owned(known, path, part, part, mode);
+    all.extend([
+        part(layout.cluster(), "postgres", 0o700),
+        part(layout.postgres_socket(), "postgres", 0o755),
+        part(layout.data().join("run/gate-control"), "gate", 0o700),
+        owned(known, layout.gate_sockets(), "gate", "nginx", 0o2750),
+        part(layout.state().join("gate"), "gate", 0o700),
+        part(layout.data().join("nginx"), "nginx", 0o750),
+    ]);
+    for name in known.spec.environments.keys() {
+        all.push(part(layout.environment(name), name.as_str(), 0o750));
+        let conf = layout.config().join(name.as_str());
+        all.push(plain(known, conf, 0o755));
+        for slot in crate::layout::Slot::ALL {
+            all.push(plain(known, layout.config().join(name.as_str()).join(slot.as_str()), 0o755));
+        }
+    }
+    if !known.facts.host.systemd {
+        all.extend(services.flat_map(|service| runit(known, service)));
+    }
+    all
+}
+
+/// Directories that belong to whoever runs this program.
+fn public(known: &Known<'_>) -> Vec<Directory> {
+    let layout = known.layout;
+    let open = [
+        layout.root().to_owned(),
+        layout.repo(),
+        layout.data(),
+        layout.backups(),
+        layout.data().join("run"),
+        layout.data().join("environments"),
+        layout.releases(),
+        layout.pythons(),
+        layout.config(),
+        layout.config().join("postgres"),
+        layout.config().join("nginx"),
+        layout.state(),
+        layout.state().join("bin"),
+        layout.state().join("stamps"),
+        layout.state().join("operations"),
+        layout.logs(),
+    ];
+    let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
+    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished"), layout.state().join("forms")];
+    all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
+    if !known.facts.host.systemd {
+        all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));
+    }
+    all
+}
+
+fn runit(known: &Known<'_>, service: &Service) -> Vec<Directory> {
+    let definition = known.layout.runit().join(&service.name);
+    let logs = known.layout.logs().join(&service.name);
+    [definition.clone(), definition.join("log"), definition.join("control"), logs]
+        .map(|path| plain(known, path, 0o750))
+        .into()
+}
+
+fn plain(known: &Known<'_>, path: Utf8PathBuf, mode: u32) -> Directory {
+    Directory { path, access: ours(known, mode) }
+}
+
+pub(super) fn ours(known: &Known<'_>, mode: u32) -> Access {
+    let root = known.layout.own_users().then(|| "root".to_owned());
+    Access { user: root.clone(), group: root, mode }
+}
+
+fn owned(known: &Known<'_>, path: Utf8PathBuf, user: &str, group: &str, mode: u32) -> Directory {
+    Directory { path, access: Access { user: known.layout.user(user), group: known.layout.user(group), mode } }
+}

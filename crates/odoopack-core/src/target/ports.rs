@@ -1,0 +1,96 @@
+//! Each environment owns a block of private ports for its slots; a block once given stays.
+use std::collections::BTreeMap;
+
+use crate::facts::Facts;
+use crate::layout::Slot;
+use crate::name::Name;
+use crate::spec::Spec;
+
+/// First port ever given out; below the kernel's ephemeral range (32768, `ip(7)`).
+const FIRST: u16 = 21_000;
+/// Ports in a block.
+const BLOCK: u16 = 10;
+/// End of the range.
+const LAST: u16 = 32_000;
+
+/// The block of one environment; every port is bound to loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Ports {
+    /// First port of the block.
+    pub first: u16,
+}
+
+impl Ports {
+    /// Odoo's HTTP port in a slot.
+    pub fn web(self, slot: Slot) -> u16 {
+        self.first + 2 * Self::at(slot)
+    }
+
+    /// The gevent port in a slot.
+    pub fn websocket(self, slot: Slot) -> u16 {
+        self.web(slot) + 1
+    }
+
+    /// Where nginx answers on loopback without TLS, for what Odoo itself asks for (pages to print).
+    pub fn inner(self) -> u16 {
+        self.first + 8
+    }
+
+    fn at(slot: Slot) -> u16 {
+        match slot {
+            Slot::Blue => 0,
+            Slot::Green => 1,
+        }
+    }
+}
+
+pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
+    let taken = |port: &u16| facts.foreign_listeners.contains_key(port);
+    let names: Vec<&Name> = spec.environments.keys().collect();
+    allocate(&facts.ports, &names, taken).into_iter().map(|(name, first)| (name, Ports { first })).collect()
+}
+
+/// Gives every environment a block: the one it had, else the first free one.
+///
+/// # Shape
+/// One entry per name of `wanted`; blocks of environments that are gone stay reserved, so that a name that comes
+/// back finds its own.
+pub fn allocate(
+    given: &BTreeMap<Name, u16>,
+    wanted: &[&Name],
+    taken: impl Fn(&u16) -> bool,
+) -> BTreeMap<Name, u16> {
+    let mut all = given.clone();
+    for name in wanted {
+        if !all.contains_key(*name) {
+            let free = (FIRST..LAST).step_by(usize::from(BLOCK)).find(|first| {
+                !all.values().any(|other| other == first) && !(*first..first + BLOCK).any(|p| taken(&p))
+            });
+            all.insert((*name).clone(), free.unwrap_or(LAST));
+        }
+    }
+    all.retain(|name, _| wanted.contains(&name));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_environment_takes_a_free_block_and_moves_nobody() {
+        let [a, b, c] = ["a", "b", "c"].map(|n| n.parse::<Name>().unwrap());
+        let given = BTreeMap::from([(b.clone(), 21_000)]);
+        let taken = |port: &u16| *port == 21_013;
+        let all = allocate(&given, &[&a, &b, &c], taken);
+        assert_eq!(all, BTreeMap::from([(a, 21_020), (b, 21_000), (c, 21_030)]));
+    }
+
+    #[test]
+    fn no_two_ports_of_a_block_are_the_same() {
+        let ports = Ports { first: 21_000 };
+        let mut all: Vec<u16> = Slot::ALL.iter().flat_map(|s| [ports.web(*s), ports.websocket(*s)]).collect();
+        all.push(ports.inner());
+        assert_eq!(all, [21_000, 21_001, 21_002, 21_003, 21_008]);
+    }
+}

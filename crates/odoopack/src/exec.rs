@@ -1,0 +1,481 @@
+//! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::failure::{Failure, Result};
+
+/// Longest that an ordinary call may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How much of a failed program's stderr goes into the error.
+const TAIL_LINES: usize = 12;
+
+/// One call of an outside program.
+#[derive(Clone)]
+pub(crate) struct Cmd {
+    program: String,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    bare: bool,
+    directory: Option<Utf8PathBuf>,
+    stdin: Option<Vec<u8>>,
+    user: Option<String>,
+    umask: Option<u32>,
+    patience: Duration,
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// How it ended.
+    pub(crate) status: ExitStatus,
+    /// All of stdout.
+    pub(crate) stdout: String,
+    /// All of stderr.
+    pub(crate) stderr: String,
+}
+
+impl Cmd {
+    /// A call of `program`, found on PATH unless it is a path.
+    pub(crate) fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            bare: false,
+            directory: None,
+            stdin: None,
+            user: None,
+            umask: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets one variable; values are never shown.
+    #[must_use]
+    pub(crate) fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Starts from an empty environment with a plain PATH and locale.
+    #[must_use]
+    pub(crate) fn bare(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// Runs in `directory`.
+    #[must_use]
+    pub(crate) fn directory(mut self, directory: &Utf8Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// Gives it `text` on stdin; without this stdin is empty.
+    #[must_use]
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// Runs as `user` with that user's groups; `None` changes nothing.
+    #[must_use]
+    pub(crate) fn user(mut self, user: Option<&str>) -> Self {
+        self.user = user.map(str::to_owned);
+        self
+    }
+
+    /// Sets the file mode mask of the program.
+    #[must_use]
+    pub(crate) fn umask(mut self, umask: u32) -> Self {
+        self.umask = Some(umask);
+        self
+    }
+
+    /// Waits at most this long, then ends the program's process group.
+    #[must_use]
+    pub(crate) fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Program and arguments as they are started: through `setpriv`, so that the program dies with us and, when a
+    /// user is named, has that user's groups and can gain nothing (`setpriv(1)`, util-linux 2.38).
+    pub(crate) fn argv(&self) -> Vec<String> {
+        let mut argv = vec!["setpriv".to_owned(), "--pdeathsig=KILL".to_owned()];
+        if let Some(user) = &self.user {
+            argv.extend([
+                format!("--reuid={user}"),
+                format!("--regid={user}"),
+                "--init-groups".to_owned(),
+                "--no-new-privs".to_owned(),
+            ]);
+        }
+        argv.push("--".to_owned());
+        if let Some(umask) = self.umask {
+            argv.extend(["sh", "-c", &format!("umask {umask:04o} && exec \"$@\""), "sh"].map(str::to_owned));
+        }
+        argv.push(self.program.clone());
+        argv.extend(self.args.iter().cloned());
+        argv
+    }
+
+    /// Runs it; its output is only shown when it fails.
+    pub(crate) fn run(&self) -> Result<()> {
+        self.read().map(|_| ())
+    }
+
+    /// Runs it and returns stdout.
+    pub(crate) fn read(&self) -> Result<String> {
+        let outcome = self.outcome()?;
+        if outcome.status.success() {
+            Ok(outcome.stdout)
+        } else {
+            Err(self.ended_badly(&outcome))
+        }
+    }
+
+    /// Runs it and returns how it ended; only a program that could not be started, or took too long, is an error.
+    pub(crate) fn outcome(&self) -> Result<Outcome> {
+        let mut stdout = String::new();
+        let (status, stderr) = self.follow(Stream::Stdout, &mut |line| {
+            stdout.push_str(line);
+            stdout.push('\n');
+        })?;
+        Ok(Outcome {
+            status,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Runs it and hands over each line of stderr as it comes (Odoo's log); stdout is dropped.
+    pub(crate) fn stream_stderr(&self, each: &mut dyn FnMut(&str)) -> Result<Outcome> {
+        let mut stderr = String::new();
+        let (status, _) = self.follow(Stream::Stderr, &mut |line| {
+            stderr.push_str(line);
+            stderr.push('\n');
+            each(line);
+        })?;
+        Ok(Outcome {
+            status,
+            stdout: String::new(),
+            stderr,
+        })
+    }
+
+    /// Runs it on the caller's terminal and waits for its end.
+    pub(crate) fn attached(&self) -> Result<ExitStatus> {
+        let mut command = self.prepare(&self.argv());
+        command
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit());
+        command.status().map_err(|e| self.not_started(e))
+    }
+
+    /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
+    pub(crate) fn leave_running(&self, log: std::fs::File) -> Result<u32> {
+        let mut argv = vec!["setsid".to_owned()];
+        argv.push(self.program.clone());
+        argv.extend(self.args.iter().cloned());
+        let mut command = self.prepare(&argv);
+        let again = log.try_clone().map_err(|e| self.not_started(e))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(again)
+            .process_group(0);
+        command
+            .spawn()
+            .map(|child| child.id())
+            .map_err(|e| self.not_started(e))
+    }
+
+    /// Replaces this process by the program.
+    pub(crate) fn become_it(&self) -> Failure {
+        let mut argv = self.argv();
+        // The terminal's own shell is the parent; it must not lose the program when we are gone.
+        argv.retain(|arg| arg != "--pdeathsig=KILL");
+        let mut command = self.prepare(&argv);
+        self.not_started(command.exec())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the only spawner")]
+    fn prepare(&self, argv: &[String]) -> std::process::Command {
+        let mut command = std::process::Command::new(&argv[0]);
+        command.args(&argv[1..]);
+        if self.bare {
+            command.env_clear();
+            command.env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            );
+            command.env("LANG", "C.UTF-8");
+        }
+        command.env("LC_ALL", "C.UTF-8").envs(&self.env);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
+
+    fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
+        let started = Instant::now();
+        let mut command = self.prepare(&self.argv());
+        command.stdin(if self.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let mut child = command.spawn().map_err(|e| self.not_started(e))?;
+        let feeder = feed(&mut child, self.stdin.clone());
+        let (main, other) = take_streams(&mut child, followed);
+        let other = std::thread::spawn(move || read_all(other));
+        let watchdog = Watchdog::start(child.id(), self.patience);
+        let read = read_lines(main, each);
+        let status = child.wait().map_err(|e| self.not_started(e))?;
+        let late = watchdog.stop();
+        join(feeder);
+        let other = other.join().unwrap_or_default();
+        read.map_err(|e| self.failure("could not read its output").because(e))?;
+        if late {
+            return Err(self.failure(&format!(
+                "took longer than {}s and was ended",
+                self.patience.as_secs()
+            )));
+        }
+        crate::ui::trace(&format!(
+            "{self} ({} ms, {status})",
+            started.elapsed().as_millis()
+        ));
+        Ok((status, other))
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        Failure::failed(format!("`{self}` {what}"))
+    }
+
+    fn not_started(&self, error: std::io::Error) -> Failure {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return self
+                .failure("could not be started: `setpriv` is not installed")
+                .hint("apt-get install util-linux");
+        }
+        self.failure("could not be started").because(error)
+    }
+
+    /// The error for an outcome that is not a success: the command as typed, how it ended, the end of stderr.
+    pub(crate) fn ended_badly(&self, outcome: &Outcome) -> Failure {
+        let how = match (outcome.status.code(), outcome.status.signal()) {
+            (Some(127), _) => "ended with 127: the program is not installed".to_owned(),
+            (Some(code), _) => format!("ended with exit code {code}"),
+            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, None) => "ended in an unknown way".to_owned(),
+        };
+        let text = if outcome.stderr.trim().is_empty() {
+            &outcome.stdout
+        } else {
+            &outcome.stderr
+        };
+        let tail = tail(text, TAIL_LINES);
+        let failure = self.failure(&how);
+        if tail.is_empty() {
+            failure
+        } else {
+            failure.because(tail)
+        }
+    }
+}
+
+/// The command as a person would type it; variables and stdin are not shown.
+impl fmt::Display for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.program)?;
+        self.args.iter().try_for_each(|arg| write!(f, " {}", quoted(arg)))
+    }
+}
+
+impl fmt::Debug for Cmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+type Reader = Box<dyn Read + Send>;
+
+fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
+    let empty = || Box::new(std::io::empty()) as Reader;
+    let out = child.stdout.take().map_or_else(empty, |s| Box::new(s));
+    let err = child.stderr.take().map_or_else(empty, |s| Box::new(s));
+    match followed {
+        Stream::Stdout => (out, err),
+        Stream::Stderr => (err, out),
+    }
+}
+
+fn feed(child: &mut Child, text: Option<Vec<u8>>) -> Option<JoinHandle<()>> {
+    let (mut stdin, text) = child.stdin.take().zip(text)?;
+    // A program that ends without reading its input tells so by its exit status.
+    Some(std::thread::spawn(move || {
+        stdin.write_all(&text).unwrap_or_default()
+    }))
+}
+
+fn join(handle: Option<JoinHandle<()>>) {
+    if let Some(handle) = handle {
+        handle.join().unwrap_or_default();
+    }
+}
+
+fn read_all(mut reader: Reader) -> String {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn read_lines(reader: Reader, each: &mut dyn FnMut(&str)) -> std::io::Result<()> {
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        each(text.trim_end_matches(['\n', '\r']));
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Ends a process group when its time is over.
+struct Watchdog {
+    over: std::sync::mpsc::Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Watchdog {
+    fn start(pid: u32, patience: Duration) -> Self {
+        let (over, waiting) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let timed_out = matches!(
+                waiting.recv_timeout(patience),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            );
+            if timed_out {
+                end_group(pid);
+            }
+            timed_out
+        });
+        Self { over, thread }
+    }
+
+    fn stop(self) -> bool {
+        drop(self.over);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// Sends SIGKILL to the process group that `pid` leads; a group that is gone is fine.
+pub(crate) fn end_group(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap_or_default();
+    }
+}
+
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.replace('\'', r"'\''"))
+    }
+}
+
+/// The last `count` lines of `text`, without empty ones.
+pub(crate) fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// The path of `program` on PATH, or in the places where Debian keeps servers.
+pub(crate) fn find_program(program: &str) -> Option<Utf8PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    places
+        .map(|place: std::path::PathBuf| place.join(OsStr::new(program)))
+        .find(|candidate| candidate.is_file())
+        .and_then(|found| Utf8PathBuf::from_path_buf(found).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_command_as_typed_without_its_environment() {
+        let cmd = Cmd::new("echo").arg("a b").arg("it's").env("PASSWORD", "geheim");
+        assert_eq!(format!("{cmd:?}"), r"echo 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_failure_names_the_exit_code_and_the_end_of_stderr() {
+        let failure = Cmd::new("sh")
+            .args(["-c", "echo first >&2; echo last >&2; exit 3"])
+            .run()
+            .unwrap_err();
+        let chain = failure.chain().join("\n");
+        assert!(
+            chain.contains("ended with exit code 3") && chain.contains("last"),
+            "{chain}"
+        );
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended_with_its_children() {
+        let cmd = Cmd::new("sh")
+            .args(["-c", "sleep 60 & wait"])
+            .patience(Duration::from_millis(50));
+        assert!(cmd.run().unwrap_err().to_string().contains("took longer"));
+    }
+
+    #[test]
+    fn reads_stdout_and_feeds_stdin() {
+        assert_eq!(Cmd::new("cat").stdin("hello").read().unwrap(), "hello\n");
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let chain = Cmd::new("no-such-program").run().unwrap_err().chain().join(" ");
+        assert!(chain.contains("no-such-program"), "{chain}");
+    }
+}

@@ -1,0 +1,170 @@
+//! The only printer: results on stdout, everything else on stderr, progress where somebody looks.
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// How this run talks.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    /// Machine output was asked for.
+    pub(crate) json: bool,
+    /// Questions are answered with yes.
+    pub(crate) yes: bool,
+    started: Instant,
+}
+
+impl Ui {
+    /// A printer for one run.
+    pub(crate) fn new(json: bool, yes: bool, verbose: bool) -> Self {
+        VERBOSE.store(verbose, Ordering::Relaxed);
+        Self {
+            json,
+            yes,
+            started: Instant::now(),
+        }
+    }
+
+    /// Prints a result for people; nothing when a machine listens.
+    pub(crate) fn result(&self, text: &str) {
+        if !self.json {
+            out(text);
+        }
+    }
+
+    /// Prints a result for machines, one document; nothing for people.
+    pub(crate) fn json(&self, value: &serde_json::Value) {
+        if self.json {
+            out(&value.to_string());
+        }
+    }
+
+    /// Says something that is not the result.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.json {
+            err(text);
+        }
+    }
+
+    /// Something to look at that did not stop the work.
+    pub(crate) fn warn(&self, text: &str) {
+        err(&format!("warning: {text}"));
+    }
+
+    /// Time since the run began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Asks a yes-or-no question; yes with `--yes` or where nobody can answer.
+    pub(crate) fn confirm(&self, question: &str) -> std::io::Result<bool> {
+        if self.yes || self.json || !std::io::stdin().is_terminal() {
+            return Ok(true);
+        }
+        err_part(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Starts a step that people may have to wait for.
+    pub(crate) fn step(&self, sentence: &str) -> Progress {
+        Progress::start(sentence, self.json)
+    }
+}
+
+/// One running step: a line with a spinner on a terminal, one plain line at its end elsewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    sentence: String,
+    started: Instant,
+    bar: Option<ProgressBar>,
+    silent: bool,
+}
+
+impl Progress {
+    fn start(sentence: &str, silent: bool) -> Self {
+        let bar = (!silent && std::io::stderr().is_terminal()).then(|| spinner(sentence));
+        Self {
+            sentence: sentence.to_owned(),
+            started: Instant::now(),
+            bar,
+            silent,
+        }
+    }
+
+    /// Shows how far it is: a file, a module, bytes.
+    pub(crate) fn detail(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            let short: String = text.chars().take(60).collect();
+            bar.set_message(format!("{} - {short}", self.sentence));
+        }
+    }
+
+    /// Ends it well.
+    pub(crate) fn done(self) {
+        self.end("done");
+    }
+
+    /// Ends it badly; the error is printed elsewhere.
+    pub(crate) fn failed(self) {
+        self.end("FAILED");
+    }
+
+    fn end(self, how: &str) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if !self.silent {
+            err(&format!(
+                "  {how:>6} {:>6.1}s  {}",
+                self.started.elapsed().as_secs_f64(),
+                self.sentence
+            ));
+        }
+    }
+}
+
+fn spinner(sentence: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("  {spinner} {elapsed:>5}  {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(sentence.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Prints an error that ends the run.
+pub(crate) fn failure(text: &str) {
+    err(text);
+}
+
+/// Says what was called and how long it took, with `--verbose`.
+pub(crate) fn trace(text: &str) {
+    if VERBOSE.load(Ordering::Relaxed) {
+        err(&format!("  + {text}"));
+    }
+}
+
+/// Prints to stdout; a reader that went away is no fault of ours.
+pub(crate) fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .unwrap_or_default();
+}
+
+fn err(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").unwrap_or_default();
+}
+
+fn err_part(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{text}")
+        .and_then(|()| stderr.flush())
+        .unwrap_or_default();
+}
