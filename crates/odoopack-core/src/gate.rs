@@ -18,4 +18,3 @@ pub use response::{
 /// One JSON object per line, answered by one JSON object per line, in order; both carry `"protocol"`.
 /// Requests carry `"command"`, answers carry `"answer"`, refusals carry `"error"` and `"hint"`.
 pub const PROTOCOL: u32 = 1;
-

@@ -36,11 +36,4 @@ mod upstream;
     reason = "the first command that asks the gate comes with the command line"
 )]
 pub(crate) use client::{CallError, call};
-pub(crate) use error::GateError;
 pub(crate) use server::run;
-
-/// Says why the gate ended; until `failure.rs` does.
-pub(crate) fn report(error: &GateError) -> std::process::ExitCode {
-    log::log_line(&format!("error: {}\nhint: {}", error.chain(), error.hint()));
-    std::process::ExitCode::from(1)
-}
