@@ -6,8 +6,8 @@ use std::io;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Response, StatusCode};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Response, StatusCode};
 use odoopack_core::gate::Slot;
 use tokio::task::spawn_local;
 use tokio::time::{Duration, timeout};
@@ -94,8 +94,12 @@ impl fmt::Display for Failure {
 }
 
 /// Reads on what a refused client still sends, within limits; closing at once could lose the answer.
-pub(crate) fn read_leftover(body: Incoming) {
-    spawn_local(timeout(LEFTOVER_TIME, discard(body)));
+///
+/// Not when the client waits for `100 Continue`: reading would send it.
+pub(crate) fn read_leftover(request: Request<Incoming>) {
+    if !request.headers().contains_key(EXPECT) {
+        spawn_local(timeout(LEFTOVER_TIME, discard(request.into_body())));
+    }
 }
 
 async fn discard(mut body: Incoming) {

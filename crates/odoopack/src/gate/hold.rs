@@ -120,8 +120,8 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
 
-    fn terms(seconds: u64) -> Option<Terms> {
-        Some(Terms { seconds, page: None })
+    fn terms(seconds: u64) -> Terms {
+        Terms { seconds, page: None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_for_the_release_and_no_longer_than_its_terms() {
-        let hold = Hold::new(terms(30));
+        let hold = Hold::new(Some(terms(30)));
         let start = Instant::now();
         let release = async {
             tokio::time::sleep(Duration::from_secs(29)).await;
@@ -141,16 +141,16 @@ mod tests {
         let (passed, ()) = tokio::join!(hold.pass(start), release);
         assert!(passed.is_ok());
         assert_eq!(hold.held(), 0);
-        hold.set(terms(10));
+        hold.set(Some(terms(10)));
         assert!(hold.pass(Instant::now()).await.is_err());
         assert_eq!(start.elapsed().as_secs(), 39);
     }
 
     #[tokio::test(start_paused = true)]
     async fn longer_terms_reach_those_who_wait_already() {
-        let hold = Hold::new(terms(5));
+        let hold = Hold::new(Some(terms(5)));
         let start = Instant::now();
-        let extend = async { hold.set(terms(60)) };
+        let extend = async { hold.set(Some(terms(60))) };
         let (passed, ()) = tokio::join!(hold.pass(start), extend);
         assert!(passed.is_err());
         assert_eq!(start.elapsed().as_secs(), 60);
@@ -158,7 +158,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn turns_away_more_than_it_can_keep() {
-        let hold = Hold::new(terms(30));
+        let hold = Hold::new(Some(terms(30)));
         hold.held.set(MAX_HELD);
         let start = Instant::now();
         assert!(hold.pass(start).await.is_err());
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_leaves_makes_room() {
-        let hold = Hold::new(terms(30));
+        let hold = Hold::new(Some(terms(30)));
         let gone = tokio::time::timeout(Duration::from_secs(1), hold.pass(Instant::now())).await;
         assert!(gone.is_err());
         assert_eq!(hold.held(), 0);

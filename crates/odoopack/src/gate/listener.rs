@@ -19,7 +19,7 @@ use super::{proxy, socket};
 
 /// From the end of one request to the complete head of the next; longer than nginx keeps idle connections
 /// (`keepalive_timeout` of an upstream, 60 s by default), because who closes first breaks what the other sends.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Pause after a failed `accept`: without file descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -94,6 +94,7 @@ fn protocol() -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(BUFFER);
+        .max_buf_size(BUFFER)
+        .max_header_size(BUFFER);
     builder
 }

@@ -43,7 +43,7 @@ async fn relay(environment: &Environment, mut request: Request<Incoming>) -> Res
     let route = match find(environment, want).await {
         Ok(route) => route,
         Err(failure) => {
-            read_leftover(request.into_body());
+            read_leftover(request);
             return Err(failure);
         }
     };

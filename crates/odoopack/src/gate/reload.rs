@@ -63,9 +63,9 @@ pub(crate) fn prepare(gate: &Gate, config: &Config) -> Result<Vec<Ready>, GateEr
         match made {
             Ok(environment) => ready.push(environment),
             Err(error) => {
-                ready
-                    .iter()
-                    .for_each(|(environment, _)| socket::remove(&environment.socket));
+                for (environment, _) in &ready {
+                    socket::remove(&environment.socket);
+                }
                 return Err(error);
             }
         }

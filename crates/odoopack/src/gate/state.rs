@@ -1,5 +1,6 @@
 //! What must survive a restart of the gate: which slot serves, and which environment is held.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -52,7 +53,9 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct Memory {
     path: Utf8PathBuf,
-    state: Mutex<State>,
+    state: RefCell<State>,
+    /// Held by whoever writes the file.
+    turn: Mutex<()>,
 }
 
 impl Memory {
@@ -73,7 +76,8 @@ impl Memory {
         };
         Ok(Self {
             path: path.to_owned(),
-            state: Mutex::new(state),
+            state: RefCell::new(state),
+            turn: Mutex::new(()),
         })
     }
 
@@ -81,9 +85,9 @@ impl Memory {
         &self.path
     }
 
-    /// What is remembered of an environment, when nobody is changing it: at start and on `reload`.
+    /// What is remembered of an environment.
     pub(crate) fn recall(&self, environment: &str) -> Option<Remembered> {
-        self.state.try_lock().ok()?.environments.get(environment).cloned()
+        self.state.borrow().environments.get(environment).cloned()
     }
 
     /// Changes what is remembered of an environment; returns when it is on disk.
@@ -96,12 +100,12 @@ impl Memory {
         current: Remembered,
         change: impl FnOnce(&mut Remembered),
     ) -> io::Result<()> {
-        let mut state = self.state.lock().await;
-        let mut next = state.clone();
+        let _turn = self.turn.lock().await;
+        let mut next = self.state.borrow().clone();
         change(next.environments.entry(environment.to_owned()).or_insert(current));
         let (path, text) = (self.path.clone(), next.to_text()?);
         tokio::task::spawn_blocking(move || replace(&path, &text)).await??;
-        *state = next;
+        self.state.replace(next);
         Ok(())
     }
 }
@@ -179,7 +183,7 @@ mod tests {
         assert_eq!(memory.recall("production"), None);
         memory
             .change("production", Remembered::default(), |kept| {
-                kept.slot = Slot::Green
+                kept.slot = Slot::Green;
             })
             .await
             .unwrap();
@@ -189,7 +193,7 @@ mod tests {
         };
         memory
             .change("production", Remembered::default(), |kept| {
-                kept.hold = Some(terms.clone())
+                kept.hold = Some(terms.clone());
             })
             .await
             .unwrap();
@@ -207,7 +211,7 @@ mod tests {
     async fn a_change_that_cannot_be_written_is_not_remembered() {
         let memory = Memory::load(Utf8Path::new("/nonexistent/state.json")).unwrap();
         let change = memory.change("production", Remembered::default(), |kept| {
-            kept.slot = Slot::Green
+            kept.slot = Slot::Green;
         });
         change.await.unwrap_err();
         assert_eq!(memory.recall("production"), None);
