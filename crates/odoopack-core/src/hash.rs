@@ -12,6 +12,9 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// SHA-256 of the JSON form of `value`; equal values have equal hashes.
+///
+/// # Panics
+/// When `value` does not serialize to JSON, which plain data always does.
 pub fn of<T: serde::Serialize>(value: &T) -> String {
     hex(serde_json::to_string(value)
         .expect("plain data always serializes")

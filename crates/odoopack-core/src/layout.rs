@@ -149,6 +149,11 @@ impl Layout {
         self.data().join("tls")
     }
 
+    /// Certificate of the pack's own authority.
+    pub fn authority(&self) -> Utf8PathBuf {
+        self.tls().join("authority.pem")
+    }
+
     /// Filestore, sessions and home of one environment.
     pub fn environment(&self, name: &Name) -> Utf8PathBuf {
         self.data().join("environments").join(name.as_str())

@@ -12,6 +12,7 @@ mod observe;
 mod password;
 mod probe;
 mod release;
+mod session;
 mod store;
 mod tls;
 mod tools;

@@ -179,7 +179,7 @@ impl Apply<'_> {
             .umask(0o027)
             .directory(&self.layout.environment(environment))
             .user(self.layout.user(environment.as_str()).as_deref())
-            .patience(std::time::Duration::from_secs(3600));
+            .patience(std::time::Duration::from_hours(1));
         for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
             cmd = cmd.env(name, value);
         }

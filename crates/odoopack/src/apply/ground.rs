@@ -1,25 +1,28 @@
 //! Packages, users, directories, secrets, files, the empty cluster.
 use camino::Utf8Path;
 use odoopack_core::hash;
+use odoopack_core::layout::Layout;
+use odoopack_core::name::Name;
 
 use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe;
 use crate::store::{marks, secrets};
 use crate::tools::{accounts, postgres};
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
+    pub(super) fn install_packages(packages: &[String], progress: &Progress) -> Result<()> {
         progress.detail("apt");
         Err(Failure::failed(format!("TEMP {packages:?}")))
     }
 
-    pub(super) fn create_user(&self, name: &str, home: &Utf8Path) -> Result<()> {
+    pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {
         accounts::create(name, home).run()
     }
 
-    pub(super) fn join_group(&self, user: &str, group: &str) -> Result<()> {
+    pub(super) fn join_group(user: &str, group: &str) -> Result<()> {
         accounts::join(user, group).run()
     }
 
@@ -39,7 +42,7 @@ impl Apply<'_> {
     }
 
     /// Copies the running program, so that services keep working while a newer one is built in its place.
-    pub(super) fn place_binary(&self, path: &Utf8Path) -> Result<()> {
+    pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;
         let content = std::fs::read(this).map_err(failed)?;
@@ -115,4 +118,16 @@ impl Apply<'_> {
         self.ui.warn(&format!("the edited file is kept as {kept}"));
         Ok(())
     }
+}
+
+/// Removes the users of a pack; their files must be gone or given away before.
+pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
+    let seen = observe::host::accounts()?;
+    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
+    let users = parts
+        .chain(environments.map(ToString::to_string))
+        .filter_map(|part| layout.user(&part));
+    users
+        .filter(|name| seen.user(name).is_some())
+        .try_for_each(|name| accounts::remove(&name).run())
 }

@@ -3,6 +3,8 @@ mod databases;
 mod ground;
 mod services;
 
+pub(crate) use ground::remove_users;
+
 use camino::Utf8PathBuf;
 use odoopack_core::facts::{Facts, Release};
 use odoopack_core::layout::Layout;
@@ -56,11 +58,11 @@ impl Apply<'_> {
 
     fn step(&self, step: &Step, progress: &Progress) -> Result<()> {
         match step {
-            Step::InstallPackages { packages } => self.install_packages(packages, progress),
-            Step::CreateUser { name, home } => self.create_user(name, home),
-            Step::JoinGroup { user, group } => self.join_group(user, group),
+            Step::InstallPackages { packages } => Self::install_packages(packages, progress),
+            Step::CreateUser { name, home } => Self::create_user(name, home),
+            Step::JoinGroup { user, group } => Self::join_group(user, group),
             Step::MakeDirectory { path } => self.make_directory(path),
-            Step::PlaceBinary { path } => self.place_binary(path),
+            Step::PlaceBinary { path } => Self::place_binary(path),
             Step::GenerateSecret { name } => self.generate_secret(name),
             Step::ResolveSource { .. } => self.with_builder(|builder| builder.resolve(progress)),
             Step::FetchOdoo { .. } => self.with_builder(|builder| builder.fetch(self.release()?, progress)),

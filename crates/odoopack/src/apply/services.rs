@@ -14,7 +14,7 @@ use crate::store::marks::{self, Stamp};
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
-const HEALTHY: Duration = Duration::from_secs(180);
+const HEALTHY: Duration = Duration::from_mins(3);
 
 impl Apply<'_> {
     fn engine(&self) -> Runit<'_> {
@@ -93,7 +93,7 @@ impl Apply<'_> {
         }
         let socket = self.layout.postgres_socket();
         let answers = || observe::databases::connect(&socket, "postgres").is_ok();
-        wait_until(Duration::from_secs(60), answers, || {
+        wait_until(Duration::from_mins(1), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
             Failure::failed("PostgreSQL does not answer")

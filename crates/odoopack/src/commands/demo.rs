@@ -1,20 +1,18 @@
 //! `demo`: from an empty machine to an Odoo that one can log into, over HTTPS, on this machine only.
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Seen;
-use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::target::{address, generated_secrets};
 
 use super::{down, up};
+use crate::apply;
 use crate::context::{Context, FILE, Pack};
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::observe;
 use crate::store::secrets;
-use crate::tools::accounts;
-use crate::{files, tls};
 
 /// Bring up a complete Odoo on this machine, without a file to edit, a domain or an account.
 ///
@@ -159,7 +157,7 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         names.join(", "),
         cx.ui.elapsed().as_secs_f64(),
         root_option(root)?,
-        tls::authority_file(&layout.tls()),
+        layout.authority(),
     ));
     if !observe::host::host(root)?.systemd {
         cx.ui.result(
@@ -228,16 +226,6 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     if keep_users {
         Ok(())
     } else {
-        remove_users(&pack.layout, pack.loaded.spec.environments.keys())
+        apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
     }
-}
-
-fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
-    let seen = observe::host::accounts()?;
-    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
-    let parts: BTreeSet<String> = parts.chain(environments.map(ToString::to_string)).collect();
-    let users = parts.iter().filter_map(|part| layout.user(part));
-    users
-        .filter(|name| seen.user(name).is_some())
-        .try_for_each(|name| accounts::remove(&name).run())
 }

@@ -9,7 +9,7 @@ use crate::probe::{self, Probe};
 use crate::store::lock;
 
 /// How long an environment may take until every probe passes.
-const HEALTHY: Duration = Duration::from_secs(180);
+const HEALTHY: Duration = Duration::from_mins(3);
 
 /// Restart the Odoo services of an environment, or one service by its name.
 #[derive(Debug, clap::Args)]

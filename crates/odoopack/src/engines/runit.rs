@@ -109,7 +109,7 @@ impl Runit<'_> {
         let cmd: Cmd = runit::sv(verb, seconds, &self.definition(name));
         cmd.run().map_err(|e| {
             e.during(format!("could not {verb} `{name}`"))
-                .hint(self.look(name))
+                .hint(Self::look(name))
         })
     }
 
@@ -119,7 +119,7 @@ impl Runit<'_> {
             let tail = crate::exec::tail(&self.log(name), 15);
             Failure::failed(format!("`{name}` does not stay up"))
                 .because(tail)
-                .hint(self.look(name))
+                .hint(Self::look(name))
         };
         wait_until(START, running, failure)?;
         std::thread::sleep(SETTLE);
@@ -138,7 +138,7 @@ impl Runit<'_> {
         files::read_text(&path).ok().flatten().unwrap_or_default()
     }
 
-    fn look(&self, name: &str) -> String {
+    fn look(name: &str) -> String {
         format!("`odoopack logs {name}` shows its whole log")
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     })
 }
 
+/// The built code of a pack.
+pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>> {
+    crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)
+}
+
 /// The resource plan for this machine.
 pub(crate) fn size(spec: &Spec, host: &Host) -> Result<Sizing> {
     sizing::size(
@@ -97,7 +102,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         paths: BTreeMap::new(),
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
-        release: crate::release::observe(layout, spec, &pack.directory)?,
+        release: release(pack)?,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),
@@ -165,10 +170,9 @@ fn certificates(
         let text = files::read_text(&layout.tls().join(format!("{name}.pem")))?;
         let key = layout.tls().join(format!("{name}.key")).is_file();
         let seen = match text.filter(|_| key).map(|text| crate::tls::parse(&text)) {
-            None => Seen::Absent,
             Some(Ok(certificate)) => Seen::Present(certificate),
             // A certificate that cannot be read is issued again.
-            Some(Err(_)) => Seen::Absent,
+            None | Some(Err(_)) => Seen::Absent,
         };
         all.insert(name.clone(), seen);
     }

@@ -69,7 +69,7 @@ fn prune(directory: &Utf8Path) -> Result<()> {
     let Ok(entries) = directory.read_dir_utf8() else {
         return Ok(());
     };
-    let mut paths: Vec<Utf8PathBuf> = entries.flatten().map(|entry| entry.into_path()).collect();
+    let mut paths: Vec<Utf8PathBuf> = entries.flatten().map(camino::Utf8DirEntry::into_path).collect();
     paths.sort();
     let surplus = paths.len().saturating_sub(KEEP - 1);
     paths
