@@ -119,6 +119,14 @@ pub(crate) fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
 }
 
+/// Waits for the lock file `path` and holds it until the result is dropped or this process ends.
+pub(crate) fn lock(path: &Utf8Path) -> Result<std::fs::File> {
+    let file = append(path)?;
+    file.lock()
+        .map_err(|e| Failure::failed(format!("could not lock `{path}`")).because(e))?;
+    Ok(file)
+}
+
 /// Waits until everything that was written to the file system of `directory` is on disk.
 pub(crate) fn sync_file_system(directory: &Utf8Path) -> Result<()> {
     open_directory(directory)

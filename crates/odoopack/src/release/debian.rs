@@ -119,10 +119,11 @@ pub(super) fn warn_of_missing(builder: &Builder<'_>, tree: &Utf8Path) -> Result<
     Ok(())
 }
 
-/// An apt state of our own for one suite.
+/// An apt state of our own for one suite; one process at a time.
 struct Apt {
     root: Utf8PathBuf,
     suite: String,
+    _held: std::fs::File,
 }
 
 impl Apt {

@@ -16,6 +16,11 @@ use crate::ui::Progress;
 pub(super) fn uv(cache: &Utf8Path, python: &Utf8Path, progress: &Progress) -> Result<Uv> {
     let home = cache.join("uv").join(uv::VERSION);
     if !works(&home) {
+        files::directory_all(&cache.join("uv"))?;
+        let _held = files::lock(&cache.join("uv/.lock"))?;
+        if works(&home) {
+            return with_configuration(cache, &home);
+        }
         progress.detail(&format!("installing uv {}", uv::VERSION));
         install(&home, python)?;
     }
@@ -44,7 +49,6 @@ fn works(home: &Utf8Path) -> bool {
 
 fn install(home: &Utf8Path, python: &Utf8Path) -> Result<()> {
     let new = home.with_file_name(format!(".new-{}", std::process::id()));
-    files::directory_all(home.parent().unwrap_or(home))?;
     files::remove_tree(&new)?;
     let made = python::venv(python, &new).run().map_err(|failure| {
         failure

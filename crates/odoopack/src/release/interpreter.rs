@@ -105,7 +105,9 @@ mod tests {
         let program = choose(Series::V19, None, true).unwrap();
         assert!(is_for_everybody(&program), "{program}");
         let keep = tempfile::tempdir().unwrap();
-        let hidden = Utf8PathBuf::from_path_buf(keep.path().join("python")).unwrap();
+        let home = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        crate::files::directory(&home, 0o700, None).unwrap();
+        let hidden = home.join("python");
         std::fs::copy(&program, &hidden).unwrap();
         assert!(!is_for_everybody(&hidden));
     }

@@ -10,6 +10,7 @@ mod git;
 mod index;
 mod interpreter;
 mod lock;
+pub(crate) mod packages;
 mod path;
 mod record;
 mod requirements;
@@ -170,5 +171,7 @@ fn hex(bytes: &[u8]) -> String {
 mod fixture;
 #[cfg(test)]
 mod real_debian;
+#[cfg(test)]
+mod real_download;
 #[cfg(test)]
 mod real_sources;

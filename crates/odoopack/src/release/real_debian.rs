@@ -34,7 +34,7 @@ fn debians_odoo_19_runs_from_nothing_and_again_without_a_network() {
     );
     assert_eq!(build(&scratch), release, "the second run changes nothing");
     if rustix::process::geteuid().is_root() && std::env::var_os(OFFLINE).is_none() {
-        runs_as_nobody(&release);
+        runs_as_another_user(&release);
         works_offline();
     }
 }
@@ -55,10 +55,10 @@ fn build(scratch: &Scratch) -> Release {
     release
 }
 
-fn runs_as_nobody(release: &Release) {
+fn runs_as_another_user(release: &Release) {
     let python = release.python.as_deref().unwrap();
     let argv = environment::version(python, release);
-    let text = argv.user(Some("nobody")).read();
+    let text = argv.user(Some("daemon")).read();
     assert_eq!(text.unwrap().trim(), "Odoo Server 19.0");
     assert_eq!(unreadable(python), "");
     assert_eq!(unreadable(release.python_path.as_deref().unwrap()), "");
