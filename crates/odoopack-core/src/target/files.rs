@@ -205,7 +205,8 @@ fn nginx(known: &Known<'_>) -> Option<File> {
         workers: known.sizing.nginx_workers,
         pid: layout.data().join("nginx/nginx.pid"),
         temporary: layout.data().join("nginx"),
-        access_log: layout.logs().join("nginx-access.log"),
+        // svlogd rotates what the master writes to its own output.
+        access_log: Utf8PathBuf::from("/dev/stdout"),
         error_log: Utf8PathBuf::from("stderr"),
         listen: web.listen.clone(),
         http_port: web.http_port,

@@ -187,9 +187,12 @@ pub fn address(spec: &Spec, environment: &Name) -> Option<String> {
     })
 }
 
-/// Name of the copy of this program that services run.
+/// Name of the copy of this program that the gate runs from.
+///
+/// # Shape
+/// Changes only with the gate's protocol: a newer program with the same protocol leaves a running gate alone.
 pub fn binary_name() -> String {
-    format!("odoopack-{}", env!("CARGO_PKG_VERSION"))
+    format!("gate-{}", crate::gate::PROTOCOL)
 }
 
 /// Secrets of an environment that are generated when nobody has set them.

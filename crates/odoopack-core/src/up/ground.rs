@@ -57,7 +57,7 @@ fn users(known: &Known<'_>) -> Vec<Step> {
                 home: user.home.clone(),
             });
         }
-        let joined = |group: &&String| !seen.is_some_and(|groups| groups.contains(*group));
+        let joined = |group: &&String| !seen.is_some_and(|seen| seen.groups.contains(*group));
         steps.extend(user.groups.iter().filter(joined).map(|group| Step::JoinGroup {
             user: user.name.clone(),
             group: group.clone(),

@@ -12,12 +12,48 @@ const ROOM: Bytes = Bytes::gib(3);
 const MEMORY: Bytes = Bytes::mib(1800);
 
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
-    let mut all = host(known);
+    let mut all = somebody_elses(known);
+    all.extend(host(known));
     all.extend(versions(known));
     all.extend(packages(known));
     all.extend(ports(known));
     all.extend(edits(known));
     all.extend(unknown(known));
+    all
+}
+
+/// A data directory, or users, that another pack made.
+fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let pack = &known.spec.pack;
+    if let Seen::Present(owner) = &known.facts.made_by
+        && owner != pack.name.as_str()
+    {
+        all.push(Refusal::new(
+            format!(
+                "{}/data was made by the pack `{owner}`, the file says `{}`",
+                pack.root, pack.name
+            ),
+            format!("write `name = \"{owner}\"` in [pack], or choose another root"),
+        ));
+    }
+    let elsewhere = known.target.users.iter().filter_map(|user| {
+        known
+            .facts
+            .users
+            .get(&user.name)
+            .filter(|seen| seen.home != user.home)
+            .map(|seen| (user, seen))
+    });
+    all.extend(elsewhere.map(|(user, seen)| {
+        Refusal::new(
+            format!(
+                "user {} belongs to something else: its home is {}",
+                user.name, seen.home
+            ),
+            "give this pack another name in [pack]",
+        )
+    }));
     all
 }
 
@@ -67,6 +103,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
+    all.extend(python(known));
     if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
@@ -74,6 +111,23 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// Only where Python is installed at all: else its package is missing, which is said by its name.
+fn python(known: &Known<'_>) -> Option<Refusal> {
+    let series = known.spec.odoo.series;
+    let ((_, oldest), (_, newest)) = series.python();
+    let found = &known.facts.host.pythons;
+    let fits = found
+        .keys()
+        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    if fits || found.is_empty() || known.spec.odoo.python.is_some() {
+        return None;
+    }
+    Some(Refusal::new(
+        format!("Odoo {series} needs Python 3.{oldest} to 3.{newest}, and none of them is installed"),
+        "install one, or name an interpreter with [odoo] python",
+    ))
 }
 
 fn packages(known: &Known<'_>) -> Vec<Refusal> {

@@ -13,9 +13,8 @@ use crate::tools::{accounts, postgres};
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    pub(super) fn install_packages(packages: &[String], progress: &Progress) -> Result<()> {
-        progress.detail("apt");
-        Err(Failure::failed(format!("TEMP {packages:?}")))
+    pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
+        crate::release::packages::install(self.ui, packages, progress)
     }
 
     pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {
@@ -41,7 +40,7 @@ impl Apply<'_> {
         files::directory(path, wanted.access.mode, owner)
     }
 
-    /// Copies the running program, so that services keep working while a newer one is built in its place.
+    /// Copies the running program, so that the gate keeps running while a newer one is built in its place.
     pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;

@@ -58,7 +58,7 @@ impl Apply<'_> {
 
     fn step(&self, step: &Step, progress: &Progress) -> Result<()> {
         match step {
-            Step::InstallPackages { packages } => Self::install_packages(packages, progress),
+            Step::InstallPackages { packages } => self.install_packages(packages, progress),
             Step::CreateUser { name, home } => Self::create_user(name, home),
             Step::JoinGroup { user, group } => Self::join_group(user, group),
             Step::MakeDirectory { path } => self.make_directory(path),

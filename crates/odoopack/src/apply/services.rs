@@ -26,8 +26,9 @@ impl Apply<'_> {
         service.ok_or_else(|| Failure::failed(format!("nothing describes the service `{name}`")))
     }
 
-    /// The files count as they are now: certificates may have been issued in this very stage.
-    fn stamp(&self, service: &Service) -> Result<()> {
+    /// Remembers what a service runs with; the files count as they are now, for certificates may have been issued in
+    /// this very stage.
+    fn stamp(&self, service: &Service, starts: u64) -> Result<()> {
         let accounts = observe::host::accounts()?;
         let mut facts = self.facts.clone();
         for path in &service.inputs {
@@ -39,8 +40,14 @@ impl Apply<'_> {
         let stamp = Stamp {
             definition: definition_hash(service),
             inputs,
+            starts,
         };
         marks::remember_stamp(&self.layout.state(), &service.name, &stamp)
+    }
+
+    /// Starts that were asked for do not count as restarts.
+    fn stamp_start(&self, service: &Service) -> Result<()> {
+        self.stamp(service, observe::services::starts(self.layout, &service.name)?)
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
@@ -51,14 +58,14 @@ impl Apply<'_> {
         let service = self.service(name)?;
         self.engine().start(service)?;
         self.ready(service)?;
-        self.stamp(service)
+        self.stamp_start(service)
     }
 
     pub(super) fn restart_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
         self.engine().restart(service)?;
         self.ready(service)?;
-        self.stamp(service)
+        self.stamp_start(service)
     }
 
     pub(super) fn reload_service(&self, name: &str) -> Result<()> {
@@ -67,7 +74,8 @@ impl Apply<'_> {
             self.test_nginx(service)?;
         }
         self.engine().reload(service)?;
-        self.stamp(service)
+        let before = marks::stamp(&self.layout.state(), name)?.map_or(0, |stamp| stamp.starts);
+        self.stamp(service, before)
     }
 
     pub(super) fn remove_service(&self, name: &str) -> Result<()> {

@@ -122,6 +122,7 @@ fn entries(service: &str, text: &str) -> Vec<Entry> {
 
 /// `2026-11-23 16:00:00,123` or with a dot, or nginx's `2026/11/23 16:00:00`, in one form.
 fn time(line: &str) -> Option<String> {
+    let line = line.strip_prefix(r#"{"time":""#).unwrap_or(line);
     let head = line.get(..19)?;
     let shape = head.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-' || byte == b'/',

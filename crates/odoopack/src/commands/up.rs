@@ -80,6 +80,7 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     let state = pack.layout.state();
     crate::files::directory_all(&state.join("operations"))?;
     let lock = lock::take(&state, "odoopack up")?;
+    marks::remember_made_by(&state, pack.layout.pack())?;
     Ok((lock, Journal::start(&state, "up")?))
 }
 

@@ -29,12 +29,29 @@ impl Runit<'_> {
         if services::supervisor(self.layout).present().is_some() {
             return Ok(());
         }
+        self.end_orphans()?;
         let log = files::append(&self.layout.logs().join("runsvdir.log"))?;
         runit::runsvdir(&self.layout.enabled()).leave_running(log)?;
         let running = || services::supervisor(self.layout).present().is_some();
         wait_until(START, running, || {
             Failure::failed("the supervisor `runsvdir` did not start")
         })
+    }
+
+    /// A `runsvdir` that was killed leaves every `runsv` running; a second one could not take them over.
+    fn end_orphans(&self) -> Result<()> {
+        for name in services::all(self.layout)?.keys() {
+            let definition = self.definition(name);
+            if services::supervised(&definition) {
+                self.sv("force-stop", 120, name)?;
+                self.sv("exit", 30, name)?;
+                let gone = || !services::supervised(&definition);
+                wait_until(START, gone, || {
+                    Failure::failed(format!("`runsv` of `{name}` does not end"))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets the service run and waits until it does.

@@ -91,14 +91,13 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
-    let users = parts
-        .filter_map(|part| layout.user(&part))
-        .filter(|name| accounts.user(name).is_some());
+    let users = parts.filter_map(|part| layout.user(&part));
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
-            .map(|name| (name.clone(), accounts.groups_of(&name)))
+            .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
+        made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
         paths: BTreeMap::new(),
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,

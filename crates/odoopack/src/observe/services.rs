@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::layout::Layout;
+use odoopack_core::render::runit::STARTS;
 
 use crate::failure::Result;
 use crate::files;
@@ -50,7 +51,7 @@ pub(crate) fn one(layout: &Layout, name: &str) -> Result<Seen<ServiceFact>> {
         running: alive && status.is_some_and(|s| s.wanted && s.running && s.pid.is_some()),
         pid: status.and_then(|s| s.pid).filter(|_| alive),
         since: status.map(|s| now.saturating_sub(s.since)),
-        restarts: restarts(layout, name)?,
+        restarts: starts(layout, name)?.saturating_sub(stamp.as_ref().map_or(0, |s| s.starts)),
         started_with: stamp.as_ref().map(|s| s.inputs.clone()),
         started_as: stamp.map(|s| s.definition),
     }))
@@ -68,9 +69,9 @@ pub(crate) fn supervised(definition: &Utf8Path) -> bool {
         .is_ok()
 }
 
-/// How often it ended without being asked to: lines of the file that its `finish` appends to.
-fn restarts(layout: &Layout, name: &str) -> Result<u64> {
-    let path = layout.logs().join(name).join("exits");
+/// How often it was started, ever.
+pub(crate) fn starts(layout: &Layout, name: &str) -> Result<u64> {
+    let path = layout.runit().join(name).join(STARTS);
     let text = files::read_text(&path)?.unwrap_or_default();
-    Ok(text.lines().filter(|line| !line.trim().is_empty()).count() as u64)
+    Ok(text.lines().count() as u64)
 }

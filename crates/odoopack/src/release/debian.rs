@@ -130,9 +130,12 @@ impl Apt {
     /// Prepares the state: the host's mirror and transport settings, nothing else of the host.
     fn open(cache: &Utf8Path, suite: &str) -> Result<Self> {
         let root = cache.join("apt").join(suite);
+        files::directory_all(&root)?;
+        let held = files::lock(&root.join(".lock"))?;
         let apt = Self {
             root,
             suite: suite.to_owned(),
+            _held: held,
         };
         for directory in apt_private::DIRECTORIES {
             files::directory_all(&apt.root.join(directory))?;

@@ -52,9 +52,10 @@ fn compile(
         let path = work.join(name);
         files::replace(&path, text.as_bytes(), 0o644, None).map(|()| path)
     };
-    let wanted = write("wanted.txt", &requirements.text())?;
-    let constraints = write("constraints.txt", &requirements.pins.constraints)?;
-    let overrides = write("overrides.txt", &requirements.pins.overrides)?;
+    let pins = requirements.pins(interpreter.version);
+    let wanted = write("wanted.txt", &requirements.text(&pins))?;
+    let constraints = write("constraints.txt", &pins.constraints)?;
+    let overrides = write("overrides.txt", &pins.overrides)?;
     let lock = work.join("lock.txt");
     let call = Compile {
         wanted: &wanted,

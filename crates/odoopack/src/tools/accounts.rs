@@ -1,14 +1,15 @@
 //! Users and groups: `/etc/passwd` and `/etc/group` for reading, `useradd` and `gpasswd` for changes.
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::UserFact;
 
 use crate::exec::Cmd;
 
 /// The accounts of this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accounts {
-    users: BTreeMap<String, (u32, u32)>,
+    users: BTreeMap<String, (u32, u32, Utf8PathBuf)>,
     groups: BTreeMap<String, (u32, BTreeSet<String>)>,
 }
 
@@ -17,9 +18,10 @@ impl Accounts {
     pub(crate) fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
+            let home = Utf8PathBuf::from(*fields.get(5)?);
             Some((
-                fields.first()?.to_string(),
-                (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?),
+                (*fields.first()?).to_owned(),
+                (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?, home),
             ))
         };
         let group_line = |line: &str| {
@@ -43,12 +45,21 @@ impl Accounts {
 
     /// User and primary group by number.
     pub(crate) fn user(&self, name: &str) -> Option<(u32, u32)> {
-        self.users.get(name).copied()
+        self.users.get(name).map(|(uid, gid, _)| (*uid, *gid))
     }
 
     /// Group by number.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
         self.groups.get(name).map(|(gid, _)| *gid)
+    }
+
+    /// Home and groups of a user that exists.
+    pub(crate) fn user_fact(&self, name: &str) -> Option<UserFact> {
+        let (_, _, home) = self.users.get(name)?;
+        Some(UserFact {
+            home: home.clone(),
+            groups: self.groups_of(name),
+        })
     }
 
     /// Supplementary groups of a user.
@@ -62,7 +73,7 @@ impl Accounts {
 
     /// Name of a user, or its number.
     pub(crate) fn user_name(&self, uid: u32) -> String {
-        let named = self.users.iter().find(|(_, (id, _))| *id == uid);
+        let named = self.users.iter().find(|(_, (id, _, _))| *id == uid);
         named.map_or_else(|| uid.to_string(), |(name, _)| name.clone())
     }
 
