@@ -2,6 +2,7 @@
 use odoopack_core::facts::{Seen, ServiceFact};
 
 use crate::context::{Context, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::{self, View};
 use crate::probe;
@@ -21,8 +22,8 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     services_table(cx, &services);
     let supervised = view.facts.supervisor.present().is_some();
     if !supervised {
-        cx.ui
-            .result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
+        let words = Engine::here(&pack.layout).without_supervisor();
+        cx.ui.result(&format!("\n{words}"));
         bad += 1;
     }
     let probes = probes(&pack, &view)?;
