@@ -7,8 +7,12 @@
 pub mod facts;
 pub mod layout;
 pub mod name;
+pub mod odoo;
 pub mod plan;
+pub mod render;
 pub mod secret;
 pub mod service;
+pub mod sizing;
 pub mod spec;
 pub mod units;
+pub mod hash;

@@ -63,7 +63,7 @@ pub struct Seconds(pub u64);
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-        let unit = units.iter().find(|(size, _)| self.0 >= *size && self.0 % size == 0);
+        let unit = units.iter().find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size));
         let (size, name) = unit.copied().unwrap_or((1, "s"));
         f.pad(&format!("{}{name}", self.0 / size))
     }

@@ -2,7 +2,10 @@
 mod exec;
 mod failure;
 mod files;
+mod password;
 mod probe;
+mod tls;
+mod tools;
 mod ui;
 
 fn main() {}

@@ -5,6 +5,7 @@
 mod databases;
 mod directories;
 mod files;
+mod odoo;
 mod ports;
 mod services;
 
@@ -14,6 +15,7 @@ use camino::Utf8PathBuf;
 
 pub use databases::DatabaseWant;
 pub use ports::{Ports, allocate};
+pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;
 use crate::layout::Layout;
@@ -153,6 +155,22 @@ pub(crate) struct Known<'a> {
     pub(crate) sizing: &'a Sizing,
     pub(crate) facts: &'a Facts,
     pub(crate) ports: &'a BTreeMap<Name, Ports>,
+}
+
+impl Known<'_> {
+    /// Whether an environment runs the threaded server, which has no gevent process.
+    pub(crate) fn threaded(&self, name: &Name) -> bool {
+        self.sizing.environments.get(name).is_some_and(|size| size.workers == 0)
+    }
+}
+
+/// Address of an environment as people type it; the port is left out where it is the usual one.
+pub fn address(spec: &Spec, environment: &Name) -> Option<String> {
+    let domain = &spec.environments.get(environment)?.domain;
+    Some(match spec.web.https_port {
+        443 => format!("https://{domain}"),
+        port => format!("https://{domain}:{port}"),
+    })
 }
 
 /// Name of the copy of this program that services run.

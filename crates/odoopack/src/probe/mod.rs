@@ -8,6 +8,7 @@ mod http;
 mod login;
 mod page;
 mod report;
+mod seen;
 #[cfg(test)]
 mod server;
 mod session;
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 use odoopack_core::secret::SecretText;
 
 use client::{Client, Judged, Step};
+pub(crate) use seen::{Seen, Verdict};
+
+use crate::failure::{Failure, Result};
 
 /// One site and how to reach it.
 #[derive(Clone, Debug)]
@@ -106,6 +110,18 @@ pub(crate) enum Probe {
     Report,
 }
 
+/// What can be asked every few minutes: nobody signs in, nothing is printed.
+pub(crate) const QUICK: &[Probe] = &[
+    Probe::Certificate,
+    Probe::Redirect,
+    Probe::Health,
+    Probe::Login,
+    Probe::Static,
+    Probe::Websocket,
+    Probe::Manager,
+    Probe::Headers,
+];
+
 impl Probe {
     /// Every probe, cheapest and most basic first.
     pub(crate) const ALL: [Self; 10] = [
@@ -153,40 +169,6 @@ impl Probe {
     }
 }
 
-/// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Verdict {
-    /// As it should be.
-    Pass,
-    /// Not as it should be; the detail says what came instead.
-    Fail,
-    /// Not asked; the detail says why.
-    Skipped,
-}
-
-/// What a probe saw.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct Seen {
-    /// Which probe.
-    pub(crate) probe: &'static str,
-    /// What was asked; after a failure the request that failed.
-    pub(crate) url: String,
-    /// HTTP status of that request; `None` when none came.
-    pub(crate) code: Option<u16>,
-    /// Time of the whole probe; milliseconds in JSON.
-    #[serde(rename = "took_ms", serialize_with = "milliseconds")]
-    pub(crate) took: Duration,
-    /// How it ended.
-    pub(crate) verdict: Verdict,
-    /// What was found, in one line.
-    pub(crate) detail: String,
-}
-
-fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// Asks each question once, in the order given.
 ///
 /// # Shape
@@ -217,9 +199,28 @@ pub(crate) fn wait_until_pass(site: &Site, which: &[Probe], limit: Duration) -> 
     }
 }
 
+/// Waits until every [`QUICK`] probe passes.
+///
+/// # Errors
+/// When one still fails after `limit`.
+pub(crate) fn must_pass(site: &Site, limit: Duration) -> Result<()> {
+    let failed: Vec<String> = wait_until_pass(site, QUICK, limit)
+        .iter()
+        .filter(|seen| seen.failed())
+        .map(Seen::line)
+        .collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let message = format!("`{}` does not answer as it should", site.domain);
+    Err(Failure::failed(message)
+        .because(failed.join("\n"))
+        .hint("odoopack status"))
+}
+
 /// Whether nothing failed.
 pub(crate) fn all_pass(seen: &[Seen]) -> bool {
-    seen.iter().all(|one| one.verdict != Verdict::Fail)
+    !seen.iter().any(Seen::failed)
 }
 
 fn visit(site: &Site, which: &[Probe], stop_at_failure: bool) -> Vec<Seen> {

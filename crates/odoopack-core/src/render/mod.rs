@@ -1,0 +1,16 @@
+//! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
+
+pub mod nginx;
+pub mod odoo_conf;
+pub mod pg_hba;
+pub mod postgresql;
+pub mod runit;
+pub mod shell;
+
+/// First line of every rendered file, as a `#` comment with its line end.
+///
+/// # Shape
+/// Scripts carry it on their second line, because their first one names the interpreter.
+pub fn made_by(hash: &str) -> String {
+    format!("# made by odoopack from odoopack.toml ({hash}); edit that file, not this one\n")
+}
