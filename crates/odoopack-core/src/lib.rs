@@ -4,7 +4,9 @@
 //! the difference. Nothing here reads a file, starts a process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod facts;
+pub mod foreign;
 pub mod layout;
 pub mod name;
 pub mod odoo;
