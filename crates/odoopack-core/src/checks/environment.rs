@@ -250,7 +250,7 @@ fn access(seen: &Environment) -> Vec<Spot> {
             }
             Seen::Absent => spots.push(Spot::on(path, "it is not there")),
             Seen::Present(_) | Seen::Unknown(_) | Seen::NotYet => {
-                spots.extend(unknown(seen, path, "its owner"))
+                spots.extend(unknown(seen, path, "its owner"));
             }
         }
     }
@@ -310,12 +310,12 @@ fn superuser(seen: &Environment) -> Vec<Spot> {
     if has.is_empty() {
         return Vec::new();
     }
-    let fix = has.iter().map(|name| format!(" NO{name}")).collect::<String>();
+    let fix = has.join(" NO");
     let spot = Spot::on(
         format!("role {}", role.name),
         format!("it has {}", has.join(", ")),
     );
-    vec![spot.fix(format!("`ALTER ROLE \"{}\"{fix}`", role.name))]
+    vec![spot.fix(format!("`ALTER ROLE \"{}\" NO{fix}`", role.name))]
 }
 
 fn default_password(seen: &Environment) -> Vec<Spot> {

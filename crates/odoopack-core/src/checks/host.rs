@@ -289,7 +289,7 @@ mod tests {
                 h.clock = Seen::Present(Clock {
                     offset: Some(-61_000),
                     synchronized: true,
-                })
+                });
             },
             &["host-clock-skew Error"],
         );
@@ -298,7 +298,7 @@ mod tests {
                 h.clock = Seen::Present(Clock {
                     offset: None,
                     synchronized: false,
-                })
+                });
             },
             &["host-clock-unsynchronized Warning"],
         );

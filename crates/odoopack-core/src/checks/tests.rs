@@ -75,188 +75,67 @@ fn good_files_leave_nothing_to_say() {
     assert_eq!(judge_text("deploy/compose.yml", compose, Series::V18), []);
 }
 
+/// One edit of a good file, and the findings that it makes.
+type Edit = (&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const NGINX_EDITS: &[Edit] = &[
+    ("server 127.0.0.1:8072", "server 127.0.0.1:8069", "nginx-websocket-upstream"),
+    ("    proxy_http_version 1.1;\n", "", "nginx-websocket-upgrade"),
+    ("        proxy_set_header Upgrade $http_upgrade;\n", "", "nginx-websocket-upgrade"),
+    ("location /websocket", "location /longpolling/x", "nginx-longpolling nginx-websocket-missing"),
+    ("client_max_body_size 128m", "client_max_body_size 0", ""),
+    ("    client_max_body_size 128m;\n", "", "nginx-body-size"),
+    ("    proxy_read_timeout 12m;\n", "", "nginx-timeouts"),
+    ("proxy_send_timeout 720s", "proxy_send_timeout 60s", "nginx-timeouts"),
+    ("{ return 404; }", "{ proxy_pass http://odoo; }", "nginx-manager-open"),
+    ("location / {", "location / { proxy_buffering off;", "nginx-buffering-off"),
+    ("location / {", "location / { add_header X-A b;", "nginx-add-header-inheritance nginx-hsts"),
+    ("location / {", "location / { proxy_set_header X-A b;", "nginx-forwarded-host"),
+    ("listen 443 ssl;", "listen 443;", "nginx-tls-missing"),
+    ("TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2", "nginx-tls-old"),
+    ("        limit_req zone=sign_in burst=10 nodelay;\n", "", "nginx-rate-limit"),
+    ("    client_max_body_size 128m;\n", "    include snippets/odoo;\n", ""),
+    ("{ return 404; }", "{ return 404 }", "nginx-unreadable"),
+];
+
+#[rustfmt::skip]
+const COMPOSE_EDITS: &[Edit] = &[
+    ("    entrypoint: [\"odoo\"]\n", "", "compose-password-in-arguments"),
+    ("    entrypoint: [\"odoo\"]\n", "    command: [bash, -c, odoo]\n", ""),
+    ("127.0.0.1:8069:8069", "8069:8069", "compose-published-port"),
+    ("      - \"127.0.0.1:8072:8072\"\n", "", "compose-gevent-missing"),
+    ("POSTGRES_USER: administrator", "POSTGRES_USER: odoo", "compose-superuser"),
+    ("POSTGRES_PASSWORD_FILE: /run", "POSTGRES_PASSWORD: hunter2 /run", "compose-plain-password"),
+    ("pgdata:/var/lib/postgresql/data", "pgdata:/elsewhere", "compose-database-not-kept"),
+    ("postgres:16@", "postgres:18@", "compose-database-not-kept"),
+    ("      - ../data/environments/production:/var/lib/odoo\n", "", "compose-filestore-not-kept"),
+    ("../data/environments/production:", "../data/filestore:", "compose-data-dir-as-filestore"),
+    ("../config/", "./config/", "compose-relative-path"),
+    ("service_healthy", "service_started", "compose-depends-on"),
+    ("stop_grace_period: 150s", "stop_grace_period: 1m", "compose-stop-grace"),
+    ("    mem_limit: 2g\n", "", "compose-memory-limit"),
+    ("    max-size: 50m\n", "", "compose-log-limit"),
+    ("restart: unless-stopped", "restart: always", "compose-restart-always"),
+    ("    stop_grace", "    user: root\n    stop_grace", "compose-root"),
+    ("    stop_grace", "    environment: {REDIS_HOST: redis}\n    stop_grace", "compose-redis-missing"),
+    ("../repo/addons:/mnt", "/var/run/docker.sock:/mnt", "compose-docker-socket"),
+    ("services:\n", "version: \"3\"\nservices:\n", "compose-version-key"),
+    ("    mem_limit: 2g", "   mem_limit: 2g", "compose-unreadable"),
+];
+
 #[test]
 fn one_wrong_line_is_one_finding() {
     let nginx = include_str!("../../fixtures/good-nginx.conf");
     let compose = include_str!("../../fixtures/good-docker-compose.yml");
-    for (text, from, to, wanted) in [
-        (
-            nginx,
-            "server 127.0.0.1:8072",
-            "server 127.0.0.1:8069",
-            "nginx-websocket-upstream",
-        ),
-        (
-            nginx,
-            "    proxy_http_version 1.1;\n",
-            "",
-            "nginx-websocket-upgrade",
-        ),
-        (
-            nginx,
-            "        proxy_set_header Upgrade $http_upgrade;\n",
-            "",
-            "nginx-websocket-upgrade",
-        ),
-        (
-            nginx,
-            "location /websocket",
-            "location /longpolling/x",
-            "nginx-longpolling nginx-websocket-missing",
-        ),
-        (nginx, "client_max_body_size 128m", "client_max_body_size 0", ""),
-        (nginx, "    client_max_body_size 128m;\n", "", "nginx-body-size"),
-        (nginx, "    proxy_read_timeout 12m;\n", "", "nginx-timeouts"),
-        (
-            nginx,
-            "proxy_send_timeout 720s",
-            "proxy_send_timeout 60s",
-            "nginx-timeouts",
-        ),
-        (
-            nginx,
-            "{ return 404; }",
-            "{ proxy_pass http://odoo; }",
-            "nginx-manager-open",
-        ),
-        (
-            nginx,
-            "location / {",
-            "location / { proxy_buffering off;",
-            "nginx-buffering-off",
-        ),
-        (
-            nginx,
-            "location / {",
-            "location / { add_header X-A b;",
-            "nginx-add-header-inheritance nginx-hsts",
-        ),
-        (
-            nginx,
-            "location / {",
-            "location / { proxy_set_header X-A b;",
-            "nginx-forwarded-host",
-        ),
-        (nginx, "listen 443 ssl;", "listen 443;", "nginx-tls-missing"),
-        (nginx, "TLSv1.2 TLSv1.3", "TLSv1.1 TLSv1.2", "nginx-tls-old"),
-        (
-            nginx,
-            "        limit_req zone=sign_in burst=10 nodelay;\n",
-            "",
-            "nginx-rate-limit",
-        ),
-        (
-            nginx,
-            "    client_max_body_size 128m;\n",
-            "    include snippets/odoo;\n",
-            "",
-        ),
-        (nginx, "{ return 404; }", "{ return 404 }", "nginx-unreadable"),
-        (
-            compose,
-            "127.0.0.1:8069:8069",
-            "8069:8069",
-            "compose-published-port",
-        ),
-        (
-            compose,
-            "      - \"127.0.0.1:8072:8072\"\n",
-            "",
-            "compose-gevent-missing",
-        ),
-        (
-            compose,
-            "POSTGRES_USER: administrator",
-            "POSTGRES_USER: odoo",
-            "compose-superuser",
-        ),
-        (
-            compose,
-            "POSTGRES_PASSWORD_FILE: /run",
-            "POSTGRES_PASSWORD: hunter2 /run",
-            "compose-plain-password",
-        ),
-        (
-            compose,
-            "pgdata:/var/lib/postgresql/data",
-            "pgdata:/elsewhere",
-            "compose-database-not-kept",
-        ),
-        (
-            compose,
-            "postgres:16@",
-            "postgres:18@",
-            "compose-database-not-kept",
-        ),
-        (
-            compose,
-            "      - ../data/environments/production:/var/lib/odoo\n",
-            "",
-            "compose-filestore-not-kept",
-        ),
-        (
-            compose,
-            "../data/environments/production:",
-            "../data/filestore:",
-            "compose-data-dir-as-filestore",
-        ),
-        (compose, "../config/", "./config/", "compose-relative-path"),
-        (
-            compose,
-            "service_healthy",
-            "service_started",
-            "compose-depends-on",
-        ),
-        (
-            compose,
-            "stop_grace_period: 150s",
-            "stop_grace_period: 1m",
-            "compose-stop-grace",
-        ),
-        (compose, "    mem_limit: 2g\n", "", "compose-memory-limit"),
-        (compose, "    max-size: 50m\n", "", "compose-log-limit"),
-        (
-            compose,
-            "restart: unless-stopped",
-            "restart: always",
-            "compose-restart-always",
-        ),
-        (
-            compose,
-            "    stop_grace",
-            "    user: root\n    stop_grace",
-            "compose-root",
-        ),
-        (
-            compose,
-            "    stop_grace",
-            "    environment: {REDIS_HOST: redis}\n    stop_grace",
-            "compose-redis-missing",
-        ),
-        (
-            compose,
-            "../repo/addons:/mnt",
-            "/var/run/docker.sock:/mnt",
-            "compose-docker-socket",
-        ),
-        (
-            compose,
-            "services:\n",
-            "version: \"3\"\nservices:\n",
-            "compose-version-key",
-        ),
-        (
-            compose,
-            "    mem_limit: 2g",
-            "   mem_limit: 2g",
-            "compose-unreadable",
-        ),
-    ] {
-        assert!(text.contains(from), "{from}");
-        let found = judge_text("deploy/compose.yml", &text.replace(from, to), Series::V18);
-        let told: Vec<&str> = ids(&found).into_iter().collect();
-        assert_eq!(told.join(" "), wanted, "{from} -> {to}: {found:#?}");
-        assert!(!table(&found).contains("hunter2"));
+    for (good, edits) in [(nginx, NGINX_EDITS), (compose, COMPOSE_EDITS)] {
+        for (from, to, wanted) in edits {
+            assert!(good.contains(from), "{from}");
+            let found = judge_text("deploy/compose.yml", &good.replace(from, to), Series::V18);
+            let told: Vec<&str> = ids(&found).into_iter().collect();
+            assert_eq!(told.join(" "), *wanted, "{from} -> {to}: {found:#?}");
+            assert!(!table(&found).contains("hunter2"));
+        }
     }
 }
 

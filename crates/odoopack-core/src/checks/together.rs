@@ -1,7 +1,7 @@
 //! What only shows when the files of a stack are read together.
 use super::rule::Fixed;
 use super::{Check, File, Finding, Severity};
-use crate::foreign::compose::{Compose, Role};
+use crate::foreign::compose::{Compose, Role, Service};
 use crate::foreign::{Kind, kind};
 use crate::odoo::conf_file::{Entry, read};
 
@@ -74,7 +74,7 @@ fn logfile(path: &str, entries: &[Entry], composes: &[Compose]) -> Option<Findin
     let mounts = composes
         .iter()
         .flat_map(|compose| compose.of(Role::Odoo))
-        .flat_map(|service| service.mounts());
+        .flat_map(Service::mounts);
     let kept = mounts.into_iter().any(|mount| {
         entry
             .value

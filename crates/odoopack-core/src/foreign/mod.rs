@@ -40,11 +40,11 @@ fn by_content(text: &str) -> Option<Kind> {
 
 fn by_name(path: &str) -> Option<Kind> {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let yaml = name.ends_with(".yml") || name.ends_with(".yaml");
-    match name {
-        "odoo.conf" | ".odoorc" | "odoo.cfg" | "openerp-server.conf" => Some(Kind::OdooConf),
-        _ if path.contains("nginx") && name.ends_with(".conf") => Some(Kind::Nginx),
-        _ if yaml && name.contains("compose") => Some(Kind::Compose),
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    match (name, extension) {
+        ("odoo.conf" | ".odoorc" | "odoo.cfg" | "openerp-server.conf", _) => Some(Kind::OdooConf),
+        (_, "conf") if path.contains("nginx") => Some(Kind::Nginx),
+        (_, "yml" | "yaml") if stem.contains("compose") => Some(Kind::Compose),
         _ => None,
     }
 }

@@ -130,7 +130,13 @@ impl<'a> Reader<'a> {
             Event::SequenceStart(anchor, _) => (anchor, self.list(depth)?),
             Event::MappingStart(anchor, _) => (anchor, self.map(depth)?),
             Event::Alias(anchor) => return self.alias(anchor, line),
-            _ => {
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::SequenceEnd
+            | Event::MappingEnd => {
                 return Err(Mistake {
                     line,
                     what: "a value is missing".to_owned(),
@@ -275,7 +281,7 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for i in 1..12 {
             let row = vec![format!("*a{}", i - 1); 10].join(", ");
-            bomb.push_str(&format!("a{i}: &a{i} [{row}]\n"));
+            bomb += &["a", &i.to_string(), ": &a", &i.to_string(), " [", &row, "]\n"].concat();
         }
         assert_eq!(read(&bomb).unwrap_err().what, "has too many values");
         assert!(read(&"[".repeat(5_000)).is_err());

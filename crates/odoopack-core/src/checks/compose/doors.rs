@@ -35,9 +35,9 @@ pub(super) const RULES: &[Rule<View>] = &[
         id: "compose-password-in-arguments",
         severity: Warning,
         title: "the password is on no process list",
-        why: "the image's entrypoint turns `PASSWORD` into the argument `--db_password`, which every user of the host \
-              can read in `ps`",
-        fix: "put `db_password` into an odoo.conf that only Odoo can read and drop the variable",
+        why: "it appends `--db_password` with the value of `PASSWORD` or odoo.conf: every user of the host reads it \
+              in `ps`",
+        fix: "`entrypoint: [\"odoo\"]`, with the password in an odoo.conf that only Odoo can read",
         look: password_in_arguments,
     },
     Rule {
@@ -150,15 +150,15 @@ fn superuser(view: &View) -> Vec<Spot> {
     for postgres in view.of(Role::Postgres) {
         let environment = postgres.environment();
         let user = environment.iter().find(|(name, ..)| name == "POSTGRES_USER");
-        let (owner, line) = user.map_or(("postgres", postgres.line), |(_, value, line)| {
-            (value.as_str(), *line)
+        let (owner, line) = user.map_or(("postgres", postgres.line), |(_, value, at)| {
+            (value.as_str(), *at)
         });
-        let used = view.of(Role::Odoo).any(|odoo| {
+        let shared = view.of(Role::Odoo).any(|odoo| {
             let names = ["USER", "DB_USER", "PGUSER", "DB_ENV_POSTGRES_USER"];
-            let named = names.iter().find_map(|name| odoo.variable(name));
-            named.as_deref().unwrap_or("odoo") == owner
+            let given = names.iter().find_map(|name| odoo.variable(name));
+            given.as_deref().unwrap_or("odoo") == owner
         });
-        if used {
+        if shared {
             spots.push(Spot::at(
                 line,
                 format!("Odoo connects as `{owner}`, the image's superuser"),
@@ -169,23 +169,42 @@ fn superuser(view: &View) -> Vec<Spot> {
 }
 
 /// # Source
-/// odoo/docker `entrypoint.sh` (17.0 to 19.0): `check_config "db_password" "$PASSWORD"`, `PASSWORD_FILE` likewise.
+/// odoo/docker `entrypoint.sh` (17.0 to 19.0): `check_config` takes the value of `PASSWORD`, else of odoo.conf, and
+/// appends `--db_password VALUE` to every command that begins with `odoo`, `--` or an option.
 fn password_in_arguments(view: &View) -> Vec<Spot> {
     let official = |service: &&Service| {
         service
             .text("image")
             .is_some_and(|image| image.starts_with("odoo:"))
     };
-    let named = |service: &Service| {
-        let found = service
-            .environment()
-            .into_iter()
-            .find(|(name, ..)| name == "PASSWORD" || name == "PASSWORD_FILE");
-        found.map(|(name, _, line)| {
-            Spot::at(line, format!("`{}` gets its password by `{name}`", service.name))
-        })
+    let own = |service: &&Service| service.node.get("entrypoint").is_some() || !is_odoos(service);
+    let spot = |service: &Service| {
+        let environment = service.environment();
+        let variable = environment.iter().find(|(name, ..)| name.starts_with("PASSWORD"));
+        let line = variable.map_or(service.line, |(.., line)| *line);
+        Spot::at(
+            line,
+            format!("`{}` starts by the image's entrypoint", service.name),
+        )
     };
-    view.of(Role::Odoo).filter(official).filter_map(named).collect()
+    view.of(Role::Odoo)
+        .filter(official)
+        .filter(|service| !own(service))
+        .map(spot)
+        .collect()
+}
+
+/// Whether the command is one that the entrypoint appends to.
+fn is_odoos(service: &Service) -> bool {
+    let Some(command) = service.node.get("command") else {
+        return true;
+    };
+    let first = command.members().first().unwrap_or(command);
+    let word = first
+        .text()
+        .and_then(|text| text.split_whitespace().next())
+        .unwrap_or("odoo");
+    word == "odoo" || word.starts_with('-')
 }
 
 fn plain_password(view: &View) -> Vec<Spot> {
