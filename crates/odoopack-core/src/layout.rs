@@ -13,10 +13,13 @@ pub struct Layout {
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
     /// The one that a new environment starts with.
+    #[default]
     Blue,
     /// The other one.
     Green,
@@ -35,10 +38,20 @@ impl Slot {
     }
 }
 
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl Layout {
     /// The layout of `pack` below `root`.
     pub fn new(root: &Utf8Path, pack: &Name, own_users: bool) -> Self {
-        Self { root: root.to_owned(), pack: pack.clone(), own_users }
+        Self {
+            root: root.to_owned(),
+            pack: pack.clone(),
+            own_users,
+        }
     }
 
     /// The pack's root.
@@ -136,6 +149,11 @@ impl Layout {
         self.data().join("tls")
     }
 
+    /// Certificate of the pack's own authority.
+    pub fn authority(&self) -> Utf8PathBuf {
+        self.tls().join("authority.pem")
+    }
+
     /// Filestore, sessions and home of one environment.
     pub fn environment(&self, name: &Name) -> Utf8PathBuf {
         self.data().join("environments").join(name.as_str())
@@ -143,7 +161,10 @@ impl Layout {
 
     /// odoo.conf of one slot.
     pub fn odoo_conf(&self, name: &Name, slot: Slot) -> Utf8PathBuf {
-        self.config().join(name.as_str()).join(slot.as_str()).join("odoo.conf")
+        self.config()
+            .join(name.as_str())
+            .join(slot.as_str())
+            .join("odoo.conf")
     }
 
     /// The user of a part: an environment, `postgres`, `nginx`, `gate`; `None` as an ordinary user.

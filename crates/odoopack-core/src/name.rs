@@ -14,7 +14,9 @@ pub struct Name(String);
 
 /// Why a text is no [`Name`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name: use 1 to 16 lower-case letters, digits and single hyphens, starting with a letter")]
+#[error(
+    "`{0}` is no name: use 1 to 16 lower-case letters, digits and single hyphens, starting with a letter"
+)]
 pub struct BadName(pub String);
 
 impl Name {
@@ -42,7 +44,11 @@ impl FromStr for Name {
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && !text.ends_with('-')
             && !text.contains("--");
-        if good { Ok(Self(text.to_owned())) } else { Err(BadName(text.to_owned())) }
+        if good {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadName(text.to_owned()))
+        }
     }
 }
 
@@ -75,7 +81,17 @@ mod tests {
         for good in ["a", "production", "staging-2", "core"] {
             assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
         }
-        for bad in ["", "2nd", "-a", "a-", "a--b", "Prod", "a_b", "a/b", "abcdefghijklmnopq"] {
+        for bad in [
+            "",
+            "2nd",
+            "-a",
+            "a-",
+            "a--b",
+            "Prod",
+            "a_b",
+            "a/b",
+            "abcdefghijklmnopq",
+        ] {
             assert!(bad.parse::<Name>().is_err(), "{bad}");
         }
     }

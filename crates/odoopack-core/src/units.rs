@@ -3,7 +3,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A number of bytes; written `512MiB`, `20GiB`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
@@ -47,23 +49,32 @@ impl FromStr for Bytes {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         let shifts = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
-        let wrong = || BadUnit { text: text.to_owned(), example: "512MiB, 20GiB" };
-        let (number, shift) =
-            shifts.iter().find_map(|(u, s)| text.strip_suffix(u).map(|n| (n, s))).ok_or_else(wrong)?;
+        let wrong = || BadUnit {
+            text: text.to_owned(),
+            example: "512MiB, 20GiB",
+        };
+        let (number, shift) = shifts
+            .iter()
+            .find_map(|(u, s)| text.strip_suffix(u).map(|n| (n, s)))
+            .ok_or_else(wrong)?;
         let count: u64 = number.trim().parse().map_err(|_| wrong())?;
         count.checked_mul(1 << shift).map(Self).ok_or_else(wrong)
     }
 }
 
 /// A length of time in whole seconds; written `30s`, `15m`, `2h`, `7d`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Seconds(pub u64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-        let unit = units.iter().find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size));
+        let unit = units
+            .iter()
+            .find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size));
         let (size, name) = unit.copied().unwrap_or((1, "s"));
         f.pad(&format!("{}{name}", self.0 / size))
     }
@@ -74,9 +85,14 @@ impl FromStr for Seconds {
 
     fn from_str(text: &str) -> Result<Self, BadUnit> {
         let sizes = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
-        let wrong = || BadUnit { text: text.to_owned(), example: "30s, 15m, 2h, 7d" };
-        let (number, size) =
-            sizes.iter().find_map(|(u, s)| text.strip_suffix(u).map(|n| (n, s))).ok_or_else(wrong)?;
+        let wrong = || BadUnit {
+            text: text.to_owned(),
+            example: "30s, 15m, 2h, 7d",
+        };
+        let (number, size) = sizes
+            .iter()
+            .find_map(|(u, s)| text.strip_suffix(u).map(|n| (n, s)))
+            .ok_or_else(wrong)?;
         let count: u64 = number.trim().parse().map_err(|_| wrong())?;
         count.checked_mul(*size).map(Self).ok_or_else(wrong)
     }

@@ -245,6 +245,8 @@ fn a_killed_service_comes_back_without_the_children_it_left() {
 fn a_killed_supervisor_takes_the_service_with_it() {
     let mut supervised = Supervised::start(|_, service| {
         service.argv = vec!["/bin/sleep".into(), "1000".into()];
+        // A change of user clears the request to die with the parent, so the order matters.
+        service.user = root().then(|| "www-data".to_owned());
     });
     until("it runs", || {
         let pid = supervised.pid();

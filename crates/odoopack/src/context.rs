@@ -40,12 +40,23 @@ impl Context {
         let text = files::read_text(&path)?
             .ok_or_else(|| Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("odoopack init"))?;
         let directory = path.parent().unwrap_or(Utf8Path::new("/")).to_owned();
-        let context = LoadContext { directory: directory.clone(), root: self.root.clone() };
+        let mut context = LoadContext::new(&directory);
+        if let Some(root) = &self.root {
+            context = context.with_root(root);
+        }
         let loaded = spec::load(&text, &context)
             .map_err(|mistakes| Failure::new(Kind::Spec, format!("`{path}` is wrong\n{mistakes}")))?;
+        let warnings = loaded.warnings.to_string();
+        if !warnings.is_empty() {
+            self.ui.warn(&warnings);
+        }
         let root = rustix::process::geteuid().is_root();
         let layout = Layout::new(&loaded.spec.pack.root, &loaded.spec.pack.name, root);
-        Ok(Pack { loaded, layout, directory })
+        Ok(Pack {
+            loaded,
+            layout,
+            directory,
+        })
     }
 
     fn find(&self) -> Result<Utf8PathBuf> {
@@ -53,7 +64,9 @@ impl Context {
             Some(root) => root.clone(),
             None => working_directory()?,
         };
-        let candidates = start.ancestors().flat_map(|place| [place.join(FILE), place.join("repo").join(FILE)]);
+        let candidates = start
+            .ancestors()
+            .flat_map(|place| [place.join(FILE), place.join("repo").join(FILE)]);
         let limit = if self.root.is_some() { 2 } else { usize::MAX };
         candidates.take(limit).find(|path| path.is_file()).ok_or_else(|| {
             Failure::new(Kind::Spec, format!("no `{FILE}` in `{start}`"))
@@ -66,16 +79,6 @@ impl Context {
 pub(crate) fn working_directory() -> Result<Utf8PathBuf> {
     let failed = || Failure::failed("could not find out the working directory");
     let path = std::env::current_dir().map_err(|e| failed().because(e))?;
-    Utf8PathBuf::from_path_buf(path).map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
-}
-
-/// Where downloads are kept: `$XDG_CACHE_HOME/odoopack`, else `~/.cache/odoopack`.
-pub(crate) fn cache() -> Result<Utf8PathBuf> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| value.starts_with('/'));
-    if let Some(cache) = variable("XDG_CACHE_HOME") {
-        return Ok(Utf8PathBuf::from(cache).join("odoopack"));
-    }
-    let home = variable("HOME")
-        .ok_or_else(|| Failure::failed("neither `XDG_CACHE_HOME` nor `HOME` is set to an absolute path"))?;
-    Ok(Utf8PathBuf::from(home).join(".cache/odoopack"))
+    Utf8PathBuf::from_path_buf(path)
+        .map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
 }

@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::failure::{Failure, Result};
 
 /// Longest that an ordinary call may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// How much of a failed program's stderr goes into the error.
 const TAIL_LINES: usize = 12;
 
@@ -150,7 +150,11 @@ impl Cmd {
     /// Runs it and returns stdout.
     pub(crate) fn read(&self) -> Result<String> {
         let outcome = self.outcome()?;
-        if outcome.status.success() { Ok(outcome.stdout) } else { Err(self.ended_badly(&outcome)) }
+        if outcome.status.success() {
+            Ok(outcome.stdout)
+        } else {
+            Err(self.ended_badly(&outcome))
+        }
     }
 
     /// Runs it and returns how it ended; only a program that could not be started, or took too long, is an error.
@@ -160,7 +164,11 @@ impl Cmd {
             stdout.push_str(line);
             stdout.push('\n');
         })?;
-        Ok(Outcome { status, stdout, stderr })
+        Ok(Outcome {
+            status,
+            stdout,
+            stderr,
+        })
     }
 
     /// Runs it and hands over each line of stderr as it comes (Odoo's log); stdout is dropped.
@@ -171,14 +179,11 @@ impl Cmd {
             stderr.push('\n');
             each(line);
         })?;
-        Ok(Outcome { status, stdout: String::new(), stderr })
-    }
-
-    /// Runs it on the caller's terminal and waits for its end.
-    pub(crate) fn attached(&self) -> Result<ExitStatus> {
-        let mut command = self.prepare(&self.argv());
-        command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit());
-        command.status().map_err(|e| self.not_started(e))
+        Ok(Outcome {
+            status,
+            stdout: String::new(),
+            stderr,
+        })
     }
 
     /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
@@ -188,8 +193,15 @@ impl Cmd {
         argv.extend(self.args.iter().cloned());
         let mut command = self.prepare(&argv);
         let again = log.try_clone().map_err(|e| self.not_started(e))?;
-        command.stdin(Stdio::null()).stdout(log).stderr(again).process_group(0);
-        command.spawn().map(|child| child.id()).map_err(|e| self.not_started(e))
+        command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(again)
+            .process_group(0);
+        command
+            .spawn()
+            .map(|child| child.id())
+            .map_err(|e| self.not_started(e))
     }
 
     /// Replaces this process by the program.
@@ -207,7 +219,10 @@ impl Cmd {
         command.args(&argv[1..]);
         if self.bare {
             command.env_clear();
-            command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+            command.env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            );
             command.env("LANG", "C.UTF-8");
         }
         command.env("LC_ALL", "C.UTF-8").envs(&self.env);
@@ -220,8 +235,15 @@ impl Cmd {
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
         let mut command = self.prepare(&self.argv());
-        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(if self.stdin.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;
         let feeder = feed(&mut child, self.stdin.clone());
         let (main, other) = take_streams(&mut child, followed);
@@ -234,9 +256,15 @@ impl Cmd {
         let other = other.join().unwrap_or_default();
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
-            return Err(self.failure(&format!("took longer than {}s and was ended", self.patience.as_secs())));
+            return Err(self.failure(&format!(
+                "took longer than {}s and was ended",
+                self.patience.as_secs()
+            )));
         }
-        crate::ui::trace(&format!("{self} ({} ms, {status})", started.elapsed().as_millis()));
+        crate::ui::trace(&format!(
+            "{self} ({} ms, {status})",
+            started.elapsed().as_millis()
+        ));
         Ok((status, other))
     }
 
@@ -246,7 +274,9 @@ impl Cmd {
 
     fn not_started(&self, error: std::io::Error) -> Failure {
         if error.kind() == std::io::ErrorKind::NotFound {
-            return self.failure("could not be started: `setpriv` is not installed").hint("apt-get install util-linux");
+            return self
+                .failure("could not be started: `setpriv` is not installed")
+                .hint("apt-get install util-linux");
         }
         self.failure("could not be started").because(error)
     }
@@ -259,10 +289,18 @@ impl Cmd {
             (None, Some(signal)) => format!("was ended by signal {signal}"),
             (None, None) => "ended in an unknown way".to_owned(),
         };
-        let text = if outcome.stderr.trim().is_empty() { &outcome.stdout } else { &outcome.stderr };
+        let text = if outcome.stderr.trim().is_empty() {
+            &outcome.stdout
+        } else {
+            &outcome.stderr
+        };
         let tail = tail(text, TAIL_LINES);
         let failure = self.failure(&how);
-        if tail.is_empty() { failure } else { failure.because(tail) }
+        if tail.is_empty() {
+            failure
+        } else {
+            failure.because(tail)
+        }
     }
 }
 
@@ -301,7 +339,9 @@ fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
 fn feed(child: &mut Child, text: Option<Vec<u8>>) -> Option<JoinHandle<()>> {
     let (mut stdin, text) = child.stdin.take().zip(text)?;
     // A program that ends without reading its input tells so by its exit status.
-    Some(std::thread::spawn(move || stdin.write_all(&text).unwrap_or_default()))
+    Some(std::thread::spawn(move || {
+        stdin.write_all(&text).unwrap_or_default();
+    }))
 }
 
 fn join(handle: Option<JoinHandle<()>>) {
@@ -364,7 +404,11 @@ pub(crate) fn end_group(pid: u32) {
 
 fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.replace('\'', r"'\''"))
+    }
 }
 
 /// The last `count` lines of `text`, without empty ones.
@@ -395,14 +439,22 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_exit_code_and_the_end_of_stderr() {
-        let failure = Cmd::new("sh").args(["-c", "echo first >&2; echo last >&2; exit 3"]).run().unwrap_err();
+        let failure = Cmd::new("sh")
+            .args(["-c", "echo first >&2; echo last >&2; exit 3"])
+            .run()
+            .unwrap_err();
         let chain = failure.chain().join("\n");
-        assert!(chain.contains("ended with exit code 3") && chain.contains("last"), "{chain}");
+        assert!(
+            chain.contains("ended with exit code 3") && chain.contains("last"),
+            "{chain}"
+        );
     }
 
     #[test]
     fn a_program_that_takes_too_long_is_ended_with_its_children() {
-        let cmd = Cmd::new("sh").args(["-c", "sleep 60 & wait"]).patience(Duration::from_millis(50));
+        let cmd = Cmd::new("sh")
+            .args(["-c", "sleep 60 & wait"])
+            .patience(Duration::from_millis(50));
         assert!(cmd.run().unwrap_err().to_string().contains("took longer"));
     }
 

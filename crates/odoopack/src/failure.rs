@@ -16,7 +16,10 @@ pub(crate) enum Kind {
     /// Somebody else is at work.
     Locked = 5,
     /// Only a person can go on from here.
-    #[expect(dead_code, reason = "part of the exit code contract; operations with an undo will return it")]
+    #[expect(
+        dead_code,
+        reason = "part of the exit code contract; operations with an undo will return it"
+    )]
     NeedsHuman = 7,
     /// Differences were found, or a promise is not kept.
     Drift = 8,
@@ -37,7 +40,12 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// A failure of `kind`; `message` is lower case, without a full stop.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+            source: None,
+        }
     }
 
     /// Work that failed.
@@ -69,7 +77,15 @@ impl Failure {
     pub(crate) fn during(self, what: impl Into<String>) -> Self {
         let kind = self.kind;
         let hints = self.hints.clone();
-        Self { kind, message: what.into(), hints, source: Some(Box::new(Self { hints: Vec::new(), ..self })) }
+        Self {
+            kind,
+            message: what.into(),
+            hints,
+            source: Some(Box::new(Self {
+                hints: Vec::new(),
+                ..self
+            })),
+        }
     }
 
     /// Message and causes, outermost first.
@@ -105,7 +121,11 @@ impl Error for Failure {
 pub(crate) fn render(failure: &Failure) -> String {
     let mut lines = Vec::new();
     for (at, text) in failure.chain().into_iter().enumerate() {
-        lines.push(if at == 0 { format!("error: {text}") } else { format!("caused by: {text}") });
+        lines.push(if at == 0 {
+            format!("error: {text}")
+        } else {
+            format!("caused by: {text}")
+        });
     }
     lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
     lines.join("\n")
@@ -117,7 +137,9 @@ mod tests {
 
     #[test]
     fn says_what_failed_why_and_what_helps() {
-        let inner = Failure::failed("could not open `/x`").because("permission denied").hint("run as root");
+        let inner = Failure::failed("could not open `/x`")
+            .because("permission denied")
+            .hint("run as root");
         let text = render(&inner.during("could not write the configuration"));
         assert_eq!(
             text,

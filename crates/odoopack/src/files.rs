@@ -21,7 +21,11 @@ pub(crate) fn replace(path: &Utf8Path, content: &[u8], mode: u32, owner: Option<
     let temporary = neighbour(path);
     let write = || -> std::io::Result<()> {
         remove_if_there(&temporary)?;
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(content)?;
         if let Some(owner) = owner {
             std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
@@ -107,6 +111,44 @@ pub(crate) fn link(target: &Utf8Path, link: &Utf8Path) -> Result<()> {
     make().map_err(|e| Failure::failed(format!("could not link `{link}` to `{target}`")).because(e))
 }
 
+/// Gives `from` the name `to`, on one file system; what had the name before is gone.
+pub(crate) fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let parent = to.parent().unwrap_or(Utf8Path::new("/"));
+    std::fs::rename(from, to)
+        .and_then(|()| sync_directory(parent))
+        .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
+}
+
+/// Waits for the lock file `path` and holds it until the result is dropped or this process ends.
+pub(crate) fn lock(path: &Utf8Path) -> Result<std::fs::File> {
+    let file = append(path)?;
+    file.lock()
+        .map_err(|e| Failure::failed(format!("could not lock `{path}`")).because(e))?;
+    Ok(file)
+}
+
+/// Waits until everything that was written to the file system of `directory` is on disk.
+pub(crate) fn sync_file_system(directory: &Utf8Path) -> Result<()> {
+    open_directory(directory)
+        .and_then(|handle| Ok(rustix::fs::syncfs(handle)?))
+        .map_err(|e| Failure::failed(format!("could not sync `{directory}`")).because(e))
+}
+
+/// Sets the modification time of a file, directory or link, in seconds since 1970; links are not followed.
+pub(crate) fn set_modified(path: &Utf8Path, seconds: i64) -> Result<()> {
+    let time = rustix::fs::Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::utimensat(rustix::fs::CWD, path.as_std_path(), &times, flags)
+        .map_err(|e| Failure::failed(format!("could not set the time of `{path}`")).because(e))
+}
+
 fn neighbour(path: &Utf8Path) -> Utf8PathBuf {
     path.with_file_name(format!(".{}.new", path.file_name().unwrap_or("file")))
 }
@@ -121,7 +163,10 @@ fn remove_if_there(path: &Utf8Path) -> std::io::Result<()> {
 fn open_directory(path: &Utf8Path) -> std::io::Result<std::fs::File> {
     let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::NOFOLLOW;
     let flags = i32::try_from(flags.bits()).map_err(std::io::Error::other)?;
-    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+    std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 fn sync_directory(path: &Utf8Path) -> std::io::Result<()> {
@@ -145,7 +190,10 @@ mod tests {
         replace(&path, b"one", 0o600, None).unwrap();
         replace(&path, b"two", 0o640, None).unwrap();
         assert_eq!(read_text(&path).unwrap().as_deref(), Some("two"));
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
     }
 

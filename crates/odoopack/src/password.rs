@@ -10,7 +10,11 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /// A random password of letters and digits, about 140 bits.
 pub(crate) fn generate() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect()
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(24)
+        .map(char::from)
+        .collect()
 }
 
 /// The hash of `password` for `res_users.password` and `admin_passwd`.

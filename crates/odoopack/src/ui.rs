@@ -21,7 +21,11 @@ impl Ui {
     /// A printer for one run.
     pub(crate) fn new(json: bool, yes: bool, verbose: bool) -> Self {
         VERBOSE.store(verbose, Ordering::Relaxed);
-        Self { json, yes, started: Instant::now() }
+        Self {
+            json,
+            yes,
+            started: Instant::now(),
+        }
     }
 
     /// Prints a result for people; nothing when a machine listens.
@@ -84,7 +88,12 @@ pub(crate) struct Progress {
 impl Progress {
     fn start(sentence: &str, silent: bool) -> Self {
         let bar = (!silent && std::io::stderr().is_terminal()).then(|| spinner(sentence));
-        Self { sentence: sentence.to_owned(), started: Instant::now(), bar, silent }
+        Self {
+            sentence: sentence.to_owned(),
+            started: Instant::now(),
+            bar,
+            silent,
+        }
     }
 
     /// Shows how far it is: a file, a module, bytes.
@@ -110,7 +119,11 @@ impl Progress {
             bar.finish_and_clear();
         }
         if !self.silent {
-            err(&format!("  {how:>6} {:>6.1}s  {}", self.started.elapsed().as_secs_f64(), self.sentence));
+            err(&format!(
+                "  {how:>6} {:>6.1}s  {}",
+                self.started.elapsed().as_secs_f64(),
+                self.sentence
+            ));
         }
     }
 }
@@ -140,7 +153,9 @@ pub(crate) fn trace(text: &str) {
 /// Prints to stdout; a reader that went away is no fault of ours.
 pub(crate) fn out(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).unwrap_or_default();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .unwrap_or_default();
 }
 
 fn err(text: &str) {
@@ -149,5 +164,7 @@ fn err(text: &str) {
 
 fn err_part(text: &str) {
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{text}").and_then(|()| stderr.flush()).unwrap_or_default();
+    write!(stderr, "{text}")
+        .and_then(|()| stderr.flush())
+        .unwrap_or_default();
 }

@@ -10,14 +10,19 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "failure", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "gate", "observe", "password", "store", "ui"]),
+    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
+                   "session", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
-    ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "store", "tls", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "store",
-                   "tls", "tools", "ui"]),
+    ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "release",
+                   "store", "tls", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
+    // Interactive programs as an environment sees the world.
+    ("session",  &["context", "exec", "failure", "observe", "store", "tools"]),
+    // From the source that the file names to code that runs.
+    ("release",  &["exec", "failure", "files", "tools", "ui"]),
     ("tools",    &["exec", "failure"]),
     ("store",    &["exec", "failure", "files"]),
     ("tls",      &["failure", "files"]),
@@ -38,7 +43,6 @@ const ONLY: &[(&str, &str, &str)] = &[("observe", "files", "read_")];
 /// Parts of the core that a module may not name: `(module, part of odoopack_core)`.
 const NOT_OF_CORE: &[(&str, &str)] = &[
     ("tools", "spec"),
-    ("apply", "spec"),
     ("gate", "spec"),
     ("exec", "spec"),
     ("files", "spec"),

@@ -47,8 +47,6 @@ pub(super) struct Spot {
 pub(super) enum Place {
     /// A line of the file, from 1.
     Line(usize),
-    /// Nowhere in the file: something is missing.
-    File,
     /// Something that is no file.
     Object(String),
 }
@@ -56,10 +54,6 @@ pub(super) enum Place {
 impl Spot {
     pub(super) fn at(line: usize, saw: impl Into<String>) -> Self {
         Self::new(Place::Line(line), saw)
-    }
-
-    pub(super) fn missing(saw: impl Into<String>) -> Self {
-        Self::new(Place::File, saw)
     }
 
     pub(super) fn on(object: impl Into<String>, saw: impl Into<String>) -> Self {
@@ -116,7 +110,7 @@ pub(super) fn checks<'a, T: 'a>(
 /// Applies every rule; `file` is named in front of lines.
 ///
 /// # Shape
-/// By line; what is missing or has no line comes last, in the order of the rules.
+/// By line; what has no line comes last, in the order of the rules.
 pub(super) fn apply<'a, T: 'a>(
     seen: &T,
     file: &str,
@@ -137,7 +131,6 @@ pub(super) fn apply<'a, T: 'a>(
 fn finding<T>(rule: &Rule<T>, spot: Spot, file: &str) -> (usize, Finding) {
     let (line, place) = match spot.place {
         Place::Line(line) => (line, format!("{file}:{line}")),
-        Place::File => (usize::MAX, file.to_owned()),
         Place::Object(object) => (usize::MAX, object),
     };
     let finding = Finding {

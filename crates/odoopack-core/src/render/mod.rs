@@ -1,11 +1,14 @@
 //! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
+pub mod logrotate;
 pub mod nginx;
 pub mod odoo_conf;
 pub mod pg_hba;
 pub mod postgresql;
+pub mod redis;
 pub mod runit;
 pub mod shell;
+pub mod systemd;
 
 /// First line of every rendered file, as a `#` comment with its line end.
 ///

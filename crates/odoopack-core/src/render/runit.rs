@@ -19,6 +19,10 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// File in the service directory with the id of the service's process group.
 const LEADER: &str = "leader";
 
+/// File in the service directory with one line, the time in UTC, for each start; it also counts the starts after a
+/// `runsv` that was killed and ran no `finish`.
+pub const STARTS: &str = "starts";
+
 /// Where svlogd writes, and how much of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -62,8 +66,9 @@ pub fn run(service: &Service, hash: &str) -> String {
     ));
     chain.extend(service.argv.iter().map(|a| word(a).into_owned()));
     format!(
-        "#!/bin/sh\n{}# {description}\nPATH={PATH}\nexec 2>&1\necho $$ >{LEADER}\ncd {} || exit 111\n\
-         umask {:03o}\n# shellcheck disable=SC3045\n{{ ulimit -c 0; ulimit -n {} || ulimit -n \"$(ulimit -Hn)\"; }}\n{}\n",
+        "#!/bin/sh\n{}# {description}\nPATH={PATH}\nexec 2>&1\necho $$ >{LEADER}\n\
+         date -u +%Y-%m-%dT%H:%M:%SZ >>{STARTS}\ncd {} || exit 111\n\
+         umask {:03o}\n# shellcheck disable=SC3045\n{{ ulimit -c 0; ulimit -n {} 2>/dev/null || ulimit -n \"$(ulimit -Hn)\"; }}\n{}\n",
         made_by(hash),
         word(service.directory.as_str()),
         service.umask,

@@ -153,14 +153,14 @@ fn line(subject: &str, memory: Bytes, connections: u32, reason: &str) -> Line {
 }
 
 fn second_slot(wants: &Wants, share: &Share, sizes: &Sizes) -> (Bytes, u32) {
-    let shape = |w: &Want| {
+    let processes = |w: &Want| {
         let size = &sizes[&w.name];
         Shape {
             maxconn: size.db_maxconn,
             ..Shape::new(size.workers, size.cron_workers, w.production)
         }
     };
-    let all = || wants.environments.iter().map(shape).chain([share.copy]);
+    let all = || wants.environments.iter().map(processes).chain([share.copy]);
     let memory = all().map(Shape::second_slot).max().unwrap_or_default();
     (
         memory,

@@ -65,6 +65,30 @@ pub struct Overrides {
     pub db_maxconn: Option<u32>,
 }
 
+impl Wants {
+    /// What the file asks of the host.
+    pub fn of(spec: &crate::spec::Spec) -> Self {
+        let want = |(name, environment): (&Name, &crate::spec::Environment)| Want {
+            name: name.clone(),
+            users: environment.users,
+            production: environment.kind == crate::spec::Kind::Production,
+            series: spec.odoo.series,
+            overrides: Overrides {
+                workers: environment.workers,
+                cron_workers: environment.cron_workers,
+                memory_soft: environment.memory_soft,
+                memory_hard: environment.memory_hard,
+                db_maxconn: environment.db_maxconn,
+            },
+        };
+        Self {
+            environments: spec.environments.iter().map(want).collect(),
+            reserve_environments: spec.capacity.reserve_environments,
+            sessions_redis: false,
+        }
+    }
+}
+
 /// The plan.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Sizing {
@@ -176,7 +200,7 @@ fn sized(host: &Host, share: &share::Share, want: &Want) -> EnvironmentSize {
     let granted = share.of(want);
     let overrides = &want.overrides;
     let workers = overrides.workers.unwrap_or(granted.workers);
-    let shape = cost::Shape {
+    let processes = cost::Shape {
         workers,
         crons: overrides.cron_workers.unwrap_or(granted.crons),
         maxconn: overrides.db_maxconn.unwrap_or(cost::maxconn(workers)),
@@ -185,16 +209,16 @@ fn sized(host: &Host, share: &share::Share, want: &Want) -> EnvironmentSize {
     let prefork = workers > 0;
     EnvironmentSize {
         workers,
-        cron_workers: shape.crons,
+        cron_workers: processes.crons,
         memory_soft: overrides.memory_soft.unwrap_or(MEMORY_LIMITS.0),
         memory_hard: overrides.memory_hard.unwrap_or(MEMORY_LIMITS.1),
         gevent_memory: (prefork && want.series >= Series::V18).then_some(GEVENT_LIMITS),
-        db_maxconn: shape.maxconn,
-        db_maxconn_gevent: prefork.then(|| shape.gevent_connections()),
+        db_maxconn: processes.maxconn,
+        db_maxconn_gevent: prefork.then(|| processes.gevent_connections()),
         time_cpu: Seconds(600),
         time_real: Seconds(700),
-        memory: shape.memory(host),
-        connections: shape.connections(),
+        memory: processes.memory(host),
+        connections: processes.connections(),
     }
 }
 

@@ -145,23 +145,24 @@ impl Share {
     pub(super) fn postgres(&self, host: &Host) -> PostgresSize {
         let threaded = matches!(self.mode, Mode::Threaded | Mode::Tiny);
         let count = u32::try_from(self.productions.len()).unwrap_or(u32::MAX);
+        let workers = if threaded { 0 } else { FEWEST_WORKERS };
+        let copy = Shape::new(workers, 1, false).connections();
         let all = if threaded {
             0
         } else {
             cost::most_workers(host).max(FEWEST_WORKERS * count)
         };
-        let biggest = Shape::new(all, 0, true);
-        let apart = Shape::new(0, cost::crons(host), true);
-        let copy = Shape::new(if threaded { 0 } else { FEWEST_WORKERS }, 1, false).connections();
-        let copy = copy.max(Shape::new(0, 1, false).connections());
-        let room = |n: u32| n * (apart.connections() + apart.gevent_connections());
-        let all_productions = if count == 0 {
+        let second_slot = Shape::new(all, 0, true).web_connections();
+        // Each has its own gevent, crons and masters; the workers of all are those of the one that has them all.
+        let each = Shape::new(workers, cost::crons(host), true).connections();
+        let more_workers = second_slot - Shape::new(workers, 0, true).web_connections();
+        let productions = if count == 0 {
             0
         } else {
-            biggest.web_connections() + room(count)
+            count * each + more_workers
         };
-        let second_slot = biggest.web_connections();
-        let sum = all_productions + second_slot + self.copies.saturating_mul(copy) + RESERVED_CONNECTIONS;
+        let copies = self.copies.saturating_mul(copy);
+        let sum = productions + second_slot + copies + RESERVED_CONNECTIONS;
         PostgresSize {
             max_connections: sum.max(100).next_multiple_of(10),
             shared_buffers: cost::shared_buffers(host),

@@ -67,6 +67,51 @@ impl fmt::Display for SecretRef {
     }
 }
 
+impl SecretRef {
+    /// Under which key the value is kept among the facts: the name, or the whole command.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Named(name) => name.clone(),
+            Self::Command(words) => format!("cmd:{}", words.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for super::Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git {
+                url,
+                commit: Some(commit),
+            } => write!(f, "git {url} at {commit}"),
+            Self::Git { url, commit: None } => write!(f, "git {url}"),
+            Self::Debian { suite } => write!(f, "Debian {suite}"),
+            Self::Deb { location, .. } => write!(f, "package {location}"),
+            Self::Path { directory } => write!(f, "checkout {directory}"),
+        }
+    }
+}
+
+impl super::Spec {
+    /// Every secret that the file refers to.
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let relay = self
+            .mail
+            .relay
+            .iter()
+            .filter_map(|relay| relay.credentials.as_ref());
+        let values = self
+            .environments
+            .values()
+            .flat_map(|environment| environment.env.values());
+        let values = values.filter_map(|value| match value {
+            Value::Secret(reference) => Some(reference),
+            Value::Plain(_) => None,
+        });
+        relay.chain(values).collect()
+    }
+}
+
 impl FromStr for SecretRef {
     type Err = BadSecretRef;
 

@@ -7,13 +7,14 @@ use super::{Access, File, Known, TargetError};
 use crate::gate;
 use crate::layout::{Layout, Slot};
 use crate::name::Name;
-use crate::render::{nginx, odoo_conf, pg_hba, postgresql, runit as scripts};
+use crate::render::{nginx, pg_hba, postgresql, runit, shell};
 use crate::secret::SecretText;
 use crate::service::Service;
 use crate::spec::{Environment, Kind, Spec, Tls, Value};
+use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
-    let mut all = gate(known);
+    let mut all = Vec::from_iter(gate(known));
     all.extend(postgres(known));
     all.extend(nginx(known));
     for (name, environment) in &known.spec.environments {
@@ -26,7 +27,11 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
 /// Whether every file that is wanted could be stated.
 pub(super) fn complete(known: &Known<'_>) -> bool {
     let secrets = super::secrets(known.spec);
-    known.facts.release.present().is_some_and(|release| release.python.is_some())
+    known
+        .facts
+        .release
+        .present()
+        .is_some_and(|release| release.python.is_some())
         && secrets.iter().all(|name| known.facts.secrets.contains_key(name))
 }
 
@@ -37,7 +42,12 @@ pub(super) fn made_from(known: &Known<'_>) -> String {
 }
 
 pub(super) fn text(path: Utf8PathBuf, access: Access, content: String) -> File {
-    File { path, access, shown: content.clone(), content: SecretText::new(content) }
+    File {
+        path,
+        access,
+        shown: content.clone(),
+        content: SecretText::new(content),
+    }
 }
 
 fn ours(known: &Known<'_>, mode: u32) -> Access {
@@ -58,8 +68,15 @@ fn gate(known: &Known<'_>) -> Option<File> {
     let slots = |name: &Name| {
         let ports = known.ports.get(name)?;
         let one = |slot: Slot| {
-            let websocket = known.threaded(name).then_some(()).is_none().then(|| ports.websocket(slot));
-            (gate_slot(slot), gate::Address { host: None, web: ports.web(slot), websocket })
+            let websocket = (!known.threaded(name)).then(|| ports.websocket(slot));
+            (
+                slot,
+                gate::Address {
+                    host: None,
+                    web: ports.web(slot),
+                    websocket,
+                },
+            )
         };
         Some(Slot::ALL.map(one).into())
     };
@@ -74,34 +91,38 @@ fn gate(known: &Known<'_>) -> Option<File> {
         environments: known.spec.environments.keys().filter_map(environment).collect(),
     };
     let content = serde_json::to_string_pretty(&config).ok()? + "\n";
-    Some(text(layout.config().join("gate.json"), ours(known, 0o644), content))
-}
-
-fn gate_slot(slot: Slot) -> gate::Slot {
-    match slot {
-        Slot::Blue => gate::Slot::Blue,
-        Slot::Green => gate::Slot::Green,
-    }
+    Some(text(
+        layout.config().join("gate.json"),
+        ours(known, 0o644),
+        content,
+    ))
 }
 
 fn postgres(known: &Known<'_>) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known) else { return Vec::new() };
+    let Some(major) = super::services::major(known) else {
+        return Vec::new();
+    };
     let directory = layout.config().join("postgres");
     let access = || for_part(known, "postgres", 0o640);
     let size = &known.sizing.postgres;
-    let conf = postgresql::render(&postgresql::Postgresql {
-        made_from: made_from(known),
+    let conf = postgresql::postgresql_conf(&postgresql::Postgresql {
+        hash: made_from(known),
         major,
-        hba_file: directory.join("pg_hba.conf"),
-        ident_file: directory.join("pg_ident.conf"),
+        cluster_name: layout.pack().to_string(),
         socket_directory: layout.postgres_socket(),
-        port: known.spec.postgres.port,
-        sizes: size.clone(),
+        port: postgres_port(known.spec),
+        tcp: known.spec.postgres.port.is_some(),
+        max_connections: size.max_connections,
+        shared_buffers: size.shared_buffers,
+        work_mem: size.work_mem,
+        maintenance_work_mem: size.maintenance_work_mem,
+        effective_cache_size: size.effective_cache_size,
+        preload: vec!["pg_stat_statements".to_owned()],
         options: known.spec.postgres.options.clone(),
     });
-    let access_rules = pg_hba::Access {
-        made_from: made_from(known),
+    let rules = pg_hba::Access {
+        hash: made_from(known),
         admin: crate::layout::ADMIN_ROLE.to_owned(),
         admin_users: admin_users(known),
         roles: roles(known),
@@ -109,9 +130,22 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
     };
     vec![
         text(directory.join("postgresql.conf"), access(), conf),
-        text(directory.join("pg_hba.conf"), access(), pg_hba::hba(&access_rules)),
-        text(directory.join("pg_ident.conf"), access(), pg_hba::ident(&access_rules)),
+        text(
+            directory.join("pg_hba.conf"),
+            access(),
+            pg_hba::pg_hba_conf(&rules),
+        ),
+        text(
+            directory.join("pg_ident.conf"),
+            access(),
+            pg_hba::pg_ident_conf(&rules),
+        ),
     ]
+}
+
+/// Names the socket file; the usual one when the server listens on no TCP port.
+pub(super) fn postgres_port(spec: &Spec) -> u16 {
+    spec.postgres.port.unwrap_or(5432)
 }
 
 /// Users of the operating system that may be the administrator: the server's own and whoever runs this program.
@@ -121,9 +155,10 @@ fn admin_users(known: &Known<'_>) -> Vec<String> {
     all
 }
 
-fn roles(known: &Known<'_>) -> Vec<(String, String)> {
-    let one = |(name, environment): (&Name, &Environment)| {
-        (known.layout.role(name), environment.database.clone())
+fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
+    let one = |(name, environment): (&Name, &Environment)| pg_hba::Role {
+        name: known.layout.role(name),
+        databases: vec![environment.database.clone()],
     };
     known.spec.environments.iter().map(one).collect()
 }
@@ -144,11 +179,19 @@ fn nginx(known: &Known<'_>) -> Option<File> {
             certificate,
             key,
             gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
-            slots: Slot::ALL.map(|slot| nginx::Slot { web: ports.web(slot), websocket: websocket(slot) }).into(),
+            slots: Slot::ALL
+                .map(|slot| nginx::Slot {
+                    web: ports.web(slot),
+                    websocket: websocket(slot),
+                })
+                .into(),
             inner_port: Some(ports.inner()),
             static_roots: own.iter().chain(&release.addons).cloned().collect(),
             accel: Some(nginx::Accel {
-                directory: layout.environment(name).join("filestore").join(&environment.database),
+                directory: layout
+                    .environment(name)
+                    .join("filestore")
+                    .join(&environment.database),
                 database: environment.database.clone(),
             }),
             production: environment.kind == Kind::Production,
@@ -162,7 +205,8 @@ fn nginx(known: &Known<'_>) -> Option<File> {
         workers: known.sizing.nginx_workers,
         pid: layout.data().join("nginx/nginx.pid"),
         temporary: layout.data().join("nginx"),
-        access_log: layout.logs().join("nginx-access.log"),
+        // svlogd rotates what the master writes to its own output.
+        access_log: Utf8PathBuf::from("/dev/stdout"),
         error_log: Utf8PathBuf::from("stderr"),
         listen: web.listen.clone(),
         http_port: web.http_port,
@@ -177,13 +221,22 @@ fn nginx(known: &Known<'_>) -> Option<File> {
 
 /// Directories of own modules, absolute.
 pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
-    known.spec.addons.own.iter().map(|path| known.layout.repo().join(path)).collect()
+    known
+        .spec
+        .addons
+        .own
+        .iter()
+        .map(|path| known.layout.repo().join(path))
+        .collect()
 }
 
 /// Certificate and key of an environment.
 fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
     match tls {
-        Tls::Local => (certificate(layout, name), layout.tls().join(format!("{name}.key"))),
+        Tls::Local => (
+            certificate(layout, name),
+            layout.tls().join(format!("{name}.key")),
+        ),
         Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
     }
 }
@@ -194,8 +247,13 @@ pub(super) fn certificate(layout: &Layout, name: &Name) -> Utf8PathBuf {
 }
 
 pub(super) fn certificates(spec: &Spec) -> BTreeMap<Name, String> {
-    let local = spec.environments.iter().filter(|(_, environment)| environment.tls == Tls::Local);
-    local.map(|(name, environment)| (name.clone(), environment.domain.clone())).collect()
+    let local = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.tls == Tls::Local);
+    local
+        .map(|(name, environment)| (name.clone(), environment.domain.clone()))
+        .collect()
 }
 
 /// File with the secret part of an environment's variables.
@@ -205,17 +263,21 @@ pub(super) fn environment_secrets(layout: &Layout, name: &Name) -> Utf8PathBuf {
 
 /// Variables of Odoo whose values are secrets, one `NAME='value'` per line.
 fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Option<File> {
-    let mut lines = Vec::new();
+    let mut values = BTreeMap::new();
     for (variable, value) in &environment.env {
-        let Value::Secret(reference) = value else { continue };
-        let value = known.facts.secrets.get(&reference.key())?;
-        lines.push((variable, value));
+        if let Value::Secret(reference) = value {
+            values.insert(variable.clone(), known.facts.secrets.get(&reference.key())?);
+        }
     }
-    if lines.is_empty() {
+    if values.is_empty() {
         return None;
     }
-    let render = |show: &dyn Fn(&SecretText) -> String| -> String {
-        lines.iter().map(|(name, value)| format!("{name}={}\n", scripts::quoted(&show(value)))).collect()
+    let render = |show: &dyn Fn(&SecretText) -> String| {
+        let shown = values
+            .iter()
+            .map(|(name, value)| (name.clone(), show(value)))
+            .collect();
+        shell::environment_file(&made_from(known), &shown)
     };
     Some(File {
         path: environment_secrets(known.layout, name),
@@ -225,17 +287,39 @@ fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Op
     })
 }
 
+/// Size and number of a service's logs.
+const LOG_SIZE: Bytes = Bytes::mib(10);
+const LOGS_KEPT: u32 = 10;
+
 /// The definition of one service for runit.
 pub(super) fn runit(known: &Known<'_>, service: &Service) -> Vec<File> {
     let directory = known.layout.runit().join(&service.name);
-    let logs = known.layout.logs().join(&service.name);
-    let rendered = scripts::render(service, &made_from(known), &logs);
-    let file = |(name, content): (String, String)| {
-        let mode = if name == "log/config" { 0o644 } else { 0o755 };
-        text(directory.join(name), ours(known, mode), content)
+    let made = made_from(known);
+    let log = runit::Log {
+        directory: known.layout.logs().join(&service.name),
+        user: None,
+        size: LOG_SIZE,
+        keep: LOGS_KEPT,
     };
-    let mut files: Vec<File> = rendered.into_iter().map(file).collect();
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let script = |path: Utf8PathBuf, content: String| text(path, ours(known, 0o755), content);
+    let mut files = vec![
+        script(directory.join("run"), runit::run(service, &made)),
+        script(
+            directory.join("finish"),
+            runit::finish(&made, &log.directory.join("exits")),
+        ),
+        script(directory.join("log/run"), runit::log_run(&made, &log)),
+        text(
+            log.directory.join("config"),
+            ours(known, 0o644),
+            runit::log_config(&made, &log),
+        ),
+    ];
+    let controls = runit::controls(service, &made);
+    files.extend(
+        controls
+            .into_iter()
+            .map(|(name, content)| script(directory.join("control").join(name), content)),
+    );
     files
 }
-

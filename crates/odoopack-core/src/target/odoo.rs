@@ -13,11 +13,20 @@ const REQUESTS: u32 = 65_536;
 const CRON_TIME: Seconds = Seconds(3600);
 
 /// One file per slot; none before the release, the secrets and the sizing are known.
-pub(super) fn conf(known: &Known<'_>, name: &Name, environment: &Environment) -> Result<Vec<File>, TargetError> {
+pub(super) fn conf(
+    known: &Known<'_>,
+    name: &Name,
+    environment: &Environment,
+) -> Result<Vec<File>, TargetError> {
     let mut files = Vec::new();
     for slot in Slot::ALL {
-        let Some(input) = input(known, name, environment, slot) else { return Ok(Vec::new()) };
-        let wrong = |why| TargetError::OdooConf { environment: name.clone(), why };
+        let Some(input) = input(known, name, environment, slot) else {
+            return Ok(Vec::new());
+        };
+        let wrong = |why| TargetError::OdooConf {
+            environment: name.clone(),
+            why,
+        };
         files.push(File {
             path: known.layout.odoo_conf(name, slot),
             access: super::files::for_part(known, name.as_str(), 0o640),
@@ -59,11 +68,16 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
     })
 }
 
-fn database(known: &Known<'_>, name: &Name, environment: &Environment, password: SecretText) -> Option<Database> {
+fn database(
+    known: &Known<'_>,
+    name: &Name,
+    environment: &Environment,
+    password: SecretText,
+) -> Option<Database> {
     let size = known.sizing.environments.get(name)?;
     Some(Database {
         host: known.layout.postgres_socket().into_string(),
-        port: known.spec.postgres.port,
+        port: Some(super::files::postgres_port(known.spec)),
         user: known.layout.role(name),
         password: Some(password),
         name: environment.database.clone(),
@@ -87,10 +101,10 @@ fn limits(size: &crate::sizing::EnvironmentSize) -> Limits {
     Limits {
         memory_soft: size.memory_soft,
         memory_hard: size.memory_hard,
-        memory_soft_gevent: size.memory_soft_gevent,
-        memory_hard_gevent: size.memory_hard_gevent,
-        time_cpu: size.limit_time_cpu,
-        time_real: size.limit_time_real,
+        memory_soft_gevent: size.gevent_memory.map(|(soft, _)| soft),
+        memory_hard_gevent: size.gevent_memory.map(|(_, hard)| hard),
+        time_cpu: size.time_cpu,
+        time_real: size.time_real,
         time_real_cron: Some(CRON_TIME),
         requests: REQUESTS,
     }
@@ -111,7 +125,9 @@ fn mail(known: &Known<'_>, environment: &Environment) -> Option<Option<Mail>> {
     if environment.kind != Kind::Production {
         return Some(Some(plain(&spec.catcher.host, spec.catcher.port)));
     }
-    let Some(relay) = &spec.relay else { return Some(None) };
+    let Some(relay) = &spec.relay else {
+        return Some(None);
+    };
     let mut mail = plain(&relay.address.host, relay.address.port);
     if let Some(reference) = &relay.credentials {
         let value = known.facts.secrets.get(&reference.key())?;

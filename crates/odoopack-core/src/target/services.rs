@@ -20,7 +20,14 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![postgres(known), Some(gate(known))];
     for (name, environment) in &known.spec.environments {
         all.push(odoo(known, name, environment, Role::Web));
-        all.push(odoo(known, name, environment, Role::Cron));
+        if known
+            .sizing
+            .environments
+            .get(name)
+            .is_some_and(|size| size.cron_workers > 0)
+        {
+            all.push(odoo(known, name, environment, Role::Cron));
+        }
     }
     all.push(nginx(known));
     all
@@ -66,13 +73,18 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
     let layout = known.layout;
     let major = major(known)?;
     let programs = known.facts.host.postgres.get(&major)?;
-    let config = layout.config().join("postgres/postgresql.conf");
+    let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
+        .map(|name| layout.config().join("postgres").join(name));
     let argv = vec![
         programs.join("postgres").into_string(),
         "-D".to_owned(),
         layout.cluster().into_string(),
         "-c".to_owned(),
         format!("config_file={config}"),
+        "-c".to_owned(),
+        format!("hba_file={hba}"),
+        "-c".to_owned(),
+        format!("ident_file={ident}"),
     ];
     Some(Service {
         user: layout.user("postgres"),
@@ -81,7 +93,7 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
         reload_signal: None,
         writable: vec![layout.cluster(), layout.postgres_socket()],
         umask: 0o077,
-        inputs: vec![config],
+        inputs: vec![config, hba, ident],
         ..base(known, "postgres", "PostgreSQL of this pack", argv)
     })
 }
@@ -97,12 +109,21 @@ fn gate(known: &Known<'_>) -> Service {
     let layout = known.layout;
     let program = layout.state().join("bin").join(super::binary_name());
     let config = layout.config().join("gate.json");
-    let argv = vec![program.into_string(), "gate".to_owned(), config.to_string()];
+    let argv = vec![
+        program.into_string(),
+        "gate".to_owned(),
+        "--config".to_owned(),
+        config.to_string(),
+    ];
     Service {
         user: layout.user("gate"),
         reload_signal: Some(Signal::Hup),
         stop_within: Seconds(35),
-        writable: vec![layout.gate_sockets(), layout.data().join("run/gate-control"), layout.state().join("gate")],
+        writable: vec![
+            layout.gate_sockets(),
+            layout.data().join("run/gate-control"),
+            layout.state().join("gate"),
+        ],
         umask: 0o007,
         inputs: vec![config],
         ..base(known, "gate", "proxy between nginx and Odoo", argv)
@@ -114,18 +135,34 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
     let program = known.facts.programs.get("nginx")?;
     known.facts.release.present().filter(|release| release.fetched)?;
     let config = layout.config().join("nginx/nginx.conf");
-    let argv = [program.as_str(), "-c", config.as_str(), "-p", layout.data().join("nginx").as_str()];
+    let prefix = layout.data().join("nginx");
+    let argv = [program.as_str(), "-c", config.as_str(), "-p", prefix.as_str()];
     let mut inputs = vec![config.clone()];
-    inputs.extend(known.spec.environments.keys().map(|name| super::files::certificate(layout, name)));
+    inputs.extend(
+        known
+            .spec
+            .environments
+            .keys()
+            .map(|name| super::files::certificate(layout, name)),
+    );
     Some(Service {
         stop_signal: Signal::Quit,
         reload_signal: Some(Signal::Hup),
         starts_as_root: layout.own_users(),
-        writable: vec![layout.data().join("nginx"), layout.data().join("run"), layout.logs()],
+        writable: vec![
+            layout.data().join("nginx"),
+            layout.data().join("run"),
+            layout.logs(),
+        ],
         umask: 0o027,
         inputs,
         after: vec!["gate".to_owned()],
-        ..base(known, "nginx", "TLS, static files and limits", argv.map(str::to_owned).into())
+        ..base(
+            known,
+            "nginx",
+            "TLS, static files and limits",
+            argv.map(str::to_owned).into(),
+        )
     })
 }
 
@@ -142,8 +179,15 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     let mut argv = command(release, python, &conf);
     argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
     argv.extend(jobrunner(known, environment, role));
-    let secret = environment.env.values().any(|value| matches!(value, Value::Secret(_)));
-    let limit = known.sizing.environments.get(name).map_or(120, |size| size.limit_time_real.0);
+    let secret = environment
+        .env
+        .values()
+        .any(|value| matches!(value, Value::Secret(_)));
+    let limit = known
+        .sizing
+        .environments
+        .get(name)
+        .map_or(120, |size| size.time_real.0);
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),
@@ -153,7 +197,12 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         writable: vec![layout.environment(name)],
         after: vec!["postgres".to_owned()],
         inputs: vec![conf],
-        ..base(known, &odoo_name(name, slot, word), &format!("Odoo of {name}: {what}"), argv)
+        ..base(
+            known,
+            &odoo_name(name, slot, word),
+            &format!("Odoo of {name}: {what}"),
+            argv,
+        )
     })
 }
 
@@ -163,9 +212,15 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
 /// Tried on Odoo 19.0 (Debian): `sys.executable` and `sys.argv` start the gevent process, so `argv[0]` must be a
 /// script that runs on its own.
 pub fn command(release: &Release, python: &Utf8PathBuf, conf: &Utf8PathBuf) -> Vec<String> {
-    [python.join("bin/python").as_str(), release.entry.as_str(), "server", "-c", conf.as_str()]
-        .map(str::to_owned)
-        .into()
+    [
+        python.join("bin/python").as_str(),
+        release.entry.as_str(),
+        "server",
+        "-c",
+        conf.as_str(),
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 /// The whole environment of an Odoo process, without its secret part.
@@ -177,7 +232,10 @@ pub fn variables(
     python: &Utf8PathBuf,
 ) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
-        ("PATH".to_owned(), format!("{python}/bin:/usr/local/bin:/usr/bin:/bin")),
+        (
+            "PATH".to_owned(),
+            format!("{python}/bin:/usr/local/bin:/usr/bin:/bin"),
+        ),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
         ("HOME".to_owned(), layout.environment(name).into_string()),

@@ -6,20 +6,43 @@ use crate::target::{Access, Directory};
 
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
     let missing = |program: &&crate::target::Program| !known.facts.programs.contains_key(program.name);
-    let packages: Vec<String> =
-        known.target.programs.iter().filter(missing).map(|program| program.package.clone()).collect();
-    if packages.is_empty() { Vec::new() } else { vec![Step::InstallPackages { packages }] }
+    let packages: Vec<String> = known
+        .target
+        .programs
+        .iter()
+        .filter(missing)
+        .map(|program| program.package.clone())
+        .collect();
+    if packages.is_empty() {
+        Vec::new()
+    } else {
+        vec![Step::InstallPackages { packages }]
+    }
 }
 
 pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
     let mut steps = users(known);
-    steps.extend(known.target.directories.iter().filter(|d| directory_differs(known, d)).map(|d| {
-        Step::MakeDirectory { path: d.path.clone() }
-    }));
-    if !matches!(known.facts.paths.get(&known.target.binary), Some(Seen::Present(_))) {
-        steps.push(Step::PlaceBinary { path: known.target.binary.clone() });
+    steps.extend(
+        known
+            .target
+            .directories
+            .iter()
+            .filter(|d| directory_differs(known, d))
+            .map(|d| Step::MakeDirectory { path: d.path.clone() }),
+    );
+    if !matches!(
+        known.facts.paths.get(&known.target.binary),
+        Some(Seen::Present(_))
+    ) {
+        steps.push(Step::PlaceBinary {
+            path: known.target.binary.clone(),
+        });
     }
-    let missing = known.target.secrets.iter().filter(|name| !known.facts.secrets.contains_key(*name));
+    let missing = known
+        .target
+        .secrets
+        .iter()
+        .filter(|name| !known.facts.secrets.contains_key(*name));
     steps.extend(missing.map(|name| Step::GenerateSecret { name: name.clone() }));
     steps
 }
@@ -29,9 +52,12 @@ fn users(known: &Known<'_>) -> Vec<Step> {
     for user in &known.target.users {
         let seen = known.facts.users.get(&user.name);
         if seen.is_none() {
-            steps.push(Step::CreateUser { name: user.name.clone(), home: user.home.clone() });
+            steps.push(Step::CreateUser {
+                name: user.name.clone(),
+                home: user.home.clone(),
+            });
         }
-        let joined = |group: &&String| !seen.is_some_and(|groups| groups.contains(*group));
+        let joined = |group: &&String| !seen.is_some_and(|seen| seen.groups.contains(*group));
         steps.extend(user.groups.iter().filter(joined).map(|group| Step::JoinGroup {
             user: user.name.clone(),
             group: group.clone(),
@@ -59,10 +85,16 @@ pub(super) fn access_differs(wanted: &Access, fact: &crate::facts::PathFact) -> 
 pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     match known.facts.release.present() {
-        None => steps.push(Step::ResolveSource { source: known.spec.odoo.source.to_string() }),
-        Some(release) if !release.fetched => steps.push(Step::FetchOdoo { release: release.id.clone() }),
+        None => steps.push(Step::ResolveSource {
+            source: known.spec.odoo.source.to_string(),
+        }),
+        Some(release) if !release.fetched => steps.push(Step::FetchOdoo {
+            release: release.id.clone(),
+        }),
         Some(release) if release.python.is_none() => {
-            steps.push(Step::BuildPython { release: release.id.clone() });
+            steps.push(Step::BuildPython {
+                release: release.id.clone(),
+            });
         }
         Some(_) => {}
     }

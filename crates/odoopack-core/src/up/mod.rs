@@ -6,8 +6,8 @@ mod ground;
 mod refuse;
 mod serve;
 mod store;
-#[cfg(test)]
-mod tests;
+
+pub use serve::{definition_hash, inputs_hash};
 
 use crate::facts::Facts;
 use crate::plan::{Plan, Step};
@@ -36,22 +36,48 @@ pub(crate) struct Known<'a> {
 /// # Shape
 /// Empty when facts and target agree. With refusals there are no steps: nothing may be touched.
 pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Plan {
-    let known = Known { spec, target, facts, consent };
+    let known = Known {
+        spec,
+        target,
+        facts,
+        consent,
+    };
     let refusals = refuse::refusals(&known);
     if !refusals.is_empty() {
-        return Plan { refusals, ..Plan::default() };
+        return Plan {
+            refusals,
+            ..Plan::default()
+        };
     }
     let stages: [Stage<'_>; 6] = [
         ("packages, users, directories and secrets", ground::packages),
         ("users, directories and secrets", ground::ground),
-        ("Odoo's code, its Python environment and the database cluster", ground::code),
-        ("certificates, configuration and the database server", serve::configure),
+        (
+            "Odoo's code, its Python environment and the database cluster",
+            ground::code,
+        ),
+        (
+            "certificates, configuration and the database server",
+            serve::configure,
+        ),
         ("roles and databases", store::databases),
-        ("the gate, Odoo and nginx, and checks of each environment", serve::serve),
+        (
+            "the gate, Odoo and nginx, and checks of each environment",
+            serve::serve,
+        ),
     ];
     let mut steps = Vec::new();
     let mut then = Vec::new();
     for (name, stage) in stages {
+        if steps.is_empty() && name.starts_with("roles") {
+            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            if !refusals.is_empty() {
+                return Plan {
+                    refusals,
+                    ..Plan::default()
+                };
+            }
+        }
         if steps.is_empty() {
             steps = stage(&known);
         } else {
@@ -61,5 +87,9 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     if then.first().is_some_and(|first| first.starts_with("users")) && steps.len() > 1 {
         then.remove(0);
     }
-    Plan { steps, then, ..Plan::default() }
+    Plan {
+        steps,
+        then,
+        ..Plan::default()
+    }
 }

@@ -12,7 +12,8 @@ const ROOM: Bytes = Bytes::gib(3);
 const MEMORY: Bytes = Bytes::mib(1800);
 
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
-    let mut all = host(known);
+    let mut all = somebody_elses(known);
+    all.extend(host(known));
     all.extend(versions(known));
     all.extend(packages(known));
     all.extend(ports(known));
@@ -21,18 +22,59 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// A data directory, or users, that another pack made.
+fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let pack = &known.spec.pack;
+    if let Seen::Present(owner) = &known.facts.made_by
+        && owner != pack.name.as_str()
+    {
+        all.push(Refusal::new(
+            format!(
+                "{}/data was made by the pack `{owner}`, the file says `{}`",
+                pack.root, pack.name
+            ),
+            format!("write `name = \"{owner}\"` in [pack], or choose another root"),
+        ));
+    }
+    let elsewhere = known.target.users.iter().filter_map(|user| {
+        known
+            .facts
+            .users
+            .get(&user.name)
+            .filter(|seen| seen.home != user.home)
+            .map(|seen| (user, seen))
+    });
+    all.extend(elsewhere.map(|(user, seen)| {
+        Refusal::new(
+            format!(
+                "user {} belongs to something else: its home is {}",
+                user.name, seen.home
+            ),
+            "give this pack another name in [pack]",
+        )
+    }));
+    all
+}
+
 fn host(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let mut all = Vec::new();
     if known.facts.databases == Seen::NotYet && known.facts.release.is_absent() && host.disk_free < ROOM {
         all.push(Refusal::new(
-            format!("{} free below {}, a first installation needs {ROOM}", host.disk_free, known.spec.pack.root),
+            format!(
+                "{} free below {}, a first installation needs {ROOM}",
+                host.disk_free, known.spec.pack.root
+            ),
             "free some space, or choose another place with `--root DIR`",
         ));
     }
     if host.memory < MEMORY {
         all.push(Refusal::new(
-            format!("this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}", host.memory),
+            format!(
+                "this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}",
+                host.memory
+            ),
             "use a machine with more memory",
         ));
     }
@@ -54,10 +96,14 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     }
     if let Some(major) = on_disk.or(spec.postgres.version).filter(|major| *major < oldest) {
         all.push(Refusal::new(
-            format!("Odoo {} needs PostgreSQL {oldest} or newer, not {major}", spec.odoo.series),
+            format!(
+                "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
+                spec.odoo.series
+            ),
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
+    all.extend(python(known));
     if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
@@ -67,10 +113,29 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// Only where Python is installed at all: else its package is missing, which is said by its name.
+fn python(known: &Known<'_>) -> Option<Refusal> {
+    let series = known.spec.odoo.series;
+    let ((_, oldest), (_, newest)) = series.python();
+    let found = &known.facts.host.pythons;
+    let fits = found
+        .keys()
+        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    if fits || found.is_empty() || known.spec.odoo.python.is_some() {
+        return None;
+    }
+    Some(Refusal::new(
+        format!("Odoo {series} needs Python 3.{oldest} to 3.{newest}, and none of them is installed"),
+        "install one, or name an interpreter with [odoo] python",
+    ))
+}
+
 fn packages(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let steps = super::ground::packages(known);
-    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else { return Vec::new() };
+    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else {
+        return Vec::new();
+    };
     let line = packages.join(" ");
     if !host.debian {
         return vec![Refusal::new(
@@ -89,7 +154,10 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
 
 fn ports(known: &Known<'_>) -> Vec<Refusal> {
     let web = &known.spec.web;
-    let mut wanted = vec![(web.http_port, "[web] http_port"), (web.https_port, "[web] https_port")];
+    let mut wanted = vec![
+        (web.http_port, "[web] http_port"),
+        (web.https_port, "[web] https_port"),
+    ];
     wanted.extend(known.spec.postgres.port.map(|port| (port, "[postgres] port")));
     let mut all: Vec<Refusal> = wanted
         .iter()
@@ -102,7 +170,9 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
-    let low = wanted.iter().filter(|(port, _)| *port < 1024 && !known.facts.host.root);
+    let low = wanted
+        .iter()
+        .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
     all.extend(low.map(|(port, key)| {
         Refusal::new(
             format!("an ordinary user cannot listen on port {port}"),
@@ -116,8 +186,11 @@ fn edits(known: &Known<'_>) -> Vec<Refusal> {
     if known.consent.overwrite_edits {
         return Vec::new();
     }
-    let edited =
-        known.target.files.iter().filter(|file| super::serve::why(known, file) == Some(Why::Edited));
+    let edited = known
+        .target
+        .files
+        .iter()
+        .filter(|file| super::serve::why(known, file) == Some(Why::Edited));
     edited
         .map(|file| {
             Refusal::new(
@@ -132,12 +205,14 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();
     let mut look = |what: &str, why: Option<&String>| {
         all.extend(why.map(|why| {
-            Refusal::new(format!("could not look at {what}: {why}"), "mend that first; a plan from guesses is no plan")
+            Refusal::new(
+                format!("could not look at {what}: {why}"),
+                "mend that first; a plan from guesses is no plan",
+            )
         }));
     };
     look("the release", reason(&known.facts.release));
     look("the database cluster", reason(&known.facts.cluster));
-    look(&format!("the databases as role {ADMIN_ROLE}"), reason(&known.facts.databases));
     look("the supervisor", reason(&known.facts.supervisor));
     for (path, seen) in &known.facts.paths {
         look(path.as_str(), reason(seen));
@@ -146,6 +221,15 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
         look(service, reason(seen));
     }
     all
+}
+
+/// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
+pub(super) fn databases(known: &Known<'_>) -> Option<Refusal> {
+    let why = reason(&known.facts.databases)?;
+    Some(Refusal::new(
+        format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
+        "`odoopack logs postgres` shows what the server says",
+    ))
 }
 
 fn reason<T>(seen: &Seen<T>) -> Option<&String> {

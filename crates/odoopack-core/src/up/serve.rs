@@ -12,12 +12,19 @@ const RENEW_BEFORE: i64 = 30 * 86_400;
 pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
     let mut steps = certificates(known);
     steps.extend(known.target.files.iter().filter_map(|file| {
-        why(known, file).map(|why| Step::WriteFile { path: file.path.clone(), why })
+        why(known, file).map(|why| Step::WriteFile {
+            path: file.path.clone(),
+            why,
+        })
     }));
     if known.facts.supervisor.is_absent() {
         steps.push(Step::StartSupervisor);
     }
-    let postgres = known.target.services.iter().filter(|service| service.name == "postgres");
+    let postgres = known
+        .target
+        .services
+        .iter()
+        .filter(|service| service.name == "postgres");
     steps.extend(postgres.filter_map(|service| converge(known, service)));
     steps
 }
@@ -30,14 +37,19 @@ fn certificates(known: &Known<'_>) -> Vec<Step> {
         })
     });
     wants
-        .map(|(name, domain)| Step::IssueCertificate { environment: name.clone(), domain: domain.clone() })
+        .map(|(name, domain)| Step::IssueCertificate {
+            environment: name.clone(),
+            domain: domain.clone(),
+        })
         .collect()
 }
 
 /// Why a file must be written; `None` when it is as it should be.
 pub(super) fn why(known: &Known<'_>, file: &File) -> Option<Why> {
     let wanted = crate::hash::hex(file.content.expose().as_bytes());
-    let Some(Seen::Present(fact)) = known.facts.paths.get(&file.path) else { return Some(Why::Missing) };
+    let Some(Seen::Present(fact)) = known.facts.paths.get(&file.path) else {
+        return Some(Why::Missing);
+    };
     match &fact.kind {
         PathKind::File(seen) if *seen == wanted => {
             access_differs(&file.access, fact).then_some(Why::Permissions)
@@ -53,13 +65,21 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         .services
         .keys()
         .filter(|name| known.target.service(name).is_none())
-        .map(|name| Step::RemoveService { service: name.clone() })
+        .map(|name| Step::RemoveService {
+            service: name.clone(),
+        })
         .collect();
-    let rest = known.target.services.iter().filter(|service| service.name != "postgres");
+    let rest = known
+        .target
+        .services
+        .iter()
+        .filter(|service| service.name != "postgres");
     steps.extend(rest.filter_map(|service| converge(known, service)));
     if !steps.is_empty() {
         let environments = known.spec.environments.keys();
-        steps.extend(environments.map(|name| Step::PassProbes { environment: name.clone() }));
+        steps.extend(environments.map(|name| Step::PassProbes {
+            environment: name.clone(),
+        }));
     }
     steps
 }
@@ -75,15 +95,24 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
     }
     let definition = definition_hash(service);
     if seen.started_as.as_ref() != Some(&definition) {
-        return Some(Step::RestartService { service: name, because: "its definition changed".to_owned() });
+        return Some(Step::RestartService {
+            service: name,
+            because: "its definition changed".to_owned(),
+        });
     }
     if seen.started_with.as_ref() == Some(&inputs_hash(known.target, known.facts, service)) {
         return None;
     }
     let because = "its files changed".to_owned();
     Some(match service.reload_signal {
-        Some(_) => Step::ReloadService { service: name, because },
-        None => Step::RestartService { service: name, because },
+        Some(_) => Step::ReloadService {
+            service: name,
+            because,
+        },
+        None => Step::RestartService {
+            service: name,
+            because,
+        },
     })
 }
 

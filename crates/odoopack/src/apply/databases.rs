@@ -15,19 +15,27 @@ use crate::ui::Progress;
 
 impl Apply<'_> {
     fn admin(&self, database: &str) -> Result<Client> {
-        connect(&self.layout.postgres_socket(), database).map_err(|e| failed("could not connect to PostgreSQL", &e))
+        connect(&self.layout.postgres_socket(), database)
+            .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
     fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
-        let want = self.target.databases.iter().find(|want| want.environment == *environment);
+        let want = self
+            .target
+            .databases
+            .iter()
+            .find(|want| want.environment == *environment);
         want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
     }
 
     fn secret(&self, name: &str) -> Result<&str> {
         let value = self.facts.secrets.get(name);
-        value.map(odoopack_core::secret::SecretText::expose).ok_or_else(|| {
-            Failure::failed(format!("secret {name} has no value")).hint(format!("odoopack secret set {name}"))
-        })
+        value
+            .map(odoopack_core::secret::SecretText::expose)
+            .ok_or_else(|| {
+                Failure::failed(format!("secret {name} has no value"))
+                    .hint(format!("odoopack secret set {name}"))
+            })
     }
 
     pub(super) fn converge_role(&self, role: &str) -> Result<()> {
@@ -36,7 +44,14 @@ impl Apply<'_> {
         let password = self.secret(&target::secret_name(&want.environment, "DATABASE"))?;
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]);
-        let verb = if there.map_err(|e| failed("could not look for the role", &e))?.is_some() { "ALTER" } else { "CREATE" };
+        let verb = if there
+            .map_err(|e| failed("could not look for the role", &e))?
+            .is_some()
+        {
+            "ALTER"
+        } else {
+            "CREATE"
+        };
         // The server only ever sees the verifier, so no log of it can hold the password.
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
         let sql = format!(
@@ -44,53 +59,78 @@ impl Apply<'_> {
             identifier(role),
             literal(&verifier)
         );
-        client.batch_execute(&sql).map_err(|e| failed("could not set up the role", &e))
+        client
+            .batch_execute(&sql)
+            .map_err(|e| failed("could not set up the role", &e))
     }
 
     /// Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
     pub(super) fn create_database(&self, database: &str) -> Result<()> {
-        let want = self.target.databases.iter().find(|want| want.database == database);
-        let want = want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
+        let want = self
+            .target
+            .databases
+            .iter()
+            .find(|want| want.database == database);
+        let want =
+            want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
         let (name, owner) = (identifier(database), identifier(&want.role));
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
-        if there.map_err(|e| failed("could not look for the database", &e))?.is_none() {
+        if there
+            .map_err(|e| failed("could not look for the database", &e))?
+            .is_none()
+        {
             let create = format!(
                 "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
             );
-            client.batch_execute(&create).map_err(|e| failed("could not create the database", &e))?;
+            client
+                .batch_execute(&create)
+                .map_err(|e| failed("could not create the database", &e))?;
         }
         client
-            .batch_execute(&format!("REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"))
+            .batch_execute(&format!(
+                "REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"
+            ))
             .map_err(|e| failed("could not close the database to others", &e))?;
         let inside = format!(
             "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
              ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {owner}"
         );
-        self.admin(database)?.batch_execute(&inside).map_err(|e| failed("could not prepare the database", &e))
+        self.admin(database)?
+            .batch_execute(&inside)
+            .map_err(|e| failed("could not prepare the database", &e))
     }
 
     /// Dropped only because this program marked it before it began to fill it.
     pub(super) fn drop_unfinished(&self, environment: &Name, database: &str) -> Result<()> {
         let mark = marks::unfinished_file(&self.layout.state(), environment);
         if files::read_text(&mark)?.as_deref() != Some(database) {
-            return Err(Failure::refused(format!("`{database}` was not being filled by this program")));
+            return Err(Failure::refused(format!(
+                "`{database}` was not being filled by this program"
+            )));
         }
         let sql = format!("DROP DATABASE {} WITH (FORCE)", identifier(database));
-        self.admin("postgres")?.batch_execute(&sql).map_err(|e| failed("could not drop the database", &e))
+        self.admin("postgres")?
+            .batch_execute(&sql)
+            .map_err(|e| failed("could not drop the database", &e))
     }
 
     pub(super) fn initialize_database(&self, environment: &Name, progress: &Progress) -> Result<()> {
         let want = self.want(environment)?;
         let mark = marks::unfinished_file(&self.layout.state(), environment);
         files::replace(&mark, want.database.as_bytes(), 0o600, None)?;
-        let cmd = self.one_shot(environment)?.args(["-d", &want.database, "-i", &want.modules.join(",")]);
+        let cmd = self
+            .one_shot(environment)?
+            .args(["-d", &want.database, "-i", &want.modules.join(",")]);
         let mut complaints = Vec::new();
         let outcome = cmd.stream_stderr(&mut |line| {
             if let Some(module) = line.split("Loading module ").nth(1) {
                 progress.detail(&format!("module {module}"));
             }
-            if [" ERROR ", " CRITICAL ", "invalid module names"].iter().any(|word| line.contains(word)) {
+            if [" ERROR ", " CRITICAL ", "invalid module names"]
+                .iter()
+                .any(|word| line.contains(word))
+            {
                 complaints.push(line.to_owned());
             }
         })?;
@@ -113,16 +153,23 @@ impl Apply<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Failure::failed(format!("these modules were not installed: {}", missing.join(", ")))
-            .hint("check their names in odoopack.toml and that their directory is in [addons] own"))
+        Err(Failure::failed(format!(
+            "these modules were not installed: {}",
+            missing.join(", ")
+        ))
+        .hint("check their names in odoopack.toml and that their directory is in [addons] own"))
     }
 
     /// One act of Odoo as the environment's user, apart from its services.
     fn one_shot(&self, environment: &Name) -> Result<Cmd> {
         let release = self.release()?;
-        let python = release.python.as_ref().ok_or_else(|| Failure::failed("Odoo's Python is not built yet"))?;
+        let python = release
+            .python
+            .as_ref()
+            .ok_or_else(|| Failure::failed("Odoo's Python is not built yet"))?;
         let settings = self.spec.environments.get(environment);
-        let settings = settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
+        let settings =
+            settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
         let conf = self.layout.odoo_conf(environment, Slot::Blue);
         let mut argv = target::odoo_command(release, python, &conf).into_iter();
         let mut cmd = Cmd::new(argv.next().unwrap_or_default())
@@ -132,7 +179,7 @@ impl Apply<'_> {
             .umask(0o027)
             .directory(&self.layout.environment(environment))
             .user(self.layout.user(environment.as_str()).as_deref())
-            .patience(std::time::Duration::from_secs(3600));
+            .patience(std::time::Duration::from_hours(1));
         for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
             cmd = cmd.env(name, value);
         }
@@ -147,7 +194,10 @@ impl Apply<'_> {
         let mut client = self.admin(&want.database)?;
         let finish = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
             let mut transaction = client.transaction()?;
-            transaction.execute("UPDATE res_users SET password = $1 WHERE login = 'admin'", &[&hash])?;
+            transaction.execute(
+                "UPDATE res_users SET password = $1 WHERE login = 'admin'",
+                &[&hash],
+            )?;
             for (key, value) in self.parameters(environment) {
                 transaction.execute(
                     "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
@@ -174,13 +224,19 @@ impl Apply<'_> {
 
     pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
         let want = self.want(environment)?;
-        self.admin("postgres")?.batch_execute(&mark(want)).map_err(|e| failed("could not mark the database", &e))
+        self.admin("postgres")?
+            .batch_execute(&mark(want))
+            .map_err(|e| failed("could not mark the database", &e))
     }
 }
 
 /// The mark is a setting: not copied by TEMPLATE, not in a dump, and its owner may not reset it (tried on PostgreSQL 15 and 18).
 fn mark(want: &DatabaseWant) -> String {
-    format!("ALTER DATABASE {} SET odoopack.kind = {}", identifier(&want.database), literal(want.kind))
+    format!(
+        "ALTER DATABASE {} SET odoopack.kind = {}",
+        identifier(&want.database),
+        literal(want.kind)
+    )
 }
 
 fn failed(what: &str, error: &postgres::Error) -> Failure {

@@ -1,30 +1,38 @@
 //! Packages, users, directories, secrets, files, the empty cluster.
 use camino::Utf8Path;
 use odoopack_core::hash;
+use odoopack_core::layout::Layout;
+use odoopack_core::name::Name;
 
 use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe;
 use crate::store::{marks, secrets};
-use crate::tools::{accounts, apt, postgres};
+use crate::tools::{accounts, postgres};
 use crate::ui::Progress;
 
 impl Apply<'_> {
     pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
-        apt::install(packages, &mut |line| progress.detail(line))
+        crate::release::packages::install(self.ui, packages, progress)
     }
 
-    pub(super) fn create_user(&self, name: &str, home: &Utf8Path) -> Result<()> {
+    pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {
         accounts::create(name, home).run()
     }
 
-    pub(super) fn join_group(&self, user: &str, group: &str) -> Result<()> {
+    pub(super) fn join_group(user: &str, group: &str) -> Result<()> {
         accounts::join(user, group).run()
     }
 
     pub(super) fn make_directory(&self, path: &Utf8Path) -> Result<()> {
-        let wanted = self.target.directories.iter().find(|directory| directory.path == path);
-        let wanted = wanted.ok_or_else(|| Failure::failed(format!("nothing wants the directory `{path}`")))?;
+        let wanted = self
+            .target
+            .directories
+            .iter()
+            .find(|directory| directory.path == path);
+        let wanted =
+            wanted.ok_or_else(|| Failure::failed(format!("nothing wants the directory `{path}`")))?;
         if path == self.layout.root() {
             files::directory_all(path)?;
         }
@@ -32,9 +40,9 @@ impl Apply<'_> {
         files::directory(path, wanted.access.mode, owner)
     }
 
-    /// Copies the running program, so that services keep working while a newer one is built in its place.
-    pub(super) fn place_binary(&self, path: &Utf8Path) -> Result<()> {
-        let failed = |e| Failure::failed("could not copy this program").because::<std::io::Error>(e);
+    /// Copies the running program, so that the gate keeps running while a newer one is built in its place.
+    pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
+        let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;
         let content = std::fs::read(this).map_err(failed)?;
         files::replace(path, &content, 0o755, None)
@@ -46,7 +54,8 @@ impl Apply<'_> {
             Some(of) => {
                 let all = secrets::all(&directory)?;
                 let password = all.get(of);
-                let password = password.ok_or_else(|| Failure::failed(format!("secret {of} has no value yet")))?;
+                let password =
+                    password.ok_or_else(|| Failure::failed(format!("secret {of} has no value yet")))?;
                 crate::password::hash(password.expose())
             }
             None => crate::password::generate(),
@@ -67,7 +76,8 @@ impl Apply<'_> {
     /// `initdb` that was killed leaves files without `PG_VERSION`; such a directory never held data.
     fn clear_half_made_cluster(&self) -> Result<()> {
         let cluster = self.layout.cluster();
-        let failed = |e| Failure::failed(format!("could not look into `{cluster}`")).because::<std::io::Error>(e);
+        let failed =
+            |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
         if cluster.join("PG_VERSION").exists() || cluster.join("global/pg_control").exists() {
             return Err(Failure::refused(format!("`{cluster}` already holds a cluster")));
         }
@@ -95,7 +105,9 @@ impl Apply<'_> {
 
     /// A hand edit that is replaced stays beside the file.
     fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
-        let Some(text) = files::read_text(path)? else { return Ok(()) };
+        let Some(text) = files::read_text(path)? else {
+            return Ok(());
+        };
         let seen = hash::hex(text.as_bytes());
         if self.facts.written.get(path) == Some(&seen) {
             return Ok(());
@@ -107,3 +119,14 @@ impl Apply<'_> {
     }
 }
 
+/// Removes the users of a pack; their files must be gone or given away before.
+pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
+    let seen = observe::host::accounts()?;
+    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
+    let users = parts
+        .chain(environments.map(ToString::to_string))
+        .filter_map(|part| layout.user(&part));
+    users
+        .filter(|name| seen.user(name).is_some())
+        .try_for_each(|name| accounts::remove(&name).run())
+}

@@ -3,6 +3,8 @@ mod databases;
 mod ground;
 mod services;
 
+pub(crate) use ground::remove_users;
+
 use camino::Utf8PathBuf;
 use odoopack_core::facts::{Facts, Release};
 use odoopack_core::layout::Layout;
@@ -13,7 +15,7 @@ use odoopack_core::target::Target;
 use crate::failure::{Failure, Result};
 use crate::files::Owner;
 use crate::observe;
-use crate::release::Builder;
+use crate::release::{self, Builder};
 use crate::store::journal::Journal;
 use crate::ui::{Progress, Ui};
 
@@ -33,37 +35,40 @@ pub(crate) struct Apply<'a> {
 
 impl Apply<'_> {
     /// Applies every step in order and stops at the first that fails; the same command then plans again.
-    pub(crate) fn run(&self, plan: &Plan, journal: &mut Option<Journal>) -> Result<()> {
-        for step in &plan.steps {
-            if let Some(journal) = journal.as_mut() {
-                journal.begin(step)?;
-            }
-            let progress = self.ui.step(&step.to_string());
-            match self.step(step, &progress) {
-                Ok(()) => progress.done(),
-                Err(failure) => {
+    pub(crate) fn run(&self, plan: &Plan, journal: &mut Journal) -> Result<()> {
+        for (sentence, group) in plan.groups() {
+            let progress = self.ui.step(&sentence);
+            for step in group {
+                progress.detail(&step.to_string());
+                if let Err(failure) = self.journalled(step, &progress, journal) {
                     progress.failed();
                     return Err(failure.during(format!("could not {step}")));
                 }
             }
-            if let Some(journal) = journal.as_mut() {
-                journal.done(step)?;
-            }
+            progress.done();
         }
         Ok(())
+    }
+
+    fn journalled(&self, step: &Step, progress: &Progress, journal: &mut Journal) -> Result<()> {
+        journal.begin(step)?;
+        self.step(step, progress)?;
+        journal.done(step)
     }
 
     fn step(&self, step: &Step, progress: &Progress) -> Result<()> {
         match step {
             Step::InstallPackages { packages } => self.install_packages(packages, progress),
-            Step::CreateUser { name, home } => self.create_user(name, home),
-            Step::JoinGroup { user, group } => self.join_group(user, group),
+            Step::CreateUser { name, home } => Self::create_user(name, home),
+            Step::JoinGroup { user, group } => Self::join_group(user, group),
             Step::MakeDirectory { path } => self.make_directory(path),
-            Step::PlaceBinary { path } => self.place_binary(path),
+            Step::PlaceBinary { path } => Self::place_binary(path),
             Step::GenerateSecret { name } => self.generate_secret(name),
-            Step::ResolveSource { .. } => self.builder()?.resolve(progress).map(drop),
-            Step::FetchOdoo { .. } => self.builder()?.fetch(self.release()?, progress).map(drop),
-            Step::BuildPython { .. } => self.builder()?.build_python(self.release()?, progress).map(drop),
+            Step::ResolveSource { .. } => self.with_builder(|builder| builder.resolve(progress)),
+            Step::FetchOdoo { .. } => self.with_builder(|builder| builder.fetch(self.release()?, progress)),
+            Step::BuildPython { .. } => {
+                self.with_builder(|builder| builder.build_python(self.release()?, progress))
+            }
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
@@ -77,7 +82,10 @@ impl Apply<'_> {
             Step::RemoveService { service } => self.remove_service(service),
             Step::ConvergeRole { role } => self.converge_role(role),
             Step::CreateDatabase { database, .. } => self.create_database(database),
-            Step::DropUnfinished { database, environment } => self.drop_unfinished(environment, database),
+            Step::DropUnfinished {
+                database,
+                environment,
+            } => self.drop_unfinished(environment, database),
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
@@ -90,17 +98,33 @@ impl Apply<'_> {
         release.ok_or_else(|| Failure::failed("the release is not known yet"))
     }
 
-    fn builder(&self) -> Result<Builder<'_>> {
-        Builder::new(self.ui, self.layout, self.spec, &self.cache, &self.repo)
+    fn with_builder(&self, work: impl FnOnce(&Builder<'_>) -> Result<Release>) -> Result<()> {
+        let odoo = &self.spec.odoo;
+        let python = release::interpreter(odoo.series, odoo.python.as_deref(), self.layout.own_users())?;
+        work(&Builder {
+            ui: self.ui,
+            layout: self.layout,
+            spec: self.spec,
+            cache: &self.cache,
+            repo: &self.repo,
+            python: &python,
+        })
+        .map(drop)
     }
 
     /// Numbers of an owner and a group; without names, nothing is changed.
     fn owner(user: Option<&str>, group: Option<&str>) -> Result<Option<Owner>> {
-        let (Some(user), Some(group)) = (user, group) else { return Ok(None) };
+        let (Some(user), Some(group)) = (user, group) else {
+            return Ok(None);
+        };
         let accounts = observe::host::accounts()?;
         let unknown = |what: &str| Failure::failed(format!("there is no {what} on this machine"));
-        let (uid, _) = accounts.user(user).ok_or_else(|| unknown(&format!("user `{user}`")))?;
-        let gid = accounts.group(group).ok_or_else(|| unknown(&format!("group `{group}`")))?;
+        let (uid, _) = accounts
+            .user(user)
+            .ok_or_else(|| unknown(&format!("user `{user}`")))?;
+        let gid = accounts
+            .group(group)
+            .ok_or_else(|| unknown(&format!("group `{group}`")))?;
         Ok(Some(Owner { uid, gid }))
     }
 }

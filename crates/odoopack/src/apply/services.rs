@@ -9,12 +9,12 @@ use super::Apply;
 use crate::engines::runit::{Runit, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe;
-use crate::probe;
+use crate::probe::{self, Probe};
 use crate::store::marks::{self, Stamp};
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
-const HEALTHY: Duration = Duration::from_secs(180);
+const HEALTHY: Duration = Duration::from_mins(3);
 
 impl Apply<'_> {
     fn engine(&self) -> Runit<'_> {
@@ -26,16 +26,28 @@ impl Apply<'_> {
         service.ok_or_else(|| Failure::failed(format!("nothing describes the service `{name}`")))
     }
 
-    /// The files count as they are now: certificates may have been issued in this very stage.
-    fn stamp(&self, service: &Service) -> Result<()> {
+    /// Remembers what a service runs with; the files count as they are now, for certificates may have been issued in
+    /// this very stage.
+    fn stamp(&self, service: &Service, starts: u64) -> Result<()> {
         let accounts = observe::host::accounts()?;
         let mut facts = self.facts.clone();
         for path in &service.inputs {
-            facts.paths.insert(path.clone(), observe::paths::look(path, &accounts));
+            facts
+                .paths
+                .insert(path.clone(), observe::paths::look(path, &accounts));
         }
         let inputs = inputs_hash(self.target, &facts, service);
-        let stamp = Stamp { definition: definition_hash(service), inputs };
+        let stamp = Stamp {
+            definition: definition_hash(service),
+            inputs,
+            starts,
+        };
         marks::remember_stamp(&self.layout.state(), &service.name, &stamp)
+    }
+
+    /// Starts that were asked for do not count as restarts.
+    fn stamp_start(&self, service: &Service) -> Result<()> {
+        self.stamp(service, observe::services::starts(self.layout, &service.name)?)
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
@@ -46,14 +58,14 @@ impl Apply<'_> {
         let service = self.service(name)?;
         self.engine().start(service)?;
         self.ready(service)?;
-        self.stamp(service)
+        self.stamp_start(service)
     }
 
     pub(super) fn restart_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
         self.engine().restart(service)?;
         self.ready(service)?;
-        self.stamp(service)
+        self.stamp_start(service)
     }
 
     pub(super) fn reload_service(&self, name: &str) -> Result<()> {
@@ -62,7 +74,8 @@ impl Apply<'_> {
             self.test_nginx(service)?;
         }
         self.engine().reload(service)?;
-        self.stamp(service)
+        let before = marks::stamp(&self.layout.state(), name)?.map_or(0, |stamp| stamp.starts);
+        self.stamp(service, before)
     }
 
     pub(super) fn remove_service(&self, name: &str) -> Result<()> {
@@ -73,7 +86,11 @@ impl Apply<'_> {
     /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.
     fn test_nginx(&self, service: &Service) -> Result<()> {
         let config = self.layout.config().join("nginx/nginx.conf");
-        let program = service.argv.first().map(camino::Utf8PathBuf::from).unwrap_or_default();
+        let program = service
+            .argv
+            .first()
+            .map(camino::Utf8PathBuf::from)
+            .unwrap_or_default();
         crate::tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
     }
 
@@ -84,23 +101,32 @@ impl Apply<'_> {
         }
         let socket = self.layout.postgres_socket();
         let answers = || observe::databases::connect(&socket, "postgres").is_ok();
-        wait_until(Duration::from_secs(60), answers, || {
+        wait_until(Duration::from_mins(1), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
-            Failure::failed("PostgreSQL does not answer").because(why).hint("odoopack logs postgres")
+            Failure::failed("PostgreSQL does not answer")
+                .because(why)
+                .hint("odoopack logs postgres")
         })
     }
 
     pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
-        let site = probe::site(self.spec, self.layout, environment, &self.facts.secrets)?;
-        let seen = probe::wait_until_pass(&site, HEALTHY, &mut |text| progress.detail(text));
-        let failed: Vec<String> = seen.iter().filter(|s| s.failed()).map(ToString::to_string).collect();
+        let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
+        progress.detail("waiting for every probe to pass");
+        let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
+        let failed: Vec<String> = seen
+            .iter()
+            .filter(|s| s.failed())
+            .map(ToString::to_string)
+            .collect();
         if failed.is_empty() {
             return Ok(());
         }
-        Err(Failure::failed(format!("{environment} does not answer as it should"))
-            .because(failed.join("\n"))
-            .hint(format!("odoopack logs {environment}"))
-            .hint("odoopack status"))
+        Err(
+            Failure::failed(format!("{environment} does not answer as it should"))
+                .because(failed.join("\n"))
+                .hint(format!("odoopack logs {environment}"))
+                .hint("odoopack status"),
+        )
     }
 }

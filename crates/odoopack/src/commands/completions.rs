@@ -15,7 +15,12 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut crate::cli::Cli::command(), "odoopack", &mut script);
+    clap_complete::generate(
+        args.shell,
+        &mut crate::cli::Cli::command(),
+        "odoopack",
+        &mut script,
+    );
     ui::out(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

@@ -1,20 +1,18 @@
 //! `demo`: from an empty machine to an Odoo that one can log into, over HTTPS, on this machine only.
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Seen;
-use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::target::{address, generated_secrets};
 
 use super::{down, up};
+use crate::apply;
 use crate::context::{Context, FILE, Pack};
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::observe;
 use crate::store::secrets;
-use crate::tools::accounts;
-use crate::{files, tls};
 
 /// Bring up a complete Odoo on this machine, without a file to edit, a domain or an account.
 ///
@@ -46,7 +44,14 @@ pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
         begin(&root, &file)?;
     }
     let pack = cx.load()?;
-    let done = up::converge(cx, &pack, &up::Args { dry_run: args.dry_run, overwrite_edits: false })?;
+    let done = up::converge(
+        cx,
+        &pack,
+        &up::Args {
+            dry_run: args.dry_run,
+            overwrite_edits: false,
+        },
+    )?;
     if !args.dry_run {
         tell(cx, &pack, done)?;
     }
@@ -71,13 +76,22 @@ fn mark(root: &Utf8Path) -> Utf8PathBuf {
 }
 
 fn begin(root: &Utf8Path, file: &Utf8Path) -> Result<()> {
-    let used = root.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_some());
+    let used = root
+        .read_dir_utf8()
+        .is_ok_and(|mut entries| entries.next().is_some());
     if used && !mark(root).is_file() {
-        return Err(Failure::refused(format!("`{root}` is not empty and no demo of ours"))
-            .hint("choose another place with `odoopack demo --root DIR`"));
+        return Err(
+            Failure::refused(format!("`{root}` is not empty and no demo of ours"))
+                .hint("choose another place with `odoopack demo --root DIR`"),
+        );
     }
     files::directory_all(&root.join("repo"))?;
-    files::replace(&mark(root), b"made by `odoopack demo`; `odoopack demo --down` removes this directory\n", 0o644, None)?;
+    files::replace(
+        &mark(root),
+        b"made by `odoopack demo`; `odoopack demo --down` removes this directory\n",
+        0o644,
+        None,
+    )?;
     let text = spec_text(root, free_port(8080)?, free_port(8443)?);
     files::replace(file, text.as_bytes(), 0o644, None)
 }
@@ -143,28 +157,43 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         names.join(", "),
         cx.ui.elapsed().as_secs_f64(),
         root_option(root)?,
-        tls::authority_file(&layout.tls()),
+        layout.authority(),
     ));
     if !observe::host::host(root)?.systemd {
-        cx.ui.result("Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo` again after one.");
+        cx.ui.result(
+            "Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo` again after one.",
+        );
     }
     Ok(())
 }
 
 /// ` --root DIR` where the demo is not in its usual place.
 fn root_option(demo_root: &Utf8Path) -> Result<String> {
-    let usual = root(&Context { ui: crate::ui::Ui::new(false, false, false), root: None })?;
-    Ok(if usual == demo_root { String::new() } else { format!(" --root {demo_root}") })
+    let usual = root(&Context {
+        ui: crate::ui::Ui::new(false, false, false),
+        root: None,
+    })?;
+    Ok(if usual == demo_root {
+        String::new()
+    } else {
+        format!(" --root {demo_root}")
+    })
 }
 
 fn environment(pack: &Pack) -> Result<&Name> {
-    pack.loaded.spec.environments.keys().next().ok_or_else(|| Failure::failed("the demo has no environment"))
+    pack.loaded
+        .spec
+        .environments
+        .keys()
+        .next()
+        .ok_or_else(|| Failure::failed("the demo has no environment"))
 }
 
 fn take_down(cx: &Context, root: &Utf8Path, keep_data: bool) -> Result<()> {
     if !mark(root).is_file() {
         cx.ui.json(&serde_json::json!({ "removed": false }));
-        cx.ui.result(&format!("nothing to do: there is no demo in {root}"));
+        cx.ui
+            .result(&format!("nothing to do: there is no demo in {root}"));
         return Ok(());
     }
     if files::read_text(&root.join("repo").join(FILE))?.is_some() {
@@ -179,7 +208,8 @@ fn take_down(cx: &Context, root: &Utf8Path, keep_data: bool) -> Result<()> {
     files::remove_tree(root)?;
     progress.done();
     cx.ui.json(&serde_json::json!({ "removed": true }));
-    cx.ui.result("the demo is gone; installed packages and the download cache stay");
+    cx.ui
+        .result("the demo is gone; installed packages and the download cache stay");
     Ok(())
 }
 
@@ -189,15 +219,13 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
         down::stop_all(cx, &pack)?;
     }
     if let Seen::Present(pid) = observe::services::supervisor(&pack.layout) {
-        return Err(Failure::failed(format!("the supervisor (process {pid}) still runs")));
+        return Err(Failure::failed(format!(
+            "the supervisor (process {pid}) still runs"
+        )));
     }
-    if keep_users { Ok(()) } else { remove_users(&pack.layout, pack.loaded.spec.environments.keys()) }
-}
-
-fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
-    let seen = observe::host::accounts()?;
-    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
-    let parts: BTreeSet<String> = parts.chain(environments.map(ToString::to_string)).collect();
-    let users = parts.iter().filter_map(|part| layout.user(part));
-    users.filter(|name| seen.user(name).is_some()).try_for_each(|name| accounts::remove(&name).run())
+    if keep_users {
+        Ok(())
+    } else {
+        apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
+    }
 }

@@ -25,12 +25,17 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if args.dry_run {
-        running.keys().for_each(|name| cx.ui.result(&format!("  - stop {name}")));
+        running
+            .keys()
+            .for_each(|name| cx.ui.result(&format!("  - stop {name}")));
         return Ok(());
     }
     let stopped = stop_all(cx, &pack)?;
     cx.ui.json(&serde_json::json!({ "stopped": stopped }));
-    cx.ui.result(&format!("stopped {} services; `odoopack up` starts them again", stopped.len()));
+    cx.ui.result(&format!(
+        "stopped {} services; `odoopack up` starts them again",
+        stopped.len()
+    ));
     Ok(())
 }
 

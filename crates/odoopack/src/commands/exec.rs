@@ -1,11 +1,13 @@
 //! `exec`: any program as an environment sees the world.
-use super::shell;
 use crate::context::Context;
 use crate::failure::Result;
+use crate::session;
 
 /// Run Odoo's program with an environment's configuration, user and variables.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout")]
+#[command(
+    after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout"
+)]
 pub(crate) struct Args {
     /// Environment
     environment: String,
@@ -17,6 +19,12 @@ pub(crate) struct Args {
 /// Replaces this process by the program.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let cmd = shell::odoo(&pack, &args.environment, &args.rest[0])?;
-    Err(cmd.args(args.rest[1..].iter().cloned()).become_it())
+    let (name, environment) = super::environment(&pack, &args.environment)?;
+    Err(session::odoo(
+        &pack,
+        name,
+        environment,
+        &args.rest[0],
+        &args.rest[1..],
+    ))
 }

@@ -7,11 +7,16 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The rendered gate.json
+    #[arg(long)]
     config: Utf8PathBuf,
 }
 
 /// Runs until it is asked to stop.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    crate::gate::run(&args.config)
-        .map_err(|e| Failure::failed(format!("the gate of `{}` ended", args.config)).because(e))
+    crate::gate::run(&args.config).map_err(|e| {
+        let hint = e.hint();
+        Failure::failed(format!("the gate of `{}` ended", args.config))
+            .because(e)
+            .hint(hint)
+    })
 }

@@ -1,5 +1,4 @@
 //! `init`: the canonical layout and a commented file; or the file that matches an existing odoo.conf.
-use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::odoo::Series;
 use odoopack_core::spec::{self, Starter};
 
@@ -11,7 +10,7 @@ use crate::files;
 ///
 /// Makes `repo/odoopack.toml` below --root (default: the working directory) and overwrites nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf")]
+#[command(after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com")]
 pub(crate) struct Args {
     /// Host name of the production environment
     #[arg(long)]
@@ -22,9 +21,6 @@ pub(crate) struct Args {
     /// Series of Odoo: 17.0, 18.0, 19.0
     #[arg(long, default_value = "18.0")]
     series: Series,
-    /// Carry over what an existing odoo.conf says, and say what was dropped and why
-    #[arg(long, value_name = "FILE")]
-    from_odoo_conf: Option<Utf8PathBuf>,
 }
 
 /// Runs the command.
@@ -35,24 +31,29 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     };
     let path = root.join("repo").join(FILE);
     if files::read_text(&path)?.is_some() {
-        return Err(Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root"));
+        return Err(
+            Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
+        );
     }
-    let mut starter = starter(args);
-    let dropped = match &args.from_odoo_conf {
-        Some(conf) => carry_over(&mut starter, &read(conf)?),
-        None => Vec::new(),
-    };
+    let environment = "production"
+        .parse()
+        .map_err(|e: odoopack_core::name::BadName| Failure::failed("no such name").because(e))?;
+    let starter = Starter::new(args.name.clone(), environment, args.domain.clone(), args.series);
     let text = spec::starter(&starter);
-    let context = spec::LoadContext { directory: root.join("repo"), root: None };
+    let context = spec::LoadContext::new(root.join("repo"));
     spec::load(&text, &context).map_err(|mistakes| {
-        Failure::new(Kind::Spec, format!("no file can be made of these values\n{mistakes}"))
+        Failure::new(
+            Kind::Spec,
+            format!("no file can be made of these values\n{mistakes}"),
+        )
     })?;
     for directory in ["repo/addons", "data", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
     files::replace(&path, text.as_bytes(), 0o644, None)?;
-    cx.ui.json(&serde_json::json!({ "written": path, "dropped": dropped }));
-    cx.ui.result(&format!("wrote {path}; read it, then `odoopack plan --root {root}`"));
-    dropped.iter().for_each(|(key, why)| cx.ui.result(&format!("  dropped {key}: {why}")));
+    cx.ui.json(&serde_json::json!({ "written": path }));
+    cx.ui.result(&format!(
+        "wrote {path}; read it, then `odoopack plan --root {root}`"
+    ));
     Ok(())
 }

@@ -12,7 +12,9 @@ use crate::ui;
 
 /// Show the logs of every service, merged by time.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f")]
+#[command(
+    after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f"
+)]
 pub(crate) struct Args {
     /// Environment (`production`) or service (`postgres`); all when left out
     name: Option<String>,
@@ -41,7 +43,10 @@ const LEVELS: [&[&str]; 5] = [
 
 fn level(text: &str) -> std::result::Result<usize, String> {
     let names = ["debug", "info", "warning", "error", "critical"];
-    names.iter().position(|name| *name == text).ok_or_else(|| format!("one of {}", names.join(", ")))
+    names
+        .iter()
+        .position(|name| *name == text)
+        .ok_or_else(|| format!("one of {}", names.join(", ")))
 }
 
 /// Runs the command.
@@ -49,8 +54,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let files = files(&pack.layout.logs(), args.name.as_deref())?;
     if files.is_empty() {
-        return Err(Failure::refused(format!("no logs of `{}`", args.name.as_deref().unwrap_or("any service")))
-            .hint("odoopack status"));
+        return Err(Failure::refused(format!(
+            "no logs of `{}`",
+            args.name.as_deref().unwrap_or("any service")
+        ))
+        .hint("odoopack status"));
     }
     let since = args.since.map(|since| oldest(since.0));
     let mut ends = BTreeMap::new();
@@ -65,7 +73,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     for entry in &lines[lines.len().saturating_sub(args.lines)..] {
         ui::out(&entry.show());
     }
-    if args.follow { follow(&files, ends, args) } else { Ok(()) }
+    if args.follow {
+        follow(&files, ends, args)
+    } else {
+        Ok(())
+    }
 }
 
 /// One record: a line with a time, and the lines without one that follow it (a traceback).
@@ -78,7 +90,11 @@ struct Entry {
 
 impl Entry {
     fn show(&self) -> String {
-        self.text.lines().map(|line| format!("{:<22} {line}", self.service)).collect::<Vec<_>>().join("\n")
+        self.text
+            .lines()
+            .map(|line| format!("{:<22} {line}", self.service))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -106,6 +122,7 @@ fn entries(service: &str, text: &str) -> Vec<Entry> {
 
 /// `2026-11-23 16:00:00,123` or with a dot, or nginx's `2026/11/23 16:00:00`, in one form.
 fn time(line: &str) -> Option<String> {
+    let line = line.strip_prefix(r#"{"time":""#).unwrap_or(line);
     let head = line.get(..19)?;
     let shape = head.bytes().enumerate().all(|(at, byte)| match at {
         4 | 7 => byte == b'-' || byte == b'/',
@@ -113,13 +130,28 @@ fn time(line: &str) -> Option<String> {
         13 | 16 => byte == b':',
         _ => byte.is_ascii_digit(),
     });
-    let fraction = line.get(19..23).filter(|f| f.starts_with([',', '.'])).unwrap_or(",000");
-    shape.then(|| format!("{}{}", head.replace('/', "-").replace('T', " "), fraction.replace('.', ",")))
+    let fraction = line
+        .get(19..23)
+        .filter(|f| f.starts_with([',', '.']))
+        .unwrap_or(",000");
+    shape.then(|| {
+        format!(
+            "{}{}",
+            head.replace('/', "-").replace('T', " "),
+            fraction.replace('.', ",")
+        )
+    })
 }
 
 fn weight(line: &str) -> usize {
-    let words: Vec<&str> = line.split_whitespace().take(8).map(|word| word.trim_end_matches(':')).collect();
-    let found = (0..LEVELS.len()).rev().find(|at| words.iter().any(|word| LEVELS[*at].contains(word)));
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .take(8)
+        .map(|word| word.trim_end_matches(':'))
+        .collect();
+    let found = (0..LEVELS.len())
+        .rev()
+        .find(|at| words.iter().any(|word| LEVELS[*at].contains(word)));
     found.unwrap_or(1)
 }
 
@@ -178,7 +210,10 @@ fn appended(path: &Utf8Path, end: &mut u64) -> Result<String> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         // Half a line stays for the next time.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         *end += whole as u64;
         Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
     };

@@ -27,9 +27,11 @@ use crate::failure::{Failure, Kind, Result};
 /// The environment of that name.
 pub(crate) fn environment<'a>(pack: &'a Pack, name: &str) -> Result<(&'a Name, &'a Environment)> {
     let all = &pack.loaded.spec.environments;
-    all.iter().find(|(known, _)| known.as_str() == name).ok_or_else(|| {
-        let names: Vec<&str> = all.keys().map(Name::as_str).collect();
-        Failure::new(Kind::Usage, format!("there is no environment `{name}`"))
-            .hint(format!("one of {}", names.join(", ")))
-    })
+    all.iter()
+        .find(|(known, _)| known.as_str() == name)
+        .ok_or_else(|| {
+            let names: Vec<&str> = all.keys().map(Name::as_str).collect();
+            Failure::new(Kind::Usage, format!("there is no environment `{name}`"))
+                .hint(format!("one of {}", names.join(", ")))
+        })
 }

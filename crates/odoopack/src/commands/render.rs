@@ -9,6 +9,7 @@ use super::up;
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::observe;
 
 /// Write the rendered configuration, or compare it with what is on disk.
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = up::look(cx, &pack)?;
+    let view = observe::look(&pack)?;
     if let Some(directory) = &args.into {
         return write_into(cx, &view.target, directory);
     }
@@ -36,10 +37,24 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let whole = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     up::refuse(&whole)?;
-    let steps: Vec<Step> =
-        whole.steps.into_iter().filter(|step| matches!(step, Step::WriteFile { .. })).collect();
-    cx.ui.result(&format!("{} files to write; services read them at the next `odoopack up`", steps.len()));
-    up::apply_only(cx, &pack, &view, &Plan { steps, ..Plan::default() })
+    let steps: Vec<Step> = whole
+        .steps
+        .into_iter()
+        .filter(|step| matches!(step, Step::WriteFile { .. }))
+        .collect();
+    cx.ui.result(&format!(
+        "{} files to write; services read them at the next `odoopack up`",
+        steps.len()
+    ));
+    up::apply_only(
+        cx,
+        &pack,
+        &view,
+        &Plan {
+            steps,
+            ..Plan::default()
+        },
+    )
 }
 
 fn check(cx: &Context, target: &Target) -> Result<()> {
@@ -56,24 +71,47 @@ fn check(cx: &Context, target: &Target) -> Result<()> {
         cx.ui.result("every rendered file is as it should be");
         return Ok(());
     }
-    Err(Failure::new(Kind::Drift, format!("{} of {} rendered files differ", different.len(), target.files.len()))
-        .hint("move the change into odoopack.toml, then `odoopack up --overwrite-edits`"))
+    Err(Failure::new(
+        Kind::Drift,
+        format!(
+            "{} of {} rendered files differ",
+            different.len(),
+            target.files.len()
+        ),
+    )
+    .hint("move the change into odoopack.toml, then `odoopack up --overwrite-edits`"))
 }
 
 /// What would change; a file with secrets shows only which lines, because its text must not be printed.
 fn diff(file: &File, seen: Option<&str>) -> String {
-    let Some(seen) = seen else { return format!("{}: not there", file.path) };
+    let Some(seen) = seen else {
+        return format!("{}: not there", file.path);
+    };
     let secret = file.shown != file.content.expose();
-    let hide = |text: &str| if secret { hide_values(text) } else { text.to_owned() };
+    let hide = |text: &str| {
+        if secret {
+            hide_values(text)
+        } else {
+            text.to_owned()
+        }
+    };
     let (seen, wanted) = (hide(seen), hide(file.content.expose()));
     let diff = TextDiff::from_lines(&seen, &wanted);
     let text = diff.unified_diff().header("on disk", "as rendered").to_string();
-    if text.is_empty() { format!("{}: a secret value differs", file.path) } else { format!("{}\n{text}", file.path) }
+    if text.is_empty() {
+        format!("{}: a secret value differs", file.path)
+    } else {
+        format!("{}\n{text}", file.path)
+    }
 }
 
 fn hide_values(text: &str) -> String {
     let hide = |line: &str| match line.split_once('=') {
-        Some((key, _)) if ["passw", "secret", "key", "token"].iter().any(|w| key.to_lowercase().contains(w)) => {
+        Some((key, _))
+            if ["passw", "secret", "key", "token"]
+                .iter()
+                .any(|w| key.to_lowercase().contains(w)) =>
+        {
             format!("{key}= ***\n")
         }
         _ => format!("{line}\n"),
@@ -87,6 +125,7 @@ fn write_into(cx: &Context, target: &Target, directory: &Utf8Path) -> Result<()>
         files::directory_all(path.parent().unwrap_or(directory))?;
         files::replace(&path, file.shown.as_bytes(), 0o644, None)?;
     }
-    cx.ui.result(&format!("wrote {} files below {directory}", target.files.len()));
+    cx.ui
+        .result(&format!("wrote {} files below {directory}", target.files.len()));
     Ok(())
 }

@@ -5,8 +5,11 @@ use crate::context::Context;
 use crate::engines::runit::Runit;
 use crate::failure::{Failure, Result};
 use crate::observe;
-use crate::probe;
+use crate::probe::{self, Probe};
 use crate::store::lock;
+
+/// How long an environment may take until every probe passes.
+const HEALTHY: Duration = Duration::from_mins(3);
 
 /// Restart the Odoo services of an environment, or one service by its name.
 #[derive(Debug, clap::Args)]
@@ -19,7 +22,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = observe::look(&pack.loaded.spec, &pack.layout)?;
+    let view = observe::look(&pack)?;
     let prefix = format!("{}.", args.name);
     let services: Vec<_> = view
         .target
@@ -29,7 +32,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .filter(|service| view.facts.services.contains_key(&service.name))
         .collect();
     if services.is_empty() {
-        return Err(Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("odoopack status"));
+        return Err(
+            Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("odoopack status"),
+        );
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;
     let engine = Runit { layout: &pack.layout };
@@ -38,10 +43,27 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         engine.restart(service)?;
         progress.done();
     }
-    if let Some(name) = pack.loaded.spec.environments.keys().find(|name| name.as_str() == args.name) {
+    if let Some(name) = pack
+        .loaded
+        .spec
+        .environments
+        .keys()
+        .find(|name| name.as_str() == args.name)
+    {
         let progress = cx.ui.step(&format!("check {name}"));
-        let site = probe::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
-        probe::must_pass(&site, Duration::from_secs(180))?;
+        let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+        let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
+        let failed: Vec<String> = seen
+            .iter()
+            .filter(|s| s.failed())
+            .map(ToString::to_string)
+            .collect();
+        if !failed.is_empty() {
+            progress.failed();
+            return Err(
+                Failure::failed(format!("{name} does not answer as it should")).because(failed.join("\n"))
+            );
+        }
         progress.done();
     }
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();

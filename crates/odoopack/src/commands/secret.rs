@@ -12,7 +12,9 @@ use crate::store::{lock, secrets};
 
 /// Keep secret values that odoopack.toml names as `secret:NAME`.
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret rotate PRODUCTION_DATABASE")]
+#[command(
+    after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret rotate PRODUCTION_DATABASE"
+)]
 pub(crate) enum Args {
     /// Store a value, read from standard input or generated
     Set {
@@ -43,10 +45,16 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
     checked(name)?;
-    let value = if generate { password::generate() } else { from_stdin()? };
+    let value = if generate {
+        password::generate()
+    } else {
+        from_stdin()?
+    };
     store(pack, name, &value)?;
     cx.ui.json(&serde_json::json!({ "set": name }));
-    cx.ui.result(&format!("set {name}; `odoopack up` brings it to every place that uses it"));
+    cx.ui.result(&format!(
+        "set {name}; `odoopack up` brings it to every place that uses it"
+    ));
     Ok(())
 }
 
@@ -60,7 +68,10 @@ fn from_stdin() -> Result<String> {
     read.map_err(|e| Failure::failed("could not read the value from standard input").because(e))?;
     let value = text.strip_suffix('\n').unwrap_or(&text);
     if value.is_empty() || value.contains('\n') {
-        return Err(Failure::new(Kind::Usage, "the value must be one line that is not empty"));
+        return Err(Failure::new(
+            Kind::Usage,
+            "the value must be one line that is not empty",
+        ));
     }
     Ok(value.to_owned())
 }
@@ -68,21 +79,38 @@ fn from_stdin() -> Result<String> {
 fn list(cx: &Context, pack: &Pack) -> Result<()> {
     let stored = secrets::names(&pack.layout.secrets())?;
     let all = secrets::all(&pack.layout.secrets())?;
-    let place = |name: &String| if stored.contains(name) { "data/secrets" } else { "environment" };
-    let rows: Vec<_> = all.keys().map(|name| serde_json::json!({ "name": name, "from": place(name) })).collect();
+    let place = |name: &String| {
+        if stored.contains(name) {
+            "data/secrets"
+        } else {
+            "environment"
+        }
+    };
+    let rows: Vec<_> = all
+        .keys()
+        .map(|name| serde_json::json!({ "name": name, "from": place(name) }))
+        .collect();
     cx.ui.json(&serde_json::json!(rows));
-    all.keys().for_each(|name| cx.ui.result(&format!("{name:<32} {}", place(name))));
+    all.keys()
+        .for_each(|name| cx.ui.result(&format!("{name:<32} {}", place(name))));
     Ok(())
 }
 
 fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
-    if !secrets::names(&pack.layout.secrets())?.iter().any(|known| known == name) {
-        return Err(Failure::refused(format!("there is no stored secret {name}")).hint("odoopack secret list"));
+    if !secrets::names(&pack.layout.secrets())?
+        .iter()
+        .any(|known| known == name)
+    {
+        return Err(
+            Failure::refused(format!("there is no stored secret {name}")).hint("odoopack secret list")
+        );
     }
     let generated = |environment: &Name| generated_secrets(environment).iter().any(|known| known == name);
     if !pack.loaded.spec.environments.keys().any(generated) || name.ends_with("_HASH") {
-        return Err(Failure::refused(format!("{name} was not generated here, so it cannot be made up anew"))
-            .hint(format!("odoopack secret set {name} < FILE")));
+        return Err(Failure::refused(format!(
+            "{name} was not generated here, so it cannot be made up anew"
+        ))
+        .hint(format!("odoopack secret set {name} < FILE")));
     }
     store(pack, name, &password::generate())?;
     // The hash follows its password: without it `up` makes a new one.
@@ -90,7 +118,8 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
     cx.ui.json(&serde_json::json!({ "rotated": name }));
     cx.ui.result(&format!("rotated {name}; now run `odoopack up`"));
     if name.ends_with("_ADMIN") {
-        cx.ui.result("the password in Odoo itself stays: people may have changed it there since");
+        cx.ui
+            .result("the password in Odoo itself stays: people may have changed it there since");
     }
     Ok(())
 }
@@ -108,6 +137,8 @@ fn checked(name: &str) -> Result<()> {
     if secrets::is_name(name) {
         return Ok(());
     }
-    Err(Failure::new(Kind::Usage, format!("`{name}` is no name of a secret"))
-        .hint("use upper-case letters, digits and underscores, such as SMTP"))
+    Err(
+        Failure::new(Kind::Usage, format!("`{name}` is no name of a secret"))
+            .hint("use upper-case letters, digits and underscores, such as SMTP"),
+    )
 }

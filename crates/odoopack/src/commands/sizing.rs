@@ -13,7 +13,14 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let host = observe::host::host(pack.layout.root())?;
     let sizing = observe::size(&pack.loaded.spec, &host)?;
     cx.ui.json(&serde_json::json!(sizing));
-    sizing.explain.iter().for_each(|line| cx.ui.result(line));
-    sizing.problems.iter().for_each(|problem| cx.ui.warn(&problem.to_string()));
+    cx.ui.result("   memory conns  for");
+    sizing
+        .explain
+        .iter()
+        .for_each(|line| cx.ui.result(&line.to_string()));
+    sizing
+        .problems
+        .iter()
+        .for_each(|problem| cx.ui.warn(&problem.to_string()));
     Ok(())
 }

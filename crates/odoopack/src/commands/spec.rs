@@ -31,7 +31,12 @@ fn show(cx: &Context) -> Result<()> {
     let values = spec::show(&pack.loaded);
     cx.ui.json(&serde_json::json!(values));
     for value in values {
-        cx.ui.result(&format!("{} = {}    # {}", value.path, value.value, value.origin));
+        cx.ui.result(&format!(
+            "{} = {}    # {}",
+            value.path,
+            value.value.as_deref().unwrap_or("-"),
+            value.origin
+        ));
     }
     Ok(())
 }

@@ -15,13 +15,14 @@ pub(crate) struct Args {}
 /// Runs the command.
 pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let view = observe::look(&pack.loaded.spec, &pack.layout)?;
+    let view = observe::look(&pack)?;
     let services = services(&view);
     let mut bad = services.iter().filter(|row| !row.good).count();
     services_table(cx, &services);
     let supervised = view.facts.supervisor.present().is_some();
     if !supervised {
-        cx.ui.result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
+        cx.ui
+            .result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
         bad += 1;
     }
     let probes = probes(&pack, &view)?;
@@ -30,15 +31,25 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         seen.iter().for_each(|seen| cx.ui.result(&format!("  {seen}")));
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
-    let probes: serde_json::Map<String, serde_json::Value> =
-        probes.into_iter().map(|(name, seen)| (name, serde_json::json!(seen))).collect();
+    let probes: serde_json::Map<String, serde_json::Value> = probes
+        .into_iter()
+        .map(|(name, seen)| (name, serde_json::json!(seen)))
+        .collect();
     cx.ui.json(&serde_json::json!({
         "supervisor": supervised,
         "services": view.facts.services.iter().filter_map(|(n, s)| s.present().map(|s| (n.clone(), s))).collect::<std::collections::BTreeMap<_, _>>(),
         "probes": probes,
         "good": bad == 0,
     }));
-    if bad == 0 { Ok(()) } else { Err(Failure::new(Kind::Drift, format!("{bad} of these are not as they should be")).hint("odoopack up").hint("odoopack logs")) }
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(
+            Failure::new(Kind::Drift, format!("{bad} of these are not as they should be"))
+                .hint("odoopack up")
+                .hint("odoopack logs"),
+        )
+    }
 }
 
 struct Row {
@@ -57,33 +68,57 @@ fn services(view: &View) -> Vec<Row> {
         Row {
             name: name.to_owned(),
             state: if running { "up" } else { "DOWN" },
-            since: fact.and_then(|fact| fact.since).map_or_else(|| "-".to_owned(), ago),
+            since: fact
+                .and_then(|fact| fact.since)
+                .map_or_else(|| "-".to_owned(), ago),
             restarts: fact.map_or_else(|| "-".to_owned(), |fact: &ServiceFact| fact.restarts.to_string()),
             good: running,
         }
     };
-    let mut names: Vec<&str> = view.target.services.iter().map(|service| service.name.as_str()).collect();
-    names.extend(view.facts.services.keys().map(String::as_str).filter(|n| view.target.service(n).is_none()));
+    let mut names: Vec<&str> = view
+        .target
+        .services
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    names.extend(
+        view.facts
+            .services
+            .keys()
+            .map(String::as_str)
+            .filter(|n| view.target.service(n).is_none()),
+    );
     names.into_iter().map(row).collect()
 }
 
 fn services_table(cx: &Context, rows: &[Row]) {
-    cx.ui.result(&format!("{:<32} {:<5} {:>9} {:>9}", "service", "state", "since", "restarts"));
+    cx.ui.result(&format!(
+        "{:<32} {:<5} {:>9} {:>9}",
+        "service", "state", "since", "restarts"
+    ));
     for row in rows {
-        cx.ui.result(&format!("{:<32} {:<5} {:>9} {:>9}", row.name, row.state, row.since, row.restarts));
+        cx.ui.result(&format!(
+            "{:<32} {:<5} {:>9} {:>9}",
+            row.name, row.state, row.since, row.restarts
+        ));
     }
 }
 
 fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, Vec<probe::Seen>)>> {
-    let nginx = view.facts.services.get("nginx").and_then(Seen::present).is_some_and(|fact| fact.running);
+    let nginx = view
+        .facts
+        .services
+        .get("nginx")
+        .and_then(Seen::present)
+        .is_some_and(|fact| fact.running);
     if !nginx {
         return Ok(Vec::new());
     }
     let names = pack.loaded.spec.environments.keys();
     names
         .map(|name| {
-            let site = probe::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
-            Ok((name.to_string(), probe::run(&site, probe::QUICK)))
+            let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+            Ok((name.to_string(), probe::run(&site, &probe::Probe::QUICK)))
         })
         .collect()
 }

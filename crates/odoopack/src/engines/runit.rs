@@ -29,10 +29,29 @@ impl Runit<'_> {
         if services::supervisor(self.layout).present().is_some() {
             return Ok(());
         }
+        self.end_orphans()?;
         let log = files::append(&self.layout.logs().join("runsvdir.log"))?;
         runit::runsvdir(&self.layout.enabled()).leave_running(log)?;
         let running = || services::supervisor(self.layout).present().is_some();
-        wait_until(START, running, || Failure::failed("the supervisor `runsvdir` did not start"))
+        wait_until(START, running, || {
+            Failure::failed("the supervisor `runsvdir` did not start")
+        })
+    }
+
+    /// A `runsvdir` that was killed leaves every `runsv` running; a second one could not take them over.
+    fn end_orphans(&self) -> Result<()> {
+        for name in services::all(self.layout)?.keys() {
+            let definition = self.definition(name);
+            if services::supervised(&definition) {
+                self.sv("force-stop", 120, name)?;
+                self.sv("exit", 30, name)?;
+                let gone = || !services::supervised(&definition);
+                wait_until(START, gone, || {
+                    Failure::failed(format!("`runsv` of `{name}` does not end"))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets the service run and waits until it does.
@@ -71,20 +90,29 @@ impl Runit<'_> {
             self.sv("exit", within, name)?;
         }
         let gone = || !services::supervised(&definition);
-        wait_until(START, gone, || Failure::failed(format!("`runsv` of `{name}` does not end")))
+        wait_until(START, gone, || {
+            Failure::failed(format!("`runsv` of `{name}` does not end"))
+        })
     }
 
     /// Ends the supervisor and whatever of its processes is left.
     pub(crate) fn stop_supervisor(&self) -> Result<()> {
-        let Seen::Present(pid) = services::supervisor(self.layout) else { return Ok(()) };
+        let Seen::Present(pid) = services::supervisor(self.layout) else {
+            return Ok(());
+        };
         let ours = std::collections::BTreeSet::from([pid]);
-        let left: Vec<u32> =
-            listeners::processes().into_iter().filter(|p| listeners::descends(*p, &ours)).collect();
+        let left: Vec<u32> = listeners::processes()
+            .into_iter()
+            .filter(|p| listeners::descends(*p, &ours))
+            .collect();
         // HUP makes it end every `runsv` and then itself (`runsvdir(8)`).
         signal(pid, rustix::process::Signal::HUP);
         let gone = || services::supervisor(self.layout).is_absent();
         let waited = wait_until(START, gone, || Failure::failed("the supervisor does not end"));
-        for pid in left.into_iter().filter(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+        for pid in left
+            .into_iter()
+            .filter(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
+        {
             end_group(pid);
         }
         waited
@@ -96,14 +124,19 @@ impl Runit<'_> {
 
     fn sv(&self, verb: &str, seconds: u64, name: &str) -> Result<()> {
         let cmd: Cmd = runit::sv(verb, seconds, &self.definition(name));
-        cmd.run().map_err(|e| e.during(format!("could not {verb} `{name}`")).hint(self.look(name)))
+        cmd.run().map_err(|e| {
+            e.during(format!("could not {verb} `{name}`"))
+                .hint(Self::look(name))
+        })
     }
 
     fn wait_running(&self, name: &str) -> Result<()> {
         let running = || self.running(name);
         let failure = || {
             let tail = crate::exec::tail(&self.log(name), 15);
-            Failure::failed(format!("`{name}` does not stay up")).because(tail).hint(self.look(name))
+            Failure::failed(format!("`{name}` does not stay up"))
+                .because(tail)
+                .hint(Self::look(name))
         };
         wait_until(START, running, failure)?;
         std::thread::sleep(SETTLE);
@@ -112,7 +145,9 @@ impl Runit<'_> {
 
     fn running(&self, name: &str) -> bool {
         let seen = services::one(self.layout, name).ok();
-        seen.as_ref().and_then(Seen::present).is_some_and(|service| service.running)
+        seen.as_ref()
+            .and_then(Seen::present)
+            .is_some_and(|service| service.running)
     }
 
     fn log(&self, name: &str) -> String {
@@ -120,13 +155,17 @@ impl Runit<'_> {
         files::read_text(&path).ok().flatten().unwrap_or_default()
     }
 
-    fn look(&self, name: &str) -> String {
+    fn look(name: &str) -> String {
         format!("`odoopack logs {name}` shows its whole log")
     }
 }
 
 /// Waits for a level, looking often; the failure is made only when the time is over.
-pub(crate) fn wait_until(limit: Duration, level: impl Fn() -> bool, failure: impl Fn() -> Failure) -> Result<()> {
+pub(crate) fn wait_until(
+    limit: Duration,
+    level: impl Fn() -> bool,
+    failure: impl Fn() -> Failure,
+) -> Result<()> {
     let started = Instant::now();
     while !level() {
         if started.elapsed() > limit {

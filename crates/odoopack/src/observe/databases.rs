@@ -36,7 +36,9 @@ pub(crate) fn look(
     for want in wants {
         let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
         let logs_in = password.is_some_and(|password| logs_in(socket, &want.role, password));
-        seen.roles.entry(want.role.clone()).and_modify(|good| *good = *good && logs_in);
+        seen.roles
+            .entry(want.role.clone())
+            .and_modify(|good| *good = *good && logs_in);
     }
     Seen::Present(seen)
 }
@@ -64,7 +66,11 @@ pub(crate) fn words(error: &postgres::Error) -> String {
     })
 }
 
-fn databases(client: &mut Client, socket: &Utf8Path, wants: &[DatabaseWant]) -> Result<Databases, postgres::Error> {
+fn databases(
+    client: &mut Client,
+    socket: &Utf8Path,
+    wants: &[DatabaseWant],
+) -> Result<Databases, postgres::Error> {
     let mut seen = Databases::default();
     let roles = client.query(
         "SELECT rolname, rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
@@ -72,7 +78,11 @@ fn databases(client: &mut Client, socket: &Utf8Path, wants: &[DatabaseWant]) -> 
            FROM pg_authid",
         &[],
     )?;
-    seen.roles.extend(roles.iter().map(|row| (row.get(0), row.get::<_, Option<bool>>(1).unwrap_or(false))));
+    seen.roles.extend(
+        roles
+            .iter()
+            .map(|row| (row.get(0), row.get::<_, Option<bool>>(1).unwrap_or(false))),
+    );
     let rows = client.query(
         "SELECT d.datname, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
                 (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
@@ -84,8 +94,20 @@ fn databases(client: &mut Client, socket: &Utf8Path, wants: &[DatabaseWant]) -> 
         let name: String = row.get(0);
         let kind: Option<String> = row.get(3);
         let wanted = wants.iter().any(|want| want.database == name);
-        let filled = if wanted && kind.is_none() { filled(socket, &name)? } else { kind.is_some() };
-        seen.databases.insert(name, DatabaseFact { owner: row.get(1), open: row.get(2), kind, filled });
+        let filled = if wanted && kind.is_none() {
+            filled(socket, &name)?
+        } else {
+            kind.is_some()
+        };
+        seen.databases.insert(
+            name,
+            DatabaseFact {
+                owner: row.get(1),
+                open: row.get(2),
+                kind,
+                filled,
+            },
+        );
     }
     Ok(seen)
 }

@@ -48,11 +48,18 @@ fn memory() -> Result<Bytes> {
 /// `MemTotal:       24659432 kB` (`proc(5)`).
 fn parse_memory(text: &str) -> Option<Bytes> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| Bytes(kib << 10))
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| Bytes(kib << 10))
 }
 
 fn disk_free(root: &Utf8Path) -> Result<Bytes> {
-    let place = root.ancestors().find(|place| place.is_dir()).unwrap_or(Utf8Path::new("/"));
+    let place = root
+        .ancestors()
+        .find(|place| place.is_dir())
+        .unwrap_or(Utf8Path::new("/"));
     let seen = rustix::fs::statvfs(place.as_std_path())
         .map_err(|e| Failure::failed(format!("could not look at the disk of `{place}`")).because(e))?;
     Ok(Bytes(seen.f_bavail * seen.f_frsize))
@@ -60,7 +67,9 @@ fn disk_free(root: &Utf8Path) -> Result<Bytes> {
 
 /// Debian keeps every major apart: `/usr/lib/postgresql/15/bin`.
 fn postgres_servers() -> BTreeMap<u16, Utf8PathBuf> {
-    let Ok(entries) = Utf8Path::new("/usr/lib/postgresql").read_dir_utf8() else { return BTreeMap::new() };
+    let Ok(entries) = Utf8Path::new("/usr/lib/postgresql").read_dir_utf8() else {
+        return BTreeMap::new();
+    };
     let server = |entry: camino::Utf8DirEntry| {
         let major = entry.file_name().parse().ok()?;
         let programs = entry.path().join("bin");
@@ -85,11 +94,18 @@ fn nginx_version() -> Option<(u16, u16, u16)> {
 /// Finds each program; `postgres` and `python3-venv` are looked for where Debian puts them.
 pub(crate) fn programs(names: &[&str], host: &Host) -> BTreeMap<String, Utf8PathBuf> {
     let find = |name: &str| match name {
-        "postgres" => host.postgres.values().last().map(|programs| programs.join("postgres")),
+        "postgres" => host
+            .postgres
+            .values()
+            .last()
+            .map(|programs| programs.join("postgres")),
         "python3-venv" => venv(host),
         other => find_program(other),
     };
-    names.iter().filter_map(|name| find(name).map(|path| ((*name).to_owned(), path))).collect()
+    names
+        .iter()
+        .filter_map(|name| find(name).map(|path| ((*name).to_owned(), path)))
+        .collect()
 }
 
 /// `python3-venv` brings `ensurepip` (Debian splits it from the interpreter).
@@ -106,7 +122,10 @@ mod tests {
 
     #[test]
     fn reads_the_total_memory() {
-        assert_eq!(parse_memory("MemTotal:        2048 kB\nMemFree: 1 kB\n"), Some(Bytes::mib(2)));
+        assert_eq!(
+            parse_memory("MemTotal:        2048 kB\nMemFree: 1 kB\n"),
+            Some(Bytes::mib(2))
+        );
         assert_eq!(parse_memory("nothing"), None);
     }
 }

@@ -16,7 +16,11 @@ pub(crate) fn foreign(ours: &BTreeSet<u32>) -> BTreeMap<u16, String> {
             sockets.extend(parse(&text));
         }
     }
-    let holders = if sockets.is_empty() { BTreeMap::new() } else { holders() };
+    let holders = if sockets.is_empty() {
+        BTreeMap::new()
+    } else {
+        holders()
+    };
     let mut foreign = BTreeMap::new();
     for (inode, port) in sockets {
         match holders.get(&inode) {
@@ -47,10 +51,17 @@ fn parse(text: &str) -> BTreeMap<u64, u16> {
 fn holders() -> BTreeMap<u64, u32> {
     let mut all = BTreeMap::new();
     for pid in processes() {
-        let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for link in entries.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()) {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+            continue;
+        };
+        for link in entries
+            .flatten()
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        {
             let text = link.to_string_lossy().into_owned();
-            let inode = text.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+            let inode = text
+                .strip_prefix("socket:[")
+                .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
             all.extend(inode.map(|inode: u64| (inode, pid)));
         }
     }
@@ -59,8 +70,13 @@ fn holders() -> BTreeMap<u64, u32> {
 
 /// Every process id that can be seen.
 pub(crate) fn processes() -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// Whether `pid` or one of its ancestors is in `ours`.
@@ -83,7 +99,10 @@ pub(crate) fn parent(pid: u32) -> Option<u32> {
 
 /// Command name of a process.
 pub(crate) fn name(pid: u32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+    std::fs::read_to_string(format!("/proc/{pid}/comm"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]

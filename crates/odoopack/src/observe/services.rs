@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::layout::Layout;
+use odoopack_core::render::runit::STARTS;
 
 use crate::failure::Result;
 use crate::files;
@@ -20,14 +21,22 @@ pub(crate) fn supervisor(layout: &Layout) -> Seen<u32> {
         words.first().is_some_and(|word| word.ends_with(b"runsvdir"))
             && words.iter().any(|word| *word == enabled.as_str().as_bytes())
     };
-    listeners::processes().into_iter().find(is_ours).map_or(Seen::Absent, Seen::Present)
+    listeners::processes()
+        .into_iter()
+        .find(is_ours)
+        .map_or(Seen::Absent, Seen::Present)
 }
 
 /// Every service that is enabled, by name.
 pub(crate) fn all(layout: &Layout) -> Result<BTreeMap<String, Seen<ServiceFact>>> {
-    let Ok(entries) = layout.enabled().read_dir_utf8() else { return Ok(BTreeMap::new()) };
+    let Ok(entries) = layout.enabled().read_dir_utf8() else {
+        return Ok(BTreeMap::new());
+    };
     let names = entries.flatten().map(|entry| entry.file_name().to_owned());
-    names.filter(|name| !name.starts_with('.')).map(|name| one(layout, &name).map(|seen| (name, seen))).collect()
+    names
+        .filter(|name| !name.starts_with('.'))
+        .map(|name| one(layout, &name).map(|seen| (name, seen)))
+        .collect()
 }
 
 /// One service.
@@ -42,7 +51,7 @@ pub(crate) fn one(layout: &Layout, name: &str) -> Result<Seen<ServiceFact>> {
         running: alive && status.is_some_and(|s| s.wanted && s.running && s.pid.is_some()),
         pid: status.and_then(|s| s.pid).filter(|_| alive),
         since: status.map(|s| now.saturating_sub(s.since)),
-        restarts: restarts(layout, name)?,
+        restarts: starts(layout, name)?.saturating_sub(stamp.as_ref().map_or(0, |s| s.starts)),
         started_with: stamp.as_ref().map(|s| s.inputs.clone()),
         started_as: stamp.map(|s| s.definition),
     }))
@@ -53,12 +62,16 @@ pub(crate) fn supervised(definition: &Utf8Path) -> bool {
     use std::os::unix::fs::OpenOptionsExt;
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     let flags = i32::try_from(flags).unwrap_or_default();
-    std::fs::OpenOptions::new().write(true).custom_flags(flags).open(runit::ok_file(definition)).is_ok()
+    std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(runit::ok_file(definition))
+        .is_ok()
 }
 
-/// How often it ended without being asked to: lines of the file that its `finish` appends to.
-fn restarts(layout: &Layout, name: &str) -> Result<u64> {
-    let path = layout.logs().join(name).join("exits");
+/// How often it was started, ever.
+pub(crate) fn starts(layout: &Layout, name: &str) -> Result<u64> {
+    let path = layout.runit().join(name).join(STARTS);
     let text = files::read_text(&path)?.unwrap_or_default();
-    Ok(text.lines().filter(|line| !line.trim().is_empty()).count() as u64)
+    Ok(text.lines().count() as u64)
 }

@@ -25,8 +25,6 @@ use odoopack_core::secret::SecretText;
 use client::{Client, Judged, Step};
 pub(crate) use seen::{Seen, Verdict};
 
-use crate::failure::{Failure, Result};
-
 /// One site and how to reach it.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
@@ -110,18 +108,6 @@ pub(crate) enum Probe {
     Report,
 }
 
-/// What can be asked every few minutes: nobody signs in, nothing is printed.
-pub(crate) const QUICK: &[Probe] = &[
-    Probe::Certificate,
-    Probe::Redirect,
-    Probe::Health,
-    Probe::Login,
-    Probe::Static,
-    Probe::Websocket,
-    Probe::Manager,
-    Probe::Headers,
-];
-
 impl Probe {
     /// Every probe, cheapest and most basic first.
     pub(crate) const ALL: [Self; 10] = [
@@ -135,6 +121,17 @@ impl Probe {
         Self::Headers,
         Self::SignIn,
         Self::Report,
+    ];
+
+    /// What `up` waits for and `status` shows: quick, and without signing in.
+    pub(crate) const QUICK: [Self; 7] = [
+        Self::Certificate,
+        Self::Redirect,
+        Self::Health,
+        Self::Login,
+        Self::Static,
+        Self::Websocket,
+        Self::Manager,
     ];
 
     /// The name that people and machines read.
@@ -197,25 +194,6 @@ pub(crate) fn wait_until_pass(site: &Site, which: &[Probe], limit: Duration) -> 
         std::thread::sleep(pause.min(left));
         pause = (pause * 3 / 2).min(Duration::from_secs(2));
     }
-}
-
-/// Waits until every [`QUICK`] probe passes.
-///
-/// # Errors
-/// When one still fails after `limit`.
-pub(crate) fn must_pass(site: &Site, limit: Duration) -> Result<()> {
-    let failed: Vec<String> = wait_until_pass(site, QUICK, limit)
-        .iter()
-        .filter(|seen| seen.failed())
-        .map(Seen::line)
-        .collect();
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let message = format!("`{}` does not answer as it should", site.domain);
-    Err(Failure::failed(message)
-        .because(failed.join("\n"))
-        .hint("odoopack status"))
 }
 
 /// Whether nothing failed.

@@ -41,32 +41,33 @@ impl Seen {
     pub(crate) fn failed(&self) -> bool {
         self.verdict == Verdict::Fail
     }
-
-    /// The probe and its detail, as part of an error.
-    pub(crate) fn line(&self) -> String {
-        format!("{}: {} ({})", self.probe, self.detail, self.url)
-    }
 }
 
-/// One row of a table; what failed or was skipped says why on a second line.
+/// One row of a table, and below it what was found.
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.verdict {
-            Verdict::Pass => "pass",
+            Verdict::Pass => "ok",
             Verdict::Fail => "FAIL",
-            Verdict::Skipped => "skip",
+            Verdict::Skipped => "-",
         };
         let code = self.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
-        let Self { probe, url, took, .. } = self;
+        let Self {
+            probe,
+            url,
+            took,
+            detail,
+            ..
+        } = self;
         write!(
             f,
-            "{verdict} {probe:<11} {code:>3} {:>6} ms  {url}",
+            "{probe:<11} {verdict:<4} {code:>3} {:>6} ms  {url}",
             took.as_millis()
         )?;
-        if self.verdict == Verdict::Pass {
+        if detail.is_empty() {
             Ok(())
         } else {
-            write!(f, "\n       {}", self.detail)
+            write!(f, "\n  {:<11} {detail}", "")
         }
     }
 }
@@ -87,15 +88,13 @@ mod tests {
             verdict: Verdict::Pass,
             detail: "well".to_owned(),
         };
+        let row = "200     23 ms  https://erp.test/web/health";
         assert_eq!(
             seen.to_string(),
-            "pass health      200     23 ms  https://erp.test/web/health"
+            format!("health      ok   {row}\n              well")
         );
-        (seen.verdict, seen.code) = (Verdict::Fail, None);
-        assert_eq!(
-            seen.to_string(),
-            "FAIL health        -     23 ms  https://erp.test/web/health\n       well"
-        );
+        (seen.verdict, seen.detail) = (Verdict::Fail, String::new());
+        assert_eq!(seen.to_string(), format!("health      FAIL {row}"));
         assert_eq!(serde_json::json!(seen)["took_ms"], 23);
     }
 }

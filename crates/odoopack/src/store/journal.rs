@@ -24,8 +24,12 @@ impl Journal {
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3f");
         let path = directory.join(format!("{stamp}-{command}.jsonl"));
         prune(&directory)?;
-        let mut journal = Self { file: files::append(&path)?, path };
-        journal.write(&serde_json::json!({ "event": "start", "command": command, "pid": std::process::id() }))?;
+        let mut journal = Self {
+            file: files::append(&path)?,
+            path,
+        };
+        journal
+            .write(&serde_json::json!({ "event": "start", "command": command, "pid": std::process::id() }))?;
         Ok(journal)
     }
 
@@ -62,11 +66,16 @@ fn with_time(event: &serde_json::Value) -> serde_json::Value {
 }
 
 fn prune(directory: &Utf8Path) -> Result<()> {
-    let Ok(entries) = directory.read_dir_utf8() else { return Ok(()) };
-    let mut paths: Vec<Utf8PathBuf> = entries.flatten().map(|entry| entry.into_path()).collect();
+    let Ok(entries) = directory.read_dir_utf8() else {
+        return Ok(());
+    };
+    let mut paths: Vec<Utf8PathBuf> = entries.flatten().map(camino::Utf8DirEntry::into_path).collect();
     paths.sort();
     let surplus = paths.len().saturating_sub(KEEP - 1);
-    paths.iter().take(surplus).try_for_each(|path| files::remove(path))
+    paths
+        .iter()
+        .take(surplus)
+        .try_for_each(|path| files::remove(path))
 }
 
 #[cfg(test)]
@@ -79,14 +88,23 @@ mod tests {
         let state = Utf8Path::from_path(keep.path()).unwrap();
         files::directory_all(&state.join("operations")).unwrap();
         for n in 0..KEEP + 3 {
-            files::replace(&state.join(format!("operations/2020{n:04}-up.jsonl")), b"{}\n", 0o640, None).unwrap();
+            files::replace(
+                &state.join(format!("operations/2020{n:04}-up.jsonl")),
+                b"{}\n",
+                0o640,
+                None,
+            )
+            .unwrap();
         }
         let mut journal = Journal::start(state, "up").unwrap();
         journal.begin(&Step::StartSupervisor).unwrap();
         journal.end("done").unwrap();
         let text = files::read_text(&journal.path).unwrap().unwrap();
         assert_eq!(text.lines().count(), 3);
-        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert!(
+            text.lines()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+        );
         assert_eq!(state.join("operations").read_dir_utf8().unwrap().count(), KEEP);
     }
 }

@@ -26,7 +26,11 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
             return Err(Failure::failed(format!("could not lock `{path}`")).because(e));
         }
     }
-    let line = format!("{why}, process {}, since {}\n", std::process::id(), jiff::Timestamp::now());
+    let line = format!(
+        "{why}, process {}, since {}\n",
+        std::process::id(),
+        jiff::Timestamp::now()
+    );
     file.set_len(0)
         .and_then(|()| file.write_all(line.as_bytes()))
         .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
@@ -35,8 +39,11 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
 
 fn held(path: &Utf8Path) -> Failure {
     let holder = files::read_text(path).ok().flatten().unwrap_or_default();
-    Failure::new(Kind::Locked, format!("somebody else is at work here: {}", holder.trim()))
-        .hint("wait until it has ended; a lock of a process that died frees itself")
+    Failure::new(
+        Kind::Locked,
+        format!("somebody else is at work here: {}", holder.trim()),
+    )
+    .hint("wait until it has ended; a lock of a process that died frees itself")
 }
 
 #[cfg(test)]
@@ -49,7 +56,10 @@ mod tests {
         let state = Utf8Path::from_path(keep.path()).unwrap();
         let first = take(state, "up").unwrap();
         let failure = take(state, "down").unwrap_err();
-        assert!(failure.kind == Kind::Locked && failure.to_string().contains("up, process"), "{failure}");
+        assert!(
+            failure.kind == Kind::Locked && failure.to_string().contains("up, process"),
+            "{failure}"
+        );
         drop(first);
         take(state, "down").unwrap();
     }

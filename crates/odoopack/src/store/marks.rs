@@ -15,6 +15,8 @@ pub(crate) struct Stamp {
     pub(crate) definition: String,
     /// Hash of the files it read.
     pub(crate) inputs: String,
+    /// How often it had been started by then.
+    pub(crate) starts: u64,
 }
 
 /// Hash of each rendered file as last written.
@@ -39,7 +41,24 @@ pub(crate) fn remember_ports(state: &Utf8Path, given: &BTreeMap<Name, u16>) -> R
     let mut all = ports(state)?;
     let before = all.clone();
     all.extend(given.clone());
-    if all == before { Ok(()) } else { write(&state.join("ports.json"), &all) }
+    if all == before {
+        Ok(())
+    } else {
+        write(&state.join("ports.json"), &all)
+    }
+}
+
+/// Name of the pack that made this data directory.
+pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
+    Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
+}
+
+/// Says who made this data directory.
+pub(crate) fn remember_made_by(state: &Utf8Path, pack: &Name) -> Result<()> {
+    if made_by(state)?.is_some() {
+        return Ok(());
+    }
+    files::replace(&state.join("pack"), format!("{pack}\n").as_bytes(), 0o644, None)
 }
 
 /// What a service was last started with.
@@ -67,7 +86,9 @@ fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {
 }
 
 fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<Option<T>> {
-    let Some(text) = files::read_text(path)? else { return Ok(None) };
+    let Some(text) = files::read_text(path)? else {
+        return Ok(None);
+    };
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|e| Failure::failed(format!("`{path}` is not what this program wrote")).because(e))

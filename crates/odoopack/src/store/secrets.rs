@@ -44,7 +44,9 @@ pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
 /// Whether `name` can be the name of a secret: `[A-Z][A-Z0-9_]*`.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
@@ -53,8 +55,10 @@ fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
         .map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
     let owner = rustix::process::geteuid().as_raw();
     if !metadata.is_file() || metadata.mode() & 0o077 != 0 || metadata.uid() != owner {
-        return Err(Failure::refused(format!("`{path}` must be a file of mode 0600 that belongs to us"))
-            .hint(format!("chown {owner} {path} && chmod 0600 {path}")));
+        return Err(
+            Failure::refused(format!("`{path}` must be a file of mode 0600 that belongs to us"))
+                .hint(format!("chown {owner} {path} && chmod 0600 {path}")),
+        );
     }
     let text = files::read_text(&path)?.unwrap_or_default();
     Ok(SecretText::new(text.strip_suffix('\n').unwrap_or(&text)))
@@ -62,7 +66,12 @@ fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
 
 /// Stores a value.
 pub(crate) fn set(directory: &Utf8Path, name: &str, value: &str) -> Result<()> {
-    files::replace(&path(directory, name), format!("{value}\n").as_bytes(), 0o600, None)
+    files::replace(
+        &path(directory, name),
+        format!("{value}\n").as_bytes(),
+        0o600,
+        None,
+    )
 }
 
 /// The file of one value.

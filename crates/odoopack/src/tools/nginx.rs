@@ -27,7 +27,10 @@ mod tests {
     #[test]
     fn reads_what_nginx_says_of_itself() {
         assert_eq!(parse_version("nginx version: nginx/1.22.1\n"), Some((1, 22, 1)));
-        assert_eq!(parse_version("nginx version: nginx/1.18.0 (Ubuntu)\n"), Some((1, 18, 0)));
+        assert_eq!(
+            parse_version("nginx version: nginx/1.18.0 (Ubuntu)\n"),
+            Some((1, 18, 0))
+        );
         assert_eq!(parse_version("something else"), None);
     }
 }

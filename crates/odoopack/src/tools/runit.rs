@@ -38,12 +38,17 @@ pub(crate) fn parse_status(bytes: &[u8]) -> Option<Status> {
 /// Commands a service and waits up to `seconds` for the result.
 pub(crate) fn sv(verb: &str, seconds: u64, service: &Utf8Path) -> Cmd {
     let patience = std::time::Duration::from_secs(seconds + 30);
-    Cmd::new("sv").args(["-w", &seconds.to_string(), verb, service.as_str()]).patience(patience)
+    Cmd::new("sv")
+        .args(["-w", &seconds.to_string(), verb, service.as_str()])
+        .patience(patience)
 }
 
 /// The supervisor of all services in `directory`; a process group of its own for each (`runsvdir(8)`, `-P`).
 pub(crate) fn runsvdir(directory: &Utf8Path) -> Cmd {
-    Cmd::new("runsvdir").args(["-P", directory.as_str()]).bare().directory(Utf8Path::new("/"))
+    Cmd::new("runsvdir")
+        .args(["-P", directory.as_str()])
+        .bare()
+        .directory(Utf8Path::new("/"))
 }
 
 /// Where a service's state lies.
@@ -67,7 +72,12 @@ mod tests {
         bytes[12..16].copy_from_slice(&4711_u32.to_le_bytes());
         bytes[17] = b'u';
         bytes[19] = 1;
-        let status = Status { since: 1_795_000_000, pid: Some(4711), wanted: true, running: true };
+        let status = Status {
+            since: 1_795_000_000,
+            pid: Some(4711),
+            wanted: true,
+            running: true,
+        };
         assert_eq!(parse_status(&bytes), Some(status));
         assert_eq!(parse_status(b"short"), None);
     }

@@ -72,8 +72,12 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
     });
     if let Some(port) = site.inner_port {
         t.block("server", |t| {
-            t.note("For wkhtmltopdf: it cannot check the certificate, and attachments are sent by nginx only.");
+            t.note(
+                "For wkhtmltopdf: it cannot check the certificate, and attachments are sent by nginx only.",
+            );
             t.line(format_args!("listen 127.0.0.1:{port}"));
+            t.note("The only server of this port, so it answers to every Host; the name is for the log.");
+            t.line(format_args!("server_name {}", site.domain));
             headers(t, site);
             error_pages(t);
             locations(t, site);

@@ -1,0 +1,141 @@
+//! The virtual environment: exactly the lock, shared by every release with the same one, usable by every user.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Release;
+use odoopack_core::spec::Spec;
+
+use super::requirements::Requirements;
+use super::{Builder, index, interpreter, lock, walk};
+use crate::exec::Cmd;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::python::Interpreter;
+use crate::tools::uv::Uv;
+use crate::ui::Progress;
+
+/// Written into an environment when everything else is there.
+const MARKER: &str = ".odoopack-environment";
+/// The lock that an environment holds.
+const LOCK: &str = "requirements.lock";
+
+/// An environment that is there.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) directory: Utf8PathBuf,
+    /// [`fingerprint`] of what it was made from.
+    pub(super) inputs: String,
+}
+
+/// A hash of everything in the file and in files that decides what the environment holds.
+pub(super) fn fingerprint(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path) -> Result<String> {
+    let asked = spec.odoo.python.as_deref().unwrap_or("newest");
+    let requirements = Requirements::read(spec, repo, tree)?.hash();
+    Ok(super::sha256(format!("{requirements} {asked}").as_bytes()))
+}
+
+/// Whether an environment was finished and its interpreter is still there.
+pub(super) fn is_whole(directory: &Utf8Path) -> bool {
+    directory.join(MARKER).is_file() && directory.join("bin/python").is_file()
+}
+
+/// Makes the environment of a release, or finds that it is there.
+pub(super) fn build(builder: &Builder<'_>, release: &Release, progress: &Progress) -> Result<Built> {
+    let tree = builder.tree(release);
+    let inputs = fingerprint(builder.spec, builder.repo, &tree)?;
+    let requirements = Requirements::read(builder.spec, builder.repo, &tree)?;
+    let interpreter = interpreter::probe(builder.python)?;
+    let lock = lock_of(builder, &requirements, &interpreter, progress)?;
+    let key = format!("{lock}\0{} {}", interpreter.platform, interpreter.program);
+    let directory = builder
+        .layout
+        .pythons()
+        .join(&super::sha256(key.as_bytes())[..16]);
+    if !is_whole(&directory) {
+        let uv = index::uv(builder.cache, builder.python, progress)?;
+        fill(builder, &uv, &interpreter, &directory, &lock, progress)?;
+        prove(&directory, release)?;
+        files::sync_file_system(&directory)?;
+        files::replace(&directory.join(MARKER), b"complete\n", 0o644, None)?;
+    }
+    Ok(Built { directory, inputs })
+}
+
+fn lock_of(
+    builder: &Builder<'_>,
+    requirements: &Requirements,
+    interpreter: &Interpreter,
+    progress: &Progress,
+) -> Result<String> {
+    let place = lock::place(builder.cache, requirements, interpreter);
+    if let Some(lock) = lock::known(&place)? {
+        return Ok(lock);
+    }
+    let uv = index::uv(builder.cache, builder.python, progress)?;
+    progress.detail("finding Python packages that fit together");
+    lock::resolve(&uv, &place, requirements, interpreter)
+}
+
+/// Fills an environment from the cache alone when that is possible, else with the network.
+fn fill(
+    builder: &Builder<'_>,
+    uv: &Uv,
+    interpreter: &Interpreter,
+    directory: &Utf8Path,
+    lock: &str,
+    progress: &Progress,
+) -> Result<()> {
+    for parent in [builder.layout.releases(), builder.layout.pythons()] {
+        files::directory_all(&parent)?;
+        files::directory(&parent, 0o755, None)?;
+    }
+    uv.venv(&interpreter.program, directory).run()?;
+    let file = directory.join(LOCK);
+    files::replace(&file, lock.as_bytes(), 0o644, None)?;
+    progress.detail("installing Python packages");
+    if uv.sync(directory, &file, true).run().is_err() {
+        progress.detail("downloading Python packages");
+        uv.sync(directory, &file, false).run().map_err(|failure| {
+            failure
+                .during("could not install the Python packages")
+                .hint("check the network, then run again")
+        })?;
+    }
+    check_links(builder, directory)
+}
+
+/// An environment that leads into somebody's cache or home works for that somebody only.
+fn check_links(builder: &Builder<'_>, directory: &Utf8Path) -> Result<()> {
+    for (link, target) in walk::links(directory)? {
+        let place = walk::normalised(&link.parent().unwrap_or(directory).join(&target));
+        let ours = place.starts_with(directory);
+        let fine = ours || (interpreter::is_for_everybody(&place) || !builder.layout.own_users());
+        if !fine || place.starts_with(builder.cache) {
+            return Err(Failure::refused(format!(
+                "`{link}` leads to `{place}`, which other users cannot use"
+            ))
+            .hint("name another interpreter with `python = \"/usr/bin/python3\"` in [odoo]"));
+        }
+    }
+    Ok(())
+}
+
+/// Lets Odoo say its version: proof that its imports are there.
+fn prove(directory: &Utf8Path, release: &Release) -> Result<()> {
+    version(directory, release).read().map(|_| ()).map_err(|failure| {
+        failure
+            .during("Odoo does not start in its new Python environment")
+            .hint("give the package named above another version in a requirement file of the pack")
+    })
+}
+
+/// Asks Odoo for its version in an environment.
+pub(super) fn version(directory: &Utf8Path, release: &Release) -> Cmd {
+    let cmd = Cmd::new(directory.join("bin/python").as_str())
+        .bare()
+        .args([release.entry.as_str(), "--version"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("HOME", "/nonexistent");
+    match &release.python_path {
+        Some(path) => cmd.env("PYTHONPATH", path.as_str()),
+        None => cmd,
+    }
+}

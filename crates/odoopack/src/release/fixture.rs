@@ -1,0 +1,136 @@
+//! What the tests of releases share: a pack in a scratch directory and a tiny Odoo.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::layout::Layout;
+use odoopack_core::spec::{
+    Addons, Capacity, Engine, HostPort, Mail, Odoo, Pack, Postgres, Series, Source, Spec, Web,
+};
+use odoopack_core::units::Bytes;
+
+use super::Builder;
+use crate::files;
+use crate::ui::Ui;
+
+/// A pack of its own with everything that a [`Builder`] borrows.
+pub(super) struct Scratch {
+    _keep: tempfile::TempDir,
+    pub(super) root: Utf8PathBuf,
+    pub(super) cache: Utf8PathBuf,
+    pub(super) ui: Ui,
+    pub(super) layout: Layout,
+    pub(super) spec: Spec,
+    pub(super) python: Utf8PathBuf,
+}
+
+impl Scratch {
+    /// A pack with this source and a cache of its own, readable for every user.
+    pub(super) fn new(series: Series, source: Source) -> Self {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        files::directory(&root, 0o755, None).unwrap();
+        let layout = Layout::new(&root, &"demo".parse().unwrap(), false);
+        let python = super::interpreter(series, None, false).unwrap();
+        let cache = root.join("cache");
+        let spec = spec(series, source, &root);
+        Self {
+            _keep: keep,
+            root,
+            cache,
+            ui: Ui::new(false, true, false),
+            layout,
+            spec,
+            python,
+        }
+    }
+
+    /// The builder of this pack.
+    pub(super) fn builder(&self) -> Builder<'_> {
+        Builder {
+            ui: &self.ui,
+            layout: &self.layout,
+            spec: &self.spec,
+            cache: &self.cache,
+            repo: &self.root,
+            python: &self.python,
+        }
+    }
+
+    /// Writes a text below the root.
+    pub(super) fn write(&self, name: &str, text: &str) -> Utf8PathBuf {
+        let path = self.root.join(name);
+        files::directory_all(path.parent().unwrap()).unwrap();
+        files::replace(&path, text.as_bytes(), 0o644, None).unwrap();
+        path
+    }
+}
+
+/// Writes something that looks like a checkout of Odoo and can say its version.
+pub(super) fn tiny_odoo(directory: &Utf8Path, series: &str) {
+    let version = format!(
+        "version_info = ({}, 0, FINAL, 0, '')\n",
+        series.replace('.', ", ")
+    );
+    let files = [
+        (
+            "odoo-bin",
+            "#!/usr/bin/env python3\nimport odoo.release\nprint('Odoo Server')\n",
+        ),
+        ("odoo/__init__.py", ""),
+        ("odoo/release.py", &format!("FINAL = 'final'\n{version}")),
+        ("odoo/addons/base/__manifest__.py", "{'name': 'Base'}\n"),
+        ("addons/web/__manifest__.py", "{'name': 'Web'}\n"),
+        ("requirements.txt", "six==1.17.0\n"),
+    ];
+    for (name, text) in files {
+        let path = directory.join(name);
+        files::directory_all(path.parent().unwrap()).unwrap();
+        files::replace(&path, text.as_bytes(), 0o644, None).unwrap();
+    }
+}
+
+fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
+    Spec {
+        pack: Pack {
+            name: "demo".parse().unwrap(),
+            root: root.to_owned(),
+            engine: Engine::Native,
+        },
+        odoo: Odoo {
+            series,
+            source,
+            python: None,
+            options: [].into(),
+        },
+        addons: Addons {
+            own: Vec::new(),
+            oca: None,
+            requirements: Vec::new(),
+        },
+        mail: Mail {
+            relay: None,
+            catcher: HostPort {
+                host: "127.0.0.1".to_owned(),
+                port: 1025,
+            },
+            from: None,
+        },
+        postgres: Postgres {
+            version: None,
+            port: None,
+            options: [].into(),
+        },
+        web: Web {
+            listen: Vec::new(),
+            http_port: 80,
+            https_port: 443,
+            body_limit: Bytes(1),
+            login_rate: 30,
+        },
+        capacity: Capacity {
+            cores: None,
+            memory: None,
+            reserve_environments: 2,
+        },
+        editions: [].into(),
+        environments: [].into(),
+    }
+}

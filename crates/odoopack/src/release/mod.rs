@@ -1,0 +1,179 @@
+//! From `[odoo] source` to code that runs: decide what exactly, fetch it, build its Python environment.
+//!
+//! Three steps, each repeatable and each finishing what an interrupted run left.
+mod assets;
+mod deb;
+mod debian;
+mod download;
+mod environment;
+mod git;
+mod index;
+mod interpreter;
+mod lock;
+pub(crate) mod packages;
+mod path;
+mod record;
+mod requirements;
+mod tree;
+mod walk;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Release;
+use odoopack_core::layout::Layout;
+use odoopack_core::spec::{Series, Source, Spec};
+use sha2::Digest;
+
+use crate::failure::Result;
+use crate::ui::{Progress, Ui};
+pub(crate) use interpreter::choose as interpreter;
+use record::Record;
+pub(crate) use record::observe;
+
+/// What the three steps need to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Builder<'a> {
+    /// For warnings.
+    pub(crate) ui: &'a Ui,
+    /// Where things go.
+    pub(crate) layout: &'a Layout,
+    /// What is wanted.
+    pub(crate) spec: &'a Spec,
+    /// The user's cache directory; [`cache`] finds it.
+    pub(crate) cache: &'a Utf8Path,
+    /// Directory of `odoopack.toml`: relative paths start there.
+    pub(crate) repo: &'a Utf8Path,
+    /// The host's interpreter, from [`interpreter`].
+    pub(crate) python: &'a Utf8Path,
+}
+
+impl Builder<'_> {
+    /// Decides exactly which code it will be: version and hash, or commit.
+    ///
+    /// # Effects
+    /// Writes `release.json`; a decision that was made for the same source is kept, without any network.
+    pub(crate) fn resolve(&self, progress: &Progress) -> Result<Release> {
+        if let Some(record) =
+            record::read(self.layout)?.filter(|record| record.release.wanted == wanted(self.spec))
+        {
+            return record::as_it_is(self, record).map(|record| record.release);
+        }
+        let record = match &self.spec.odoo.source {
+            Source::Debian { suite } => debian::resolve(self, suite, progress),
+            Source::Deb { location, sha256 } => deb::resolve(self, location, sha256.as_deref()),
+            Source::Git { url, commit } => git::resolve(self, url, commit.as_deref()),
+            Source::Path { directory } => path::resolve(self, directory),
+        }?;
+        record::write(self.layout, &record)?;
+        record::as_it_is(self, record).map(|record| record.release)
+    }
+
+    /// Gets the code: a whole tree under `releases/<id>`, or none.
+    ///
+    /// # Effects
+    /// Built in a neighbour and renamed at the end; what is downloaded stays in the cache.
+    pub(crate) fn fetch(&self, release: &Release, progress: &Progress) -> Result<Release> {
+        let record = record::of(self.layout, release)?;
+        let mut record = record::as_it_is(self, record)?;
+        if !record.release.fetched {
+            match &self.spec.odoo.source {
+                Source::Debian { suite } => debian::fetch(self, suite, &record, progress),
+                Source::Deb { location, .. } => deb::fetch(self, location, &record, progress),
+                Source::Git { url, .. } => git::fetch(self, url, &record, progress),
+                Source::Path { directory } => path::fetch(self, directory, &record),
+            }?;
+            record.release.fetched = true;
+            self.describe(&mut record)?;
+            record::write(self.layout, &record)?;
+        }
+        Ok(record.release)
+    }
+
+    /// Builds the Python environment, or takes one that another release has built from the same lock.
+    pub(crate) fn build_python(&self, release: &Release, progress: &Progress) -> Result<Release> {
+        let mut record = record::of(self.layout, release)?;
+        let built = environment::build(self, &record.release, progress)?;
+        record.release.python = Some(built.directory);
+        record.inputs = Some(built.inputs);
+        record::write(self.layout, &record)?;
+        Ok(record.release)
+    }
+
+    /// Looks where things are in the fetched tree.
+    fn describe(&self, record: &mut Record) -> Result<()> {
+        let found = tree::describe(&self.tree(&record.release), self.spec.odoo.series)?;
+        record.release.entry = found.entry;
+        record.release.python_path = found.python_path;
+        record.release.addons = found.addons;
+        Ok(())
+    }
+
+    /// Where the code of a release is.
+    fn tree(&self, release: &Release) -> Utf8PathBuf {
+        record::tree(self.layout, release)
+    }
+}
+
+/// A release that was decided on and not fetched.
+fn decided(spec: &Spec, identity: &str) -> Release {
+    Release {
+        id: format!(
+            "{}-{}",
+            series(spec.odoo.series),
+            &sha256(identity.as_bytes())[..12]
+        ),
+        identity: identity.to_owned(),
+        wanted: wanted(spec),
+        fetched: false,
+        entry: Utf8PathBuf::new(),
+        python_path: None,
+        addons: Vec::new(),
+        python: None,
+    }
+}
+
+/// The source of the file as one text: another text needs another release.
+fn wanted(spec: &Spec) -> String {
+    let source = match &spec.odoo.source {
+        Source::Git { url, commit } => format!("git {url} {}", commit.as_deref().unwrap_or("branch")),
+        Source::Debian { suite } => format!("debian {suite}"),
+        Source::Deb { location, sha256 } => format!("deb {location} {}", sha256.as_deref().unwrap_or("any")),
+        Source::Path { directory } => format!("path {directory}"),
+    };
+    format!("{} {source}", series(spec.odoo.series))
+}
+
+/// The series as Odoo writes it.
+const fn series(series: Series) -> &'static str {
+    match series {
+        Series::V17 => "17.0",
+        Series::V18 => "18.0",
+        Series::V19 => "19.0",
+    }
+}
+
+/// The user's cache directory for us: below `XDG_CACHE_HOME`, else `~/.cache`.
+pub(crate) fn cache() -> Utf8PathBuf {
+    let var = |name| std::env::var(name).ok().filter(|value| value.starts_with('/'));
+    let base = var("XDG_CACHE_HOME").map(Utf8PathBuf::from);
+    let home = || Utf8PathBuf::from(var("HOME").unwrap_or_else(|| "/root".to_owned())).join(".cache");
+    base.unwrap_or_else(home).join("odoopack")
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex(&sha2::Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod real_debian;
+#[cfg(test)]
+mod real_download;
+#[cfg(test)]
+mod real_pins;
+#[cfg(test)]
+mod real_sources;

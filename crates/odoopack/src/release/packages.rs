@@ -1,0 +1,194 @@
+//! Packages of the host's distribution: installed so that nothing of the host's own starts or changes.
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::{apt, dpkg};
+use crate::ui::{Progress, Ui};
+
+/// Keeps postgresql-common from making a cluster of the host's own.
+///
+/// # Source
+/// postgresql-common 248: its `createcluster.conf` is managed by ucf, a file made before it would be a conflict; the
+/// shipped one includes this directory.
+const NO_CLUSTER: (&str, &str) = (
+    "/etc/postgresql-common/createcluster.d/odoopack.conf",
+    "create_main_cluster = false\n",
+);
+/// Where package scripts ask whether they may start services.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Those of `packages` that are not installed.
+pub(crate) fn missing(packages: &[&str]) -> Result<Vec<String>> {
+    let installed = installed()?;
+    Ok(packages
+        .iter()
+        .filter(|name| !installed.contains(**name))
+        .map(|name| (*name).to_owned())
+        .collect())
+}
+
+fn installed() -> Result<BTreeSet<String>> {
+    Ok(dpkg::parse_installed(&dpkg::installed().read()?))
+}
+
+/// The one line that an ordinary user needs to have packages installed.
+pub(crate) fn sudo_line(packages: &[String]) -> String {
+    apt::sudo_line(packages)
+}
+
+/// Installs packages, as root.
+///
+/// # Effects
+/// No service is started: neither now (`policy-rc.d`, removed again whatever happens) nor at the next boot (services
+/// that came with the packages are disabled under systemd, which is said). No PostgreSQL cluster is made.
+pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let before = installed()?;
+    refresh_lists(packages, progress)?;
+    no_cluster()?;
+    progress.detail(&packages.join(" "));
+    let policy = Policy::put(Utf8Path::new(POLICY))?;
+    let done = apt::install(packages).run().map_err(|failure| {
+        failure
+            .during(format!("could not install {}", packages.join(", ")))
+            .hint("see the message of apt above; after mending it, run again")
+    });
+    policy.take_away()?;
+    disable_new(ui, &before)?;
+    done
+}
+
+/// Asks the mirror only when the host's lists do not know a package.
+fn refresh_lists(packages: &[String], progress: &Progress) -> Result<()> {
+    if apt::show(packages).outcome()?.status.success() {
+        return Ok(());
+    }
+    progress.detail("fetching the package lists");
+    apt::update()
+        .run()
+        .map_err(|failure| failure.hint("check the network and `/etc/apt/sources.list.d`"))?;
+    let outcome = apt::show(packages).outcome()?;
+    if outcome.status.success() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "this host's apt does not know all of {}",
+        packages.join(", ")
+    ))
+    .because(crate::exec::tail(&outcome.stderr, 4))
+    .hint("add Debian's main archive to the host's apt sources"))
+}
+
+fn no_cluster() -> Result<()> {
+    let path = Utf8Path::new(NO_CLUSTER.0);
+    files::directory_all(path.parent().unwrap_or(path))?;
+    files::replace(path, NO_CLUSTER.1.as_bytes(), 0o644, None)
+}
+
+/// Under systemd a service that was kept from starting would start at the next boot.
+fn disable_new(ui: &Ui, before: &BTreeSet<String>) -> Result<()> {
+    if !Utf8Path::new("/run/systemd/system").is_dir() {
+        return Ok(());
+    }
+    let new: Vec<String> = installed()?.difference(before).cloned().collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let units = dpkg::parse_services(&dpkg::files(&new).read()?);
+    if units.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = units.iter().map(String::as_str).collect();
+    ui.say(&format!(
+        "switched off, because this pack runs its own: {}",
+        names.join(", ")
+    ));
+    apt::disable(units).run()
+}
+
+/// A policy that forbids package scripts to start anything; removed when dropped.
+struct Policy {
+    ours: Option<Utf8PathBuf>,
+}
+
+impl Policy {
+    /// Puts the policy in place unless somebody else's is there; one of ours that was left behind is taken over.
+    fn put(path: &Utf8Path) -> Result<Self> {
+        if files::read_text(path)?.is_some_and(|text| !apt::is_our_policy(&text)) {
+            return Ok(Self { ours: None });
+        }
+        files::replace(path, apt::policy(std::process::id()).as_bytes(), 0o755, None)?;
+        Ok(Self {
+            ours: Some(path.to_owned()),
+        })
+    }
+
+    /// Removes it, and says so when that fails.
+    fn take_away(mut self) -> Result<()> {
+        self.ours.take().map_or(Ok(()), |path| remove(&path))
+    }
+}
+
+impl Drop for Policy {
+    fn drop(&mut self) {
+        if let Some(path) = &self.ours {
+            remove(path).unwrap_or_else(|failure| crate::ui::failure(&crate::failure::render(&failure)));
+        }
+    }
+}
+
+/// Removes a policy that is still ours.
+fn remove(path: &Utf8Path) -> Result<()> {
+    match files::read_text(path)? {
+        Some(text) if apt::is_our_policy(&text) => files::remove(path),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Utf8PathBuf) {
+        let keep = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(keep.path().join("policy-rc.d")).unwrap();
+        (keep, path)
+    }
+
+    #[test]
+    fn the_policy_is_gone_after_a_failure_too() {
+        let (_keep, path) = scratch();
+        let failing = || -> Result<()> {
+            let _policy = Policy::put(&path)?;
+            assert!(path.is_file());
+            Err(Failure::failed("apt failed"))
+        };
+        failing().unwrap_err();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_policy_of_somebody_else_stays_and_one_left_behind_does_not() {
+        let (_keep, path) = scratch();
+        let foreign = "#!/bin/sh\nexit 101\n";
+        files::replace(&path, foreign.as_bytes(), 0o755, None).unwrap();
+        Policy::put(&path).unwrap().take_away().unwrap();
+        assert_eq!(files::read_text(&path).unwrap().as_deref(), Some(foreign));
+        files::replace(&path, apt::policy(1).as_bytes(), 0o755, None).unwrap();
+        Policy::put(&path).unwrap().take_away().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_what_is_not_installed_is_missing() {
+        assert_eq!(
+            missing(&["dpkg", "no-such-package-here"]).unwrap(),
+            ["no-such-package-here"]
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Debian's Odoo 19 for real: resolved, fetched, its environment built, started by another user, and again offline.
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::{Release, Seen};
+use odoopack_core::spec::{Series, Source};
+
+use super::fixture::Scratch;
+use super::{assets, environment, observe};
+use crate::exec::Cmd;
+use crate::ui::Ui;
+
+/// Set for the copy of this test that runs without a network.
+const OFFLINE: &str = "ODOOPACK_TEST_OFFLINE";
+
+#[test]
+fn debians_odoo_19_runs_from_nothing_and_again_without_a_network() {
+    let mut scratch = Scratch::new(
+        Series::V19,
+        Source::Debian {
+            suite: "sid".to_owned(),
+        },
+    );
+    scratch.cache = super::cache();
+    let release = build(&scratch);
+    assert_eq!(
+        assets::missing(&scratch.root.join("data/releases").join(&release.id)).unwrap(),
+        [].into()
+    );
+    assert_eq!(
+        observe(&scratch.layout, &scratch.spec, &scratch.root).unwrap(),
+        Seen::Present(release.clone()),
+        "what was built is what is seen"
+    );
+    assert_eq!(build(&scratch), release, "the second run changes nothing");
+    if rustix::process::geteuid().is_root() && std::env::var_os(OFFLINE).is_none() {
+        runs_as_another_user(&release);
+        works_offline();
+    }
+}
+
+fn build(scratch: &Scratch) -> Release {
+    let ui = Ui::new(false, true, true);
+    let builder = scratch.builder();
+    let step = |name: &str| ui.step(name);
+    let progress = step("resolve");
+    let release = builder.resolve(&progress).unwrap();
+    progress.done();
+    let progress = step("fetch");
+    let release = builder.fetch(&release, &progress).unwrap();
+    progress.done();
+    let progress = step("python");
+    let release = builder.build_python(&release, &progress).unwrap();
+    progress.done();
+    release
+}
+
+fn runs_as_another_user(release: &Release) {
+    let python = release.python.as_deref().unwrap();
+    let argv = environment::version(python, release);
+    let text = argv.user(Some("daemon")).read();
+    assert_eq!(text.unwrap().trim(), "Odoo Server 19.0");
+    assert_eq!(unreadable(python), "");
+    assert_eq!(unreadable(release.python_path.as_deref().unwrap()), "");
+}
+
+fn unreadable(directory: &Utf8Path) -> String {
+    let find = Cmd::new("find").args([directory.as_str(), "-not", "-type", "l", "-not", "-perm", "-o=r"]);
+    find.read().unwrap()
+}
+
+/// The same test once more where there is only the cache.
+fn works_offline() {
+    let me = Utf8PathBuf::from_path_buf(std::env::current_exe().unwrap()).unwrap();
+    let test = "release::real_debian::debians_odoo_19_runs_from_nothing_and_again_without_a_network";
+    let cmd = Cmd::new("unshare").args(["--net", me.as_str(), "--exact", test, "--nocapture"]);
+    cmd.env(OFFLINE, "1")
+        .patience(Duration::from_secs(300))
+        .run()
+        .unwrap();
+}

@@ -1,0 +1,129 @@
+//! What the Python environment must hold: the source's own list, the pack's files, and our corrections.
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::python_pins::{self, Pins, Wanted};
+use odoopack_core::spec::{Series, Spec};
+
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// Deepest nesting of `-r` in requirement files.
+const DEPTH: usize = 8;
+
+/// Everything that a resolution starts from.
+#[derive(Debug)]
+pub(super) struct Requirements {
+    series: Series,
+    /// The source's own list.
+    source: String,
+    /// Whether that list leaves versions open.
+    open: bool,
+    /// The pack's files.
+    own: Vec<Utf8PathBuf>,
+    /// The text of the pack's files and of those they include.
+    own_texts: Vec<String>,
+}
+
+impl Requirements {
+    /// Reads the lists of a tree and of a pack.
+    pub(super) fn read(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path) -> Result<Self> {
+        let (source, open) = source_list(tree)?;
+        let own: Vec<Utf8PathBuf> = spec
+            .addons
+            .requirements
+            .iter()
+            .map(|file| repo.join(file))
+            .collect();
+        let mut own_texts = Vec::new();
+        for file in &own {
+            read_with_included(file, DEPTH, &mut own_texts)?;
+        }
+        Ok(Self {
+            series: spec.odoo.series,
+            source,
+            open,
+            own,
+            own_texts,
+        })
+    }
+
+    /// Our corrections on one Python version.
+    pub(super) fn pins(&self, python: (u16, u16)) -> Pins {
+        let own: BTreeSet<String> = self
+            .own_texts
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(python_pins::name_of)
+            .collect();
+        let wanted = Wanted {
+            series: self.series,
+            list: &self.source,
+            open: self.open,
+        };
+        python_pins::pins(&wanted, python, &own)
+    }
+
+    /// The requirement file for the resolver.
+    pub(super) fn text(&self, pins: &Pins) -> String {
+        let own: String = self.own.iter().map(|file| format!("-r {file}\n")).collect();
+        format!("{}\n{}\n{own}", self.source, pins.additions)
+    }
+
+    /// A hash of everything, whatever files it is spread over.
+    pub(super) fn hash(&self) -> String {
+        let ours = format!("{:?}{}{}", self.series, self.open, python_pins::tables());
+        let all: Vec<&str> = [&self.source, &ours]
+            .into_iter()
+            .chain(&self.own_texts)
+            .map(String::as_str)
+            .collect();
+        super::sha256(all.join("\0").as_bytes())
+    }
+}
+
+/// The source's list, and whether it leaves versions open: `requirements.txt` of a checkout names them, the metadata
+/// of a package does not.
+fn source_list(tree: &Utf8Path) -> Result<(String, bool)> {
+    if let Some(text) = files::read_text(&tree.join("requirements.txt"))? {
+        return Ok((text, false));
+    }
+    let file = metadata(&tree.join("usr/lib/python3/dist-packages")).ok_or_else(|| {
+        Failure::refused(format!("`{tree}` does not say which Python packages it needs"))
+            .because("there is neither `requirements.txt` nor the metadata of a package")
+    })?;
+    let text = files::read_text(&file)?.unwrap_or_default();
+    Ok((python_pins::from_metadata(&text).join("\n"), true))
+}
+
+fn metadata(packages: &Utf8Path) -> Option<Utf8PathBuf> {
+    let entries = packages.read_dir_utf8().ok()?.filter_map(std::result::Result::ok);
+    let mut candidates = entries
+        .filter(|entry| entry.file_name().starts_with("odoo-"))
+        .map(|entry| {
+            let name = if entry.file_name().ends_with(".egg-info") {
+                "PKG-INFO"
+            } else {
+                "METADATA"
+            };
+            entry.path().join(name)
+        });
+    candidates.find(|path| path.is_file())
+}
+
+fn read_with_included(file: &Utf8Path, depth: usize, texts: &mut Vec<String>) -> Result<()> {
+    let text = files::read_text(file)?.ok_or_else(|| {
+        Failure::refused(format!("there is no requirement file `{file}`"))
+            .hint("correct `requirements` in [addons], or add the file")
+    })?;
+    for line in text.lines().map(str::trim).filter(|_| depth > 0) {
+        let included = ["-r ", "--requirement ", "-c ", "--constraint "]
+            .iter()
+            .find_map(|o| line.strip_prefix(o));
+        if let Some(name) = included {
+            read_with_included(&file.with_file_name(name.trim()), depth - 1, texts)?;
+        }
+    }
+    texts.push(text);
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! `apt-get` for the host's own packages: only what is missing, no question, no service started.
+use std::time::Duration;
+
+use crate::exec::Cmd;
+
+/// The environment of every installation: nothing is asked, no configuration file of the host is replaced, no
+/// service is restarted for a new library.
+const QUIET: [(&str, &str); 5] = [
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    ("DEBIAN_PRIORITY", "critical"),
+    ("UCF_FORCE_CONFFOLD", "1"),
+    ("NEEDRESTART_MODE", "l"),
+    ("APT_LISTCHANGES_FRONTEND", "none"),
+];
+
+/// Options of every installation. Without recommendations because runit's would replace PID 1.
+///
+/// # Source
+/// Debian 12: `runit` 2.1.2-54 recommends `runit-run | runit-init`; runit-init conflicts with systemd-sysv.
+const CAREFUL: [&str; 14] = [
+    "-y",
+    "-q",
+    "--no-install-recommends",
+    "--no-remove",
+    "-o",
+    "DPkg::Lock::Timeout=120",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "APT::Get::AutomaticRemove=false",
+    "-o",
+    "Dpkg::Use-Pty=0",
+];
+
+/// Tells whether the host's lists know every package; fails when one is unknown.
+pub(crate) fn show<S: AsRef<str>>(packages: &[S]) -> Cmd {
+    Cmd::new("apt-cache")
+        .args(["show", "--no-all-versions", "--"])
+        .args(packages.iter().map(S::as_ref))
+}
+
+/// Fetches the host's lists anew.
+pub(crate) fn update() -> Cmd {
+    quiet().args(["-q", "-o", "DPkg::Lock::Timeout=120", "update"])
+}
+
+/// Installs packages. Name only missing ones: an installed one would be upgraded and its service restarted.
+pub(crate) fn install<S: AsRef<str>>(packages: &[S]) -> Cmd {
+    quiet()
+        .args(CAREFUL)
+        .args(["install", "--"])
+        .args(packages.iter().map(S::as_ref))
+}
+
+fn quiet() -> Cmd {
+    let cmd = Cmd::new("apt-get")
+        .bare()
+        .env("HOME", "/root")
+        .patience(Duration::from_secs(3600));
+    QUIET
+        .into_iter()
+        .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
+}
+
+/// The line for somebody who may not install: one command, nothing to adapt.
+pub(crate) fn sudo_line<S: AsRef<str>>(packages: &[S]) -> String {
+    let names: Vec<&str> = packages.iter().map(S::as_ref).collect();
+    format!("sudo apt-get install --no-install-recommends {}", names.join(" "))
+}
+
+/// What keeps package scripts from starting services (`invoke-rc.d(8)`, `deb-systemd-invoke(1p)`): exit code 101.
+pub(crate) fn policy(pid: u32) -> String {
+    format!("{POLICY_START}{pid}\nexit 101\n")
+}
+
+/// How a policy of ours begins; anybody else's is left alone.
+const POLICY_START: &str = "#!/bin/sh\n# odoopack ";
+
+/// Whether a policy is one of ours, perhaps left behind by a run that was killed.
+pub(crate) fn is_our_policy(text: &str) -> bool {
+    text.starts_with(POLICY_START)
+}
+
+/// Switches off services that packages have just brought, and stops them if they run.
+pub(crate) fn disable(units: impl IntoIterator<Item = String>) -> Cmd {
+    Cmd::new("systemctl")
+        .args(["disable", "--now", "--quiet", "--"])
+        .args(units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_installation_is_exact() {
+        assert_eq!(
+            install(&["nginx", "runit"]).to_string(),
+            "apt-get -y -q --no-install-recommends --no-remove -o DPkg::Lock::Timeout=120 \
+             -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+             -o APT::Get::AutomaticRemove=false -o Dpkg::Use-Pty=0 install -- nginx runit"
+        );
+        assert_eq!(
+            show(&["git"]).to_string(),
+            "apt-cache show --no-all-versions -- git"
+        );
+        assert_eq!(
+            disable(["nginx.service".to_owned()]).to_string(),
+            "systemctl disable --now --quiet -- nginx.service"
+        );
+    }
+
+    #[test]
+    fn an_ordinary_user_gets_one_line() {
+        assert_eq!(
+            sudo_line(&["nginx", "git"]),
+            "sudo apt-get install --no-install-recommends nginx git"
+        );
+    }
+
+    #[test]
+    fn our_policy_forbids_every_start_and_is_known_again() {
+        assert_eq!(policy(7), "#!/bin/sh\n# odoopack 7\nexit 101\n");
+        assert!(is_our_policy(&policy(7)) && !is_our_policy("#!/bin/sh\nexit 101\n"));
+    }
+}

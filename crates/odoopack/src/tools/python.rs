@@ -1,0 +1,142 @@
+//! The host's Python: its version, a plain virtual environment, and pip's own view of where packages come from.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::exec::Cmd;
+
+/// Prints what an environment depends on: version, machine, C library, the real program.
+const PROBE: &str = "import os,platform,sys;print('.'.join(map(str,sys.version_info[:3])),platform.machine(),\
+                     '-'.join(platform.libc_ver()) or 'libc',os.path.realpath(sys.executable))";
+
+/// An interpreter of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interpreter {
+    /// Major and minor version.
+    pub(crate) version: (u16, u16),
+    /// Everything that decides which wheels fit: version, machine, C library.
+    pub(crate) platform: String,
+    /// The program itself, links followed.
+    pub(crate) program: Utf8PathBuf,
+}
+
+/// Asks an interpreter what it is; the user's site packages and environment are left out.
+pub(crate) fn probe(program: &Utf8Path) -> Cmd {
+    Cmd::new(program.as_str())
+        .args(["-I", "-c", PROBE])
+        .patience(Duration::from_secs(30))
+}
+
+/// Reads what [`probe`] printed.
+pub(crate) fn parse_probe(text: &str) -> Option<Interpreter> {
+    let mut words = text.trim().splitn(4, ' ');
+    let (version, machine, libc, program) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let mut numbers = version.split('.').map(str::parse);
+    Some(Interpreter {
+        version: (numbers.next()?.ok()?, numbers.next()?.ok()?),
+        platform: format!("{version} {machine} {libc}"),
+        program: Utf8PathBuf::from(program),
+    })
+}
+
+/// Makes a virtual environment with pip, for our own tools.
+pub(crate) fn venv(python: &Utf8Path, directory: &Utf8Path) -> Cmd {
+    Cmd::new(python.as_str())
+        .args(["-I", "-m", "venv", "--clear", directory.as_str()])
+        .umask(0o022)
+}
+
+/// Installs the requirements in `file`, wheels only, every byte known beforehand.
+pub(crate) fn pip_install(venv: &Utf8Path, file: &Utf8Path) -> Cmd {
+    pip(venv)
+        .args([
+            "install",
+            "--quiet",
+            "--no-input",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+        ])
+        .args(["--requirement", file.as_str()])
+        .umask(0o022)
+        .patience(Duration::from_secs(1800))
+}
+
+/// Lists pip's configuration, files and environment together.
+pub(crate) fn pip_config(venv: &Utf8Path) -> Cmd {
+    pip(venv).args(["config", "list"])
+}
+
+fn pip(venv: &Utf8Path) -> Cmd {
+    Cmd::new(venv.join("bin/python").as_str())
+        .args(["-m", "pip"])
+        .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+}
+
+/// What pip is configured with: option to value, as pip itself would combine them.
+///
+/// # Source
+/// pip's user guide, "Configuration Precedence": environment over command section over `global`.
+pub(crate) fn parse_pip_config(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for section in ["global", "install", ":env:"] {
+        for line in text.lines() {
+            let Some(rest) = line.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) else {
+                continue;
+            };
+            if let Some((key, value)) = rest.split_once('=') {
+                found.insert(key.to_owned(), unquoted(value));
+            }
+        }
+    }
+    found
+}
+
+/// Undoes Python's `repr`, in which pip prints values; several lines come back as words.
+fn unquoted(value: &str) -> String {
+    value
+        .trim_matches(['\'', '"'])
+        .replace("\\n", " ")
+        .trim()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_probe() {
+        let found = parse_probe("3.11.2 x86_64 glibc-2.36 /usr/bin/python3.11\n").unwrap();
+        assert_eq!(found.version, (3, 11));
+        assert_eq!(found.platform, "3.11.2 x86_64 glibc-2.36");
+        assert_eq!(found.program, "/usr/bin/python3.11");
+        assert_eq!(parse_probe("Python 3.11"), None);
+    }
+
+    #[test]
+    fn installs_only_wheels_whose_hash_is_known() {
+        assert_eq!(
+            pip_install("/v".into(), "/r.txt".into()).to_string(),
+            "/v/bin/python -m pip install --quiet --no-input --no-deps --require-hashes --only-binary :all: --requirement /r.txt"
+        );
+        assert_eq!(
+            venv("/usr/bin/python3.11".into(), "/v".into()).to_string(),
+            "/usr/bin/python3.11 -I -m venv --clear /v"
+        );
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let text = include_str!("../../fixtures/pip-23.0-config-list.txt");
+        let found = parse_pip_config(text);
+        assert_eq!(found["index-url"], "https://user:word@mirror.example/simple");
+        assert_eq!(
+            found["extra-index-url"],
+            "https://a.example/simple https://b.example/simple"
+        );
+        assert_eq!(found["cert"], "/etc/ssl/certs/ca-certificates.crt");
+    }
+}
