@@ -1,5 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod databases;
+pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod paths;
