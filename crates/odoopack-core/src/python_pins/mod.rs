@@ -1,8 +1,14 @@
 //! What must change in Odoo's own Python requirements so that wheels exist and fit together.
+mod swaps;
+
 use std::collections::BTreeSet;
 
 use crate::spec::Series;
 
+/// Versions for requirements that name none.
+const CONSTRAINTS_17: &str = include_str!("constraints-17.0.txt");
+/// Versions for requirements that name none.
+const CONSTRAINTS_18: &str = include_str!("constraints-18.0.txt");
 /// Versions for requirements that name none.
 const CONSTRAINTS_19: &str = include_str!("constraints-19.0.txt");
 /// Taken instead of what is asked for.
@@ -36,27 +42,60 @@ pub struct Pins {
     pub overrides: String,
 }
 
-/// The pins of a series, without those that the pack's own requirement files decide.
+/// What Odoo's source asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The series.
+    pub series: Series,
+    /// One requirement a line.
+    pub list: &'a str,
+    /// Whether the list leaves versions open (the metadata of a Debian package); `requirements.txt` names them.
+    pub open: bool,
+}
+
+/// The corrections for a source on one Python version.
 ///
 /// # Shape
-/// `open` says that the source names no versions (a Debian package); a source with versions of its own
-/// (`requirements.txt`) keeps them and gets no constraints.
-pub fn pins(series: Series, open: bool, own: &BTreeSet<String>) -> Pins {
-    let constraints = match series {
-        Series::V17 | Series::V18 | Series::V19 if open => CONSTRAINTS_19,
-        Series::V17 | Series::V18 | Series::V19 => "",
+/// `own` holds the names that the pack's own requirement files decide: those are left to the pack. A source that
+/// names versions keeps them, except those in a table of known breakages.
+pub fn pins(wanted: &Wanted<'_>, python: (u16, u16), own: &BTreeSet<String>) -> Pins {
+    let constraints = if wanted.open {
+        constraints(wanted.series)
+    } else {
+        ""
     };
+    let overrides = format!("{OVERRIDES}{}", swaps::overrides(wanted, python));
+    let left_alone = own
+        .iter()
+        .filter(|name| !NEVER.contains(&name.as_str()))
+        .cloned()
+        .collect();
     Pins {
         additions: ADDITIONS.to_owned(),
         constraints: without(constraints, own),
-        overrides: without(
-            OVERRIDES,
-            &own.iter()
-                .filter(|name| !NEVER.contains(&name.as_str()))
-                .cloned()
-                .collect(),
-        ),
+        overrides: without(&overrides, &left_alone),
     }
+}
+
+const fn constraints(series: Series) -> &'static str {
+    match series {
+        Series::V17 => CONSTRAINTS_17,
+        Series::V18 => CONSTRAINTS_18,
+        Series::V19 => CONSTRAINTS_19,
+    }
+}
+
+/// Everything in the tables as one text: when it changes, what was resolved with it is out of date.
+pub fn tables() -> String {
+    [
+        CONSTRAINTS_17,
+        CONSTRAINTS_18,
+        CONSTRAINTS_19,
+        OVERRIDES,
+        ADDITIONS,
+        &swaps::text(),
+    ]
+    .join("\0")
 }
 
 fn without(text: &str, names: &BTreeSet<String>) -> String {
@@ -130,14 +169,24 @@ mod tests {
     #[test]
     fn a_packs_own_pin_wins_over_ours_but_psycopg2_stays_out() {
         let own = BTreeSet::from(["pillow".to_owned(), "rjsmin".to_owned(), "psycopg2".to_owned()]);
-        let pins = pins(Series::V19, true, &own);
+        let wanted = Wanted {
+            series: Series::V19,
+            list: "rjsmin==1.2.0",
+            open: true,
+        };
+        let pins = pins(&wanted, (3, 11), &own);
         assert!(!pins.constraints.contains("\npillow==") && pins.constraints.contains("\npolib=="));
         assert!(!pins.overrides.contains("\nrjsmin==") && pins.overrides.contains("\npsycopg2 ;"));
     }
 
     #[test]
     fn a_source_with_versions_keeps_them() {
-        let pins = pins(Series::V18, false, &BTreeSet::new());
+        let wanted = Wanted {
+            series: Series::V18,
+            list: "zeep==4.2.1",
+            open: false,
+        };
+        let pins = pins(&wanted, (3, 11), &BTreeSet::new());
         assert_eq!(pins.constraints, "");
         assert!(pins.additions.contains("psycopg2-binary"));
     }

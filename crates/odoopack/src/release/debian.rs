@@ -32,7 +32,7 @@ pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -
     progress.detail("asking Debian for its newest Odoo");
     let apt = Apt::open(builder.cache, suite)?;
     apt.update(builder)?;
-    let packages = apt.locate(name)?;
+    let packages = apt.locate(Some(name))?;
     let main = packages
         .iter()
         .find(|package| package.name == name)
@@ -104,6 +104,27 @@ pub(super) fn complete(
     }
 }
 
+/// Packages for a tree whose links want some, from the suite as it is now; a tree without such links asks nobody.
+pub(super) fn assets_for(builder: &Builder<'_>, tree: &Utf8Path, suite: &str) -> Result<Vec<Package>> {
+    if assets::missing(tree)?
+        .iter()
+        .all(|place| assets::owner(place).is_none())
+    {
+        return Ok(Vec::new());
+    }
+    let located = Apt::open(builder.cache, suite).and_then(|apt| {
+        apt.update(builder)?;
+        apt.locate(None)
+    });
+    located.or_else(|failure| {
+        builder.ui.warn(&format!(
+            "the assets that this package links to cannot be fetched: {}",
+            failure.chain().join(": ")
+        ));
+        Ok(Vec::new())
+    })
+}
+
 /// Says which links lead nowhere in the end: pages that use them answer 404 or 500.
 pub(super) fn warn_of_missing(builder: &Builder<'_>, tree: &Utf8Path) -> Result<()> {
     let missing: Vec<String> = assets::missing(tree)?
@@ -130,9 +151,12 @@ impl Apt {
     /// Prepares the state: the host's mirror and transport settings, nothing else of the host.
     fn open(cache: &Utf8Path, suite: &str) -> Result<Self> {
         let root = cache.join("apt").join(suite);
+        files::directory_all(&root)?;
+        let held = files::lock(&root.join(".lock"))?;
         let apt = Self {
             root,
             suite: suite.to_owned(),
+            _held: held,
         };
         for directory in apt_private::DIRECTORIES {
             files::directory_all(&apt.root.join(directory))?;
@@ -183,8 +207,8 @@ impl Apt {
     }
 
     /// Odoo and every asset package that may be needed, with versions and hashes.
-    fn locate(&self, name: &str) -> Result<Vec<Package>> {
-        let names = std::iter::once(name).chain(assets::candidates());
+    fn locate(&self, name: Option<&str>) -> Result<Vec<Package>> {
+        let names = name.into_iter().chain(assets::candidates());
         Ok(apt_private::parse_packages(
             &apt_private::locate(&self.root, names).read()?,
         ))
@@ -244,7 +268,7 @@ impl Store<'_> {
     /// Downloads into a directory of this run; a file gets its place only with the hash that was decided on.
     fn download(&self, packages: &[&Package], progress: &Progress) -> Result<()> {
         let apt = Apt::open(self.cache, self.suite)?;
-        let work = self.cache.join(format!("debs/.part-{}", std::process::id()));
+        let work = self.cache.join("debs").join(format!(".part-{}", self.suite));
         files::remove_tree(&work)?;
         files::directory_all(&work)?;
         let total = packages.iter().map(|package| package.size).sum();

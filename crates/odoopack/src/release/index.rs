@@ -24,12 +24,16 @@ pub(super) fn uv(cache: &Utf8Path, python: &Utf8Path, progress: &Progress) -> Re
         progress.detail(&format!("installing uv {}", uv::VERSION));
         install(&home, python)?;
     }
+    with_configuration(cache, &home)
+}
+
+fn with_configuration(cache: &Utf8Path, home: &Utf8Path) -> Result<Uv> {
     let mut env = uv::network(|name| std::env::var(name).ok());
-    for (name, value) in configured(&home)? {
+    for (name, value) in configured(home)? {
         env.entry(name).or_insert(value);
     }
     Ok(Uv {
-        program: program(&home),
+        program: program(home),
         cache: cache.join("wheels"),
         env,
     })
@@ -48,7 +52,7 @@ fn works(home: &Utf8Path) -> bool {
 }
 
 fn install(home: &Utf8Path, python: &Utf8Path) -> Result<()> {
-    let new = home.with_file_name(format!(".new-{}", std::process::id()));
+    let new = home.with_file_name(".new");
     files::remove_tree(&new)?;
     let made = python::venv(python, &new).run().map_err(|failure| {
         failure
@@ -78,9 +82,6 @@ fn install(home: &Utf8Path, python: &Utf8Path) -> Result<()> {
 }
 
 /// pip's configuration as uv's variables; directories of wheels that are not there would be an error to uv.
-///
-/// `-I` of the probe is not used here: the user's pip settings are what is asked for. The environment moved after it
-/// was made, so pip is called as a module of its interpreter.
 fn configured(home: &Utf8Path) -> Result<BTreeMap<String, String>> {
     let mut pip = python::parse_pip_config(&python::pip_config(home).read()?);
     if let Some(places) = pip.remove("find-links") {

@@ -32,7 +32,9 @@ pub(super) fn resolve(
     requirements: &Requirements,
     interpreter: &Interpreter,
 ) -> Result<String> {
-    let work = place.with_file_name(format!(".work-{}", std::process::id()));
+    files::directory_all(place.parent().unwrap_or(place))?;
+    let _held = files::lock(&place.with_file_name(".lock"))?;
+    let work = place.with_file_name(".work");
     files::remove_tree(&work)?;
     files::directory_all(&work)?;
     let lock = compile(uv, &work, requirements, interpreter);
@@ -52,9 +54,10 @@ fn compile(
         let path = work.join(name);
         files::replace(&path, text.as_bytes(), 0o644, None).map(|()| path)
     };
-    let wanted = write("wanted.txt", &requirements.text())?;
-    let constraints = write("constraints.txt", &requirements.pins.constraints)?;
-    let overrides = write("overrides.txt", &requirements.pins.overrides)?;
+    let pins = requirements.pins(interpreter.version);
+    let wanted = write("wanted.txt", &requirements.text(&pins))?;
+    let constraints = write("constraints.txt", &pins.constraints)?;
+    let overrides = write("overrides.txt", &pins.overrides)?;
     let lock = work.join("lock.txt");
     let call = Compile {
         wanted: &wanted,

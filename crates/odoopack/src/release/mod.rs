@@ -174,4 +174,6 @@ mod real_debian;
 #[cfg(test)]
 mod real_download;
 #[cfg(test)]
+mod real_pins;
+#[cfg(test)]
 mod real_sources;

@@ -2,8 +2,8 @@
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::python_pins::{self, Pins};
-use odoopack_core::spec::Spec;
+use odoopack_core::python_pins::{self, Pins, Wanted};
+use odoopack_core::spec::{Series, Spec};
 
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -14,14 +14,15 @@ const DEPTH: usize = 8;
 /// Everything that a resolution starts from.
 #[derive(Debug)]
 pub(super) struct Requirements {
+    series: Series,
     /// The source's own list.
     source: String,
+    /// Whether that list leaves versions open.
+    open: bool,
     /// The pack's files.
     own: Vec<Utf8PathBuf>,
     /// The text of the pack's files and of those they include.
     own_texts: Vec<String>,
-    /// Our corrections.
-    pub(super) pins: Pins,
 }
 
 impl Requirements {
@@ -38,30 +39,41 @@ impl Requirements {
         for file in &own {
             read_with_included(file, DEPTH, &mut own_texts)?;
         }
-        let named: BTreeSet<String> = own_texts
+        Ok(Self {
+            series: spec.odoo.series,
+            source,
+            open,
+            own,
+            own_texts,
+        })
+    }
+
+    /// Our corrections on one Python version.
+    pub(super) fn pins(&self, python: (u16, u16)) -> Pins {
+        let own: BTreeSet<String> = self
+            .own_texts
             .iter()
             .flat_map(|text| text.lines())
             .filter_map(python_pins::name_of)
             .collect();
-        Ok(Self {
-            source,
-            own,
-            own_texts,
-            pins: python_pins::pins(spec.odoo.series, open, &named),
-        })
+        let wanted = Wanted {
+            series: self.series,
+            list: &self.source,
+            open: self.open,
+        };
+        python_pins::pins(&wanted, python, &own)
     }
 
     /// The requirement file for the resolver.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self, pins: &Pins) -> String {
         let own: String = self.own.iter().map(|file| format!("-r {file}\n")).collect();
-        format!("{}\n{}\n{own}", self.source, self.pins.additions)
+        format!("{}\n{}\n{own}", self.source, pins.additions)
     }
 
     /// A hash of everything, whatever files it is spread over.
     pub(super) fn hash(&self) -> String {
-        let pins = &self.pins;
-        let parts = [&self.source, &pins.additions, &pins.constraints, &pins.overrides];
-        let all: Vec<&str> = parts
+        let ours = format!("{:?}{}{}", self.series, self.open, python_pins::tables());
+        let all: Vec<&str> = [&self.source, &ours]
             .into_iter()
             .chain(&self.own_texts)
             .map(String::as_str)
