@@ -134,23 +134,6 @@ pub(crate) fn sync_file_system(directory: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not sync `{directory}`")).because(e))
 }
 
-/// Runs `work`, which fills `directory`, and has its bytes written to disk meanwhile instead of all at the end.
-pub(crate) fn synced_meanwhile<T>(directory: &Utf8Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let (done, waiting) = std::sync::mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let over = std::sync::mpsc::RecvTimeoutError::Disconnected;
-            while waiting.recv_timeout(std::time::Duration::from_millis(500)) != Err(over) {
-                // Only a head start: the sync that counts is checked.
-                sync_file_system(directory).unwrap_or_default();
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
 /// Sets the modification time of a file, directory or link, in seconds since 1970; links are not followed.
 pub(crate) fn set_modified(path: &Utf8Path, seconds: i64) -> Result<()> {
     let time = rustix::fs::Timespec {

@@ -1,4 +1,6 @@
 //! The `debian` source: Debian's own Odoo package through an apt state of our own, with the assets that it links to.
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::spec::Series;
 
@@ -10,6 +12,9 @@ use crate::files;
 use crate::tools::apt_private::{self, Package};
 use crate::tools::dpkg;
 use crate::ui::Progress;
+
+/// How long what the host's apt said is believed.
+const FRESH: Duration = Duration::from_mins(2);
 
 /// The package of a series.
 fn package(wanted: Series) -> Result<&'static str> {
@@ -158,19 +163,30 @@ impl Apt {
             suite: suite.to_owned(),
             _held: held,
         };
-        for directory in apt_private::DIRECTORIES {
-            files::directory_all(&apt.root.join(directory))?;
+        if !apt.is_fresh() {
+            apt.prepare()?;
         }
-        files::directory_all(&apt.root.join("cache/archives/partial"))?;
-        apt.write("state/status", "")?;
-        let sources = apt_private::sources(&mirror()?, suite, keyring()?);
-        apt.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
-        let carried = apt_private::parse_settings(&apt_private::settings().read()?);
-        apt.write(
-            apt_private::config_file(Utf8Path::new("")).as_str(),
-            &apt_private::config(&apt.root, &carried),
-        )?;
         Ok(apt)
+    }
+
+    /// Whether the state was prepared a moment ago, by an earlier step of the same run.
+    fn is_fresh(&self) -> bool {
+        let modified = apt_private::config_file(&self.root)
+            .metadata()
+            .and_then(|data| data.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < FRESH))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        for directory in apt_private::DIRECTORIES {
+            files::directory_all(&self.root.join(directory))?;
+        }
+        self.write("state/status", "")?;
+        let sources = apt_private::sources(&mirror()?, &self.suite, keyring()?);
+        self.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
+        let carried = apt_private::parse_settings(&apt_private::settings().read()?);
+        let config = apt_private::config(&self.root, &carried);
+        self.write(apt_private::config_file(Utf8Path::new("")).as_str(), &config)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {

@@ -52,13 +52,14 @@ fn open_list(wanted: Series) -> String {
     constraints
         .lines()
         .filter_map(name_of)
-        .map(|name| format!("{name}\n"))
+        .flat_map(|name| [name, "\n".to_owned()])
         .collect()
 }
 
 fn resolves(scratch: &Scratch, wanted: &Wanted<'_>, minor: u16) {
     let progress = Ui::new(true, true, false).step("resolve");
     let uv = index::uv(&scratch.cache, &scratch.python, &progress).unwrap();
+    let uv = index::online(&uv, &scratch.cache).unwrap();
     let pins = python_pins::pins(wanted, (3, minor), &[].into());
     let text = format!("{}{}", wanted.list, pins.additions);
     let compile = Compile {

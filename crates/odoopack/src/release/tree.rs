@@ -97,7 +97,7 @@ pub(super) fn build(
     files::directory_all(parent)?;
     files::remove_tree(&new)?;
     files::directory(&new, 0o755, None)?;
-    let filled = files::synced_meanwhile(&new, || fill(&new)).and_then(|()| describe(&new, wanted));
+    let filled = fill(&new).and_then(|()| describe(&new, wanted));
     if let Err(failure) = filled {
         files::remove_tree(&new)?;
         return Err(failure);
