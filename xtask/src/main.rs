@@ -1,2 +1,50 @@
-//! The project's own chores: set-up, tests, tidy, benchmarks.
-fn main() {}
+//! The project's own chores: set-up, tests, tidy, supply chain.
+mod deny;
+mod licence;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const MENU: &str = "\
+usage: cargo xtask CHORE
+
+  setup                          installs what the tests need; nothing to do takes no time
+  test [--no-setup] [FILTER...]  everything CI runs; with a filter only the matching tests
+  tidy                           the house rules that no compiler or linter knows
+  deny                           licences, banned crates and sources, by cargo-deny (installed when missing)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<ExitCode> {
+    let Some((chore, rest)) = arguments.split_first() else {
+        print!("{MENU}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    match (chore.as_str(), rest) {
+        ("setup", []) => setup::run()?,
+        ("test", rest) => test::run(rest)?,
+        ("tidy", []) => tidy::run()?,
+        ("deny", []) => deny::run()?,
+        ("help" | "--help" | "-h", _) => print!("{MENU}"),
+        _ => {
+            eprint!("error: no such chore: {}\n\n{MENU}", arguments.join(" "));
+            return Ok(ExitCode::from(2));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

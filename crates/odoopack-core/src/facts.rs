@@ -42,8 +42,10 @@ pub struct Facts {
     pub host: Host,
     /// Programs that were found, by name.
     pub programs: BTreeMap<String, Utf8PathBuf>,
-    /// System users of this pack: name to the groups they are in.
-    pub users: BTreeMap<String, BTreeSet<String>>,
+    /// System users of this pack by name.
+    pub users: BTreeMap<String, UserFact>,
+    /// Name of the pack that made the data directory.
+    pub made_by: Seen<String>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
     /// SHA-256 of each rendered file as this program last wrote it.
@@ -68,6 +70,15 @@ pub struct Facts {
     pub supervisor: Seen<u32>,
     /// Services that the supervisor knows.
     pub services: BTreeMap<String, Seen<ServiceFact>>,
+}
+
+/// One user of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFact {
+    /// Home directory.
+    pub home: Utf8PathBuf,
+    /// Groups besides its own.
+    pub groups: BTreeSet<String>,
 }
 
 /// The machine.

@@ -13,10 +13,13 @@ pub struct Layout {
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Slot {
     /// The one that a new environment starts with.
+    #[default]
     Blue,
     /// The other one.
     Green,
@@ -32,6 +35,12 @@ impl Slot {
             Self::Blue => "blue",
             Self::Green => "green",
         }
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -138,6 +147,11 @@ impl Layout {
     /// Certificates and the local authority.
     pub fn tls(&self) -> Utf8PathBuf {
         self.data().join("tls")
+    }
+
+    /// Certificate of the pack's own authority.
+    pub fn authority(&self) -> Utf8PathBuf {
+        self.tls().join("authority.pem")
     }
 
     /// Filestore, sessions and home of one environment.

@@ -1,15 +1,25 @@
 //! Decides what should be on the machine; plain data in, plain data out.
 //!
-//! The nouns: [`spec::Spec`] is what the file wants, facts are what was seen, a plan is what to do about
-//! the difference. Nothing here reads a file, starts a process, looks at the clock or the environment.
+//! The nouns: [`spec::Spec`] is what the file wants, [`facts::Facts`] are what was seen, [`target::Target`] is what
+//! should be there, a [`plan::Plan`] is what to do about the difference. Nothing here reads a file, starts a
+//! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod facts;
+pub mod foreign;
+pub mod gate;
+pub mod hash;
 pub mod layout;
 pub mod name;
+pub mod odoo;
 pub mod plan;
 pub mod python_pins;
+pub mod render;
 pub mod secret;
 pub mod service;
+pub mod sizing;
 pub mod spec;
+pub mod target;
 pub mod units;
+pub mod up;

@@ -167,9 +167,95 @@ impl fmt::Display for Why {
     }
 }
 
+impl Step {
+    /// What several such steps in a row are called together; `None` for a step that is always shown on its own.
+    fn many(&self) -> Option<&'static str> {
+        match self {
+            Self::CreateUser { .. } => Some("create users"),
+            Self::MakeDirectory { .. } => Some("make directories"),
+            Self::GenerateSecret { .. } => Some("generate secrets"),
+            Self::WriteFile { .. } => Some("write configuration files"),
+            Self::InstallPackages { .. }
+            | Self::JoinGroup { .. }
+            | Self::PlaceBinary { .. }
+            | Self::ResolveSource { .. }
+            | Self::FetchOdoo { .. }
+            | Self::BuildPython { .. }
+            | Self::CreateCluster { .. }
+            | Self::IssueCertificate { .. }
+            | Self::RemoveFile { .. }
+            | Self::StartSupervisor
+            | Self::StartService { .. }
+            | Self::RestartService { .. }
+            | Self::ReloadService { .. }
+            | Self::RemoveService { .. }
+            | Self::ConvergeRole { .. }
+            | Self::CreateDatabase { .. }
+            | Self::DropUnfinished { .. }
+            | Self::InitializeDatabase { .. }
+            | Self::FinishDatabase { .. }
+            | Self::MarkDatabase { .. }
+            | Self::PassProbes { .. } => None,
+        }
+    }
+}
+
 impl Plan {
+    /// Steps in the groups in which people read them: small ones of a kind together.
+    ///
+    /// # Shape
+    /// Every step once, in order; no group is empty.
+    pub fn groups(&self) -> Vec<(String, &[Step])> {
+        let same = |a: &Step, b: &Step| a.many().is_some() && a.many() == b.many();
+        self.steps
+            .chunk_by(same)
+            .map(|group| (sentence(group), group))
+            .collect()
+    }
+
     /// Whether everything is as it should be.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.refusals.is_empty()
+    }
+}
+
+fn sentence(group: &[Step]) -> String {
+    match (group, group.first().and_then(Step::many)) {
+        ([one], _) => one.to_string(),
+        (many, Some(what)) => format!("{what} ({})", many.len()),
+        (_, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_steps_of_a_kind_are_read_together() {
+        let directory = |path: &str| Step::MakeDirectory { path: path.into() };
+        let steps = vec![
+            directory("/a"),
+            directory("/b"),
+            Step::StartSupervisor,
+            directory("/c"),
+        ];
+        let plan = Plan {
+            steps,
+            ..Plan::default()
+        };
+        let read: Vec<String> = plan.groups().into_iter().map(|(text, _)| text).collect();
+        assert_eq!(
+            read,
+            [
+                "make directories (2)",
+                "start the supervisor",
+                "make directory /c"
+            ]
+        );
+        assert_eq!(
+            plan.groups().iter().map(|(_, group)| group.len()).sum::<usize>(),
+            4
+        );
     }
 }

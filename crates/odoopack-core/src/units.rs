@@ -74,7 +74,7 @@ impl fmt::Display for Seconds {
         let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
         let unit = units
             .iter()
-            .find(|(size, _)| self.0 >= *size && self.0 % size == 0);
+            .find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size));
         let (size, name) = unit.copied().unwrap_or((1, "s"));
         f.pad(&format!("{}{name}", self.0 / size))
     }

@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::failure::{Failure, Result};
 
 /// Longest that an ordinary call may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// How much of a failed program's stderr goes into the error.
 const TAIL_LINES: usize = 12;
 
@@ -186,16 +186,6 @@ impl Cmd {
         })
     }
 
-    /// Runs it on the caller's terminal and waits for its end.
-    pub(crate) fn attached(&self) -> Result<ExitStatus> {
-        let mut command = self.prepare(&self.argv());
-        command
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::inherit());
-        command.status().map_err(|e| self.not_started(e))
-    }
-
     /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
     pub(crate) fn leave_running(&self, log: std::fs::File) -> Result<u32> {
         let mut argv = vec!["setsid".to_owned()];
@@ -350,7 +340,7 @@ fn feed(child: &mut Child, text: Option<Vec<u8>>) -> Option<JoinHandle<()>> {
     let (mut stdin, text) = child.stdin.take().zip(text)?;
     // A program that ends without reading its input tells so by its exit status.
     Some(std::thread::spawn(move || {
-        stdin.write_all(&text).unwrap_or_default()
+        stdin.write_all(&text).unwrap_or_default();
     }))
 }
 

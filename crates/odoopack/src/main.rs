@@ -1,9 +1,39 @@
 //! Parses the command line, runs one command, returns its exit code.
+mod apply;
+mod cli;
+mod commands;
+mod context;
+mod engines;
 mod exec;
 mod failure;
 mod files;
+mod gate;
+mod observe;
+mod password;
+mod probe;
 mod release;
+mod session;
+mod store;
+mod tls;
 mod tools;
 mod ui;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let json = cli.json;
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if json {
+                ui::out(&failure.json().to_string());
+            } else {
+                ui::failure(&failure::render(&failure));
+            }
+            ExitCode::from(failure.kind as u8)
+        }
+    }
+}

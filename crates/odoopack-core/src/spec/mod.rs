@@ -1,10 +1,43 @@
 //! The one declarative file, validated, with every default written out.
+mod carry;
+mod check;
+mod flat;
+mod keys;
+mod load;
+mod lookup;
+mod mistake;
+mod print;
+mod reader;
+mod reference;
+mod resolve;
+mod schema;
+mod shape;
+mod show;
+mod starter;
+mod suggest;
+mod values;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
 use crate::name::Name;
 use crate::units::Bytes;
+
+pub use crate::odoo::{Series, UnknownSeries};
+pub use carry::{Carried, carry_over};
+pub use load::{FILE, LoadContext, Loaded, load};
+pub use mistake::{Mistake, Mistakes, Severity};
+pub use print::print;
+pub use reference::reference;
+pub use schema::schema;
+pub use show::{Origin, Origins, ShownValue, show};
+pub use starter::{Starter, starter};
+pub use values::{BadHostPort, BadSecretRef, UnknownWord};
 
 /// What the operator wants: `odoopack.toml`, resolved and checked.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -15,7 +48,7 @@ pub struct Spec {
     pub odoo: Odoo,
     /// `[addons]`.
     pub addons: Addons,
-    /// `[mail]`; `None` means that no environment sends mail anywhere.
+    /// `[mail]`.
     pub mail: Mail,
     /// `[postgres]`.
     pub postgres: Postgres,
@@ -62,20 +95,6 @@ pub struct Odoo {
     pub options: BTreeMap<String, String>,
 }
 
-/// A series of Odoo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub enum Series {
-    /// 17.0
-    #[serde(rename = "17.0")]
-    V17,
-    /// 18.0
-    #[serde(rename = "18.0")]
-    V18,
-    /// 19.0
-    #[serde(rename = "19.0")]
-    V19,
-}
-
 /// Where Odoo's own code comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -84,7 +103,7 @@ pub enum Source {
     Git {
         /// Clone URL (https, ssh, file or an absolute path).
         url: String,
-        /// Full commit id.
+        /// Full commit id, 40 lower-case hex digits.
         commit: Option<String>,
     },
     /// Debian's own package: `{ debian = "sid" }`.
@@ -94,9 +113,9 @@ pub enum Source {
     },
     /// A Debian package file: `{ deb = PATH-or-URL, sha256 = HEX }`.
     Deb {
-        /// Absolute path, path relative to the file, or https URL.
+        /// Absolute path (one relative to the file was resolved while reading) or https URL.
         location: String,
-        /// SHA-256 in hex; required for a URL.
+        /// SHA-256 in lower-case hex; always there for a URL.
         sha256: Option<String>,
     },
     /// A checkout that is already there, used read-only: `{ path = DIR }`.
@@ -140,9 +159,9 @@ pub struct Relay {
 /// `host:port`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HostPort {
-    /// Host name or address.
+    /// Host name or address, an IPv6 address without its brackets.
     pub host: String,
-    /// TCP port.
+    /// TCP port, never 0.
     pub port: u16,
 }
 
@@ -150,7 +169,7 @@ pub struct HostPort {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SecretRef {
-    /// `secret:NAME`: a file in `data/secrets/` or, when set, the environment variable `ODOOPACK_SECRET_NAME`.
+    /// `secret:NAME` (`[A-Z][A-Z0-9_]*`): a file in `data/secrets/` or, when set, the environment variable `ODOOPACK_SECRET_NAME`.
     Named(String),
     /// `secret:cmd:PROGRAM ARG...`: the first line that the program prints.
     Command(Vec<String>),
@@ -210,7 +229,7 @@ pub struct Edition {
     pub modules: Vec<String>,
     /// Modules loaded in every process (`server_wide_modules`) beyond the series' own. Default: none.
     pub server_wide: Vec<String>,
-    /// Default: false. Loads OCA queue_job's runner in exactly one process.
+    /// Default: false. Loads OCA `queue_job`'s runner in exactly one process.
     pub jobrunner: bool,
 }
 

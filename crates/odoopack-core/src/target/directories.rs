@@ -27,7 +27,11 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
 }
 
 fn program(name: &'static str, package: &str, why: &'static str) -> Program {
-    Program { name, package: package.to_owned(), why }
+    Program {
+        name,
+        package: package.to_owned(),
+        why,
+    }
 }
 
 pub(super) fn users(known: &Known<'_>) -> Vec<User> {
@@ -37,7 +41,10 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
     };
     let environments = known.spec.environments.keys();
     // nginx serves attachments and reaches the gate's sockets: it reads files of these groups.
-    let read_by_nginx = environments.clone().filter_map(|e| layout.user(e.as_str())).collect();
+    let read_by_nginx = environments
+        .clone()
+        .filter_map(|e| layout.user(e.as_str()))
+        .collect();
     let mut all = vec![
         user("postgres", layout.cluster(), BTreeSet::new()),
         user("gate", layout.state(), BTreeSet::new()),
@@ -64,7 +71,11 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
         let conf = layout.config().join(name.as_str());
         all.push(plain(known, conf, 0o755));
         for slot in crate::layout::Slot::ALL {
-            all.push(plain(known, layout.config().join(name.as_str()).join(slot.as_str()), 0o755));
+            all.push(plain(
+                known,
+                layout.config().join(name.as_str()).join(slot.as_str()),
+                0o755,
+            ));
         }
     }
     if !known.facts.host.systemd {
@@ -95,7 +106,12 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
-    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished"), layout.state().join("forms")];
+    let closed = [
+        layout.secrets(),
+        layout.tls(),
+        layout.state().join("unfinished"),
+        layout.state().join("forms"),
+    ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));
@@ -106,20 +122,39 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
 fn runit(known: &Known<'_>, service: &Service) -> Vec<Directory> {
     let definition = known.layout.runit().join(&service.name);
     let logs = known.layout.logs().join(&service.name);
-    [definition.clone(), definition.join("log"), definition.join("control"), logs]
-        .map(|path| plain(known, path, 0o750))
-        .into()
+    [
+        definition.clone(),
+        definition.join("log"),
+        definition.join("control"),
+        logs,
+    ]
+    .map(|path| plain(known, path, 0o750))
+    .into()
 }
 
 fn plain(known: &Known<'_>, path: Utf8PathBuf, mode: u32) -> Directory {
-    Directory { path, access: ours(known, mode) }
+    Directory {
+        path,
+        access: ours(known, mode),
+    }
 }
 
 pub(super) fn ours(known: &Known<'_>, mode: u32) -> Access {
     let root = known.layout.own_users().then(|| "root".to_owned());
-    Access { user: root.clone(), group: root, mode }
+    Access {
+        user: root.clone(),
+        group: root,
+        mode,
+    }
 }
 
 fn owned(known: &Known<'_>, path: Utf8PathBuf, user: &str, group: &str, mode: u32) -> Directory {
-    Directory { path, access: Access { user: known.layout.user(user), group: known.layout.user(group), mode } }
+    Directory {
+        path,
+        access: Access {
+            user: known.layout.user(user),
+            group: known.layout.user(group),
+            mode,
+        },
+    }
 }

@@ -5,6 +5,7 @@
 mod databases;
 mod directories;
 mod files;
+mod odoo;
 mod ports;
 mod services;
 
@@ -14,6 +15,7 @@ use camino::Utf8PathBuf;
 
 pub use databases::DatabaseWant;
 pub use ports::{Ports, allocate};
+pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;
 use crate::layout::Layout;
@@ -124,11 +126,22 @@ pub enum TargetError {
 /// When a rendered file cannot carry a value of the spec.
 pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> Result<Target, TargetError> {
     let ports = ports::of(spec, facts);
-    let seen = Known { spec, layout, sizing, facts, ports: &ports };
+    let seen = Known {
+        spec,
+        layout,
+        sizing,
+        facts,
+        ports: &ports,
+    };
     let services = services::of(&seen);
     let mut files = files::of(&seen)?;
     if !facts.host.systemd {
-        files.extend(services.iter().flatten().flat_map(|service| files::runit(&seen, service)));
+        files.extend(
+            services
+                .iter()
+                .flatten()
+                .flat_map(|service| files::runit(&seen, service)),
+        );
     }
     let complete = services.iter().all(Option::is_some) && files::complete(&seen);
     Ok(Target {
@@ -155,9 +168,31 @@ pub(crate) struct Known<'a> {
     pub(crate) ports: &'a BTreeMap<Name, Ports>,
 }
 
-/// Name of the copy of this program that services run.
+impl Known<'_> {
+    /// Whether an environment runs the threaded server, which has no gevent process.
+    pub(crate) fn threaded(&self, name: &Name) -> bool {
+        self.sizing
+            .environments
+            .get(name)
+            .is_some_and(|size| size.workers == 0)
+    }
+}
+
+/// Address of an environment as people type it; the port is left out where it is the usual one.
+pub fn address(spec: &Spec, environment: &Name) -> Option<String> {
+    let domain = &spec.environments.get(environment)?.domain;
+    Some(match spec.web.https_port {
+        443 => format!("https://{domain}"),
+        port => format!("https://{domain}:{port}"),
+    })
+}
+
+/// Name of the copy of this program that the gate runs from.
+///
+/// # Shape
+/// Changes only with the gate's protocol: a newer program with the same protocol leaves a running gate alone.
 pub fn binary_name() -> String {
-    format!("odoopack-{}", env!("CARGO_PKG_VERSION"))
+    format!("gate-{}", crate::gate::PROTOCOL)
 }
 
 /// Secrets of an environment that are generated when nobody has set them.

@@ -47,7 +47,10 @@ impl Ports {
 pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
     let taken = |port: &u16| facts.foreign_listeners.contains_key(port);
     let names: Vec<&Name> = spec.environments.keys().collect();
-    allocate(&facts.ports, &names, taken).into_iter().map(|(name, first)| (name, Ports { first })).collect()
+    allocate(&facts.ports, &names, taken)
+        .into_iter()
+        .map(|(name, first)| (name, Ports { first }))
+        .collect()
 }
 
 /// Gives every environment a block: the one it had, else the first free one.
@@ -89,7 +92,10 @@ mod tests {
     #[test]
     fn no_two_ports_of_a_block_are_the_same() {
         let ports = Ports { first: 21_000 };
-        let mut all: Vec<u16> = Slot::ALL.iter().flat_map(|s| [ports.web(*s), ports.websocket(*s)]).collect();
+        let mut all: Vec<u16> = Slot::ALL
+            .iter()
+            .flat_map(|s| [ports.web(*s), ports.websocket(*s)])
+            .collect();
         all.push(ports.inner());
         assert_eq!(all, [21_000, 21_001, 21_002, 21_003, 21_008]);
     }

@@ -1,7 +1,11 @@
 //! One file per outside program: argument builders that run nothing, and parsers of captured output.
+pub(crate) mod accounts;
 pub(crate) mod apt;
 pub(crate) mod apt_private;
 pub(crate) mod dpkg;
 pub(crate) mod git;
+pub(crate) mod nginx;
+pub(crate) mod postgres;
 pub(crate) mod python;
+pub(crate) mod runit;
 pub(crate) mod uv;

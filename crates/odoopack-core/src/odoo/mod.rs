@@ -1,0 +1,7 @@
+//! What Odoo itself reads and prints, per series.
+
+pub mod conf_file;
+pub mod options;
+mod series;
+
+pub use series::{CronLog, Role, Series, UnknownSeries, Wkhtmltopdf};

@@ -1,0 +1,217 @@
+//! Tables and laws of the sizing.
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn want(name: &str, users: u32, production: bool) -> Want {
+    Want {
+        name: name.parse().unwrap(),
+        users,
+        production,
+        series: Series::V18,
+        overrides: Overrides::default(),
+    }
+}
+
+/// One production and `count - 1` copies.
+fn wants(count: u32, users: u32) -> Wants {
+    let copies = (1..count).map(|n| want(&format!("copy-{n}"), 3, false));
+    let environments = [want("production", users, true)]
+        .into_iter()
+        .chain(copies)
+        .collect();
+    Wants {
+        environments,
+        reserve_environments: 2,
+        sessions_redis: false,
+    }
+}
+
+fn host(cores: u32, gib: u64) -> Host {
+    Host {
+        cores,
+        memory: Bytes::gib(gib),
+    }
+}
+
+#[test]
+fn the_table() {
+    let mut table = String::from(
+        "cores memory envs users | workers crons | copy workers crons | max_connections buffers | left\n",
+    );
+    for (cores, gib, users) in [
+        (1, 2, 5),
+        (2, 4, 10),
+        (2, 8, 20),
+        (4, 8, 60),
+        (8, 32, 100),
+        (16, 64, 200),
+        (64, 256, 1000),
+    ] {
+        for count in [1, 2, 3, 4, 8] {
+            write!(table, "{cores:>5} {gib:>3}GiB {count:>4} {users:>5} | ").unwrap();
+            match size(&host(cores, gib), &wants(count, users)) {
+                Err(refused) => writeln!(table, "{refused}").unwrap(),
+                Ok(sizing) => row(&mut table, &sizing),
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+fn row(table: &mut String, sizing: &Sizing) {
+    let production = &sizing.environments[&"production".parse().unwrap()];
+    let copy = sizing
+        .environments
+        .values()
+        .next()
+        .filter(|_| sizing.environments.len() > 1);
+    let copy = copy.map_or("-".to_owned(), |c| {
+        format!("{:>12} {:>5}", c.workers, c.cron_workers)
+    });
+    let (postgres, left) = (&sizing.postgres, &sizing.explain.last().unwrap().memory);
+    let (connections, buffers) = (postgres.max_connections, postgres.shared_buffers);
+    let (workers, crons) = (production.workers, production.cron_workers);
+    writeln!(
+        table,
+        "{workers:>7} {crons:>5} | {copy:>18} | {connections:>15} {buffers:>7} | {left}"
+    )
+    .unwrap();
+}
+
+#[test]
+fn the_sum_is_told_line_by_line() {
+    let sizing = size(&host(4, 8), &wants(2, 60)).unwrap();
+    let lines: Vec<String> = sizing.explain.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn own_values_are_kept_and_what_they_break_is_said() {
+    let mut wants = wants(1, 10);
+    wants.environments[0].overrides = Overrides {
+        workers: Some(60),
+        memory_soft: Some(Bytes::mib(600)),
+        memory_hard: Some(Bytes::mib(600)),
+        db_maxconn: Some(64),
+        ..Overrides::default()
+    };
+    let sizing = size(&host(4, 8), &wants).unwrap();
+    assert_eq!(sizing.environments.values().next().unwrap().workers, 60);
+    let said: Vec<String> = sizing.problems.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"));
+    let one = Overrides {
+        workers: Some(1),
+        ..Overrides::default()
+    };
+    wants.environments[0].overrides = one;
+    assert!(matches!(
+        size(&host(4, 8), &wants).unwrap().problems[..],
+        [Problem::OneWorker { .. }]
+    ));
+}
+
+#[test]
+fn options_exist_only_where_the_series_has_them() {
+    let mut wants = wants(1, 10);
+    let gevent = |wants: &Wants| {
+        size(&host(4, 8), wants)
+            .unwrap()
+            .environments
+            .into_values()
+            .next()
+            .unwrap()
+    };
+    assert!(gevent(&wants).gevent_memory.is_some());
+    wants.environments[0].series = Series::V17;
+    assert_eq!(
+        (gevent(&wants).gevent_memory, gevent(&wants).db_maxconn_gevent),
+        (None, Some(32))
+    );
+    wants.environments[0].overrides.workers = Some(0);
+    assert_eq!(
+        gevent(&wants).db_maxconn_gevent,
+        None,
+        "a threaded server has no gevent process"
+    );
+}
+
+#[test]
+fn a_two_gigabyte_machine_of_one_core_runs_threaded() {
+    let small = Host {
+        cores: 1,
+        memory: Bytes::mib(1945),
+    };
+    let sizing = size(&small, &wants(3, 5)).unwrap();
+    assert!(sizing.environments.values().all(|e| e.workers == 0));
+}
+
+fn any_wants() -> impl Strategy<Value = Wants> {
+    let environment = (1..300_u32, any::<bool>());
+    (prop::collection::vec(environment, 1..8), 0..5_u32, any::<bool>()).prop_map(|(list, reserve, redis)| {
+        let named = list
+            .iter()
+            .enumerate()
+            .map(|(n, (users, production))| want(&format!("e{n}"), *users, *production));
+        Wants {
+            environments: named.collect(),
+            reserve_environments: reserve,
+            sessions_redis: redis,
+        }
+    })
+}
+
+fn any_host() -> impl Strategy<Value = Host> {
+    (1..65_u32, 512..262_144_u64).prop_map(|(cores, mib)| Host {
+        cores,
+        memory: Bytes::mib(mib),
+    })
+}
+
+proptest! {
+    #[test]
+    fn never_promises_more_than_there_is(host in any_host(), wants in any_wants()) {
+        match size(&host, &wants) {
+            Err(refused) => {
+                prop_assert!(refused.need > host.memory);
+                let enough = Host { memory: refused.need, ..host };
+                prop_assert!(size(&enough, &wants).is_ok());
+            }
+            Ok(sizing) => {
+                prop_assert_eq!(&sizing.problems, &[]);
+                let memory: u64 = sizing.explain.iter().map(|l| l.memory.0).sum();
+                prop_assert_eq!(memory, host.memory.0);
+                let connections: u32 = sizing.explain.iter().map(|l| l.connections).sum();
+                prop_assert!(connections <= sizing.postgres.max_connections);
+                prop_assert!(sizing.environments.values().all(|e| e.workers != 1 && e.time_real.0 < 720));
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_within_the_reserve_changes_nothing_for_others(host in any_host(), mut wants in any_wants(), users in 1..50_u32) {
+        let copies = wants.environments.iter().filter(|w| !w.production).count();
+        wants.reserve_environments = u32::try_from(copies).unwrap() + 1;
+        let Ok(before) = size(&host, &wants) else { return Ok(()) };
+        wants.environments.push(want("new", users, false));
+        let mut after = size(&host, &wants).unwrap();
+        after.environments.remove(&"new".parse().unwrap());
+        prop_assert_eq!(before.postgres, after.postgres);
+        prop_assert_eq!(before.environments, after.environments);
+    }
+
+    #[test]
+    fn more_users_need_no_restart_of_the_cluster(host in any_host(), mut wants in any_wants(), users in 1..500_u32) {
+        let Ok(before) = size(&host, &wants) else { return Ok(()) };
+        wants.environments[0].users = users;
+        prop_assert_eq!(before.postgres, size(&host, &wants).unwrap().postgres);
+    }
+
+    #[test]
+    fn more_memory_is_never_refused(host in any_host(), wants in any_wants(), more in 1..65_536_u64) {
+        let bigger = Host { memory: Bytes(host.memory.0 + Bytes::mib(more).0), ..host };
+        prop_assert!(size(&host, &wants).is_err() || size(&bigger, &wants).is_ok());
+    }
+}

@@ -1,0 +1,152 @@
+//! Checks of the environments, one by one and against each other.
+use std::collections::BTreeMap;
+
+use crate::name::Name;
+use crate::spec::load::Report;
+use crate::spec::{Environment, Kind, Series, Spec, Value, suggest};
+
+/// Everything about `[environments]`.
+pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
+    let any = report.given("environments") || !report.below("environments").is_empty();
+    if !any
+        && !report
+            .mistakes
+            .iter()
+            .any(|m| m.path.starts_with("environments."))
+    {
+        let hint = "write `[environments.production]` with a `domain`";
+        report.refuse("environments", "there is no environment", hint);
+    }
+    twins(spec, report, "domain", |e| &e.domain);
+    twins(spec, report, "database", |e| &e.database);
+    for (name, environment) in &spec.environments {
+        edition(spec, name, environment, report);
+        one(name, environment, report);
+        tls(name, report);
+        variables(spec, name, environment, report);
+    }
+}
+
+fn at(name: &Name, key: &str) -> String {
+    format!("environments.{name}.{key}")
+}
+
+/// No two environments share what must be their own.
+fn twins(spec: &Spec, report: &mut Report<'_>, key: &str, value: impl Fn(&Environment) -> &String) {
+    let mut owners: BTreeMap<&String, Vec<&Name>> = BTreeMap::new();
+    for (name, environment) in &spec.environments {
+        if report.sound(&at(name, key)) && !value(environment).is_empty() {
+            owners.entry(value(environment)).or_default().push(name);
+        }
+    }
+    for (shared, mut names) in owners {
+        names.sort_by_key(|n| report.position(&at(n, key)));
+        for name in names.iter().skip(1) {
+            let what = format!("`{shared}` is also the {key} of `environments.{}`", names[0]);
+            report.refuse(
+                &at(name, key),
+                what,
+                format!("give every environment its own {key}"),
+            );
+        }
+    }
+}
+
+fn edition(spec: &Spec, name: &Name, environment: &Environment, report: &mut Report<'_>) {
+    let known: Vec<_> = spec.editions.keys().map(Name::as_str).collect();
+    let path = at(name, "edition");
+    if !report.given(&path) && known.len() > 1 {
+        report.refuse(
+            &path,
+            "missing: there are several editions",
+            format!("use one of: {}", known.join(", ")),
+        );
+    } else if report.sound(&path) && !spec.editions.contains_key(&environment.edition) {
+        let wanted = environment.edition.as_str();
+        let hint = match suggest::nearest(wanted, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("add `[editions.{wanted}]`, or use one of: {}", known.join(", ")),
+        };
+        report.refuse(&path, format!("there is no edition `{wanted}`"), hint);
+    }
+}
+
+fn one(name: &Name, environment: &Environment, report: &mut Report<'_>) {
+    if environment.demo && environment.kind == Kind::Production && report.sound(&at(name, "kind")) {
+        let what = "demo data in production: its users have known passwords";
+        report.refuse(
+            &at(name, "demo"),
+            what,
+            "remove the line, or choose another `kind`",
+        );
+    }
+    if let (Some(soft), Some(hard)) = (environment.memory_soft, environment.memory_hard)
+        && soft > hard
+    {
+        let what = format!("the soft limit {soft} is above the hard limit {hard}");
+        report.refuse(
+            &at(name, "memory_soft"),
+            what,
+            "make it smaller than `memory_hard`",
+        );
+    }
+}
+
+/// Certificate and key come together.
+fn tls(name: &Name, report: &mut Report<'_>) {
+    for (half, other) in [("certificate", "key"), ("key", "certificate")] {
+        if report.given(&at(name, &format!("tls.{half}")))
+            && !report.given(&at(name, &format!("tls.{other}")))
+        {
+            let what = format!("`{half}` without `{other}`");
+            report.refuse(
+                &at(name, &format!("tls.{half}")),
+                what,
+                format!("add `{other} = PATH`"),
+            );
+        }
+    }
+    let path = at(name, "tls");
+    let halves = ["certificate", "key"].map(|h| report.given(&at(name, &format!("tls.{h}"))));
+    if report.document.tables.contains_key(&path) && halves == [false, false] {
+        let hint = "write `tls = { certificate = PATH, key = PATH }`, or `tls = \"local\"`";
+        report.refuse(&path, "names no certificate", hint);
+    }
+}
+
+fn variables(spec: &Spec, name: &Name, environment: &Environment, report: &mut Report<'_>) {
+    for (variable, value) in &environment.env {
+        let path = at(name, &format!("env.{variable}"));
+        let taken = variable.starts_with("ODOO_") || variable.starts_with("PG");
+        if taken && spec.odoo.series == Series::V19 && report.sound("odoo.series") {
+            let what = "Odoo 19.0 reads this variable as an option, silently before odoo.conf";
+            let hint = "remove it; write the option into `[odoo.options]`";
+            report.refuse(&path, what, hint);
+        }
+        if let Value::Plain(text) = value
+            && looks_secret(variable, text)
+        {
+            let hint =
+                format!("write `{variable} = \"secret:{variable}\"` and keep the value in the secret store");
+            report.warn(&path, "looks like a secret in plain text", hint);
+        }
+    }
+}
+
+/// Whether a variable's name promises a secret and its value can be one.
+pub(in crate::spec) fn looks_secret(name: &str, value: &str) -> bool {
+    let words = [
+        "PASSWORD",
+        "PASSWD",
+        "TOKEN",
+        "SECRET",
+        "API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ];
+    let elsewhere = ["_FILE", "_PATH"].iter().any(|end| name.ends_with(end));
+    let setting = value.bytes().all(|b| b.is_ascii_digit())
+        || ["true", "false"].contains(&value.to_ascii_lowercase().as_str());
+    words.iter().any(|w| name.contains(w)) && !elsewhere && !setting
+}

@@ -1,0 +1,238 @@
+//! A spec as a flat list of keys and values, the base of printing and showing it.
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::written::{literal, quoted};
+use super::{Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
+use crate::name::Name;
+use crate::units::Bytes;
+
+/// One key of a spec.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The key in the table of keys.
+    pub(super) pattern: &'static str,
+    /// The names that stand for its `*`.
+    pub(super) names: Vec<String>,
+    /// The value as TOML; `None`: absent.
+    pub(super) value: Option<String>,
+}
+
+impl Line {
+    /// The key as the file writes it.
+    pub(super) fn path(&self) -> String {
+        filled(self.pattern, &self.names)
+    }
+}
+
+/// `pattern` with its stars replaced by `names`.
+pub(super) fn filled(pattern: &str, names: &[String]) -> String {
+    let mut names = names.iter();
+    let part = |p: &str| {
+        if p == "*" {
+            names.next().map_or_else(String::new, |n| quoted(n))
+        } else {
+            p.to_owned()
+        }
+    };
+    pattern.split('.').map(part).collect::<Vec<_>>().join(".")
+}
+
+/// Every key of `spec`, in the order in which files are written.
+pub(super) fn flat(spec: &Spec) -> Vec<Line> {
+    let mut lines = Lines::default();
+    lines.add("pack.name", text(&spec.pack.name));
+    lines.add("pack.root", text(&spec.pack.root));
+    lines.add("pack.engine", text(spec.pack.engine));
+    lines.odoo(&spec.odoo);
+    lines.add("addons.own", list(&spec.addons.own));
+    lines.add("addons.oca", spec.addons.oca.as_ref().and_then(text));
+    lines.add("addons.requirements", list(&spec.addons.requirements));
+    lines.mail(&spec.mail);
+    lines.postgres(&spec.postgres);
+    lines.web(&spec.web);
+    lines.add("capacity.cores", spec.capacity.cores.and_then(plain));
+    lines.add("capacity.memory", spec.capacity.memory.and_then(bytes));
+    lines.add(
+        "capacity.reserve_environments",
+        plain(spec.capacity.reserve_environments),
+    );
+    for (name, edition) in &spec.editions {
+        lines.edition(name, edition);
+    }
+    for (name, environment) in &spec.environments {
+        lines.environment(name, environment);
+        lines.variables(name, environment);
+    }
+    lines.list
+}
+
+/// The keys of a source alone.
+pub(super) fn of_source(source: &Source) -> Vec<Line> {
+    let mut lines = Lines::default();
+    lines.source(source);
+    lines.list
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    list: Vec<Line>,
+    names: Vec<String>,
+}
+
+impl Lines {
+    fn add(&mut self, pattern: &'static str, value: Option<String>) {
+        self.list.push(Line {
+            pattern,
+            names: self.names.clone(),
+            value,
+        });
+    }
+
+    fn map(&mut self, pattern: &'static str, map: &BTreeMap<String, String>) {
+        for (name, value) in map {
+            self.list.push(Line {
+                pattern,
+                names: vec![name.clone()],
+                value: text(value),
+            });
+        }
+    }
+
+    fn odoo(&mut self, odoo: &Odoo) {
+        self.add("odoo.series", text(odoo.series));
+        self.source(&odoo.source);
+        self.add("odoo.python", odoo.python.as_ref().and_then(text));
+        self.map("odoo.options.*", &odoo.options);
+    }
+
+    fn source(&mut self, source: &Source) {
+        match source {
+            Source::Git { url, commit } => {
+                self.add("odoo.source.git", text(url));
+                self.add("odoo.source.commit", commit.as_ref().and_then(text));
+            }
+            Source::Debian { suite } => self.add("odoo.source.debian", text(suite)),
+            Source::Deb { location, sha256 } => {
+                self.add("odoo.source.deb", text(location));
+                self.add("odoo.source.sha256", sha256.as_ref().and_then(text));
+            }
+            Source::Path { directory } => self.add("odoo.source.path", text(directory)),
+        }
+    }
+
+    fn mail(&mut self, mail: &Mail) {
+        let relay = mail.relay.as_ref();
+        self.add("mail.smtp", relay.and_then(|r| text(&r.address)));
+        self.add(
+            "mail.credentials",
+            relay.and_then(|r| r.credentials.as_ref()).and_then(text),
+        );
+        self.add("mail.catcher", text(&mail.catcher));
+        self.add("mail.from", mail.from.as_ref().and_then(text));
+    }
+
+    fn postgres(&mut self, postgres: &Postgres) {
+        self.add("postgres.version", postgres.version.and_then(plain));
+        self.add("postgres.port", postgres.port.and_then(plain));
+        self.map("postgres.options.*", &postgres.options);
+    }
+
+    fn web(&mut self, web: &Web) {
+        self.add("web.listen", list(&web.listen));
+        self.add("web.http_port", plain(web.http_port));
+        self.add("web.https_port", plain(web.https_port));
+        self.add("web.body_limit", bytes(web.body_limit));
+        self.add("web.login_rate", plain(web.login_rate));
+    }
+
+    fn edition(&mut self, name: &Name, edition: &Edition) {
+        self.names = vec![name.to_string()];
+        self.add("editions.*.modules", list(&edition.modules));
+        self.add("editions.*.server_wide", list(&edition.server_wide));
+        self.add("editions.*.jobrunner", plain(edition.jobrunner));
+    }
+
+    fn environment(&mut self, name: &Name, environment: &Environment) {
+        self.names = vec![name.to_string()];
+        self.add("environments.*.kind", text(environment.kind));
+        self.add("environments.*.edition", text(&environment.edition));
+        self.add("environments.*.domain", text(&environment.domain));
+        self.add("environments.*.database", text(&environment.database));
+        self.add("environments.*.demo", plain(environment.demo));
+        self.add("environments.*.users", plain(environment.users));
+        self.add("environments.*.workers", environment.workers.and_then(plain));
+        self.add(
+            "environments.*.cron_workers",
+            environment.cron_workers.and_then(plain),
+        );
+        self.add(
+            "environments.*.memory_soft",
+            environment.memory_soft.and_then(bytes),
+        );
+        self.add(
+            "environments.*.memory_hard",
+            environment.memory_hard.and_then(bytes),
+        );
+        self.add(
+            "environments.*.db_maxconn",
+            environment.db_maxconn.and_then(plain),
+        );
+        self.add("environments.*.language", text(&environment.language));
+        self.tls(&environment.tls);
+    }
+
+    fn tls(&mut self, tls: &Tls) {
+        match tls {
+            Tls::Local => self.add("environments.*.tls", text("local")),
+            Tls::Files { certificate, key } => {
+                self.add("environments.*.tls.certificate", text(certificate));
+                self.add("environments.*.tls.key", text(key));
+            }
+        }
+    }
+
+    fn variables(&mut self, name: &Name, environment: &Environment) {
+        for (variable, value) in &environment.env {
+            let names = vec![name.to_string(), variable.clone()];
+            self.list.push(Line {
+                pattern: "environments.*.env.*",
+                names,
+                value: text(value),
+            });
+        }
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every value of a line is an Option, so that optional ones chain"
+)]
+pub(super) fn text(value: impl Display) -> Option<String> {
+    Some(literal(&value.to_string()))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every value of a line is an Option, so that optional ones chain"
+)]
+fn plain(value: impl Display) -> Option<String> {
+    Some(value.to_string())
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every value of a line is an Option, so that optional ones chain"
+)]
+pub(super) fn list(values: &[String]) -> Option<String> {
+    let quoted: Vec<_> = values.iter().map(|v| literal(v)).collect();
+    Some(format!("[{}]", quoted.join(", ")))
+}
+
+/// The size without rounding: `Display` of [`Bytes`] keeps one decimal only.
+fn bytes(value: Bytes) -> Option<String> {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let fits = |shift: u32| value.0 > 0 && value.0.trailing_zeros() >= shift;
+    let (unit, shift) = units.into_iter().find(|(_, s)| fits(*s)).unwrap_or(("B", 0));
+    text(format!("{}{unit}", value.0 >> shift))
+}

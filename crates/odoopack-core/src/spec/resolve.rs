@@ -1,0 +1,246 @@
+//! From what the file says to a whole spec: every default written out.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::load::LoadContext;
+use super::lookup::Values;
+use super::reader::Document;
+use super::{
+    Addons, Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
+};
+use crate::name::Name;
+
+/// The spec that `document` describes.
+///
+/// # Shape
+/// Always a whole one, so that the checks can go on after a mistake: what is missing or wrong has its default or
+/// an empty text.
+pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
+    let values = Values(document);
+    let pack = pack(&values, context);
+    let editions = editions(&values);
+    let environments = environments(&values, &pack, &editions);
+    let web = web(&values, &environments);
+    let odoo = odoo(&values, context);
+    Spec {
+        pack,
+        odoo,
+        addons: addons(&values),
+        mail: mail(&values),
+        postgres: postgres(&values),
+        web,
+        capacity: capacity(&values),
+        editions,
+        environments,
+    }
+}
+
+fn pack(values: &Values<'_>, context: &LoadContext) -> Pack {
+    let given: Option<Utf8PathBuf> = context.root.clone().or_else(|| values.given("pack.root"));
+    let root = given.unwrap_or_else(|| default_root(&context.directory));
+    Pack {
+        name: values.plain("pack.name"),
+        root: tidy(&root),
+        engine: values.plain("pack.engine"),
+    }
+}
+
+fn default_root(directory: &Utf8Path) -> Utf8PathBuf {
+    match directory.parent() {
+        Some(parent) if directory.file_name() == Some("repo") => parent.to_owned(),
+        _ => directory.to_owned(),
+    }
+}
+
+/// The path without doubled and trailing slashes.
+fn tidy(path: &Utf8Path) -> Utf8PathBuf {
+    path.components().collect()
+}
+
+fn odoo(values: &Values<'_>, context: &LoadContext) -> Odoo {
+    Odoo {
+        series: values.plain("odoo.series"),
+        source: source(values, context),
+        python: values.given("odoo.python"),
+        options: values.map("odoo.options"),
+    }
+}
+
+fn source(values: &Values<'_>, context: &LoadContext) -> Source {
+    let hex = |path: &str| values.given::<String>(path).map(|t| t.to_ascii_lowercase());
+    if let Some(suite) = values.given("odoo.source.debian") {
+        Source::Debian { suite }
+    } else if let Some(location) = values.given::<String>("odoo.source.deb") {
+        Source::Deb {
+            location: located(&location, context),
+            sha256: hex("odoo.source.sha256"),
+        }
+    } else if let Some(directory) = values.given::<Utf8PathBuf>("odoo.source.path") {
+        Source::Path {
+            directory: tidy(&directory),
+        }
+    } else {
+        Source::Git {
+            url: values.plain("odoo.source.git"),
+            commit: hex("odoo.source.commit"),
+        }
+    }
+}
+
+fn located(location: &str, context: &LoadContext) -> String {
+    if location.contains("://") {
+        location.to_owned()
+    } else {
+        tidy(&context.directory.join(location)).into()
+    }
+}
+
+fn addons(values: &Values<'_>) -> Addons {
+    Addons {
+        own: values.list("addons.own"),
+        oca: values.given("addons.oca"),
+        requirements: values.list("addons.requirements"),
+    }
+}
+
+fn mail(values: &Values<'_>) -> Mail {
+    let relay = values.given("mail.smtp");
+    Mail {
+        relay: relay.map(|address| Relay {
+            address,
+            credentials: values.given("mail.credentials"),
+        }),
+        catcher: values.plain("mail.catcher"),
+        from: values.given("mail.from"),
+    }
+}
+
+fn postgres(values: &Values<'_>) -> Postgres {
+    Postgres {
+        version: values.given("postgres.version"),
+        port: values.given("postgres.port"),
+        options: values.map("postgres.options"),
+    }
+}
+
+fn web(values: &Values<'_>, environments: &BTreeMap<Name, Environment>) -> Web {
+    let mut listen = values.list("web.listen");
+    if listen.is_empty() {
+        let addresses = if all_local(environments) {
+            ["127.0.0.1", "[::1]"]
+        } else {
+            ["0.0.0.0", "[::]"]
+        };
+        listen = addresses.map(str::to_owned).to_vec();
+    }
+    Web {
+        listen,
+        http_port: values.plain("web.http_port"),
+        https_port: values.plain("web.https_port"),
+        body_limit: values.plain("web.body_limit"),
+        login_rate: values.plain("web.login_rate"),
+    }
+}
+
+/// `localhost` and names below it always mean this machine (RFC 6761 section 6.3).
+fn all_local(environments: &BTreeMap<Name, Environment>) -> bool {
+    let local = |domain: &str| domain == "localhost" || domain.ends_with(".localhost");
+    !environments.is_empty() && environments.values().all(|e| local(&e.domain))
+}
+
+fn capacity(values: &Values<'_>) -> Capacity {
+    Capacity {
+        cores: values.given("capacity.cores"),
+        memory: values.given("capacity.memory"),
+        reserve_environments: values.plain("capacity.reserve_environments"),
+    }
+}
+
+fn editions(values: &Values<'_>) -> BTreeMap<Name, Edition> {
+    let mut names = values.names("editions");
+    if names.is_empty() {
+        names.extend("core".parse::<Name>());
+    }
+    names
+        .into_iter()
+        .map(|name| (name.clone(), edition(values, &name)))
+        .collect()
+}
+
+fn edition(values: &Values<'_>, name: &Name) -> Edition {
+    let at = |key: &str| format!("editions.{name}.{key}");
+    Edition {
+        modules: values.list(&at("modules")),
+        server_wide: values.list(&at("server_wide")),
+        jobrunner: values.value(&at("jobrunner"), "editions.*.jobrunner"),
+    }
+}
+
+fn environments(
+    values: &Values<'_>,
+    pack: &Pack,
+    editions: &BTreeMap<Name, Edition>,
+) -> BTreeMap<Name, Environment> {
+    let names = values.names("environments").into_iter();
+    names
+        .map(|name| (name.clone(), environment(values, &name, pack, editions)))
+        .collect()
+}
+
+fn environment(
+    values: &Values<'_>,
+    name: &Name,
+    pack: &Pack,
+    editions: &BTreeMap<Name, Edition>,
+) -> Environment {
+    let at = |key: &str| format!("environments.{name}.{key}");
+    let kind = values.given(&at("kind")).unwrap_or_else(|| kind_of(name));
+    let first = || editions.keys().next().unwrap_or(name).clone();
+    let database = || format!("{}_{}", pack.name.underscored(), name.underscored());
+    Environment {
+        kind,
+        edition: values.given(&at("edition")).unwrap_or_else(first),
+        domain: values.given(&at("domain")).unwrap_or_default(),
+        database: values.given(&at("database")).unwrap_or_else(database),
+        demo: values.value(&at("demo"), "environments.*.demo"),
+        users: values.given(&at("users")).unwrap_or(users_of(kind)),
+        workers: values.given(&at("workers")),
+        cron_workers: values.given(&at("cron_workers")),
+        memory_soft: values.given(&at("memory_soft")),
+        memory_hard: values.given(&at("memory_hard")),
+        db_maxconn: values.given(&at("db_maxconn")),
+        language: values.value(&at("language"), "environments.*.language"),
+        tls: tls(values, &at("tls")),
+        env: values.map(&at("env")),
+    }
+}
+
+/// The kind that a name suggests; what nobody declared production must not act like it.
+fn kind_of(name: &Name) -> Kind {
+    match name.as_str() {
+        "production" => Kind::Production,
+        "dev" | "development" => Kind::Development,
+        _ => Kind::Staging,
+    }
+}
+
+/// A small office in production, the few who try things elsewhere.
+fn users_of(kind: Kind) -> u32 {
+    match kind {
+        Kind::Production => 10,
+        Kind::Staging | Kind::Development => 3,
+    }
+}
+
+fn tls(values: &Values<'_>, path: &str) -> Tls {
+    let part = |key: &str| {
+        values
+            .given::<Utf8PathBuf>(&format!("{path}.{key}"))
+            .map(|p| tidy(&p))
+    };
+    match (part("certificate"), part("key")) {
+        (Some(certificate), Some(key)) => Tls::Files { certificate, key },
+        _ => Tls::Local,
+    }
+}

@@ -1,0 +1,244 @@
+//! Every spec that the file can express comes back equal from its print.
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+
+use super::*;
+
+fn name() -> impl Strategy<Value = Name> {
+    "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?".prop_map(|t| t.parse().unwrap())
+}
+
+fn path() -> impl Strategy<Value = Utf8PathBuf> {
+    "(/[a-z0-9_][A-Za-z0-9._+@-]{0,8}x){1,3}".prop_map(Utf8PathBuf::from)
+}
+
+fn domain() -> impl Strategy<Value = String> {
+    "[a-z]([a-z0-9-]{0,8}[a-z0-9])?(\\.[a-z]{2,6}){0,2}"
+}
+
+fn address() -> impl Strategy<Value = HostPort> {
+    let host = prop_oneof![domain(), Just("127.0.0.1".to_owned()), Just("::1".to_owned())];
+    (host, 1..=u16::MAX).prop_map(|(host, port)| HostPort { host, port })
+}
+
+fn secret() -> impl Strategy<Value = SecretRef> {
+    prop_oneof![
+        "[A-Z][A-Z0-9_]{0,9}".prop_map(SecretRef::Named),
+        vec("[a-z0-9/=:.]{1,8}", 1..4).prop_map(SecretRef::Command),
+    ]
+}
+
+/// Any text without control characters that does not read as a secret.
+fn text() -> impl Strategy<Value = String> {
+    "\\PC{0,12}".prop_filter("a secret reference", |t| {
+        !t.starts_with("secret:") && !t.chars().any(char::is_control)
+    })
+}
+
+fn modules() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::btree_set("[a-z][a-z0-9_]{0,8}", 0..4).prop_map(|s| s.into_iter().collect())
+}
+
+fn source() -> impl Strategy<Value = (Series, Source)> {
+    let series = prop_oneof![Just(Series::V17), Just(Series::V18), Just(Series::V19)];
+    let url = prop_oneof![
+        Just("https://github.com/odoo/odoo.git".to_owned()),
+        path().prop_map(String::from)
+    ];
+    let git = (url, of("[0-9a-f]{40}")).prop_map(|(url, commit)| Source::Git { url, commit });
+    let deb = (path(), of("[0-9a-f]{64}"));
+    let deb = deb.prop_map(|(location, sha256)| Source::Deb {
+        location: location.into(),
+        sha256,
+    });
+    let remote = "[0-9a-f]{64}".prop_map(|sha| Source::Deb {
+        location: "https://example.com/odoo.deb?a=1".to_owned(),
+        sha256: Some(sha),
+    });
+    let path = path().prop_map(|directory| Source::Path { directory });
+    let debian = Just((
+        Series::V19,
+        Source::Debian {
+            suite: "sid".to_owned(),
+        },
+    ));
+    prop_oneof![(series, prop_oneof![git, deb, remote, path]), debian]
+}
+
+fn odoo() -> impl Strategy<Value = Odoo> {
+    let python = of(prop_oneof![
+        Just("python3.12".to_owned()),
+        path().prop_map(String::from)
+    ]);
+    (source(), python, btree_map("[a-z][a-z0-9_]{0,9}", text(), 0..3)).prop_map(
+        |((series, source), python, options)| Odoo {
+            series,
+            source,
+            python,
+            options,
+        },
+    )
+}
+
+fn addons() -> impl Strategy<Value = Addons> {
+    (modules(), of("[a-z]{1,5}/[a-z]{1,5}"), modules()).prop_map(|(own, oca, requirements)| Addons {
+        own,
+        oca,
+        requirements,
+    })
+}
+
+fn mail() -> impl Strategy<Value = Mail> {
+    let relay =
+        of((address(), of(secret())).prop_map(|(address, credentials)| Relay { address, credentials }));
+    let from = of(("[a-z.]{1,8}", domain()).prop_map(|(user, host)| format!("{user}@{host}")));
+    (relay, address(), from).prop_map(|(relay, catcher, from)| Mail { relay, catcher, from })
+}
+
+fn postgres() -> impl Strategy<Value = Postgres> {
+    (
+        of(13_u16..=18),
+        of(1_u16..80),
+        btree_map("[a-z][a-z_.]{0,9}", text(), 0..3),
+    )
+        .prop_map(|(version, port, options)| Postgres {
+            version,
+            port,
+            options,
+        })
+}
+
+fn web() -> impl Strategy<Value = Web> {
+    (
+        Just(vec!["10.0.0.1".to_owned(), "[::]".to_owned()]),
+        80_u16..443,
+        443_u16..,
+        1_u64..,
+        1_u32..=100_000,
+    )
+        .prop_map(|(listen, http_port, https_port, body, login_rate)| Web {
+            listen,
+            http_port,
+            https_port,
+            body_limit: Bytes(body),
+            login_rate,
+        })
+}
+
+fn capacity() -> impl Strategy<Value = Capacity> {
+    (of(1_u32..=4096), of((1_u64..).prop_map(Bytes)), 0_u32..=100).prop_map(
+        |(cores, memory, reserve_environments)| Capacity {
+            cores,
+            memory,
+            reserve_environments,
+        },
+    )
+}
+
+fn edition() -> impl Strategy<Value = Edition> {
+    (modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, jobrunner)| Edition {
+        modules,
+        server_wide,
+        jobrunner,
+    })
+}
+
+fn tls() -> impl Strategy<Value = Tls> {
+    let files = (path(), path()).prop_map(|(certificate, key)| Tls::Files { certificate, key });
+    prop_oneof![Just(Tls::Local), files]
+}
+
+/// An environment whose name, edition, domain and database still have to be made its own.
+fn environment() -> impl Strategy<Value = Environment> {
+    let kind = prop_oneof![
+        Just(Kind::Production),
+        Just(Kind::Staging),
+        Just(Kind::Development)
+    ];
+    let limits = of(1_u64..1 << 40);
+    let numbers = (
+        1_u32..=100_000,
+        of(0_u32..=512),
+        of(0_u32..=64),
+        limits,
+        of(1_u32..=10_000),
+    );
+    let value = prop_oneof![text().prop_map(Value::Plain), secret().prop_map(Value::Secret)];
+    let env = btree_map("[A-NQ-Z_][A-Z0-9_]{0,9}", value, 0..4);
+    let language = prop_oneof![Just("en_US".to_owned()), Just("sr@latin".to_owned())];
+    (kind, any::<bool>(), numbers, language, tls(), env).prop_map(
+        |(kind, demo, numbers, language, tls, env)| Environment {
+            kind,
+            edition: "core".parse().unwrap(),
+            domain: String::new(),
+            database: String::new(),
+            demo: demo && kind != Kind::Production,
+            users: numbers.0,
+            workers: numbers.1,
+            cron_workers: numbers.2,
+            memory_soft: numbers.3.map(Bytes),
+            memory_hard: numbers.3.map(|n| Bytes(n + 1)),
+            db_maxconn: numbers.4,
+            language,
+            tls,
+            env,
+        },
+    )
+}
+
+type Environments = BTreeMap<Name, Environment>;
+
+fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environments)> {
+    let all = btree_map(name(), environment(), 1..4);
+    (btree_map(name(), edition(), 1..4), all, domain()).prop_map(|(editions, mut all, domain)| {
+        for (index, (name, environment)) in all.iter_mut().enumerate() {
+            environment.edition = editions.keys().cycle().nth(index).unwrap().clone();
+            environment.domain = format!("{name}.{domain}");
+            environment.database = format!("db_{index}-{name}");
+        }
+        (editions, all)
+    })
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let pack = (name(), path()).prop_map(|(name, root)| Pack {
+        name,
+        root,
+        engine: Engine::Native,
+    });
+    (
+        pack,
+        odoo(),
+        addons(),
+        mail(),
+        postgres(),
+        web(),
+        capacity(),
+        environments(),
+    )
+        .prop_map(
+            |(pack, odoo, addons, mail, postgres, web, capacity, (editions, environments))| Spec {
+                pack,
+                odoo,
+                addons,
+                mail,
+                postgres,
+                web,
+                capacity,
+                editions,
+                environments,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn comes_back_equal_from_its_print(spec in spec()) {
+        let text = print(&spec);
+        let again = load(&text, &context()).unwrap_or_else(|m| panic!("{m}\n{text}"));
+        prop_assert_eq!(again.spec, spec);
+    }
+}

@@ -1,0 +1,253 @@
+//! How single values of the file read and print.
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use super::shape::text::is_host;
+use super::{Engine, HostPort, Kind, SecretRef, Value};
+
+/// A word that is none of those which may stand there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{word}` is not one of {known}")]
+pub struct UnknownWord {
+    /// What was written.
+    pub word: String,
+    /// What may be written.
+    pub known: &'static str,
+}
+
+/// A text that is no [`HostPort`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not `host:port`")]
+pub struct BadHostPort(pub String);
+
+/// A text that is no [`SecretRef`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed secret reference")]
+pub struct BadSecretRef;
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        f.pad(&format!("{bare}:{}", self.port))
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = BadHostPort;
+
+    fn from_str(text: &str) -> Result<Self, BadHostPort> {
+        let wrong = || BadHostPort(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        let port = port.parse().ok().filter(|p| *p > 0 && digits).ok_or_else(wrong)?;
+        let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let good = inner.map_or_else(|| is_host(host), |h| h.parse::<Ipv6Addr>().is_ok());
+        if good {
+            Ok(Self {
+                host: inner.unwrap_or(host).to_owned(),
+                port,
+            })
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "secret:{name}"),
+            Self::Command(words) => write!(f, "secret:cmd:{}", words.join(" ")),
+        }
+    }
+}
+
+impl SecretRef {
+    /// Under which key the value is kept among the facts: the name, or the whole command.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Named(name) => name.clone(),
+            Self::Command(words) => format!("cmd:{}", words.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for super::Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git {
+                url,
+                commit: Some(commit),
+            } => write!(f, "git {url} at {commit}"),
+            Self::Git { url, commit: None } => write!(f, "git {url}"),
+            Self::Debian { suite } => write!(f, "Debian {suite}"),
+            Self::Deb { location, .. } => write!(f, "package {location}"),
+            Self::Path { directory } => write!(f, "checkout {directory}"),
+        }
+    }
+}
+
+impl super::Spec {
+    /// Every secret that the file refers to.
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let relay = self
+            .mail
+            .relay
+            .iter()
+            .filter_map(|relay| relay.credentials.as_ref());
+        let values = self
+            .environments
+            .values()
+            .flat_map(|environment| environment.env.values());
+        let values = values.filter_map(|value| match value {
+            Value::Secret(reference) => Some(reference),
+            Value::Plain(_) => None,
+        });
+        relay.chain(values).collect()
+    }
+}
+
+impl FromStr for SecretRef {
+    type Err = BadSecretRef;
+
+    fn from_str(text: &str) -> Result<Self, BadSecretRef> {
+        let rest = text.strip_prefix("secret:").ok_or(BadSecretRef)?;
+        match rest.strip_prefix("cmd:") {
+            Some(command) => command_of(command).map(Self::Command).ok_or(BadSecretRef),
+            None if is_variable(rest) && !rest.starts_with('_') => Ok(Self::Named(rest.to_owned())),
+            None => Err(BadSecretRef),
+        }
+    }
+}
+
+/// The words of a command line without a shell; quotes would be taken literally, so they are refused.
+fn command_of(text: &str) -> Option<Vec<String>> {
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let plain = !text.contains(['"', '\'', '`', '|', '$', '\\']) && !text.chars().any(char::is_control);
+    let program = words.first().is_some_and(|w| !w.starts_with('-'));
+    (plain && program).then_some(words)
+}
+
+/// Whether `text` can be the name of an environment variable: `[A-Z_][A-Z0-9_]*`.
+pub(super) fn is_variable(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    !text.is_empty() && text.bytes().all(inner) && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) => f.write_str(text),
+            Self::Secret(reference) => reference.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Value {
+    type Err = BadSecretRef;
+
+    fn from_str(text: &str) -> Result<Self, BadSecretRef> {
+        if text.starts_with("secret:") {
+            text.parse().map(Self::Secret)
+        } else {
+            Ok(Self::Plain(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.pad("native"),
+        }
+    }
+}
+
+impl FromStr for Engine {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "native" => Ok(Self::Native),
+            other => Err(UnknownWord {
+                word: other.to_owned(),
+                known: "native",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+        })
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "production" => Ok(Self::Production),
+            "staging" => Ok(Self::Staging),
+            "development" => Ok(Self::Development),
+            other => Err(UnknownWord {
+                word: other.to_owned(),
+                known: "production, staging, development",
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_read_back_what_they_print() {
+        for text in [
+            "127.0.0.1:1025",
+            "smtp.mailgun.org:587",
+            "[::1]:25",
+            "localhost:1",
+        ] {
+            assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
+        }
+        for bad in [
+            "", ":25", "host", "host:", "host:0", "host:+1", "::1:25", "ho st:25", "a:b:1", "h:99999",
+        ] {
+            assert!(bad.parse::<HostPort>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secret_references_read_back_what_they_print() {
+        for text in [
+            "secret:SMTP",
+            "secret:A_1",
+            "secret:cmd:/usr/bin/pass show odoo/smtp",
+        ] {
+            assert_eq!(text.parse::<SecretRef>().unwrap().to_string(), text);
+        }
+        for bad in [
+            "SMTP",
+            "secret:",
+            "secret:smtp",
+            "secret:A B",
+            "secret:cmd:",
+            "secret:cmd:-x",
+            "secret:cmd:a | b",
+        ] {
+            assert!(bad.parse::<SecretRef>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The rendered files, with who may read them.
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use super::{Access, File, Known, TargetError};
+use crate::gate;
+use crate::layout::{Layout, Slot};
+use crate::name::Name;
+use crate::render::{nginx, pg_hba, postgresql, runit, shell};
+use crate::secret::SecretText;
+use crate::service::Service;
+use crate::spec::{Environment, Kind, Spec, Tls, Value};
+use crate::units::Bytes;
+
+pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
+    let mut all = Vec::from_iter(gate(known));
+    all.extend(postgres(known));
+    all.extend(nginx(known));
+    for (name, environment) in &known.spec.environments {
+        all.extend(super::odoo::conf(known, name, environment)?);
+        all.extend(secrets_file(known, name, environment));
+    }
+    Ok(all)
+}
+
+/// Whether every file that is wanted could be stated.
+pub(super) fn complete(known: &Known<'_>) -> bool {
+    let secrets = super::secrets(known.spec);
+    known
+        .facts
+        .release
+        .present()
+        .is_some_and(|release| release.python.is_some())
+        && secrets.iter().all(|name| known.facts.secrets.contains_key(name))
+}
+
+/// What stands in the first line of every rendered file: the pack's name, because a hash of the whole file would
+/// change every service's configuration with every edit.
+pub(super) fn made_from(known: &Known<'_>) -> String {
+    known.layout.pack().to_string()
+}
+
+pub(super) fn text(path: Utf8PathBuf, access: Access, content: String) -> File {
+    File {
+        path,
+        access,
+        shown: content.clone(),
+        content: SecretText::new(content),
+    }
+}
+
+fn ours(known: &Known<'_>, mode: u32) -> Access {
+    super::directories::ours(known, mode)
+}
+
+/// Readable by one part only.
+pub(super) fn for_part(known: &Known<'_>, part: &str, mode: u32) -> Access {
+    Access {
+        user: known.layout.own_users().then(|| "root".to_owned()),
+        group: known.layout.user(part),
+        mode,
+    }
+}
+
+fn gate(known: &Known<'_>) -> Option<File> {
+    let layout = known.layout;
+    let slots = |name: &Name| {
+        let ports = known.ports.get(name)?;
+        let one = |slot: Slot| {
+            let websocket = (!known.threaded(name)).then(|| ports.websocket(slot));
+            (
+                slot,
+                gate::Address {
+                    host: None,
+                    web: ports.web(slot),
+                    websocket,
+                },
+            )
+        };
+        Some(Slot::ALL.map(one).into())
+    };
+    let environment = |name: &Name| {
+        let socket = layout.gate_sockets().join(format!("{name}.sock"));
+        slots(name).map(|slots| (name.to_string(), gate::Environment { socket, slots }))
+    };
+    let config = gate::Config {
+        format: gate::CONFIG_FORMAT,
+        control: layout.gate_control(),
+        state: layout.state().join("gate/state.json"),
+        environments: known.spec.environments.keys().filter_map(environment).collect(),
+    };
+    let content = serde_json::to_string_pretty(&config).ok()? + "\n";
+    Some(text(
+        layout.config().join("gate.json"),
+        ours(known, 0o644),
+        content,
+    ))
+}
+
+fn postgres(known: &Known<'_>) -> Vec<File> {
+    let layout = known.layout;
+    let Some(major) = super::services::major(known) else {
+        return Vec::new();
+    };
+    let directory = layout.config().join("postgres");
+    let access = || for_part(known, "postgres", 0o640);
+    let size = &known.sizing.postgres;
+    let conf = postgresql::postgresql_conf(&postgresql::Postgresql {
+        hash: made_from(known),
+        major,
+        cluster_name: layout.pack().to_string(),
+        socket_directory: layout.postgres_socket(),
+        port: postgres_port(known.spec),
+        tcp: known.spec.postgres.port.is_some(),
+        max_connections: size.max_connections,
+        shared_buffers: size.shared_buffers,
+        work_mem: size.work_mem,
+        maintenance_work_mem: size.maintenance_work_mem,
+        effective_cache_size: size.effective_cache_size,
+        preload: vec!["pg_stat_statements".to_owned()],
+        options: known.spec.postgres.options.clone(),
+    });
+    let rules = pg_hba::Access {
+        hash: made_from(known),
+        admin: crate::layout::ADMIN_ROLE.to_owned(),
+        admin_users: admin_users(known),
+        roles: roles(known),
+        tcp: known.spec.postgres.port.is_some(),
+    };
+    vec![
+        text(directory.join("postgresql.conf"), access(), conf),
+        text(
+            directory.join("pg_hba.conf"),
+            access(),
+            pg_hba::pg_hba_conf(&rules),
+        ),
+        text(
+            directory.join("pg_ident.conf"),
+            access(),
+            pg_hba::pg_ident_conf(&rules),
+        ),
+    ]
+}
+
+/// Names the socket file; the usual one when the server listens on no TCP port.
+pub(super) fn postgres_port(spec: &Spec) -> u16 {
+    spec.postgres.port.unwrap_or(5432)
+}
+
+/// Users of the operating system that may be the administrator: the server's own and whoever runs this program.
+fn admin_users(known: &Known<'_>) -> Vec<String> {
+    let mut all = vec![known.facts.host.user.clone()];
+    all.extend(known.layout.user("postgres"));
+    all
+}
+
+fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
+    let one = |(name, environment): (&Name, &Environment)| pg_hba::Role {
+        name: known.layout.role(name),
+        databases: vec![environment.database.clone()],
+    };
+    known.spec.environments.iter().map(one).collect()
+}
+
+fn nginx(known: &Known<'_>) -> Option<File> {
+    let layout = known.layout;
+    let release = known.facts.release.present().filter(|release| release.fetched)?;
+    let version = known.facts.host.nginx?;
+    let web = &known.spec.web;
+    let own = own_addons(known);
+    let site = |(name, environment): (&Name, &Environment)| {
+        let ports = known.ports.get(name)?;
+        let websocket = |slot| (!known.threaded(name)).then(|| ports.websocket(slot));
+        let (certificate, key) = certificate_pair(layout, name, &environment.tls);
+        Some(nginx::Site {
+            environment: name.to_string(),
+            domain: environment.domain.clone(),
+            certificate,
+            key,
+            gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
+            slots: Slot::ALL
+                .map(|slot| nginx::Slot {
+                    web: ports.web(slot),
+                    websocket: websocket(slot),
+                })
+                .into(),
+            inner_port: Some(ports.inner()),
+            static_roots: own.iter().chain(&release.addons).cloned().collect(),
+            accel: Some(nginx::Accel {
+                directory: layout
+                    .environment(name)
+                    .join("filestore")
+                    .join(&environment.database),
+                database: environment.database.clone(),
+            }),
+            production: environment.kind == Kind::Production,
+            hsts: environment.tls != Tls::Local,
+        })
+    };
+    let input = nginx::Nginx {
+        hash: made_from(known),
+        version: (version.0.into(), version.1.into(), version.2.into()),
+        user: layout.user("nginx"),
+        workers: known.sizing.nginx_workers,
+        pid: layout.data().join("nginx/nginx.pid"),
+        temporary: layout.data().join("nginx"),
+        // svlogd rotates what the master writes to its own output.
+        access_log: Utf8PathBuf::from("/dev/stdout"),
+        error_log: Utf8PathBuf::from("stderr"),
+        listen: web.listen.clone(),
+        http_port: web.http_port,
+        https_port: web.https_port,
+        body_limit: web.body_limit,
+        login_rate: web.login_rate,
+        sites: known.spec.environments.iter().filter_map(site).collect(),
+    };
+    let path = layout.config().join("nginx/nginx.conf");
+    Some(text(path, ours(known, 0o644), nginx::nginx_conf(&input)))
+}
+
+/// Directories of own modules, absolute.
+pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
+    known
+        .spec
+        .addons
+        .own
+        .iter()
+        .map(|path| known.layout.repo().join(path))
+        .collect()
+}
+
+/// Certificate and key of an environment.
+fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
+    match tls {
+        Tls::Local => (
+            certificate(layout, name),
+            layout.tls().join(format!("{name}.key")),
+        ),
+        Tls::Files { certificate, key } => (certificate.clone(), key.clone()),
+    }
+}
+
+/// Certificate that the pack's own authority issues.
+pub(super) fn certificate(layout: &Layout, name: &Name) -> Utf8PathBuf {
+    layout.tls().join(format!("{name}.pem"))
+}
+
+pub(super) fn certificates(spec: &Spec) -> BTreeMap<Name, String> {
+    let local = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.tls == Tls::Local);
+    local
+        .map(|(name, environment)| (name.clone(), environment.domain.clone()))
+        .collect()
+}
+
+/// File with the secret part of an environment's variables.
+pub(super) fn environment_secrets(layout: &Layout, name: &Name) -> Utf8PathBuf {
+    layout.secrets().join(format!("{name}.env"))
+}
+
+/// Variables of Odoo whose values are secrets, one `NAME='value'` per line.
+fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Option<File> {
+    let mut values = BTreeMap::new();
+    for (variable, value) in &environment.env {
+        if let Value::Secret(reference) = value {
+            values.insert(variable.clone(), known.facts.secrets.get(&reference.key())?);
+        }
+    }
+    if values.is_empty() {
+        return None;
+    }
+    let render = |show: &dyn Fn(&SecretText) -> String| {
+        let shown = values
+            .iter()
+            .map(|(name, value)| (name.clone(), show(value)))
+            .collect();
+        shell::environment_file(&made_from(known), &shown)
+    };
+    Some(File {
+        path: environment_secrets(known.layout, name),
+        access: ours(known, 0o600),
+        content: SecretText::new(render(&|value| value.expose().to_owned())),
+        shown: render(&|_| "***".to_owned()),
+    })
+}
+
+/// Size and number of a service's logs.
+const LOG_SIZE: Bytes = Bytes::mib(10);
+const LOGS_KEPT: u32 = 10;
+
+/// The definition of one service for runit.
+pub(super) fn runit(known: &Known<'_>, service: &Service) -> Vec<File> {
+    let directory = known.layout.runit().join(&service.name);
+    let made = made_from(known);
+    let log = runit::Log {
+        directory: known.layout.logs().join(&service.name),
+        user: None,
+        size: LOG_SIZE,
+        keep: LOGS_KEPT,
+    };
+    let script = |path: Utf8PathBuf, content: String| text(path, ours(known, 0o755), content);
+    let mut files = vec![
+        script(directory.join("run"), runit::run(service, &made)),
+        script(
+            directory.join("finish"),
+            runit::finish(&made, &log.directory.join("exits")),
+        ),
+        script(directory.join("log/run"), runit::log_run(&made, &log)),
+        text(
+            log.directory.join("config"),
+            ours(known, 0o644),
+            runit::log_config(&made, &log),
+        ),
+    ];
+    let controls = runit::controls(service, &made);
+    files.extend(
+        controls
+            .into_iter()
+            .map(|(name, content)| script(directory.join("control").join(name), content)),
+    );
+    files
+}

@@ -1,0 +1,266 @@
+//! The supervised processes, in the order in which they start.
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use super::Known;
+use crate::facts::Release;
+use crate::layout::Slot;
+use crate::name::Name;
+use crate::odoo::Role;
+use crate::service::{Service, Signal};
+use crate::spec::{Environment, Value};
+use crate::units::Seconds;
+
+/// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
+const STOP_MARGIN: u64 = 15;
+
+/// Every service; `None` for one that cannot be stated yet.
+pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
+    let mut all = vec![postgres(known), Some(gate(known))];
+    for (name, environment) in &known.spec.environments {
+        all.push(odoo(known, name, environment, Role::Web));
+        if known
+            .sizing
+            .environments
+            .get(name)
+            .is_some_and(|size| size.cron_workers > 0)
+        {
+            all.push(odoo(known, name, environment, Role::Cron));
+        }
+    }
+    all.push(nginx(known));
+    all
+}
+
+/// Name of an Odoo service: `production.blue.web`.
+pub fn odoo_name(environment: &Name, slot: Slot, role: &str) -> String {
+    format!("{environment}.{}.{role}", slot.as_str())
+}
+
+/// A service with the habits that all of ours share.
+fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
+    Service {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        argv,
+        user: None,
+        directory: known.layout.data(),
+        environment: BTreeMap::from([
+            ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ]),
+        environment_file: None,
+        umask: 0o027,
+        stop_signal: Signal::Term,
+        stop_within: Seconds(30),
+        reload_signal: None,
+        writable: Vec::new(),
+        memory_max: None,
+        open_files: 65_536,
+        after: Vec::new(),
+        starts_as_root: false,
+        inputs: Vec::new(),
+    }
+}
+
+/// The major that runs: `PG_VERSION` of the cluster wins, else the wanted one, else the newest that is installed.
+pub fn postgres_major(known_major: Option<u16>, wanted: Option<u16>, installed: &[u16]) -> Option<u16> {
+    known_major.or(wanted).or_else(|| installed.iter().max().copied())
+}
+
+fn postgres(known: &Known<'_>) -> Option<Service> {
+    let layout = known.layout;
+    let major = major(known)?;
+    let programs = known.facts.host.postgres.get(&major)?;
+    let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
+        .map(|name| layout.config().join("postgres").join(name));
+    let argv = vec![
+        programs.join("postgres").into_string(),
+        "-D".to_owned(),
+        layout.cluster().into_string(),
+        "-c".to_owned(),
+        format!("config_file={config}"),
+        "-c".to_owned(),
+        format!("hba_file={hba}"),
+        "-c".to_owned(),
+        format!("ident_file={ident}"),
+    ];
+    Some(Service {
+        user: layout.user("postgres"),
+        stop_signal: Signal::Int,
+        stop_within: Seconds(60),
+        reload_signal: None,
+        writable: vec![layout.cluster(), layout.postgres_socket()],
+        umask: 0o077,
+        inputs: vec![config, hba, ident],
+        ..base(known, "postgres", "PostgreSQL of this pack", argv)
+    })
+}
+
+/// The cluster's major, when it can be known.
+pub(crate) fn major(known: &Known<'_>) -> Option<u16> {
+    let on_disk = known.facts.cluster.present().map(|cluster| cluster.major);
+    let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
+    postgres_major(on_disk, known.spec.postgres.version, &installed)
+}
+
+fn gate(known: &Known<'_>) -> Service {
+    let layout = known.layout;
+    let program = layout.state().join("bin").join(super::binary_name());
+    let config = layout.config().join("gate.json");
+    let argv = vec![
+        program.into_string(),
+        "gate".to_owned(),
+        "--config".to_owned(),
+        config.to_string(),
+    ];
+    Service {
+        user: layout.user("gate"),
+        reload_signal: Some(Signal::Hup),
+        stop_within: Seconds(35),
+        writable: vec![
+            layout.gate_sockets(),
+            layout.data().join("run/gate-control"),
+            layout.state().join("gate"),
+        ],
+        umask: 0o007,
+        inputs: vec![config],
+        ..base(known, "gate", "proxy between nginx and Odoo", argv)
+    }
+}
+
+fn nginx(known: &Known<'_>) -> Option<Service> {
+    let layout = known.layout;
+    let program = known.facts.programs.get("nginx")?;
+    known.facts.release.present().filter(|release| release.fetched)?;
+    let config = layout.config().join("nginx/nginx.conf");
+    let prefix = layout.data().join("nginx");
+    let argv = [program.as_str(), "-c", config.as_str(), "-p", prefix.as_str()];
+    let mut inputs = vec![config.clone()];
+    inputs.extend(
+        known
+            .spec
+            .environments
+            .keys()
+            .map(|name| super::files::certificate(layout, name)),
+    );
+    Some(Service {
+        stop_signal: Signal::Quit,
+        reload_signal: Some(Signal::Hup),
+        starts_as_root: layout.own_users(),
+        writable: vec![
+            layout.data().join("nginx"),
+            layout.data().join("run"),
+            layout.logs(),
+        ],
+        umask: 0o027,
+        inputs,
+        after: vec!["gate".to_owned()],
+        ..base(
+            known,
+            "nginx",
+            "TLS, static files and limits",
+            argv.map(str::to_owned).into(),
+        )
+    })
+}
+
+fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -> Option<Service> {
+    let release = known.facts.release.present()?;
+    let python = release.python.as_ref()?;
+    let (word, what) = match role {
+        Role::Web | Role::OneShot => ("web", "pages and websockets"),
+        Role::Cron => ("cron", "scheduled jobs"),
+    };
+    let slot = Slot::Blue;
+    let layout = known.layout;
+    let conf = layout.odoo_conf(name, slot);
+    let mut argv = command(release, python, &conf);
+    argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
+    argv.extend(jobrunner(known, environment, role));
+    let secret = environment
+        .env
+        .values()
+        .any(|value| matches!(value, Value::Secret(_)));
+    let limit = known
+        .sizing
+        .environments
+        .get(name)
+        .map_or(120, |size| size.time_real.0);
+    Some(Service {
+        user: layout.user(name.as_str()),
+        directory: layout.environment(name),
+        environment: variables(layout, name, environment, release, python),
+        environment_file: secret.then(|| super::files::environment_secrets(layout, name)),
+        stop_within: Seconds(limit + STOP_MARGIN),
+        writable: vec![layout.environment(name)],
+        after: vec!["postgres".to_owned()],
+        inputs: vec![conf],
+        ..base(
+            known,
+            &odoo_name(name, slot, word),
+            &format!("Odoo of {name}: {what}"),
+            argv,
+        )
+    })
+}
+
+/// How Odoo is started: never with `python -m odoo`, whose gevent child cannot find its own package.
+///
+/// # Source
+/// Tried on Odoo 19.0 (Debian): `sys.executable` and `sys.argv` start the gevent process, so `argv[0]` must be a
+/// script that runs on its own.
+pub fn command(release: &Release, python: &Utf8PathBuf, conf: &Utf8PathBuf) -> Vec<String> {
+    [
+        python.join("bin/python").as_str(),
+        release.entry.as_str(),
+        "server",
+        "-c",
+        conf.as_str(),
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+/// The whole environment of an Odoo process, without its secret part.
+pub fn variables(
+    layout: &crate::layout::Layout,
+    name: &Name,
+    environment: &Environment,
+    release: &Release,
+    python: &Utf8PathBuf,
+) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([
+        (
+            "PATH".to_owned(),
+            format!("{python}/bin:/usr/local/bin:/usr/bin:/bin"),
+        ),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
+        ("HOME".to_owned(), layout.environment(name).into_string()),
+        ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
+    ]);
+    if let Some(path) = &release.python_path {
+        all.insert("PYTHONPATH".to_owned(), path.to_string());
+    }
+    let plain = environment.env.iter().filter_map(|(name, value)| match value {
+        Value::Plain(text) => Some((name.clone(), text.clone())),
+        Value::Secret(_) => None,
+    });
+    all.extend(plain);
+    all
+}
+
+/// `queue_job`'s runner is loaded in the web process only: two runners on one database run jobs twice.
+fn jobrunner(known: &Known<'_>, environment: &Environment, role: Role) -> Option<String> {
+    let edition = known.spec.editions.get(&environment.edition)?;
+    if !edition.jobrunner || role != Role::Web {
+        return None;
+    }
+    let mut modules: Vec<&str> = known.spec.odoo.series.server_wide_modules().to_vec();
+    modules.extend(edition.server_wide.iter().map(String::as_str));
+    modules.push("queue_job");
+    Some(format!("--load={}", modules.join(",")))
+}

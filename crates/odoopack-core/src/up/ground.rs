@@ -1,0 +1,107 @@
+//! First stages: packages, users, directories, secrets; then code and an empty cluster.
+use super::Known;
+use crate::facts::{PathKind, Seen};
+use crate::plan::Step;
+use crate::target::{Access, Directory};
+
+pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
+    let missing = |program: &&crate::target::Program| !known.facts.programs.contains_key(program.name);
+    let packages: Vec<String> = known
+        .target
+        .programs
+        .iter()
+        .filter(missing)
+        .map(|program| program.package.clone())
+        .collect();
+    if packages.is_empty() {
+        Vec::new()
+    } else {
+        vec![Step::InstallPackages { packages }]
+    }
+}
+
+pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
+    let mut steps = users(known);
+    steps.extend(
+        known
+            .target
+            .directories
+            .iter()
+            .filter(|d| directory_differs(known, d))
+            .map(|d| Step::MakeDirectory { path: d.path.clone() }),
+    );
+    if !matches!(
+        known.facts.paths.get(&known.target.binary),
+        Some(Seen::Present(_))
+    ) {
+        steps.push(Step::PlaceBinary {
+            path: known.target.binary.clone(),
+        });
+    }
+    let missing = known
+        .target
+        .secrets
+        .iter()
+        .filter(|name| !known.facts.secrets.contains_key(*name));
+    steps.extend(missing.map(|name| Step::GenerateSecret { name: name.clone() }));
+    steps
+}
+
+fn users(known: &Known<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for user in &known.target.users {
+        let seen = known.facts.users.get(&user.name);
+        if seen.is_none() {
+            steps.push(Step::CreateUser {
+                name: user.name.clone(),
+                home: user.home.clone(),
+            });
+        }
+        let joined = |group: &&String| !seen.is_some_and(|seen| seen.groups.contains(*group));
+        steps.extend(user.groups.iter().filter(joined).map(|group| Step::JoinGroup {
+            user: user.name.clone(),
+            group: group.clone(),
+        }));
+    }
+    steps
+}
+
+fn directory_differs(known: &Known<'_>, directory: &Directory) -> bool {
+    match known.facts.paths.get(&directory.path) {
+        Some(Seen::Present(fact)) => {
+            fact.kind != PathKind::Directory || access_differs(&directory.access, fact)
+        }
+        _ => true,
+    }
+}
+
+/// Whether owner, group or mode are not as wanted; names that are not wanted do not matter.
+pub(super) fn access_differs(wanted: &Access, fact: &crate::facts::PathFact) -> bool {
+    fact.mode != wanted.mode
+        || wanted.user.as_ref().is_some_and(|user| *user != fact.user)
+        || wanted.group.as_ref().is_some_and(|group| *group != fact.group)
+}
+
+pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    match known.facts.release.present() {
+        None => steps.push(Step::ResolveSource {
+            source: known.spec.odoo.source.to_string(),
+        }),
+        Some(release) if !release.fetched => steps.push(Step::FetchOdoo {
+            release: release.id.clone(),
+        }),
+        Some(release) if release.python.is_none() => {
+            steps.push(Step::BuildPython {
+                release: release.id.clone(),
+            });
+        }
+        Some(_) => {}
+    }
+    if known.facts.cluster.is_absent() {
+        let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
+        let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);
+        steps.extend(major.map(|major| Step::CreateCluster { major }));
+    }
+    steps
+}

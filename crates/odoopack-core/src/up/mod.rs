@@ -1,0 +1,95 @@
+//! Plans the way from what was seen to the target, one stage at a time.
+//!
+//! A stage holds only steps that can be named from what is known now; a step that makes new facts observable
+//! ends its stage. Planning the last stage and getting nothing is what "done" means.
+mod ground;
+mod refuse;
+mod serve;
+mod store;
+
+pub use serve::{definition_hash, inputs_hash};
+
+use crate::facts::Facts;
+use crate::plan::{Plan, Step};
+use crate::spec::Spec;
+use crate::target::Target;
+
+/// What the operator allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Files that were edited by hand may be replaced.
+    pub overwrite_edits: bool,
+}
+
+/// One stage: its name for people, and its steps.
+type Stage<'a> = (&'static str, fn(&Known<'a>) -> Vec<Step>);
+
+pub(crate) struct Known<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) target: &'a Target,
+    pub(crate) facts: &'a Facts,
+    pub(crate) consent: Consent,
+}
+
+/// Plans the next stage that has anything to do.
+///
+/// # Shape
+/// Empty when facts and target agree. With refusals there are no steps: nothing may be touched.
+pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Plan {
+    let known = Known {
+        spec,
+        target,
+        facts,
+        consent,
+    };
+    let refusals = refuse::refusals(&known);
+    if !refusals.is_empty() {
+        return Plan {
+            refusals,
+            ..Plan::default()
+        };
+    }
+    let stages: [Stage<'_>; 6] = [
+        ("packages, users, directories and secrets", ground::packages),
+        ("users, directories and secrets", ground::ground),
+        (
+            "Odoo's code, its Python environment and the database cluster",
+            ground::code,
+        ),
+        (
+            "certificates, configuration and the database server",
+            serve::configure,
+        ),
+        ("roles and databases", store::databases),
+        (
+            "the gate, Odoo and nginx, and checks of each environment",
+            serve::serve,
+        ),
+    ];
+    let mut steps = Vec::new();
+    let mut then = Vec::new();
+    for (name, stage) in stages {
+        if steps.is_empty() && name.starts_with("roles") {
+            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            if !refusals.is_empty() {
+                return Plan {
+                    refusals,
+                    ..Plan::default()
+                };
+            }
+        }
+        if steps.is_empty() {
+            steps = stage(&known);
+        } else {
+            then.push(name.to_owned());
+        }
+    }
+    if then.first().is_some_and(|first| first.starts_with("users")) && steps.len() > 1 {
+        then.remove(0);
+    }
+    Plan {
+        steps,
+        then,
+        ..Plan::default()
+    }
+}

@@ -1,0 +1,240 @@
+//! Reasons not to begin; each is found before anything is touched.
+use super::Known;
+use crate::facts::Seen;
+use crate::layout::ADMIN_ROLE;
+use crate::plan::{Refusal, Why};
+use crate::units::Bytes;
+
+/// A release, a cluster and a first database of base and web take about 3 GiB (Odoo 19.0, Debian's package: tree
+/// 1.3 GB, environment 220 MB, cluster 300 MB, downloads 135 MB).
+const ROOM: Bytes = Bytes::gib(3);
+/// With less memory the installation of modules fails.
+const MEMORY: Bytes = Bytes::mib(1800);
+
+pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = somebody_elses(known);
+    all.extend(host(known));
+    all.extend(versions(known));
+    all.extend(packages(known));
+    all.extend(ports(known));
+    all.extend(edits(known));
+    all.extend(unknown(known));
+    all
+}
+
+/// A data directory, or users, that another pack made.
+fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let pack = &known.spec.pack;
+    if let Seen::Present(owner) = &known.facts.made_by
+        && owner != pack.name.as_str()
+    {
+        all.push(Refusal::new(
+            format!(
+                "{}/data was made by the pack `{owner}`, the file says `{}`",
+                pack.root, pack.name
+            ),
+            format!("write `name = \"{owner}\"` in [pack], or choose another root"),
+        ));
+    }
+    let elsewhere = known.target.users.iter().filter_map(|user| {
+        known
+            .facts
+            .users
+            .get(&user.name)
+            .filter(|seen| seen.home != user.home)
+            .map(|seen| (user, seen))
+    });
+    all.extend(elsewhere.map(|(user, seen)| {
+        Refusal::new(
+            format!(
+                "user {} belongs to something else: its home is {}",
+                user.name, seen.home
+            ),
+            "give this pack another name in [pack]",
+        )
+    }));
+    all
+}
+
+fn host(known: &Known<'_>) -> Vec<Refusal> {
+    let host = &known.facts.host;
+    let mut all = Vec::new();
+    if known.facts.databases == Seen::NotYet && known.facts.release.is_absent() && host.disk_free < ROOM {
+        all.push(Refusal::new(
+            format!(
+                "{} free below {}, a first installation needs {ROOM}",
+                host.disk_free, known.spec.pack.root
+            ),
+            "free some space, or choose another place with `--root DIR`",
+        ));
+    }
+    if host.memory < MEMORY {
+        all.push(Refusal::new(
+            format!(
+                "this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}",
+                host.memory
+            ),
+            "use a machine with more memory",
+        ));
+    }
+    all
+}
+
+fn versions(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let (spec, host) = (known.spec, &known.facts.host);
+    let oldest = spec.odoo.series.oldest_postgresql();
+    let on_disk = known.facts.cluster.present().map(|cluster| cluster.major);
+    if let (Some(disk), Some(wanted)) = (on_disk, spec.postgres.version)
+        && disk != wanted
+    {
+        all.push(Refusal::new(
+            format!("the cluster in data/postgres is of PostgreSQL {disk}, the file says {wanted}"),
+            format!("write `version = {disk}` in [postgres]; to change the major, dump and restore into a new root"),
+        ));
+    }
+    if let Some(major) = on_disk.or(spec.postgres.version).filter(|major| *major < oldest) {
+        all.push(Refusal::new(
+            format!(
+                "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
+                spec.odoo.series
+            ),
+            format!("set [postgres] version to {oldest} or newer"),
+        ));
+    }
+    all.extend(python(known));
+    if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
+        all.push(Refusal::new(
+            format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
+            format!("apt-get install postgresql-{disk}"),
+        ));
+    }
+    all
+}
+
+/// Only where Python is installed at all: else its package is missing, which is said by its name.
+fn python(known: &Known<'_>) -> Option<Refusal> {
+    let series = known.spec.odoo.series;
+    let ((_, oldest), (_, newest)) = series.python();
+    let found = &known.facts.host.pythons;
+    let fits = found
+        .keys()
+        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    if fits || found.is_empty() || known.spec.odoo.python.is_some() {
+        return None;
+    }
+    Some(Refusal::new(
+        format!("Odoo {series} needs Python 3.{oldest} to 3.{newest}, and none of them is installed"),
+        "install one, or name an interpreter with [odoo] python",
+    ))
+}
+
+fn packages(known: &Known<'_>) -> Vec<Refusal> {
+    let host = &known.facts.host;
+    let steps = super::ground::packages(known);
+    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else {
+        return Vec::new();
+    };
+    let line = packages.join(" ");
+    if !host.debian {
+        return vec![Refusal::new(
+            format!("missing programs, and this is no Debian whose package names are known: {line}"),
+            "install these programs with the system's own package tool",
+        )];
+    }
+    if host.root {
+        return Vec::new();
+    }
+    vec![Refusal::new(
+        format!("packages are missing that only root can install: {line}"),
+        format!("sudo apt-get install --no-install-recommends {line}"),
+    )]
+}
+
+fn ports(known: &Known<'_>) -> Vec<Refusal> {
+    let web = &known.spec.web;
+    let mut wanted = vec![
+        (web.http_port, "[web] http_port"),
+        (web.https_port, "[web] https_port"),
+    ];
+    wanted.extend(known.spec.postgres.port.map(|port| (port, "[postgres] port")));
+    let mut all: Vec<Refusal> = wanted
+        .iter()
+        .filter_map(|(port, key)| {
+            known.facts.foreign_listeners.get(port).map(|who| {
+                Refusal::new(
+                    format!("port {port} is taken by {who}"),
+                    format!("stop it, or choose another port with {key}"),
+                )
+            })
+        })
+        .collect();
+    let low = wanted
+        .iter()
+        .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
+    all.extend(low.map(|(port, key)| {
+        Refusal::new(
+            format!("an ordinary user cannot listen on port {port}"),
+            format!("choose a port above 1023 with {key}, or run as root"),
+        )
+    }));
+    all
+}
+
+fn edits(known: &Known<'_>) -> Vec<Refusal> {
+    if known.consent.overwrite_edits {
+        return Vec::new();
+    }
+    let edited = known
+        .target
+        .files
+        .iter()
+        .filter(|file| super::serve::why(known, file) == Some(Why::Edited));
+    edited
+        .map(|file| {
+            Refusal::new(
+                format!("{} was edited by hand", file.path),
+                "see `odoopack render --check`; move the change into odoopack.toml, then run `odoopack up --overwrite-edits`",
+            )
+        })
+        .collect()
+}
+
+fn unknown(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let mut look = |what: &str, why: Option<&String>| {
+        all.extend(why.map(|why| {
+            Refusal::new(
+                format!("could not look at {what}: {why}"),
+                "mend that first; a plan from guesses is no plan",
+            )
+        }));
+    };
+    look("the release", reason(&known.facts.release));
+    look("the database cluster", reason(&known.facts.cluster));
+    look("the supervisor", reason(&known.facts.supervisor));
+    for (path, seen) in &known.facts.paths {
+        look(path.as_str(), reason(seen));
+    }
+    for (service, seen) in &known.facts.services {
+        look(service, reason(seen));
+    }
+    all
+}
+
+/// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
+pub(super) fn databases(known: &Known<'_>) -> Option<Refusal> {
+    let why = reason(&known.facts.databases)?;
+    Some(Refusal::new(
+        format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
+        "`odoopack logs postgres` shows what the server says",
+    ))
+}
+
+fn reason<T>(seen: &Seen<T>) -> Option<&String> {
+    match seen {
+        Seen::Unknown(why) => Some(why),
+        Seen::Present(_) | Seen::Absent | Seen::NotYet => None,
+    }
+}

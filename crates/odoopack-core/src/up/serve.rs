@@ -1,0 +1,137 @@
+//! Later stages: configuration and the database server; then the gate, Odoo and nginx.
+use super::Known;
+use super::ground::access_differs;
+use crate::facts::{PathKind, Seen};
+use crate::plan::{Step, Why};
+use crate::service::Service;
+use crate::target::File;
+
+/// A certificate is issued again when it has less than this left.
+const RENEW_BEFORE: i64 = 30 * 86_400;
+
+pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
+    let mut steps = certificates(known);
+    steps.extend(known.target.files.iter().filter_map(|file| {
+        why(known, file).map(|why| Step::WriteFile {
+            path: file.path.clone(),
+            why,
+        })
+    }));
+    if known.facts.supervisor.is_absent() {
+        steps.push(Step::StartSupervisor);
+    }
+    let postgres = known
+        .target
+        .services
+        .iter()
+        .filter(|service| service.name == "postgres");
+    steps.extend(postgres.filter_map(|service| converge(known, service)));
+    steps
+}
+
+fn certificates(known: &Known<'_>) -> Vec<Step> {
+    let wants = known.target.certificates.iter().filter(|(name, domain)| {
+        let seen = known.facts.certificates.get(*name).and_then(Seen::present);
+        !seen.is_some_and(|certificate| {
+            certificate.not_after - known.facts.host.now > RENEW_BEFORE && certificate.names.contains(domain)
+        })
+    });
+    wants
+        .map(|(name, domain)| Step::IssueCertificate {
+            environment: name.clone(),
+            domain: domain.clone(),
+        })
+        .collect()
+}
+
+/// Why a file must be written; `None` when it is as it should be.
+pub(super) fn why(known: &Known<'_>, file: &File) -> Option<Why> {
+    let wanted = crate::hash::hex(file.content.expose().as_bytes());
+    let Some(Seen::Present(fact)) = known.facts.paths.get(&file.path) else {
+        return Some(Why::Missing);
+    };
+    match &fact.kind {
+        PathKind::File(seen) if *seen == wanted => {
+            access_differs(&file.access, fact).then_some(Why::Permissions)
+        }
+        PathKind::File(seen) if known.facts.written.get(&file.path) == Some(seen) => Some(Why::Changed),
+        PathKind::File(_) | PathKind::Directory | PathKind::Link(_) | PathKind::Other => Some(Why::Edited),
+    }
+}
+
+pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
+    let mut steps: Vec<Step> = known
+        .facts
+        .services
+        .keys()
+        .filter(|name| known.target.service(name).is_none())
+        .map(|name| Step::RemoveService {
+            service: name.clone(),
+        })
+        .collect();
+    let rest = known
+        .target
+        .services
+        .iter()
+        .filter(|service| service.name != "postgres");
+    steps.extend(rest.filter_map(|service| converge(known, service)));
+    if !steps.is_empty() {
+        let environments = known.spec.environments.keys();
+        steps.extend(environments.map(|name| Step::PassProbes {
+            environment: name.clone(),
+        }));
+    }
+    steps
+}
+
+/// What a service needs: a start, a restart, a reload, or nothing.
+fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
+    let name = service.name.clone();
+    let Some(Seen::Present(seen)) = known.facts.services.get(&service.name) else {
+        return Some(Step::StartService { service: name });
+    };
+    if !seen.running {
+        return Some(Step::StartService { service: name });
+    }
+    let definition = definition_hash(service);
+    if seen.started_as.as_ref() != Some(&definition) {
+        return Some(Step::RestartService {
+            service: name,
+            because: "its definition changed".to_owned(),
+        });
+    }
+    if seen.started_with.as_ref() == Some(&inputs_hash(known.target, known.facts, service)) {
+        return None;
+    }
+    let because = "its files changed".to_owned();
+    Some(match service.reload_signal {
+        Some(_) => Step::ReloadService {
+            service: name,
+            because,
+        },
+        None => Step::RestartService {
+            service: name,
+            because,
+        },
+    })
+}
+
+/// Hash of everything that only a restart changes.
+pub fn definition_hash(service: &Service) -> String {
+    crate::hash::of(service)
+}
+
+/// Hash of the files that a service reads when it starts.
+///
+/// # Shape
+/// Rendered files count with their wanted content, others (certificates) with the content that was seen.
+pub fn inputs_hash(target: &crate::target::Target, facts: &crate::facts::Facts, service: &Service) -> String {
+    let content = |path: &camino::Utf8PathBuf| match target.file(path) {
+        Some(file) => crate::hash::hex(file.content.expose().as_bytes()),
+        None => match facts.paths.get(path) {
+            Some(Seen::Present(fact)) => format!("{:?}", fact.kind),
+            _ => "absent".to_owned(),
+        },
+    };
+    crate::hash::of(&service.inputs.iter().map(content).collect::<Vec<_>>())
+}

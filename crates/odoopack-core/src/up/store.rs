@@ -1,0 +1,67 @@
+//! Roles and databases, once the cluster runs.
+use super::Known;
+use crate::facts::{DatabaseFact, Databases, Seen};
+use crate::plan::Step;
+use crate::target::DatabaseWant;
+
+pub(super) fn databases(known: &Known<'_>) -> Vec<Step> {
+    let Seen::Present(seen) = &known.facts.databases else {
+        return Vec::new();
+    };
+    let mut steps = roles(known, seen);
+    for want in &known.target.databases {
+        steps.extend(one(known, want, seen.databases.get(&want.database)));
+    }
+    steps
+}
+
+fn roles(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
+    let wrong = known
+        .target
+        .databases
+        .iter()
+        .filter(|want| seen.roles.get(&want.role) != Some(&true));
+    wrong
+        .map(|want| Step::ConvergeRole {
+            role: want.role.clone(),
+        })
+        .collect()
+}
+
+fn one(known: &Known<'_>, want: &DatabaseWant, seen: Option<&DatabaseFact>) -> Vec<Step> {
+    let environment = || want.environment.clone();
+    let database = || want.database.clone();
+    let create = Step::CreateDatabase {
+        environment: environment(),
+        database: database(),
+    };
+    let install = Step::InitializeDatabase {
+        environment: environment(),
+        database: database(),
+        modules: want.modules.clone(),
+    };
+    let finish = Step::FinishDatabase {
+        environment: environment(),
+        database: database(),
+    };
+    let unfinished = known.facts.unfinished.contains(&want.environment);
+    match seen {
+        None => vec![create, install, finish],
+        Some(seen) if seen.kind.is_some() => Vec::new(),
+        // Only a database that this program was filling when it was stopped may ever be dropped.
+        Some(seen) if unfinished && seen.filled => vec![
+            Step::DropUnfinished {
+                environment: environment(),
+                database: database(),
+            },
+            create,
+            install,
+            finish,
+        ],
+        Some(seen) if !seen.filled => vec![create, install, finish],
+        Some(_) => vec![Step::MarkDatabase {
+            environment: environment(),
+            database: database(),
+        }],
+    }
+}

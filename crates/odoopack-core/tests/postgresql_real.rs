@@ -1,0 +1,226 @@
+//! The rendered `postgresql.conf`, `pg_hba.conf` and `pg_ident.conf`, obeyed by a real cluster.
+#![expect(clippy::disallowed_methods, reason = "the test drives a real cluster")]
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+use std::process::{Command, Output};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::render::pg_hba::{Access, Role, pg_hba_conf, pg_ident_conf};
+use odoopack_core::render::postgresql::{Postgresql, postgresql_conf};
+use odoopack_core::units::Bytes;
+use support::{Running, free_ports, must, open_directory, program, root, text, until};
+
+mod support;
+
+/// The user of the cluster, who exists wherever the server is packaged; PostgreSQL refuses to run as root.
+const OWNER: &str = "postgres";
+
+struct Cluster {
+    path: Utf8PathBuf,
+    port: u16,
+    _server: Running,
+    _keep: tempfile::TempDir,
+}
+
+fn binaries() -> (u16, Utf8PathBuf) {
+    let found = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let majors = found.filter_map(|d| d.ok()?.file_name().to_str()?.parse::<u16>().ok());
+    let major = majors
+        .max()
+        .expect("no PostgreSQL server is installed; `cargo xtask setup` installs it");
+    (major, format!("/usr/lib/postgresql/{major}/bin").into())
+}
+
+/// The program as the owner of the cluster.
+fn owned(name: &Utf8Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program("setpriv"));
+    if root() {
+        command.args(["--reuid", OWNER, "--regid", OWNER, "--init-groups"]);
+    }
+    command
+        .args(["--pdeathsig", "INT", "--", name.as_str()])
+        .args(arguments)
+        .env("LC_ALL", "C");
+    command
+}
+
+fn owner() -> String {
+    if root() {
+        OWNER.to_owned()
+    } else {
+        must("id", &["-un"]).trim().to_owned()
+    }
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let (keep, path) = open_directory();
+        let (major, bin) = binaries();
+        if root() {
+            must("chown", &[OWNER, path.as_str()]);
+        }
+        let data = path.join("data");
+        good(
+            &owned(
+                &bin.join("initdb"),
+                &["-D", data.as_str(), "-U", "odoopack", "--no-sync"],
+            )
+            .output()
+            .unwrap(),
+        );
+        let [port] = free_ports();
+        std::fs::write(
+            data.join("postgresql.conf"),
+            postgresql_conf(&input(major, &path, port)),
+        )
+        .unwrap();
+        std::fs::write(data.join("pg_hba.conf"), pg_hba_conf(&access())).unwrap();
+        std::fs::write(data.join("pg_ident.conf"), pg_ident_conf(&access())).unwrap();
+        let setting = owned(&bin.join("postgres"), &["-C", "work_mem", "-D", data.as_str()])
+            .output()
+            .unwrap();
+        assert_eq!(
+            good(&setting).trim(),
+            "5120",
+            "postgres reads the file before it starts"
+        );
+        let server = Running::start(owned(&bin.join("postgres"), &["-D", data.as_str()]).current_dir("/"));
+        let cluster = Self {
+            path,
+            port,
+            _server: server,
+            _keep: keep,
+        };
+        until("the server answers", || {
+            cluster.admin("select 1").status.success()
+        });
+        for name in ["one", "two"] {
+            let roles = format!("create role \"{name}\" login password '{name}'");
+            good(&cluster.admin(&roles));
+            good(&cluster.admin(&format!("create database \"{name}\" owner \"{name}\"")));
+        }
+        cluster
+    }
+
+    fn admin(&self, sql: &str) -> Output {
+        let place = format!(
+            "host={} port={} dbname=postgres user=odoopack",
+            self.path, self.port
+        );
+        let psql = Utf8PathBuf::try_from(program("psql")).unwrap();
+        owned(&psql, &["-XAtq", "-c", sql, &place])
+            .current_dir("/")
+            .output()
+            .unwrap()
+    }
+
+    /// Enters as a role of an environment, with its password.
+    fn enter(&self, host: &str, role: &str, password: &str, database: &str) -> Output {
+        let place = format!(
+            "host={host} port={} dbname={database} user={role} connect_timeout=5",
+            self.port
+        );
+        let mut psql = Command::new(program("psql"));
+        psql.args(["-XAtqw", "-c", "select current_user", &place])
+            .env("PGPASSWORD", password);
+        psql.output().unwrap()
+    }
+
+    fn refusal(&self, host: &str, role: &str, password: &str, database: &str) -> String {
+        let output = self.enter(host, role, password, database);
+        assert!(!output.status.success(), "{role} entered {database}");
+        text(&output.stderr)
+    }
+}
+
+fn good(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn input(major: u16, path: &Utf8Path, port: u16) -> Postgresql {
+    Postgresql {
+        hash: "abc".into(),
+        major,
+        cluster_name: "demo".into(),
+        socket_directory: path.to_owned(),
+        port,
+        tcp: true,
+        max_connections: 60,
+        shared_buffers: Bytes::mib(32),
+        work_mem: Bytes::mib(5),
+        maintenance_work_mem: Bytes::mib(64),
+        effective_cache_size: Bytes::mib(256),
+        preload: vec!["pg_stat_statements".into()],
+        options: [("application_name".to_owned(), r"it's \ mine".to_owned())].into(),
+    }
+}
+
+fn access() -> Access {
+    let role = |name: &str| Role {
+        name: name.into(),
+        databases: vec![name.into()],
+    };
+    Access {
+        hash: "abc".into(),
+        admin: "odoopack".into(),
+        admin_users: vec![owner()],
+        roles: vec![role("one"), role("two")],
+        tcp: true,
+    }
+}
+
+fn a_role_enters_its_own_database_and_the_shared_one_only(cluster: &Cluster) {
+    for host in [cluster.path.as_str(), "127.0.0.1"] {
+        assert_eq!(good(&cluster.enter(host, "one", "one", "one")).trim(), "one");
+        assert_eq!(good(&cluster.enter(host, "one", "one", "postgres")).trim(), "one");
+        for foreign in ["two", "template1"] {
+            let said = cluster.refusal(host, "one", "one", foreign);
+            assert!(said.contains("pg_hba.conf rejects connection"), "{said}");
+        }
+        let said = cluster.refusal(host, "one", "wrong", "one");
+        assert!(said.contains("password authentication failed"), "{said}");
+    }
+}
+
+fn the_administering_role_needs_its_user_and_the_socket(cluster: &Cluster) {
+    let said = cluster.refusal("127.0.0.1", "odoopack", "x", "postgres");
+    assert!(said.contains("pg_hba.conf rejects connection"), "{said}");
+    if root() {
+        let said = cluster.refusal(cluster.path.as_str(), "odoopack", "x", "postgres");
+        assert!(
+            said.contains("Peer authentication failed"),
+            "root is not in the map: {said}"
+        );
+    }
+    let wrong = "select name || ': ' || error from pg_file_settings where error is not null";
+    assert_eq!(good(&cluster.admin(wrong)), "");
+    let rules = "select count(*) from pg_hba_file_rules where error is not null";
+    assert_eq!(good(&cluster.admin(rules)).trim(), "0");
+}
+
+fn every_setting_is_in_force(cluster: &Cluster) {
+    let shown =
+        |name: &str| good(&cluster.admin(&format!("select setting from pg_settings where name = '{name}'")));
+    for (name, value) in [
+        ("max_connections", "60"),
+        ("shared_buffers", "4096"),
+        ("shared_preload_libraries", "pg_stat_statements"),
+        ("password_encryption", "scram-sha-256"),
+        ("jit", "off"),
+        ("TimeZone", "UTC"),
+        ("log_line_prefix", "%m [%p] %q%u@%d %a "),
+    ] {
+        assert_eq!(shown(name).trim_end_matches('\n'), value, "{name}");
+    }
+    let waiting = "select string_agg(name, ' ') from pg_settings where pending_restart";
+    assert_eq!(good(&cluster.admin(waiting)).trim(), "");
+}
+
+/// One cluster for all three: making it takes longer than asking.
+#[test]
+fn the_cluster_obeys() {
+    let cluster = Cluster::start();
+    a_role_enters_its_own_database_and_the_shared_one_only(&cluster);
+    the_administering_role_needs_its_user_and_the_socket(&cluster);
+    every_setting_is_in_force(&cluster);
+}

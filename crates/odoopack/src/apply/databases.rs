@@ -1,0 +1,264 @@
+//! Roles and databases; the first installation of Odoo.
+use odoopack_core::name::Name;
+use odoopack_core::odoo::Role;
+use odoopack_core::target::{DatabaseWant, generated_secrets};
+use odoopack_core::{layout::Slot, target};
+use postgres::Client;
+
+use super::Apply;
+use crate::exec::Cmd;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe::databases::{connect, words};
+use crate::store::marks;
+use crate::ui::Progress;
+
+impl Apply<'_> {
+    fn admin(&self, database: &str) -> Result<Client> {
+        connect(&self.layout.postgres_socket(), database)
+            .map_err(|e| failed("could not connect to PostgreSQL", &e))
+    }
+
+    fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
+        let want = self
+            .target
+            .databases
+            .iter()
+            .find(|want| want.environment == *environment);
+        want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
+    }
+
+    fn secret(&self, name: &str) -> Result<&str> {
+        let value = self.facts.secrets.get(name);
+        value
+            .map(odoopack_core::secret::SecretText::expose)
+            .ok_or_else(|| {
+                Failure::failed(format!("secret {name} has no value"))
+                    .hint(format!("odoopack secret set {name}"))
+            })
+    }
+
+    pub(super) fn converge_role(&self, role: &str) -> Result<()> {
+        let want = self.target.databases.iter().find(|want| want.role == role);
+        let want = want.ok_or_else(|| Failure::failed(format!("nothing describes the role `{role}`")))?;
+        let password = self.secret(&target::secret_name(&want.environment, "DATABASE"))?;
+        let mut client = self.admin("postgres")?;
+        let there = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]);
+        let verb = if there
+            .map_err(|e| failed("could not look for the role", &e))?
+            .is_some()
+        {
+            "ALTER"
+        } else {
+            "CREATE"
+        };
+        // The server only ever sees the verifier, so no log of it can hold the password.
+        let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+        let sql = format!(
+            "{verb} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}",
+            identifier(role),
+            literal(&verifier)
+        );
+        client
+            .batch_execute(&sql)
+            .map_err(|e| failed("could not set up the role", &e))
+    }
+
+    /// Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
+    pub(super) fn create_database(&self, database: &str) -> Result<()> {
+        let want = self
+            .target
+            .databases
+            .iter()
+            .find(|want| want.database == database);
+        let want =
+            want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
+        let (name, owner) = (identifier(database), identifier(&want.role));
+        let mut client = self.admin("postgres")?;
+        let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
+        if there
+            .map_err(|e| failed("could not look for the database", &e))?
+            .is_none()
+        {
+            let create = format!(
+                "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+            );
+            client
+                .batch_execute(&create)
+                .map_err(|e| failed("could not create the database", &e))?;
+        }
+        client
+            .batch_execute(&format!(
+                "REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"
+            ))
+            .map_err(|e| failed("could not close the database to others", &e))?;
+        let inside = format!(
+            "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
+             ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {owner}"
+        );
+        self.admin(database)?
+            .batch_execute(&inside)
+            .map_err(|e| failed("could not prepare the database", &e))
+    }
+
+    /// Dropped only because this program marked it before it began to fill it.
+    pub(super) fn drop_unfinished(&self, environment: &Name, database: &str) -> Result<()> {
+        let mark = marks::unfinished_file(&self.layout.state(), environment);
+        if files::read_text(&mark)?.as_deref() != Some(database) {
+            return Err(Failure::refused(format!(
+                "`{database}` was not being filled by this program"
+            )));
+        }
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", identifier(database));
+        self.admin("postgres")?
+            .batch_execute(&sql)
+            .map_err(|e| failed("could not drop the database", &e))
+    }
+
+    pub(super) fn initialize_database(&self, environment: &Name, progress: &Progress) -> Result<()> {
+        let want = self.want(environment)?;
+        let mark = marks::unfinished_file(&self.layout.state(), environment);
+        files::replace(&mark, want.database.as_bytes(), 0o600, None)?;
+        let cmd = self
+            .one_shot(environment)?
+            .args(["-d", &want.database, "-i", &want.modules.join(",")])
+            .args(["--load-language", self.language(environment)]);
+        let mut complaints = Vec::new();
+        let outcome = cmd.stream_stderr(&mut |line| {
+            if let Some(module) = line.split("Loading module ").nth(1) {
+                progress.detail(&format!("module {module}"));
+            }
+            if [" ERROR ", " CRITICAL ", "invalid module names"]
+                .iter()
+                .any(|word| line.contains(word))
+            {
+                complaints.push(line.to_owned());
+            }
+        })?;
+        if !outcome.status.success() {
+            return Err(cmd.ended_badly(&outcome));
+        }
+        if complaints.is_empty() {
+            return self.installed(want);
+        }
+        Err(Failure::failed("Odoo ended well but complained in its log").because(complaints.join("\n")))
+    }
+
+    fn language(&self, environment: &Name) -> &str {
+        let settings = self.spec.environments.get(environment);
+        settings.map_or("en_US", |settings| &settings.language)
+    }
+
+    /// Odoo's exit status says nothing about modules that it did not know.
+    fn installed(&self, want: &DatabaseWant) -> Result<()> {
+        let sql = "SELECT m, s.state FROM unnest($1::text[]) m LEFT JOIN ir_module_module s ON s.name = m \
+                    WHERE s.state IS DISTINCT FROM 'installed'";
+        let rows = self.admin(&want.database)?.query(sql, &[&want.modules]);
+        let rows = rows.map_err(|e| failed("could not look at the installed modules", &e))?;
+        let missing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::failed(format!(
+            "these modules were not installed: {}",
+            missing.join(", ")
+        ))
+        .hint("check their names in odoopack.toml and that their directory is in [addons] own"))
+    }
+
+    /// One act of Odoo as the environment's user, apart from its services.
+    fn one_shot(&self, environment: &Name) -> Result<Cmd> {
+        let release = self.release()?;
+        let python = release
+            .python
+            .as_ref()
+            .ok_or_else(|| Failure::failed("Odoo's Python is not built yet"))?;
+        let settings = self.spec.environments.get(environment);
+        let settings =
+            settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
+        let conf = self.layout.odoo_conf(environment, Slot::Blue);
+        let mut argv = target::odoo_command(release, python, &conf).into_iter();
+        let mut cmd = Cmd::new(argv.next().unwrap_or_default())
+            .args(argv)
+            .args(Role::OneShot.arguments().iter().copied())
+            .bare()
+            .umask(0o027)
+            .directory(&self.layout.environment(environment))
+            .user(self.layout.user(environment.as_str()).as_deref())
+            .patience(std::time::Duration::from_hours(1));
+        for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
+            cmd = cmd.env(name, value);
+        }
+        Ok(cmd)
+    }
+
+    /// Password, addresses and the mark of completeness, in one transaction.
+    pub(super) fn finish_database(&self, environment: &Name) -> Result<()> {
+        let want = self.want(environment)?;
+        let [admin, ..] = generated_secrets(environment);
+        let hash = crate::password::hash(self.secret(&admin)?);
+        let mut client = self.admin(&want.database)?;
+        let finish = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
+            let mut transaction = client.transaction()?;
+            transaction.execute(
+                "UPDATE res_users SET password = $1 WHERE login = 'admin'",
+                &[&hash],
+            )?;
+            transaction.execute(
+                "UPDATE res_partner SET lang = $1 WHERE id IN (SELECT partner_id FROM res_users UNION SELECT partner_id FROM res_company)",
+                &[&self.language(environment)],
+            )?;
+            for (key, value) in self.parameters(environment) {
+                transaction.execute(
+                    "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
+                     VALUES ($1, $2, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC') \
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                    &[&key, &value],
+                )?;
+            }
+            transaction.batch_execute(&mark(want))?;
+            transaction.commit()
+        };
+        finish(&mut client).map_err(|e| failed("could not finish the database", &e))?;
+        files::remove(&marks::unfinished_file(&self.layout.state(), environment))
+    }
+
+    /// The address that mails name, and the one that wkhtmltopdf asks: on loopback, without TLS.
+    fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
+        let mut all = vec![("web.base.url.freeze", "True".to_owned())];
+        all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
+        let inner = self.target.ports.get(environment).map(|ports| ports.inner());
+        all.extend(inner.map(|port| ("report.url", format!("http://127.0.0.1:{port}"))));
+        all
+    }
+
+    pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
+        let want = self.want(environment)?;
+        self.admin("postgres")?
+            .batch_execute(&mark(want))
+            .map_err(|e| failed("could not mark the database", &e))
+    }
+}
+
+/// The mark is a setting: not copied by TEMPLATE, not in a dump, and its owner may not reset it (tried on PostgreSQL 15 and 18).
+fn mark(want: &DatabaseWant) -> String {
+    format!(
+        "ALTER DATABASE {} SET odoopack.kind = {}",
+        identifier(&want.database),
+        literal(want.kind)
+    )
+}
+
+fn failed(what: &str, error: &postgres::Error) -> Failure {
+    Failure::failed(what).because(words(error))
+}
+
+/// A quoted SQL identifier.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A quoted SQL text (`standard_conforming_strings` is on since PostgreSQL 9.1).
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,132 @@
+//! Packages, users, directories, secrets, files, the empty cluster.
+use camino::Utf8Path;
+use odoopack_core::hash;
+use odoopack_core::layout::Layout;
+use odoopack_core::name::Name;
+
+use super::Apply;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe;
+use crate::store::{marks, secrets};
+use crate::tools::{accounts, postgres};
+use crate::ui::Progress;
+
+impl Apply<'_> {
+    pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
+        crate::release::packages::install(self.ui, packages, progress)
+    }
+
+    pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {
+        accounts::create(name, home).run()
+    }
+
+    pub(super) fn join_group(user: &str, group: &str) -> Result<()> {
+        accounts::join(user, group).run()
+    }
+
+    pub(super) fn make_directory(&self, path: &Utf8Path) -> Result<()> {
+        let wanted = self
+            .target
+            .directories
+            .iter()
+            .find(|directory| directory.path == path);
+        let wanted =
+            wanted.ok_or_else(|| Failure::failed(format!("nothing wants the directory `{path}`")))?;
+        if path == self.layout.root() {
+            files::directory_all(path)?;
+        }
+        let owner = Self::owner(wanted.access.user.as_deref(), wanted.access.group.as_deref())?;
+        files::directory(path, wanted.access.mode, owner)
+    }
+
+    /// Copies the running program, so that the gate keeps running while a newer one is built in its place.
+    pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
+        let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
+        let this = std::env::current_exe().map_err(failed)?;
+        let content = std::fs::read(this).map_err(failed)?;
+        files::replace(path, &content, 0o755, None)
+    }
+
+    pub(super) fn generate_secret(&self, name: &str) -> Result<()> {
+        let directory = self.layout.secrets();
+        let value = match name.strip_suffix("_HASH") {
+            Some(of) => {
+                let all = secrets::all(&directory)?;
+                let password = all.get(of);
+                let password =
+                    password.ok_or_else(|| Failure::failed(format!("secret {of} has no value yet")))?;
+                crate::password::hash(password.expose())
+            }
+            None => crate::password::generate(),
+        };
+        secrets::set(&directory, name, &value)
+    }
+
+    pub(super) fn create_cluster(&self, major: u16) -> Result<()> {
+        let programs = self.facts.host.postgres.get(&major).ok_or_else(|| {
+            Failure::refused(format!("PostgreSQL {major} is not installed"))
+                .hint(format!("apt-get install postgresql-{major}"))
+        })?;
+        let user = self.layout.user("postgres");
+        self.clear_half_made_cluster()?;
+        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()
+    }
+
+    /// `initdb` that was killed leaves files without `PG_VERSION`; such a directory never held data.
+    fn clear_half_made_cluster(&self) -> Result<()> {
+        let cluster = self.layout.cluster();
+        let failed =
+            |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
+        if cluster.join("PG_VERSION").exists() || cluster.join("global/pg_control").exists() {
+            return Err(Failure::refused(format!("`{cluster}` already holds a cluster")));
+        }
+        for entry in cluster.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                files::remove_tree(entry.path())?;
+            } else {
+                files::remove(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_file(&self, path: &Utf8Path) -> Result<()> {
+        let file = self.target.file(path);
+        let file = file.ok_or_else(|| Failure::failed(format!("nothing wants the file `{path}`")))?;
+        let owner = Self::owner(file.access.user.as_deref(), file.access.group.as_deref())?;
+        let content = file.content.expose().as_bytes();
+        self.keep_edit(path)?;
+        // Remembered first: a run that is stopped in between finds a file that it did not write, not an edit.
+        marks::remember_written(&self.layout.state(), path, &hash::hex(content))?;
+        files::replace(path, content, file.access.mode, owner)
+    }
+
+    /// A hand edit that is replaced stays beside the file.
+    fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
+        let Some(text) = files::read_text(path)? else {
+            return Ok(());
+        };
+        let seen = hash::hex(text.as_bytes());
+        if self.facts.written.get(path) == Some(&seen) {
+            return Ok(());
+        }
+        let kept = path.with_extension("edited");
+        files::replace(&kept, text.as_bytes(), 0o600, None)?;
+        self.ui.warn(&format!("the edited file is kept as {kept}"));
+        Ok(())
+    }
+}
+
+/// Removes the users of a pack; their files must be gone or given away before.
+pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
+    let seen = observe::host::accounts()?;
+    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
+    let users = parts
+        .chain(environments.map(ToString::to_string))
+        .filter_map(|part| layout.user(&part));
+    users
+        .filter(|name| seen.user(name).is_some())
+        .try_for_each(|name| accounts::remove(&name).run())
+}

@@ -1,0 +1,130 @@
+//! Steps to effects; each step is journalled before it begins and after it has ended.
+mod databases;
+mod ground;
+mod services;
+
+pub(crate) use ground::remove_users;
+
+use camino::Utf8PathBuf;
+use odoopack_core::facts::{Facts, Release};
+use odoopack_core::layout::Layout;
+use odoopack_core::plan::{Plan, Step};
+use odoopack_core::spec::Spec;
+use odoopack_core::target::Target;
+
+use crate::failure::{Failure, Result};
+use crate::files::Owner;
+use crate::observe;
+use crate::release::{self, Builder};
+use crate::store::journal::Journal;
+use crate::ui::{Progress, Ui};
+
+/// What steps are applied with.
+#[derive(Debug)]
+pub(crate) struct Apply<'a> {
+    pub(crate) ui: &'a Ui,
+    pub(crate) spec: &'a Spec,
+    pub(crate) layout: &'a Layout,
+    pub(crate) target: &'a Target,
+    pub(crate) facts: &'a Facts,
+    /// Directory of the file, for relative paths.
+    pub(crate) repo: Utf8PathBuf,
+    /// Where downloads are kept.
+    pub(crate) cache: Utf8PathBuf,
+}
+
+impl Apply<'_> {
+    /// Applies every step in order and stops at the first that fails; the same command then plans again.
+    pub(crate) fn run(&self, plan: &Plan, journal: &mut Journal) -> Result<()> {
+        for (sentence, group) in plan.groups() {
+            let progress = self.ui.step(&sentence);
+            for step in group {
+                progress.detail(&step.to_string());
+                if let Err(failure) = self.journalled(step, &progress, journal) {
+                    progress.failed();
+                    return Err(failure.during(format!("could not {step}")));
+                }
+            }
+            progress.done();
+        }
+        Ok(())
+    }
+
+    fn journalled(&self, step: &Step, progress: &Progress, journal: &mut Journal) -> Result<()> {
+        journal.begin(step)?;
+        self.step(step, progress)?;
+        journal.done(step)
+    }
+
+    fn step(&self, step: &Step, progress: &Progress) -> Result<()> {
+        match step {
+            Step::InstallPackages { packages } => self.install_packages(packages, progress),
+            Step::CreateUser { name, home } => Self::create_user(name, home),
+            Step::JoinGroup { user, group } => Self::join_group(user, group),
+            Step::MakeDirectory { path } => self.make_directory(path),
+            Step::PlaceBinary { path } => Self::place_binary(path),
+            Step::GenerateSecret { name } => self.generate_secret(name),
+            Step::ResolveSource { .. } => self.with_builder(|builder| builder.resolve(progress)),
+            Step::FetchOdoo { .. } => self.with_builder(|builder| builder.fetch(self.release()?, progress)),
+            Step::BuildPython { .. } => {
+                self.with_builder(|builder| builder.build_python(self.release()?, progress))
+            }
+            Step::CreateCluster { major } => self.create_cluster(*major),
+            Step::IssueCertificate { environment, domain } => {
+                crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
+            }
+            Step::WriteFile { path, .. } => self.write_file(path),
+            Step::RemoveFile { path } => crate::files::remove(path),
+            Step::StartSupervisor => self.start_supervisor(),
+            Step::StartService { service } => self.start_service(service),
+            Step::RestartService { service, .. } => self.restart_service(service),
+            Step::ReloadService { service, .. } => self.reload_service(service),
+            Step::RemoveService { service } => self.remove_service(service),
+            Step::ConvergeRole { role } => self.converge_role(role),
+            Step::CreateDatabase { database, .. } => self.create_database(database),
+            Step::DropUnfinished {
+                database,
+                environment,
+            } => self.drop_unfinished(environment, database),
+            Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
+            Step::FinishDatabase { environment, .. } => self.finish_database(environment),
+            Step::MarkDatabase { environment, .. } => self.mark_database(environment),
+            Step::PassProbes { environment } => self.pass_probes(environment, progress),
+        }
+    }
+
+    fn release(&self) -> Result<&Release> {
+        let release = self.facts.release.present();
+        release.ok_or_else(|| Failure::failed("the release is not known yet"))
+    }
+
+    fn with_builder(&self, work: impl FnOnce(&Builder<'_>) -> Result<Release>) -> Result<()> {
+        let odoo = &self.spec.odoo;
+        let python = release::interpreter(odoo.series, odoo.python.as_deref(), self.layout.own_users())?;
+        work(&Builder {
+            ui: self.ui,
+            layout: self.layout,
+            spec: self.spec,
+            cache: &self.cache,
+            repo: &self.repo,
+            python: &python,
+        })
+        .map(drop)
+    }
+
+    /// Numbers of an owner and a group; without names, nothing is changed.
+    fn owner(user: Option<&str>, group: Option<&str>) -> Result<Option<Owner>> {
+        let (Some(user), Some(group)) = (user, group) else {
+            return Ok(None);
+        };
+        let accounts = observe::host::accounts()?;
+        let unknown = |what: &str| Failure::failed(format!("there is no {what} on this machine"));
+        let (uid, _) = accounts
+            .user(user)
+            .ok_or_else(|| unknown(&format!("user `{user}`")))?;
+        let gid = accounts
+            .group(group)
+            .ok_or_else(|| unknown(&format!("group `{group}`")))?;
+        Ok(Some(Owner { uid, gid }))
+    }
+}

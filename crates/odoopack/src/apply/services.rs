@@ -1,0 +1,132 @@
+//! Services: start, restart, reload, remove; then the probes of an environment.
+use std::time::Duration;
+
+use odoopack_core::name::Name;
+use odoopack_core::service::Service;
+use odoopack_core::up::{definition_hash, inputs_hash};
+
+use super::Apply;
+use crate::engines::runit::{Runit, wait_until};
+use crate::failure::{Failure, Result};
+use crate::observe;
+use crate::probe::{self, Probe};
+use crate::store::marks::{self, Stamp};
+use crate::ui::Progress;
+
+/// How long an environment may take from its start until every probe passes.
+const HEALTHY: Duration = Duration::from_mins(3);
+
+impl Apply<'_> {
+    fn engine(&self) -> Runit<'_> {
+        Runit { layout: self.layout }
+    }
+
+    fn service(&self, name: &str) -> Result<&Service> {
+        let service = self.target.service(name);
+        service.ok_or_else(|| Failure::failed(format!("nothing describes the service `{name}`")))
+    }
+
+    /// Remembers what a service runs with; the files count as they are now, for certificates may have been issued in
+    /// this very stage.
+    fn stamp(&self, service: &Service, starts: u64) -> Result<()> {
+        let accounts = observe::host::accounts()?;
+        let mut facts = self.facts.clone();
+        for path in &service.inputs {
+            facts
+                .paths
+                .insert(path.clone(), observe::paths::look(path, &accounts));
+        }
+        let inputs = inputs_hash(self.target, &facts, service);
+        let stamp = Stamp {
+            definition: definition_hash(service),
+            inputs,
+            starts,
+        };
+        marks::remember_stamp(&self.layout.state(), &service.name, &stamp)
+    }
+
+    /// Starts that were asked for do not count as restarts.
+    fn stamp_start(&self, service: &Service) -> Result<()> {
+        self.stamp(service, observe::services::starts(self.layout, &service.name)?)
+    }
+
+    pub(super) fn start_supervisor(&self) -> Result<()> {
+        self.engine().start_supervisor()
+    }
+
+    pub(super) fn start_service(&self, name: &str) -> Result<()> {
+        let service = self.service(name)?;
+        self.engine().start(service)?;
+        self.ready(service)?;
+        self.stamp_start(service)
+    }
+
+    pub(super) fn restart_service(&self, name: &str) -> Result<()> {
+        let service = self.service(name)?;
+        self.engine().restart(service)?;
+        self.ready(service)?;
+        self.stamp_start(service)
+    }
+
+    pub(super) fn reload_service(&self, name: &str) -> Result<()> {
+        let service = self.service(name)?;
+        if name == "nginx" {
+            self.test_nginx(service)?;
+        }
+        self.engine().reload(service)?;
+        let before = marks::stamp(&self.layout.state(), name)?.map_or(0, |stamp| stamp.starts);
+        self.stamp(service, before)
+    }
+
+    pub(super) fn remove_service(&self, name: &str) -> Result<()> {
+        self.engine().remove(name, 150)?;
+        marks::forget_stamp(&self.layout.state(), name)
+    }
+
+    /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.
+    fn test_nginx(&self, service: &Service) -> Result<()> {
+        let config = self.layout.config().join("nginx/nginx.conf");
+        let program = service
+            .argv
+            .first()
+            .map(camino::Utf8PathBuf::from)
+            .unwrap_or_default();
+        crate::tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
+    }
+
+    /// A database server runs before it answers.
+    fn ready(&self, service: &Service) -> Result<()> {
+        if service.name != "postgres" {
+            return Ok(());
+        }
+        let socket = self.layout.postgres_socket();
+        let answers = || observe::databases::connect(&socket, "postgres").is_ok();
+        wait_until(Duration::from_mins(1), answers, || {
+            let why = observe::databases::connect(&socket, "postgres").err();
+            let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
+            Failure::failed("PostgreSQL does not answer")
+                .because(why)
+                .hint("odoopack logs postgres")
+        })
+    }
+
+    pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
+        let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
+        progress.detail("waiting for every probe to pass");
+        let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
+        let failed: Vec<String> = seen
+            .iter()
+            .filter(|s| s.failed())
+            .map(ToString::to_string)
+            .collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(
+            Failure::failed(format!("{environment} does not answer as it should"))
+                .because(failed.join("\n"))
+                .hint(format!("odoopack logs {environment}"))
+                .hint("odoopack status"),
+        )
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: global options and the tree of commands.
+use camino::Utf8PathBuf;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell,
+    sizing, spec, status, up,
+};
+use crate::context::Context;
+use crate::failure::Result;
+use crate::ui::Ui;
+
+/// Runs Odoo on your own machine: one file in, a safe and observable platform out.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 drift.\nStart with `odoopack demo`, or `odoopack init --domain erp.example.com`."
+)]
+pub(crate) struct Cli {
+    /// Root of the pack; without it the file is looked for from the working directory upwards
+    #[arg(long, global = true, value_name = "DIR", value_parser = absolute)]
+    root: Option<Utf8PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    yes: bool,
+    /// Say which programs are called
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Init(init::Args),
+    Plan(plan::Args),
+    Up(up::Args),
+    Down(down::Args),
+    Restart(restart::Args),
+    Status(status::Args),
+    Logs(logs::Args),
+    Shell(shell::Args),
+    Psql(psql::Args),
+    Exec(exec::Args),
+    Render(render::Args),
+    Doctor(doctor::Args),
+    Sizing(sizing::Args),
+    #[command(subcommand)]
+    Secret(secret::Args),
+    #[command(subcommand)]
+    Spec(spec::Args),
+    #[command(hide = true)]
+    Gate(gate::Args),
+    Completions(completions::Args),
+}
+
+fn absolute(text: &str) -> std::result::Result<Utf8PathBuf, String> {
+    let path = camino::absolute_utf8(text).map_err(|e| e.to_string())?;
+    // `..` and links are resolved where the directory is there, so that one root has one name.
+    Ok(path.canonicalize_utf8().unwrap_or(path))
+}
+
+impl Cli {
+    /// Runs the chosen command.
+    pub(crate) fn run(self) -> Result<()> {
+        let mut cx = Context {
+            ui: Ui::new(self.json, self.yes, self.verbose),
+            root: self.root,
+        };
+        match &self.command {
+            Command::Demo(args) => demo::run(&mut cx, args),
+            Command::Init(args) => init::run(&cx, args),
+            Command::Plan(args) => plan::run(&cx, args),
+            Command::Up(args) => up::run(&cx, args),
+            Command::Down(args) => down::run(&cx, args),
+            Command::Restart(args) => restart::run(&cx, args),
+            Command::Status(args) => status::run(&cx, args),
+            Command::Logs(args) => logs::run(&cx, args),
+            Command::Shell(args) => shell::run(&cx, args),
+            Command::Psql(args) => psql::run(&cx, args),
+            Command::Exec(args) => exec::run(&cx, args),
+            Command::Render(args) => render::run(&cx, args),
+            Command::Doctor(args) => doctor::run(&cx, args),
+            Command::Sizing(args) => sizing::run(&cx, args),
+            Command::Secret(args) => secret::run(&cx, args),
+            Command::Spec(args) => spec::run(&cx, args),
+            Command::Gate(args) => gate::run(args),
+            Command::Completions(args) => completions::run(args),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! `demo`: from an empty machine to an Odoo that one can log into, over HTTPS, on this machine only.
+use std::net::TcpListener;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Seen;
+use odoopack_core::name::Name;
+use odoopack_core::target::{address, generated_secrets};
+
+use super::{down, up};
+use crate::apply;
+use crate::context::{Context, FILE, Pack};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe;
+use crate::store::secrets;
+
+/// Bring up a complete Odoo on this machine, without a file to edit, a domain or an account.
+///
+/// Installs what is missing, gets Odoo 19 from Debian, builds its Python environment, makes a database cluster
+/// and a certificate, starts everything, checks it, and says where it is. Listens on loopback only.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack demo\n  odoopack demo --down")]
+pub(crate) struct Args {
+    /// Stop and remove the demo; installed packages and the download cache stay
+    #[arg(long)]
+    down: bool,
+    /// With --down: keep the root with its data
+    #[arg(long, requires = "down")]
+    keep_data: bool,
+    /// Show the plan and stop
+    #[arg(long, conflicts_with = "down")]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
+    let root = root(cx)?;
+    cx.root = Some(root.clone());
+    if args.down {
+        return take_down(cx, &root, args.keep_data);
+    }
+    let file = root.join("repo").join(FILE);
+    if files::read_text(&file)?.is_none() {
+        begin(&root, &file)?;
+    }
+    let pack = cx.load()?;
+    let done = up::converge(
+        cx,
+        &pack,
+        &up::Args {
+            dry_run: args.dry_run,
+            overwrite_edits: false,
+        },
+    )?;
+    if !args.dry_run {
+        tell(cx, &pack, done)?;
+    }
+    Ok(())
+}
+
+fn root(cx: &Context) -> Result<Utf8PathBuf> {
+    if let Some(root) = &cx.root {
+        return Ok(root.clone());
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(Utf8PathBuf::from("/opt/odoopack-demo"));
+    }
+    let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
+    let home = home.ok_or_else(|| Failure::refused("`HOME` is not set").hint("odoopack demo --root DIR"))?;
+    Ok(Utf8PathBuf::from(home).join(".local/share/odoopack/demo"))
+}
+
+/// A directory is a demo's only with this mark; nothing else is ever removed.
+fn mark(root: &Utf8Path) -> Utf8PathBuf {
+    root.join(".odoopack-demo")
+}
+
+fn begin(root: &Utf8Path, file: &Utf8Path) -> Result<()> {
+    let used = root
+        .read_dir_utf8()
+        .is_ok_and(|mut entries| entries.next().is_some());
+    if used && !mark(root).is_file() {
+        return Err(
+            Failure::refused(format!("`{root}` is not empty and no demo of ours"))
+                .hint("choose another place with `odoopack demo --root DIR`"),
+        );
+    }
+    files::directory_all(&root.join("repo"))?;
+    files::replace(
+        &mark(root),
+        b"made by `odoopack demo`; `odoopack demo --down` removes this directory\n",
+        0o644,
+        None,
+    )?;
+    let text = spec_text(root, free_port(8080)?, free_port(8443)?);
+    files::replace(file, text.as_bytes(), 0o644, None)
+}
+
+/// The first port from `wanted` on which nobody listens.
+fn free_port(wanted: u16) -> Result<u16> {
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (wanted..wanted + 200)
+        .find(free)
+        .ok_or_else(|| Failure::refused(format!("no free port from {wanted} to {}", wanted + 199)))
+}
+
+fn spec_text(root: &Utf8Path, http: u16, https: u16) -> String {
+    format!(
+        r#"# Written by `odoopack demo`. Edit it and run `odoopack up --root {root}`.
+format = 1
+
+[pack]
+name = "demo"
+root = "{root}"
+
+[odoo]
+series = "19.0"
+source = {{ debian = "sid" }}      # the smallest complete download; production packs take 18.0 from git
+
+[web]
+listen = ["127.0.0.1"]
+http_port = {http}
+https_port = {https}
+
+[environments.production]
+domain = "localhost"
+users = 6
+"#
+    )
+}
+
+fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
+    let (root, layout) = (pack.layout.root(), &pack.layout);
+    let name = environment(pack)?;
+    let url = address(&pack.loaded.spec, name).unwrap_or_default();
+    let [admin, ..] = generated_secrets(name);
+    let password = secrets::path(&layout.secrets(), &admin);
+    let running = observe::services::all(layout)?;
+    let names: Vec<&str> = running
+        .iter()
+        .filter(|(_, seen)| seen.present().is_some_and(|fact| fact.running))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    cx.ui.json(&serde_json::json!({
+        "address": url, "login": "admin", "password_file": password, "root": root,
+        "running": names, "steps": done, "seconds": cx.ui.elapsed().as_secs_f64(),
+    }));
+    if done == 0 {
+        cx.ui.result("nothing to do");
+    }
+    cx.ui.result(&format!(
+        "\n  Odoo        {url}\n  sign in     admin, password in {password}\n  running     {}\n  \
+         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n  \
+         odoopack status --root {root}     what runs, and what each probe got\n  \
+         odoopack doctor --root {root}     what could be better\n  \
+         odoopack demo --down{}            remove it all again\n\nThe browser warns about the certificate until it trusts {}.",
+        names.join(", "),
+        cx.ui.elapsed().as_secs_f64(),
+        root_option(root)?,
+        layout.authority(),
+    ));
+    if !observe::host::host(root)?.systemd {
+        cx.ui.result(
+            "Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo` again after one.",
+        );
+    }
+    Ok(())
+}
+
+/// ` --root DIR` where the demo is not in its usual place.
+fn root_option(demo_root: &Utf8Path) -> Result<String> {
+    let usual = root(&Context {
+        ui: crate::ui::Ui::new(false, false, false),
+        root: None,
+    })?;
+    Ok(if usual == demo_root {
+        String::new()
+    } else {
+        format!(" --root {demo_root}")
+    })
+}
+
+fn environment(pack: &Pack) -> Result<&Name> {
+    pack.loaded
+        .spec
+        .environments
+        .keys()
+        .next()
+        .ok_or_else(|| Failure::failed("the demo has no environment"))
+}
+
+fn take_down(cx: &Context, root: &Utf8Path, keep_data: bool) -> Result<()> {
+    if !mark(root).is_file() {
+        cx.ui.json(&serde_json::json!({ "removed": false }));
+        cx.ui
+            .result(&format!("nothing to do: there is no demo in {root}"));
+        return Ok(());
+    }
+    if files::read_text(&root.join("repo").join(FILE))?.is_some() {
+        stop(cx, keep_data)?;
+    }
+    if keep_data {
+        cx.ui.json(&serde_json::json!({ "removed": false, "kept": root }));
+        cx.ui.result(&format!("stopped; everything is kept in {root}"));
+        return Ok(());
+    }
+    let progress = cx.ui.step(&format!("remove {root}"));
+    files::remove_tree(root)?;
+    progress.done();
+    cx.ui.json(&serde_json::json!({ "removed": true }));
+    cx.ui
+        .result("the demo is gone; installed packages and the download cache stay");
+    Ok(())
+}
+
+fn stop(cx: &Context, keep_users: bool) -> Result<()> {
+    let pack = cx.load()?;
+    if pack.layout.state().is_dir() {
+        down::stop_all(cx, &pack)?;
+    }
+    if let Seen::Present(pid) = observe::services::supervisor(&pack.layout) {
+        return Err(Failure::failed(format!(
+            "the supervisor (process {pid}) still runs"
+        )));
+    }
+    if keep_users {
+        Ok(())
+    } else {
+        apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
+    }
+}

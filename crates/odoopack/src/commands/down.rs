@@ -1,0 +1,72 @@
+//! `down`: stop every process of the pack; data, configuration and secrets stay.
+use odoopack_core::facts::Seen;
+
+use crate::context::{Context, Pack};
+use crate::engines::runit::Runit;
+use crate::failure::Result;
+use crate::observe;
+use crate::store::{journal::Journal, lock, marks};
+
+/// Stop every process of this pack and keep everything else.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Show what would be stopped, and stop nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let running = observe::services::all(&pack.layout)?;
+    if running.is_empty() && observe::services::supervisor(&pack.layout).is_absent() {
+        cx.ui.json(&serde_json::json!({ "stopped": [] }));
+        cx.ui.result("nothing to do");
+        return Ok(());
+    }
+    if args.dry_run {
+        running
+            .keys()
+            .for_each(|name| cx.ui.result(&format!("  - stop {name}")));
+        return Ok(());
+    }
+    let stopped = stop_all(cx, &pack)?;
+    cx.ui.json(&serde_json::json!({ "stopped": stopped }));
+    cx.ui.result(&format!(
+        "stopped {} services; `odoopack up` starts them again",
+        stopped.len()
+    ));
+    Ok(())
+}
+
+/// Stops what serves first and the database last, then the supervisor; returns the names.
+pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
+    let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
+    let mut journal = Journal::start(&pack.layout.state(), "down")?;
+    let engine = Runit { layout: &pack.layout };
+    let mut names: Vec<String> = observe::services::all(&pack.layout)?
+        .into_iter()
+        .filter(|(_, seen)| !matches!(seen, Seen::Absent))
+        .map(|(name, _)| name)
+        .collect();
+    names.sort_by_key(|name| order(name));
+    for name in &names {
+        let progress = cx.ui.step(&format!("stop {name}"));
+        engine.remove(name, 150)?;
+        marks::forget_stamp(&pack.layout.state(), name)?;
+        progress.done();
+    }
+    engine.stop_supervisor()?;
+    journal.end("done")?;
+    Ok(names)
+}
+
+/// nginx first, so that nobody sees half a stack; the database last, because Odoo writes until it ends.
+fn order(name: &str) -> u8 {
+    match name {
+        "nginx" => 0,
+        "gate" => 2,
+        "postgres" => 3,
+        _ => 1,
+    }
+}

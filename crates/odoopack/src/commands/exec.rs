@@ -1,0 +1,30 @@
+//! `exec`: any program as an environment sees the world.
+use crate::context::Context;
+use crate::failure::Result;
+use crate::session;
+
+/// Run Odoo's program with an environment's configuration, user and variables.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout"
+)]
+pub(crate) struct Args {
+    /// Environment
+    environment: String,
+    /// Odoo's subcommand and its arguments
+    #[arg(last = true, required = true)]
+    rest: Vec<String>,
+}
+
+/// Replaces this process by the program.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let (name, environment) = super::environment(&pack, &args.environment)?;
+    Err(session::odoo(
+        &pack,
+        name,
+        environment,
+        &args.rest[0],
+        &args.rest[1..],
+    ))
+}

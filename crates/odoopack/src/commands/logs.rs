@@ -1,0 +1,237 @@
+//! `logs`: the logs of all services in one stream, or of some.
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::units::Seconds;
+
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::ui;
+
+/// Show the logs of every service, merged by time.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f"
+)]
+pub(crate) struct Args {
+    /// Environment (`production`) or service (`postgres`); all when left out
+    name: Option<String>,
+    /// Keep printing what comes
+    #[arg(short, long)]
+    follow: bool,
+    /// Only lines of this level and above: debug, info, warning, error, critical
+    #[arg(long, value_parser = level)]
+    level: Option<usize>,
+    /// Only lines younger than this: 30s, 15m, 2h, 7d
+    #[arg(long)]
+    since: Option<Seconds>,
+    /// At most this many lines, the newest
+    #[arg(short = 'n', long, default_value_t = 200)]
+    lines: usize,
+}
+
+/// Words for levels, Odoo's and PostgreSQL's, by weight.
+const LEVELS: [&[&str]; 5] = [
+    &["DEBUG", "DEBUG1"],
+    &["INFO", "LOG", "NOTICE", "[notice]"],
+    &["WARNING", "[warn]"],
+    &["ERROR", "[error]"],
+    &["CRITICAL", "FATAL", "PANIC", "[crit]", "[alert]", "[emerg]"],
+];
+
+fn level(text: &str) -> std::result::Result<usize, String> {
+    let names = ["debug", "info", "warning", "error", "critical"];
+    names
+        .iter()
+        .position(|name| *name == text)
+        .ok_or_else(|| format!("one of {}", names.join(", ")))
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let files = files(&pack.layout.logs(), args.name.as_deref())?;
+    if files.is_empty() {
+        return Err(Failure::refused(format!(
+            "no logs of `{}`",
+            args.name.as_deref().unwrap_or("any service")
+        ))
+        .hint("odoopack status"));
+    }
+    let since = args.since.map(|since| oldest(since.0));
+    let mut ends = BTreeMap::new();
+    let mut lines = Vec::new();
+    for (service, path) in &files {
+        let text = crate::files::read_text(path)?.unwrap_or_default();
+        ends.insert(path.clone(), text.len() as u64);
+        lines.extend(entries(service, &text));
+    }
+    lines.retain(|entry| wanted(entry, args.level, since.as_deref()));
+    lines.sort_by(|a, b| a.time.cmp(&b.time));
+    for entry in &lines[lines.len().saturating_sub(args.lines)..] {
+        ui::out(&entry.show());
+    }
+    if args.follow {
+        follow(&files, ends, args)
+    } else {
+        Ok(())
+    }
+}
+
+/// One record: a line with a time, and the lines without one that follow it (a traceback).
+struct Entry {
+    time: String,
+    service: String,
+    level: usize,
+    text: String,
+}
+
+impl Entry {
+    fn show(&self) -> String {
+        self.text
+            .lines()
+            .map(|line| format!("{:<22} {line}", self.service))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+/// Cuts a log into records; Odoo, PostgreSQL and svlogd all write the time first.
+fn entries(service: &str, text: &str) -> Vec<Entry> {
+    let mut all: Vec<Entry> = Vec::new();
+    for line in text.lines() {
+        match time(line) {
+            None if !all.is_empty() => {
+                if let Some(last) = all.last_mut() {
+                    last.text.push('\n');
+                    last.text.push_str(line);
+                }
+            }
+            time => all.push(Entry {
+                time: time.unwrap_or_default(),
+                service: service.to_owned(),
+                level: weight(line),
+                text: line.to_owned(),
+            }),
+        }
+    }
+    all
+}
+
+/// `2026-11-23 16:00:00,123` or with a dot, or nginx's `2026/11/23 16:00:00`, in one form.
+fn time(line: &str) -> Option<String> {
+    let line = line.strip_prefix(r#"{"time":""#).unwrap_or(line);
+    let head = line.get(..19)?;
+    let shape = head.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-' || byte == b'/',
+        10 => byte == b' ' || byte == b'T',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let fraction = line
+        .get(19..23)
+        .filter(|f| f.starts_with([',', '.']))
+        .unwrap_or(",000");
+    shape.then(|| {
+        format!(
+            "{}{}",
+            head.replace('/', "-").replace('T', " "),
+            fraction.replace('.', ",")
+        )
+    })
+}
+
+fn weight(line: &str) -> usize {
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .take(8)
+        .map(|word| word.trim_end_matches(':'))
+        .collect();
+    let found = (0..LEVELS.len())
+        .rev()
+        .find(|at| words.iter().any(|word| LEVELS[*at].contains(word)));
+    found.unwrap_or(1)
+}
+
+fn wanted(entry: &Entry, level: Option<usize>, since: Option<&str>) -> bool {
+    level.is_none_or(|level| entry.level >= level) && since.is_none_or(|since| entry.time.as_str() >= since)
+}
+
+/// Logs are in UTC: Odoo forces it, the others are told so.
+fn oldest(seconds: u64) -> String {
+    let now = jiff::Timestamp::now().as_second();
+    let then = jiff::Timestamp::from_second(now - i64::try_from(seconds).unwrap_or(now)).unwrap_or_default();
+    then.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn files(logs: &Utf8Path, name: Option<&str>) -> Result<Vec<(String, Utf8PathBuf)>> {
+    let entries = match logs.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Failure::failed(format!("could not list `{logs}`")).because(e)),
+    };
+    let mut all: Vec<(String, Utf8PathBuf)> = entries
+        .flatten()
+        .map(|entry| (entry.file_name().to_owned(), entry.path().join("current")))
+        .filter(|(service, path)| {
+            let matches = name.is_none_or(|name| service == name || service.starts_with(&format!("{name}.")));
+            matches && path.is_file()
+        })
+        .collect();
+    all.sort();
+    Ok(all)
+}
+
+/// Prints what is appended; a file that became shorter was rotated and is read from its start.
+fn follow(files: &[(String, Utf8PathBuf)], mut ends: BTreeMap<Utf8PathBuf, u64>, args: &Args) -> Result<()> {
+    loop {
+        for (service, path) in files {
+            let end = ends.entry(path.clone()).or_default();
+            for entry in entries(service, &appended(path, end)?) {
+                if wanted(&entry, args.level, None) {
+                    ui::out(&entry.show());
+                }
+            }
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}
+
+fn appended(path: &Utf8Path, end: &mut u64) -> Result<String> {
+    let read = |end: &mut u64| -> std::io::Result<String> {
+        let mut file = std::fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        if length < *end {
+            *end = 0;
+        }
+        file.seek(SeekFrom::Start(*end))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        // Half a line stays for the next time.
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        *end += whole as u64;
+        Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
+    };
+    read(end).map_err(|e| Failure::failed(format!("could not read `{path}`")).because(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_stays_with_its_line_and_levels_are_known() {
+        let text = "2026-11-23 16:00:00,123 45 ERROR prod odoo.http: oops \nTraceback:\n  File x\n\
+                    2026-11-23 16:00:01.500 UTC [7] LOG:  ready\n2026/11/23 16:00:02 [error] 9#9: x\n";
+        let all = entries("a", text);
+        assert_eq!(all.len(), 3);
+        assert_eq!(all[0].text.lines().count(), 3);
+        assert_eq!(all.iter().map(|e| e.level).collect::<Vec<_>>(), [3, 1, 3]);
+        assert!(all[0].time < all[1].time && all[1].time < all[2].time);
+    }
+}

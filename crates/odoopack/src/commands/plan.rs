@@ -1,0 +1,42 @@
+//! `plan`: what `up` would do now.
+use odoopack_core::up::{Consent, plan};
+
+use super::up;
+use crate::context::Context;
+use crate::failure::{Failure, Kind, Result};
+use crate::observe;
+
+/// Show what `up` would do, and change nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Exit with 8 when there is anything to do
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let view = observe::look(&pack)?;
+    let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
+    cx.ui.json(&serde_json::json!(next));
+    up::refuse(&next)?;
+    let mut lines: Vec<String> = next
+        .groups()
+        .iter()
+        .map(|(sentence, _)| format!("  - {sentence}"))
+        .collect();
+    lines.extend(next.then.iter().map(|then| format!("    then: {then}")));
+    cx.ui.result(if lines.is_empty() {
+        "nothing to do"
+    } else {
+        "`odoopack up` would"
+    });
+    lines.iter().for_each(|line| cx.ui.result(line));
+    if args.exit_code && !next.is_empty() {
+        return Err(
+            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! `render`: write the rendered files, or show how what is on disk differs from them.
+use camino::Utf8Path;
+use odoopack_core::plan::{Plan, Step};
+use odoopack_core::target::{File, Target};
+use odoopack_core::up::{Consent, plan};
+use similar::TextDiff;
+
+use super::up;
+use crate::context::Context;
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+use crate::observe;
+
+/// Write the rendered configuration, or compare it with what is on disk.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Write nothing; show differences and exit with 8 when there are any
+    #[arg(long)]
+    check: bool,
+    /// Write the files below this directory instead, with secrets as `***`
+    #[arg(long, conflicts_with = "check")]
+    into: Option<camino::Utf8PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let view = observe::look(&pack)?;
+    if let Some(directory) = &args.into {
+        return write_into(cx, &view.target, directory);
+    }
+    if !view.target.complete {
+        return Err(Failure::refused("some files depend on what `up` has not built yet").hint("odoopack up"));
+    }
+    if args.check {
+        return check(cx, &view.target);
+    }
+    let whole = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
+    up::refuse(&whole)?;
+    let steps: Vec<Step> = whole
+        .steps
+        .into_iter()
+        .filter(|step| matches!(step, Step::WriteFile { .. }))
+        .collect();
+    cx.ui.result(&format!(
+        "{} files to write; services read them at the next `odoopack up`",
+        steps.len()
+    ));
+    up::apply_only(
+        cx,
+        &pack,
+        &view,
+        &Plan {
+            steps,
+            ..Plan::default()
+        },
+    )
+}
+
+fn check(cx: &Context, target: &Target) -> Result<()> {
+    let mut different = Vec::new();
+    for file in &target.files {
+        let seen = files::read_text(&file.path)?;
+        if seen.as_deref() != Some(file.content.expose()) {
+            cx.ui.result(&diff(file, seen.as_deref()));
+            different.push(file.path.as_str());
+        }
+    }
+    cx.ui.json(&serde_json::json!({ "different": different }));
+    if different.is_empty() {
+        cx.ui.result("every rendered file is as it should be");
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Drift,
+        format!(
+            "{} of {} rendered files differ",
+            different.len(),
+            target.files.len()
+        ),
+    )
+    .hint("move the change into odoopack.toml, then `odoopack up --overwrite-edits`"))
+}
+
+/// What would change; a file with secrets shows only which lines, because its text must not be printed.
+fn diff(file: &File, seen: Option<&str>) -> String {
+    let Some(seen) = seen else {
+        return format!("{}: not there", file.path);
+    };
+    let secret = file.shown != file.content.expose();
+    let hide = |text: &str| {
+        if secret {
+            hide_values(text)
+        } else {
+            text.to_owned()
+        }
+    };
+    let (seen, wanted) = (hide(seen), hide(file.content.expose()));
+    let diff = TextDiff::from_lines(&seen, &wanted);
+    let text = diff.unified_diff().header("on disk", "as rendered").to_string();
+    if text.is_empty() {
+        format!("{}: a secret value differs", file.path)
+    } else {
+        format!("{}\n{text}", file.path)
+    }
+}
+
+fn hide_values(text: &str) -> String {
+    let hide = |line: &str| match line.split_once('=') {
+        Some((key, _))
+            if ["passw", "secret", "key", "token"]
+                .iter()
+                .any(|w| key.to_lowercase().contains(w)) =>
+        {
+            format!("{key}= ***\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(hide).collect()
+}
+
+fn write_into(cx: &Context, target: &Target, directory: &Utf8Path) -> Result<()> {
+    for file in &target.files {
+        let path = directory.join(file.path.as_str().trim_start_matches('/'));
+        files::directory_all(path.parent().unwrap_or(directory))?;
+        files::replace(&path, file.shown.as_bytes(), 0o644, None)?;
+    }
+    cx.ui
+        .result(&format!("wrote {} files below {directory}", target.files.len()));
+    Ok(())
+}

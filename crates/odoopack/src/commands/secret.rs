@@ -1,0 +1,144 @@
+//! `secret`: set, list and rotate secret values; a value never stands on a command line.
+use std::io::{IsTerminal, Read};
+
+use odoopack_core::name::Name;
+use odoopack_core::target::generated_secrets;
+
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+use crate::password;
+use crate::store::{lock, secrets};
+
+/// Keep secret values that odoopack.toml names as `secret:NAME`.
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret rotate PRODUCTION_DATABASE"
+)]
+pub(crate) enum Args {
+    /// Store a value, read from standard input or generated
+    Set {
+        /// Name: upper-case letters, digits and underscores
+        name: String,
+        /// Make up a random value
+        #[arg(long)]
+        generate: bool,
+    },
+    /// List names and where their values are, never the values
+    List,
+    /// Replace a generated value by a new one; `odoopack up` then brings it to every place that uses it
+    Rotate {
+        /// Name of a stored value
+        name: String,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    match args {
+        Args::Set { name, generate } => set(cx, &pack, name, *generate),
+        Args::List => list(cx, &pack),
+        Args::Rotate { name } => rotate(cx, &pack, name),
+    }
+}
+
+fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
+    checked(name)?;
+    let value = if generate {
+        password::generate()
+    } else {
+        from_stdin()?
+    };
+    store(pack, name, &value)?;
+    cx.ui.json(&serde_json::json!({ "set": name }));
+    cx.ui.result(&format!(
+        "set {name}; `odoopack up` brings it to every place that uses it"
+    ));
+    Ok(())
+}
+
+fn from_stdin() -> Result<String> {
+    if std::io::stdin().is_terminal() {
+        return Err(Failure::new(Kind::Usage, "the value is read from standard input")
+            .hint("odoopack secret set NAME < FILE, or --generate"));
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text);
+    read.map_err(|e| Failure::failed("could not read the value from standard input").because(e))?;
+    let value = text.strip_suffix('\n').unwrap_or(&text);
+    if value.is_empty() || value.contains('\n') {
+        return Err(Failure::new(
+            Kind::Usage,
+            "the value must be one line that is not empty",
+        ));
+    }
+    Ok(value.to_owned())
+}
+
+fn list(cx: &Context, pack: &Pack) -> Result<()> {
+    let stored = secrets::names(&pack.layout.secrets())?;
+    let all = secrets::all(&pack.layout.secrets())?;
+    let place = |name: &String| {
+        if stored.contains(name) {
+            "data/secrets"
+        } else {
+            "environment"
+        }
+    };
+    let rows: Vec<_> = all
+        .keys()
+        .map(|name| serde_json::json!({ "name": name, "from": place(name) }))
+        .collect();
+    cx.ui.json(&serde_json::json!(rows));
+    all.keys()
+        .for_each(|name| cx.ui.result(&format!("{name:<32} {}", place(name))));
+    Ok(())
+}
+
+fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
+    if !secrets::names(&pack.layout.secrets())?
+        .iter()
+        .any(|known| known == name)
+    {
+        return Err(
+            Failure::refused(format!("there is no stored secret {name}")).hint("odoopack secret list")
+        );
+    }
+    let generated = |environment: &Name| generated_secrets(environment).iter().any(|known| known == name);
+    if !pack.loaded.spec.environments.keys().any(generated) || name.ends_with("_HASH") {
+        return Err(Failure::refused(format!(
+            "{name} was not generated here, so it cannot be made up anew"
+        ))
+        .hint(format!("odoopack secret set {name} < FILE")));
+    }
+    store(pack, name, &password::generate())?;
+    // The hash follows its password: without it `up` makes a new one.
+    files::remove(&secrets::path(&pack.layout.secrets(), &format!("{name}_HASH")))?;
+    cx.ui.json(&serde_json::json!({ "rotated": name }));
+    cx.ui.result(&format!("rotated {name}; now run `odoopack up`"));
+    if name.ends_with("_ADMIN") {
+        cx.ui
+            .result("the password in Odoo itself stays: people may have changed it there since");
+    }
+    Ok(())
+}
+
+fn store(pack: &Pack, name: &str, value: &str) -> Result<()> {
+    files::directory_all(&pack.layout.state())?;
+    let _lock = lock::take(&pack.layout.state(), "odoopack secret")?;
+    if !pack.layout.secrets().is_dir() {
+        files::directory(&pack.layout.secrets(), 0o700, None)?;
+    }
+    secrets::set(&pack.layout.secrets(), name, value)
+}
+
+fn checked(name: &str) -> Result<()> {
+    if secrets::is_name(name) {
+        return Ok(());
+    }
+    Err(
+        Failure::new(Kind::Usage, format!("`{name}` is no name of a secret"))
+            .hint("use upper-case letters, digits and underscores, such as SMTP"),
+    )
+}

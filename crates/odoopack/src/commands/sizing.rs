@@ -1,0 +1,26 @@
+//! `sizing`: the resource plan of this machine, with its sums.
+use crate::context::Context;
+use crate::failure::Result;
+use crate::observe;
+
+/// Show how cores, memory and connections are shared out, and why.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let host = observe::host::host(pack.layout.root())?;
+    let sizing = observe::size(&pack.loaded.spec, &host)?;
+    cx.ui.json(&serde_json::json!(sizing));
+    cx.ui.result("   memory conns  for");
+    sizing
+        .explain
+        .iter()
+        .for_each(|line| cx.ui.result(&line.to_string()));
+    sizing
+        .problems
+        .iter()
+        .for_each(|problem| cx.ui.warn(&problem.to_string()));
+    Ok(())
+}

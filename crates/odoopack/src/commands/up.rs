@@ -1,0 +1,165 @@
+//! `up`: converge the machine to the file, stage by stage, until nothing is left to do.
+use odoopack_core::plan::Plan;
+use odoopack_core::up::{Consent, plan};
+
+use crate::apply::Apply;
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind, Result};
+use crate::observe::{self, View};
+use crate::store::journal::Journal;
+use crate::store::{lock, marks};
+use crate::ui::Ui;
+
+/// Stages that `up` has at most; more rounds mean that two of them undo each other.
+const ROUNDS: usize = 20;
+
+/// Converge this machine to the file.
+///
+/// Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the
+/// work. A second `up` has nothing to do.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Show the plan and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Replace rendered files that were edited by hand (each is kept beside as `.edited`)
+    #[arg(long)]
+    pub(crate) overwrite_edits: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let done = converge(cx, &pack, args)?;
+    cx.ui
+        .json(&serde_json::json!({ "steps": done, "seconds": cx.ui.elapsed().as_secs_f64() }));
+    if done == 0 && !args.dry_run {
+        cx.ui.result("nothing to do");
+    }
+    Ok(())
+}
+
+/// Plans and applies until the plan is empty; returns the number of steps that were done.
+pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> {
+    let consent = Consent {
+        overwrite_edits: args.overwrite_edits,
+    };
+    let mut view = observe::look(pack)?;
+    let mut next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
+    if args.dry_run || next.is_empty() {
+        show(&cx.ui, &next);
+        return refuse(&next).map(|()| 0);
+    }
+    refuse(&next)?;
+    show(&cx.ui, &next);
+    confirm(&cx.ui)?;
+    let (_lock, mut journal) = begin(pack)?;
+    let mut done = 0;
+    for _ in 0..ROUNDS {
+        apply(cx, pack, &view, &next, &mut journal)?;
+        done += next.steps.len();
+        let before = next;
+        view = observe::look(pack)?;
+        next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
+        refuse(&next)?;
+        if next.is_empty() {
+            finish(pack, &view, &mut journal)?;
+            return Ok(done);
+        }
+        if next.steps == before.steps {
+            break;
+        }
+    }
+    Err(Failure::failed("the same steps are needed again and again")
+        .because(sentences(&next))
+        .hint("odoopack plan"))
+}
+
+/// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
+fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
+    let state = pack.layout.state();
+    crate::files::directory_all(&state.join("operations"))?;
+    let lock = lock::take(&state, "odoopack up")?;
+    marks::remember_made_by(&state, pack.layout.pack())?;
+    Ok((lock, Journal::start(&state, "up")?))
+}
+
+fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Journal) -> Result<()> {
+    let state = pack.layout.state();
+    let ports = view
+        .target
+        .ports
+        .iter()
+        .map(|(name, ports)| (name.clone(), ports.first))
+        .collect();
+    marks::remember_ports(&state, &ports)?;
+    let apply = Apply {
+        ui: &cx.ui,
+        spec: &pack.loaded.spec,
+        layout: &pack.layout,
+        target: &view.target,
+        facts: &view.facts,
+        repo: pack.directory.clone(),
+        cache: crate::release::cache(),
+    };
+    apply.run(next, journal)
+}
+
+/// Applies a part of a plan under the lock.
+pub(crate) fn apply_only(cx: &Context, pack: &Pack, view: &View, part: &Plan) -> Result<()> {
+    let (_lock, mut journal) = begin(pack)?;
+    apply(cx, pack, view, part, &mut journal)?;
+    journal.end("done")
+}
+
+fn finish(pack: &Pack, view: &View, journal: &mut Journal) -> Result<()> {
+    if !view.target.complete {
+        return Err(
+            Failure::failed("nothing is left to do, but the target is not complete")
+                .hint("report this with the output of `odoopack plan --json`")
+                .during(format!("could not bring up {}", pack.layout.root())),
+        );
+    }
+    journal.end("done")
+}
+
+/// Prints a plan: its steps, and what follows.
+pub(crate) fn show(ui: &Ui, plan: &Plan) {
+    for (sentence, _) in plan.groups() {
+        ui.say(&format!("  - {sentence}"));
+    }
+    for then in &plan.then {
+        ui.say(&format!("    then: {then}"));
+    }
+}
+
+fn confirm(ui: &Ui) -> Result<()> {
+    let yes = ui
+        .confirm("do this?")
+        .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if yes {
+        Ok(())
+    } else {
+        Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"))
+    }
+}
+
+/// Refusals end the run before anything is touched.
+pub(crate) fn refuse(plan: &Plan) -> Result<()> {
+    let Some(first) = plan.refusals.first() else {
+        return Ok(());
+    };
+    let failure = Failure::new(Kind::Refused, first.what.clone()).hint(first.hint.clone());
+    let rest = &plan.refusals[1..];
+    Err(rest.iter().fold(failure, |failure, more| {
+        failure.hint(format!("also: {}: {}", more.what, more.hint))
+    }))
+}
+
+fn sentences(plan: &Plan) -> String {
+    plan.steps
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,84 @@
+//! What every command is given: where the pack is, how to talk, and what was loaded.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::layout::Layout;
+use odoopack_core::spec::{self, LoadContext, Loaded};
+
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+use crate::ui::Ui;
+
+/// Name of the file.
+pub(crate) const FILE: &str = "odoopack.toml";
+
+/// One run of the program.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The printer.
+    pub(crate) ui: Ui,
+    /// `--root`.
+    pub(crate) root: Option<Utf8PathBuf>,
+}
+
+/// A pack that was loaded.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    /// The resolved file with the origin of each value.
+    pub(crate) loaded: Loaded,
+    /// Names and places.
+    pub(crate) layout: Layout,
+    /// Directory of the file.
+    pub(crate) directory: Utf8PathBuf,
+}
+
+impl Context {
+    /// Finds and loads the file: below `--root`, else in the working directory, its parents, or their `repo`.
+    ///
+    /// # Errors
+    /// Kind `Spec` (exit code 3) with every mistake of the file.
+    pub(crate) fn load(&self) -> Result<Pack> {
+        let path = self.find()?;
+        let text = files::read_text(&path)?
+            .ok_or_else(|| Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("odoopack init"))?;
+        let directory = path.parent().unwrap_or(Utf8Path::new("/")).to_owned();
+        let mut context = LoadContext::new(&directory);
+        if let Some(root) = &self.root {
+            context = context.with_root(root);
+        }
+        let loaded = spec::load(&text, &context)
+            .map_err(|mistakes| Failure::new(Kind::Spec, format!("`{path}` is wrong\n{mistakes}")))?;
+        let warnings = loaded.warnings.to_string();
+        if !warnings.is_empty() {
+            self.ui.warn(&warnings);
+        }
+        let root = rustix::process::geteuid().is_root();
+        let layout = Layout::new(&loaded.spec.pack.root, &loaded.spec.pack.name, root);
+        Ok(Pack {
+            loaded,
+            layout,
+            directory,
+        })
+    }
+
+    fn find(&self) -> Result<Utf8PathBuf> {
+        let start = match &self.root {
+            Some(root) => root.clone(),
+            None => working_directory()?,
+        };
+        let candidates = start
+            .ancestors()
+            .flat_map(|place| [place.join(FILE), place.join("repo").join(FILE)]);
+        let limit = if self.root.is_some() { 2 } else { usize::MAX };
+        candidates.take(limit).find(|path| path.is_file()).ok_or_else(|| {
+            Failure::new(Kind::Spec, format!("no `{FILE}` in `{start}`"))
+                .hint("`odoopack init` writes one, `odoopack demo` shows everything without one")
+        })
+    }
+}
+
+/// The working directory as UTF-8.
+pub(crate) fn working_directory() -> Result<Utf8PathBuf> {
+    let failed = || Failure::failed("could not find out the working directory");
+    let path = std::env::current_dir().map_err(|e| failed().because(e))?;
+    Utf8PathBuf::from_path_buf(path)
+        .map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
+}

@@ -1,0 +1,183 @@
+//! Services under runit, with the precautions that it needs where it is not PID 1.
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use odoopack_core::facts::Seen;
+use odoopack_core::layout::Layout;
+use odoopack_core::service::Service;
+
+use crate::exec::{Cmd, end_group};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe::{listeners, services};
+use crate::tools::runit;
+
+/// How long a start may take before the process must run.
+const START: Duration = Duration::from_secs(30);
+/// How long a service must have run before it counts as started: a program that cannot start ends at once.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// The pack's services under runit.
+#[derive(Debug)]
+pub(crate) struct Runit<'a> {
+    pub(crate) layout: &'a Layout,
+}
+
+impl Runit<'_> {
+    /// Starts `runsvdir` in a session of its own, unless it runs.
+    pub(crate) fn start_supervisor(&self) -> Result<()> {
+        if services::supervisor(self.layout).present().is_some() {
+            return Ok(());
+        }
+        self.end_orphans()?;
+        let log = files::append(&self.layout.logs().join("runsvdir.log"))?;
+        runit::runsvdir(&self.layout.enabled()).leave_running(log)?;
+        let running = || services::supervisor(self.layout).present().is_some();
+        wait_until(START, running, || {
+            Failure::failed("the supervisor `runsvdir` did not start")
+        })
+    }
+
+    /// A `runsvdir` that was killed leaves every `runsv` running; a second one could not take them over.
+    fn end_orphans(&self) -> Result<()> {
+        for name in services::all(self.layout)?.keys() {
+            let definition = self.definition(name);
+            if services::supervised(&definition) {
+                self.sv("force-stop", 120, name)?;
+                self.sv("exit", 30, name)?;
+                let gone = || !services::supervised(&definition);
+                wait_until(START, gone, || {
+                    Failure::failed(format!("`runsv` of `{name}` does not end"))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the service run and waits until it does.
+    pub(crate) fn start(&self, service: &Service) -> Result<()> {
+        let definition = self.definition(&service.name);
+        let link = self.layout.enabled().join(&service.name);
+        files::link(&definition, &link)?;
+        let watched = || services::supervised(&definition);
+        wait_until(START, watched, || {
+            Failure::failed(format!("the supervisor does not look after `{}`", service.name))
+                .hint(format!("look into {}", self.layout.logs().join("runsvdir.log")))
+        })?;
+        self.sv("up", START.as_secs(), &service.name)?;
+        self.wait_running(&service.name)
+    }
+
+    /// Stops it within its own limit and starts it again.
+    pub(crate) fn restart(&self, service: &Service) -> Result<()> {
+        self.sv("force-stop", service.stop_within.0, &service.name)?;
+        self.start(service)
+    }
+
+    /// Makes it read its files again.
+    pub(crate) fn reload(&self, service: &Service) -> Result<()> {
+        self.sv("hup", 5, &service.name)
+    }
+
+    /// Stops a service and its `runsv`, and forgets it.
+    pub(crate) fn remove(&self, name: &str, within: u64) -> Result<()> {
+        let definition = self.definition(name);
+        if services::supervised(&definition) {
+            self.sv("force-stop", within, name)?;
+        }
+        files::remove(&self.layout.enabled().join(name))?;
+        if services::supervised(&definition) {
+            self.sv("exit", within, name)?;
+        }
+        let gone = || !services::supervised(&definition);
+        wait_until(START, gone, || {
+            Failure::failed(format!("`runsv` of `{name}` does not end"))
+        })
+    }
+
+    /// Ends the supervisor and whatever of its processes is left.
+    pub(crate) fn stop_supervisor(&self) -> Result<()> {
+        let Seen::Present(pid) = services::supervisor(self.layout) else {
+            return Ok(());
+        };
+        let ours = std::collections::BTreeSet::from([pid]);
+        let left: Vec<u32> = listeners::processes()
+            .into_iter()
+            .filter(|p| listeners::descends(*p, &ours))
+            .collect();
+        // HUP makes it end every `runsv` and then itself (`runsvdir(8)`).
+        signal(pid, rustix::process::Signal::HUP);
+        let gone = || services::supervisor(self.layout).is_absent();
+        let waited = wait_until(START, gone, || Failure::failed("the supervisor does not end"));
+        for pid in left
+            .into_iter()
+            .filter(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
+        {
+            end_group(pid);
+        }
+        waited
+    }
+
+    fn definition(&self, name: &str) -> Utf8PathBuf {
+        self.layout.runit().join(name)
+    }
+
+    fn sv(&self, verb: &str, seconds: u64, name: &str) -> Result<()> {
+        let cmd: Cmd = runit::sv(verb, seconds, &self.definition(name));
+        cmd.run().map_err(|e| {
+            e.during(format!("could not {verb} `{name}`"))
+                .hint(Self::look(name))
+        })
+    }
+
+    fn wait_running(&self, name: &str) -> Result<()> {
+        let running = || self.running(name);
+        let failure = || {
+            let tail = crate::exec::tail(&self.log(name), 15);
+            Failure::failed(format!("`{name}` does not stay up"))
+                .because(tail)
+                .hint(Self::look(name))
+        };
+        wait_until(START, running, failure)?;
+        std::thread::sleep(SETTLE);
+        if running() { Ok(()) } else { Err(failure()) }
+    }
+
+    fn running(&self, name: &str) -> bool {
+        let seen = services::one(self.layout, name).ok();
+        seen.as_ref()
+            .and_then(Seen::present)
+            .is_some_and(|service| service.running)
+    }
+
+    fn log(&self, name: &str) -> String {
+        let path = self.layout.logs().join(name).join("current");
+        files::read_text(&path).ok().flatten().unwrap_or_default()
+    }
+
+    fn look(name: &str) -> String {
+        format!("`odoopack logs {name}` shows its whole log")
+    }
+}
+
+/// Waits for a level, looking often; the failure is made only when the time is over.
+pub(crate) fn wait_until(
+    limit: Duration,
+    level: impl Fn() -> bool,
+    failure: impl Fn() -> Failure,
+) -> Result<()> {
+    let started = Instant::now();
+    while !level() {
+        if started.elapsed() > limit {
+            return Err(failure());
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    Ok(())
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(pid, signal).unwrap_or_default();
+    }
+}

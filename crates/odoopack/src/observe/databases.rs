@@ -1,0 +1,125 @@
+//! Roles and databases of the running cluster.
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use odoopack_core::facts::{DatabaseFact, Databases, Seen};
+use odoopack_core::layout::ADMIN_ROLE;
+use odoopack_core::secret::SecretText;
+use odoopack_core::target::{DatabaseWant, secret_name};
+use postgres::{Client, NoTls};
+
+/// Connects as the administrator through the pack's socket.
+///
+/// # Errors
+/// The server's or the library's own words.
+pub(crate) fn connect(socket: &Utf8Path, database: &str) -> Result<Client, postgres::Error> {
+    postgres::Config::new()
+        .host_path(socket.as_std_path())
+        .user(ADMIN_ROLE)
+        .dbname(database)
+        .application_name("odoopack")
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .connect(NoTls)
+}
+
+/// Looks at everything that `wants` names; a role is right when it also logs in with its secret.
+pub(crate) fn look(
+    socket: &Utf8Path,
+    wants: &[DatabaseWant],
+    secrets: &BTreeMap<String, SecretText>,
+) -> Seen<Databases> {
+    let seen = connect(socket, "postgres").and_then(|mut client| databases(&mut client, socket, wants));
+    let mut seen = match seen {
+        Ok(seen) => seen,
+        Err(e) => return Seen::Unknown(words(&e)),
+    };
+    for want in wants {
+        let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
+        let logs_in = password.is_some_and(|password| logs_in(socket, &want.role, password));
+        seen.roles
+            .entry(want.role.clone())
+            .and_modify(|good| *good = *good && logs_in);
+    }
+    Seen::Present(seen)
+}
+
+/// Every role may connect to `postgres`: Odoo's bus listens there.
+fn logs_in(socket: &Utf8Path, role: &str, password: &SecretText) -> bool {
+    postgres::Config::new()
+        .host_path(socket.as_std_path())
+        .user(role)
+        .password(password.expose())
+        .dbname("postgres")
+        .application_name("odoopack")
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .connect(NoTls)
+        .is_ok()
+}
+
+/// The server's message, or what the library says.
+pub(crate) fn words(error: &postgres::Error) -> String {
+    use std::error::Error;
+    let server = error.as_db_error().map(|e| e.message().to_owned());
+    server.unwrap_or_else(|| match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+}
+
+fn databases(
+    client: &mut Client,
+    socket: &Utf8Path,
+    wants: &[DatabaseWant],
+) -> Result<Databases, postgres::Error> {
+    let mut seen = Databases::default();
+    let roles = client.query(
+        "SELECT rolname, rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
+                AND rolpassword LIKE 'SCRAM-SHA-256$%' \
+           FROM pg_authid",
+        &[],
+    )?;
+    seen.roles.extend(
+        roles
+            .iter()
+            .map(|row| (row.get(0), row.get::<_, Option<bool>>(1).unwrap_or(false))),
+    );
+    let rows = client.query(
+        "SELECT d.datname, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
+                (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
+                  WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) \
+           FROM pg_database d WHERE NOT d.datistemplate AND d.datallowconn",
+        &[],
+    )?;
+    for row in rows {
+        let name: String = row.get(0);
+        let kind: Option<String> = row.get(3);
+        let wanted = wants.iter().any(|want| want.database == name);
+        let filled = if wanted && kind.is_none() {
+            filled(socket, &name)?
+        } else {
+            kind.is_some()
+        };
+        seen.databases.insert(
+            name,
+            DatabaseFact {
+                owner: row.get(1),
+                open: row.get(2),
+                kind,
+                filled,
+            },
+        );
+    }
+    Ok(seen)
+}
+
+/// Whether a database holds any table of its own.
+fn filled(socket: &Utf8Path, database: &str) -> Result<bool, postgres::Error> {
+    let row = connect(socket, database)?.query_one(
+        "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                         WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' \
+                           AND n.nspname <> 'information_schema' \
+                           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE objid = c.oid AND deptype = 'e'))",
+        &[],
+    )?;
+    Ok(row.get(0))
+}

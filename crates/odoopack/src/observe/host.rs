@@ -1,0 +1,131 @@
+//! The machine: cores, memory, disk, user, installed programs.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Host;
+use odoopack_core::units::Bytes;
+
+use crate::exec::find_program;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::{accounts::Accounts, nginx};
+
+/// Looks at the machine; `root` is the pack's root, which need not exist yet.
+pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
+    let uid = rustix::process::geteuid();
+    Ok(Host {
+        cores: cores()?,
+        memory: memory()?,
+        disk_free: disk_free(root)?,
+        root: uid.is_root(),
+        systemd: uid.is_root() && Utf8Path::new("/run/systemd/system").is_dir(),
+        user: accounts()?.user_name(uid.as_raw()),
+        debian: Utf8Path::new("/etc/debian_version").is_file(),
+        postgres: postgres_servers(),
+        pythons: pythons(),
+        nginx: nginx_version(),
+        now: jiff::Timestamp::now().as_second(),
+    })
+}
+
+/// Users and groups of this machine.
+pub(crate) fn accounts() -> Result<Accounts> {
+    let read = |path: &str| files::read_text(Utf8Path::new(path)).map(Option::unwrap_or_default);
+    Ok(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+}
+
+fn cores() -> Result<u32> {
+    let cores = std::thread::available_parallelism()
+        .map_err(|e| Failure::failed("could not count the cores").because(e))?;
+    Ok(u32::try_from(cores.get()).unwrap_or(u32::MAX))
+}
+
+fn memory() -> Result<Bytes> {
+    let text = files::read_text(Utf8Path::new("/proc/meminfo"))?.unwrap_or_default();
+    parse_memory(&text).ok_or_else(|| Failure::failed("`/proc/meminfo` does not say `MemTotal`"))
+}
+
+/// `MemTotal:       24659432 kB` (`proc(5)`).
+fn parse_memory(text: &str) -> Option<Bytes> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| Bytes(kib << 10))
+}
+
+fn disk_free(root: &Utf8Path) -> Result<Bytes> {
+    let place = root
+        .ancestors()
+        .find(|place| place.is_dir())
+        .unwrap_or(Utf8Path::new("/"));
+    let seen = rustix::fs::statvfs(place.as_std_path())
+        .map_err(|e| Failure::failed(format!("could not look at the disk of `{place}`")).because(e))?;
+    Ok(Bytes(seen.f_bavail * seen.f_frsize))
+}
+
+/// Debian keeps every major apart: `/usr/lib/postgresql/15/bin`.
+fn postgres_servers() -> BTreeMap<u16, Utf8PathBuf> {
+    let Ok(entries) = Utf8Path::new("/usr/lib/postgresql").read_dir_utf8() else {
+        return BTreeMap::new();
+    };
+    let server = |entry: camino::Utf8DirEntry| {
+        let major = entry.file_name().parse().ok()?;
+        let programs = entry.path().join("bin");
+        programs.join("postgres").is_file().then_some((major, programs))
+    };
+    entries.flatten().filter_map(server).collect()
+}
+
+fn pythons() -> BTreeMap<(u16, u16), Utf8PathBuf> {
+    let found = |minor: u16| {
+        let path = Utf8PathBuf::from(format!("/usr/bin/python3.{minor}"));
+        path.is_file().then_some(((3, minor), path))
+    };
+    (10..=13).filter_map(found).collect()
+}
+
+fn nginx_version() -> Option<(u16, u16, u16)> {
+    let outcome = nginx::version(&find_program("nginx")?).outcome().ok()?;
+    nginx::parse_version(&outcome.stderr)
+}
+
+/// Finds each program; `postgres` and `python3-venv` are looked for where Debian puts them.
+pub(crate) fn programs(names: &[&str], host: &Host) -> BTreeMap<String, Utf8PathBuf> {
+    let find = |name: &str| match name {
+        "postgres" => host
+            .postgres
+            .values()
+            .last()
+            .map(|programs| programs.join("postgres")),
+        "python3-venv" => venv(host),
+        other => find_program(other),
+    };
+    names
+        .iter()
+        .filter_map(|name| find(name).map(|path| ((*name).to_owned(), path)))
+        .collect()
+}
+
+/// `python3-venv` brings `ensurepip` (Debian splits it from the interpreter).
+fn venv(host: &Host) -> Option<Utf8PathBuf> {
+    let module = |(major, minor): &(u16, u16)| {
+        Utf8PathBuf::from(format!("/usr/lib/python{major}.{minor}/ensurepip/__init__.py"))
+    };
+    host.pythons.keys().map(module).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_total_memory() {
+        assert_eq!(
+            parse_memory("MemTotal:        2048 kB\nMemFree: 1 kB\n"),
+            Some(Bytes::mib(2))
+        );
+        assert_eq!(parse_memory("nothing"), None);
+    }
+}

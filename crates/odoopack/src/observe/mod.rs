@@ -1,0 +1,179 @@
+//! Looks at the machine and changes nothing; one file per subject.
+pub(crate) mod databases;
+pub(crate) mod host;
+pub(crate) mod listeners;
+pub(crate) mod paths;
+pub(crate) mod services;
+pub(crate) mod site;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8Path;
+use odoopack_core::facts::{Cluster, Facts, Host, Seen};
+use odoopack_core::layout::Layout;
+use odoopack_core::sizing::{self, Sizing};
+use odoopack_core::spec::{SecretRef, Spec};
+use odoopack_core::target::{self, Target};
+
+use crate::context::Pack;
+use crate::exec::Cmd;
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+use crate::store::{marks, secrets};
+
+/// What was seen, and what should be there instead.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) facts: Facts,
+    pub(crate) sizing: Sizing,
+    pub(crate) target: Target,
+}
+
+/// Looks at everything that `up` needs to know, in the order in which one thing leads to the next.
+///
+/// # Errors
+/// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
+pub(crate) fn look(pack: &Pack) -> Result<View> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    let host = host::host(layout.root())?;
+    let sizing = size(spec, &host)?;
+    let mut facts = ground(pack, host)?;
+    let mut target = state_target(spec, layout, &sizing, &facts)?;
+    let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
+    facts.programs = host::programs(&names, &facts.host);
+    target = state_target(spec, layout, &sizing, &facts)?;
+    facts.paths = paths(&target)?;
+    facts.certificates = certificates(layout, &target)?;
+    let runs = facts
+        .services
+        .get("postgres")
+        .and_then(Seen::present)
+        .is_some_and(|service| service.running);
+    facts.databases = if runs {
+        databases::look(&layout.postgres_socket(), &target.databases, &facts.secrets)
+    } else {
+        Seen::NotYet
+    };
+    Ok(View {
+        facts,
+        sizing,
+        target,
+    })
+}
+
+/// The built code of a pack.
+pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>> {
+    crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)
+}
+
+/// The resource plan for this machine.
+pub(crate) fn size(spec: &Spec, host: &Host) -> Result<Sizing> {
+    sizing::size(
+        &sizing::Host {
+            cores: host.cores,
+            memory: host.memory,
+        },
+        &sizing::Wants::of(spec),
+    )
+    .map_err(|e| Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums"))
+}
+
+fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> Result<Target> {
+    target::target(spec, layout, sizing, facts).map_err(|e| Failure::new(Kind::Spec, e.to_string()))
+}
+
+/// Everything that can be seen without a target.
+fn ground(pack: &Pack, host: Host) -> Result<Facts> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    let accounts = host::accounts()?;
+    let supervisor = services::supervisor(layout);
+    let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().collect();
+    let state = layout.state();
+    let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
+    let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
+    let users = parts.filter_map(|part| layout.user(&part));
+    Ok(Facts {
+        programs: BTreeMap::new(),
+        users: users
+            .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
+            .collect(),
+        made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        paths: BTreeMap::new(),
+        written: marks::written(&state)?,
+        secrets: secret_values(spec, layout)?,
+        release: release(pack)?,
+        ports: marks::ports(&state)?,
+        foreign_listeners: listeners::foreign(&ours),
+        certificates: BTreeMap::new(),
+        cluster: cluster(&layout.cluster())?,
+        databases: Seen::NotYet,
+        unfinished: spec
+            .environments
+            .keys()
+            .filter(|name| marks::unfinished_file(&state, name).exists())
+            .cloned()
+            .collect(),
+        services: services::all(layout)?,
+        supervisor,
+        host,
+    })
+}
+
+/// Stored values, and those that a command of the file prints.
+pub(crate) fn secret_values(
+    spec: &Spec,
+    layout: &Layout,
+) -> Result<BTreeMap<String, odoopack_core::secret::SecretText>> {
+    let mut all = secrets::all(&layout.secrets())?;
+    for reference in spec.secrets() {
+        if let SecretRef::Command(words) = reference {
+            let cmd = Cmd::new(words[0].clone()).args(words[1..].iter().cloned());
+            let text = cmd
+                .read()
+                .map_err(|e| e.during("could not ask a command for a secret"))?;
+            let first = text.lines().next().unwrap_or_default();
+            all.insert(reference.key(), odoopack_core::secret::SecretText::new(first));
+        }
+    }
+    Ok(all)
+}
+
+fn cluster(directory: &Utf8Path) -> Result<Seen<Cluster>> {
+    let path = directory.join("PG_VERSION");
+    let Some(text) = files::read_text(&path)? else {
+        return Ok(Seen::Absent);
+    };
+    Ok(match text.trim().parse() {
+        Ok(major) => Seen::Present(Cluster { major }),
+        Err(_) => Seen::Unknown(format!("`{path}` says `{}`", text.trim())),
+    })
+}
+
+fn paths(target: &Target) -> Result<BTreeMap<camino::Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
+    let accounts = host::accounts()?;
+    let directories = target.directories.iter().map(|directory| &directory.path);
+    let files = target.files.iter().map(|file| &file.path);
+    let inputs = target.services.iter().flat_map(|service| &service.inputs);
+    let all = directories.chain(files).chain(inputs).chain([&target.binary]);
+    Ok(all
+        .map(|path| (path.clone(), paths::look(path, &accounts)))
+        .collect())
+}
+
+fn certificates(
+    layout: &Layout,
+    target: &Target,
+) -> Result<BTreeMap<odoopack_core::name::Name, Seen<odoopack_core::facts::Certificate>>> {
+    let mut all = BTreeMap::new();
+    for name in target.certificates.keys() {
+        let text = files::read_text(&layout.tls().join(format!("{name}.pem")))?;
+        let key = layout.tls().join(format!("{name}.key")).is_file();
+        let seen = match text.filter(|_| key).map(|text| crate::tls::parse(&text)) {
+            Some(Ok(certificate)) => Seen::Present(certificate),
+            // A certificate that cannot be read is issued again.
+            None | Some(Err(_)) => Seen::Absent,
+        };
+        all.insert(name.clone(), seen);
+    }
+    Ok(all)
+}

@@ -1,0 +1,28 @@
+//! `health`: Odoo's own word that it and the database server answer.
+use std::time::Duration;
+
+use super::client::{Client, Judged, Step};
+
+/// With `db_server_status` Odoo opens a connection to database `postgres`.
+///
+/// # Source
+/// `addons/web/controllers/home.py` (17.0 to 19.0): 500 and `fail` when the server cannot be reached. It says nothing about
+/// the environment's own database; `login` does.
+const HEALTH: &str = "/web/health?db_server_status=1";
+
+/// A probe that runs every few minutes must not wait for a minute itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn health(client: &Client<'_>) -> Step<Judged> {
+    let answer = client.get_within(HEALTH, PATIENCE)?;
+    let url = client.url(HEALTH);
+    let status = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
+    let status = status
+        .as_ref()
+        .and_then(|body| body.get("status"))
+        .and_then(serde_json::Value::as_str);
+    if answer.status == 200 && status == Some("pass") {
+        return Ok(Judged::pass(url, 200, "Odoo and the database server answer"));
+    }
+    Err(Judged::instead(url, &answer, "200 with status pass"))
+}

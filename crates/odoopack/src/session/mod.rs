@@ -1,0 +1,84 @@
+//! Interactive programs as an environment sees the world: Odoo's own subcommands and psql.
+use odoopack_core::layout::{ADMIN_ROLE, Slot};
+use odoopack_core::name::Name;
+use odoopack_core::spec::{Environment, Value};
+use odoopack_core::target::{odoo_command, odoo_variables, secret_name};
+
+use crate::context::Pack;
+use crate::exec::Cmd;
+use crate::failure::{Failure, Result};
+use crate::observe;
+use crate::store::secrets;
+
+/// Replaces this process by a subcommand of Odoo with the environment's configuration, user and variables.
+pub(crate) fn odoo(
+    pack: &Pack,
+    name: &Name,
+    environment: &Environment,
+    subcommand: &str,
+    rest: &[String],
+) -> Failure {
+    match odoo_command_of(pack, name, environment, subcommand) {
+        Ok(cmd) => cmd.args(rest.iter().cloned()).become_it(),
+        Err(failure) => failure,
+    }
+}
+
+fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
+    let not_built = || Failure::refused("Odoo is not built yet").hint("odoopack up");
+    let release = observe::release(pack)?;
+    let release = release.present().ok_or_else(not_built)?;
+    let python = release.python.as_ref().ok_or_else(not_built)?;
+    let conf = pack.layout.odoo_conf(name, Slot::Blue);
+    let mut argv = odoo_command(release, python, &conf);
+    subcommand.clone_into(&mut argv[2]);
+    let mut argv = argv.into_iter();
+    let mut cmd = Cmd::new(argv.next().unwrap_or_default())
+        .args(argv)
+        .args(["-d", &environment.database])
+        .bare()
+        .directory(&pack.layout.environment(name))
+        .user(pack.layout.user(name.as_str()).as_deref());
+    for (variable, value) in odoo_variables(&pack.layout, name, environment, release, python) {
+        cmd = cmd.env(variable, value);
+    }
+    let values = observe::secret_values(&pack.loaded.spec, &pack.layout)?;
+    for (variable, value) in &environment.env {
+        if let Value::Secret(reference) = value {
+            let value = values.get(&reference.key()).ok_or_else(|| {
+                Failure::refused(format!("{reference} has no value")).hint("odoopack secret set NAME < FILE")
+            })?;
+            cmd = cmd.env(variable, value.expose());
+        }
+    }
+    Ok(cmd)
+}
+
+/// Replaces this process by psql on the environment's database, as its own role or as the administrator.
+pub(crate) fn psql(
+    pack: &Pack,
+    name: &Name,
+    environment: &Environment,
+    admin: bool,
+    rest: &[String],
+) -> Failure {
+    let cmd = Cmd::new("psql")
+        .args([
+            "-h",
+            pack.layout.postgres_socket().as_str(),
+            "-d",
+            &environment.database,
+        ])
+        .args(rest.iter().cloned());
+    if admin {
+        return cmd.args(["-U", ADMIN_ROLE]).become_it();
+    }
+    match secrets::all(&pack.layout.secrets()).map(|all| all.get(&secret_name(name, "DATABASE")).cloned()) {
+        Ok(Some(password)) => cmd
+            .args(["-U", &pack.layout.role(name)])
+            .env("PGPASSWORD", password.expose())
+            .become_it(),
+        Ok(None) => Failure::refused("the role has no password yet").hint("odoopack up"),
+        Err(failure) => failure,
+    }
+}

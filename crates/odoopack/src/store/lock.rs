@@ -1,0 +1,66 @@
+//! One converging command at a time: `flock` on a file that says who, when and why; the kernel frees a dead holder's.
+use std::io::Write;
+
+use camino::Utf8Path;
+
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+
+/// A held lock; dropping it frees it.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: std::fs::File,
+}
+
+/// Takes the pack's lock without waiting.
+///
+/// # Errors
+/// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
+pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
+    let path = state.join("lock");
+    let mut file = files::append(&path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Err(held(&path)),
+        Err(std::fs::TryLockError::Error(e)) => {
+            return Err(Failure::failed(format!("could not lock `{path}`")).because(e));
+        }
+    }
+    let line = format!(
+        "{why}, process {}, since {}\n",
+        std::process::id(),
+        jiff::Timestamp::now()
+    );
+    file.set_len(0)
+        .and_then(|()| file.write_all(line.as_bytes()))
+        .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
+    Ok(Lock { _file: file })
+}
+
+fn held(path: &Utf8Path) -> Failure {
+    let holder = files::read_text(path).ok().flatten().unwrap_or_default();
+    Failure::new(
+        Kind::Locked,
+        format!("somebody else is at work here: {}", holder.trim()),
+    )
+    .hint("wait until it has ended; a lock of a process that died frees itself")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_taker_is_told_who_holds_it() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let first = take(state, "up").unwrap();
+        let failure = take(state, "down").unwrap_err();
+        assert!(
+            failure.kind == Kind::Locked && failure.to_string().contains("up, process"),
+            "{failure}"
+        );
+        drop(first);
+        take(state, "down").unwrap();
+    }
+}

@@ -1,0 +1,101 @@
+//! Small facts that only this program knows: what it wrote, what services were started with, what it had begun.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::name::Name;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// What a service was started with.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Stamp {
+    /// Hash of its definition.
+    pub(crate) definition: String,
+    /// Hash of the files it read.
+    pub(crate) inputs: String,
+    /// How often it had been started by then.
+    pub(crate) starts: u64,
+}
+
+/// Hash of each rendered file as last written.
+pub(crate) fn written(state: &Utf8Path) -> Result<BTreeMap<Utf8PathBuf, String>> {
+    Ok(read(&state.join("written.json"))?.unwrap_or_default())
+}
+
+/// Remembers that `path` was written with this hash.
+pub(crate) fn remember_written(state: &Utf8Path, path: &Utf8Path, hash: &str) -> Result<()> {
+    let mut all = written(state)?;
+    all.insert(path.to_owned(), hash.to_owned());
+    write(&state.join("written.json"), &all)
+}
+
+/// First port of each environment's block.
+pub(crate) fn ports(state: &Utf8Path) -> Result<BTreeMap<Name, u16>> {
+    Ok(read(&state.join("ports.json"))?.unwrap_or_default())
+}
+
+/// Remembers the blocks; environments that are gone keep theirs.
+pub(crate) fn remember_ports(state: &Utf8Path, given: &BTreeMap<Name, u16>) -> Result<()> {
+    let mut all = ports(state)?;
+    let before = all.clone();
+    all.extend(given.clone());
+    if all == before {
+        Ok(())
+    } else {
+        write(&state.join("ports.json"), &all)
+    }
+}
+
+/// Name of the pack that made this data directory.
+pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
+    Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
+}
+
+/// Says who made this data directory.
+pub(crate) fn remember_made_by(state: &Utf8Path, pack: &Name) -> Result<()> {
+    if made_by(state)?.is_some() {
+        return Ok(());
+    }
+    files::replace(&state.join("pack"), format!("{pack}\n").as_bytes(), 0o644, None)
+}
+
+/// What a service was last started with.
+pub(crate) fn stamp(state: &Utf8Path, service: &str) -> Result<Option<Stamp>> {
+    read(&stamp_file(state, service))
+}
+
+/// Remembers what a service was started with.
+pub(crate) fn remember_stamp(state: &Utf8Path, service: &str, stamp: &Stamp) -> Result<()> {
+    write(&stamp_file(state, service), stamp)
+}
+
+/// Forgets a service.
+pub(crate) fn forget_stamp(state: &Utf8Path, service: &str) -> Result<()> {
+    files::remove(&stamp_file(state, service))
+}
+
+/// The mark of a first installation that was begun.
+pub(crate) fn unfinished_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
+    state.join("unfinished").join(environment.as_str())
+}
+
+fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {
+    state.join("stamps").join(format!("{service}.json"))
+}
+
+fn read<T: DeserializeOwned>(path: &Utf8Path) -> Result<Option<T>> {
+    let Some(text) = files::read_text(path)? else {
+        return Ok(None);
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|e| Failure::failed(format!("`{path}` is not what this program wrote")).because(e))
+}
+
+fn write<T: serde::Serialize>(path: &Utf8Path, value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
+    files::replace(path, text.as_bytes(), 0o644, None)
+}

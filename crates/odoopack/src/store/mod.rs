@@ -1,0 +1,5 @@
+//! The state directory: locks, journals, stamps of running services, hashes of written files, marks.
+pub(crate) mod journal;
+pub(crate) mod lock;
+pub(crate) mod marks;
+pub(crate) mod secrets;

@@ -1,0 +1,103 @@
+//! Secret values: one file each below `data/secrets` (0600, ours), or a variable `ODOOPACK_SECRET_NAME`.
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::secret::SecretText;
+
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// Variables that hold secrets begin with this; the rest is the name.
+pub(crate) const VARIABLE: &str = "ODOOPACK_SECRET_";
+
+/// All values, those of variables first.
+///
+/// # Errors
+/// When a file may be read by others or belongs to somebody else.
+pub(crate) fn all(directory: &Utf8Path) -> Result<BTreeMap<String, SecretText>> {
+    let mut all = BTreeMap::new();
+    for name in names(directory)? {
+        all.insert(name.clone(), read(directory, &name)?);
+    }
+    for (variable, value) in std::env::vars() {
+        if let Some(name) = variable.strip_prefix(VARIABLE) {
+            all.insert(name.to_owned(), SecretText::new(value));
+        }
+    }
+    Ok(all)
+}
+
+/// Names of the stored values, sorted.
+pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
+    let entries = match directory.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
+    };
+    let names = entries.flatten().map(|entry| entry.file_name().to_owned());
+    let mut names: Vec<String> = names.filter(|name| is_name(name)).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Whether `name` can be the name of a secret: `[A-Z][A-Z0-9_]*`.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
+    let path = directory.join(name);
+    let metadata = std::fs::symlink_metadata(&path)
+        .map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
+    let owner = rustix::process::geteuid().as_raw();
+    if !metadata.is_file() || metadata.mode() & 0o077 != 0 || metadata.uid() != owner {
+        return Err(
+            Failure::refused(format!("`{path}` must be a file of mode 0600 that belongs to us"))
+                .hint(format!("chown {owner} {path} && chmod 0600 {path}")),
+        );
+    }
+    let text = files::read_text(&path)?.unwrap_or_default();
+    Ok(SecretText::new(text.strip_suffix('\n').unwrap_or(&text)))
+}
+
+/// Stores a value.
+pub(crate) fn set(directory: &Utf8Path, name: &str, value: &str) -> Result<()> {
+    files::replace(
+        &path(directory, name),
+        format!("{value}\n").as_bytes(),
+        0o600,
+        None,
+    )
+}
+
+/// The file of one value.
+pub(crate) fn path(directory: &Utf8Path, name: &str) -> Utf8PathBuf {
+    directory.join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_value_that_others_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let keep = tempfile::tempdir().unwrap();
+        let directory = Utf8Path::from_path(keep.path()).unwrap();
+        set(directory, "SMTP", "user:geheim").unwrap();
+        assert_eq!(all(directory).unwrap()["SMTP"].expose(), "user:geheim");
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(path(directory, "SMTP"), open).unwrap();
+        let failure = all(directory).unwrap_err();
+        assert!(failure.to_string().contains("0600") && !failure.chain().join("").contains("geheim"));
+    }
+
+    #[test]
+    fn names_are_upper_case_words() {
+        assert!(is_name("PRODUCTION_ADMIN") && !is_name("admin") && !is_name("../X") && !is_name(""));
+    }
+}

@@ -1,0 +1,140 @@
+//! Users and groups: `/etc/passwd` and `/etc/group` for reading, `useradd` and `gpasswd` for changes.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::UserFact;
+
+use crate::exec::Cmd;
+
+/// The accounts of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accounts {
+    users: BTreeMap<String, (u32, u32, Utf8PathBuf)>,
+    groups: BTreeMap<String, (u32, BTreeSet<String>)>,
+}
+
+impl Accounts {
+    /// Reads the texts of `/etc/passwd` and `/etc/group` (`passwd(5)`, `group(5)`).
+    pub(crate) fn parse(passwd: &str, group: &str) -> Self {
+        let user = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let home = Utf8PathBuf::from(*fields.get(5)?);
+            Some((
+                (*fields.first()?).to_owned(),
+                (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?, home),
+            ))
+        };
+        let group_line = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let members = fields
+                .get(3)?
+                .split(',')
+                .filter(|m| !m.is_empty())
+                .map(str::to_owned)
+                .collect();
+            Some((
+                fields.first()?.to_string(),
+                (fields.get(2)?.parse().ok()?, members),
+            ))
+        };
+        Self {
+            users: passwd.lines().filter_map(user).collect(),
+            groups: group.lines().filter_map(group_line).collect(),
+        }
+    }
+
+    /// User and primary group by number.
+    pub(crate) fn user(&self, name: &str) -> Option<(u32, u32)> {
+        self.users.get(name).map(|(uid, gid, _)| (*uid, *gid))
+    }
+
+    /// Group by number.
+    pub(crate) fn group(&self, name: &str) -> Option<u32> {
+        self.groups.get(name).map(|(gid, _)| *gid)
+    }
+
+    /// Home and groups of a user that exists.
+    pub(crate) fn user_fact(&self, name: &str) -> Option<UserFact> {
+        let (_, _, home) = self.users.get(name)?;
+        Some(UserFact {
+            home: home.clone(),
+            groups: self.groups_of(name),
+        })
+    }
+
+    /// Supplementary groups of a user.
+    pub(crate) fn groups_of(&self, user: &str) -> BTreeSet<String> {
+        let named = self
+            .groups
+            .iter()
+            .filter(|(_, (_, members))| members.contains(user));
+        named.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Name of a user, or its number.
+    pub(crate) fn user_name(&self, uid: u32) -> String {
+        let named = self.users.iter().find(|(_, (id, _, _))| *id == uid);
+        named.map_or_else(|| uid.to_string(), |(name, _)| name.clone())
+    }
+
+    /// Name of a group, or its number.
+    pub(crate) fn group_name(&self, gid: u32) -> String {
+        let named = self.groups.iter().find(|(_, (id, _))| *id == gid);
+        named.map_or_else(|| gid.to_string(), |(name, _)| name.clone())
+    }
+}
+
+/// Creates a system user that cannot log in, with a group of the same name.
+pub(crate) fn create(name: &str, home: &Utf8Path) -> Cmd {
+    Cmd::new("useradd")
+        .args([
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            "--home-dir",
+        ])
+        .args([home.as_str(), name])
+}
+
+/// Adds a user to a group.
+pub(crate) fn join(user: &str, group: &str) -> Cmd {
+    Cmd::new("gpasswd").args(["--add", user, group])
+}
+
+/// Removes a user with its group.
+pub(crate) fn remove(name: &str) -> Cmd {
+    Cmd::new("userdel").arg(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_users_groups_and_members() {
+        let accounts = Accounts::parse(
+            "root:x:0:0:root:/root:/bin/bash\nodoo-demo-nginx:x:997:995::/x:/usr/sbin/nologin\n",
+            "root:x:0:\nodoo-demo-production:x:996:odoo-demo-nginx,other\n",
+        );
+        assert_eq!(accounts.user("odoo-demo-nginx"), Some((997, 995)));
+        assert_eq!(
+            accounts.groups_of("odoo-demo-nginx"),
+            BTreeSet::from(["odoo-demo-production".to_owned()])
+        );
+        assert_eq!(
+            (accounts.user_name(0), accounts.group_name(12)),
+            ("root".to_owned(), "12".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_new_user_cannot_log_in() {
+        let shown = create("odoo-demo-gate", "/opt/x".into()).to_string();
+        assert_eq!(
+            shown,
+            "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin --home-dir /opt/x odoo-demo-gate"
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What the tests need from Debian, and why.
+use std::path::Path;
+
+use crate::run;
+
+/// One Debian package.
+#[derive(Debug)]
+pub(crate) struct Need {
+    /// Its name in Debian.
+    pub(crate) package: &'static str,
+    /// What says that it is there, whoever put it there.
+    pub(crate) seen: Seen,
+    /// The service that its installation would start and enable.
+    pub(crate) service: Option<&'static str>,
+    /// Which tests fail without it.
+    pub(crate) why: &'static str,
+}
+
+/// How a package is recognised; a file is looked for, no package manager is asked, so that a look takes no time.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    Program(&'static str),
+    File(&'static str),
+    /// `(directory, tail)`: `directory/ANY/tail` exists.
+    Below(&'static str, &'static str),
+}
+
+/// Debian's own names; add a row and its reason, nothing else is needed.
+pub(crate) const NEEDS: &[Need] = &[
+    Need {
+        package: "postgresql",
+        seen: Seen::Below("/usr/lib/postgresql", "bin/initdb"),
+        service: Some("postgresql"),
+        why: "clusters of the tests' own are made from its binaries",
+    },
+    Need {
+        package: "nginx",
+        seen: Seen::Program("nginx"),
+        service: Some("nginx"),
+        why: "rendered configurations are checked by it and served from it",
+    },
+    Need {
+        package: "redis-server",
+        seen: Seen::Program("redis-server"),
+        service: Some("redis-server"),
+        why: "sessions in Redis",
+    },
+    Need {
+        package: "runit",
+        seen: Seen::Program("runsvdir"),
+        service: None,
+        why: "supervises the services where systemd is not PID 1",
+    },
+    Need {
+        package: "systemd",
+        seen: Seen::Program("systemd-analyze"),
+        service: None,
+        why: "`systemd-analyze verify` reads the rendered units",
+    },
+    Need {
+        package: "git",
+        seen: Seen::Program("git"),
+        service: None,
+        why: "packs and addons are git repositories",
+    },
+    Need {
+        package: "python3",
+        seen: Seen::Program("python3"),
+        service: None,
+        why: "runs Odoo",
+    },
+    Need {
+        package: "wkhtmltopdf",
+        seen: Seen::Program("wkhtmltopdf"),
+        service: None,
+        why: "prints Odoo's reports",
+    },
+    Need {
+        package: "fonts-dejavu-core",
+        seen: Seen::File("/usr/share/fonts/truetype/dejavu"),
+        service: None,
+        why: "a report without fonts prints empty boxes",
+    },
+    Need {
+        package: "fonts-liberation",
+        seen: Seen::Below("/usr/share/fonts/truetype", "LiberationSans-Regular.ttf"),
+        service: None,
+        why: "the widths that Odoo's report styles were made for",
+    },
+    Need {
+        package: "chromium",
+        seen: Seen::Program("chromium"),
+        service: None,
+        why: "logs in to Odoo as a person would",
+    },
+    Need {
+        package: "chromium-driver",
+        seen: Seen::Program("chromedriver"),
+        service: None,
+        why: "drives the browser over plain HTTP",
+    },
+    Need {
+        package: "ca-certificates",
+        seen: Seen::File("/etc/ssl/certs/ca-certificates.crt"),
+        service: None,
+        why: "downloads are verified",
+    },
+    Need {
+        package: "debian-archive-keyring",
+        seen: Seen::File("/usr/share/keyrings/debian-archive-keyring.gpg"),
+        service: None,
+        why: "Odoo's own package is fetched signed",
+    },
+];
+
+impl Seen {
+    /// True when it is there; `root` is `/` outside tests.
+    pub(crate) fn is_there(&self, root: &Path) -> bool {
+        let under = |path: &str| root.join(path.trim_start_matches('/'));
+        match self {
+            Self::Program(name) => run::find(name).is_some(),
+            Self::File(path) => under(path).exists(),
+            Self::Below(directory, tail) => under(directory).read_dir().is_ok_and(|mut entries| {
+                entries.any(|entry| entry.is_ok_and(|entry| entry.path().join(tail).exists()))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_need_has_a_reason_and_stands_once() {
+        for (index, need) in NEEDS.iter().enumerate() {
+            assert!(
+                !need.why.is_empty() && !need.why.ends_with('.'),
+                "{}",
+                need.package
+            );
+            assert!(
+                NEEDS[..index].iter().all(|other| other.package != need.package),
+                "{}",
+                need.package
+            );
+        }
+    }
+
+    #[test]
+    fn looks_one_level_below_a_directory() {
+        let seen = Seen::Below("/src", "needs.rs");
+        assert!(seen.is_there(&run::root().join("xtask")), "src/setup/needs.rs");
+        assert!(!Seen::Below("/src", "no.rs").is_there(&run::root().join("xtask")));
+        assert!(!Seen::Below("/nowhere", "needs.rs").is_there(&run::root()));
+    }
+}
