@@ -14,7 +14,7 @@ use crate::tools::dpkg;
 use crate::ui::Progress;
 
 /// How long what the host's apt said is believed.
-const FRESH: Duration = Duration::from_secs(120);
+const FRESH: Duration = Duration::from_mins(2);
 
 /// The package of a series.
 fn package(wanted: Series) -> Result<&'static str> {

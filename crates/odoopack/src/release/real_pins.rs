@@ -52,7 +52,7 @@ fn open_list(wanted: Series) -> String {
     constraints
         .lines()
         .filter_map(name_of)
-        .map(|name| format!("{name}\n"))
+        .flat_map(|name| [name, "\n".to_owned()])
         .collect()
 }
 
