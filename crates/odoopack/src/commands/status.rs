@@ -28,7 +28,9 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let probes = probes(&pack, &view)?;
     for (environment, seen) in &probes {
         cx.ui.result(&format!("\n{environment}"));
-        seen.iter().for_each(|seen| cx.ui.result(&format!("  {seen}")));
+        for seen in seen {
+            cx.ui.result(&format!("  {seen}"));
+        }
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
     let probes: serde_json::Map<String, serde_json::Value> = probes

@@ -101,7 +101,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         target: &view.target,
         facts: &view.facts,
         repo: pack.directory.clone(),
-        cache: crate::release::cache(),
+        cache: crate::context::cache(),
     };
     apply.run(next, journal)
 }
