@@ -1,4 +1,5 @@
 //! Looks at the machine and changes nothing; one file per subject.
+pub(crate) mod children;
 pub(crate) mod databases;
 pub(crate) mod host;
 pub(crate) mod listeners;
