@@ -35,9 +35,17 @@ impl Browser {
             .spawn()
             .expect("`chromedriver` is not installed; `cargo xtask setup` installs what the tests need");
         let port = announced_port(&mut driver);
-        let mut browser = Self { driver, port, session: String::new(), _profile: profile };
+        let mut browser = Self {
+            driver,
+            port,
+            session: String::new(),
+            _profile: profile,
+        };
         let home = browser._profile.path().to_str().unwrap().to_owned();
-        let spki = format!("--ignore-certificate-errors-spki-list={}", fingerprint(certificate));
+        let spki = format!(
+            "--ignore-certificate-errors-spki-list={}",
+            fingerprint(certificate)
+        );
         let args = [
             "--headless=new",
             "--no-sandbox",
@@ -67,13 +75,21 @@ impl Browser {
 
     /// Types into the first element that the selector finds.
     pub(crate) fn type_into(&self, selector: &str, text: &str) {
-        let element = self.find(selector);
-        self.ask(&format!("element/{element}/value"), &json!({ "text": text }));
+        self.act(selector, "value", &json!({ "text": text }));
     }
 
     pub(crate) fn click(&self, selector: &str) {
+        self.act(selector, "click", &json!({}));
+    }
+
+    /// An element that is there may still be hidden, or covered, for a moment.
+    fn act(&self, selector: &str, what: &str, body: &Value) {
         let element = self.find(selector);
-        self.ask(&format!("element/{element}/click"), &json!({}));
+        let path = format!("/session/{}/element/{element}/{what}", self.session);
+        super::wait_for(&format!("{what} on `{selector}`"), || {
+            let (status, _) = self.exchange("POST", &path, body).unwrap();
+            (status == 200).then_some(())
+        });
     }
 
     /// Waits until the page shows such an element and returns its id.
@@ -104,7 +120,11 @@ impl Browser {
     fn exchange(&self, method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(Duration::from_mins(2)))?;
-        let body = if method == "POST" { body.to_string() } else { String::new() };
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -119,7 +139,11 @@ impl Browser {
             reader.read_line(&mut line)?;
             let line = line.trim_end().to_lowercase();
             if let Some(text) = line.strip_prefix("http/1.1 ") {
-                status = text.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or_default();
+                status = text
+                    .split(' ')
+                    .next()
+                    .and_then(|code| code.parse().ok())
+                    .unwrap_or_default();
             } else if let Some(text) = line.strip_prefix("content-length:") {
                 length = text.trim().parse().unwrap_or_default();
             } else if line.is_empty() {
@@ -157,7 +181,13 @@ impl Drop for Browser {
 /// `ChromeDriver was started successfully on port 40123.`
 fn announced_port(driver: &mut Child) -> u16 {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let announced = |line: String| line.split("successfully on port ").nth(1)?.trim_end_matches('.').parse().ok();
+    let announced = |line: String| {
+        line.split("successfully on port ")
+            .nth(1)?
+            .trim_end_matches('.')
+            .parse()
+            .ok()
+    };
     let port = lines.by_ref().map_while(Result::ok).find_map(announced);
     // Somebody must go on reading, or the driver would block.
     std::thread::spawn(move || lines.for_each(drop));
@@ -175,7 +205,9 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 fn encoded(bytes: &[u8]) -> String {
     let chunk = |three: &[u8]| {
-        let number = (0..3).fold(0_u32, |n, at| n << 8 | u32::from(three.get(at).copied().unwrap_or(0)));
+        let number = (0..3).fold(0_u32, |n, at| {
+            n << 8 | u32::from(three.get(at).copied().unwrap_or(0))
+        });
         let digit = |at: usize| match at <= three.len() {
             true => char::from(DIGITS[(number >> (18 - 6 * at)) as usize & 63]),
             false => '=',

@@ -7,7 +7,9 @@
     reason = "every test file uses its own part; a test starts programs, writes files and says what it does"
 )]
 
+pub(crate) mod addons;
 pub(crate) mod browser;
+pub(crate) mod journal;
 pub(crate) mod machine;
 pub(crate) mod web;
 
@@ -61,7 +63,7 @@ impl Pack {
     pub(crate) fn new(name: &str) -> Self {
         machine::must_be_root();
         let pack = Self {
-            root: Utf8PathBuf::from(format!("/tmp/odoopack-{name}")),
+            root: machine::roomy().join(format!("odoopack-{name}")),
             said: Mutex::default(),
             begun: Instant::now(),
         };
@@ -119,7 +121,12 @@ impl Pack {
     pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Answer {
         let mut child = self.start(args);
         // A program that ends without reading is no fault.
-        drop(child.stdin.take().map(|mut pipe| pipe.write_all(input.as_bytes())));
+        drop(
+            child
+                .stdin
+                .take()
+                .map(|mut pipe| pipe.write_all(input.as_bytes())),
+        );
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let answer = Answer {
@@ -233,7 +240,25 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(begun.elapsed() < PATIENCE, "in {PATIENCE:?} it did not happen: {what}");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "in {PATIENCE:?} it did not happen: {what}"
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// The file of a pack with a name of its own, on free ports; `more` is appended.
+pub(crate) fn file(name: &str, more: &str) -> String {
+    let [http, https] = free_ports();
+    format!(
+        "format = 1\n\n[pack]\nname = \"{name}\"\nroot = \"ROOT\"\n\n[odoo]\nseries = \"19.0\"\nsource = {{ debian = \"sid\" }}\n\n\
+         [web]\nlisten = [\"127.0.0.1\"]\nhttp_port = {http}\nhttps_port = {https}\n\n{more}"
+    )
+}
+
+/// Ports nobody listens on at this moment.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = std::array::from_fn::<_, N, _>(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -74,7 +74,10 @@ impl Site {
         body: &[u8],
     ) -> std::io::Result<Page> {
         let mut stream = self.connect()?;
-        let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {}:{}\r\n", self.domain, self.port);
+        let mut head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: {}:{}\r\n",
+            self.domain, self.port
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -128,10 +131,16 @@ impl Site {
 
     /// Signs in over JSON-RPC; `None` when the password is wrong.
     pub(crate) fn sign_in(&self, database: &str, password: &str) -> Option<Session<'_>> {
-        let mut session = Session { site: self, cookie: String::new() };
+        let mut session = Session {
+            site: self,
+            cookie: String::new(),
+        };
         let credentials = json!({ "db": database, "login": "admin", "password": password });
         let page = session.post("/web/session/authenticate", &credentials);
-        let cookie = page.all("set-cookie").into_iter().find(|c| c.starts_with("session_id="))?;
+        let cookie = page
+            .all("set-cookie")
+            .into_iter()
+            .find(|c| c.starts_with("session_id="))?;
         let cookie = cookie.split(';').next()?.to_owned();
         let answer: Value = serde_json::from_slice(&page.body).ok()?;
         answer["result"]["uid"].as_u64()?;
@@ -144,7 +153,11 @@ fn parse(all: &[u8]) -> Option<Page> {
     let end = all.windows(4).position(|four| four == b"\r\n\r\n")?;
     let headers = String::from_utf8_lossy(&all[..end]).into_owned();
     let status = headers.split_whitespace().nth(1)?.parse().ok()?;
-    Some(Page { status, headers, body: all[end + 4..].to_vec() })
+    Some(Page {
+        status,
+        headers,
+        body: all[end + 4..].to_vec(),
+    })
 }
 
 /// Somebody who is signed in.
@@ -157,19 +170,26 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     fn post(&self, path: &str, params: &Value) -> Page {
         let body = json!({ "jsonrpc": "2.0", "method": "call", "params": params }).to_string();
-        let headers = [("Content-Type", "application/json"), ("Cookie", self.cookie.as_str())];
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Cookie", self.cookie.as_str()),
+        ];
         self.site.ask("POST", path, &headers, body.as_bytes()).unwrap()
     }
 
     pub(crate) fn get(&self, path: &str) -> Page {
-        self.site.ask("GET", path, &[("Cookie", self.cookie.as_str())], b"").unwrap()
+        self.site
+            .ask("GET", path, &[("Cookie", self.cookie.as_str())], b"")
+            .unwrap()
     }
 
     /// Calls a method of a model.
     #[track_caller]
     pub(crate) fn call(&self, model: &str, method: &str, args: &Value) -> Value {
         let params = json!({ "model": model, "method": method, "args": args, "kwargs": {} });
-        let page = self.post(&format!("/web/dataset/call_kw/{model}/{method}"), &params).is(200);
+        let page = self
+            .post(&format!("/web/dataset/call_kw/{model}/{method}"), &params)
+            .is(200);
         let answer: Value = serde_json::from_slice(&page.body).unwrap();
         assert!(answer.get("error").is_none(), "{model}.{method}: {answer}");
         answer["result"].clone()
