@@ -48,6 +48,8 @@ pub struct Facts {
     pub made_by: Seen<String>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
+    /// Whether the placed copy of this program is this program.
+    pub binary_current: bool,
     /// SHA-256 of each rendered file as this program last wrote it.
     pub written: BTreeMap<Utf8PathBuf, String>,
     /// Secret values by name.

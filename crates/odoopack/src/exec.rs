@@ -29,6 +29,7 @@ pub(crate) struct Cmd {
     user: Option<String>,
     umask: Option<u32>,
     patience: Duration,
+    outlives: bool,
 }
 
 /// What a program did.
@@ -55,6 +56,7 @@ impl Cmd {
             user: None,
             umask: None,
             patience: PATIENCE,
+            outlives: false,
         }
     }
 
@@ -114,6 +116,13 @@ impl Cmd {
         self
     }
 
+    /// Lets it finish when we are ended: a package manager that is cut off leaves a broken host.
+    #[must_use]
+    pub(crate) fn outlives(mut self) -> Self {
+        self.outlives = true;
+        self
+    }
+
     /// Waits at most this long, then ends the program's process group.
     #[must_use]
     pub(crate) fn patience(mut self, patience: Duration) -> Self {
@@ -124,7 +133,10 @@ impl Cmd {
     /// Program and arguments as they are started: through `setpriv`, so that the program dies with us and, when a
     /// user is named, has that user's groups and can gain nothing (`setpriv(1)`, util-linux 2.38).
     pub(crate) fn argv(&self) -> Vec<String> {
-        let mut argv = vec!["setpriv".to_owned(), "--pdeathsig=KILL".to_owned()];
+        let mut argv = vec!["setpriv".to_owned()];
+        if !self.outlives {
+            argv.push("--pdeathsig=KILL".to_owned());
+        }
         if let Some(user) = &self.user {
             argv.extend([
                 format!("--reuid={user}"),

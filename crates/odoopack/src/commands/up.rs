@@ -81,6 +81,7 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     crate::files::directory_all(&state.join("operations"))?;
     let lock = lock::take(&state, "odoopack up")?;
     marks::remember_made_by(&state, pack.layout.pack())?;
+    crate::apply::heal_packages()?;
     Ok((lock, Journal::start(&state, "up")?))
 }
 

@@ -2,6 +2,7 @@
 pub(crate) mod addons;
 pub(crate) mod children;
 pub(crate) mod databases;
+pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod paths;
@@ -45,6 +46,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     facts.programs = host::programs(&names, &facts.host);
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target)?;
+    facts.binary_current = paths::same_file_times(&target.binary);
     facts.certificates = certificates(layout, &target)?;
     let runs = facts
         .services
@@ -101,6 +103,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
         paths: BTreeMap::new(),
+        binary_current: false,
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
         release: release(pack)?,

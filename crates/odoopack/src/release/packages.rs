@@ -53,7 +53,7 @@ pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Resu
     no_cluster()?;
     progress.detail(&packages.join(" "));
     let policy = Policy::put(Utf8Path::new(POLICY))?;
-    let done = apt::install(packages).run().map_err(|failure| {
+    let done = apt::install(packages).outlives().run().map_err(|failure| {
         failure
             .during(format!("could not install {}", packages.join(", ")))
             .hint("see the message of apt above; after mending it, run again")
@@ -61,6 +61,23 @@ pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Resu
     policy.take_away()?;
     disable_new(ui, &before)?;
     done
+}
+
+/// Removes a policy of ours that a run left behind when it was ended, once no package manager works any more.
+pub(crate) fn heal() -> Result<()> {
+    let path = Utf8Path::new(POLICY);
+    let left = files::read_text(path)?.is_some_and(|text| apt::is_our_policy(&text));
+    if left && !working() { remove(path) } else { Ok(()) }
+}
+
+/// Whether any apt or dpkg runs on this host.
+fn working() -> bool {
+    let name = |entry: camino::Utf8DirEntry| files::read_text(&entry.path().join("comm")).ok().flatten();
+    let Ok(entries) = Utf8Path::new("/proc").read_dir_utf8() else {
+        return true;
+    };
+    let mut names = entries.flatten().filter_map(name);
+    names.any(|name| ["apt-get", "apt", "dpkg"].contains(&name.trim()))
 }
 
 /// Asks the mirror only when the host's lists do not know a package.

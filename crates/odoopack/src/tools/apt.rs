@@ -58,7 +58,7 @@ fn quiet() -> Cmd {
     let cmd = Cmd::new("apt-get")
         .bare()
         .env("HOME", "/root")
-        .patience(Duration::from_secs(3600));
+        .patience(Duration::from_hours(1));
     QUIET
         .into_iter()
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
