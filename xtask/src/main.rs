@@ -3,6 +3,7 @@ mod deny;
 mod licence;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod tidy;
 
@@ -15,6 +16,7 @@ usage: cargo xtask CHORE
 
   setup                          installs what the tests need; nothing to do takes no time
   test [--no-setup] [FILTER...]  everything CI runs; with a filter only the matching tests
+  soak                           the real tests with every step and every fault; writes docs/soak.md (takes long)
   tidy                           the house rules that no compiler or linter knows
   deny                           licences, banned crates and sources, by cargo-deny (installed when missing)
 ";
@@ -38,6 +40,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
     match (chore.as_str(), rest) {
         ("setup", []) => setup::run()?,
         ("test", rest) => test::run(rest)?,
+        ("soak", []) => soak::run()?,
         ("tidy", []) => tidy::run()?,
         ("deny", []) => deny::run()?,
         ("help" | "--help" | "-h", _) => print!("{MENU}"),

@@ -1,4 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
+pub(crate) mod addons;
+pub(crate) mod children;
 pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
@@ -105,6 +107,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
         release: release(pack)?,
+        modules: addons::own(spec, &layout.repo())?,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),
