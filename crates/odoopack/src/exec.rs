@@ -189,6 +189,19 @@ impl Cmd {
         })
     }
 
+    /// Runs it and hands over each line of stdout as it comes.
+    pub(crate) fn stream(&self, each: &mut dyn FnMut(&str)) -> Result<()> {
+        let (status, stderr) = self.follow(Stream::Stdout, each)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(self.ended_badly(&Outcome {
+            status,
+            stdout: String::new(),
+            stderr,
+        }))
+    }
+
     /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
     pub(crate) fn leave_running(&self, log: std::fs::File) -> Result<u32> {
         let mut argv = vec!["setsid".to_owned()];

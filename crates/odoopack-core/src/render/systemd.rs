@@ -13,6 +13,9 @@ const RESTART_AFTER: u32 = 2;
 /// Seconds that systemd waits longer than the service itself needs, before SIGKILL.
 const GRACE: u64 = 5;
 
+/// Where units of the machine's administrator lie (systemd.unit(5)).
+pub const DIRECTORY: &str = "/etc/systemd/system";
+
 /// Capabilities of a service that stays root or starts as root: low ports, log files and workers of other users.
 const ROOT_CAPABILITIES: &str = "CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SYS_RESOURCE";
 
@@ -37,14 +40,26 @@ const FENCES: [(&str, &str); 17] = [
     ("KeyringMode", "private"),
 ];
 
-/// File name of a service's unit.
+/// File name of a service's unit. Hyphens of the pack become underscores, else the units of `a` with an environment
+/// `b-c` and of `a-b` with `c` would have one name.
 pub fn unit_name(pack: &str, service: &str) -> String {
-    format!("odoopack-{pack}-{service}.service")
+    format!("odoopack-{}-{service}.service", pack.replace('-', "_"))
+}
+
+/// The service of a unit of this pack; `None` for any other file.
+pub fn service_name<'a>(pack: &str, unit: &'a str) -> Option<&'a str> {
+    let start = format!("odoopack-{}-", pack.replace('-', "_"));
+    unit.strip_prefix(start.as_str())?.strip_suffix(".service")
 }
 
 /// File name of the pack's target, which starts and stops all its services.
 pub fn target_name(pack: &str) -> String {
-    format!("odoopack-{pack}.target")
+    format!("odoopack-{}.target", pack.replace('-', "_"))
+}
+
+/// The directory in which `systemctl enable` links the units that the target starts.
+pub fn enabled(pack: &str) -> Utf8PathBuf {
+    Utf8Path::new(DIRECTORY).join(format!("{}.wants", target_name(pack)))
 }
 
 /// File name of the pack's slice. A hyphen would nest it, so the pack's become underscores.

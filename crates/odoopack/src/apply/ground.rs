@@ -109,6 +109,13 @@ impl Apply<'_> {
         files::replace(path, content, file.access.mode, owner)
     }
 
+    /// An edited file stays beside its place, as one that is replaced.
+    pub(super) fn remove_file(&self, path: &Utf8Path) -> Result<()> {
+        self.keep_edit(path)?;
+        files::remove(path)?;
+        marks::forget_written(&self.layout.state(), path)
+    }
+
     /// A hand edit that is replaced stays beside the file.
     fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
         let Some(text) = files::read_text(path)? else {

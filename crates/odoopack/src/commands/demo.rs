@@ -9,6 +9,7 @@ use odoopack_core::target::{address, generated_secrets};
 use super::{down, up};
 use crate::apply;
 use crate::context::{Context, FILE, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe;
@@ -135,7 +136,7 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
     let url = address(&pack.loaded.spec, name).unwrap_or_default();
     let [admin, ..] = generated_secrets(name);
     let password = secrets::path(&layout.secrets(), &admin);
-    let running = observe::services::all(layout)?;
+    let running = Engine::here(layout).services()?;
     let names: Vec<&str> = running
         .iter()
         .filter(|(_, seen)| seen.present().is_some_and(|fact| fact.running))
@@ -218,7 +219,8 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     if pack.layout.state().is_dir() {
         down::stop_all(cx, &pack)?;
     }
-    if let Seen::Present(pid) = observe::services::supervisor(&pack.layout) {
+    let engine = Engine::here(&pack.layout);
+    if let Seen::Present(pid) = engine.process()? {
         return Err(Failure::failed(format!(
             "the supervisor (process {pid}) still runs"
         )));
@@ -226,6 +228,7 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     if keep_users {
         Ok(())
     } else {
+        engine.forget()?;
         apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
     }
 }

@@ -2,9 +2,8 @@
 use odoopack_core::facts::Seen;
 
 use crate::context::{Context, Pack};
-use crate::engines::runit::Runit;
+use crate::engines::Engine;
 use crate::failure::Result;
-use crate::observe;
 use crate::store::{journal::Journal, lock, marks};
 
 /// Stop every process of this pack and keep everything else.
@@ -18,8 +17,9 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let running = observe::services::all(&pack.layout)?;
-    if running.is_empty() && observe::services::supervisor(&pack.layout).is_absent() {
+    let engine = Engine::here(&pack.layout);
+    let running = engine.services()?;
+    if running.is_empty() && engine.process()?.is_absent() {
         cx.ui.json(&serde_json::json!({ "stopped": [] }));
         cx.ui.result("nothing to do");
         return Ok(());
@@ -43,8 +43,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
     let mut journal = Journal::start(&pack.layout.state(), "down")?;
-    let engine = Runit { layout: &pack.layout };
-    let mut names: Vec<String> = observe::services::all(&pack.layout)?
+    let engine = Engine::here(&pack.layout);
+    let mut names: Vec<String> = engine
+        .services()?
         .into_iter()
         .filter(|(_, seen)| !matches!(seen, Seen::Absent))
         .map(|(name, _)| name)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use odoopack_core::facts::{Seen, ServiceFact};
 
 use crate::context::{Context, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::children::Children;
 use crate::observe::{self, View};
@@ -25,8 +26,8 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     services_table(cx, &services);
     let supervised = view.facts.supervisor.present().is_some();
     if !supervised {
-        cx.ui
-            .result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
+        let words = Engine::here(&pack.layout).without_supervisor();
+        cx.ui.result(&format!("\n{words}"));
         bad += 1;
     }
     let probes = probes(&pack, &view)?;

@@ -8,16 +8,19 @@ pub(crate) mod listeners;
 pub(crate) mod paths;
 pub(crate) mod services;
 pub(crate) mod site;
+pub(crate) mod supervisor;
+pub(crate) mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Cluster, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{SecretRef, Spec};
 use odoopack_core::target::{self, Target};
 
+use self::supervisor::Supervisor;
 use crate::context::Pack;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
@@ -45,7 +48,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
     target = state_target(spec, layout, &sizing, &facts)?;
-    facts.paths = paths(&target)?;
+    facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);
     facts.certificates = certificates(layout, &target)?;
     let runs = facts
@@ -90,8 +93,11 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
 fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
-    let supervisor = services::supervisor(layout);
-    let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().collect();
+    let engine = Supervisor::here();
+    let supervisor = engine.process(layout)?;
+    let services = engine.services(layout)?;
+    let running = services.values().filter_map(|seen| seen.present()?.pid);
+    let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
@@ -119,7 +125,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter(|name| marks::unfinished_file(&state, name).exists())
             .cloned()
             .collect(),
-        services: services::all(layout)?,
+        services,
         supervisor,
         host,
     })
@@ -155,12 +161,19 @@ fn cluster(directory: &Utf8Path) -> Result<Seen<Cluster>> {
     })
 }
 
-fn paths(target: &Target) -> Result<BTreeMap<camino::Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
+fn paths(
+    target: &Target,
+    written: &BTreeMap<Utf8PathBuf, String>,
+) -> Result<BTreeMap<Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
     let accounts = host::accounts()?;
     let directories = target.directories.iter().map(|directory| &directory.path);
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);
-    let all = directories.chain(files).chain(inputs).chain([&target.binary]);
+    let all = directories
+        .chain(files)
+        .chain(inputs)
+        .chain(written.keys())
+        .chain([&target.binary]);
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))
         .collect())

@@ -31,6 +31,15 @@ pub(crate) fn remember_written(state: &Utf8Path, path: &Utf8Path, hash: &str) ->
     write(&state.join("written.json"), &all)
 }
 
+/// Forgets that `path` was written.
+pub(crate) fn forget_written(state: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    let mut all = written(state)?;
+    if all.remove(path).is_none() {
+        return Ok(());
+    }
+    write(&state.join("written.json"), &all)
+}
+
 /// First port of each environment's block.
 pub(crate) fn ports(state: &Utf8Path) -> Result<BTreeMap<Name, u16>> {
     Ok(read(&state.join("ports.json"))?.unwrap_or_default())
