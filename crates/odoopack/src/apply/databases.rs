@@ -121,7 +121,8 @@ impl Apply<'_> {
         files::replace(&mark, want.database.as_bytes(), 0o600, None)?;
         let cmd = self
             .one_shot(environment)?
-            .args(["-d", &want.database, "-i", &want.modules.join(",")]);
+            .args(["-d", &want.database, "-i", &want.modules.join(",")])
+            .args(["--load-language", self.language(environment)]);
         let mut complaints = Vec::new();
         let outcome = cmd.stream_stderr(&mut |line| {
             if let Some(module) = line.split("Loading module ").nth(1) {
@@ -141,6 +142,11 @@ impl Apply<'_> {
             return self.installed(want);
         }
         Err(Failure::failed("Odoo ended well but complained in its log").because(complaints.join("\n")))
+    }
+
+    fn language(&self, environment: &Name) -> &str {
+        let settings = self.spec.environments.get(environment);
+        settings.map_or("en_US", |settings| &settings.language)
     }
 
     /// Odoo's exit status says nothing about modules that it did not know.
@@ -197,6 +203,10 @@ impl Apply<'_> {
             transaction.execute(
                 "UPDATE res_users SET password = $1 WHERE login = 'admin'",
                 &[&hash],
+            )?;
+            transaction.execute(
+                "UPDATE res_partner SET lang = $1 WHERE id IN (SELECT partner_id FROM res_users UNION SELECT partner_id FROM res_company)",
+                &[&self.language(environment)],
             )?;
             for (key, value) in self.parameters(environment) {
                 transaction.execute(
