@@ -215,7 +215,9 @@ impl Machine {
                 let named = |p: &&target::Program| packages.contains(&p.package);
                 let programs: Vec<_> = target.programs.iter().filter(named).map(|p| p.name).collect();
                 assert_eq!(programs.len(), packages.len());
-                programs.into_iter().for_each(|program| self.install(program));
+                for program in programs {
+                    self.install(program);
+                }
             }
             Step::CreateUser { name, home } => {
                 assert!(target.users.iter().any(|u| u.name == *name && u.home == *home));

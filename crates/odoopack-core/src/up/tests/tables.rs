@@ -17,9 +17,9 @@ fn refused(machine: &Machine) -> String {
 
 fn check(machine: &Machine, expected: &[&str]) {
     let text = refused(machine);
-    expected
-        .iter()
-        .for_each(|part| assert!(text.contains(part), "{part:?} is not in {text:?}"));
+    for part in expected {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
 }
 
 fn steps(plan: &Plan) -> Vec<String> {
