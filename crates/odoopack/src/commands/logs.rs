@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::ui;
 
-/// Show the logs of every service, merged by time.
+/// Show the logs of all services in one stream, by time
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f"
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = level)]
     level: Option<usize>,
     /// Only lines younger than this: 30s, 15m, 2h, 7d
-    #[arg(long)]
+    #[arg(long, value_name = "AGE")]
     since: Option<Seconds>,
     /// At most this many lines, the newest
     #[arg(short = 'n', long, default_value_t = 200)]
@@ -54,10 +54,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let files = files(&pack.layout.logs(), args.name.as_deref())?;
     if files.is_empty() {
-        return Err(Failure::refused(format!(
-            "no logs of `{}`",
-            args.name.as_deref().unwrap_or("any service")
-        ))
+        let whose = args.name.as_ref().map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
+        return Err(Failure::refused(format!("there are no logs of {whose}"))
         .hint("odoopack status"));
     }
     let since = args.since.map(|since| oldest(since.0));
