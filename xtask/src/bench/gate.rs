@@ -94,7 +94,7 @@ pub(super) fn switch_by_reload() -> Result<Switching> {
 /// Posts over keep-alive connections while `switch` is called again and again.
 fn under_load(port: u16, switch: impl Fn(usize) -> Result<()>) -> Result<Switching> {
     let (stop, sent, broken) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let post = || {
+    let one_client = || {
         let mut client = Client::new(port);
         while !stop.load(Ordering::Relaxed) {
             let is_broken = client.post("/web/dataset/call_kw", "{}").is_err();
@@ -105,7 +105,7 @@ fn under_load(port: u16, switch: impl Fn(usize) -> Result<()>) -> Result<Switchi
         }
     };
     std::thread::scope(|scope| {
-        (0..CLIENTS).for_each(|_| drop(scope.spawn(post)));
+        (0..CLIENTS).for_each(|_| drop(scope.spawn(one_client)));
         std::thread::sleep(BETWEEN);
         let outcome = (0..SWITCHES).try_for_each(|turn| {
             switch(turn)?;

@@ -9,10 +9,11 @@ use super::stats::{Times, shown};
 
 /// Begins the page; everything else is written by a measurement that took place.
 pub(super) fn head(machine: &[(&str, String)]) -> String {
-    let rows: String = machine
-        .iter()
-        .map(|(name, value)| format!("| {name} | {value} |\n"))
-        .collect();
+    let rows = joined(
+        machine
+            .iter()
+            .map(|(name, value)| format!("| {name} | {value} |\n")),
+    );
     format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench` in one run on one machine; every number on this page was measured in it. \
          Times are medians of n runs. Only ratios taken in the same run say much: another machine, or a busy moment of \
@@ -30,13 +31,10 @@ pub(super) fn foot(before: &str, after: &str) -> String {
 
 pub(super) fn starts(starts: &[Start]) -> String {
     let first = starts.first().map(|start| start.times.median());
-    let rows: String = starts
-        .iter()
-        .map(|start| {
-            let ratio = first.map_or_else(String::new, |first| ratio(start.times.median(), first));
-            format!("| {} | {} | {ratio} |\n", start.what, cells(&start.times))
-        })
-        .collect();
+    let rows = joined(starts.iter().map(|start| {
+        let ratio = first.map_or_else(String::new, |first| ratio(start.times.median(), first));
+        format!("| {} | {} | {ratio} |\n", start.what, cells(&start.times))
+    }));
     format!(
         "\n## Starting\n\nFrom starting the process to its end.\n\n| command | n | median | least | most | beside odoopack |\n\
          |---|---|---|---|---|---|\n{rows}"
@@ -44,10 +42,10 @@ pub(super) fn starts(starts: &[Start]) -> String {
 }
 
 pub(super) fn table(title: &str, text: &str, rows: &[(&str, &Times)]) -> String {
-    let rows: String = rows
-        .iter()
-        .map(|(name, times)| format!("| {name} | {} |\n", cells(times)))
-        .collect();
+    let rows = joined(
+        rows.iter()
+            .map(|(name, times)| format!("| {name} | {} |\n", cells(times))),
+    );
     format!("\n## {title}\n\n{text}\n\n| | n | median | least | most |\n|---|---|---|---|---|\n{rows}")
 }
 
@@ -57,17 +55,18 @@ pub(super) fn memory(all: &BTreeMap<String, Memory>) -> String {
         "runsvdir" | "runsv" | "svlogd" => "runit",
         _ => "servers",
     };
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for wanted in ["odoopack", "runit", "servers"] {
         let mut sum = Memory::default();
         for (name, memory) in all.iter().filter(|(name, _)| kind(name) == wanted) {
-            rows += &memory_row(wanted, name, *memory);
+            rows.push(memory_row(wanted, name, *memory));
             sum.processes += memory.processes;
             sum.rss_kib += memory.rss_kib;
             sum.pss_kib += memory.pss_kib;
         }
-        rows += &memory_row(&format!("**{wanted}**"), "**all**", sum);
+        rows.push(memory_row(&format!("**{wanted}**"), "**all**", sum));
     }
+    let rows = rows.concat();
     format!(
         "\n## Memory\n\nWhat the demo keeps running, idle. PSS shares a page among its users, RSS counts it for each.\n\n\
          | whose | program | processes | PSS | RSS |\n|---|---|---|---|---|\n{rows}"
@@ -84,17 +83,23 @@ fn mib(kib: u64) -> String {
 }
 
 pub(super) fn overhead(all: &[(&str, Overhead)]) -> String {
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for (name, found) in all {
         for (way, times) in [("nginx", &found.direct), ("nginx, gate", &found.through)] {
             let [median, p95] = [times.median(), times.p95()].map(shown);
-            rows += &format!("| {name} | {way} | {} | {median} | {p95} | |\n", times.count());
+            rows.push(format!(
+                "| {name} | {way} | {} | {median} | {p95} | |\n",
+                times.count()
+            ));
         }
         let more = difference(found.through.median(), found.direct.median());
         let p95 = difference(found.through.p95(), found.direct.p95());
         let ratio = ratio(found.through.median(), found.direct.median());
-        rows += &format!("| {name} | **the gate's share** | | **{more}** | {p95} | {ratio} |\n");
+        rows.push(format!(
+            "| {name} | **the gate's share** | | **{more}** | {p95} | {ratio} |\n"
+        ));
     }
+    let rows = rows.concat();
     format!(
         "\n## A request through the gate\n\nOne keep-alive client, plain HTTP on loopback, nginx in front with the proxy \
          settings that are rendered, both ways in turns. The tiny upstream is an nginx that answers `ok`.\n\n\
@@ -103,26 +108,29 @@ pub(super) fn overhead(all: &[(&str, Overhead)]) -> String {
 }
 
 pub(super) fn switching(all: &[(&str, Vec<Switching>)]) -> String {
-    let mut rows = String::new();
-    for (way, runs) in all {
+    let rows = joined(all.iter().map(|(way, runs)| {
         let sum = runs
             .iter()
             .copied()
             .fold(Switching { sent: 0, broken: 0 }, |sum, run| sum + run);
         let each: Vec<String> = runs.iter().map(|run| run.broken.to_string()).collect();
-        rows += &format!(
+        format!(
             "| {way} | {} | {} | **{}** | {} |\n",
             runs.len() * SWITCHES,
             sum.sent,
             sum.broken,
             each.join(", ")
-        );
-    }
+        )
+    }));
     format!(
-        "\n## Switching slots\n\n16 keep-alive clients post without a pause to speak of while the slot behind nginx is switched \
-         {SWITCHES} times per run. Broken is every request that got no 200; none is sent twice.\n\n\
+        "\n## Switching slots\n\n16 keep-alive clients post every 2 ms while the slot behind nginx is switched \
+         {SWITCHES} times per run. Broken is every request that got no 200; none is sent twice. Clients look whether a connection was closed before they use it.\n\n\
          | way | switches | requests | broken | broken in each run |\n|---|---|---|---|---|\n{rows}"
     )
+}
+
+fn joined(rows: impl Iterator<Item = String>) -> String {
+    rows.collect::<Vec<_>>().concat()
 }
 
 fn cells(times: &Times) -> String {

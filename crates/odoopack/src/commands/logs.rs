@@ -54,9 +54,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let files = files(&pack.layout.logs(), args.name.as_deref())?;
     if files.is_empty() {
-        let whose = args.name.as_ref().map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
-        return Err(Failure::refused(format!("there are no logs of {whose}"))
-        .hint("odoopack status"));
+        let whose = args
+            .name
+            .as_ref()
+            .map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
+        return Err(Failure::refused(format!("there are no logs of {whose}")).hint("odoopack status"));
     }
     let since = args.since.map(|since| oldest(since.0));
     let mut ends = BTreeMap::new();

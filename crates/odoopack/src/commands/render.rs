@@ -13,9 +13,7 @@ use crate::observe;
 
 /// Write the rendered configuration, or compare it with what is on disk
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  odoopack render --check\n  odoopack render --into preview"
-)]
+#[command(after_help = "Examples:\n  odoopack render --check\n  odoopack render --into preview")]
 pub(crate) struct Args {
     /// Write nothing; show differences and exit with 8 when there are any
     #[arg(long)]

@@ -5,7 +5,9 @@ use crate::session;
 
 /// Open Odoo's Python shell on the database of an environment
 #[derive(Debug, clap::Args)]
-#[command(after_help = "`env` is there; changes are kept by `env.cr.commit()` only.\n\nExamples:\n  odoopack shell production\n  odoopack shell production < script.py")]
+#[command(
+    after_help = "`env` is there; changes are kept by `env.cr.commit()` only.\n\nExamples:\n  odoopack shell production\n  odoopack shell production < script.py"
+)]
 pub(crate) struct Args {
     /// Name of the environment, such as `production`
     environment: String,

@@ -7,9 +7,7 @@ use crate::ui;
 
 /// Show what the file says, where each value came from, and what it may say
 #[derive(Debug, clap::Subcommand)]
-#[command(
-    after_help = "Examples:\n  odoopack spec show\n  odoopack spec schema > odoopack.schema.json"
-)]
+#[command(after_help = "Examples:\n  odoopack spec show\n  odoopack spec schema > odoopack.schema.json")]
 pub(crate) enum Args {
     /// Print each value with where it came from
     Show,
