@@ -5,7 +5,9 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod facts;
+pub mod foreign;
 pub mod gate;
 pub mod hash;
 pub mod layout;

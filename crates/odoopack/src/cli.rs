@@ -93,7 +93,10 @@ impl Cli {
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),
-            Command::Completions(args) => completions::run(args),
+            Command::Completions(args) => {
+                completions::run(args);
+                Ok(())
+            }
         }
     }
 }

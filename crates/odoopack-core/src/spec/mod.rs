@@ -1,4 +1,5 @@
 //! The one declarative file, validated, with every default written out.
+mod carry;
 mod check;
 mod flat;
 mod keys;
@@ -28,6 +29,7 @@ use crate::name::Name;
 use crate::units::Bytes;
 
 pub use crate::odoo::{Series, UnknownSeries};
+pub use carry::{Carried, carry_over};
 pub use load::{FILE, LoadContext, Loaded, load};
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;

@@ -93,11 +93,11 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
     if !seen.running {
         return Some(Step::StartService { service: name });
     }
-    let definition = definition_hash(service);
+    let definition = definition_hash(known.target, service);
     if seen.started_as.as_ref() != Some(&definition) {
         return Some(Step::RestartService {
             service: name,
-            because: "its definition changed".to_owned(),
+            because: "what it is started with changed".to_owned(),
         });
     }
     if seen.started_with.as_ref() == Some(&inputs_hash(known.target, known.facts, service)) {
@@ -117,8 +117,13 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 }
 
 /// Hash of everything that only a restart changes.
-pub fn definition_hash(service: &Service) -> String {
-    crate::hash::of(service)
+///
+/// # Shape
+/// Changes with the service itself and with the wanted content of its `start_inputs`, and with nothing else.
+pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
+    let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
+    let files: Vec<_> = service.start_inputs.iter().map(content).collect();
+    crate::hash::of(&(service, files))
 }
 
 /// Hash of the files that a service reads when it starts.

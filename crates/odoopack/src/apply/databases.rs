@@ -1,6 +1,7 @@
 //! Roles and databases; the first installation of Odoo.
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Role;
+use odoopack_core::spec::Value;
 use odoopack_core::target::{DatabaseWant, generated_secrets};
 use odoopack_core::{layout::Slot, target};
 use postgres::Client;
@@ -121,7 +122,8 @@ impl Apply<'_> {
         files::replace(&mark, want.database.as_bytes(), 0o600, None)?;
         let cmd = self
             .one_shot(environment)?
-            .args(["-d", &want.database, "-i", &want.modules.join(",")]);
+            .args(["-d", &want.database, "-i", &want.modules.join(",")])
+            .args(["--load-language", self.language(environment)]);
         let mut complaints = Vec::new();
         let outcome = cmd.stream_stderr(&mut |line| {
             if let Some(module) = line.split("Loading module ").nth(1) {
@@ -141,6 +143,11 @@ impl Apply<'_> {
             return self.installed(want);
         }
         Err(Failure::failed("Odoo ended well but complained in its log").because(complaints.join("\n")))
+    }
+
+    fn language(&self, environment: &Name) -> &str {
+        let settings = self.spec.environments.get(environment);
+        settings.map_or("en_US", |settings| &settings.language)
     }
 
     /// Odoo's exit status says nothing about modules that it did not know.
@@ -183,6 +190,11 @@ impl Apply<'_> {
         for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
             cmd = cmd.env(name, value);
         }
+        for (name, value) in &settings.env {
+            if let Value::Secret(reference) = value {
+                cmd = cmd.env(name, self.secret(&reference.key())?);
+            }
+        }
         Ok(cmd)
     }
 
@@ -197,6 +209,10 @@ impl Apply<'_> {
             transaction.execute(
                 "UPDATE res_users SET password = $1 WHERE login = 'admin'",
                 &[&hash],
+            )?;
+            transaction.execute(
+                "UPDATE res_partner SET lang = $1 WHERE id IN (SELECT partner_id FROM res_users UNION SELECT partner_id FROM res_company)",
+                &[&self.language(environment)],
             )?;
             for (key, value) in self.parameters(environment) {
                 transaction.execute(

@@ -38,7 +38,7 @@ impl Apply<'_> {
         }
         let inputs = inputs_hash(self.target, &facts, service);
         let stamp = Stamp {
-            definition: definition_hash(service),
+            definition: definition_hash(self.target, service),
             inputs,
             starts,
         };

@@ -26,9 +26,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if args.dry_run {
-        running
-            .keys()
-            .for_each(|name| cx.ui.result(&format!("  - stop {name}")));
+        for name in running.keys() {
+            cx.ui.result(&format!("  - stop {name}"));
+        }
         return Ok(());
     }
     let stopped = stop_all(cx, &pack)?;

@@ -1,16 +1,21 @@
 //! `init`: the canonical layout and a commented file; or the file that matches an existing odoo.conf.
-use odoopack_core::odoo::Series;
-use odoopack_core::spec::{self, Starter};
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::name::{BadName, Name};
+use odoopack_core::odoo::{Series, conf_file};
+use odoopack_core::spec::{self, Carried, Starter};
 
 use crate::context::{Context, FILE, working_directory};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::store::secrets;
 
 /// Write the canonical layout and a commented odoopack.toml.
 ///
 /// Makes `repo/odoopack.toml` below --root (default: the working directory) and overwrites nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com")]
+#[command(
+    after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf"
+)]
 pub(crate) struct Args {
     /// Host name of the production environment
     #[arg(long)]
@@ -21,6 +26,9 @@ pub(crate) struct Args {
     /// Series of Odoo: 17.0, 18.0, 19.0
     #[arg(long, default_value = "18.0")]
     series: Series,
+    /// Carry over what an existing odoo.conf says, and say what was left behind and why
+    #[arg(long, value_name = "FILE")]
+    from_odoo_conf: Option<Utf8PathBuf>,
 }
 
 /// Runs the command.
@@ -35,13 +43,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
         );
     }
-    let environment = "production"
-        .parse()
-        .map_err(|e: odoopack_core::name::BadName| Failure::failed("no such name").because(e))?;
-    let starter = Starter::new(args.name.clone(), environment, args.domain.clone(), args.series);
-    let text = spec::starter(&starter);
+    let carried = file(args)?;
     let context = spec::LoadContext::new(root.join("repo"));
-    spec::load(&text, &context).map_err(|mistakes| {
+    spec::load(&carried.text, &context).map_err(|mistakes| {
         Failure::new(
             Kind::Spec,
             format!("no file can be made of these values\n{mistakes}"),
@@ -50,10 +54,68 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     for directory in ["repo/addons", "data", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
-    files::replace(&path, text.as_bytes(), 0o644, None)?;
-    cx.ui.json(&serde_json::json!({ "written": path }));
+    store(&root, &carried)?;
+    files::replace(&path, carried.text.as_bytes(), 0o644, None)?;
+    tell(cx, &root, &path, &carried);
+    Ok(())
+}
+
+fn file(args: &Args) -> Result<Carried> {
+    let environment: Name = "production"
+        .parse()
+        .map_err(|e: BadName| Failure::failed("no such name").because(e))?;
+    let text = spec::starter(&Starter::new(
+        args.name.clone(),
+        environment.clone(),
+        args.domain.clone(),
+        args.series,
+    ));
+    let Some(conf) = &args.from_odoo_conf else {
+        return Ok(Carried {
+            text,
+            dropped: Vec::new(),
+            secrets: Vec::new(),
+        });
+    };
+    let conf_text = files::read_text(conf)?.ok_or_else(|| {
+        Failure::refused(format!("there is no `{conf}`")).hint("check the path of --from-odoo-conf")
+    })?;
+    let read = conf_file::read(&conf_text);
+    if let Some(mistake) = read.mistakes.first() {
+        return Err(Failure::refused(format!("Odoo itself could not read `{conf}`"))
+            .because(mistake.clone())
+            .hint(format!("odoopack doctor --file {conf}")));
+    }
+    spec::carry_over(&text, args.series, environment.as_str(), &read.entries)
+        .map_err(|e| Failure::failed("could not carry the values over").because(e))
+}
+
+/// Secrets of the old file go where secrets are kept, not into the new one.
+fn store(root: &Utf8Path, carried: &Carried) -> Result<()> {
+    if carried.secrets.is_empty() {
+        return Ok(());
+    }
+    let directory = root.join("data/secrets");
+    files::directory(&directory, 0o700, None)?;
+    carried
+        .secrets
+        .iter()
+        .try_for_each(|(name, value)| secrets::set(&directory, name, value.expose()))
+}
+
+fn tell(cx: &Context, root: &Utf8Path, path: &Utf8Path, carried: &Carried) {
+    let secrets: Vec<&str> = carried.secrets.iter().map(|(name, _)| name.as_str()).collect();
+    cx.ui
+        .json(&serde_json::json!({ "written": path, "dropped": carried.dropped, "secrets": secrets }));
     cx.ui.result(&format!(
         "wrote {path}; read it, then `odoopack plan --root {root}`"
     ));
-    Ok(())
+    for name in secrets {
+        cx.ui.result(&format!(
+            "  kept the value of secret:{name} in {root}/data/secrets"
+        ));
+    }
+    for (key, why) in &carried.dropped {
+        cx.ui.result(&format!("  left behind {key}: {why}"));
+    }
 }

@@ -33,7 +33,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     } else {
         "`odoopack up` would"
     });
-    lines.iter().for_each(|line| cx.ui.result(line));
+    for line in &lines {
+        cx.ui.result(line);
+    }
     if args.exit_code && !next.is_empty() {
         return Err(
             Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),

@@ -91,8 +91,9 @@ fn list(cx: &Context, pack: &Pack) -> Result<()> {
         .map(|name| serde_json::json!({ "name": name, "from": place(name) }))
         .collect();
     cx.ui.json(&serde_json::json!(rows));
-    all.keys()
-        .for_each(|name| cx.ui.result(&format!("{name:<32} {}", place(name))));
+    for name in all.keys() {
+        cx.ui.result(&format!("{name:<32} {}", place(name)));
+    }
     Ok(())
 }
 

@@ -81,6 +81,7 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     crate::files::directory_all(&state.join("operations"))?;
     let lock = lock::take(&state, "odoopack up")?;
     marks::remember_made_by(&state, pack.layout.pack())?;
+    crate::apply::heal_packages()?;
     Ok((lock, Journal::start(&state, "up")?))
 }
 
@@ -100,7 +101,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         target: &view.target,
         facts: &view.facts,
         repo: pack.directory.clone(),
-        cache: crate::release::cache(),
+        cache: crate::context::cache(),
     };
     apply.run(next, journal)
 }

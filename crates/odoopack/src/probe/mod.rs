@@ -8,6 +8,7 @@ mod http;
 mod login;
 mod page;
 mod report;
+mod seen;
 #[cfg(test)]
 mod server;
 mod session;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use odoopack_core::secret::SecretText;
 
 use client::{Client, Judged, Step};
+pub(crate) use seen::{Seen, Verdict};
 
 /// One site and how to reach it.
 #[derive(Clone, Debug)]
@@ -164,70 +166,6 @@ impl Probe {
     }
 }
 
-/// How a probe ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Verdict {
-    /// As it should be.
-    Pass,
-    /// Not as it should be; the detail says what came instead.
-    Fail,
-    /// Not asked; the detail says why.
-    Skipped,
-}
-
-/// What a probe saw.
-#[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct Seen {
-    /// Which probe.
-    pub(crate) probe: &'static str,
-    /// What was asked; after a failure the request that failed.
-    pub(crate) url: String,
-    /// HTTP status of that request; `None` when none came.
-    pub(crate) code: Option<u16>,
-    /// Time of the whole probe; milliseconds in JSON.
-    #[serde(rename = "took_ms", serialize_with = "milliseconds")]
-    pub(crate) took: Duration,
-    /// How it ended.
-    pub(crate) verdict: Verdict,
-    /// What was found, in one line.
-    pub(crate) detail: String,
-}
-
-impl Seen {
-    /// Whether it is not as it should be.
-    pub(crate) fn failed(&self) -> bool {
-        self.verdict == Verdict::Fail
-    }
-}
-
-impl std::fmt::Display for Seen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let verdict = match self.verdict {
-            Verdict::Pass => "ok",
-            Verdict::Fail => "FAIL",
-            Verdict::Skipped => "-",
-        };
-        let code = self.code.map_or_else(|| "-".to_owned(), |code| code.to_string());
-        write!(
-            f,
-            "{:<11} {verdict:<4} {code:>3} {:>6} ms  {}",
-            self.probe,
-            self.took.as_millis(),
-            self.url
-        )?;
-        if self.detail.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "\n  {:<11} {}", "", self.detail)
-        }
-    }
-}
-
-fn milliseconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// Asks each question once, in the order given.
 ///
 /// # Shape
@@ -260,7 +198,7 @@ pub(crate) fn wait_until_pass(site: &Site, which: &[Probe], limit: Duration) -> 
 
 /// Whether nothing failed.
 pub(crate) fn all_pass(seen: &[Seen]) -> bool {
-    seen.iter().all(|one| one.verdict != Verdict::Fail)
+    !seen.iter().any(Seen::failed)
 }
 
 fn visit(site: &Site, which: &[Probe], stop_at_failure: bool) -> Vec<Seen> {

@@ -146,7 +146,10 @@ impl Write for Timed {
 /// Whom to believe: the authority given as PEM, else the system's store.
 pub(super) fn trust(authority: Option<&str>) -> Result<Arc<ClientConfig>, Trouble> {
     let store = match authority {
-        Some(pem) => store("the authority's file", pem.as_bytes())?,
+        Some(pem) => {
+            let given = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
+            filled("the authority's file", given)?
+        }
         None => system_store()?,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -158,33 +161,22 @@ pub(super) fn trust(authority: Option<&str>) -> Result<Arc<ClientConfig>, Troubl
     Ok(Arc::new(config))
 }
 
-/// Where systems keep the certificates they trust, in one PEM file.
-///
-/// # Source
-/// Debian `ca-certificates`, Fedora `ca-certificates`, Alpine; `SSL_CERT_FILE` is OpenSSL's own variable.
-const BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
-
 fn system_store() -> Result<RootCertStore, Trouble> {
-    let named = std::env::var("SSL_CERT_FILE").ok();
-    let places = named.as_deref().into_iter().chain(BUNDLES);
-    let found = places
-        .into_iter()
-        .find_map(|path| std::fs::read(path).ok().map(|pem| (path, pem)));
-    let (path, pem) =
-        found.ok_or_else(|| Trouble::NoAuthority("the system's certificate store".to_owned()))?;
-    store(path, &pem)
+    filled(
+        "the system's certificate store",
+        rustls_native_certs::load_native_certs().certs,
+    )
 }
 
 /// A certificate that cannot be read is left out, as OpenSSL does: stores hold odd old ones.
-fn store(place: &str, pem: &[u8]) -> Result<RootCertStore, Trouble> {
+fn filled(
+    place: &str,
+    certificates: impl IntoIterator<Item = CertificateDer<'static>>,
+) -> Result<RootCertStore, Trouble> {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+    store.add_parsable_certificates(certificates);
     if store.is_empty() {
-        Err(Trouble::NoAuthority(format!("`{place}`")))
+        Err(Trouble::NoAuthority(place.to_owned()))
     } else {
         Ok(store)
     }

@@ -77,7 +77,9 @@ pub(super) fn mend(tree: &Utf8Path, missing: &BTreeSet<Utf8PathBuf>) -> Result<(
     for (old, new) in MOVED {
         if missing.contains(Utf8Path::new(old)) && tree.join(new).is_file() {
             let place = tree.join(old);
-            files::directory_all(place.parent().unwrap_or(tree))?;
+            let directory = place.parent().unwrap_or(tree);
+            files::directory_all(directory)?;
+            files::directory(directory, 0o755, None)?;
             files::link(&up_to_root(old).join(new), &place)?;
         }
     }

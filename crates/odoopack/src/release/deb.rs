@@ -42,7 +42,8 @@ pub(super) fn fetch(
     tree::build(&builder.tree(&record.release), builder.spec.odoo.series, |new| {
         progress.detail("unpacking the package");
         dpkg::unpack(&file, new).run()?;
-        debian::complete(builder, new, &record.packages, &store, progress)
+        let packages = debian::assets_for(builder, new, store.suite)?;
+        debian::complete(builder, new, &packages, &store, progress)
     })
 }
 

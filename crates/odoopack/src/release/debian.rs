@@ -1,4 +1,6 @@
 //! The `debian` source: Debian's own Odoo package through an apt state of our own, with the assets that it links to.
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::spec::Series;
 
@@ -10,6 +12,9 @@ use crate::files;
 use crate::tools::apt_private::{self, Package};
 use crate::tools::dpkg;
 use crate::ui::Progress;
+
+/// How long what the host's apt said is believed.
+const FRESH: Duration = Duration::from_mins(2);
 
 /// The package of a series.
 fn package(wanted: Series) -> Result<&'static str> {
@@ -32,7 +37,7 @@ pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -
     progress.detail("asking Debian for its newest Odoo");
     let apt = Apt::open(builder.cache, suite)?;
     apt.update(builder)?;
-    let packages = apt.locate(name)?;
+    let packages = apt.locate(Some(name))?;
     let main = packages
         .iter()
         .find(|package| package.name == name)
@@ -104,6 +109,27 @@ pub(super) fn complete(
     }
 }
 
+/// Packages for a tree whose links want some, from the suite as it is now; a tree without such links asks nobody.
+pub(super) fn assets_for(builder: &Builder<'_>, tree: &Utf8Path, suite: &str) -> Result<Vec<Package>> {
+    if assets::missing(tree)?
+        .iter()
+        .all(|place| assets::owner(place).is_none())
+    {
+        return Ok(Vec::new());
+    }
+    let located = Apt::open(builder.cache, suite).and_then(|apt| {
+        apt.update(builder)?;
+        apt.locate(None)
+    });
+    located.or_else(|failure| {
+        builder.ui.warn(&format!(
+            "the assets that this package links to cannot be fetched: {}",
+            failure.chain().join(": ")
+        ));
+        Ok(Vec::new())
+    })
+}
+
 /// Says which links lead nowhere in the end: pages that use them answer 404 or 500.
 pub(super) fn warn_of_missing(builder: &Builder<'_>, tree: &Utf8Path) -> Result<()> {
     let missing: Vec<String> = assets::missing(tree)?
@@ -137,19 +163,30 @@ impl Apt {
             suite: suite.to_owned(),
             _held: held,
         };
-        for directory in apt_private::DIRECTORIES {
-            files::directory_all(&apt.root.join(directory))?;
+        if !apt.is_fresh() {
+            apt.prepare()?;
         }
-        files::directory_all(&apt.root.join("cache/archives/partial"))?;
-        apt.write("state/status", "")?;
-        let sources = apt_private::sources(&mirror()?, suite, keyring()?);
-        apt.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
-        let carried = apt_private::parse_settings(&apt_private::settings().read()?);
-        apt.write(
-            apt_private::config_file(Utf8Path::new("")).as_str(),
-            &apt_private::config(&apt.root, &carried),
-        )?;
         Ok(apt)
+    }
+
+    /// Whether the state was prepared a moment ago, by an earlier step of the same run.
+    fn is_fresh(&self) -> bool {
+        let modified = apt_private::config_file(&self.root)
+            .metadata()
+            .and_then(|data| data.modified());
+        modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < FRESH))
+    }
+
+    fn prepare(&self) -> Result<()> {
+        for directory in apt_private::DIRECTORIES {
+            files::directory_all(&self.root.join(directory))?;
+        }
+        self.write("state/status", "")?;
+        let sources = apt_private::sources(&mirror()?, &self.suite, keyring()?);
+        self.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
+        let carried = apt_private::parse_settings(&apt_private::settings().read()?);
+        let config = apt_private::config(&self.root, &carried);
+        self.write(apt_private::config_file(Utf8Path::new("")).as_str(), &config)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<()> {
@@ -186,8 +223,8 @@ impl Apt {
     }
 
     /// Odoo and every asset package that may be needed, with versions and hashes.
-    fn locate(&self, name: &str) -> Result<Vec<Package>> {
-        let names = std::iter::once(name).chain(assets::candidates());
+    fn locate(&self, name: Option<&str>) -> Result<Vec<Package>> {
+        let names = name.into_iter().chain(assets::candidates());
         Ok(apt_private::parse_packages(
             &apt_private::locate(&self.root, names).read()?,
         ))
@@ -247,7 +284,7 @@ impl Store<'_> {
     /// Downloads into a directory of this run; a file gets its place only with the hash that was decided on.
     fn download(&self, packages: &[&Package], progress: &Progress) -> Result<()> {
         let apt = Apt::open(self.cache, self.suite)?;
-        let work = self.cache.join(format!("debs/.part-{}", std::process::id()));
+        let work = self.cache.join("debs").join(format!(".part-{}", self.suite));
         files::remove_tree(&work)?;
         files::directory_all(&work)?;
         let total = packages.iter().map(|package| package.size).sum();

@@ -9,7 +9,6 @@ use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::tools::python::Interpreter;
-use crate::tools::uv::Uv;
 use crate::ui::Progress;
 
 /// Written into an environment when everything else is there.
@@ -50,8 +49,9 @@ pub(super) fn build(builder: &Builder<'_>, release: &Release, progress: &Progres
         .pythons()
         .join(&super::sha256(key.as_bytes())[..16]);
     if !is_whole(&directory) {
-        let uv = index::uv(builder.cache, builder.python, progress)?;
-        fill(builder, &uv, &interpreter, &directory, &lock, progress)?;
+        make(builder, &interpreter, &directory, progress)?;
+        fill(builder, &directory, &lock, progress)?;
+        check_links(builder, &directory)?;
         prove(&directory, release)?;
         files::sync_file_system(&directory)?;
         files::replace(&directory.join(MARKER), b"complete\n", 0o644, None)?;
@@ -69,37 +69,48 @@ fn lock_of(
     if let Some(lock) = lock::known(&place)? {
         return Ok(lock);
     }
-    let uv = index::uv(builder.cache, builder.python, progress)?;
+    let uv = index::online(
+        &index::uv(builder.cache, builder.python, progress)?,
+        builder.cache,
+    )?;
     progress.detail("finding Python packages that fit together");
     lock::resolve(&uv, &place, requirements, interpreter)
 }
 
-/// Fills an environment from the cache alone when that is possible, else with the network.
-fn fill(
+/// Makes an empty environment, whatever an interrupted run left in its place.
+fn make(
     builder: &Builder<'_>,
-    uv: &Uv,
     interpreter: &Interpreter,
     directory: &Utf8Path,
-    lock: &str,
     progress: &Progress,
 ) -> Result<()> {
     for parent in [builder.layout.releases(), builder.layout.pythons()] {
         files::directory_all(&parent)?;
         files::directory(&parent, 0o755, None)?;
     }
-    uv.venv(&interpreter.program, directory).run()?;
+    index::uv(builder.cache, builder.python, progress)?
+        .venv(&interpreter.program, directory)
+        .run()
+}
+
+/// Fills an environment from the cache alone when that is possible, else with the network.
+fn fill(builder: &Builder<'_>, directory: &Utf8Path, lock: &str, progress: &Progress) -> Result<()> {
     let file = directory.join(LOCK);
     files::replace(&file, lock.as_bytes(), 0o644, None)?;
+    let uv = index::uv(builder.cache, builder.python, progress)?;
     progress.detail("installing Python packages");
-    if uv.sync(directory, &file, true).run().is_err() {
-        progress.detail("downloading Python packages");
-        uv.sync(directory, &file, false).run().map_err(|failure| {
+    if uv.sync(directory, &file, true).run().is_ok() {
+        return Ok(());
+    }
+    progress.detail("downloading Python packages");
+    index::online(&uv, builder.cache)?
+        .sync(directory, &file, false)
+        .run()
+        .map_err(|failure| {
             failure
                 .during("could not install the Python packages")
                 .hint("check the network, then run again")
-        })?;
-    }
-    check_links(builder, directory)
+        })
 }
 
 /// An environment that leads into somebody's cache or home works for that somebody only.

@@ -14,29 +14,33 @@ use crate::ui::Progress;
 /// # Effects
 /// Installs below `<cache>/uv/<version>`, in a neighbour that is renamed; an installed one is used as it is.
 pub(super) fn uv(cache: &Utf8Path, python: &Utf8Path, progress: &Progress) -> Result<Uv> {
-    let home = cache.join("uv").join(uv::VERSION);
+    let home = home(cache);
     if !works(&home) {
         files::directory_all(&cache.join("uv"))?;
         let _held = files::lock(&cache.join("uv/.lock"))?;
-        if works(&home) {
-            return with_configuration(cache, &home);
+        if !works(&home) {
+            progress.detail(&format!("installing uv {}", uv::VERSION));
+            install(&home, python)?;
         }
-        progress.detail(&format!("installing uv {}", uv::VERSION));
-        install(&home, python)?;
-    }
-    with_configuration(cache, &home)
-}
-
-fn with_configuration(cache: &Utf8Path, home: &Utf8Path) -> Result<Uv> {
-    let mut env = uv::network(|name| std::env::var(name).ok());
-    for (name, value) in configured(home)? {
-        env.entry(name).or_insert(value);
     }
     Ok(Uv {
-        program: program(home),
+        program: program(&home),
         cache: cache.join("wheels"),
-        env,
+        env: BTreeMap::new(),
     })
+}
+
+/// The same uv with the user's proxies, certificates and package index: for calls that need the network.
+pub(super) fn online(uv: &Uv, cache: &Utf8Path) -> Result<Uv> {
+    let mut env = uv::network(|name| std::env::var(name).ok());
+    for (name, value) in configured(&home(cache))? {
+        env.entry(name).or_insert(value);
+    }
+    Ok(Uv { env, ..uv.clone() })
+}
+
+fn home(cache: &Utf8Path) -> Utf8PathBuf {
+    cache.join("uv").join(uv::VERSION)
 }
 
 fn program(home: &Utf8Path) -> Utf8PathBuf {
@@ -52,7 +56,7 @@ fn works(home: &Utf8Path) -> bool {
 }
 
 fn install(home: &Utf8Path, python: &Utf8Path) -> Result<()> {
-    let new = home.with_file_name(format!(".new-{}", std::process::id()));
+    let new = home.with_file_name(".new");
     files::remove_tree(&new)?;
     let made = python::venv(python, &new).run().map_err(|failure| {
         failure

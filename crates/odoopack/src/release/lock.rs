@@ -32,7 +32,9 @@ pub(super) fn resolve(
     requirements: &Requirements,
     interpreter: &Interpreter,
 ) -> Result<String> {
-    let work = place.with_file_name(format!(".work-{}", std::process::id()));
+    files::directory_all(place.parent().unwrap_or(place))?;
+    let _held = files::lock(&place.with_file_name(".lock"))?;
+    let work = place.with_file_name(".work");
     files::remove_tree(&work)?;
     files::directory_all(&work)?;
     let lock = compile(uv, &work, requirements, interpreter);

@@ -27,7 +27,7 @@ const CARRIED: [&str; 10] = [
 ];
 
 /// Directories that apt does not make for itself.
-pub(crate) const DIRECTORIES: [&str; 7] = [
+pub(crate) const DIRECTORIES: [&str; 8] = [
     "etc",
     "log",
     "state",
@@ -35,6 +35,7 @@ pub(crate) const DIRECTORIES: [&str; 7] = [
     "state/lists/partial",
     "cache",
     "cache/archives",
+    "cache/archives/partial",
 ];
 
 /// A package file as the index names it.

@@ -37,6 +37,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     source::check(spec, report);
     web(spec, report);
     mail(report);
+    options(spec, report);
     environments::check(spec, report);
 }
 
@@ -101,6 +102,16 @@ fn sockets(spec: &Spec, report: &mut Report<'_>) {
             what,
             format!("choose a root of at most {room} bytes"),
         );
+    }
+}
+
+/// Only options that the series has, that nothing else decides, with values of their kind.
+fn options(spec: &Spec, report: &mut Report<'_>) {
+    for (name, value) in &spec.odoo.options {
+        if let Err(mistake) = crate::odoo::options::check(spec.odoo.series, name, value) {
+            let hint = "remove it; `odoopack spec reference` lists the keys of this file";
+            report.refuse(&format!("odoo.options.{name}"), mistake.to_string(), hint);
+        }
     }
 }
 

@@ -1,0 +1,334 @@
+//! Checks of the machine: clock, disk, memory, supervisor, what PostgreSQL listens on.
+use super::Severity::{Error, Info, Warning};
+use super::rule::{Rule, Spot, apply, checks as listed};
+use super::{Check, Finding};
+use crate::facts::Seen;
+use crate::units::Bytes;
+
+/// What was seen of the machine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The clock.
+    pub clock: Seen<Clock>,
+    /// File systems that the pack writes to.
+    pub disks: Vec<Disk>,
+    /// Sums of the sizing that do not come out, one sentence each; empty when all do.
+    pub sums: Vec<String>,
+    /// Physical memory against what is planned to be used.
+    pub memory: Memory,
+    /// What keeps services running.
+    pub supervisor: Supervisor,
+    /// Addresses that PostgreSQL listens on; empty for the socket only.
+    pub postgres_listens: Seen<Vec<String>>,
+}
+
+/// The clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Against a reference, in milliseconds; `None` when there was none to ask.
+    pub offset: Option<i64>,
+    /// Whether something keeps it right.
+    pub synchronized: bool,
+}
+
+/// One file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// A path on it.
+    pub place: String,
+    /// Free for us.
+    pub free: Seen<Bytes>,
+    /// What the next act may need there.
+    pub needs: Bytes,
+}
+
+/// Memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What the host has.
+    pub there: Bytes,
+    /// What everything that is configured may take together.
+    pub planned: Bytes,
+}
+
+/// What keeps services running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supervisor {
+    /// systemd as PID 1: starts at boot, limits memory.
+    Systemd,
+    /// runit without PID 1.
+    Runit {
+        /// What starts it at boot, such as a cron line or a unit; absent when nothing does.
+        boot: Seen<String>,
+    },
+}
+
+/// Judges the machine.
+pub fn judge(host: &Host) -> Vec<Finding> {
+    apply(host, "host", RULES.iter())
+}
+
+pub(super) fn checks() -> impl Iterator<Item = Check> {
+    listed("host", RULES.iter())
+}
+
+/// More than this confuses second factors, sessions and certificates.
+const SKEW: u64 = 2_000;
+
+const RULES: &[Rule<Host>] = &[
+    Rule {
+        id: "host-clock-skew",
+        severity: Error,
+        title: "the clock is right",
+        why: "second factors, signed links and TLS fail, backups get wrong dates and schedules shift",
+        fix: "`timedatectl set-ntp true`, or `apt-get install chrony`",
+        look: clock_skew,
+    },
+    Rule {
+        id: "host-clock-unsynchronized",
+        severity: Warning,
+        title: "something keeps the clock right",
+        why: "it drifts by seconds a week",
+        fix: "`timedatectl set-ntp true`, or `apt-get install chrony`",
+        look: clock_free,
+    },
+    Rule {
+        id: "host-disk-full",
+        severity: Error,
+        title: "there is room for the next act",
+        why: "PostgreSQL stops when its disk is full, and a deploy could not even return",
+        fix: "`du -xh --max-depth=2 PLACE | sort -h | tail` shows what fills it",
+        look: disk,
+    },
+    Rule {
+        id: "host-memory",
+        severity: Error,
+        title: "what is configured fits the memory",
+        why: "the kernel ends a process of its own choice when memory is over, mostly PostgreSQL's",
+        fix: "`odoopack sizing` shows the sums; lower `workers` or raise the memory",
+        look: memory,
+    },
+    Rule {
+        id: "host-sizing",
+        severity: Error,
+        title: "values set by hand keep the sums right",
+        why: "the plan counts every process and connection of the host once",
+        fix: "remove the value from odoopack.toml; `odoopack sizing` shows what it would be",
+        look: |host| {
+            host.sums
+                .iter()
+                .map(|sum| Spot::on("odoopack.toml", sum.clone()))
+                .collect()
+        },
+    },
+    Rule {
+        id: "host-runit-boot",
+        severity: Warning,
+        title: "services come back after a reboot",
+        why: "runit runs here without being PID 1: nothing starts it",
+        fix: "a line in root's crontab: `@reboot odoopack up --yes --root ROOT`",
+        look: runit_boot,
+    },
+    Rule {
+        id: "host-runit-memory",
+        severity: Info,
+        title: "the supervisor limits memory",
+        why: "under runit only Odoo's own limits hold, which count virtual memory per process",
+        fix: "run the pack on a host with systemd as PID 1 where that matters",
+        look: runit_memory,
+    },
+    Rule {
+        id: "host-postgresql-listens",
+        severity: Error,
+        title: "PostgreSQL listens on loopback only",
+        why: "whoever reaches the port may try passwords for ever",
+        fix: "`listen_addresses = ''` in postgresql.conf, then `odoopack restart postgres`",
+        look: postgres_listens,
+    },
+];
+
+fn unknown<T>(seen: &Seen<T>, object: &str, what: &str) -> Option<Spot> {
+    if let Seen::Unknown(reason) = seen {
+        return Some(Spot::on(object, format!("{what} could not be looked at: {reason}")).severity(Warning));
+    }
+    None
+}
+
+fn clock_skew(host: &Host) -> Vec<Spot> {
+    let offset = host
+        .clock
+        .present()
+        .and_then(|clock| clock.offset)
+        .filter(|offset| offset.unsigned_abs() > SKEW);
+    offset
+        .map(|offset| Spot::on("clock", format!("it is off by {} s", offset / 1000)))
+        .into_iter()
+        .collect()
+}
+
+fn clock_free(host: &Host) -> Vec<Spot> {
+    let free = host.clock.present().is_some_and(|clock| !clock.synchronized);
+    let spot = free.then(|| Spot::on("clock", "nothing synchronizes it"));
+    spot.or_else(|| unknown(&host.clock, "clock", "its synchronization"))
+        .into_iter()
+        .collect()
+}
+
+fn disk(host: &Host) -> Vec<Spot> {
+    let judge = |disk: &Disk| {
+        let free = *disk.free.present()?;
+        let saw = format!("{free} free, the next act may need {}", disk.needs);
+        let fix = format!(
+            "`du -xh --max-depth=2 {} | sort -h | tail` shows what fills it",
+            disk.place
+        );
+        match free {
+            free if free < disk.needs => Some(Spot::on(&disk.place, saw).fix(fix)),
+            free if free.0 < disk.needs.0.saturating_mul(2) => {
+                Some(Spot::on(&disk.place, saw).fix(fix).severity(Warning))
+            }
+            _ => None,
+        }
+    };
+    let spots = host
+        .disks
+        .iter()
+        .filter_map(|disk| judge(disk).or_else(|| unknown(&disk.free, &disk.place, "free space")));
+    spots.collect()
+}
+
+fn memory(host: &Host) -> Vec<Spot> {
+    let Memory { there, planned } = host.memory;
+    let saw = || format!("{planned} may be used together, the host has {there}");
+    (planned > there)
+        .then(|| Spot::on("memory", saw()))
+        .into_iter()
+        .collect()
+}
+
+fn runit_boot(host: &Host) -> Vec<Spot> {
+    let Supervisor::Runit { boot } = &host.supervisor else {
+        return Vec::new();
+    };
+    let none = boot
+        .is_absent()
+        .then(|| Spot::on("runit", "nothing starts it at boot"));
+    none.or_else(|| unknown(boot, "runit", "what starts it at boot"))
+        .into_iter()
+        .collect()
+}
+
+fn runit_memory(host: &Host) -> Vec<Spot> {
+    let runit = matches!(host.supervisor, Supervisor::Runit { .. });
+    runit
+        .then(|| Spot::on("runit", "it limits no memory"))
+        .into_iter()
+        .collect()
+}
+
+fn postgres_listens(host: &Host) -> Vec<Spot> {
+    let loopback = |address: &&String| {
+        let address = address.trim_matches(['[', ']']);
+        address.starts_with("127.") || matches!(address, "::1" | "localhost")
+    };
+    let all = host
+        .postgres_listens
+        .present()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let open: Vec<&str> = all
+        .iter()
+        .filter(|address| !loopback(address))
+        .map(String::as_str)
+        .collect();
+    let spot = (!open.is_empty()).then(|| Spot::on("postgres", format!("it listens on {}", open.join(", "))));
+    spot.or_else(|| unknown(&host.postgres_listens, "postgres", "its addresses"))
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Host {
+        Host {
+            clock: Seen::Present(Clock {
+                offset: Some(-300),
+                synchronized: true,
+            }),
+            disks: vec![Disk {
+                place: "/srv".to_owned(),
+                free: Seen::Present(Bytes::gib(9)),
+                needs: Bytes::gib(3),
+            }],
+            sums: Vec::new(),
+            memory: Memory {
+                there: Bytes::gib(8),
+                planned: Bytes::gib(7),
+            },
+            supervisor: Supervisor::Systemd,
+            postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn a_good_machine_yields_nothing_and_each_fault_its_finding() {
+        assert_eq!(judge(&good()), []);
+        let check = |spoil: fn(&mut Host), wanted: &[&str]| {
+            let mut host = good();
+            spoil(&mut host);
+            let told: Vec<String> = judge(&host)
+                .iter()
+                .map(|f| format!("{} {:?}", f.id, f.severity))
+                .collect();
+            assert_eq!(told, wanted);
+        };
+        check(
+            |h| {
+                h.clock = Seen::Present(Clock {
+                    offset: Some(-61_000),
+                    synchronized: true,
+                });
+            },
+            &["host-clock-skew Error"],
+        );
+        check(
+            |h| {
+                h.clock = Seen::Present(Clock {
+                    offset: None,
+                    synchronized: false,
+                });
+            },
+            &["host-clock-unsynchronized Warning"],
+        );
+        check(
+            |h| h.clock = Seen::Unknown("no ntp".to_owned()),
+            &["host-clock-unsynchronized Warning"],
+        );
+        check(|h| h.disks[0].needs = Bytes::gib(10), &["host-disk-full Error"]);
+        check(|h| h.disks[0].needs = Bytes::gib(5), &["host-disk-full Warning"]);
+        check(
+            |h| h.disks[0].free = Seen::Unknown("EACCES".to_owned()),
+            &["host-disk-full Warning"],
+        );
+        check(|h| h.memory.planned = Bytes::gib(9), &["host-memory Error"]);
+        check(|h| h.sums = vec!["too many".to_owned()], &["host-sizing Error"]);
+        check(
+            |h| h.supervisor = Supervisor::Runit { boot: Seen::Absent },
+            &["host-runit-boot Warning", "host-runit-memory Info"],
+        );
+        check(
+            |h| {
+                h.supervisor = Supervisor::Runit {
+                    boot: Seen::Present("cron".to_owned()),
+                }
+            },
+            &["host-runit-memory Info"],
+        );
+        check(
+            |h| h.postgres_listens = Seen::Present(vec!["0.0.0.0".to_owned()]),
+            &["host-postgresql-listens Error"],
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! `doctor`: a list of checks, one file per subject; what each saw, why it matters, and what fixes it.
+mod compose;
+pub mod environment;
+pub mod host;
+mod nginx;
+mod odoo_conf;
+mod rule;
+mod table;
+#[cfg(test)]
+mod tests;
+mod together;
+
+use crate::foreign::{Kind, kind};
+use crate::odoo::Series;
+pub use crate::odoo::conf_file::Severity;
+pub use rule::{Check, Finding};
+pub use table::table;
+
+/// A file that somebody has, with its name.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// As people will read it in a finding; its directories matter for relative paths.
+    pub path: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
+/// Every check there is, by subject, each id once.
+pub fn all() -> Vec<Check> {
+    let mut all = vec![UNKNOWN.check()];
+    all.extend(odoo_conf::checks());
+    all.extend(rule::checks(nginx::SUBJECT, nginx::rules()));
+    all.extend(rule::checks(compose::SUBJECT, compose::rules()));
+    all.extend(together::checks());
+    all.extend(host::checks());
+    all.extend(environment::checks());
+    all
+}
+
+/// Judges one file; its kind is told from its content.
+///
+/// # Shape
+/// In file order, what is missing last. No secret value is repeated.
+pub fn judge_text(path: &str, text: &str, series: Series) -> Vec<Finding> {
+    match kind(path, text) {
+        Some(Kind::OdooConf) => odoo_conf::judge(path, text, series),
+        Some(Kind::Nginx) => nginx::judge(path, text),
+        Some(Kind::Compose) => compose::judge(path, text),
+        None => vec![UNKNOWN.finding(path)],
+    }
+}
+
+/// Judges the files of one stack: each by itself, then what only shows when they are read together.
+pub fn judge_files(files: &[File<'_>], series: Series) -> Vec<Finding> {
+    let alone = files
+        .iter()
+        .flat_map(|file| judge_text(file.path, file.text, series));
+    alone.chain(together::judge(files)).collect()
+}
+
+const UNKNOWN: rule::Fixed = rule::Fixed {
+    id: "file-unknown",
+    severity: Severity::Warning,
+    subject: "files",
+    title: "the kind of a file is known",
+    saw: "neither an odoo.conf, nor nginx's configuration, nor a compose file",
+    why: "there is nothing to compare it with",
+    fix: "name a file with `[options]`, a `server { }` block, or `services:`",
+};
