@@ -6,8 +6,9 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
 
-/// Show what `up` would do, and change nothing.
+/// Show what `up` would do, and change nothing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack plan\n  odoopack plan --exit-code || echo something to do")]
 pub(crate) struct Args {
     /// Exit with 8 when there is anything to do
     #[arg(long)]

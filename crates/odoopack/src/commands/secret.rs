@@ -10,7 +10,7 @@ use crate::files;
 use crate::password;
 use crate::store::{lock, secrets};
 
-/// Keep secret values that odoopack.toml names as `secret:NAME`.
+/// Set, list and rotate the values that the file names as `secret:NAME`
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret rotate PRODUCTION_DATABASE"

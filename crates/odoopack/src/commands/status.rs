@@ -10,10 +10,11 @@ use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
 
-/// Show what runs, since when, and what each probe of each environment got.
-///
-/// Exits with 8 when a service is down or a probe fails.
+/// Show what runs, since when, and what each environment answers
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Asks each environment the way its users do: through nginx and TLS, with every file of the login page. Exits with 8 when a service is down or an answer is wrong.\n\nExamples:\n  odoopack status\n  odoopack status --json"
+)]
 pub(crate) struct Args {}
 
 /// Runs the command.

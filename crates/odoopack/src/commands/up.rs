@@ -13,11 +13,11 @@ use crate::ui::Ui;
 /// Stages that `up` has at most; more rounds mean that two of them undo each other.
 const ROUNDS: usize = 20;
 
-/// Converge this machine to the file.
-///
-/// Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the
-/// work. A second `up` has nothing to do.
+/// Make this machine match the file: build, configure, start and check what is missing
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the work. A second `up` has nothing to do.\n\nExamples:\n  odoopack up --dry-run\n  odoopack up --yes"
+)]
 pub(crate) struct Args {
     /// Show the plan and stop
     #[arg(long)]
