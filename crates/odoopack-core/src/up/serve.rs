@@ -160,13 +160,13 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 /// Hash of everything that only a restart changes.
 ///
 /// # Shape
-/// Changes with the service itself, with the wanted content of its `start_inputs` and, under systemd, with the fences of
-/// its unit; with nothing else.
+/// Changes with the text that the supervisor starts the service from and with the wanted content of its `start_inputs`,
+/// and with nothing else: a newer odoopack that renders the same text restarts nothing.
 pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
     let files: Vec<_> = service.start_inputs.iter().map(content).collect();
-    let unit = target.unit(&service.name).map(|unit| &unit.shown);
-    crate::hash::of(&(service, files, unit))
+    let definition = target.definition(&service.name).map(|file| file.shown.as_str());
+    crate::hash::of(&(definition, files))
 }
 
 /// Hash of the files that a service reads when it starts.

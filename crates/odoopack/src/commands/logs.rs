@@ -63,7 +63,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         lines: args.lines,
     };
     let texts = engine.logs(&services, part)?;
-    let mut lines: Vec<Entry> = texts.iter().flat_map(|(service, text)| entries(service, text)).collect();
+    let mut lines: Vec<Entry> = texts
+        .iter()
+        .flat_map(|(service, text)| entries(service, text))
+        .collect();
     let oldest = since.map(oldest);
     lines.retain(|entry| wanted(entry, args.level, oldest.as_deref()));
     lines.sort_by(|a, b| a.time.cmp(&b.time));

@@ -46,10 +46,15 @@ pub(super) fn follow(layout: &Layout, services: &[String], each: &mut dyn FnMut(
 /// The last lines of one service; empty when the journal cannot be read.
 pub(super) fn tail(layout: &Layout, service: &str, lines: usize) -> String {
     let mut text = String::new();
-    let all = each_line(layout, &[service.to_owned()], Part::Newest(lines), &mut |_, line| {
-        text.push_str(line);
-        text.push('\n');
-    });
+    let all = each_line(
+        layout,
+        &[service.to_owned()],
+        Part::Newest(lines),
+        &mut |_, line| {
+            text.push_str(line);
+            text.push('\n');
+        },
+    );
     all.map(|()| text).unwrap_or_default()
 }
 
@@ -78,7 +83,10 @@ fn each_line(
 
 /// The line with its time first, where nothing else would give it one: what systemd says, and the first line.
 fn stated(record: &Record, first: bool) -> String {
-    let dated = record.text.get(..4).is_some_and(|year| year.bytes().all(|byte| byte.is_ascii_digit()))
+    let dated = record
+        .text
+        .get(..4)
+        .is_some_and(|year| year.bytes().all(|byte| byte.is_ascii_digit()))
         || record.text.starts_with('{');
     if !record.by_systemd && (dated || !first) {
         return record.text.clone();
@@ -102,10 +110,18 @@ mod tests {
         };
         let killed = "Main process exited, code=killed";
         let cases = [
-            (record(true, killed), false, "2026-11-18 11:06:40,123 systemd: Main process exited, code=killed"),
+            (
+                record(true, killed),
+                false,
+                "2026-11-18 11:06:40,123 systemd: Main process exited, code=killed",
+            ),
             (record(false, "2026-11-18 1:2 x"), true, "2026-11-18 1:2 x"),
             (record(false, "  File x"), false, "  File x"),
-            (record(false, "  File x"), true, "2026-11-18 11:06:40,123   File x"),
+            (
+                record(false, "  File x"),
+                true,
+                "2026-11-18 11:06:40,123   File x",
+            ),
         ];
         for (record, first, wanted) in cases {
             assert_eq!(stated(&record, first), wanted);

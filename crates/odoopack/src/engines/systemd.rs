@@ -36,7 +36,9 @@ impl Systemd<'_> {
     pub(super) fn start(&self, service: &Service) -> Result<()> {
         let unit = self.unit(&service.name);
         Self::up_to_date(&unit)?;
-        systemctl::enable(&unit).run().map_err(|e| self.look(&service.name, e))?;
+        systemctl::enable(&unit)
+            .run()
+            .map_err(|e| self.look(&service.name, e))?;
         self.wait_running(&service.name)
     }
 

@@ -33,9 +33,8 @@ pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
     };
-    let service = |entry: camino::Utf8DirEntry| {
-        systemd::service_name(pack, entry.file_name()).map(str::to_owned)
-    };
+    let service =
+        |entry: camino::Utf8DirEntry| systemd::service_name(pack, entry.file_name()).map(str::to_owned);
     Ok(entries.flatten().filter_map(service).collect())
 }
 

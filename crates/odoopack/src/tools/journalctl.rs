@@ -40,10 +40,7 @@ pub(crate) fn read<S: AsRef<str>>(units: &[S], part: Part) -> Cmd {
     let cmd = match part {
         Part::Since(seconds) => cmd.arg(fields).arg(format!("--since=@{seconds}")),
         Part::Newest(lines) => cmd.arg(fields).arg(format!("--lines={lines}")),
-        Part::Coming => cmd
-            .arg(fields)
-            .args(["--lines=0", "--follow"])
-            .patience(FOLLOWED),
+        Part::Coming => cmd.arg(fields).args(["--lines=0", "--follow"]).patience(FOLLOWED),
     };
     units
         .iter()
