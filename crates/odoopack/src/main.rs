@@ -22,7 +22,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Exit code of a panic: a bug of ours.
+const BUG: u8 = 70;
+
 fn main() -> ExitCode {
+    std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        ui::failure("error: this is a bug in odoopack\nhint: report it with the command and the lines above");
+        ExitCode::from(BUG)
+    })
+}
+
+fn run() -> ExitCode {
     let cli = cli::Cli::parse();
     let json = cli.json;
     match cli.run() {

@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli",      &["commands", "context", "failure", "ui"]),
     ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
                    "session", "store", "ui"]),
-    ("context",  &["exec", "failure", "files", "store", "ui"]),
+    ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "release",

@@ -246,6 +246,16 @@ impl Target {
         self.file(self.systemd.as_ref()?.files.get(service)?)
     }
 
+    /// What the supervisor starts a service from: its unit, or its `run` script.
+    pub fn definition(&self, service: &str) -> Option<&File> {
+        let script = format!("/runit/{service}/run");
+        self.unit(service).or_else(|| {
+            self.files
+                .iter()
+                .find(|file| file.path.as_str().ends_with(&script))
+        })
+    }
+
     /// The service called `name`.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)

@@ -61,6 +61,7 @@ fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> 
         after: Vec::new(),
         starts_as_root: false,
         inputs: Vec::new(),
+        start_inputs: Vec::new(),
     }
 }
 
@@ -90,10 +91,12 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
         user: layout.user("postgres"),
         stop_signal: Signal::Int,
         stop_within: Seconds(60),
-        reload_signal: None,
+        // A new environment changes who may enter, which a reload takes in; sizes are taken in by a restart only.
+        reload_signal: Some(Signal::Hup),
         writable: vec![layout.cluster(), layout.postgres_socket()],
         umask: 0o077,
-        inputs: vec![config, hba, ident],
+        inputs: vec![hba, ident],
+        start_inputs: vec![config],
         ..base(known, "postgres", "PostgreSQL of this pack", argv)
     })
 }

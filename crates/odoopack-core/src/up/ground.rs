@@ -5,7 +5,11 @@ use crate::plan::Step;
 use crate::target::{Access, Directory};
 
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
-    let missing = |program: &&crate::target::Program| !known.facts.programs.contains_key(program.name);
+    let host = &known.facts.host;
+    let missing = |program: &&crate::target::Program| match (program.name, known.spec.postgres.version) {
+        ("postgres", Some(major)) => !host.postgres.contains_key(&major),
+        (name, _) => !known.facts.programs.contains_key(name),
+    };
     let packages: Vec<String> = known
         .target
         .programs
@@ -30,10 +34,7 @@ pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
             .filter(|d| directory_differs(known, d))
             .map(|d| Step::MakeDirectory { path: d.path.clone() }),
     );
-    if !matches!(
-        known.facts.paths.get(&known.target.binary),
-        Some(Seen::Present(_))
-    ) {
+    if !known.facts.binary_current {
         steps.push(Step::PlaceBinary {
             path: known.target.binary.clone(),
         });

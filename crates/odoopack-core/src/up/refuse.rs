@@ -1,7 +1,10 @@
 //! Reasons not to begin; each is found before anything is touched.
+use std::collections::BTreeSet;
+
 use super::Known;
-use crate::facts::Seen;
-use crate::layout::ADMIN_ROLE;
+use crate::facts::{PathKind, Seen};
+use crate::layout::{ADMIN_ROLE, Slot};
+use crate::odoo::manifest::of_another_series;
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
 
@@ -15,8 +18,11 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(host(known));
     all.extend(versions(known));
+    all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
+    all.extend(private_ports(known));
+    all.extend(misplaced(known));
     all.extend(edits(known));
     all.extend(unknown(known));
     all
@@ -35,6 +41,15 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
                 pack.root, pack.name
             ),
             format!("write `name = \"{owner}\"` in [pack], or choose another root"),
+        ));
+    }
+    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() {
+        all.push(Refusal::new(
+            format!(
+                "{}/data/postgres holds a cluster that odoopack did not make",
+                pack.root
+            ),
+            "dump it, choose another root, and restore the dump there",
         ));
     }
     let elsewhere = known.target.users.iter().filter_map(|user| {
@@ -94,7 +109,9 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("write `version = {disk}` in [postgres]; to change the major, dump and restore into a new root"),
         ));
     }
-    if let Some(major) = on_disk.or(spec.postgres.version).filter(|major| *major < oldest) {
+    let installed: Vec<u16> = host.postgres.keys().copied().collect();
+    let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
+    if let Some(major) = major.filter(|major| *major < oldest) {
         all.push(Refusal::new(
             format!(
                 "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
@@ -111,6 +128,37 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// Odoo would install everything else, and only say in its log that a module is of another series.
+fn modules(known: &Known<'_>) -> Vec<Refusal> {
+    let series = known.spec.odoo.series;
+    let used: BTreeSet<_> = known
+        .spec
+        .environments
+        .values()
+        .map(|environment| &environment.edition)
+        .collect();
+    let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
+    let wanted =
+        editions.flat_map(|(edition, settings)| settings.modules.iter().map(move |module| (edition, module)));
+    let wrong = wanted.filter_map(|(edition, module)| {
+        let seen = known.facts.modules.get(module)?;
+        let version = seen
+            .version
+            .as_ref()
+            .filter(|version| of_another_series(version, series))?;
+        Some(Refusal::new(
+            format!(
+                "{} is of another series: its version is {version}, this pack runs Odoo {series}",
+                seen.path
+            ),
+            format!(
+                "take the {series} branch of `{module}`, or leave it out of [editions.{edition}] modules"
+            ),
+        ))
+    });
+    wrong.collect()
 }
 
 /// Only where Python is installed at all: else its package is missing, which is said by its name.
@@ -182,6 +230,43 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// Ports of an environment's own block: one that was free when the block was given may be taken later.
+fn private_ports(known: &Known<'_>) -> Vec<Refusal> {
+    let blocks = known.target.ports.iter();
+    let ports = blocks.flat_map(|(name, ports)| {
+        let slots = Slot::ALL.map(|slot| [ports.web(slot), ports.websocket(slot)]);
+        let all = slots.concat().into_iter().chain([ports.inner()]);
+        all.map(move |port| (name, port))
+    });
+    let taken = ports.filter_map(|(name, port)| {
+        let who = known.facts.foreign_listeners.get(&port)?;
+        Some(Refusal::new(
+            format!("port {port} is taken by {who}, and it belongs to {name}"),
+            "stop that process, then run the same command again",
+        ))
+    });
+    taken.collect()
+}
+
+/// Nothing is written through a link: what lies behind it belongs to somebody else.
+fn misplaced(known: &Known<'_>) -> Vec<Refusal> {
+    let wrong = known.target.directories.iter().filter_map(|directory| {
+        let path = &directory.path;
+        match &known.facts.paths.get(path)?.present()?.kind {
+            PathKind::Directory => None,
+            PathKind::Link(to) => Some(Refusal::new(
+                format!("{path} must be a directory, and is a link to {to}"),
+                format!("move what it leads to into its place, or `mount --bind {to} {path}`"),
+            )),
+            PathKind::File(_) | PathKind::Other => Some(Refusal::new(
+                format!("{path} must be a directory, and is something else"),
+                "move it away",
+            )),
+        }
+    });
+    wrong.collect()
+}
+
 fn edits(known: &Known<'_>) -> Vec<Refusal> {
     if known.consent.overwrite_edits {
         return Vec::new();
@@ -211,6 +296,7 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
             )
         }));
     };
+    look("whose data directory it is", reason(&known.facts.made_by));
     look("the release", reason(&known.facts.release));
     look("the database cluster", reason(&known.facts.cluster));
     look("the supervisor", reason(&known.facts.supervisor));

@@ -138,7 +138,7 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
     if seen.started_as.as_ref() != Some(&definition) {
         return Some(Step::RestartService {
             service: name,
-            because: "its definition changed".to_owned(),
+            because: "what it is started with changed".to_owned(),
         });
     }
     if seen.started_with.as_ref() == Some(&inputs_hash(known.target, known.facts, service)) {
@@ -157,12 +157,16 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
     })
 }
 
-/// Hash of everything that only a restart changes: under systemd the fences of its unit as well.
+/// Hash of everything that only a restart changes.
+///
+/// # Shape
+/// Changes with the text that the supervisor starts the service from and with the wanted content of its `start_inputs`,
+/// and with nothing else: a newer odoopack that renders the same text restarts nothing.
 pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
-    match target.unit(&service.name) {
-        Some(unit) => crate::hash::of(&(service, &unit.shown)),
-        None => crate::hash::of(service),
-    }
+    let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
+    let files: Vec<_> = service.start_inputs.iter().map(content).collect();
+    let definition = target.definition(&service.name).map(|file| file.shown.as_str());
+    crate::hash::of(&(definition, files))
 }
 
 /// Hash of the files that a service reads when it starts.

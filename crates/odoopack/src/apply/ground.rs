@@ -44,8 +44,14 @@ impl Apply<'_> {
     pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;
-        let content = std::fs::read(this).map_err(failed)?;
-        files::replace(path, &content, 0o755, None)
+        let content = std::fs::read(&this).map_err(failed)?;
+        files::replace(path, &content, 0o755, None)?;
+        let time = std::fs::metadata(this)
+            .and_then(|metadata| metadata.modified())
+            .map_err(failed)?;
+        std::fs::File::open(path)
+            .and_then(|copy| copy.set_modified(time))
+            .map_err(failed)
     }
 
     pub(super) fn generate_secret(&self, name: &str) -> Result<()> {

@@ -3,6 +3,7 @@ mod databases;
 mod ground;
 mod services;
 
+pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
 
 use camino::Utf8PathBuf;

@@ -15,12 +15,11 @@ use crate::files;
 use crate::observe;
 use crate::store::secrets;
 
-/// Bring up a complete Odoo on this machine, without a file to edit, a domain or an account.
-///
-/// Installs what is missing, gets Odoo 19 from Debian, builds its Python environment, makes a database cluster
-/// and a certificate, starts everything, checks it, and says where it is. Listens on loopback only.
+/// Bring up a complete Odoo on this machine, with no file to edit, no domain and no account
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack demo\n  odoopack demo --down")]
+#[command(
+    after_help = "Installs what is missing, gets Odoo 19 from Debian, builds its Python environment, makes a database cluster and a certificate, starts everything, checks it, and says where it is. Listens on loopback only. Run again, it has nothing to do.\n\nThe root is /opt/odoopack-demo, for an ordinary user ~/.local/share/odoopack/demo.\n\nExamples:\n  odoopack demo\n  odoopack demo --dry-run\n  odoopack demo --down"
+)]
 pub(crate) struct Args {
     /// Stop and remove the demo; installed packages and the download cache stay
     #[arg(long)]

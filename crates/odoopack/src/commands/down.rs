@@ -6,8 +6,9 @@ use crate::engines::Engine;
 use crate::failure::Result;
 use crate::store::{journal::Journal, lock, marks};
 
-/// Stop every process of this pack and keep everything else.
+/// Stop every process of this pack; data, configuration and secrets stay
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack down --dry-run\n  odoopack down")]
 pub(crate) struct Args {
     /// Show what would be stopped, and stop nothing
     #[arg(long)]
@@ -25,9 +26,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if args.dry_run {
-        running
-            .keys()
-            .for_each(|name| cx.ui.result(&format!("  - stop {name}")));
+        for name in running.keys() {
+            cx.ui.result(&format!("  - stop {name}"));
+        }
         return Ok(());
     }
     let stopped = stop_all(cx, &pack)?;

@@ -6,7 +6,7 @@ use crate::engines::{Engine, Stretch};
 use crate::failure::{Failure, Result};
 use crate::ui;
 
-/// Show the logs of every service, merged by time.
+/// Show the logs of all services in one stream, by time
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f"
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = level)]
     level: Option<usize>,
     /// Only lines younger than this: 30s, 15m, 2h, 7d
-    #[arg(long)]
+    #[arg(long, value_name = "AGE")]
     since: Option<Seconds>,
     /// At most this many lines, the newest
     #[arg(short = 'n', long, default_value_t = 200)]
@@ -51,11 +51,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let engine = Engine::here(&pack.layout);
     let services = services(engine.logged()?, args.name.as_deref());
     if services.is_empty() {
-        return Err(Failure::refused(format!(
-            "no logs of `{}`",
-            args.name.as_deref().unwrap_or("any service")
-        ))
-        .hint("odoopack status"));
+        let whose = args
+            .name
+            .as_ref()
+            .map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
+        return Err(Failure::refused(format!("there are no logs of {whose}")).hint("odoopack status"));
     }
     let since = args.since.map(|since| seconds_ago(since.0));
     let part = Stretch {

@@ -11,7 +11,7 @@ use crate::store::lock;
 /// How long an environment may take until every probe passes.
 const HEALTHY: Duration = Duration::from_mins(3);
 
-/// Restart the Odoo services of an environment, or one service by its name.
+/// Restart the Odoo of an environment, or one service
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  odoopack restart production\n  odoopack restart nginx")]
 pub(crate) struct Args {

@@ -1,5 +1,8 @@
 //! Looks at the machine and changes nothing; one file per subject.
+pub(crate) mod addons;
+pub(crate) mod children;
 pub(crate) mod databases;
+pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod paths;
@@ -46,6 +49,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     facts.programs = host::programs(&names, &facts.host);
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target, &facts.written)?;
+    facts.binary_current = paths::same_file_times(&target.binary);
     facts.certificates = certificates(layout, &target)?;
     let runs = facts
         .services
@@ -105,9 +109,11 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
         paths: BTreeMap::new(),
+        binary_current: false,
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
         release: release(pack)?,
+        modules: addons::own(spec, &layout.repo())?,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),

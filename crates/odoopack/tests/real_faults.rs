@@ -1,0 +1,279 @@
+//! What is killed comes back: `up` itself at three of its steps (at every step with `ODOOPACK_SOAK=1`), then each process
+//! of a running pack.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::web::Site;
+use support::{Pack, journal, machine, wait_for};
+
+const ENVIRONMENT: &str = "[environments.production]\ndomain = \"localhost\"\nusers = 6\n";
+
+/// A step at which `up` is killed, and what must have happened by then.
+type Point = (&'static str, fn(&Pack) -> bool);
+
+const POINTS: [Point; 3] = [
+    ("create-cluster", |_| true),
+    ("\"step\":\"write-file\",\"why\":\"missing\"", |pack| {
+        pack.path("data/config/nginx/nginx.conf").exists()
+    }),
+    ("initialize-database", |pack| installing(pack)),
+];
+
+#[test]
+fn what_is_killed_comes_back() {
+    let pack = Pack::with_file("faults", &support::file("faults", ENVIRONMENT));
+    if std::env::var("ODOOPACK_SOAK").is_ok() {
+        killed_at_every_step(&pack);
+    } else {
+        for point in POINTS {
+            killed_at(&pack, point);
+        }
+    }
+    pack.now("the next up finishes the work");
+    pack.run(&["up", "--yes"]).exits(0);
+    whole(&pack);
+    let site = pack.site();
+    for service in [
+        "production.blue.web",
+        "production.blue.cron",
+        "postgres",
+        "nginx",
+        "gate",
+    ] {
+        killed_service(&pack, &site, service);
+    }
+    killed_child(&pack, &site, "an HTTP worker", |line| !line.contains(" gevent "));
+    killed_child(&pack, &site, "the websocket server", |line| {
+        line.contains(" gevent ")
+    });
+    killed_runsv(&pack, &site);
+    killed_runsvdir(&pack, &site);
+    let processes = machine::processes_of(&pack.root).len();
+    pack.run(&["down"]).exits(0);
+    let left = machine::processes_of(&pack.root);
+    assert!(
+        processes > 10 && left.is_empty(),
+        "{processes} processes, left {left:?}"
+    );
+    pack.now("done");
+}
+
+/// Whether Odoo is in the middle of its first installation: it has made tables.
+fn installing(pack: &Pack) -> bool {
+    let socket = pack.path("data/run/postgres");
+    let sql = "SELECT count(*) FROM pg_class WHERE relname IN ('ir_module_module', 'res_partner')";
+    let output = std::process::Command::new("psql")
+        .args([
+            "-h",
+            socket.as_str(),
+            "-U",
+            "odoopack",
+            "-d",
+            "faults_production",
+            "-Atc",
+            sql,
+        ])
+        .output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"2"))
+}
+
+fn killed_at(pack: &Pack, (step, reached): Point) {
+    pack.now(&format!("up is killed in {step}"));
+    let mut up = pack.start(&["up", "--yes"]);
+    let begun = || journal::begun(pack, up.id());
+    wait_for(&format!("{step} begins"), || {
+        let begun = begun();
+        let now =
+            begun.last().is_some_and(|last| last.contains(step)) || begun.iter().any(|b| b.contains(step));
+        (now && reached(pack)).then_some(())
+    });
+    up.kill().unwrap();
+    up.wait().unwrap();
+    nobody_left_behind(pack);
+}
+
+/// Whatever a killed `up` had started itself is gone; only the supervisor and what it looks after may run.
+fn nobody_left_behind(pack: &Pack) {
+    wait_for("children of the killed up are gone", || {
+        let all = machine::processes();
+        let supervised = |pid: u32| {
+            let mut next = all.iter().find(|process| process.pid == pid);
+            while let Some(process) = next {
+                if process.line.starts_with("runsvdir ") {
+                    return true;
+                }
+                next = all.iter().find(|parent| parent.pid == process.parent);
+            }
+            false
+        };
+        let left = machine::processes_of(&pack.root)
+            .into_iter()
+            .find(|process| !supervised(process.pid));
+        left.is_none().then_some(())
+    });
+}
+
+/// Every step of the way is begun and killed once; the runs in between make the progress.
+fn killed_at_every_step(pack: &Pack) {
+    let mut killed = BTreeSet::new();
+    for delay in [0, 30, 300].map(Duration::from_millis) {
+        loop {
+            let mut up = pack.start(&["up", "--yes"]);
+            let step = wait_for("a step that was not killed yet begins, or up ends", || {
+                if up.try_wait().unwrap().is_some() {
+                    return Some(None);
+                }
+                let begun = journal::begun(pack, up.id());
+                begun
+                    .into_iter()
+                    .find(|step| !killed.contains(&(delay, step.clone())))
+                    .map(Some)
+            });
+            let Some(step) = step else {
+                assert!(
+                    up.wait().unwrap().success(),
+                    "up failed after it was killed at {:?}",
+                    killed.last()
+                );
+                break;
+            };
+            std::thread::sleep(delay);
+            up.kill().unwrap();
+            up.wait().unwrap();
+            nobody_left_behind(pack);
+            killed.insert((delay, step));
+        }
+        whole(pack);
+        pack.now(&format!(
+            "soak: killed {} times, the last ones {delay:?} into the step",
+            killed.len()
+        ));
+        pack.run(&["demo", "--down", "--keep-data"]).exits(0);
+        for below in ["data", "backups"] {
+            std::fs::remove_dir_all(pack.path(below)).unwrap();
+        }
+    }
+}
+
+/// Nothing is left to do, no file differs, everything answers, and nothing half-made lies around.
+fn whole(pack: &Pack) {
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    pack.run(&["render", "--check"]).exits(0);
+    let status = pack.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["good"], true, "{status}");
+    let unfinished = pack
+        .path("data/odoopack/unfinished")
+        .read_dir_utf8()
+        .unwrap()
+        .count();
+    assert_eq!(unfinished, 0);
+    let states = "SELECT DISTINCT state FROM ir_module_module WHERE name IN ('base', 'web')";
+    let answer = pack.run(&["psql", "production", "--", "-Atc", states]).exits(0);
+    assert_eq!(answer.stdout.trim(), "installed");
+}
+
+fn fact(status: &Value, service: &str, key: &str) -> u64 {
+    status["services"][service][key].as_u64().unwrap_or_default()
+}
+
+fn answers(site: &Site) -> bool {
+    ["/web/health?db_server_status=1", "/web/login"]
+        .iter()
+        .all(|path| site.try_get(path).is_ok_and(|page| page.status == 200))
+        && site.try_get("/web/login").is_ok()
+}
+
+/// Killed, it comes back by itself as another process, and the restart is counted.
+fn killed_service(pack: &Pack, site: &Site, service: &str) {
+    pack.now(&format!("kill -9 {service}"));
+    let before = pack.status();
+    let pid = u32::try_from(fact(&before, service, "pid")).unwrap();
+    let begun = Instant::now();
+    machine::kill(pid);
+    let after = wait_for(&format!("{service} is back"), || {
+        let now = pack.status();
+        let other = fact(&now, service, "pid") != u64::from(pid);
+        (other && now["good"] == true && answers(site)).then_some(now)
+    });
+    assert!(
+        fact(&after, service, "restarts") > fact(&before, service, "restarts"),
+        "{after}"
+    );
+    pack.now(&format!("  back after {:.1} s", begun.elapsed().as_secs_f64()));
+}
+
+/// A child of the web master is replaced by the master, which goes on; that is counted too.
+fn killed_child(pack: &Pack, site: &Site, what: &str, is_it: fn(&str) -> bool) {
+    pack.now(&format!("kill -9 {what}"));
+    let web = "production.blue.web";
+    let replaced = |status: &Value| status["services"][web]["children"]["replaced"].as_u64();
+    // After a start of the service its children take a moment to say that they are there.
+    let before = wait_for("the children are counted", || {
+        Some(pack.status()).filter(|now| replaced(now).is_some())
+    });
+    let master = fact(&before, web, "pid");
+    let children = machine::children(u32::try_from(master).unwrap());
+    let child = children
+        .iter()
+        .find(|child| is_it(&child.line))
+        .unwrap_or_else(|| panic!("{children:?}"));
+    machine::kill(child.pid);
+    let after = wait_for(&format!("{what} is replaced and counted"), || {
+        let now = pack.status();
+        let same =
+            now["services"][web]["children"]["running"] == before["services"][web]["children"]["running"];
+        (same && replaced(&now) > replaced(&before) && now["good"] == true && answers(site)).then_some(now)
+    });
+    assert_eq!(fact(&after, web, "pid"), master, "the master goes on");
+    assert_eq!(fact(&after, web, "restarts"), fact(&before, web, "restarts"));
+    assert!(!machine::alive(child.pid));
+}
+
+fn killed_runsv(pack: &Pack, site: &Site) {
+    let service = "production.blue.cron";
+    pack.now(&format!("kill -9 the runsv of {service}"));
+    let before = pack.status();
+    let of_service = format!("runsv {service}");
+    let runsv = machine::processes().into_iter().find(|process| {
+        let mine = std::fs::read_link(format!("/proc/{}/cwd", process.pid));
+        process.line.trim() == of_service && mine.is_ok_and(|place| place.starts_with(&pack.root))
+    });
+    let runsv = runsv.unwrap().pid;
+    machine::kill(runsv);
+    wait_for("runsv and its service are back", || {
+        let now = pack.status();
+        let other = fact(&now, service, "pid") != fact(&before, service, "pid");
+        let counted = fact(&now, service, "restarts") > fact(&before, service, "restarts");
+        (other && counted && now["good"] == true && answers(site)).then_some(())
+    });
+    assert!(!machine::alive(runsv));
+}
+
+/// Nothing restarts `runsvdir`: `status` says so, everything goes on, the next `up` brings it back.
+fn killed_runsvdir(pack: &Pack, site: &Site) {
+    pack.now("kill -9 runsvdir");
+    let enabled = pack.path("data/odoopack/enabled");
+    let runsvdir = machine::processes()
+        .into_iter()
+        .find(|process| process.line.starts_with("runsvdir ") && process.line.contains(enabled.as_str()))
+        .unwrap();
+    machine::kill(runsvdir.pid);
+    wait_for("it is gone", || (!machine::alive(runsvdir.pid)).then_some(()));
+    let told = pack.run(&["status"]).exits(8);
+    assert!(
+        told.stdout.contains("the supervisor does not run"),
+        "{}",
+        told.said()
+    );
+    assert!(answers(site), "the services go on");
+    pack.run(&["up", "--yes"]).exits(0);
+    whole(pack);
+}
