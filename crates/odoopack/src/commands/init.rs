@@ -13,7 +13,9 @@ use crate::store::secrets;
 ///
 /// Makes `repo/odoopack.toml` below --root (default: the working directory) and overwrites nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf")]
+#[command(
+    after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf"
+)]
 pub(crate) struct Args {
     /// Host name of the production environment
     #[arg(long)]
@@ -43,8 +45,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let carried = file(args)?;
     let context = spec::LoadContext::new(root.join("repo"));
-    spec::load(&carried.text, &context)
-        .map_err(|mistakes| Failure::new(Kind::Spec, format!("no file can be made of these values\n{mistakes}")))?;
+    spec::load(&carried.text, &context).map_err(|mistakes| {
+        Failure::new(
+            Kind::Spec,
+            format!("no file can be made of these values\n{mistakes}"),
+        )
+    })?;
     for directory in ["repo/addons", "data", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
@@ -55,7 +61,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 fn file(args: &Args) -> Result<Carried> {
-    let environment: Name = "production".parse().map_err(|e: BadName| Failure::failed("no such name").because(e))?;
+    let environment: Name = "production"
+        .parse()
+        .map_err(|e: BadName| Failure::failed("no such name").because(e))?;
     let text = spec::starter(&Starter::new(
         args.name.clone(),
         environment.clone(),
@@ -63,10 +71,15 @@ fn file(args: &Args) -> Result<Carried> {
         args.series,
     ));
     let Some(conf) = &args.from_odoo_conf else {
-        return Ok(Carried { text, dropped: Vec::new(), secrets: Vec::new() });
+        return Ok(Carried {
+            text,
+            dropped: Vec::new(),
+            secrets: Vec::new(),
+        });
     };
-    let conf_text = files::read_text(conf)?
-        .ok_or_else(|| Failure::refused(format!("there is no `{conf}`")).hint("check the path of --from-odoo-conf"))?;
+    let conf_text = files::read_text(conf)?.ok_or_else(|| {
+        Failure::refused(format!("there is no `{conf}`")).hint("check the path of --from-odoo-conf")
+    })?;
     let read = conf_file::read(&conf_text);
     if let Some(mistake) = read.mistakes.first() {
         return Err(Failure::refused(format!("Odoo itself could not read `{conf}`"))
@@ -84,15 +97,23 @@ fn store(root: &Utf8Path, carried: &Carried) -> Result<()> {
     }
     let directory = root.join("data/secrets");
     files::directory(&directory, 0o700, None)?;
-    carried.secrets.iter().try_for_each(|(name, value)| secrets::set(&directory, name, value.expose()))
+    carried
+        .secrets
+        .iter()
+        .try_for_each(|(name, value)| secrets::set(&directory, name, value.expose()))
 }
 
 fn tell(cx: &Context, root: &Utf8Path, path: &Utf8Path, carried: &Carried) {
     let secrets: Vec<&str> = carried.secrets.iter().map(|(name, _)| name.as_str()).collect();
-    cx.ui.json(&serde_json::json!({ "written": path, "dropped": carried.dropped, "secrets": secrets }));
-    cx.ui.result(&format!("wrote {path}; read it, then `odoopack plan --root {root}`"));
+    cx.ui
+        .json(&serde_json::json!({ "written": path, "dropped": carried.dropped, "secrets": secrets }));
+    cx.ui.result(&format!(
+        "wrote {path}; read it, then `odoopack plan --root {root}`"
+    ));
     for name in secrets {
-        cx.ui.result(&format!("  kept the value of secret:{name} in {root}/data/secrets"));
+        cx.ui.result(&format!(
+            "  kept the value of secret:{name} in {root}/data/secrets"
+        ));
     }
     for (key, why) in &carried.dropped {
         cx.ui.result(&format!("  left behind {key}: {why}"));

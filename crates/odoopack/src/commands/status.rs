@@ -1,5 +1,6 @@
 //! `status`: what runs, since when, how often it was restarted, and what each probe got.
 use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::up::fences;
 
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
@@ -31,6 +32,10 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         seen.iter().for_each(|seen| cx.ui.result(&format!("  {seen}")));
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
+    let fences = fences(&view.facts.host);
+    for fence in &fences {
+        cx.ui.result(&format!("\nnote: {fence}"));
+    }
     let probes: serde_json::Map<String, serde_json::Value> = probes
         .into_iter()
         .map(|(name, seen)| (name, serde_json::json!(seen)))
@@ -39,6 +44,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         "supervisor": supervised,
         "services": view.facts.services.iter().filter_map(|(n, s)| s.present().map(|s| (n.clone(), s))).collect::<std::collections::BTreeMap<_, _>>(),
         "probes": probes,
+        "notes": fences,
         "good": bad == 0,
     }));
     if bad == 0 {
