@@ -103,6 +103,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        closed: paths::closed_above(layout.root()),
         paths: BTreeMap::new(),
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,

@@ -40,6 +40,20 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
     Ok(Lock { _file: file })
 }
 
+/// Makes the directory of the lock, where a pack was not brought up yet.
+///
+/// # Errors
+/// When a link is in the way: what lies behind it belongs to somebody else.
+pub(crate) fn make_place(state: &Utf8Path) -> Result<()> {
+    if let Some(link) = state.ancestors().take(2).find(|place| place.is_symlink()) {
+        return Err(
+            Failure::refused(format!("{link} is a link, and must be a directory"))
+                .hint("move what it leads to into its place, or bind it there with `mount --bind`"),
+        );
+    }
+    files::directory_all(state).map_err(not_writable)
+}
+
 /// Nothing was touched: a place that cannot be written to is a precondition that does not hold.
 pub(crate) fn not_writable(failure: Failure) -> Failure {
     failure

@@ -514,6 +514,7 @@ fn nothing(root: bool) -> Facts {
         programs: BTreeMap::new(),
         users: BTreeMap::new(),
         made_by: Seen::Absent,
+        closed: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
