@@ -22,7 +22,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
 /// Longest wait for one thing to become true; the machine may be busy with much else.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
 
 /// What a run of the program gave.
 #[derive(Debug)]
