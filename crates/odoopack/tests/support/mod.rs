@@ -142,8 +142,8 @@ impl Pack {
     /// Starts it and does not wait.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_odoopack"))
-            .args(args)
             .args(["--root", self.root.as_str()])
+            .args(args)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
