@@ -29,7 +29,7 @@ const POINTS: [Point; 3] = [
 
 #[test]
 fn what_is_killed_comes_back() {
-    let pack = Pack::with_file("faults", &support::file("faults", ENVIRONMENT));
+    let pack = Pack::with_file("faults", 31_000, &support::file("faults", ENVIRONMENT));
     if std::env::var("ODOOPACK_SOAK").is_ok() {
         killed_at_every_step(&pack);
     } else {

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use super::Known;
 use crate::facts::Seen;
-use crate::layout::ADMIN_ROLE;
+use crate::layout::{ADMIN_ROLE, Slot};
 use crate::odoo::manifest::of_another_series;
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
@@ -205,6 +205,7 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
+    all.extend(private_ports(known));
     let low = wanted
         .iter()
         .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
@@ -214,6 +215,25 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             format!("choose a port above 1023 with {key}, or run as root"),
         )
     }));
+    all
+}
+
+/// Another pack that was down when this one chose its block, or anybody else: Odoo would start again and again.
+fn private_ports(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    for (environment, ports) in &known.target.ports {
+        let used = [ports.web(Slot::Blue), ports.websocket(Slot::Blue), ports.inner()];
+        let taken = used
+            .iter()
+            .find_map(|port| Some((port, known.facts.foreign_listeners.get(port)?)));
+        all.extend(taken.map(|(port, who)| {
+            let given = known.spec.pack.root.join("data/odoopack/ports.json");
+            Refusal::new(
+                format!("port {port}, which is {environment}'s own, is taken by {who}"),
+                format!("stop it, or take `{environment}` out of {given}: the next `up` chooses other ports"),
+            )
+        }));
+    }
     all
 }
 

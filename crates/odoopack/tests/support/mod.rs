@@ -72,8 +72,12 @@ impl Pack {
     }
 
     /// A place with a file of its own instead of the demo's; the mark lets `demo --down` remove it all.
-    pub(crate) fn with_file(name: &str, text: &str) -> Self {
+    ///
+    /// Its private ports begin at `first`, far from where a pack of somebody else on this machine would take its own.
+    pub(crate) fn with_file(name: &str, first: u16, text: &str) -> Self {
         let pack = Self::new(name);
+        let ports = serde_json::json!({ "production": first, "staging": first + 10 });
+        pack.write("data/odoopack/ports.json", &ports.to_string());
         pack.write("repo/odoopack.toml", &text.replace("ROOT", pack.root.as_str()));
         pack.write(".odoopack-demo", "made by a test\n");
         pack
