@@ -29,7 +29,7 @@ const POINTS: [Point; 3] = [
 
 #[test]
 fn what_is_killed_comes_back() {
-    let pack = Pack::with_file("faults", &support::file("faults", ENVIRONMENT));
+    let pack = Pack::with_file("faults", 31_000, &support::file("faults", ENVIRONMENT));
     if std::env::var("ODOOPACK_SOAK").is_ok() {
         killed_at_every_step(&pack);
     } else {
@@ -88,9 +88,9 @@ fn installing(pack: &Pack) -> bool {
 fn killed_at(pack: &Pack, (step, reached): Point) {
     pack.now(&format!("up is killed in {step}"));
     let mut up = pack.start(&["up", "--yes"]);
-    let begun = || journal::begun(pack, up.id());
     wait_for(&format!("{step} begins"), || {
-        let begun = begun();
+        assert!(up.try_wait().unwrap().is_none(), "up ended before {step}");
+        let begun = journal::begun(pack, up.id());
         let now =
             begun.last().is_some_and(|last| last.contains(step)) || begun.iter().any(|b| b.contains(step));
         (now && reached(pack)).then_some(())

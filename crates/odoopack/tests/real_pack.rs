@@ -52,7 +52,7 @@ domain = "staging.localhost"
 
 #[test]
 fn secrets_modules_and_a_second_environment() {
-    let pack = Pack::with_file("pack", &support::file("pack", FILE));
+    let pack = Pack::with_file("pack", 31_100, &support::file("pack", FILE));
     addons::lay_out(OF_19.0, OF_19.1, &pack.path("repo/addons/oca"));
     addons::lay_out(OF_18.0, OF_18.1, &pack.path("repo/addons/old"));
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);

@@ -117,7 +117,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),
-        cluster: cluster(&layout.cluster())?,
+        cluster: cluster(layout)?,
         databases: Seen::NotYet,
         unfinished: spec
             .environments
@@ -150,8 +150,11 @@ pub(crate) fn secret_values(
     Ok(all)
 }
 
-fn cluster(directory: &Utf8Path) -> Result<Seen<Cluster>> {
-    let path = directory.join("PG_VERSION");
+fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
+    if marks::unfinished_cluster(&layout.state()).exists() {
+        return Ok(Seen::Absent);
+    }
+    let path = layout.cluster().join("PG_VERSION");
     let Some(text) = files::read_text(&path)? else {
         return Ok(Seen::Absent);
     };

@@ -90,6 +90,11 @@ pub(crate) fn unfinished_file(state: &Utf8Path, environment: &Name) -> Utf8PathB
     state.join("unfinished").join(environment.as_str())
 }
 
+/// The mark of a cluster whose creation was begun.
+pub(crate) fn unfinished_cluster(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("unfinished-cluster")
+}
+
 fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {
     state.join("stamps").join(format!("{service}.json"))
 }
