@@ -7,8 +7,9 @@ use super::made_by;
 use super::runit::signal_name;
 use crate::service::Service;
 
-/// Seconds between the end of a service and its next start.
-const RESTART_AFTER: u32 = 2;
+/// Time between the end of a service and its next start: the gate must be back within a second, and what cannot start
+/// takes longer for its own attempt.
+const RESTART_AFTER: &str = "500ms";
 
 /// Seconds that systemd waits longer than the service itself needs, before SIGKILL.
 const GRACE: u64 = 5;
@@ -142,7 +143,7 @@ fn process(unit: &mut Unit, pack: &str, service: &Service) {
     unit.set("UMask", &format!("{:04o}", service.umask));
     unit.set("LimitNOFILE", &service.open_files.to_string());
     unit.set("Restart", "always");
-    unit.set("RestartSec", &RESTART_AFTER.to_string());
+    unit.set("RestartSec", RESTART_AFTER);
     unit.set("KillMode", "mixed");
     unit.set("KillSignal", &format!("SIG{}", signal_name(service.stop_signal)));
     unit.set("TimeoutStopSec", &(service.stop_within.0 + GRACE).to_string());

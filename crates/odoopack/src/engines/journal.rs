@@ -76,7 +76,8 @@ fn each_line(
         let Some(name) = systemd::service_name(layout.pack().as_str(), &record.unit) else {
             return;
         };
-        let first = begun.insert(name.to_owned());
+        // The gate says whole lines without a time; other lines without one belong to the line before.
+        let first = begun.insert(name.to_owned()) || name == "gate";
         each(name, &stated(&record, first));
     })
 }
@@ -92,7 +93,11 @@ fn stated(record: &Record, first: bool) -> String {
         return record.text.clone();
     }
     let time = jiff::Timestamp::from_microsecond(record.time).unwrap_or_default();
-    let who = if record.by_systemd { "systemd: " } else { "" };
+    let who = match (record.by_systemd, record.bad) {
+        (true, true) => "WARNING systemd: ",
+        (true, false) => "systemd: ",
+        (false, _) => "",
+    };
     format!("{} {who}{}", time.strftime("%Y-%m-%d %H:%M:%S,%3f"), record.text)
 }
 
@@ -106,6 +111,7 @@ mod tests {
             unit: "u".to_owned(),
             time: 1_795_000_000_123_456,
             by_systemd,
+            bad: by_systemd,
             text: text.to_owned(),
         };
         let killed = "Main process exited, code=killed";
@@ -113,7 +119,7 @@ mod tests {
             (
                 record(true, killed),
                 false,
-                "2026-11-18 11:06:40,123 systemd: Main process exited, code=killed",
+                "2026-11-18 11:06:40,123 WARNING systemd: Main process exited, code=killed",
             ),
             (record(false, "2026-11-18 1:2 x"), true, "2026-11-18 1:2 x"),
             (record(false, "  File x"), false, "  File x"),

@@ -6,6 +6,9 @@ use crate::exec::Cmd;
 /// Longest that a person follows the journal.
 const FOLLOWED: Duration = Duration::from_hours(24 * 365);
 
+/// Priority of a warning; worse is less (syslog(3)).
+const WARNING: u8 = 4;
+
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -15,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) time: i64,
     /// Whether systemd says it about the unit, and not a process of it.
     pub(crate) by_systemd: bool,
+    /// Whether it is a warning or worse for the journal, which knows that of what systemd says.
+    pub(crate) bad: bool,
     /// The line.
     pub(crate) text: String,
 }
@@ -36,7 +41,7 @@ pub(crate) enum Part {
 /// journalctl(1), systemd 252: `-u` finds what the processes of a unit said and what systemd said about it.
 pub(crate) fn read<S: AsRef<str>>(units: &[S], part: Part) -> Cmd {
     let cmd = Cmd::new("journalctl").args(["--no-pager", "--quiet", "--all", "--output=json"]);
-    let fields = "--output-fields=MESSAGE,UNIT,_SYSTEMD_UNIT,_PID";
+    let fields = "--output-fields=MESSAGE,UNIT,_SYSTEMD_UNIT,PRIORITY";
     let cmd = match part {
         Part::Since(seconds) => cmd.arg(fields).arg(format!("--since=@{seconds}")),
         Part::Newest(lines) => cmd.arg(fields).arg(format!("--lines={lines}")),
@@ -59,6 +64,9 @@ pub(crate) fn parse(line: &str) -> Option<Record> {
         unit: about.or_else(|| text("_SYSTEMD_UNIT"))?.to_owned(),
         time: text("__REALTIME_TIMESTAMP")?.parse().ok()?,
         by_systemd: about.is_some(),
+        bad: text("PRIORITY")
+            .and_then(|level| level.parse().ok())
+            .is_some_and(|level: u8| level <= WARNING),
         text: message(fields.get("MESSAGE")?)?,
     })
 }
@@ -80,7 +88,7 @@ mod tests {
     fn asks_for_the_units_of_a_pack() {
         let units = ["a.service", "b.service"];
         let head = "journalctl --no-pager --quiet --all --output=json \
-                    --output-fields=MESSAGE,UNIT,_SYSTEMD_UNIT,_PID";
+                    --output-fields=MESSAGE,UNIT,_SYSTEMD_UNIT,PRIORITY";
         for (part, tail) in [
             (Part::Since(5), "--since=@5"),
             (Part::Newest(9), "--lines=9"),
