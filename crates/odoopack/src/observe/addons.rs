@@ -19,7 +19,8 @@ pub(crate) fn own(spec: &Spec, repo: &Utf8Path) -> Result<BTreeMap<String, Modul
             if manifest.is_file() {
                 let text = files::read_text(&manifest)?.unwrap_or_default();
                 let version = odoopack_core::odoo::manifest::version(&text);
-                all.entry(entry.file_name().to_owned()).or_insert(ModuleFact { path, version });
+                all.entry(entry.file_name().to_owned())
+                    .or_insert(ModuleFact { path, version });
             }
         }
     }
