@@ -55,7 +55,7 @@ fn demo() -> Sandbox {
         (":8080", &format!(":{http}")),
         (":8443", &format!(":{https}")),
         // Root's usual place needs no option.
-        ("demo --down     ", &format!("demo --down --root {DEMO}     ")),
+        ("demo --down  ", &format!("demo --down --root {DEMO}  ")),
     ] {
         sandbox.name(written, here);
     }
