@@ -150,13 +150,11 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
     }
     cx.ui.result(&format!(
         "\n  Odoo        {url}\n  sign in     admin, password in {password}\n  running     {}\n  \
-         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n  \
-         odoopack status --root {root}     what runs, and what each probe got\n  \
-         odoopack doctor --root {root}     what could be better\n  \
-         odoopack demo --down{}            remove it all again\n\nThe browser warns about the certificate until it trusts {}.",
+         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n{}\n\n\
+         The browser warns about the certificate until it trusts {}.",
         names.join(", "),
         cx.ui.elapsed().as_secs_f64(),
-        root_option(root)?,
+        next(root)?,
         layout.authority(),
     ));
     if !observe::host::host(root)?.systemd {
@@ -165,6 +163,22 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Commands to go on with, and what each is for.
+fn next(root: &Utf8Path) -> Result<String> {
+    let down = format!("odoopack demo --down{}", root_option(root)?);
+    let lines = [
+        (
+            format!("odoopack status --root {root}"),
+            "what runs, and what each probe got",
+        ),
+        (format!("odoopack doctor --root {root}"), "what could be better"),
+        (down, "remove it all again"),
+    ];
+    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let shown = lines.map(|(command, what)| format!("  {command:<width$}   {what}"));
+    Ok(shown.join("\n"))
 }
 
 /// ` --root DIR` where the demo is not in its usual place.
