@@ -141,7 +141,12 @@ pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item
     let users = parts
         .chain(environments.map(ToString::to_string))
         .filter_map(|part| layout.user(&part));
+    // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
+    let ours = |name: &String| {
+        seen.user_fact(name)
+            .is_some_and(|fact| fact.home.starts_with(layout.root()))
+    };
     users
-        .filter(|name| seen.user(name).is_some())
+        .filter(ours)
         .try_for_each(|name| accounts::remove(&name).run())
 }

@@ -13,7 +13,7 @@ pub(crate) mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
@@ -41,6 +41,7 @@ pub(crate) struct View {
 /// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    marks::check_owner(&layout.state())?;
     let host = host::host(layout.root())?;
     let sizing = size(spec, &host)?;
     let mut facts = ground(pack, host)?;
@@ -57,7 +58,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .and_then(Seen::present)
         .is_some_and(|service| service.running);
     facts.databases = if runs {
-        databases::look(&layout.postgres_socket(), &target.databases, &facts.secrets)
+        databases::look(
+            &databases::server(spec, layout),
+            &target.databases,
+            &facts.secrets,
+        )
     } else {
         Seen::NotYet
     };
@@ -119,12 +124,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
-        unfinished: spec
-            .environments
-            .keys()
-            .filter(|name| marks::unfinished_file(&state, name).exists())
-            .cloned()
-            .collect(),
+        unfinished: marks::unfinished(&state, spec.environments.keys())?,
         services,
         supervisor,
         host,

@@ -5,6 +5,7 @@ use camino::Utf8Path;
 
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::store::marks;
 
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
@@ -17,8 +18,9 @@ pub(crate) struct Lock {
 /// # Errors
 /// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
 pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
+    marks::check_owner(state)?;
     let path = state.join("lock");
-    let mut file = files::append(&path)?;
+    let mut file = files::append(&path).map_err(not_writable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => return Err(held(&path)),
@@ -34,7 +36,15 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
     file.set_len(0)
         .and_then(|()| file.write_all(line.as_bytes()))
         .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
+    crate::interrupt::listen();
     Ok(Lock { _file: file })
+}
+
+/// Nothing was touched: a place that cannot be written to is a precondition that does not hold.
+pub(crate) fn not_writable(failure: Failure) -> Failure {
+    failure
+        .into_refusal()
+        .hint("choose a place that you may write to with `--root DIR`")
 }
 
 fn held(path: &Utf8Path) -> Failure {

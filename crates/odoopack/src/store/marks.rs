@@ -62,6 +62,26 @@ pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
 }
 
+/// Refuses to work on a pack that another user brought up: what it wrote as us would be closed to that user.
+pub(crate) fn check_owner(state: &Utf8Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let path = state.join("pack");
+    let owner = match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => metadata.uid(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+    };
+    if owner == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let name = crate::observe::host::accounts()?.user_name(owner);
+    let hint = match name.as_str() {
+        "root" => "sudo odoopack ...".to_owned(),
+        name => format!("sudo -u {name} odoopack ..."),
+    };
+    Err(Failure::refused(format!("this pack belongs to user {name} (see `{path}`)")).hint(hint))
+}
+
 /// Says who made this data directory.
 pub(crate) fn remember_made_by(state: &Utf8Path, pack: &Name) -> Result<()> {
     if made_by(state)?.is_some() {
@@ -83,6 +103,27 @@ pub(crate) fn remember_stamp(state: &Utf8Path, service: &str, stamp: &Stamp) -> 
 /// Forgets a service.
 pub(crate) fn forget_stamp(state: &Utf8Path, service: &str) -> Result<()> {
     files::remove(&stamp_file(state, service))
+}
+
+/// First installations that were begun: the number of the very database, for the next one of this name is not ours.
+pub(crate) fn unfinished<'a>(
+    state: &Utf8Path,
+    environments: impl Iterator<Item = &'a Name>,
+) -> Result<BTreeMap<Name, u32>> {
+    let mut all = BTreeMap::new();
+    for name in environments {
+        if let Some(text) = files::read_text(&unfinished_file(state, name))? {
+            // A mark that names no database proves nothing.
+            all.insert(name.clone(), text.trim().parse().unwrap_or(0));
+        }
+    }
+    Ok(all)
+}
+
+/// Marks that the installation into the database with this number begins.
+pub(crate) fn remember_unfinished(state: &Utf8Path, environment: &Name, oid: u32) -> Result<()> {
+    let path = unfinished_file(state, environment);
+    files::replace(&path, oid.to_string().as_bytes(), 0o600, None)
 }
 
 /// The mark of a first installation that was begun.

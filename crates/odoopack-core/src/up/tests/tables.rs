@@ -178,12 +178,14 @@ fn half_filled_databases_are_dropped_only_with_our_mark() {
     ];
     for (marked, filled, kind, expected) in table {
         let mut machine = Machine::up(true);
-        if marked {
-            machine.facts.unfinished.insert(name("production"));
-        }
         let database = machine.database("production");
+        let oid = database.oid;
         database.filled = filled;
         database.kind = kind.then(|| "production".to_owned());
+        machine
+            .facts
+            .unfinished
+            .extend(marked.then(|| (name("production"), oid)));
         let words: Vec<String> = only(&machine)
             .iter()
             .filter_map(|s| s.split(' ').next().map(str::to_owned))
@@ -194,6 +196,17 @@ fn half_filled_databases_are_dropped_only_with_our_mark() {
             "marked {marked}, filled {filled}, kind {kind}"
         );
     }
+}
+
+#[test]
+fn a_backup_restored_under_the_name_of_an_unfinished_database_is_kept() {
+    let mut machine = Machine::up(true);
+    let database = machine.database("production");
+    (database.kind, database.filled) = (None, true);
+    let before = database.oid;
+    database.oid += 100;
+    machine.facts.unfinished.insert(name("production"), before);
+    assert_eq!(only(&machine), ["mark database shop_production"]);
 }
 
 #[test]
