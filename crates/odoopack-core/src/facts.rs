@@ -46,6 +46,8 @@ pub struct Facts {
     pub users: BTreeMap<String, UserFact>,
     /// Name of the pack that made the data directory.
     pub made_by: Seen<String>,
+    /// A directory above the root that other users may not enter.
+    pub closed: Option<Utf8PathBuf>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
     /// Whether the placed copy of this program is this program.

@@ -279,7 +279,7 @@ impl Cmd {
             return Err(self.failure("was not started: interrupted"));
         }
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;
-        let running = crate::interrupt::running(child.id());
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);

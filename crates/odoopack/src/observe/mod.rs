@@ -5,6 +5,7 @@ pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
+pub(crate) mod owner;
 pub(crate) mod paths;
 pub(crate) mod services;
 pub(crate) mod site;
@@ -41,7 +42,7 @@ pub(crate) struct View {
 /// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
-    marks::check_owner(&layout.state())?;
+    owner::check(&layout.state())?;
     let host = host::host(layout.root())?;
     let sizing = size(spec, &host)?;
     let mut facts = ground(pack, host)?;
@@ -113,6 +114,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        closed: paths::closed_above(layout.root()),
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,

@@ -5,7 +5,6 @@ use camino::Utf8Path;
 
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
-use crate::store::marks;
 
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
@@ -18,7 +17,6 @@ pub(crate) struct Lock {
 /// # Errors
 /// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
 pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
-    marks::check_owner(state)?;
     let path = state.join("lock");
     let mut file = files::append(&path).map_err(not_writable)?;
     match file.try_lock() {
@@ -38,6 +36,20 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
         .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
     crate::interrupt::listen();
     Ok(Lock { _file: file })
+}
+
+/// Makes the directory of the lock, where a pack was not brought up yet.
+///
+/// # Errors
+/// When a link is in the way: what lies behind it belongs to somebody else.
+pub(crate) fn make_place(state: &Utf8Path) -> Result<()> {
+    if let Some(link) = state.ancestors().take(2).find(|place| place.is_symlink()) {
+        return Err(
+            Failure::refused(format!("{link} is a link, and must be a directory"))
+                .hint("move what it leads to into its place, or bind it there with `mount --bind`"),
+        );
+    }
+    files::directory_all(state).map_err(not_writable)
 }
 
 /// Nothing was touched: a place that cannot be written to is a precondition that does not hold.

@@ -62,24 +62,15 @@ pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
 }
 
-/// Refuses to work on a pack that another user brought up: what it wrote as us would be closed to that user.
-pub(crate) fn check_owner(state: &Utf8Path) -> Result<()> {
+/// Whose the data directory is; `None` when nobody has made it yet.
+pub(crate) fn owner(state: &Utf8Path) -> Result<Option<u32>> {
     use std::os::unix::fs::MetadataExt;
     let path = state.join("pack");
-    let owner = match std::fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata.uid(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
-    };
-    if owner == rustix::process::geteuid().as_raw() {
-        return Ok(());
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
     }
-    let name = crate::observe::host::accounts()?.user_name(owner);
-    let hint = match name.as_str() {
-        "root" => "sudo odoopack ...".to_owned(),
-        name => format!("sudo -u {name} odoopack ..."),
-    };
-    Err(Failure::refused(format!("this pack belongs to user {name} (see `{path}`)")).hint(hint))
 }
 
 /// Says who made this data directory.

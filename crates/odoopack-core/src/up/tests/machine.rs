@@ -521,6 +521,7 @@ fn nothing(root: bool) -> Facts {
         users: BTreeMap::new(),
         made_by: Seen::Absent,
         binary_current: false,
+        closed: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),

@@ -74,17 +74,16 @@ fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
 }
 
 #[test]
-fn a_private_port_that_somebody_took_meanwhile_is_refused() {
+fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
     let mut machine = Machine::up(true);
     machine.reboot();
     machine
         .facts
         .foreign_listeners
         .insert(21_002, "`java` (process 9)".into());
-    check(
-        &machine,
-        &["port 21002 is taken by `java` (process 9)", "production"],
-    );
+    machine.converge();
+    let [production, staging] = ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
+    assert_eq!((production, staging), (21_020, 21_010));
 }
 
 #[test]
@@ -289,6 +288,16 @@ fn a_user_of_something_else_is_refused() {
         &machine,
         &["user odoo-shop-gate belongs to something else", "another name"],
     );
+}
+
+#[test]
+fn a_root_that_the_servers_cannot_reach_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.closed = Some("/root".into());
+    check(&machine, &["may not enter /root", "--root DIR"]);
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.closed = Some("/home/maria".into());
+    assert_eq!(machine.plan().refusals, []);
 }
 
 #[test]
