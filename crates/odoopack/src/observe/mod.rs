@@ -91,7 +91,10 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
     let supervisor = services::supervisor(layout);
-    let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().collect();
+    let services = services::all(layout)?;
+    // Services of a supervisor that was killed go on without it, and are ours all the same.
+    let running = services.values().filter_map(|seen| seen.present()?.pid);
+    let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
@@ -119,7 +122,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter(|name| marks::unfinished_file(&state, name).exists())
             .cloned()
             .collect(),
-        services: services::all(layout)?,
+        services,
         supervisor,
         host,
     })
