@@ -119,11 +119,16 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 /// Hash of everything that only a restart changes.
 ///
 /// # Shape
-/// Changes with the service itself and with the wanted content of its `start_inputs`, and with nothing else.
+/// Changes with the service itself and with the wanted content of its `start_inputs`, and with nothing else; which files
+/// a reload takes in is no part of it, because a new environment brings nginx a certificate more.
 pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
     let files: Vec<_> = service.start_inputs.iter().map(content).collect();
-    crate::hash::of(&(service, files))
+    let started = Service {
+        inputs: Vec::new(),
+        ..service.clone()
+    };
+    crate::hash::of(&(started, files))
 }
 
 /// Hash of the files that a service reads when it starts.
