@@ -102,6 +102,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let engine = Supervisor::here();
     let supervisor = engine.process(layout)?;
     let services = engine.services(layout)?;
+    // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
@@ -127,6 +128,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
+    // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
         host,

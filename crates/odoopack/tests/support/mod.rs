@@ -143,9 +143,10 @@ impl Pack {
         answer
     }
 
-    /// Starts it and does not wait.
+    /// Starts it and does not wait; it dies with a test that is killed.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_odoopack"))
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_odoopack")])
             .args(["--root", self.root.as_str()])
             .args(args)
             .current_dir("/")

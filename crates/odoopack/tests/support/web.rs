@@ -194,4 +194,19 @@ impl Session<'_> {
         assert!(answer.get("error").is_none(), "{model}.{method}: {answer}");
         answer["result"].clone()
     }
+
+    /// Uploads a picture of one pixel and gets it back; Odoo keeps what is uploaded as files, which nginx serves.
+    #[track_caller]
+    pub(crate) fn picture_goes_round(&self) {
+        let pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+        let values = json!([[{ "name": "proof.png", "datas": pixel, "mimetype": "image/png" }]]);
+        let id = self.call("ir.attachment", "create", &values)[0].as_u64().unwrap();
+        let picture = self.get(&format!("/web/content/{id}")).is(200);
+        assert!(
+            picture.body.starts_with(b"\x89PNG"),
+            "{} bytes\n{}",
+            picture.body.len(),
+            picture.headers
+        );
+    }
 }
