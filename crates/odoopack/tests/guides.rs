@@ -48,6 +48,9 @@ fn demo() -> Sandbox {
     );
     sandbox.write_file(".odoopack-demo", "made by a test\n");
     sandbox.write_file("repo/odoopack.toml", &file);
+    // A block of ports as if given before: another new pack on this machine would be given the first one as well.
+    let first = 28_500 + std::process::id() % 150 * 10;
+    sandbox.write_file("data/odoopack/ports.json", &format!("{{\"production\":{first}}}"));
     sandbox.option = Some(format!("--root {root}"));
     for (written, here) in [
         ("odoo-demo-", "odoo-guides-"),

@@ -31,6 +31,13 @@ impl Demo {
             free_port()?
         );
         place.write("repo/odoopack.toml", &file)?;
+        // A block of ports as if given before: another new pack on this machine would be given the first one as well.
+        fs::create_dir_all(place.path().join("data/odoopack"))?;
+        let first = 30_000 + std::process::id() % 150 * 10;
+        place.write(
+            "data/odoopack/ports.json",
+            &format!("{{\"production\":{first}}}\n"),
+        )?;
         Ok(Self {
             binary: binary.to_owned(),
             place,
