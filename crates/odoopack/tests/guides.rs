@@ -71,9 +71,10 @@ struct Down<'a>(&'a Sandbox);
 impl Drop for Down<'_> {
     fn drop(&mut self) {
         let (text, code) = self.0.run("odoopack demo --down");
-        if code != 0 {
-            eprintln!("the demo is still there: {text}");
-        }
+        assert!(
+            code == 0 || std::thread::panicking(),
+            "the demo is still there: {text}"
+        );
     }
 }
 

@@ -69,9 +69,9 @@ impl Demo {
     pub(super) fn read(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.binary);
         command
-            .args(arguments)
             .arg("--root")
             .arg(self.root())
+            .args(arguments)
             .stdin(Stdio::null());
         if let Some(cache) = &self.cache {
             command.env("XDG_CACHE_HOME", cache.path());
