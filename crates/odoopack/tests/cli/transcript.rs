@@ -147,10 +147,10 @@ impl Sandbox {
 
     /// The page with the output that was seen wherever it is not what the page says.
     fn seen(&self, text: &str, blocks: Blocks) -> String {
-        let mut seen = String::new();
+        let mut seen: Vec<String> = Vec::new();
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
-            seen += &format!("{line}\n");
+            seen.push(line.to_owned());
             let Some(kind) = line.strip_prefix("```").filter(|kind| !kind.is_empty()) else {
                 continue;
             };
@@ -168,22 +168,21 @@ impl Sandbox {
                 self.write(path, &body);
             }
             if words == wanted {
-                seen += &self.block(&body, blocks == Blocks::Real);
+                seen.extend(self.block(&body, blocks == Blocks::Real));
             } else {
-                body.iter().for_each(|inner| seen += &format!("{inner}\n"));
+                seen.extend(body.into_iter().map(ToOwned::to_owned));
             }
-            seen += &lines
-                .next()
-                .map_or_else(String::new, |fence| format!("{fence}\n"));
+            seen.extend(lines.next().map(ToOwned::to_owned));
         }
-        seen
+        seen.push(String::new());
+        seen.join("\n")
     }
 
-    fn block(&self, body: &[&str], is_loose: bool) -> String {
-        let mut seen = String::new();
+    fn block(&self, body: &[&str], is_loose: bool) -> Vec<String> {
+        let mut seen = Vec::new();
         let mut rest = body;
         while let Some((line, after)) = rest.split_first() {
-            seen += &format!("{line}\n");
+            seen.push((*line).to_owned());
             let end = after
                 .iter()
                 .position(|line| line.starts_with("$ "))
@@ -194,27 +193,19 @@ impl Sandbox {
                 continue;
             };
             let actual = self.printed(command);
-            let lines: Vec<&str> = actual.lines().collect();
-            let kept = if matches(expected, &lines, is_loose) {
-                expected
-            } else {
-                lines.as_slice()
-            };
-            kept.iter().for_each(|line| seen += &format!("{line}\n"));
+            let actual: Vec<&str> = actual.iter().map(String::as_str).collect();
+            let is_same = matches(expected, &actual, is_loose);
+            let kept = if is_same { expected } else { &actual };
+            seen.extend(kept.iter().map(|line| (*line).to_owned()));
         }
         seen
     }
 
-    fn printed(&self, command: &str) -> String {
+    fn printed(&self, command: &str) -> Vec<String> {
         let (text, code) = self.run(command);
-        let text: String = text
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
-            .collect();
-        match code {
-            0 => text,
-            code => format!("{text}[exit code {code}]\n"),
-        }
+        let lines = text.lines().map(|line| line.trim_end().to_owned());
+        let end = (code != 0).then(|| format!("[exit code {code}]"));
+        lines.chain(end).collect()
     }
 
     /// Writes a file below the first place.
