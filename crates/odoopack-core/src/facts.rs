@@ -50,12 +50,16 @@ pub struct Facts {
     pub closed: Option<Utf8PathBuf>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
+    /// Whether the placed copy of this program is this program.
+    pub binary_current: bool,
     /// SHA-256 of each rendered file as this program last wrote it.
     pub written: BTreeMap<Utf8PathBuf, String>,
     /// Secret values by name.
     pub secrets: BTreeMap<String, SecretText>,
     /// Built code.
     pub release: Seen<Release>,
+    /// Modules in `[addons] own`, by name.
+    pub modules: BTreeMap<String, ModuleFact>,
     /// First port of each environment's block, as given out before.
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
@@ -156,6 +160,15 @@ pub struct Release {
     pub addons: Vec<Utf8PathBuf>,
     /// The virtual environment; `None` until it is built.
     pub python: Option<Utf8PathBuf>,
+}
+
+/// A module of Odoo in a directory of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleFact {
+    /// Directory that holds its manifest.
+    pub path: Utf8PathBuf,
+    /// `version` of the manifest.
+    pub version: Option<String>,
 }
 
 /// A certificate.

@@ -42,6 +42,8 @@ pub struct Service {
     pub starts_as_root: bool,
     /// Files whose change wants a reload (or a restart where there is none).
     pub inputs: Vec<Utf8PathBuf>,
+    /// Rendered files that are only read at the start: their change wants a restart even where there is a reload.
+    pub start_inputs: Vec<Utf8PathBuf>,
 }
 
 /// The few signals that services are asked with.

@@ -36,6 +36,7 @@ fn service(directory: &Utf8Path, argv: &[&str]) -> Service {
         after: vec![],
         starts_as_root: false,
         inputs: vec![],
+        start_inputs: vec![],
     }
 }
 

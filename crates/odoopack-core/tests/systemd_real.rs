@@ -35,6 +35,7 @@ fn service(name: &str) -> Service {
         },
         starts_as_root: false,
         inputs: vec![],
+        start_inputs: vec![],
     }
 }
 

@@ -85,3 +85,8 @@ pub(crate) fn working_directory() -> Result<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(path)
         .map_err(|path| failed().because(format!("`{}` is not UTF-8", path.display())))
 }
+
+/// Where downloads are kept.
+pub(crate) fn cache() -> Utf8PathBuf {
+    crate::release::cache()
+}

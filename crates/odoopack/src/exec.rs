@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -35,10 +35,10 @@ pub(crate) struct Cmd {
     env: BTreeMap<String, String>,
     bare: bool,
     directory: Option<Utf8PathBuf>,
-    stdin: Option<Vec<u8>>,
     user: Option<String>,
     umask: Option<u32>,
     patience: Duration,
+    outlives: bool,
 }
 
 /// What a program did.
@@ -61,10 +61,10 @@ impl Cmd {
             env: BTreeMap::new(),
             bare: false,
             directory: None,
-            stdin: None,
             user: None,
             umask: None,
             patience: PATIENCE,
+            outlives: false,
         }
     }
 
@@ -103,13 +103,6 @@ impl Cmd {
         self
     }
 
-    /// Gives it `text` on stdin; without this stdin is empty.
-    #[must_use]
-    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(text.into());
-        self
-    }
-
     /// Runs as `user` with that user's groups; `None` changes nothing.
     #[must_use]
     pub(crate) fn user(mut self, user: Option<&str>) -> Self {
@@ -124,6 +117,13 @@ impl Cmd {
         self
     }
 
+    /// Lets it finish when we are ended: a package manager that is cut off leaves a broken host.
+    #[must_use]
+    pub(crate) fn outlives(mut self) -> Self {
+        self.outlives = true;
+        self
+    }
+
     /// Waits at most this long, then ends the program's process group.
     #[must_use]
     pub(crate) fn patience(mut self, patience: Duration) -> Self {
@@ -134,7 +134,10 @@ impl Cmd {
     /// Program and arguments as they are started: through `setpriv`, so that the program dies with us and, when a
     /// user is named, has that user's groups and can gain nothing (`setpriv(1)`, util-linux 2.38).
     pub(crate) fn argv(&self) -> Vec<String> {
-        let mut argv = vec!["setpriv".to_owned(), "--pdeathsig=KILL".to_owned()];
+        let mut argv = vec!["setpriv".to_owned()];
+        if !self.outlives {
+            argv.push("--pdeathsig=KILL".to_owned());
+        }
         if let Some(user) = &self.user {
             argv.extend([
                 format!("--reuid={user}"),
@@ -196,6 +199,19 @@ impl Cmd {
         })
     }
 
+    /// Runs it and hands over each line of stdout as it comes.
+    pub(crate) fn stream(&self, each: &mut dyn FnMut(&str)) -> Result<()> {
+        let (status, stderr) = self.follow(Stream::Stdout, each)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(self.ended_badly(&Outcome {
+            status,
+            stdout: String::new(),
+            stderr,
+        }))
+    }
+
     /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
     pub(crate) fn leave_running(&self, log: std::fs::File) -> Result<u32> {
         let mut argv = vec!["setsid".to_owned()];
@@ -254,11 +270,7 @@ impl Cmd {
             // The caller's own directory may be gone, or closed to the user that the program runs as.
             command.current_dir("/");
         }
-        command.stdin(if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        });
+        command.stdin(Stdio::null());
         command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -267,8 +279,7 @@ impl Cmd {
             return Err(self.failure("was not started: interrupted"));
         }
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;
-        let running = crate::interrupt::running(child.id());
-        let feeder = feed(&mut child, self.stdin.clone());
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
@@ -276,7 +287,6 @@ impl Cmd {
         let status = child.wait().map_err(|e| self.not_started(e))?;
         drop(running);
         let late = watchdog.stop();
-        join(feeder);
         let other = other.join().unwrap_or_default();
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
@@ -357,20 +367,6 @@ fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
     match followed {
         Stream::Stdout => (out, err),
         Stream::Stderr => (err, out),
-    }
-}
-
-fn feed(child: &mut Child, text: Option<Vec<u8>>) -> Option<JoinHandle<()>> {
-    let (mut stdin, text) = child.stdin.take().zip(text)?;
-    // A program that ends without reading its input tells so by its exit status.
-    Some(std::thread::spawn(move || {
-        stdin.write_all(&text).unwrap_or_default();
-    }))
-}
-
-fn join(handle: Option<JoinHandle<()>>) {
-    if let Some(handle) = handle {
-        handle.join().unwrap_or_default();
     }
 }
 
@@ -483,8 +479,8 @@ mod tests {
     }
 
     #[test]
-    fn reads_stdout_and_feeds_stdin() {
-        assert_eq!(Cmd::new("cat").stdin("hello").read().unwrap(), "hello\n");
+    fn reads_stdout() {
+        assert_eq!(Cmd::new("echo").arg("hello").read().unwrap(), "hello\n");
     }
 
     #[test]

@@ -23,7 +23,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Exit code of a panic: a bug of ours.
+const BUG: u8 = 70;
+
 fn main() -> ExitCode {
+    std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        ui::failure("error: this is a bug in odoopack\nhint: report it with the command and the lines above");
+        ExitCode::from(BUG)
+    })
+}
+
+fn run() -> ExitCode {
     // Modes are ours to choose: with a caller's 077 the servers could not read what is built for them.
     exec::set_umask();
     let cli = cli::Cli::parse();

@@ -1,209 +1,279 @@
-//! `up` as root through everything that goes wrong: no network, a bad download, a full disk, ^C; then it finishes.
-#![allow(
-    clippy::allow_attributes,
-    clippy::disallowed_methods,
+//! What is killed comes back: `up` itself at three of its steps (at every step with `ODOOPACK_SOAK=1`), then each process
+//! of a running pack.
+#![expect(
     clippy::unwrap_used,
-    reason = "a test starts programs, writes files and panics"
+    reason = "a test that cannot go on shall panic, in its helpers too"
 )]
-mod faults;
 
-use std::path::PathBuf;
-use std::process::{Child, Command};
+mod support;
 
-use faults::{Disk, expect, processes_in, quiet, seed, signal, wait_until};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-/// A pack of this test alone.
-struct Pack {
-    disk: Disk,
+use serde_json::Value;
+use support::web::Site;
+use support::{Pack, journal, machine, wait_for};
+
+const ENVIRONMENT: &str = "[environments.production]\ndomain = \"localhost\"\nusers = 6\n";
+
+/// A step at which `up` is killed, and what must have happened by then.
+type Point = (&'static str, fn(&Pack) -> bool);
+
+const POINTS: [Point; 3] = [
+    ("create-cluster", |_| true),
+    ("\"step\":\"write-file\",\"why\":\"missing\"", |pack| {
+        pack.path("data/config/nginx/nginx.conf").exists()
+    }),
+    ("initialize-database", |pack| installing(pack)),
+];
+
+#[test]
+fn what_is_killed_comes_back() {
+    let pack = Pack::with_file("faults", 31_000, &support::file("faults", ENVIRONMENT));
+    if std::env::var("ODOOPACK_SOAK").is_ok() {
+        killed_at_every_step(&pack);
+    } else {
+        for point in POINTS {
+            killed_at(&pack, point);
+        }
+    }
+    pack.now("the next up finishes the work");
+    pack.run(&["up", "--yes"]).exits(0);
+    whole(&pack);
+    let site = pack.site();
+    for service in [
+        "production.blue.web",
+        "production.blue.cron",
+        "postgres",
+        "nginx",
+        "gate",
+    ] {
+        killed_service(&pack, &site, service);
+    }
+    killed_child(&pack, &site, "an HTTP worker", |line| !line.contains(" gevent "));
+    killed_child(&pack, &site, "the websocket server", |line| {
+        line.contains(" gevent ")
+    });
+    killed_runsv(&pack, &site);
+    killed_runsvdir(&pack, &site);
+    let processes = machine::processes_of(&pack.root).len();
+    pack.run(&["down"]).exits(0);
+    let left = machine::processes_of(&pack.root);
+    assert!(
+        processes > 10 && left.is_empty(),
+        "{processes} processes, left {left:?}"
+    );
+    pack.now("done");
 }
 
-const FILE: &str = r#"format = 1
-[pack]
-name = "mishaps"
-[odoo]
-series = "19.0"
-source = { debian = "sid" }
-[postgres]
-port = 15499
-[web]
-listen = ["127.0.0.1"]
-http_port = 18981
-https_port = 18944
-[environments.production]
-domain = "localhost"
-users = 3
-"#;
+/// Whether Odoo is in the middle of its first installation: it has made tables.
+fn installing(pack: &Pack) -> bool {
+    let socket = pack.path("data/run/postgres");
+    let sql = "SELECT count(*) FROM pg_class WHERE relname IN ('ir_module_module', 'res_partner')";
+    let output = std::process::Command::new("psql")
+        .args([
+            "-h",
+            socket.as_str(),
+            "-U",
+            "odoopack",
+            "-d",
+            "faults_production",
+            "-Atc",
+            sql,
+        ])
+        .output();
+    output.is_ok_and(|output| output.stdout.starts_with(b"2"))
+}
 
-impl Pack {
-    fn new() -> Self {
-        let pack = Self {
-            disk: Disk::new("faults", "7g"),
+fn killed_at(pack: &Pack, (step, reached): Point) {
+    pack.now(&format!("up is killed in {step}"));
+    let mut up = pack.start(&["up", "--yes"]);
+    wait_for(&format!("{step} begins"), || {
+        assert!(up.try_wait().unwrap().is_none(), "up ended before {step}");
+        let begun = journal::begun(pack, up.id());
+        let now =
+            begun.last().is_some_and(|last| last.contains(step)) || begun.iter().any(|b| b.contains(step));
+        (now && reached(pack)).then_some(())
+    });
+    up.kill().unwrap();
+    up.wait().unwrap();
+    nobody_left_behind(pack);
+}
+
+/// Whatever a killed `up` had started itself is gone; only the supervisor and what it looks after may run.
+fn nobody_left_behind(pack: &Pack) {
+    wait_for("children of the killed up are gone", || {
+        let all = machine::processes();
+        let supervised = |pid: u32| {
+            let mut next = all.iter().find(|process| process.pid == pid);
+            while let Some(process) = next {
+                if process.line.starts_with("runsvdir ") {
+                    return true;
+                }
+                next = all.iter().find(|parent| parent.pid == process.parent);
+            }
+            false
         };
-        std::fs::create_dir_all(pack.root().join("repo")).unwrap();
-        std::fs::write(pack.root().join("repo/odoopack.toml"), FILE).unwrap();
-        // This lets `demo --down` remove the pack with its users.
-        let mark = format!("made by a test, which may remove\n{}\n", pack.root().display());
-        std::fs::write(pack.root().join(".odoopack-demo"), mark).unwrap();
-        pack
-    }
-
-    fn root(&self) -> PathBuf {
-        self.disk.place.join("pack")
-    }
-
-    fn cache(&self) -> PathBuf {
-        self.disk.place.join("cache/odoopack")
-    }
-
-    /// The program without any network but loopback.
-    fn offline(&self, args: &[&str]) -> Command {
-        let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-euc", "ip link set lo up; exec \"$@\"", "sh"]);
-        command
-            .arg(env!("CARGO_BIN_EXE_odoopack"))
-            .arg("--root")
-            .arg(self.root())
-            .args(args);
-        command.env("XDG_CACHE_HOME", self.disk.place.join("cache")).current_dir("/");
-        quiet(command)
-    }
-
-    /// Starts `up` and waits until the step that begins like this has begun.
-    fn up_until(&self, step: &str) -> Child {
-        let child = self.offline(&["up", "--yes"]).spawn().unwrap();
-        let begun = format!("{{\"step\":\"{step}\"");
-        wait_until(step, || {
-            let journal = self.last_journal();
-            journal
-                .lines()
-                .last()
-                .is_some_and(|line| line.contains("\"begin\"") && line.contains(&begun[1..]))
-        });
-        child
-    }
-
-    fn last_journal(&self) -> String {
-        let directory = self.root().join("data/odoopack/operations");
-        let all = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        let last = all.map(|entry| entry.path()).max();
-        last.map(|path| std::fs::read_to_string(path).unwrap())
-            .unwrap_or_default()
-    }
-
-    /// Names in the directory of releases that are no leftovers of an interrupted run.
-    fn releases(&self) -> Vec<String> {
-        let all = std::fs::read_dir(self.root().join("data/releases"))
+        let left = machine::processes_of(&pack.root)
             .into_iter()
-            .flatten()
-            .flatten();
-        let names = all.map(|entry| entry.file_name().into_string().unwrap());
-        names
-            .filter(|name| !name.starts_with('.') && name != "python")
-            .collect()
-    }
+            .find(|process| !supervised(process.pid));
+        left.is_none().then_some(())
+    });
 }
 
-impl Drop for Pack {
-    fn drop(&mut self) {
-        let gone = self.offline(&["demo", "--down", "--yes"]).output().unwrap();
-        if !gone.status.success() {
-            // Shown with the failure of the test.
-            drop(std::fs::write("/dev/stderr", faults::said(&gone)));
+/// Every step of the way is begun and killed once; the runs in between make the progress.
+fn killed_at_every_step(pack: &Pack) {
+    let mut killed = BTreeSet::new();
+    for delay in [0, 30, 300].map(Duration::from_millis) {
+        loop {
+            let mut up = pack.start(&["up", "--yes"]);
+            let step = wait_for("a step that was not killed yet begins, or up ends", || {
+                if up.try_wait().unwrap().is_some() {
+                    return Some(None);
+                }
+                let begun = journal::begun(pack, up.id());
+                begun
+                    .into_iter()
+                    .find(|step| !killed.contains(&(delay, step.clone())))
+                    .map(Some)
+            });
+            let Some(step) = step else {
+                assert!(
+                    up.wait().unwrap().success(),
+                    "up failed after it was killed at {:?}",
+                    killed.last()
+                );
+                break;
+            };
+            std::thread::sleep(delay);
+            up.kill().unwrap();
+            up.wait().unwrap();
+            nobody_left_behind(pack);
+            killed.insert((delay, step));
+        }
+        whole(pack);
+        pack.now(&format!(
+            "soak: killed {} times, the last ones {delay:?} into the step",
+            killed.len()
+        ));
+        pack.run(&["demo", "--down", "--keep-data"]).exits(0);
+        for below in ["data", "backups"] {
+            std::fs::remove_dir_all(pack.path(below)).unwrap();
         }
     }
 }
 
-#[test]
-fn up_says_what_went_wrong_leaves_nothing_half_done_and_finishes() {
-    let pack = Pack::new();
-    let up = ["up", "--yes"];
-    // No network, nothing in the cache.
-    expect(
-        &mut pack.offline(&up),
-        1,
-        &[
-            "could not fetch the package index of Debian sid",
-            "hint: check the network",
-        ],
+/// Nothing is left to do, no file differs, everything answers, and nothing half-made lies around.
+fn whole(pack: &Pack) {
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    pack.run(&["render", "--check"]).exits(0);
+    let status = pack.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["good"], true, "{status}");
+    let unfinished = pack
+        .path("data/odoopack/unfinished")
+        .read_dir_utf8()
+        .unwrap()
+        .count();
+    assert_eq!(unfinished, 0);
+    let states = "SELECT DISTINCT state FROM ir_module_module WHERE name IN ('base', 'web')";
+    let answer = pack.run(&["psql", "production", "--", "-Atc", states]).exits(0);
+    assert_eq!(answer.stdout.trim(), "installed");
+}
+
+fn fact(status: &Value, service: &str, key: &str) -> u64 {
+    status["services"][service][key].as_u64().unwrap_or_default()
+}
+
+fn answers(site: &Site) -> bool {
+    ["/web/health?db_server_status=1", "/web/login"]
+        .iter()
+        .all(|path| site.try_get(path).is_ok_and(|page| page.status == 200))
+        && site.try_get("/web/login").is_ok()
+}
+
+/// Killed, it comes back by itself as another process, and the restart is counted.
+fn killed_service(pack: &Pack, site: &Site, service: &str) {
+    pack.now(&format!("kill -9 {service}"));
+    let before = pack.status();
+    let pid = u32::try_from(fact(&before, service, "pid")).unwrap();
+    let begun = Instant::now();
+    machine::kill(pid);
+    let after = wait_for(&format!("{service} is back"), || {
+        let now = pack.status();
+        let other = fact(&now, service, "pid") != u64::from(pid);
+        (other && now["good"] == true && answers(site)).then_some(now)
+    });
+    assert!(
+        fact(&after, service, "restarts") > fact(&before, service, "restarts"),
+        "{after}"
     );
-    seed(&pack.cache());
-    a_bad_download_is_never_used(&pack);
-    a_full_disk_is_named(&pack);
-    interrupts_end_what_runs(&pack);
-    // No network, everything in the cache.
-    let text = expect(&mut pack.offline(&up), 0, &["check production"]);
-    assert!(!text.contains("FAILED"), "{text}");
-    // Its servers live in the network of the run that started them, so it is looked at from there by `down` only.
-    let mut down = pack.offline(&["down"]);
-    expect(&mut down, 0, &["stopped 5 services"]);
-    let left = processes_in(&pack.root());
-    assert!(left.is_empty(), "{left:?}");
-    a_second_up_at_the_same_time_is_told(&pack);
+    pack.now(&format!("  back after {:.1} s", begun.elapsed().as_secs_f64()));
 }
 
-/// A file in the cache that was cut off, and one with other bytes of the same length.
-fn a_bad_download_is_never_used(pack: &Pack) {
-    let debs = pack.cache().join("debs");
-    let odoo = std::fs::read_dir(&debs).unwrap().flatten().map(|e| e.path());
-    let odoo = odoo
+/// A child of the web master is replaced by the master, which goes on; that is counted too.
+fn killed_child(pack: &Pack, site: &Site, what: &str, is_it: fn(&str) -> bool) {
+    pack.now(&format!("kill -9 {what}"));
+    let web = "production.blue.web";
+    let replaced = |status: &Value| status["services"][web]["children"]["replaced"].as_u64();
+    // After a start of the service its children take a moment to say that they are there.
+    let before = wait_for("the children are counted", || {
+        Some(pack.status()).filter(|now| replaced(now).is_some())
+    });
+    let master = fact(&before, web, "pid");
+    let children = machine::children(u32::try_from(master).unwrap());
+    let child = children
+        .iter()
+        .find(|child| is_it(&child.line))
+        .unwrap_or_else(|| panic!("{children:?}"));
+    machine::kill(child.pid);
+    let after = wait_for(&format!("{what} is replaced and counted"), || {
+        let now = pack.status();
+        let same =
+            now["services"][web]["children"]["running"] == before["services"][web]["children"]["running"];
+        (same && replaced(&now) > replaced(&before) && now["good"] == true && answers(site)).then_some(now)
+    });
+    assert_eq!(fact(&after, web, "pid"), master, "the master goes on");
+    assert_eq!(fact(&after, web, "restarts"), fact(&before, web, "restarts"));
+    assert!(!machine::alive(child.pid));
+}
+
+fn killed_runsv(pack: &Pack, site: &Site) {
+    let service = "production.blue.cron";
+    pack.now(&format!("kill -9 the runsv of {service}"));
+    let before = pack.status();
+    let of_service = format!("runsv {service}");
+    let runsv = machine::processes().into_iter().find(|process| {
+        let mine = std::fs::read_link(format!("/proc/{}/cwd", process.pid));
+        process.line.trim() == of_service && mine.is_ok_and(|place| place.starts_with(&pack.root))
+    });
+    let runsv = runsv.unwrap().pid;
+    machine::kill(runsv);
+    wait_for("runsv and its service are back", || {
+        let now = pack.status();
+        let other = fact(&now, service, "pid") != fact(&before, service, "pid");
+        let counted = fact(&now, service, "restarts") > fact(&before, service, "restarts");
+        (other && counted && now["good"] == true && answers(site)).then_some(())
+    });
+    assert!(!machine::alive(runsv));
+}
+
+/// Nothing restarts `runsvdir`: `status` says so, everything goes on, the next `up` brings it back.
+fn killed_runsvdir(pack: &Pack, site: &Site) {
+    pack.now("kill -9 runsvdir");
+    let enabled = pack.path("data/odoopack/enabled");
+    let runsvdir = machine::processes()
         .into_iter()
-        .find(|path| path.to_str().unwrap().ends_with("-odoo-19.deb"))
+        .find(|process| process.line.starts_with("runsvdir ") && process.line.contains(enabled.as_str()))
         .unwrap();
-    let good = std::fs::read(&odoo).unwrap();
-    let mut wrong = good.clone();
-    wrong[1_000_000] ^= 1;
-    for bad in [&good[..good.len() / 2], &wrong] {
-        std::fs::write(&odoo, bad).unwrap();
-        let words = ["could not download odoo-19", "could not get Odoo"];
-        expect(&mut pack.offline(&["up", "--yes"]), 1, &words);
-        assert_eq!(pack.releases(), [""; 0]);
-    }
-    std::fs::write(&odoo, good).unwrap();
-}
-
-fn a_full_disk_is_named(pack: &Pack) {
-    let child = pack.up_until("fetch-odoo");
-    // What is there stays; there is no room for much more.
-    pack.disk.resize("1200m");
-    let output = child.wait_with_output().unwrap();
-    let text = faults::said(&output);
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    let disk = format!("the disk of {}", pack.disk.place.display());
-    for words in [
-        "could not get Odoo",
-        "No space left on device",
-        &disk,
-        "make room",
-    ] {
-        assert!(text.contains(words), "{words:?} is not in\n{text}");
-    }
-    assert_eq!(pack.releases(), [""; 0]);
-    pack.disk.resize("7g");
-}
-
-/// ^C reaches only the program itself: what it runs is in groups of their own.
-fn interrupts_end_what_runs(pack: &Pack) {
-    for (sent, code) in [
-        (rustix::process::Signal::INT, 130),
-        (rustix::process::Signal::TERM, 143),
-    ] {
-        let child = pack.up_until("fetch-odoo");
-        wait_until("dpkg-deb to run", || processes_in(&pack.root()).len() > 1);
-        signal(child.id(), sent);
-        let output = child.wait_with_output().unwrap();
-        let text = faults::said(&output);
-        assert_eq!(output.status.code(), Some(code), "{text}");
-        assert!(text.contains("run again, goes on from here"), "{text}");
-        wait_until("every child to end", || processes_in(&pack.root()).is_empty());
-        assert_eq!(pack.releases(), [""; 0]);
-    }
-}
-
-fn a_second_up_at_the_same_time_is_told(pack: &Pack) {
-    let first = pack.up_until("start-service");
-    let words = ["somebody else is at work here: odoopack up, process"];
-    expect(&mut pack.offline(&["up", "--yes"]), 5, &words);
-    expect(&mut pack.offline(&["demo", "--down", "--yes"]), 5, &words);
-    let output = first.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", faults::said(&output));
+    machine::kill(runsvdir.pid);
+    wait_for("it is gone", || (!machine::alive(runsvdir.pid)).then_some(()));
+    let told = pack.run(&["status"]).exits(8);
+    assert!(
+        told.stdout.contains("the supervisor does not run"),
+        "{}",
+        told.said()
+    );
+    assert!(answers(site), "the services go on");
+    pack.run(&["up", "--yes"]).exits(0);
+    whole(pack);
 }

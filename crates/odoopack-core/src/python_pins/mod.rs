@@ -102,7 +102,7 @@ fn without(text: &str, names: &BTreeSet<String>) -> String {
     let kept = text
         .lines()
         .filter(|line| name_of(line).is_none_or(|name| !names.contains(&name)));
-    kept.map(|line| format!("{line}\n")).collect()
+    kept.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// The normalised distribution name that a line of a requirement file is about; `None` for comments and options.

@@ -35,7 +35,7 @@ const ANY: (u16, u16) = (10, 13);
 /// The breakages.
 ///
 /// # Source
-/// PyPI, 2026-11, wheels for manylinux x86_64 and CPython 3.10 to 3.13, against `requirements.txt` of 17.0, 18.0 and
+/// The package index, 2026-11: wheels for `manylinux` on `x86_64`, Python 3.10 to 3.13, against `requirements.txt` of 17.0, 18.0 and
 /// 19.0. A version that is not in the list is left to Odoo, so a later fix of theirs is never undone.
 const SWAPS: [Swap; 20] = [
     swap("cbor2", &["5.4.2"], (10, 11), "5.9.0"),
@@ -93,7 +93,8 @@ pub(super) fn overrides(wanted: &Wanted<'_>, python: (u16, u16)) -> String {
     of(wanted.series)
         .filter(needed)
         .map(|swap| format!("{}=={}\n", swap.name, swap.good))
-        .collect()
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// Name and exact version of a line such as `Babel==2.9.1 ; python_version < '3.11'  # why`.
@@ -139,7 +140,7 @@ mod tests {
             Series::V17,
             11,
             "MarkupSafe==2.0.1;x\nPyPDF2==1.26.0# y",
-            "markupsafe==2.1.2\n",
+            "pypdf2==2.12.1\nmarkupsafe==2.1.2\n",
         );
     }
 

@@ -226,6 +226,7 @@ mod tests {
             after: vec![],
             starts_as_root: false,
             inputs: vec![],
+            start_inputs: vec![],
         }
     }
 }

@@ -34,10 +34,7 @@ pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
             .filter(|d| directory_differs(known, d))
             .map(|d| Step::MakeDirectory { path: d.path.clone() }),
     );
-    if !matches!(
-        known.facts.paths.get(&known.target.binary),
-        Some(Seen::Present(_))
-    ) {
+    if !known.facts.binary_current {
         steps.push(Step::PlaceBinary {
             path: known.target.binary.clone(),
         });

@@ -1,7 +1,10 @@
 //! Reasons not to begin; each is found before anything is touched.
+use std::collections::BTreeSet;
+
 use super::Known;
 use crate::facts::{PathKind, Seen};
 use crate::layout::ADMIN_ROLE;
+use crate::odoo::manifest::of_another_series;
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
 
@@ -15,6 +18,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(host(known));
     all.extend(versions(known));
+    all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
     all.extend(closed(known));
@@ -124,6 +128,37 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// Odoo would install everything else, and only say in its log that a module is of another series.
+fn modules(known: &Known<'_>) -> Vec<Refusal> {
+    let series = known.spec.odoo.series;
+    let used: BTreeSet<_> = known
+        .spec
+        .environments
+        .values()
+        .map(|environment| &environment.edition)
+        .collect();
+    let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
+    let wanted =
+        editions.flat_map(|(edition, settings)| settings.modules.iter().map(move |module| (edition, module)));
+    let wrong = wanted.filter_map(|(edition, module)| {
+        let seen = known.facts.modules.get(module)?;
+        let version = seen
+            .version
+            .as_ref()
+            .filter(|version| of_another_series(version, series))?;
+        Some(Refusal::new(
+            format!(
+                "{} is of another series: its version is {version}, this pack runs Odoo {series}",
+                seen.path
+            ),
+            format!(
+                "take the {series} branch of `{module}`, or leave it out of [editions.{edition}] modules"
+            ),
+        ))
+    });
+    wrong.collect()
 }
 
 /// Only where Python is installed at all: else its package is missing, which is said by its name.

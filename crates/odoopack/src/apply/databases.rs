@@ -1,6 +1,7 @@
 //! Roles and databases; the first installation of Odoo.
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Role;
+use odoopack_core::spec::Value;
 use odoopack_core::target::{DatabaseWant, generated_secrets};
 use odoopack_core::{layout::Slot, target};
 use postgres::Client;
@@ -195,6 +196,11 @@ impl Apply<'_> {
             .patience(std::time::Duration::from_hours(1));
         for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
             cmd = cmd.env(name, value);
+        }
+        for (name, value) in &settings.env {
+            if let Value::Secret(reference) = value {
+                cmd = cmd.env(name, self.secret(&reference.key())?);
+            }
         }
         Ok(cmd)
     }

@@ -44,8 +44,14 @@ impl Apply<'_> {
     pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);
         let this = std::env::current_exe().map_err(failed)?;
-        let content = std::fs::read(this).map_err(failed)?;
-        files::replace(path, &content, 0o755, None)
+        let content = std::fs::read(&this).map_err(failed)?;
+        files::replace(path, &content, 0o755, None)?;
+        let time = std::fs::metadata(this)
+            .and_then(|metadata| metadata.modified())
+            .map_err(failed)?;
+        std::fs::File::open(path)
+            .and_then(|copy| copy.set_modified(time))
+            .map_err(failed)
     }
 
     pub(super) fn generate_secret(&self, name: &str) -> Result<()> {
@@ -69,18 +75,20 @@ impl Apply<'_> {
                 .hint(format!("apt-get install postgresql-{major}"))
         })?;
         let user = self.layout.user("postgres");
-        self.clear_half_made_cluster()?;
-        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()
+        let mark = marks::unfinished_cluster(&self.layout.state());
+        if mark.exists() {
+            self.clear_half_made_cluster()?;
+        }
+        files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
+        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?;
+        files::remove(&mark)
     }
 
-    /// `initdb` that was killed leaves files without `PG_VERSION`; such a directory never held data.
+    /// An `initdb` that was killed leaves a `PG_VERSION` and half a cluster; the mark says that it never held data.
     fn clear_half_made_cluster(&self) -> Result<()> {
         let cluster = self.layout.cluster();
         let failed =
             |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
-        if cluster.join("PG_VERSION").exists() || cluster.join("global/pg_control").exists() {
-            return Err(Failure::refused(format!("`{cluster}` already holds a cluster")));
-        }
         for entry in cluster.read_dir_utf8().map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_type().map_err(failed)?.is_dir() {
@@ -101,6 +109,13 @@ impl Apply<'_> {
         // Remembered first: a run that is stopped in between finds a file that it did not write, not an edit.
         marks::remember_written(&self.layout.state(), path, &hash::hex(content))?;
         files::replace(path, content, file.access.mode, owner)
+    }
+
+    /// An edited file stays beside its place, as one that is replaced.
+    pub(super) fn remove_file(&self, path: &Utf8Path) -> Result<()> {
+        self.keep_edit(path)?;
+        files::remove(path)?;
+        marks::forget_written(&self.layout.state(), path)
     }
 
     /// A hand edit that is replaced stays beside the file.

@@ -3,6 +3,7 @@ mod databases;
 mod ground;
 mod services;
 
+pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -104,8 +105,10 @@ impl Apply<'_> {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }
             Step::WriteFile { path, .. } => self.write_file(path),
-            Step::RemoveFile { path } => crate::files::remove(path),
+            Step::RemoveFile { path } => self.remove_file(path),
             Step::StartSupervisor => self.start_supervisor(),
+            Step::ReadUnits => self.read_units(),
+            Step::StartAtBoot { target } => self.start_at_boot(target),
             Step::StartService { service } => self.start_service(service),
             Step::RestartService { service, .. } => self.restart_service(service),
             Step::ReloadService { service, .. } => self.reload_service(service),

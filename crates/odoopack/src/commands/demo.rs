@@ -10,17 +10,17 @@ use odoopack_core::up::fences;
 use super::{down, up};
 use crate::apply;
 use crate::context::{Context, FILE, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe;
 use crate::store::{lock, secrets};
 
-/// Bring up a complete Odoo on this machine, without a file to edit, a domain or an account.
-///
-/// Installs what is missing, gets Odoo 19 from Debian, builds its Python environment, makes a database cluster
-/// and a certificate, starts everything, checks it, and says where it is. Listens on loopback only.
+/// Bring up a complete Odoo on this machine, with no file to edit, no domain and no account
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack demo\n  odoopack demo --down")]
+#[command(
+    after_help = "Installs what is missing, gets Odoo 19 from Debian, builds its Python environment, makes a database cluster and a certificate, starts everything, checks it, and says where it is. Listens on loopback only. Run again, it has nothing to do.\n\nThe root is /opt/odoopack-demo, for an ordinary user ~/.local/share/odoopack/demo.\n\nExamples:\n  odoopack demo\n  odoopack demo --dry-run\n  odoopack demo --down"
+)]
 pub(crate) struct Args {
     /// Stop and remove the demo; installed packages and the download cache stay
     #[arg(long)]
@@ -161,7 +161,7 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
     let url = address(&pack.loaded.spec, name).unwrap_or_default();
     let [admin, ..] = generated_secrets(name);
     let password = secrets::path(&layout.secrets(), &admin);
-    let running = observe::services::all(layout)?;
+    let running = Engine::here(layout).services()?;
     let names: Vec<&str> = running
         .iter()
         .filter(|(_, seen)| seen.present().is_some_and(|fact| fact.running))
@@ -176,13 +176,11 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
     }
     cx.ui.result(&format!(
         "\n  Odoo        {url}\n  sign in     admin, password in {password}\n  running     {}\n  \
-         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n  \
-         odoopack status --root {root}     what runs, and what each probe got\n  \
-         odoopack doctor --root {root}     what could be better\n  \
-         odoopack demo --down{}            remove it all again\n\nThe browser warns about the certificate until it trusts {}.",
+         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n{}\n\n\
+         The browser warns about the certificate until it trusts {}.",
         names.join(", "),
         cx.ui.elapsed().as_secs_f64(),
-        root_option(root)?,
+        next(root)?,
         layout.authority(),
     ));
     let host = observe::host::host(root)?;
@@ -195,6 +193,22 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Commands to go on with, and what each is for.
+fn next(root: &Utf8Path) -> Result<String> {
+    let down = format!("odoopack demo --down{}", root_option(root)?);
+    let lines = [
+        (
+            format!("odoopack status --root {root}"),
+            "what runs, and what each probe got",
+        ),
+        (format!("odoopack doctor --root {root}"), "what could be better"),
+        (down, "remove it all again"),
+    ];
+    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let shown = lines.map(|(command, what)| format!("  {command:<width$}   {what}"));
+    Ok(shown.join("\n"))
 }
 
 /// ` --root DIR` where the demo is not in its usual place.
@@ -296,7 +310,8 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     if pack.layout.state().is_dir() {
         down::stop_all(cx, &pack)?;
     }
-    if let Seen::Present(pid) = observe::services::supervisor(&pack.layout) {
+    let engine = Engine::here(&pack.layout);
+    if let Seen::Present(pid) = engine.process()? {
         return Err(Failure::failed(format!(
             "the supervisor (process {pid}) still runs"
         )));
@@ -304,6 +319,7 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     if keep_users {
         Ok(())
     } else {
+        engine.forget()?;
         apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
     }
 }

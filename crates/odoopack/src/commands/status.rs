@@ -1,35 +1,43 @@
 //! `status`: what runs, since when, how often it was restarted, and what each probe got.
+use std::collections::BTreeMap;
+
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::up::fences;
 
 use crate::context::{Context, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Kind, Result};
+use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
 
-/// Show what runs, since when, and what each probe of each environment got.
-///
-/// Exits with 8 when a service is down or a probe fails.
+/// Show what runs, since when, and what each environment answers
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Asks each environment the way its users do: through nginx and TLS, with every file of the login page. Exits with 8 when a service is down or an answer is wrong.\n\nExamples:\n  odoopack status\n  odoopack status --json"
+)]
 pub(crate) struct Args {}
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let view = observe::look(&pack)?;
-    let services = services(&view);
+    let children = children(&pack, &view);
+    let services = services(&view, &children);
     let mut bad = services.iter().filter(|row| !row.good).count();
     services_table(cx, &services);
     let supervised = view.facts.supervisor.present().is_some();
     if !supervised {
-        cx.ui
-            .result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
+        let words = Engine::here(&pack.layout).without_supervisor();
+        cx.ui.result(&format!("\n{words}"));
         bad += 1;
     }
     let probes = probes(&pack, &view)?;
     for (environment, seen) in &probes {
         cx.ui.result(&format!("\n{environment}"));
-        seen.iter().for_each(|seen| cx.ui.result(&format!("  {seen}")));
+        for seen in seen {
+            cx.ui.result(&format!("  {seen}"));
+        }
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
     let fences = fences(&view.facts.host);
@@ -42,7 +50,10 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         .collect();
     cx.ui.json(&serde_json::json!({
         "supervisor": supervised,
-        "services": view.facts.services.iter().filter_map(|(n, s)| s.present().map(|s| (n.clone(), s))).collect::<std::collections::BTreeMap<_, _>>(),
+        "services": view.facts.services.iter().filter_map(|(name, seen)| {
+            let fact = seen.present()?;
+            Some((name.clone(), Service { fact, children: children.get(name).copied() }))
+        }).collect::<BTreeMap<_, _>>(),
         "probes": probes,
         "notes": fences,
         "good": bad == 0,
@@ -58,18 +69,38 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     }
 }
 
+/// A service in JSON.
+#[derive(serde::Serialize)]
+struct Service<'a> {
+    #[serde(flatten)]
+    fact: &'a ServiceFact,
+    /// `null` where there are none.
+    children: Option<Children>,
+}
+
+fn children(pack: &Pack, view: &View) -> BTreeMap<String, Children> {
+    let of = |(name, seen): (&String, &Seen<ServiceFact>)| {
+        let children = observe::children::of(&pack.layout, name, seen.present()?)?;
+        Some((name.clone(), children))
+    };
+    view.facts.services.iter().filter_map(of).collect()
+}
+
 struct Row {
     name: String,
     state: &'static str,
     since: String,
     restarts: String,
+    children: String,
+    replaced: String,
     good: bool,
 }
 
-fn services(view: &View) -> Vec<Row> {
+fn services(view: &View, children: &BTreeMap<String, Children>) -> Vec<Row> {
     let row = |name: &str| {
         let seen = view.facts.services.get(name);
         let fact = seen.and_then(Seen::present);
+        let children = children.get(name);
         let running = fact.is_some_and(|fact| fact.running);
         Row {
             name: name.to_owned(),
@@ -77,7 +108,9 @@ fn services(view: &View) -> Vec<Row> {
             since: fact
                 .and_then(|fact| fact.since)
                 .map_or_else(|| "-".to_owned(), ago),
-            restarts: fact.map_or_else(|| "-".to_owned(), |fact: &ServiceFact| fact.restarts.to_string()),
+            restarts: number(fact.map(|fact| fact.restarts)),
+            children: number(children.map(|children| children.running)),
+            replaced: number(children.map(|children| children.replaced)),
             good: running,
         }
     };
@@ -97,15 +130,19 @@ fn services(view: &View) -> Vec<Row> {
     names.into_iter().map(row).collect()
 }
 
+fn number(value: Option<u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
 fn services_table(cx: &Context, rows: &[Row]) {
     cx.ui.result(&format!(
-        "{:<32} {:<5} {:>9} {:>9}",
-        "service", "state", "since", "restarts"
+        "{:<32} {:<5} {:>6} {:>9} {:>9} {:>9}",
+        "service", "state", "since", "restarts", "children", "replaced"
     ));
     for row in rows {
         cx.ui.result(&format!(
-            "{:<32} {:<5} {:>9} {:>9}",
-            row.name, row.state, row.since, row.restarts
+            "{:<32} {:<5} {:>6} {:>9} {:>9} {:>9}",
+            row.name, row.state, row.since, row.restarts, row.children, row.replaced
         ));
     }
 }

@@ -13,11 +13,11 @@ use crate::ui::Ui;
 /// Stages that `up` has at most; more rounds mean that two of them undo each other.
 const ROUNDS: usize = 20;
 
-/// Converge this machine to the file.
-///
-/// Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the
-/// work. A second `up` has nothing to do.
+/// Make this machine match the file: build, configure, start and check what is missing
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the work. A second `up` has nothing to do.\n\nExamples:\n  odoopack up --dry-run\n  odoopack up --yes"
+)]
 pub(crate) struct Args {
     /// Show the plan and stop
     #[arg(long)]
@@ -100,6 +100,7 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let lock = lock::take(&state, "odoopack up")?;
     marks::remember_made_by(&state, pack.layout.pack())?;
+    crate::apply::heal_packages()?;
     Ok((lock, Journal::start(&state, "up")?))
 }
 
@@ -119,7 +120,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         target: &view.target,
         facts: &view.facts,
         repo: pack.directory.clone(),
-        cache: crate::release::cache(),
+        cache: crate::context::cache(),
     };
     apply.run(next, journal)
 }

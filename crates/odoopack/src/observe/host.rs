@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Host;
 use odoopack_core::units::Bytes;
 
+use super::supervisor::Supervisor;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -18,7 +19,7 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
         memory: memory()?,
         disk_free: disk_free(root)?,
         root: uid.is_root(),
-        systemd: uid.is_root() && Utf8Path::new("/run/systemd/system").is_dir(),
+        systemd: Supervisor::here() == Supervisor::Systemd,
         user: accounts()?.user_name(uid.as_raw()),
         debian: Utf8Path::new("/etc/debian_version").is_file(),
         postgres: postgres_servers(),

@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 3;
 /// Pause after the first failed attempt; it doubles.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest silence of a server.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Bytes moved at once.
 const BLOCK: usize = 256 * 1024;
 

@@ -20,23 +20,8 @@ const NO_CLUSTER: (&str, &str) = (
 /// Where package scripts ask whether they may start services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Those of `packages` that are not installed.
-pub(crate) fn missing(packages: &[&str]) -> Result<Vec<String>> {
-    let installed = installed()?;
-    Ok(packages
-        .iter()
-        .filter(|name| !installed.contains(**name))
-        .map(|name| (*name).to_owned())
-        .collect())
-}
-
 fn installed() -> Result<BTreeSet<String>> {
     Ok(dpkg::parse_installed(&dpkg::installed().read()?))
-}
-
-/// The one line that an ordinary user needs to have packages installed.
-pub(crate) fn sudo_line(packages: &[String]) -> String {
-    apt::sudo_line(packages)
 }
 
 /// Installs packages, as root.
@@ -53,7 +38,7 @@ pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Resu
     no_cluster()?;
     progress.detail(&packages.join(" "));
     let policy = Policy::put(Utf8Path::new(POLICY))?;
-    let done = apt::install(packages).run().map_err(|failure| {
+    let done = apt::install(packages).outlives().run().map_err(|failure| {
         failure
             .during(format!("could not install {}", packages.join(", ")))
             .hint("see the message of apt above; after mending it, run again")
@@ -61,6 +46,23 @@ pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Resu
     policy.take_away()?;
     disable_new(ui, &before)?;
     done
+}
+
+/// Removes a policy of ours that a run left behind when it was ended, once no package manager works any more.
+pub(crate) fn heal() -> Result<()> {
+    let path = Utf8Path::new(POLICY);
+    let left = files::read_text(path)?.is_some_and(|text| apt::is_our_policy(&text));
+    if left && !working() { remove(path) } else { Ok(()) }
+}
+
+/// Whether any apt or dpkg runs on this host.
+fn working() -> bool {
+    let name = |entry: camino::Utf8DirEntry| files::read_text(&entry.path().join("comm")).ok().flatten();
+    let Ok(entries) = Utf8Path::new("/proc").read_dir_utf8() else {
+        return true;
+    };
+    let mut names = entries.flatten().filter_map(name);
+    names.any(|name| ["apt-get", "apt", "dpkg"].contains(&name.trim()))
 }
 
 /// Asks the mirror only when the host's lists do not know a package.
@@ -182,13 +184,5 @@ mod tests {
         files::replace(&path, apt::policy(1).as_bytes(), 0o755, None).unwrap();
         Policy::put(&path).unwrap().take_away().unwrap();
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn only_what_is_not_installed_is_missing() {
-        assert_eq!(
-            missing(&["dpkg", "no-such-package-here"]).unwrap(),
-            ["no-such-package-here"]
-        );
     }
 }

@@ -75,7 +75,7 @@ fn works_offline() {
     let test = "release::real_debian::debians_odoo_19_runs_from_nothing_and_again_without_a_network";
     let cmd = Cmd::new("unshare").args(["--net", me.as_str(), "--exact", test, "--nocapture"]);
     cmd.env(OFFLINE, "1")
-        .patience(Duration::from_secs(300))
+        .patience(Duration::from_mins(5))
         .run()
         .unwrap();
 }

@@ -66,7 +66,11 @@ impl Requirements {
 
     /// The requirement file for the resolver.
     pub(super) fn text(&self, pins: &Pins) -> String {
-        let own: String = self.own.iter().map(|file| format!("-r {file}\n")).collect();
+        let own: String = self
+            .own
+            .iter()
+            .flat_map(|file| ["-r ", file.as_str(), "\n"])
+            .collect();
         format!("{}\n{}\n{own}", self.source, pins.additions)
     }
 

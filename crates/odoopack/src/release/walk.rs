@@ -1,7 +1,7 @@
 //! Every entry below a directory, links not followed.
 use std::fs::FileType;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use crate::failure::{Failure, Result};
 
@@ -41,9 +41,9 @@ pub(super) fn normalised(path: &Utf8Path) -> Utf8PathBuf {
     let mut result = Utf8PathBuf::new();
     for part in path.components() {
         match part {
-            camino::Utf8Component::ParentDir => drop(result.pop()),
-            camino::Utf8Component::CurDir => {}
-            other => result.push(other),
+            Utf8Component::ParentDir => drop(result.pop()),
+            Utf8Component::CurDir => {}
+            Utf8Component::Prefix(_) | Utf8Component::RootDir | Utf8Component::Normal(_) => result.push(part),
         }
     }
     result

@@ -31,6 +31,15 @@ pub(crate) fn remember_written(state: &Utf8Path, path: &Utf8Path, hash: &str) ->
     write(&state.join("written.json"), &all)
 }
 
+/// Forgets that `path` was written.
+pub(crate) fn forget_written(state: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    let mut all = written(state)?;
+    if all.remove(path).is_none() {
+        return Ok(());
+    }
+    write(&state.join("written.json"), &all)
+}
+
 /// First port of each environment's block.
 pub(crate) fn ports(state: &Utf8Path) -> Result<BTreeMap<Name, u16>> {
     Ok(read(&state.join("ports.json"))?.unwrap_or_default())
@@ -53,24 +62,15 @@ pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
 }
 
-/// Refuses to work on a pack that another user brought up: what it wrote as us would be closed to that user.
-pub(crate) fn check_owner(state: &Utf8Path) -> Result<()> {
+/// Whose the data directory is; `None` when nobody has made it yet.
+pub(crate) fn owner(state: &Utf8Path) -> Result<Option<u32>> {
     use std::os::unix::fs::MetadataExt;
     let path = state.join("pack");
-    let owner = match std::fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata.uid(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
-    };
-    if owner == rustix::process::geteuid().as_raw() {
-        return Ok(());
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
     }
-    let name = crate::observe::host::accounts()?.user_name(owner);
-    let hint = match name.as_str() {
-        "root" => "sudo odoopack ...".to_owned(),
-        name => format!("sudo -u {name} odoopack ..."),
-    };
-    Err(Failure::refused(format!("this pack belongs to user {name} (see `{path}`)")).hint(hint))
 }
 
 /// Says who made this data directory.
@@ -120,6 +120,11 @@ pub(crate) fn remember_unfinished(state: &Utf8Path, environment: &Name, oid: u32
 /// The mark of a first installation that was begun.
 pub(crate) fn unfinished_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
     state.join("unfinished").join(environment.as_str())
+}
+
+/// The mark of a cluster whose creation was begun.
+pub(crate) fn unfinished_cluster(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("unfinished-cluster")
 }
 
 fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {

@@ -58,16 +58,10 @@ fn quiet() -> Cmd {
     let cmd = Cmd::new("apt-get")
         .bare()
         .env("HOME", "/root")
-        .patience(Duration::from_secs(3600));
+        .patience(Duration::from_hours(1));
     QUIET
         .into_iter()
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
-}
-
-/// The line for somebody who may not install: one command, nothing to adapt.
-pub(crate) fn sudo_line<S: AsRef<str>>(packages: &[S]) -> String {
-    let names: Vec<&str> = packages.iter().map(S::as_ref).collect();
-    format!("sudo apt-get install --no-install-recommends {}", names.join(" "))
 }
 
 /// What keeps package scripts from starting services (`invoke-rc.d(8)`, `deb-systemd-invoke(1p)`): exit code 101.
@@ -109,14 +103,6 @@ mod tests {
         assert_eq!(
             disable(["nginx.service".to_owned()]).to_string(),
             "systemctl disable --now --quiet -- nginx.service"
-        );
-    }
-
-    #[test]
-    fn an_ordinary_user_gets_one_line() {
-        assert_eq!(
-            sudo_line(&["nginx", "git"]),
-            "sudo apt-get install --no-install-recommends nginx git"
         );
     }
 

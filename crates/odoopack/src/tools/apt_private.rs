@@ -27,7 +27,7 @@ const CARRIED: [&str; 10] = [
 ];
 
 /// Directories that apt does not make for itself.
-pub(crate) const DIRECTORIES: [&str; 7] = [
+pub(crate) const DIRECTORIES: [&str; 8] = [
     "etc",
     "log",
     "state",
@@ -35,6 +35,7 @@ pub(crate) const DIRECTORIES: [&str; 7] = [
     "state/lists/partial",
     "cache",
     "cache/archives",
+    "cache/archives/partial",
 ];
 
 /// A package file as the index names it.
@@ -203,12 +204,12 @@ mod tests {
         let targets = include_str!("../../fixtures/apt-2.6.1-indextargets.txt");
         assert_eq!(
             parse_mirror(targets).as_deref(),
-            Some("http://deb.debian.org/debian/")
+            Some("http://mirror.example/debian/")
         );
         let backwards: Vec<&str> = targets.lines().rev().collect();
         assert_eq!(
             parse_mirror(&backwards.join("\n")).as_deref(),
-            Some("http://deb.debian.org/debian/")
+            Some("http://mirror.example/debian/")
         );
     }
 

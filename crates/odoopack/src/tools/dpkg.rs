@@ -10,7 +10,7 @@ use crate::exec::Cmd;
 pub(crate) fn unpack(package: &Utf8Path, tree: &Utf8Path) -> Cmd {
     Cmd::new("dpkg-deb")
         .args(["--extract", package.as_str(), tree.as_str()])
-        .patience(Duration::from_secs(1800))
+        .patience(Duration::from_mins(30))
 }
 
 /// Lists every package that dpkg knows, with its state.

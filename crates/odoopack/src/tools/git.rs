@@ -36,7 +36,7 @@ fn git() -> Cmd {
         .env("GIT_ATTR_NOSYSTEM", "1")
         .env("GIT_LFS_SKIP_SMUDGE", "1")
         .env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")
-        .patience(Duration::from_secs(3600))
+        .patience(Duration::from_hours(1))
 }
 
 fn of(mirror: &Utf8Path) -> Cmd {

@@ -61,7 +61,7 @@ pub(crate) fn pip_install(venv: &Utf8Path, file: &Utf8Path) -> Cmd {
         ])
         .args(["--requirement", file.as_str()])
         .umask(0o022)
-        .patience(Duration::from_secs(1800))
+        .patience(Duration::from_mins(30))
 }
 
 /// Lists pip's configuration, files and environment together.

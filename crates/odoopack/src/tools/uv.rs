@@ -12,7 +12,7 @@ pub(crate) const VERSION: &str = "0.13.9";
 /// The wheels of [`VERSION`] that pip may take, for both machines we run on.
 ///
 /// # Source
-/// PyPI, file list of uv 0.13.9: `manylinux_2_17_x86_64`, `manylinux_2_17_aarch64.musllinux_1_1_aarch64`,
+/// The package index, file list of uv 0.13.9: `manylinux_2_17_x86_64`, `manylinux_2_17_aarch64.musllinux_1_1_aarch64`,
 /// `manylinux_2_28_aarch64`.
 const HASHES: [&str; 3] = [
     "d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
@@ -100,7 +100,7 @@ impl Uv {
             .env("UV_SYSTEM_CERTS", "true")
             .env("HOME", self.cache.as_str())
             .umask(0o022)
-            .patience(Duration::from_secs(1800));
+            .patience(Duration::from_mins(30));
         for (name, value) in &self.env {
             cmd = cmd.env(name, value);
         }

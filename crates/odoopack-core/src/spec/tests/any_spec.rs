@@ -68,12 +68,20 @@ fn source() -> impl Strategy<Value = (Series, Source)> {
     prop_oneof![(series, prop_oneof![git, deb, remote, path]), debian]
 }
 
+/// Options of every series that take any text.
+fn option() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("csv_internal_sep".to_owned()),
+        Just("from_filter".to_owned())
+    ]
+}
+
 fn odoo() -> impl Strategy<Value = Odoo> {
     let python = of(prop_oneof![
         Just("python3.12".to_owned()),
         path().prop_map(String::from)
     ]);
-    (source(), python, btree_map("[a-z][a-z0-9_]{0,9}", text(), 0..3)).prop_map(
+    (source(), python, btree_map(option(), "[a-z]{1,4}", 0..2)).prop_map(
         |((series, source), python, options)| Odoo {
             series,
             source,

@@ -20,7 +20,7 @@ fn the_annotated_example_names_every_key() {
     }
     let origins = load(ANNOTATED, &context()).unwrap().origins;
     for map in [
-        "odoo.options.log_db",
+        "odoo.options.reportgz",
         "postgres.options.log_min_duration_statement",
     ] {
         assert_ne!(origins.of(map), Origin::Default, "{map}");
@@ -140,10 +140,10 @@ fn computed_defaults_follow_names_and_domains() {
 #[test]
 fn options_are_carried_as_odoo_and_postgresql_spell_them() {
     let spec = spec_with(
-        "[odoo.options]\na = true\nb = 600\nc = 0.2\nd = \"x\"\n[postgres.options]\n\"a.b\" = false\n",
+        "[odoo.options]\nreportgz = true\nlimit_request = 600\nwebsocket_rate_limit_delay = 0.2\ncsv_internal_sep = \"x\"\n[postgres.options]\n\"a.b\" = false\n",
     );
     let odoo: Vec<_> = spec.odoo.options.values().map(String::as_str).collect();
-    assert_eq!(odoo, ["True", "600", "0.2", "x"]);
+    assert_eq!(odoo, ["x", "600", "True", "0.2"]);
     assert_eq!(spec.postgres.options["a.b"], "off");
 }
 

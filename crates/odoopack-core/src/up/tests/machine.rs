@@ -243,6 +243,7 @@ impl Machine {
             Step::PlaceBinary { path } => {
                 assert_eq!(*path, target.binary);
                 self.put(path, PathKind::File("binary".into()), &OURS);
+                self.facts.binary_current = true;
             }
             Step::GenerateSecret { name } => {
                 assert!(target.secrets.contains(name));
@@ -370,6 +371,11 @@ impl Machine {
                 database.kind = Some("kind".into());
                 state.unfinished.remove(environment);
             }
+            Step::ReadUnits => assert!(state.host.systemd),
+            Step::StartAtBoot { .. } => {
+                assert!(state.host.systemd);
+                state.supervisor = Seen::Present(1);
+            }
             Step::PassProbes { environment } => {
                 let runs = |name: &String| {
                     state
@@ -455,7 +461,7 @@ impl Machine {
             since: Some(1),
             restarts: 0,
             started_with: Some(up::inputs_hash(target, seen, service)),
-            started_as: Some(up::definition_hash(service)),
+            started_as: Some(up::definition_hash(target, service)),
         };
         self.facts.services.insert(name.to_owned(), Seen::Present(fact));
     }
@@ -514,11 +520,13 @@ fn nothing(root: bool) -> Facts {
         programs: BTreeMap::new(),
         users: BTreeMap::new(),
         made_by: Seen::Absent,
+        binary_current: false,
         closed: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
         release: Seen::Absent,
+        modules: BTreeMap::new(),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),
         certificates: BTreeMap::new(),

@@ -1,0 +1,267 @@
+//! What `doctor` judges: the machine and each environment, as plain data.
+use odoopack_core::checks::environment::{Access, Environment, Guarded, Role, Versions};
+use odoopack_core::checks::host::{Clock, Disk, Host, Memory, Supervisor};
+use odoopack_core::facts::{PathKind, Seen};
+use odoopack_core::hash;
+use odoopack_core::name::Name;
+use odoopack_core::secret::SecretText;
+use odoopack_core::spec::Kind;
+use odoopack_core::target::File;
+use odoopack_core::units::Bytes;
+
+use super::databases::{Server, connect, server, words};
+use super::{View, paths};
+use crate::context::Pack;
+use crate::exec::{Cmd, find_program};
+use crate::failure::Result;
+use crate::probe::{Probe, SignIn, Verdict, run};
+
+/// What the next act may need: a second release, or a module update that rewrites big tables.
+const NEXT_ACT: Bytes = Bytes::gib(3);
+
+/// Looks at the machine.
+pub(crate) fn host(pack: &Pack, view: &View) -> Host {
+    let planned: u64 = view.sizing.environments.values().map(|size| size.memory.0).sum();
+    Host {
+        clock: clock(),
+        disks: vec![Disk {
+            place: pack.layout.root().to_string(),
+            free: Seen::Present(view.facts.host.disk_free),
+            needs: NEXT_ACT,
+        }],
+        sums: view.sizing.problems.iter().map(ToString::to_string).collect(),
+        memory: Memory {
+            there: view.facts.host.memory,
+            planned: Bytes(planned),
+        },
+        supervisor: if view.facts.host.systemd {
+            Supervisor::Systemd
+        } else {
+            Supervisor::Runit { boot: Seen::Absent }
+        },
+        postgres_listens: postgres_listens(pack),
+    }
+}
+
+/// Only systemd's own time service tells; without it nothing is known.
+fn clock() -> Seen<Clock> {
+    let systemd = camino::Utf8Path::new("/run/systemd/system").is_dir();
+    if !systemd || find_program("timedatectl").is_none() {
+        return Seen::Unknown("there is no systemd to ask".to_owned());
+    }
+    match Cmd::new("timedatectl")
+        .args(["show", "--property=NTPSynchronized", "--value"])
+        .read()
+    {
+        Ok(text) => Seen::Present(Clock {
+            offset: None,
+            synchronized: text.trim() == "yes",
+        }),
+        Err(failure) => Seen::Unknown(failure.chain().join(": ")),
+    }
+}
+
+fn server_of(pack: &Pack) -> Server {
+    server(&pack.loaded.spec, &pack.layout)
+}
+
+fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
+    let ask = || {
+        let mut client = connect(&server_of(pack), "postgres")?;
+        let row = client.query_one("SELECT current_setting('listen_addresses')", &[])?;
+        Ok::<String, postgres::Error>(row.get(0))
+    };
+    match ask() {
+        Ok(text) => {
+            let addresses = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            Seen::Present(addresses.map(str::to_owned).collect())
+        }
+        Err(e) => Seen::Unknown(words(&e)),
+    }
+}
+
+/// Looks at one environment.
+pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Environment> {
+    let settings = &pack.loaded.spec.environments[name];
+    let accounts = super::host::accounts()?;
+    let guarded = guarded(pack, view, name);
+    let files = guarded.into_iter().map(|(path, wanted)| {
+        let seen = match paths::look(&path, &accounts) {
+            Seen::Present(fact) => Seen::Present(Access {
+                user: fact.user,
+                group: fact.group,
+                mode: fact.mode & 0o7777,
+            }),
+            Seen::Absent => Seen::Absent,
+            Seen::Unknown(why) => Seen::Unknown(why),
+            Seen::NotYet => Seen::NotYet,
+        };
+        Guarded {
+            path: path.into_string(),
+            seen,
+            wanted,
+        }
+    });
+    let database = &settings.database;
+    Ok(Environment {
+        name: name.to_string(),
+        production: settings.kind == Kind::Production,
+        domain: settings.domain.clone(),
+        now: view.facts.host.now,
+        versions: versions(pack, view),
+        guarded: files.collect(),
+        certificate: view.facts.certificates.get(name).cloned().unwrap_or(Seen::NotYet),
+        role: role(pack, name),
+        default_password: default_password(pack, view, name)?,
+        manager_open: manager_open(pack, view, name)?,
+        list_db: Seen::Present(false),
+        demo_modules: demo_modules(pack, database),
+        dangling: dangling(view),
+        drifted: view
+            .target
+            .files
+            .iter()
+            .filter(|file| drifted(view, file))
+            .map(|f| f.path.to_string())
+            .collect(),
+    })
+}
+
+/// Secrets and the files that hold passwords, and the environment's own data.
+fn guarded(pack: &Pack, view: &View, name: &Name) -> Vec<(camino::Utf8PathBuf, Access)> {
+    let layout = &pack.layout;
+    let us = &view.facts.host.user;
+    let own = layout.user(name.as_str()).unwrap_or_else(|| us.clone());
+    let access = |user: &str, group: &str, mode: u32| Access {
+        user: user.to_owned(),
+        group: group.to_owned(),
+        mode,
+    };
+    let secrets = odoopack_core::target::generated_secrets(name)
+        .map(|secret| (layout.secrets().join(secret), access(us, us, 0o600)));
+    let mut all = Vec::from(secrets);
+    all.push((layout.secrets(), access(us, us, 0o700)));
+    all.push((layout.environment(name), access(&own, &own, 0o750)));
+    all.push((
+        layout.odoo_conf(name, odoopack_core::layout::Slot::Blue),
+        access(us, &own, 0o640),
+    ));
+    all
+}
+
+fn versions(pack: &Pack, view: &View) -> Versions {
+    let python = view
+        .facts
+        .release
+        .present()
+        .and_then(|release| release.python.as_ref());
+    let version = python.and_then(|directory| {
+        let text = std::fs::read_to_string(directory.join("pyvenv.cfg")).ok()?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("version_info = "))?;
+        let mut parts = line.split('.').map(|part| part.trim().parse().ok());
+        Some((parts.next()??, parts.next()??))
+    });
+    Versions {
+        series: pack.loaded.spec.odoo.series,
+        python: version,
+        postgres: view.facts.cluster.present().map(|cluster| cluster.major),
+    }
+}
+
+fn role(pack: &Pack, name: &Name) -> Seen<Role> {
+    let wanted = pack.layout.role(name);
+    let ask = || {
+        connect(&server_of(pack), "postgres")?.query_opt(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1",
+            &[&wanted],
+        )
+    };
+    match ask() {
+        Ok(Some(row)) => Seen::Present(Role {
+            superuser: row.get(0),
+            create_role: row.get(1),
+            create_database: row.get(2),
+            replication: row.get(3),
+            name: wanted,
+        }),
+        Ok(None) => Seen::Absent,
+        Err(e) => Seen::Unknown(words(&e)),
+    }
+}
+
+/// Tries what everybody tries first; one attempt, well below Odoo's own limit.
+fn default_password(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
+    let mut site = super::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+    site.sign_in = Some(SignIn {
+        login: "admin".to_owned(),
+        password: SecretText::new("admin"),
+    });
+    let seen = run(&site, &[Probe::SignIn]);
+    Ok(match seen.first() {
+        Some(seen) if seen.verdict == Verdict::Pass => Seen::Present(true),
+        Some(seen) if seen.code == Some(200) => Seen::Present(false),
+        Some(seen) => Seen::Unknown(seen.detail.clone()),
+        None => Seen::NotYet,
+    })
+}
+
+fn manager_open(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
+    let site = super::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+    Ok(match run(&site, &[Probe::Manager]).first() {
+        Some(seen) if seen.verdict == Verdict::Pass => Seen::Present(false),
+        Some(seen) if seen.code.is_some() => Seen::Present(true),
+        Some(seen) => Seen::Unknown(seen.detail.clone()),
+        None => Seen::NotYet,
+    })
+}
+
+fn demo_modules(pack: &Pack, database: &str) -> Seen<Vec<String>> {
+    let ask = || {
+        let mut client = connect(&server_of(pack), database)?;
+        client.query(
+            "SELECT name FROM ir_module_module WHERE demo AND state = 'installed' ORDER BY name",
+            &[],
+        )
+    };
+    match ask() {
+        Ok(rows) => Seen::Present(rows.iter().map(|row| row.get(0)).collect()),
+        Err(e) => Seen::Unknown(words(&e)),
+    }
+}
+
+/// Links of the release that lead nowhere: pages ask for what they name.
+fn dangling(view: &View) -> Seen<Vec<String>> {
+    let Some(release) = view.facts.release.present() else {
+        return Seen::NotYet;
+    };
+    let mut all = Vec::new();
+    for addons in &release.addons {
+        if let Err(e) = collect(addons, &mut all) {
+            return Seen::Unknown(format!("{addons}: {e}"));
+        }
+    }
+    Seen::Present(all)
+}
+
+fn collect(directory: &camino::Utf8Path, all: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in directory.read_dir_utf8()? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            collect(entry.path(), all)?;
+        } else if kind.is_symlink() && !entry.path().exists() {
+            all.push(entry.path().to_string());
+        }
+    }
+    Ok(())
+}
+
+fn drifted(view: &View, file: &File) -> bool {
+    let wanted = hash::hex(file.content.expose().as_bytes());
+    match view.facts.paths.get(&file.path).and_then(Seen::present) {
+        Some(fact) => fact.kind != PathKind::File(wanted),
+        None => false,
+    }
+}

@@ -1,0 +1,291 @@
+//! A pack with secrets, modules of its own and, later, a second environment.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sha2::Digest;
+use support::{Pack, addons, machine, wait_for};
+
+const CANARY: &str = "canary-5f0c9e27b1";
+const SMTP: &str = "canary-relay-81aa36";
+
+/// A module of the pack's series and one of another series, as the OCA publishes them.
+const OF_19: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
+const OF_18: (&str, &str) = ("odoo-addon-auditlog", "18.0.2.0.8");
+
+const FILE: &str = r#"[addons]
+own = ["addons/oca", "addons/old"]
+
+[mail]
+smtp = "127.0.0.1:2525"
+credentials = "secret:SMTP"
+
+[editions.core]
+modules = ["partner_firstname"]
+
+[editions.old]
+modules = ["auditlog"]
+
+[environments.production]
+edition = "core"
+domain = "localhost"
+users = 6
+
+[environments.production.env]
+CANARY = "secret:CANARY"
+PLAIN = "said openly"
+"#;
+
+const STAGING: &str = r#"
+[environments.staging]
+kind = "staging"
+edition = "old"
+domain = "staging.localhost"
+"#;
+
+#[test]
+fn secrets_modules_and_a_second_environment() {
+    let pack = Pack::with_file("pack", 31_100, &support::file("pack", FILE));
+    addons::lay_out(OF_19.0, OF_19.1, &pack.path("repo/addons/oca"));
+    addons::lay_out(OF_18.0, OF_18.1, &pack.path("repo/addons/old"));
+    pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
+    pack.run_with(&["secret", "set", "SMTP"], &format!("relay:{SMTP}\n"))
+        .exits(0);
+    pack.now("up with a secret for Odoo, one for the relay, and a module of the OCA");
+    pack.run(&["plan", "--json"]).exits(0);
+    pack.run(&["up", "--yes", "--verbose"]).exits(0);
+    odoo_sees_them(&pack);
+    module_is_installed(&pack);
+    database_password_is_rotated(&pack);
+    wrong_series_is_refused(&pack);
+    second_environment_disturbs_nobody(&pack);
+    pack.run(&["up", "--yes", "--json", "--verbose"]).exits(0);
+    pack.run(&["status"]).exits(0);
+    pack.run(&["render", "--check"]).exits(0);
+    nothing_leaks(&pack);
+    modes(&pack);
+    pack.run(&["down"]).exits(0);
+    pack.now("done");
+}
+
+/// The variable and the relay's password arrive, and only where they belong.
+fn odoo_sees_them(pack: &Pack) {
+    pack.now("Odoo sees the variables and the relay");
+    let script = "import hashlib, os\nfrom odoo.tools import config\n\
+        shown = lambda text: hashlib.sha256(text.encode()).hexdigest()\n\
+        print('seen', shown(os.environ['CANARY']), os.environ['PLAIN'], config['smtp_user'], shown(config['smtp_password']))\n";
+    let answer = pack.run_with(&["shell", "production"], script).exits(0);
+    let wanted = format!("seen {} said openly relay {}", digest(CANARY), digest(SMTP));
+    assert!(answer.stdout.contains(&wanted), "{}", answer.said());
+    let status = pack.status();
+    for (service, has_it) in [
+        ("production.blue.web", true),
+        ("production.blue.cron", true),
+        ("gate", false),
+        ("nginx", false),
+    ] {
+        let pid = &status["services"][service]["pid"];
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        assert_eq!(contains(&environment, CANARY.as_bytes()), has_it, "{service}");
+    }
+}
+
+fn digest(text: &str) -> String {
+    sha2::Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn module_is_installed(pack: &Pack) {
+    pack.now("the module is installed and nginx serves its files");
+    let sql = "SELECT state || ' ' || latest_version FROM ir_module_module WHERE name = 'partner_firstname'";
+    let answer = pack.run(&["psql", "production", "--", "-Atc", sql]).exits(0);
+    assert_eq!(answer.stdout.trim(), "installed 19.0.1.0.3");
+    let site = pack.site();
+    let icon = site.get("/partner_firstname/static/description/icon.png").is(200);
+    assert!(icon.body.starts_with(b"\x89PNG"));
+    assert!(
+        icon.header("etag")
+            .trim_matches('"')
+            .ends_with(&format!("-{:x}", icon.body.len())),
+        "{}",
+        icon.headers
+    );
+}
+
+fn database_password_is_rotated(pack: &Pack) {
+    pack.now("the database password is rotated");
+    let old = pack.secret("PRODUCTION_DATABASE");
+    pack.run(&["secret", "rotate", "PRODUCTION_DATABASE"]).exits(0);
+    let new = pack.secret("PRODUCTION_DATABASE");
+    assert_ne!(old, new);
+    pack.run(&["up", "--yes"]).exits(0);
+    for (password, enters) in [(old, false), (new, true)] {
+        let output = std::process::Command::new("psql")
+            .args([
+                "-h",
+                pack.path("data/run/postgres").as_str(),
+                "-U",
+                "pack_production",
+                "-d",
+                "pack_production",
+            ])
+            .args(["-Atc", "SELECT 1"])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.success(),
+            enters,
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    pack.run(&["status"]).exits(0);
+    let site = pack.site();
+    let session = wait_for("sign in", || {
+        site.sign_in("pack_production", &pack.secret("PRODUCTION_ADMIN"))
+    });
+    assert!(session.get("/odoo").status < 400);
+}
+
+/// A module of another series is named before anything is touched.
+fn wrong_series_is_refused(pack: &Pack) {
+    pack.now("a module of another series is refused");
+    let text = pack.read("repo/odoopack.toml");
+    pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
+    let refused = pack.run(&["up", "--yes"]).exits(4);
+    assert!(
+        refused.stderr.contains("auditlog") && refused.stderr.contains("18.0"),
+        "{}",
+        refused.said()
+    );
+    assert!(!pack.path("data/environments/staging").exists());
+}
+
+fn second_environment_disturbs_nobody(pack: &Pack) {
+    pack.now("a second environment comes up beside the first");
+    let pids = |pack: &Pack| -> BTreeMap<String, u64> {
+        let status = pack.status();
+        let services = status["services"].as_object().unwrap();
+        services
+            .iter()
+            .map(|(name, fact)| (name.clone(), fact["pid"].as_u64().unwrap_or_default()))
+            .collect()
+    };
+    let before = pids(pack);
+    pack.edit_file("edition = \"old\"", "edition = \"core\"");
+    pack.run(&["up", "--yes"]).exits(0);
+    let after = pids(pack);
+    for (name, pid) in &before {
+        assert_eq!(after.get(name), Some(pid), "{name} was restarted");
+    }
+    assert_eq!(after.len(), before.len() + 2, "{after:?}");
+    pack.run(&["status"]).exits(0);
+    let [mut ours, mut theirs] = [pack.site(), pack.site()];
+    theirs.domain = "staging.localhost".to_owned();
+    for (site, database) in [(&mut ours, "pack_production"), (&mut theirs, "pack_staging")] {
+        let secret = format!("{}_ADMIN", database.trim_start_matches("pack_").to_uppercase());
+        let session = site.sign_in(database, &pack.secret(&secret));
+        session
+            .unwrap_or_else(|| panic!("cannot sign in to {database}"))
+            .picture_goes_round();
+    }
+    let wrong = theirs.sign_in("pack_staging", &pack.secret("PRODUCTION_ADMIN"));
+    assert!(wrong.is_none(), "each environment has a password of its own");
+}
+
+/// No value of any secret stands anywhere but in its own file, odoo.conf and the file of variables.
+fn nothing_leaks(pack: &Pack) {
+    pack.now("no secret value is anywhere else");
+    let secrets = pack.path("data/secrets");
+    let mut values = vec![CANARY.to_owned(), SMTP.to_owned()];
+    for entry in secrets.read_dir_utf8().unwrap().flatten() {
+        if entry.path().extension().is_none() {
+            values.push(std::fs::read_to_string(entry.path()).unwrap().trim().to_owned());
+        }
+    }
+    assert!(
+        values.len() >= 12 && values.iter().all(|value| value.len() > 8),
+        "{} values",
+        values.len()
+    );
+    let leaks = |text: &[u8]| values.iter().any(|value| contains(text, value.as_bytes()));
+    assert!(
+        !leaks(pack.everything_said().as_bytes()),
+        "in what the program printed"
+    );
+    for process in machine::processes() {
+        assert!(
+            !leaks(process.line.as_bytes()),
+            "in the arguments of {}",
+            process.pid
+        );
+    }
+    let mut seen = 0;
+    for path in files_below(&pack.root) {
+        let kept = path.starts_with(&secrets) || path.file_name() == Some("odoo.conf");
+        // The cluster holds verifiers, and Odoo's own tables; releases are other people's code.
+        let foreign = ["data/postgres", "data/releases", "data/odoopack/bin"]
+            .iter()
+            .any(|d| path.starts_with(pack.path(d)));
+        if !kept && !foreign {
+            seen += 1;
+            assert!(!leaks(&std::fs::read(&path).unwrap_or_default()), "in {path}");
+        }
+    }
+    assert!(seen > 60, "only {seen} files were looked at");
+}
+
+fn modes(pack: &Pack) {
+    pack.now("owners and modes of what holds secrets");
+    let look = |path: &Utf8Path| {
+        let seen = std::fs::metadata(path).unwrap();
+        (seen.mode() & 0o7777, seen.uid(), seen.gid())
+    };
+    assert_eq!(look(&pack.path("data/secrets")), (0o700, 0, 0));
+    for path in files_below(&pack.path("data/secrets")) {
+        assert_eq!(look(&path), (0o600, 0, 0), "{path}");
+    }
+    for (environment, slot) in [
+        ("production", "blue"),
+        ("production", "green"),
+        ("staging", "blue"),
+    ] {
+        let (mode, user, group) = look(&pack.path(&format!("data/config/{environment}/{slot}/odoo.conf")));
+        let wanted: u32 = machine::must("id", &["-g", &format!("odoo-pack-{environment}")])
+            .trim()
+            .parse()
+            .unwrap();
+        assert_eq!((mode, user, group), (0o640, 0, wanted), "{environment} {slot}");
+    }
+    for path in files_below(&pack.path("data/tls")) {
+        if path.extension() == Some("key") {
+            assert_eq!(look(&path).0 & 0o077, 0, "{path}");
+        }
+    }
+}
+
+fn files_below(directory: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut all = Vec::new();
+    for entry in directory.read_dir_utf8().into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => all.extend(files_below(entry.path())),
+            Ok(kind) if kind.is_file() => all.push(entry.into_path()),
+            _ => {}
+        }
+    }
+    all
+}
+
+fn contains(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|window| window == what)
+}

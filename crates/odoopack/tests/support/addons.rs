@@ -1,0 +1,41 @@
+//! Modules of the Odoo Community Association, from the Python package index.
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::machine::must;
+
+/// Fetches a wheel once and lays its module out below `to`, as a git repository of modules would be.
+pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
+    let cache = cache().join(format!("{package}-{version}"));
+    let wheel = || {
+        let mut entries = cache.read_dir_utf8().into_iter().flatten().flatten();
+        entries
+            .find(|entry| entry.file_name().ends_with(".whl"))
+            .map(camino::Utf8DirEntry::into_path)
+    };
+    if wheel().is_none() {
+        let wanted = format!("{package}=={version}");
+        let mut args = vec![
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+        ];
+        args.extend(["-d", cache.as_str(), &wanted]);
+        must("python3", &args);
+    }
+    std::fs::create_dir_all(to).unwrap();
+    let unpacked = tempfile::tempdir().unwrap();
+    let place = unpacked.path().to_str().unwrap();
+    must(
+        "python3",
+        &["-m", "zipfile", "-e", wheel().unwrap().as_str(), place],
+    );
+    must("cp", &["-rT", &format!("{place}/odoo/addons"), to.as_str()]);
+}
+
+fn cache() -> Utf8PathBuf {
+    let home = Utf8PathBuf::from(std::env::var("HOME").unwrap());
+    home.join(".cache/odoopack/addons")
+}

@@ -1,0 +1,141 @@
+//! Eyes on the machine: processes, listeners, users.
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use camino::Utf8Path;
+
+/// A process as `/proc` shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    pub(crate) line: String,
+}
+
+/// The tests make users and run servers as them.
+#[track_caller]
+pub(crate) fn must_be_root() {
+    let user = std::fs::read_to_string("/proc/self/status").unwrap();
+    let root = user.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    assert!(
+        root,
+        "this test must run as root: it makes users and runs a whole Odoo as them"
+    );
+}
+
+/// Where a root is made and removed: in memory where there is plenty, because removing the 40,000 files of a release from
+/// a disk that is mounted with `discard` takes minutes.
+pub(crate) fn roomy() -> &'static Utf8Path {
+    let memory = Utf8Path::new("/dev/shm");
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib: u64 = available
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    let free = rustix::fs::statvfs(memory.as_std_path()).map_or(0, |seen| seen.f_bavail * seen.f_frsize);
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let runs_programs = mounts
+        .lines()
+        .any(|line| line.contains(" /dev/shm ") && !line.contains("noexec"));
+    let plenty = kib >> 20 >= 8 && free >> 30 >= 6 && runs_programs;
+    if plenty { memory } else { Utf8Path::new("/tmp") }
+}
+
+/// Every process that can be seen.
+pub(crate) fn processes() -> Vec<Process> {
+    let one = |entry: std::fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let mut fields = stat.rsplit(')').next()?.split_whitespace();
+        let zombie = fields.next()? == "Z";
+        let parent = fields.next()?.parse().ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (!zombie).then_some(Process { pid, parent, line })
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(one)
+        .collect()
+}
+
+/// Processes that have to do with a directory: by their arguments, their program or where they are.
+pub(crate) fn processes_of(root: &Utf8Path) -> Vec<Process> {
+    let inside = |pid: u32| {
+        ["cwd", "exe"].iter().any(|link| {
+            std::fs::read_link(format!("/proc/{pid}/{link}")).is_ok_and(|to| to.starts_with(root))
+        })
+    };
+    processes()
+        .into_iter()
+        .filter(|process| process.line.contains(root.as_str()) || inside(process.pid))
+        .collect()
+}
+
+/// Children of a process.
+pub(crate) fn children(pid: u32) -> Vec<Process> {
+    processes()
+        .into_iter()
+        .filter(|process| process.parent == pid)
+        .collect()
+}
+
+/// Whether it runs.
+pub(crate) fn alive(pid: u32) -> bool {
+    processes().iter().any(|process| process.pid == pid)
+}
+
+/// `kill -9`.
+#[track_caller]
+pub(crate) fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// TCP ports on which anybody listens.
+pub(crate) fn listening() -> BTreeSet<u16> {
+    let read = |table: &str| std::fs::read_to_string(table).unwrap_or_default();
+    let text = read("/proc/net/tcp") + &read("/proc/net/tcp6");
+    let port = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        (fields.get(3) == Some(&"0A")).then_some(())?;
+        u16::from_str_radix(fields[1].rsplit(':').next()?, 16).ok()
+    };
+    text.lines().filter_map(port).collect()
+}
+
+/// Users whose name begins like this.
+pub(crate) fn users(prefix: &str) -> Vec<String> {
+    let text = std::fs::read_to_string("/etc/passwd").unwrap();
+    let names = text.lines().filter_map(|line| line.split(':').next());
+    names
+        .filter(|name| name.starts_with(prefix))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The clusters of the host itself, as Debian lists them; empty where the tool is missing.
+pub(crate) fn host_clusters() -> String {
+    let output = Command::new("pg_lsclusters").arg("--no-header").output();
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default()
+}
+
+/// Standard output of a program that must end well.
+#[track_caller]
+pub(crate) fn must(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}

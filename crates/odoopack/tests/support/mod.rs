@@ -1,0 +1,269 @@
+//! What the tests that bring up a real Odoo share: one pack in a directory of its own, and eyes on the machine.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "every test file uses its own part; a test starts programs, writes files and says what it does"
+)]
+
+pub(crate) mod addons;
+pub(crate) mod browser;
+pub(crate) mod journal;
+pub(crate) mod machine;
+pub(crate) mod web;
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+
+/// Longest wait for one thing to become true; the machine may be busy with much else.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// Both streams, for messages.
+    pub(crate) fn said(&self) -> String {
+        format!("exit {:?}\n{}{}", self.code, self.stdout, self.stderr)
+    }
+
+    /// The JSON document on stdout.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.said()))
+    }
+
+    /// The exit code must be this one.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.said());
+        self
+    }
+}
+
+/// A pack in a directory of its own; taken down and removed at the end, also of a test that failed.
+pub(crate) struct Pack {
+    pub(crate) root: Utf8PathBuf,
+    said: Mutex<String>,
+    begun: Instant,
+}
+
+impl Pack {
+    /// An empty place for a pack; what an earlier run that was killed left there is removed first.
+    pub(crate) fn new(name: &str) -> Self {
+        machine::must_be_root();
+        let pack = Self {
+            root: machine::roomy().join(format!("odoopack-{name}")),
+            said: Mutex::default(),
+            begun: Instant::now(),
+        };
+        pack.remove();
+        pack
+    }
+
+    /// A place with a file of its own instead of the demo's; the mark lets `demo --down` remove it all.
+    ///
+    /// Its private ports begin at `first`, far from where a pack of somebody else on this machine would take its own.
+    pub(crate) fn with_file(name: &str, first: u16, text: &str) -> Self {
+        let pack = Self::new(name);
+        let ports = serde_json::json!({ "production": first, "staging": first + 10 });
+        pack.write("data/odoopack/ports.json", &ports.to_string());
+        pack.write("repo/odoopack.toml", &text.replace("ROOT", pack.root.as_str()));
+        pack.write(".odoopack-demo", "made by a test\n");
+        pack
+    }
+
+    /// Says which part of the story begins.
+    pub(crate) fn now(&self, what: &str) {
+        println!("{:>6.1}s  {what}", self.begun.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn path(&self, below: &str) -> Utf8PathBuf {
+        self.root.join(below)
+    }
+
+    pub(crate) fn write(&self, below: &str, text: &str) {
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn read(&self, below: &str) -> String {
+        let path = self.path(below);
+        let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Replaces a text of the pack's file, which must be there.
+    pub(crate) fn edit_file(&self, old: &str, new: &str) {
+        let text = self.read("repo/odoopack.toml");
+        assert!(text.contains(old), "no `{old}` in\n{text}");
+        self.write("repo/odoopack.toml", &text.replacen(old, new, 1));
+    }
+
+    /// Value of a stored secret.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        self.read(&format!("data/secrets/{name}")).trim().to_owned()
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Answer {
+        self.run_with(args, "")
+    }
+
+    /// Runs it with something to read.
+    pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Answer {
+        let mut child = self.start(args);
+        // A program that ends without reading is no fault.
+        drop(
+            child
+                .stdin
+                .take()
+                .map(|mut pipe| pipe.write_all(input.as_bytes())),
+        );
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let answer = Answer {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        };
+        let mut said = self.said.lock().unwrap();
+        said.push_str(&format!("$ odoopack {}\n{}\n", args.join(" "), answer.said()));
+        answer
+    }
+
+    /// Starts it and does not wait; it dies with a test that is killed.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_odoopack")])
+            .args(["--root", self.root.as_str()])
+            .args(args)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs it and expects success and a JSON document.
+    #[track_caller]
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        self.run(&[args, &["--json"]].concat()).exits(0).json()
+    }
+
+    /// `status --json`, whatever it thinks of what it sees.
+    pub(crate) fn status(&self) -> Value {
+        let answer = self.run(&["status", "--json"]);
+        let first = answer.stdout.lines().next().unwrap_or_default();
+        serde_json::from_str(first).unwrap_or_else(|e| panic!("no JSON ({e}): {}", answer.said()))
+    }
+
+    /// Everything that the program has printed so far.
+    pub(crate) fn everything_said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// The port of nginx with TLS, and where it is spoken.
+    pub(crate) fn site(&self) -> web::Site {
+        let file: toml::Table = self.read("repo/odoopack.toml").parse().unwrap();
+        let port = file["web"]["https_port"].as_integer().unwrap();
+        web::Site {
+            port: u16::try_from(port).unwrap(),
+            domain: "localhost".to_owned(),
+            authority: self.read("data/tls/authority.pem"),
+        }
+    }
+
+    fn remove(&self) {
+        if !self.root.exists() {
+            return;
+        }
+        let answer = self.run(&["demo", "--down", "--yes"]);
+        if answer.code != Some(0) {
+            println!("could not take {} down: {}", self.root, answer.said());
+        }
+    }
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            keep_logs(&self.root);
+            println!("{}", tail(&self.everything_said(), 60));
+        }
+        self.remove();
+    }
+}
+
+/// Logs and journals of a pack whose test failed, before they are removed with it.
+fn keep_logs(root: &Utf8Path) {
+    let kept = artefacts().join(root.file_name().unwrap_or("pack"));
+    drop(std::fs::remove_dir_all(&kept));
+    for below in ["data/logs", "data/odoopack/operations"] {
+        let to = kept.join(below);
+        drop(std::fs::create_dir_all(&to));
+        drop(
+            Command::new("cp")
+                .args(["-rT", root.join(below).as_str(), to.as_str()])
+                .output(),
+        );
+    }
+    println!("logs are kept in {kept}");
+}
+
+/// Where a failed test leaves what it saw.
+pub(crate) fn artefacts() -> Utf8PathBuf {
+    let target = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let place = target.join("real");
+    std::fs::create_dir_all(&place).unwrap();
+    place
+}
+
+/// The last lines of a text.
+pub(crate) fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Waits until `look` sees something, and returns it.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "in {PATIENCE:?} it did not happen: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The file of a pack with a name of its own, on free ports; `more` is appended.
+pub(crate) fn file(name: &str, more: &str) -> String {
+    let [http, https] = free_ports();
+    format!(
+        "format = 1\n\n[pack]\nname = \"{name}\"\nroot = \"ROOT\"\n\n[odoo]\nseries = \"19.0\"\nsource = {{ debian = \"sid\" }}\n\n\
+         [web]\nlisten = [\"127.0.0.1\"]\nhttp_port = {http}\nhttps_port = {https}\n\n{more}"
+    )
+}
+
+/// Ports nobody listens on at this moment.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = std::array::from_fn::<_, N, _>(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
