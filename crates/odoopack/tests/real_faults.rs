@@ -70,19 +70,8 @@ fn what_is_killed_comes_back() {
 fn installing(pack: &Pack) -> bool {
     let socket = pack.path("data/run/postgres");
     let sql = "SELECT count(*) FROM pg_class WHERE relname IN ('ir_module_module', 'res_partner')";
-    let output = std::process::Command::new("psql")
-        .args([
-            "-h",
-            socket.as_str(),
-            "-U",
-            "odoopack",
-            "-d",
-            "faults_production",
-            "-Atc",
-            sql,
-        ])
-        .output();
-    output.is_ok_and(|output| output.stdout.starts_with(b"2"))
+    let said = machine::psql(&socket, ("odoopack", "faults_production"), "", sql);
+    said.is_some_and(|count| count == "2")
 }
 
 fn killed_at(pack: &Pack, (step, reached): Point) {

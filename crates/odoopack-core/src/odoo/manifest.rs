@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn a_version_without_a_series_fits_every_series() {
         let check = |version: &str, other: bool| {
-            assert_eq!(of_another_series(version, Series::V19), other, "{version}")
+            assert_eq!(of_another_series(version, Series::V19), other, "{version}");
         };
         check("18.0.2.0.8", true);
         check("18.0.1.0", true);
