@@ -164,8 +164,8 @@ fn whole(pack: &Pack) {
         .unwrap()
         .count();
     assert_eq!(unfinished, 0);
-    let states = "SELECT DISTINCT state FROM ir_module_module WHERE name IN ('base', 'web')";
-    let answer = pack.run(&["psql", "production", "--", "-Atc", states]).exits(0);
+    let sql = "SELECT DISTINCT state FROM ir_module_module WHERE name IN ('base', 'web')";
+    let answer = pack.run(&["psql", "production", "--", "-Atc", sql]).exits(0);
     assert_eq!(answer.stdout.trim(), "installed");
 }
 
@@ -177,7 +177,6 @@ fn answers(site: &Site) -> bool {
     ["/web/health?db_server_status=1", "/web/login"]
         .iter()
         .all(|path| site.try_get(path).is_ok_and(|page| page.status == 200))
-        && site.try_get("/web/login").is_ok()
 }
 
 /// Killed, it comes back by itself as another process, and the restart is counted.

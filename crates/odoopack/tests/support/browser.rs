@@ -39,7 +39,7 @@ impl Browser {
             driver,
             port,
             session: String::new(),
-            profile: profile,
+            profile,
         };
         let home = browser.profile.path().to_str().unwrap().to_owned();
         let spki = format!(
