@@ -1,5 +1,7 @@
-//! The project's own chores: set-up, tests, tidy, supply chain.
+//! The project's own chores: set-up, tests, tidy, benchmarks, generated pages, supply chain.
+mod bench;
 mod deny;
+mod generated;
 mod licence;
 mod run;
 mod setup;
@@ -16,6 +18,8 @@ usage: cargo xtask CHORE
 
   setup                          installs what the tests need; nothing to do takes no time
   test [--no-setup] [FILTER...]  everything CI runs; with a filter only the matching tests
+  gen [--check]                  the generated pages and the expected output in transcripts and guides
+  bench [--cold] [PIECE...]      measures and writes docs/benchmarks.md; with pieces only prints them
   soak                           the real tests with every step and every fault; writes docs/soak.md (takes long)
   tidy                           the house rules that no compiler or linter knows
   deny                           licences, banned crates and sources, by cargo-deny (installed when missing)
@@ -40,6 +44,9 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
     match (chore.as_str(), rest) {
         ("setup", []) => setup::run()?,
         ("test", rest) => test::run(rest)?,
+        ("gen", []) => generated::run(generated::Mode::Write)?,
+        ("gen", [option]) if option == "--check" => generated::run(generated::Mode::Check)?,
+        ("bench", rest) => bench::run(rest)?,
         ("soak", []) => soak::run()?,
         ("tidy", []) => tidy::run()?,
         ("deny", []) => deny::run()?,

@@ -17,6 +17,12 @@ pub(crate) fn is_ci() -> bool {
     env::var("CI").is_ok_and(|value| value == "true" || value == "1")
 }
 
+/// True where servers can run as users of their own.
+pub(crate) fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 /// Where tools that cargo builds for us are kept; survives `cargo clean`.
 pub(crate) fn tools() -> Result<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")

@@ -83,6 +83,10 @@ pub enum Step {
     RemoveFile { path: Utf8PathBuf },
     /// Start the supervisor.
     StartSupervisor,
+    /// Let systemd read its units again.
+    ReadUnits,
+    /// Let systemd start this target, and with it the services, now and at every boot.
+    StartAtBoot { target: String },
     /// Let the supervisor run a service and wait until it does.
     StartService { service: String },
     /// Restart a service whose definition or files changed.
@@ -130,6 +134,8 @@ impl fmt::Display for Step {
             Self::WriteFile { path, why } => write!(f, "write {path} ({why})"),
             Self::RemoveFile { path } => write!(f, "remove {path}"),
             Self::StartSupervisor => write!(f, "start the supervisor"),
+            Self::ReadUnits => write!(f, "let systemd read its units again"),
+            Self::StartAtBoot { target } => write!(f, "start {target} at every boot"),
             Self::StartService { service } => write!(f, "start {service}"),
             Self::RestartService { service, because } => write!(f, "restart {service} ({because})"),
             Self::ReloadService { service, because } => write!(f, "reload {service} ({because})"),
@@ -185,6 +191,8 @@ impl Step {
             | Self::IssueCertificate { .. }
             | Self::RemoveFile { .. }
             | Self::StartSupervisor
+            | Self::ReadUnits
+            | Self::StartAtBoot { .. }
             | Self::StartService { .. }
             | Self::RestartService { .. }
             | Self::ReloadService { .. }

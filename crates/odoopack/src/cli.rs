@@ -10,25 +10,28 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::ui::Ui;
 
-/// Runs Odoo on your own machine: one file in, a safe and observable platform out.
+/// Options of every command stand below its own.
+const GLOBAL: &str = "Options of every command";
+
+/// Run Odoo on your own machine: one file in, a safe and observable platform out.
 #[derive(Debug, Parser)]
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 drift.\nStart with `odoopack demo`, or `odoopack init --domain erp.example.com`."
+    after_help = "Start with `odoopack demo`, or `odoopack init --domain erp.example.com`.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 not as the file says."
 )]
 pub(crate) struct Cli {
-    /// Root of the pack; without it the file is looked for from the working directory upwards
-    #[arg(long, global = true, value_name = "DIR", value_parser = absolute)]
+    /// Root of the pack, which holds `repo/odoopack.toml`; without it the file is looked for from the working directory upwards
+    #[arg(long, global = true, value_name = "DIR", value_parser = absolute, help_heading = GLOBAL)]
     root: Option<Utf8PathBuf>,
-    /// Print results as JSON
-    #[arg(long, global = true)]
+    /// Print results and failures as JSON, and ask nothing
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
     /// Answer every question with yes
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     yes: bool,
-    /// Say which programs are called
-    #[arg(short, long, global = true)]
+    /// Say which programs are called, and how long each took
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     verbose: bool,
     #[command(subcommand)]
     command: Command,
@@ -90,7 +93,10 @@ impl Cli {
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),
-            Command::Completions(args) => completions::run(args),
+            Command::Completions(args) => {
+                completions::run(args);
+                Ok(())
+            }
         }
     }
 }

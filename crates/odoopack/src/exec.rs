@@ -2,9 +2,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,15 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How much of a failed program's stderr goes into the error.
 const TAIL_LINES: usize = 12;
 
+/// The mask of whoever called us: interactive programs get it back.
+static CALLERS_UMASK: OnceLock<u32> = OnceLock::new();
+
+/// Sets the usual mask, so that what others must read can be read.
+pub(crate) fn set_umask() {
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    CALLERS_UMASK.get_or_init(|| before.as_raw_mode());
+}
+
 /// One call of an outside program.
 #[derive(Clone)]
 pub(crate) struct Cmd {
@@ -25,7 +35,6 @@ pub(crate) struct Cmd {
     env: BTreeMap<String, String>,
     bare: bool,
     directory: Option<Utf8PathBuf>,
-    stdin: Option<Vec<u8>>,
     user: Option<String>,
     umask: Option<u32>,
     patience: Duration,
@@ -52,7 +61,6 @@ impl Cmd {
             env: BTreeMap::new(),
             bare: false,
             directory: None,
-            stdin: None,
             user: None,
             umask: None,
             patience: PATIENCE,
@@ -92,13 +100,6 @@ impl Cmd {
     #[must_use]
     pub(crate) fn directory(mut self, directory: &Utf8Path) -> Self {
         self.directory = Some(directory.to_owned());
-        self
-    }
-
-    /// Gives it `text` on stdin; without this stdin is empty.
-    #[must_use]
-    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(text.into());
         self
     }
 
@@ -198,6 +199,19 @@ impl Cmd {
         })
     }
 
+    /// Runs it and hands over each line of stdout as it comes.
+    pub(crate) fn stream(&self, each: &mut dyn FnMut(&str)) -> Result<()> {
+        let (status, stderr) = self.follow(Stream::Stdout, each)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(self.ended_badly(&Outcome {
+            status,
+            stdout: String::new(),
+            stderr,
+        }))
+    }
+
     /// Starts it in a session of its own and leaves it running, its output in `log`; returns its pid.
     pub(crate) fn leave_running(&self, log: std::fs::File) -> Result<u32> {
         let mut argv = vec!["setsid".to_owned()];
@@ -218,7 +232,12 @@ impl Cmd {
 
     /// Replaces this process by the program.
     pub(crate) fn become_it(&self) -> Failure {
-        let mut argv = self.argv();
+        let umask = self.umask.or_else(|| CALLERS_UMASK.get().copied());
+        let mut argv = Self {
+            umask,
+            ..self.clone()
+        }
+        .argv();
         // The terminal's own shell is the parent; it must not lose the program when we are gone.
         argv.retain(|arg| arg != "--pdeathsig=KILL");
         let mut command = self.prepare(&argv);
@@ -247,24 +266,27 @@ impl Cmd {
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
         let mut command = self.prepare(&self.argv());
-        command.stdin(if self.stdin.is_some() {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        });
+        if self.directory.is_none() {
+            // The caller's own directory may be gone, or closed to the user that the program runs as.
+            command.current_dir("/");
+        }
+        command.stdin(Stdio::null());
         command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
+        if crate::interrupt::exit_code().is_some() {
+            return Err(self.failure("was not started: interrupted"));
+        }
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;
-        let feeder = feed(&mut child, self.stdin.clone());
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
         let read = read_lines(main, each);
         let status = child.wait().map_err(|e| self.not_started(e))?;
+        drop(running);
         let late = watchdog.stop();
-        join(feeder);
         let other = other.join().unwrap_or_default();
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
@@ -345,20 +367,6 @@ fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
     match followed {
         Stream::Stdout => (out, err),
         Stream::Stderr => (err, out),
-    }
-}
-
-fn feed(child: &mut Child, text: Option<Vec<u8>>) -> Option<JoinHandle<()>> {
-    let (mut stdin, text) = child.stdin.take().zip(text)?;
-    // A program that ends without reading its input tells so by its exit status.
-    Some(std::thread::spawn(move || {
-        stdin.write_all(&text).unwrap_or_default();
-    }))
-}
-
-fn join(handle: Option<JoinHandle<()>>) {
-    if let Some(handle) = handle {
-        handle.join().unwrap_or_default();
     }
 }
 
@@ -471,8 +479,8 @@ mod tests {
     }
 
     #[test]
-    fn reads_stdout_and_feeds_stdin() {
-        assert_eq!(Cmd::new("cat").stdin("hello").read().unwrap(), "hello\n");
+    fn reads_stdout() {
+        assert_eq!(Cmd::new("echo").arg("hello").read().unwrap(), "hello\n");
     }
 
     #[test]

@@ -95,9 +95,12 @@ pub(crate) fn parse(pem: &str) -> std::result::Result<Certificate, String> {
     let names = names
         .map(|names| &names.value.general_names[..])
         .unwrap_or_default();
-    let dns = names.iter().filter_map(|name| match name {
-        x509_parser::extensions::GeneralName::DNSName(text) => Some((*text).to_owned()),
-        _ => None,
+    let dns = names.iter().filter_map(|name| {
+        if let x509_parser::extensions::GeneralName::DNSName(text) = name {
+            Some((*text).to_owned())
+        } else {
+            None
+        }
     });
     Ok(Certificate {
         not_after: certificate.validity().not_after.timestamp(),

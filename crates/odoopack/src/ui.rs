@@ -49,9 +49,13 @@ impl Ui {
         }
     }
 
-    /// Something to look at that did not stop the work.
+    /// Something to look at that did not stop the work; one JSON object when a machine listens.
     pub(crate) fn warn(&self, text: &str) {
-        err(&format!("warning: {text}"));
+        if self.json {
+            err(&serde_json::json!({ "warning": text }).to_string());
+        } else {
+            err(&format!("warning: {text}"));
+        }
     }
 
     /// Time since the run began.

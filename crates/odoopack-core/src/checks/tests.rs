@@ -164,7 +164,7 @@ fn our_own_nginx_conf_leaves_nothing_to_say() {
         workers: 2,
         pid: "/d/pid".into(),
         temporary: "/d/tmp".into(),
-        access_log: "/d/a.log".into(),
+        access_log: crate::render::nginx::AccessLog::File("/d/a.log".into()),
         error_log: "/d/e.log".into(),
         listen: vec!["0.0.0.0".to_owned()],
         http_port: 80,

@@ -7,11 +7,15 @@ use super::made_by;
 use super::runit::signal_name;
 use crate::service::Service;
 
-/// Seconds between the end of a service and its next start.
-const RESTART_AFTER: u32 = 2;
+/// Time between the end of a service and its next start: the gate must be back within a second, and what cannot start
+/// takes longer for its own attempt.
+const RESTART_AFTER: &str = "500ms";
 
 /// Seconds that systemd waits longer than the service itself needs, before SIGKILL.
 const GRACE: u64 = 5;
+
+/// Where units of the machine's administrator lie (systemd.unit(5)).
+pub const DIRECTORY: &str = "/etc/systemd/system";
 
 /// Capabilities of a service that stays root or starts as root: low ports, log files and workers of other users.
 const ROOT_CAPABILITIES: &str = "CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SYS_RESOURCE";
@@ -37,14 +41,26 @@ const FENCES: [(&str, &str); 17] = [
     ("KeyringMode", "private"),
 ];
 
-/// File name of a service's unit.
+/// File name of a service's unit. Hyphens of the pack become underscores, else the units of `a` with an environment
+/// `b-c` and of `a-b` with `c` would have one name.
 pub fn unit_name(pack: &str, service: &str) -> String {
-    format!("odoopack-{pack}-{service}.service")
+    format!("odoopack-{}-{service}.service", pack.replace('-', "_"))
+}
+
+/// The service of a unit of this pack; `None` for any other file.
+pub fn service_name<'a>(pack: &str, unit: &'a str) -> Option<&'a str> {
+    let start = format!("odoopack-{}-", pack.replace('-', "_"));
+    unit.strip_prefix(start.as_str())?.strip_suffix(".service")
 }
 
 /// File name of the pack's target, which starts and stops all its services.
 pub fn target_name(pack: &str) -> String {
-    format!("odoopack-{pack}.target")
+    format!("odoopack-{}.target", pack.replace('-', "_"))
+}
+
+/// The directory in which `systemctl enable` links the units that the target starts.
+pub fn enabled(pack: &str) -> Utf8PathBuf {
+    Utf8Path::new(DIRECTORY).join(format!("{}.wants", target_name(pack)))
 }
 
 /// File name of the pack's slice. A hyphen would nest it, so the pack's become underscores.
@@ -127,7 +143,7 @@ fn process(unit: &mut Unit, pack: &str, service: &Service) {
     unit.set("UMask", &format!("{:04o}", service.umask));
     unit.set("LimitNOFILE", &service.open_files.to_string());
     unit.set("Restart", "always");
-    unit.set("RestartSec", &RESTART_AFTER.to_string());
+    unit.set("RestartSec", RESTART_AFTER);
     unit.set("KillMode", "mixed");
     unit.set("KillSignal", &format!("SIG{}", signal_name(service.stop_signal)));
     unit.set("TimeoutStopSec", &(service.stop_within.0 + GRACE).to_string());

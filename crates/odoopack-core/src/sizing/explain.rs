@@ -96,7 +96,7 @@ pub(super) fn lines(host: &Host, wants: &Wants, share: &Share, sizes: &Sizes) ->
             "postgres",
             cost::postgres(host),
             0,
-            "shared_buffers, one vacuum or index build, its own processes",
+            "shared_buffers, one vacuum or index build, processes",
         ),
         line(
             "services",

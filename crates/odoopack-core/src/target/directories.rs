@@ -20,7 +20,7 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
     if matches!(known.spec.odoo.source, Source::Git { .. }) {
         all.push(program("git", "git", "Odoo's source code"));
     }
-    if let (Some(version), true) = (known.spec.postgres.version, known.facts.host.root) {
+    if let Some(version) = known.spec.postgres.version {
         all[0].package = format!("postgresql-{version}");
     }
     all

@@ -7,7 +7,7 @@ use super::{Access, File, Known, TargetError};
 use crate::gate;
 use crate::layout::{Layout, Slot};
 use crate::name::Name;
-use crate::render::{nginx, pg_hba, postgresql, runit, shell};
+use crate::render::{nginx, pg_hba, postgresql, runit, shell, systemd};
 use crate::secret::SecretText;
 use crate::service::Service;
 use crate::spec::{Environment, Kind, Spec, Tls, Value};
@@ -144,7 +144,7 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
 }
 
 /// Names the socket file; the usual one when the server listens on no TCP port.
-pub(super) fn postgres_port(spec: &Spec) -> u16 {
+pub fn postgres_port(spec: &Spec) -> u16 {
     spec.postgres.port.unwrap_or(5432)
 }
 
@@ -206,7 +206,11 @@ fn nginx(known: &Known<'_>) -> Option<File> {
         pid: layout.data().join("nginx/nginx.pid"),
         temporary: layout.data().join("nginx"),
         // svlogd rotates what the master writes to its own output.
-        access_log: Utf8PathBuf::from("/dev/stdout"),
+        access_log: if known.facts.host.systemd {
+            nginx::AccessLog::Journal
+        } else {
+            nginx::AccessLog::File("/dev/stdout".into())
+        },
         error_log: Utf8PathBuf::from("stderr"),
         listen: web.listen.clone(),
         http_port: web.http_port,
@@ -321,5 +325,26 @@ pub(super) fn runit(known: &Known<'_>, service: &Service) -> Vec<File> {
             .into_iter()
             .map(|(name, content)| script(directory.join("control").join(name), content)),
     );
+    files
+}
+
+/// The units of the pack: its target, its slice, and one for each service.
+pub(super) fn systemd<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Service>) -> Vec<File> {
+    let made = made_from(known);
+    let pack = known.layout.pack().as_str();
+    let unit = |name: String, content: String| {
+        let path = Utf8PathBuf::from(systemd::DIRECTORY).join(name);
+        text(path, ours(known, 0o644), content)
+    };
+    let mut files = vec![
+        unit(systemd::target_name(pack), systemd::target(&made, pack)),
+        unit(systemd::slice_name(pack), systemd::slice(&made, pack)),
+    ];
+    files.extend(services.map(|service| {
+        unit(
+            systemd::unit_name(pack, &service.name),
+            systemd::unit(&made, pack, service),
+        )
+    }));
     files
 }

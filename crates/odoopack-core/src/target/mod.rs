@@ -14,12 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 pub use databases::DatabaseWant;
+pub use files::postgres_port;
 pub use ports::{Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;
 use crate::layout::Layout;
 use crate::name::Name;
+use crate::render::systemd;
 use crate::secret::SecretText;
 use crate::service::Service;
 use crate::sizing::Sizing;
@@ -48,8 +50,34 @@ pub struct Target {
     pub services: Vec<Service>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
+    /// What systemd knows of the pack; `None` where runit supervises it.
+    pub systemd: Option<Units>,
     /// Whether every file and service could be stated.
     pub complete: bool,
+}
+
+/// The pack's units under systemd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// Name of the target, which starts the services at boot.
+    pub target: String,
+    /// File of each service's unit.
+    pub files: BTreeMap<String, Utf8PathBuf>,
+}
+
+impl Units {
+    fn of<'a>(layout: &Layout, services: impl Iterator<Item = &'a Service>) -> Self {
+        let pack = layout.pack().as_str();
+        let file = |service: &Service| {
+            let unit = systemd::unit_name(pack, &service.name);
+            let path = Utf8PathBuf::from(systemd::DIRECTORY).join(unit);
+            (service.name.clone(), path)
+        };
+        Self {
+            target: systemd::target_name(pack),
+            files: services.map(file).collect(),
+        }
+    }
 }
 
 /// A program that must be there.
@@ -135,14 +163,12 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     };
     let services = services::of(&seen);
     let mut files = files::of(&seen)?;
-    if !facts.host.systemd {
-        files.extend(
-            services
-                .iter()
-                .flatten()
-                .flat_map(|service| files::runit(&seen, service)),
-        );
-    }
+    let stated = services.iter().flatten();
+    let systemd = facts.host.systemd.then(|| Units::of(layout, stated.clone()));
+    files.extend(match &systemd {
+        Some(_) => files::systemd(&seen, stated),
+        None => stated.flat_map(|service| files::runit(&seen, service)).collect(),
+    });
     let complete = services.iter().all(Option::is_some) && files::complete(&seen);
     Ok(Target {
         programs: directories::programs(&seen),
@@ -154,6 +180,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),
         files,
+        systemd,
         complete,
         ports,
     })
@@ -213,6 +240,21 @@ impl Target {
     /// The file at `path`.
     pub fn file(&self, path: &camino::Utf8Path) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
+    }
+
+    /// The unit of a service under systemd; none where runit supervises it.
+    pub fn unit(&self, service: &str) -> Option<&File> {
+        self.file(self.systemd.as_ref()?.files.get(service)?)
+    }
+
+    /// What the supervisor starts a service from: its unit, or its `run` script.
+    pub fn definition(&self, service: &str) -> Option<&File> {
+        let script = format!("/runit/{service}/run");
+        self.unit(service).or_else(|| {
+            self.files
+                .iter()
+                .find(|file| file.path.as_str().ends_with(&script))
+        })
     }
 
     /// The service called `name`.

@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::odoo::Role;
 use crate::service::{Service, Signal};
 use crate::spec::{Environment, Value};
-use crate::units::Seconds;
+use crate::units::{Bytes, Seconds};
 
 /// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
 const STOP_MARGIN: u64 = 15;
@@ -198,6 +198,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         environment_file: secret.then(|| super::files::environment_secrets(layout, name)),
         stop_within: Seconds(limit + STOP_MARGIN),
         writable: vec![layout.environment(name)],
+        memory_max: memory_max(known, name, role),
         after: vec!["postgres".to_owned()],
         inputs: vec![conf],
         ..base(
@@ -207,6 +208,34 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
             argv,
         )
     })
+}
+
+/// What all processes of an Odoo service may use together.
+///
+/// Odoo recycles a worker by its virtual memory, one by one; this only stops a service that would take the host with
+/// it: as much as all of its processes at their hard limits, the master and gevent's counted, but never more than
+/// three quarters of the host, so that PostgreSQL and the rest live. The host's memory is rounded, because a new
+/// kernel reports a little more or less and a limit that changes is a restart. Where the limit is met, the kernel
+/// ends the biggest process of the service and Odoo's master starts another. PostgreSQL gets none: a killed backend
+/// would end every connection.
+fn memory_max(known: &Known<'_>, name: &Name, role: Role) -> Option<Bytes> {
+    let size = known
+        .sizing
+        .environments
+        .get(name)
+        .filter(|_| known.facts.host.systemd)?;
+    let (processes, gevent) = match (role, size.workers) {
+        (Role::Cron, _) => (size.cron_workers + 1, Bytes(0)),
+        (Role::Web | Role::OneShot, 0) => (1, Bytes(0)),
+        (Role::Web | Role::OneShot, workers) => {
+            let hard = size.gevent_memory.map_or(size.memory_hard, |(_, hard)| hard);
+            (workers + 1, hard)
+        }
+    };
+    let wanted = size.memory_hard.0 * u64::from(processes) + gevent.0;
+    let grain = Bytes::mib(256).0;
+    let host = known.facts.host.memory.0 / grain * grain;
+    Some(Bytes(wanted.min(host / 4 * 3)))
 }
 
 /// How Odoo is started: never with `python -m odoo`, whose gevent child cannot find its own package.

@@ -5,7 +5,11 @@ use crate::plan::Step;
 use crate::target::{Access, Directory};
 
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
-    let missing = |program: &&crate::target::Program| !known.facts.programs.contains_key(program.name);
+    let host = &known.facts.host;
+    let missing = |program: &&crate::target::Program| match (program.name, known.spec.postgres.version) {
+        ("postgres", Some(major)) => !host.postgres.contains_key(&major),
+        (name, _) => !known.facts.programs.contains_key(name),
+    };
     let packages: Vec<String> = known
         .target
         .programs

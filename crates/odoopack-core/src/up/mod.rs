@@ -6,10 +6,12 @@ mod ground;
 mod refuse;
 mod serve;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use serve::{definition_hash, inputs_hash};
 
-use crate::facts::Facts;
+use crate::facts::{Facts, Host};
 use crate::plan::{Plan, Step};
 use crate::spec::Spec;
 use crate::target::Target;
@@ -90,6 +92,24 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     Plan {
         steps,
         then,
-        ..Plan::default()
+        notes: fences(&facts.host),
+        refusals: Vec::new(),
     }
+}
+
+/// What cannot be had on this machine, one sentence each; empty as root under systemd.
+pub fn fences(host: &Host) -> Vec<String> {
+    let mut all = Vec::new();
+    if !host.root {
+        all.push(format!(
+            "every process runs as {}: only root can give Odoo, PostgreSQL and nginx users of their own, so a hole in one reaches all",
+            host.user
+        ));
+    }
+    if !host.systemd {
+        all.push(
+            "no service has a memory limit or a read-only file system: that takes systemd and root; Odoo's workers still keep their own memory limits".to_owned(),
+        );
+    }
+    all
 }

@@ -2,8 +2,8 @@
 use std::collections::BTreeSet;
 
 use super::Known;
-use crate::facts::Seen;
-use crate::layout::{ADMIN_ROLE, Slot};
+use crate::facts::{PathKind, Seen};
+use crate::layout::ADMIN_ROLE;
 use crate::odoo::manifest::of_another_series;
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
@@ -21,6 +21,8 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
+    all.extend(closed(known));
+    all.extend(misplaced(known));
     all.extend(edits(known));
     all.extend(unknown(known));
     all
@@ -39,6 +41,15 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
                 pack.root, pack.name
             ),
             format!("write `name = \"{owner}\"` in [pack], or choose another root"),
+        ));
+    }
+    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() {
+        all.push(Refusal::new(
+            format!(
+                "{}/data/postgres holds a cluster that odoopack did not make",
+                pack.root
+            ),
+            "dump it, choose another root, and restore the dump there",
         ));
     }
     let elsewhere = known.target.users.iter().filter_map(|user| {
@@ -98,7 +109,9 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("write `version = {disk}` in [postgres]; to change the major, dump and restore into a new root"),
         ));
     }
-    if let Some(major) = on_disk.or(spec.postgres.version).filter(|major| *major < oldest) {
+    let installed: Vec<u16> = host.postgres.keys().copied().collect();
+    let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
+    if let Some(major) = major.filter(|major| *major < oldest) {
         all.push(Refusal::new(
             format!(
                 "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
@@ -205,7 +218,6 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
-    all.extend(private_ports(known));
     let low = wanted
         .iter()
         .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
@@ -218,23 +230,32 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// Another pack that was down when this one chose its block, or anybody else: Odoo would start again and again.
-fn private_ports(known: &Known<'_>) -> Vec<Refusal> {
-    let mut all = Vec::new();
-    for (environment, ports) in &known.target.ports {
-        let used = [ports.web(Slot::Blue), ports.websocket(Slot::Blue), ports.inner()];
-        let taken = used
-            .iter()
-            .find_map(|port| Some((port, known.facts.foreign_listeners.get(port)?)));
-        all.extend(taken.map(|(port, who)| {
-            let given = known.spec.pack.root.join("data/odoopack/ports.json");
-            Refusal::new(
-                format!("port {port}, which is {environment}'s own, is taken by {who}"),
-                format!("stop it, or take `{environment}` out of {given}: the next `up` chooses other ports"),
-            )
-        }));
-    }
-    all
+/// The servers run as users of their own and must reach their files.
+fn closed(known: &Known<'_>) -> Option<Refusal> {
+    let place = known.facts.closed.as_ref().filter(|_| known.facts.host.root)?;
+    Some(Refusal::new(
+        format!("other users may not enter {place}, and the servers below it run as users of their own"),
+        format!("choose another place with `--root DIR`, or `chmod o+x {place}`"),
+    ))
+}
+
+/// Nothing is written through a link: what lies behind it belongs to somebody else.
+fn misplaced(known: &Known<'_>) -> Vec<Refusal> {
+    let wrong = known.target.directories.iter().filter_map(|directory| {
+        let path = &directory.path;
+        match &known.facts.paths.get(path)?.present()?.kind {
+            PathKind::Directory => None,
+            PathKind::Link(to) => Some(Refusal::new(
+                format!("{path} must be a directory, and is a link to {to}"),
+                format!("move what it leads to into its place, or `mount --bind {to} {path}`"),
+            )),
+            PathKind::File(_) | PathKind::Other => Some(Refusal::new(
+                format!("{path} must be a directory, and is something else"),
+                "move it away",
+            )),
+        }
+    });
+    wrong.collect()
 }
 
 fn edits(known: &Known<'_>) -> Vec<Refusal> {
@@ -266,6 +287,7 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
             )
         }));
     };
+    look("whose data directory it is", reason(&known.facts.made_by));
     look("the release", reason(&known.facts.release));
     look("the database cluster", reason(&known.facts.cluster));
     look("the supervisor", reason(&known.facts.supervisor));

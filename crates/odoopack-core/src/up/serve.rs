@@ -1,8 +1,11 @@
 //! Later stages: configuration and the database server; then the gate, Odoo and nginx.
+use camino::{Utf8Path, Utf8PathBuf};
+
 use super::Known;
 use super::ground::access_differs;
 use crate::facts::{PathKind, Seen};
 use crate::plan::{Step, Why};
+use crate::render::systemd;
 use crate::service::Service;
 use crate::target::File;
 
@@ -17,15 +20,52 @@ pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
             why,
         })
     }));
-    if known.facts.supervisor.is_absent() {
-        steps.push(Step::StartSupervisor);
-    }
+    steps.extend(supervisor(known, &steps));
     let postgres = known
         .target
         .services
         .iter()
         .filter(|service| service.name == "postgres");
     steps.extend(postgres.filter_map(|service| converge(known, service)));
+    steps
+}
+
+/// What the supervisor needs before it can run a service.
+fn supervisor(known: &Known<'_>, before: &[Step]) -> Vec<Step> {
+    let absent = known.facts.supervisor.is_absent();
+    let Some(units) = &known.target.systemd else {
+        return absent.then_some(Step::StartSupervisor).into_iter().collect();
+    };
+    let unit = |step: &Step| matches!(step, Step::WriteFile { path, .. } if is_unit(path));
+    let read = before.iter().any(unit).then_some(Step::ReadUnits);
+    let boot = absent.then(|| Step::StartAtBoot {
+        target: units.target.clone(),
+    });
+    read.into_iter().chain(boot).collect()
+}
+
+fn is_unit(path: &Utf8Path) -> bool {
+    path.parent() == Some(Utf8Path::new(systemd::DIRECTORY))
+}
+
+/// Units that were written once and that nothing wants any more. Only when every service could be stated: else one
+/// that cannot be stated yet would seem to be gone.
+fn forgotten_units(known: &Known<'_>) -> Vec<Step> {
+    if !known.target.complete || known.target.systemd.is_none() {
+        return Vec::new();
+    }
+    let there = |path: &&Utf8PathBuf| matches!(known.facts.paths.get(*path), Some(Seen::Present(_)));
+    let mut steps: Vec<Step> = known
+        .facts
+        .written
+        .keys()
+        .filter(|path| is_unit(path) && known.target.file(path).is_none())
+        .filter(there)
+        .map(|path| Step::RemoveFile { path: path.clone() })
+        .collect();
+    if !steps.is_empty() {
+        steps.push(Step::ReadUnits);
+    }
     steps
 }
 
@@ -69,6 +109,7 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
             service: name.clone(),
         })
         .collect();
+    steps.extend(forgotten_units(known));
     let rest = known
         .target
         .services
@@ -119,16 +160,13 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 /// Hash of everything that only a restart changes.
 ///
 /// # Shape
-/// Changes with the service itself and with the wanted content of its `start_inputs`, and with nothing else; which files
-/// a reload takes in is no part of it, because a new environment brings nginx a certificate more.
+/// Changes with the text that the supervisor starts the service from and with the wanted content of its `start_inputs`,
+/// and with nothing else: a newer odoopack that renders the same text restarts nothing.
 pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
     let files: Vec<_> = service.start_inputs.iter().map(content).collect();
-    let started = Service {
-        inputs: Vec::new(),
-        ..service.clone()
-    };
-    crate::hash::of(&(started, files))
+    let definition = target.definition(&service.name).map(|file| file.shown.as_str());
+    crate::hash::of(&(definition, files))
 }
 
 /// Hash of the files that a service reads when it starts.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use camino::Utf8PathBuf;
-use odoopack_core::render::nginx::{Accel, Nginx, Site, Slot, Version, nginx_conf};
+use odoopack_core::render::nginx::{Accel, AccessLog, Nginx, Site, Slot, Version, nginx_conf};
 use odoopack_core::units::Bytes;
 
 use crate::support::{Running, free_ports, must, open_directory, program, root, run, text, until};
@@ -122,7 +122,7 @@ impl Rig {
 
     /// First line of the access log, which nginx writes after it has answered.
     pub(crate) fn first_logged(&self) -> serde_json::Value {
-        let read = || std::fs::read_to_string(&self.input.access_log).unwrap();
+        let read = || std::fs::read_to_string(self.path.join("access.log")).unwrap();
         until("a line in the access log", || read().contains('\n'));
         serde_json::from_str(read().lines().next().unwrap()).unwrap()
     }
@@ -161,7 +161,7 @@ pub(crate) fn input(path: &Utf8PathBuf) -> Nginx {
         workers: 1,
         pid: path.join("nginx.pid"),
         temporary: path.join("temporary"),
-        access_log: path.join("access.log"),
+        access_log: AccessLog::File(path.join("access.log")),
         error_log: path.join("error.log"),
         listen: vec!["127.0.0.1".into()],
         http_port,

@@ -111,6 +111,13 @@ impl Apply<'_> {
         files::replace(path, content, file.access.mode, owner)
     }
 
+    /// An edited file stays beside its place, as one that is replaced.
+    pub(super) fn remove_file(&self, path: &Utf8Path) -> Result<()> {
+        self.keep_edit(path)?;
+        files::remove(path)?;
+        marks::forget_written(&self.layout.state(), path)
+    }
+
     /// A hand edit that is replaced stays beside the file.
     fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
         let Some(text) = files::read_text(path)? else {
@@ -134,7 +141,12 @@ pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item
     let users = parts
         .chain(environments.map(ToString::to_string))
         .filter_map(|part| layout.user(&part));
+    // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
+    let ours = |name: &String| {
+        seen.user_fact(name)
+            .is_some_and(|fact| fact.home.starts_with(layout.root()))
+    };
     users
-        .filter(|name| seen.user(name).is_some())
+        .filter(ours)
         .try_for_each(|name| accounts::remove(&name).run())
 }

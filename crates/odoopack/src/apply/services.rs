@@ -6,7 +6,7 @@ use odoopack_core::service::Service;
 use odoopack_core::up::{definition_hash, inputs_hash};
 
 use super::Apply;
-use crate::engines::runit::{Runit, wait_until};
+use crate::engines::{Engine, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::probe::{self, Probe};
@@ -17,8 +17,8 @@ use crate::ui::Progress;
 const HEALTHY: Duration = Duration::from_mins(3);
 
 impl Apply<'_> {
-    fn engine(&self) -> Runit<'_> {
-        Runit { layout: self.layout }
+    fn engine(&self) -> Engine<'_> {
+        Engine::here(self.layout)
     }
 
     fn service(&self, name: &str) -> Result<&Service> {
@@ -47,11 +47,19 @@ impl Apply<'_> {
 
     /// Starts that were asked for do not count as restarts.
     fn stamp_start(&self, service: &Service) -> Result<()> {
-        self.stamp(service, observe::services::starts(self.layout, &service.name)?)
+        self.stamp(service, self.engine().starts(&service.name)?)
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
         self.engine().start_supervisor()
+    }
+
+    pub(super) fn read_units(&self) -> Result<()> {
+        self.engine().read_definitions()
+    }
+
+    pub(super) fn start_at_boot(&self, target: &str) -> Result<()> {
+        self.engine().start_at_boot(target)
     }
 
     pub(super) fn start_service(&self, name: &str) -> Result<()> {
@@ -99,7 +107,7 @@ impl Apply<'_> {
         if service.name != "postgres" {
             return Ok(());
         }
-        let socket = self.layout.postgres_socket();
+        let socket = observe::databases::server(self.spec, self.layout);
         let answers = || observe::databases::connect(&socket, "postgres").is_ok();
         wait_until(Duration::from_mins(1), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();

@@ -1,7 +1,6 @@
 //! `completions`: completion scripts for shells.
 use clap::CommandFactory;
 
-use crate::failure::Result;
 use crate::ui;
 
 /// Print a completion script for a shell.
@@ -13,7 +12,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args) {
     let mut script = Vec::new();
     clap_complete::generate(
         args.shell,
@@ -22,5 +21,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         &mut script,
     );
     ui::out(String::from_utf8_lossy(&script).trim_end());
-    Ok(())
 }

@@ -2,13 +2,13 @@
 use odoopack_core::facts::Seen;
 
 use crate::context::{Context, Pack};
-use crate::engines::runit::Runit;
+use crate::engines::Engine;
 use crate::failure::Result;
-use crate::observe;
 use crate::store::{journal::Journal, lock, marks};
 
-/// Stop every process of this pack and keep everything else.
+/// Stop every process of this pack; data, configuration and secrets stay
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack down --dry-run\n  odoopack down")]
 pub(crate) struct Args {
     /// Show what would be stopped, and stop nothing
     #[arg(long)]
@@ -18,16 +18,17 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let running = observe::services::all(&pack.layout)?;
-    if running.is_empty() && observe::services::supervisor(&pack.layout).is_absent() {
+    let engine = Engine::here(&pack.layout);
+    let running = engine.services()?;
+    if running.is_empty() && engine.process()?.is_absent() {
         cx.ui.json(&serde_json::json!({ "stopped": [] }));
         cx.ui.result("nothing to do");
         return Ok(());
     }
     if args.dry_run {
-        running
-            .keys()
-            .for_each(|name| cx.ui.result(&format!("  - stop {name}")));
+        for name in running.keys() {
+            cx.ui.result(&format!("  - stop {name}"));
+        }
         return Ok(());
     }
     let stopped = stop_all(cx, &pack)?;
@@ -41,10 +42,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 /// Stops what serves first and the database last, then the supervisor; returns the names.
 pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
+    crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
     let mut journal = Journal::start(&pack.layout.state(), "down")?;
-    let engine = Runit { layout: &pack.layout };
-    let mut names: Vec<String> = observe::services::all(&pack.layout)?
+    let engine = Engine::here(&pack.layout);
+    let mut names: Vec<String> = engine
+        .services()?
         .into_iter()
         .filter(|(_, seen)| !matches!(seen, Seen::Absent))
         .map(|(name, _)| name)

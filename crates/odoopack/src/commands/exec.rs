@@ -3,16 +3,16 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::session;
 
-/// Run Odoo's program with an environment's configuration, user and variables.
+/// Run Odoo's own program with an environment's configuration, user and variables
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odoopack exec production -- cloc\n  odoopack exec production -- neutralize --stdout"
 )]
 pub(crate) struct Args {
-    /// Environment
+    /// Name of the environment, such as `production`
     environment: String,
     /// Odoo's subcommand and its arguments
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required = true, value_name = "ARGUMENT")]
     rest: Vec<String>,
 }
 

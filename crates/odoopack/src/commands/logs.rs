@@ -1,16 +1,12 @@
 //! `logs`: the logs of all services in one stream, or of some.
-use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
-use std::time::Duration;
-
-use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::units::Seconds;
 
 use crate::context::Context;
+use crate::engines::{Engine, Stretch};
 use crate::failure::{Failure, Result};
 use crate::ui;
 
-/// Show the logs of every service, merged by time.
+/// Show the logs of all services in one stream, by time
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odoopack logs production --level error --since 2h\n  odoopack logs nginx -f"
@@ -25,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = level)]
     level: Option<usize>,
     /// Only lines younger than this: 30s, 15m, 2h, 7d
-    #[arg(long)]
+    #[arg(long, value_name = "AGE")]
     since: Option<Seconds>,
     /// At most this many lines, the newest
     #[arg(short = 'n', long, default_value_t = 200)]
@@ -52,29 +48,38 @@ fn level(text: &str) -> std::result::Result<usize, String> {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let files = files(&pack.layout.logs(), args.name.as_deref())?;
-    if files.is_empty() {
-        return Err(Failure::refused(format!(
-            "no logs of `{}`",
-            args.name.as_deref().unwrap_or("any service")
-        ))
-        .hint("odoopack status"));
+    let engine = Engine::here(&pack.layout);
+    let services = services(engine.logged()?, args.name.as_deref());
+    if services.is_empty() {
+        let whose = args
+            .name
+            .as_ref()
+            .map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
+        return Err(Failure::refused(format!("there are no logs of {whose}")).hint("odoopack status"));
     }
-    let since = args.since.map(|since| oldest(since.0));
-    let mut ends = BTreeMap::new();
-    let mut lines = Vec::new();
-    for (service, path) in &files {
-        let text = crate::files::read_text(path)?.unwrap_or_default();
-        ends.insert(path.clone(), text.len() as u64);
-        lines.extend(entries(service, &text));
-    }
-    lines.retain(|entry| wanted(entry, args.level, since.as_deref()));
+    let since = args.since.map(|since| seconds_ago(since.0));
+    let part = Stretch {
+        since,
+        lines: args.lines,
+    };
+    let texts = engine.logs(&services, part)?;
+    let mut lines: Vec<Entry> = texts
+        .iter()
+        .flat_map(|(service, text)| entries(service, text))
+        .collect();
+    let oldest = since.map(oldest);
+    lines.retain(|entry| wanted(entry, args.level, oldest.as_deref()));
     lines.sort_by(|a, b| a.time.cmp(&b.time));
     for entry in &lines[lines.len().saturating_sub(args.lines)..] {
         ui::out(&entry.show());
     }
     if args.follow {
-        follow(&files, ends, args)
+        engine.follow(&services, &mut |service, text| {
+            let all = entries(service, text);
+            all.iter()
+                .filter(|entry| wanted(entry, args.level, None))
+                .for_each(|entry| ui::out(&entry.show()));
+        })
     } else {
         Ok(())
     }
@@ -159,65 +164,23 @@ fn wanted(entry: &Entry, level: Option<usize>, since: Option<&str>) -> bool {
     level.is_none_or(|level| entry.level >= level) && since.is_none_or(|since| entry.time.as_str() >= since)
 }
 
-/// Logs are in UTC: Odoo forces it, the others are told so.
-fn oldest(seconds: u64) -> String {
+fn seconds_ago(seconds: u64) -> i64 {
     let now = jiff::Timestamp::now().as_second();
-    let then = jiff::Timestamp::from_second(now - i64::try_from(seconds).unwrap_or(now)).unwrap_or_default();
+    now - i64::try_from(seconds).unwrap_or(now)
+}
+
+/// Logs are in UTC: Odoo forces it, the others are told so.
+fn oldest(since: i64) -> String {
+    let then = jiff::Timestamp::from_second(since).unwrap_or_default();
     then.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn files(logs: &Utf8Path, name: Option<&str>) -> Result<Vec<(String, Utf8PathBuf)>> {
-    let entries = match logs.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::failed(format!("could not list `{logs}`")).because(e)),
-    };
-    let mut all: Vec<(String, Utf8PathBuf)> = entries
-        .flatten()
-        .map(|entry| (entry.file_name().to_owned(), entry.path().join("current")))
-        .filter(|(service, path)| {
-            let matches = name.is_none_or(|name| service == name || service.starts_with(&format!("{name}.")));
-            matches && path.is_file()
-        })
-        .collect();
+/// Those of an environment, or one by its name.
+fn services(mut all: Vec<String>, name: Option<&str>) -> Vec<String> {
+    let of = |service: &str, name: &str| service == name || service.starts_with(&format!("{name}."));
+    all.retain(|service| name.is_none_or(|name| of(service, name)));
     all.sort();
-    Ok(all)
-}
-
-/// Prints what is appended; a file that became shorter was rotated and is read from its start.
-fn follow(files: &[(String, Utf8PathBuf)], mut ends: BTreeMap<Utf8PathBuf, u64>, args: &Args) -> Result<()> {
-    loop {
-        for (service, path) in files {
-            let end = ends.entry(path.clone()).or_default();
-            for entry in entries(service, &appended(path, end)?) {
-                if wanted(&entry, args.level, None) {
-                    ui::out(&entry.show());
-                }
-            }
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
-}
-
-fn appended(path: &Utf8Path, end: &mut u64) -> Result<String> {
-    let read = |end: &mut u64| -> std::io::Result<String> {
-        let mut file = std::fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        if length < *end {
-            *end = 0;
-        }
-        file.seek(SeekFrom::Start(*end))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        // Half a line stays for the next time.
-        let whole = bytes
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        *end += whole as u64;
-        Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
-    };
-    read(end).map_err(|e| Failure::failed(format!("could not read `{path}`")).because(e))
+    all
 }
 
 #[cfg(test)]

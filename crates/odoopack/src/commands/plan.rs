@@ -6,8 +6,9 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
 
-/// Show what `up` would do, and change nothing.
+/// Show what `up` would do, and change nothing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack plan\n  odoopack plan --exit-code || echo something to do")]
 pub(crate) struct Args {
     /// Exit with 8 when there is anything to do
     #[arg(long)]
@@ -27,12 +28,17 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .map(|(sentence, _)| format!("  - {sentence}"))
         .collect();
     lines.extend(next.then.iter().map(|then| format!("    then: {then}")));
+    if !lines.is_empty() {
+        lines.extend(next.notes.iter().map(|note| format!("  note: {note}")));
+    }
     cx.ui.result(if lines.is_empty() {
         "nothing to do"
     } else {
         "`odoopack up` would"
     });
-    lines.iter().for_each(|line| cx.ui.result(line));
+    for line in &lines {
+        cx.ui.result(line);
+    }
     if args.exit_code && !next.is_empty() {
         return Err(
             Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),

@@ -3,19 +3,19 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::session;
 
-/// Open psql on the database of an environment, as the environment's own role.
+/// Open psql on the database of an environment, as its own role
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  odoopack psql production\n  odoopack psql production -- -c 'SELECT count(*) FROM res_users'"
 )]
 pub(crate) struct Args {
-    /// Environment
+    /// Name of the environment, such as `production`
     environment: String,
     /// Connect as the administrator of the cluster instead
     #[arg(long)]
     admin: bool,
     /// Arguments for psql
-    #[arg(last = true)]
+    #[arg(last = true, value_name = "ARGUMENT")]
     rest: Vec<String>,
 }
 

@@ -11,14 +11,15 @@ use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::observe;
 
-/// Write the rendered configuration, or compare it with what is on disk.
+/// Write the rendered configuration, or compare it with what is on disk
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack render --check\n  odoopack render --into preview")]
 pub(crate) struct Args {
     /// Write nothing; show differences and exit with 8 when there are any
     #[arg(long)]
     check: bool,
     /// Write the files below this directory instead, with secrets as `***`
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long, value_name = "DIR", conflicts_with = "check")]
     into: Option<camino::Utf8PathBuf>,
 }
 

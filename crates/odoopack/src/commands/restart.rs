@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::engines::runit::Runit;
+use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::probe::{self, Probe};
@@ -11,7 +11,7 @@ use crate::store::lock;
 /// How long an environment may take until every probe passes.
 const HEALTHY: Duration = Duration::from_mins(3);
 
-/// Restart the Odoo services of an environment, or one service by its name.
+/// Restart the Odoo of an environment, or one service
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  odoopack restart production\n  odoopack restart nginx")]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         );
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;
-    let engine = Runit { layout: &pack.layout };
+    let engine = Engine::here(&pack.layout);
     for service in &services {
         let progress = cx.ui.step(&format!("restart {}", service.name));
         engine.restart(service)?;

@@ -10,7 +10,7 @@ use crate::files;
 use crate::password;
 use crate::store::{lock, secrets};
 
-/// Keep secret values that odoopack.toml names as `secret:NAME`.
+/// Set, list and rotate the values that the file names as `secret:NAME`
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret rotate PRODUCTION_DATABASE"
@@ -91,8 +91,9 @@ fn list(cx: &Context, pack: &Pack) -> Result<()> {
         .map(|name| serde_json::json!({ "name": name, "from": place(name) }))
         .collect();
     cx.ui.json(&serde_json::json!(rows));
-    all.keys()
-        .for_each(|name| cx.ui.result(&format!("{name:<32} {}", place(name))));
+    for name in all.keys() {
+        cx.ui.result(&format!("{name:<32} {}", place(name)));
+    }
     Ok(())
 }
 
@@ -125,7 +126,8 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
 }
 
 fn store(pack: &Pack, name: &str, value: &str) -> Result<()> {
-    files::directory_all(&pack.layout.state())?;
+    lock::make_place(&pack.layout.state())?;
+    crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack secret")?;
     if !pack.layout.secrets().is_dir() {
         files::directory(&pack.layout.secrets(), 0o700, None)?;

@@ -3,11 +3,13 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::session;
 
-/// Open Odoo's Python shell on an environment (`env` is there, `env.cr.commit()` keeps changes).
+/// Open Odoo's Python shell on the database of an environment
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  odoopack shell production\n  odoopack shell production < script.py")]
+#[command(
+    after_help = "`env` is there; changes are kept by `env.cr.commit()` only.\n\nExamples:\n  odoopack shell production\n  odoopack shell production < script.py"
+)]
 pub(crate) struct Args {
-    /// Environment
+    /// Name of the environment, such as `production`
     environment: String,
 }
 

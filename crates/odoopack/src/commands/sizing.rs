@@ -3,8 +3,11 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::observe;
 
-/// Show how cores, memory and connections are shared out, and why.
+/// Show how cores, memory and connections are shared out, and why
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Any value can be set by hand in odoopack.toml; what then does not fit is said here.\n\nExample:\n  odoopack sizing"
+)]
 pub(crate) struct Args {}
 
 /// Runs the command.

@@ -5,8 +5,9 @@ use crate::context::Context;
 use crate::failure::Result;
 use crate::ui;
 
-/// Show the resolved file, or its schema.
+/// Show what the file says, where each value came from, and what it may say
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Examples:\n  odoopack spec show\n  odoopack spec schema > odoopack.schema.json")]
 pub(crate) enum Args {
     /// Print each value with where it came from
     Show,

@@ -2,17 +2,20 @@
 use std::collections::BTreeMap;
 
 use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::up::fences;
 
 use crate::context::{Context, Pack};
+use crate::engines::Engine;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
 
-/// Show what runs, since when, and what each probe of each environment got.
-///
-/// Exits with 8 when a service is down or a probe fails.
+/// Show what runs, since when, and what each environment answers
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Asks each environment the way its users do: through nginx and TLS, with every file of the login page. Exits with 8 when a service is down or an answer is wrong.\n\nExamples:\n  odoopack status\n  odoopack status --json"
+)]
 pub(crate) struct Args {}
 
 /// Runs the command.
@@ -25,15 +28,21 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     services_table(cx, &services);
     let supervised = view.facts.supervisor.present().is_some();
     if !supervised {
-        cx.ui
-            .result("\nthe supervisor does not run: nothing heals, `odoopack up` starts it");
+        let words = Engine::here(&pack.layout).without_supervisor();
+        cx.ui.result(&format!("\n{words}"));
         bad += 1;
     }
     let probes = probes(&pack, &view)?;
     for (environment, seen) in &probes {
         cx.ui.result(&format!("\n{environment}"));
-        seen.iter().for_each(|seen| cx.ui.result(&format!("  {seen}")));
+        for seen in seen {
+            cx.ui.result(&format!("  {seen}"));
+        }
         bad += seen.iter().filter(|seen| seen.failed()).count();
+    }
+    let fences = fences(&view.facts.host);
+    for fence in &fences {
+        cx.ui.result(&format!("\nnote: {fence}"));
     }
     let probes: serde_json::Map<String, serde_json::Value> = probes
         .into_iter()
@@ -46,6 +55,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
             Some((name.clone(), Service { fact, children: children.get(name).copied() }))
         }).collect::<BTreeMap<_, _>>(),
         "probes": probes,
+        "notes": fences,
         "good": bad == 0,
     }));
     if bad == 0 {

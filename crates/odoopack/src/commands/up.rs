@@ -13,11 +13,11 @@ use crate::ui::Ui;
 /// Stages that `up` has at most; more rounds mean that two of them undo each other.
 const ROUNDS: usize = 20;
 
-/// Converge this machine to the file.
-///
-/// Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the
-/// work. A second `up` has nothing to do.
+/// Make this machine match the file: build, configure, start and check what is missing
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Shows what will be done, asks, then does it step by step. Killed at any point, the next `up` finishes the work. A second `up` has nothing to do.\n\nExamples:\n  odoopack up --dry-run\n  odoopack up --yes"
+)]
 pub(crate) struct Args {
     /// Show the plan and stop
     #[arg(long)]
@@ -54,7 +54,13 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     show(&cx.ui, &next);
     confirm(&cx.ui)?;
     let (_lock, mut journal) = begin(pack)?;
+    let shown = next;
+    (view, next) = look_again(cx, pack, consent, &shown)?;
     let mut done = 0;
+    if next.is_empty() {
+        finish(pack, &view, &mut journal)?;
+        return Ok(done);
+    }
     for _ in 0..ROUNDS {
         apply(cx, pack, &view, &next, &mut journal)?;
         done += next.steps.len();
@@ -75,10 +81,23 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
         .hint("odoopack plan"))
 }
 
+/// Looks and plans under the lock: while a person was reading, somebody else may have done the work.
+fn look_again(cx: &Context, pack: &Pack, consent: Consent, shown: &Plan) -> Result<(View, Plan)> {
+    let view = observe::look(pack)?;
+    let next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
+    refuse(&next)?;
+    if next.steps.iter().any(|step| !shown.steps.contains(step)) {
+        cx.ui.say("meanwhile something has changed here; now to do:");
+        show(&cx.ui, &next);
+        confirm(&cx.ui)?;
+    }
+    Ok((view, next))
+}
+
 /// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
 fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     let state = pack.layout.state();
-    crate::files::directory_all(&state.join("operations"))?;
+    crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let lock = lock::take(&state, "odoopack up")?;
     marks::remember_made_by(&state, pack.layout.pack())?;
     crate::apply::heal_packages()?;
@@ -101,7 +120,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         target: &view.target,
         facts: &view.facts,
         repo: pack.directory.clone(),
-        cache: crate::release::cache(),
+        cache: crate::context::cache(),
     };
     apply.run(next, journal)
 }
@@ -131,6 +150,11 @@ pub(crate) fn show(ui: &Ui, plan: &Plan) {
     }
     for then in &plan.then {
         ui.say(&format!("    then: {then}"));
+    }
+    if !plan.steps.is_empty() {
+        plan.notes
+            .iter()
+            .for_each(|note| ui.say(&format!("  note: {note}")));
     }
 }
 

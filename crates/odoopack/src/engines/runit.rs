@@ -1,11 +1,12 @@
 //! Services under runit, with the precautions that it needs where it is not PID 1.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use odoopack_core::facts::Seen;
 use odoopack_core::layout::Layout;
 use odoopack_core::service::Service;
 
+use super::wait_until;
 use crate::exec::{Cmd, end_group};
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -162,22 +163,6 @@ impl Runit<'_> {
     fn look(name: &str) -> String {
         format!("`odoopack logs {name}` shows its whole log")
     }
-}
-
-/// Waits for a level, looking often; the failure is made only when the time is over.
-pub(crate) fn wait_until(
-    limit: Duration,
-    level: impl Fn() -> bool,
-    failure: impl Fn() -> Failure,
-) -> Result<()> {
-    let started = Instant::now();
-    while !level() {
-        if started.elapsed() > limit {
-            return Err(failure());
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    Ok(())
 }
 
 fn signal(pid: u32, signal: rustix::process::Signal) {

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Host;
 use odoopack_core::units::Bytes;
 
+use super::supervisor::Supervisor;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -18,7 +19,7 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
         memory: memory()?,
         disk_free: disk_free(root)?,
         root: uid.is_root(),
-        systemd: uid.is_root() && Utf8Path::new("/run/systemd/system").is_dir(),
+        systemd: Supervisor::here() == Supervisor::Systemd,
         user: accounts()?.user_name(uid.as_raw()),
         debian: Utf8Path::new("/etc/debian_version").is_file(),
         postgres: postgres_servers(),
@@ -32,6 +33,17 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
 pub(crate) fn accounts() -> Result<Accounts> {
     let read = |path: &str| files::read_text(Utf8Path::new(path)).map(Option::unwrap_or_default);
     Ok(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+}
+
+/// The home of whoever runs this program: `HOME`, else what the accounts say.
+pub(crate) fn home() -> Option<Utf8PathBuf> {
+    let told = std::env::var("HOME").ok().map(Utf8PathBuf::from);
+    let known = || {
+        let accounts = accounts().ok()?;
+        let name = accounts.user_name(rustix::process::geteuid().as_raw());
+        accounts.user_fact(&name).map(|fact| fact.home)
+    };
+    told.filter(|home| home.is_absolute()).or_else(known)
 }
 
 fn cores() -> Result<u32> {
@@ -55,7 +67,8 @@ fn parse_memory(text: &str) -> Option<Bytes> {
         .map(|kib| Bytes(kib << 10))
 }
 
-fn disk_free(root: &Utf8Path) -> Result<Bytes> {
+/// Free space where `root` is or will be.
+pub(crate) fn disk_free(root: &Utf8Path) -> Result<Bytes> {
     let place = root
         .ancestors()
         .find(|place| place.is_dir())

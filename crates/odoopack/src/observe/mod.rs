@@ -5,19 +5,23 @@ pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
+pub(crate) mod owner;
 pub(crate) mod paths;
 pub(crate) mod services;
 pub(crate) mod site;
+pub(crate) mod supervisor;
+pub(crate) mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8Path;
+use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{SecretRef, Spec};
 use odoopack_core::target::{self, Target};
 
+use self::supervisor::Supervisor;
 use crate::context::Pack;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
@@ -38,6 +42,7 @@ pub(crate) struct View {
 /// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    owner::check(&layout.state())?;
     let host = host::host(layout.root())?;
     let sizing = size(spec, &host)?;
     let mut facts = ground(pack, host)?;
@@ -45,7 +50,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
     target = state_target(spec, layout, &sizing, &facts)?;
-    facts.paths = paths(&target)?;
+    facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);
     facts.certificates = certificates(layout, &target)?;
     let runs = facts
@@ -54,7 +59,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .and_then(Seen::present)
         .is_some_and(|service| service.running);
     facts.databases = if runs {
-        databases::look(&layout.postgres_socket(), &target.databases, &facts.secrets)
+        databases::look(
+            &databases::server(spec, layout),
+            &target.databases,
+            &facts.secrets,
+        )
     } else {
         Seen::NotYet
     };
@@ -90,8 +99,9 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
 fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
-    let supervisor = services::supervisor(layout);
-    let services = services::all(layout)?;
+    let engine = Supervisor::here();
+    let supervisor = engine.process(layout)?;
+    let services = engine.services(layout)?;
     // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
@@ -105,6 +115,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        closed: paths::closed_above(layout.root()),
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,
@@ -116,12 +127,8 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
-        unfinished: spec
-            .environments
-            .keys()
-            .filter(|name| marks::unfinished_file(&state, name).exists())
-            .cloned()
-            .collect(),
+        unfinished: marks::unfinished(&state, spec.environments.keys())?,
+    // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
         host,
@@ -161,12 +168,19 @@ fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
     })
 }
 
-fn paths(target: &Target) -> Result<BTreeMap<camino::Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
+fn paths(
+    target: &Target,
+    written: &BTreeMap<Utf8PathBuf, String>,
+) -> Result<BTreeMap<Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
     let accounts = host::accounts()?;
     let directories = target.directories.iter().map(|directory| &directory.path);
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);
-    let all = directories.chain(files).chain(inputs).chain([&target.binary]);
+    let all = directories
+        .chain(files)
+        .chain(inputs)
+        .chain(written.keys())
+        .chain([&target.binary]);
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))
         .collect())

@@ -1,10 +1,10 @@
 //! The `deb` source: a Debian package file, from this machine or from the network, by its checksum.
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::debian::{self, Store};
 use super::download::{self, Wanted, wrong_checksum};
 use super::record::Record;
-use super::{Builder, decided, tree};
+use super::store::Store;
+use super::{Builder, debian, decided, tree};
 use crate::failure::{Failure, Result};
 use crate::tools::dpkg;
 use crate::ui::Progress;

@@ -2,7 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::record::Record;
-use super::{Builder, decided, series, tree, walk};
+use super::{Builder, decided, tree, walk};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::tools::git;
@@ -16,7 +16,7 @@ pub(super) fn resolve(builder: &Builder<'_>, url: &str, commit: Option<&str>) ->
             return Err(Failure::refused(format!("`{commit}` is no full commit id"))
                 .hint("write all 40 characters, as `git rev-parse` prints them"));
         }
-        None => head(url, series(builder.spec.odoo.series))?,
+        None => head(url, &builder.spec.odoo.series.to_string())?,
     };
     Ok(Record::new(
         decided(builder.spec, &format!("git {commit}")),

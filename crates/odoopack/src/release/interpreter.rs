@@ -5,7 +5,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::python_pins;
 use odoopack_core::spec::Series;
 
-use super::series;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::tools::python::{self, Interpreter};
@@ -73,7 +72,7 @@ fn fits(wanted: Series, found: &Interpreter) -> bool {
 
 fn nothing_fits(wanted: Series) -> Failure {
     let ((_, lowest), (_, highest)) = python_pins::supported(wanted);
-    let range = format!("Odoo {} runs on Python 3.{lowest} to 3.{highest}", series(wanted));
+    let range = format!("Odoo {wanted} runs on Python 3.{lowest} to 3.{highest}");
     Failure::refused("no Python was found that this Odoo runs on")
         .because(range)
         .hint("`apt-get install python3 python3-venv`, or name one with `python = \"/path\"` in [odoo]")

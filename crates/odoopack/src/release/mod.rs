@@ -1,6 +1,7 @@
 //! From `[odoo] source` to code that runs: decide what exactly, fetch it, build its Python environment.
 //!
 //! Three steps, each repeatable and each finishing what an interrupted run left.
+mod apt_state;
 mod assets;
 mod deb;
 mod debian;
@@ -14,13 +15,14 @@ pub(crate) mod packages;
 mod path;
 mod record;
 mod requirements;
+mod store;
 mod tree;
 mod walk;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
 use odoopack_core::layout::Layout;
-use odoopack_core::spec::{Series, Source, Spec};
+use odoopack_core::spec::{Source, Spec};
 use sha2::Digest;
 
 use crate::failure::Result;
@@ -116,11 +118,7 @@ impl Builder<'_> {
 /// A release that was decided on and not fetched.
 fn decided(spec: &Spec, identity: &str) -> Release {
     Release {
-        id: format!(
-            "{}-{}",
-            series(spec.odoo.series),
-            &sha256(identity.as_bytes())[..12]
-        ),
+        id: format!("{}-{}", spec.odoo.series, &sha256(identity.as_bytes())[..12]),
         identity: identity.to_owned(),
         wanted: wanted(spec),
         fetched: false,
@@ -139,23 +137,18 @@ fn wanted(spec: &Spec) -> String {
         Source::Deb { location, sha256 } => format!("deb {location} {}", sha256.as_deref().unwrap_or("any")),
         Source::Path { directory } => format!("path {directory}"),
     };
-    format!("{} {source}", series(spec.odoo.series))
-}
-
-/// The series as Odoo writes it.
-const fn series(series: Series) -> &'static str {
-    match series {
-        Series::V17 => "17.0",
-        Series::V18 => "18.0",
-        Series::V19 => "19.0",
-    }
+    format!("{} {source}", spec.odoo.series)
 }
 
 /// The user's cache directory for us: below `XDG_CACHE_HOME`, else `~/.cache`.
 pub(crate) fn cache() -> Utf8PathBuf {
     let var = |name| std::env::var(name).ok().filter(|value| value.starts_with('/'));
     let base = var("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || Utf8PathBuf::from(var("HOME").unwrap_or_else(|| "/root".to_owned())).join(".cache");
+    let home = || {
+        crate::observe::host::home()
+            .unwrap_or_else(|| "/root".into())
+            .join(".cache")
+    };
     base.unwrap_or_else(home).join("odoopack")
 }
 

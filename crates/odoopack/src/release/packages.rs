@@ -20,23 +20,8 @@ const NO_CLUSTER: (&str, &str) = (
 /// Where package scripts ask whether they may start services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Those of `packages` that are not installed.
-pub(crate) fn missing(packages: &[&str]) -> Result<Vec<String>> {
-    let installed = installed()?;
-    Ok(packages
-        .iter()
-        .filter(|name| !installed.contains(**name))
-        .map(|name| (*name).to_owned())
-        .collect())
-}
-
 fn installed() -> Result<BTreeSet<String>> {
     Ok(dpkg::parse_installed(&dpkg::installed().read()?))
-}
-
-/// The one line that an ordinary user needs to have packages installed.
-pub(crate) fn sudo_line(packages: &[String]) -> String {
-    apt::sudo_line(packages)
 }
 
 /// Installs packages, as root.
@@ -199,13 +184,5 @@ mod tests {
         files::replace(&path, apt::policy(1).as_bytes(), 0o755, None).unwrap();
         Policy::put(&path).unwrap().take_away().unwrap();
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn only_what_is_not_installed_is_missing() {
-        assert_eq!(
-            missing(&["dpkg", "no-such-package-here"]).unwrap(),
-            ["no-such-package-here"]
-        );
     }
 }

@@ -3,7 +3,7 @@ use odoopack_core::python_pins::{self, Wanted, name_of};
 use odoopack_core::spec::{Series, Source};
 
 use super::fixture::Scratch;
-use super::{index, series};
+use super::index;
 use crate::tools::uv::Compile;
 use crate::ui::Ui;
 
@@ -75,8 +75,7 @@ fn resolves(scratch: &Scratch, wanted: &Wanted<'_>, minor: u16) {
     let done = cmd.run();
     let what = format!(
         "Odoo {} on Python 3.{minor}, open: {}",
-        series(wanted.series),
-        wanted.open
+        wanted.series, wanted.open
     );
     assert!(done.is_ok(), "{what}: {:?}", done.unwrap_err().chain());
 }

@@ -2,7 +2,6 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::spec::Series;
 
-use super::series;
 use crate::failure::{Failure, Result};
 use crate::files;
 
@@ -56,17 +55,16 @@ fn check_series(file: &Utf8Path, wanted: Series) -> Result<()> {
         .ok_or_else(|| Failure::refused(format!("this is no Odoo: there is no `{file}`")))?;
     let found = parse_series(&text)
         .ok_or_else(|| Failure::refused(format!("could not find Odoo's version in `{file}`")))?;
-    if found == series(wanted) {
+    if found == wanted.to_string() {
         return Ok(());
     }
-    Err(Failure::refused(format!(
-        "the source is Odoo {found}, the file asks for {}",
-        series(wanted)
-    ))
-    .because(format!("`{file}`"))
-    .hint(format!(
-        "set `series = \"{found}\"` in [odoo], or name another source"
-    )))
+    Err(
+        Failure::refused(format!("the source is Odoo {found}, the file asks for {wanted}"))
+            .because(format!("`{file}`"))
+            .hint(format!(
+                "set `series = \"{found}\"` in [odoo], or name another source"
+            )),
+    )
 }
 
 /// The series in `odoo/release.py`: `version_info = (19, 0, 0, FINAL, 0, '')`.

@@ -31,6 +31,15 @@ pub(crate) fn remember_written(state: &Utf8Path, path: &Utf8Path, hash: &str) ->
     write(&state.join("written.json"), &all)
 }
 
+/// Forgets that `path` was written.
+pub(crate) fn forget_written(state: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    let mut all = written(state)?;
+    if all.remove(path).is_none() {
+        return Ok(());
+    }
+    write(&state.join("written.json"), &all)
+}
+
 /// First port of each environment's block.
 pub(crate) fn ports(state: &Utf8Path) -> Result<BTreeMap<Name, u16>> {
     Ok(read(&state.join("ports.json"))?.unwrap_or_default())
@@ -51,6 +60,17 @@ pub(crate) fn remember_ports(state: &Utf8Path, given: &BTreeMap<Name, u16>) -> R
 /// Name of the pack that made this data directory.
 pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
+}
+
+/// Whose the data directory is; `None` when nobody has made it yet.
+pub(crate) fn owner(state: &Utf8Path) -> Result<Option<u32>> {
+    use std::os::unix::fs::MetadataExt;
+    let path = state.join("pack");
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+    }
 }
 
 /// Says who made this data directory.
@@ -74,6 +94,27 @@ pub(crate) fn remember_stamp(state: &Utf8Path, service: &str, stamp: &Stamp) -> 
 /// Forgets a service.
 pub(crate) fn forget_stamp(state: &Utf8Path, service: &str) -> Result<()> {
     files::remove(&stamp_file(state, service))
+}
+
+/// First installations that were begun: the number of the very database, for the next one of this name is not ours.
+pub(crate) fn unfinished<'a>(
+    state: &Utf8Path,
+    environments: impl Iterator<Item = &'a Name>,
+) -> Result<BTreeMap<Name, u32>> {
+    let mut all = BTreeMap::new();
+    for name in environments {
+        if let Some(text) = files::read_text(&unfinished_file(state, name))? {
+            // A mark that names no database proves nothing.
+            all.insert(name.clone(), text.trim().parse().unwrap_or(0));
+        }
+    }
+    Ok(all)
+}
+
+/// Marks that the installation into the database with this number begins.
+pub(crate) fn remember_unfinished(state: &Utf8Path, environment: &Name, oid: u32) -> Result<()> {
+    let path = unfinished_file(state, environment);
+    files::replace(&path, oid.to_string().as_bytes(), 0o600, None)
 }
 
 /// The mark of a first installation that was begun.

@@ -64,12 +64,6 @@ fn quiet() -> Cmd {
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
 }
 
-/// The line for somebody who may not install: one command, nothing to adapt.
-pub(crate) fn sudo_line<S: AsRef<str>>(packages: &[S]) -> String {
-    let names: Vec<&str> = packages.iter().map(S::as_ref).collect();
-    format!("sudo apt-get install --no-install-recommends {}", names.join(" "))
-}
-
 /// What keeps package scripts from starting services (`invoke-rc.d(8)`, `deb-systemd-invoke(1p)`): exit code 101.
 pub(crate) fn policy(pid: u32) -> String {
     format!("{POLICY_START}{pid}\nexit 101\n")
@@ -109,14 +103,6 @@ mod tests {
         assert_eq!(
             disable(["nginx.service".to_owned()]).to_string(),
             "systemctl disable --now --quiet -- nginx.service"
-        );
-    }
-
-    #[test]
-    fn an_ordinary_user_gets_one_line() {
-        assert_eq!(
-            sudo_line(&["nginx", "git"]),
-            "sudo apt-get install --no-install-recommends nginx git"
         );
     }
 

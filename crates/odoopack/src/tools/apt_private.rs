@@ -204,12 +204,12 @@ mod tests {
         let targets = include_str!("../../fixtures/apt-2.6.1-indextargets.txt");
         assert_eq!(
             parse_mirror(targets).as_deref(),
-            Some("http://deb.debian.org/debian/")
+            Some("http://mirror.example/debian/")
         );
         let backwards: Vec<&str> = targets.lines().rev().collect();
         assert_eq!(
             parse_mirror(&backwards.join("\n")).as_deref(),
-            Some("http://deb.debian.org/debian/")
+            Some("http://mirror.example/debian/")
         );
     }
 

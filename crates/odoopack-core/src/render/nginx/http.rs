@@ -1,6 +1,6 @@
 //! The part of `nginx.conf` that all sites share.
 use super::text::{Text, literal, quoted};
-use super::{Nginx, types};
+use super::{AccessLog, Nginx, types};
 use crate::units::Bytes;
 
 /// TLS 1.2 ciphers; TLS 1.3 brings its own.
@@ -91,6 +91,9 @@ fn proxy(t: &mut Text, input: &Nginx) {
         t.line(r#"proxy_cookie_path / "/; Secure; SameSite=Lax""#);
     }
 }
+
+/// The journal's socket for syslog (systemd-journald.service(8)); no host name, for the journal knows it.
+const JOURNAL: &str = "syslog:server=unix:/dev/log,nohostname,tag=nginx";
 
 /// Variables computed when they are needed.
 ///
@@ -215,7 +218,10 @@ pub(super) fn log(t: &mut Text, input: &Nginx) {
         "log_format json escape=json '{{{}}}'",
         fields.concat()
     ));
-    t.line(format_args!("access_log {} json", quoted(&input.access_log)));
+    match &input.access_log {
+        AccessLog::File(path) => t.line(format_args!("access_log {} json", quoted(path))),
+        AccessLog::Journal => t.line(format_args!("access_log {JOURNAL} json")),
+    }
 }
 
 /// The test that a request is meant for this site, whatever its request line says.

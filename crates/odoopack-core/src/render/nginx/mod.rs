@@ -32,7 +32,7 @@ pub struct Nginx {
     /// Existing directory; nginx makes its own temporary directories in it.
     pub temporary: Utf8PathBuf,
     /// One JSON object per request.
-    pub access_log: Utf8PathBuf,
+    pub access_log: AccessLog,
     /// nginx's own messages.
     pub error_log: Utf8PathBuf,
     /// Addresses, IPv6 in brackets: `0.0.0.0`, `[::]`.
@@ -47,6 +47,16 @@ pub struct Nginx {
     pub login_rate: u32,
     /// In the order in which they shall stand; domains and environments unique.
     pub sites: Vec<Site>,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// A file, or `/dev/stdout` where that is a pipe.
+    File(Utf8PathBuf),
+    /// The journal. Its `/dev/stdout` is a socket, which cannot be opened, so lines go to the socket of syslog; the
+    /// journal files them under nginx's unit like everything else that its processes say.
+    Journal,
 }
 
 /// One environment as seen from outside.

@@ -1,0 +1,4 @@
+//! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
+mod machine;
+mod model;
+mod tables;

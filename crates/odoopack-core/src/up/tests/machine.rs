@@ -1,0 +1,561 @@
+//! A machine made of plain values, on which every step has the effect that it has on a real one.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::facts::{
+    Certificate, Cluster, DatabaseFact, Databases, Facts, Host, PathFact, PathKind, Release, Seen,
+    ServiceFact, UserFact,
+};
+use crate::layout::Layout;
+use crate::name::Name;
+use crate::plan::{Plan, Step};
+use crate::secret::SecretText;
+use crate::sizing;
+use crate::spec::{self, LoadContext, Spec};
+use crate::target::{self, Access, Target};
+use crate::units::Bytes;
+use crate::up::{self, Consent};
+
+pub(super) const ROOT: &str = "/opt/shop";
+const DAY: i64 = 86_400;
+
+/// What the file wants, and the machine as it is.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    pub(super) spec: Spec,
+    pub(super) facts: Facts,
+    pub(super) server: Server,
+    pub(super) consent: Consent,
+}
+
+/// What the database server holds, whether it runs or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    /// Role to its password.
+    pub(super) roles: BTreeMap<String, String>,
+    pub(super) databases: BTreeMap<String, DatabaseFact>,
+    /// How many were ever made.
+    pub(super) made: u32,
+}
+
+/// A small pack: two environments, Debian's Odoo.
+pub(super) const FILE: &str = r#"
+format = 1
+[pack]
+name = "shop"
+root = "/opt/shop"
+[odoo]
+series = "19.0"
+source = { debian = "sid" }
+[web]
+http_port = 8080
+https_port = 8443
+[environments.production]
+domain = "erp.example.com"
+[environments.staging]
+domain = "staging.example.com"
+"#;
+
+impl Machine {
+    /// A fresh Debian with nothing of ours on it.
+    pub(super) fn fresh(file: &str, root: bool) -> Self {
+        let loaded = spec::load(file, &LoadContext::new("/opt/shop/repo")).unwrap();
+        Self {
+            spec: loaded.spec,
+            facts: nothing(root),
+            server: Server::default(),
+            consent: Consent::default(),
+        }
+    }
+
+    /// The same with every package installed.
+    pub(super) fn with_packages(file: &str, root: bool) -> Self {
+        let mut machine = Self::fresh(file, root);
+        for program in machine.look().0.programs {
+            machine.install(program.name);
+        }
+        machine
+    }
+
+    /// Everything up.
+    pub(super) fn up(root: bool) -> Self {
+        static UP: [OnceLock<Machine>; 2] = [OnceLock::new(), OnceLock::new()];
+        let make = || {
+            let mut machine = Self::with_packages(FILE, root);
+            machine.converge();
+            machine
+        };
+        UP[usize::from(root)].get_or_init(make).clone()
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(&self.spec.pack.root, &self.spec.pack.name, self.facts.host.root)
+    }
+
+    /// What the program would see now, and what should be there: as its `observe` does it.
+    pub(super) fn look(&self) -> (Target, Facts) {
+        let host = &self.facts.host;
+        let sizing = sizing::size(
+            &sizing::Host {
+                cores: host.cores,
+                memory: host.memory,
+            },
+            &sizing::Wants::of(&self.spec),
+        )
+        .unwrap();
+        let mut facts = self.facts.clone();
+        let target = target::target(&self.spec, &self.layout(), &sizing, &facts).unwrap();
+        let named = target.directories.iter().map(|d| &d.path);
+        let named = named.chain(target.files.iter().map(|f| &f.path));
+        let named = named
+            .chain(target.services.iter().flat_map(|s| &s.inputs))
+            .chain([&target.binary]);
+        facts.paths = named
+            .map(|path| {
+                (
+                    path.clone(),
+                    self.facts.paths.get(path).cloned().unwrap_or(Seen::Absent),
+                )
+            })
+            .collect();
+        let runs = facts
+            .services
+            .get("postgres")
+            .and_then(Seen::present)
+            .is_some_and(|s| s.running);
+        if runs && facts.databases == Seen::NotYet {
+            facts.databases = Seen::Present(self.databases(&target));
+        }
+        (target, facts)
+    }
+
+    fn databases(&self, target: &Target) -> Databases {
+        let good = |role: &String, password: &String| {
+            target.databases.iter().any(|want| {
+                want.role == *role
+                    && self
+                        .facts
+                        .secrets
+                        .get(&target::secret_name(&want.environment, "DATABASE"))
+                        .is_some_and(|secret| secret.expose() == password)
+            })
+        };
+        Databases {
+            roles: self
+                .server
+                .roles
+                .iter()
+                .map(|(r, p)| (r.clone(), good(r, p)))
+                .collect(),
+            databases: self.server.databases.clone(),
+        }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let (target, facts) = self.look();
+        up::plan(&self.spec, &target, &facts, self.consent)
+    }
+
+    /// Plans and applies until nothing is left; returns every step that was done.
+    pub(super) fn converge(&mut self) -> Vec<Step> {
+        self.converge_at_most(usize::MAX)
+    }
+
+    /// The same, with the machine as it was after each step.
+    pub(super) fn converge_watched(&mut self) -> Vec<(Step, Self)> {
+        let mut states = Vec::new();
+        loop {
+            let (target, facts) = self.look();
+            let plan = up::plan(&self.spec, &target, &facts, self.consent);
+            if plan.steps.is_empty() {
+                return states;
+            }
+            for step in plan.steps {
+                self.apply(&step, &target, &facts);
+                states.push((step, self.clone()));
+            }
+        }
+    }
+
+    /// The same, killed after `limit` steps.
+    pub(super) fn converge_at_most(&mut self, limit: usize) -> Vec<Step> {
+        let mut done = Vec::new();
+        for _ in 0..20 {
+            let (target, facts) = self.look();
+            let plan = up::plan(&self.spec, &target, &facts, self.consent);
+            assert_eq!(plan.refusals, [], "after {done:#?}");
+            if plan.steps.is_empty() {
+                assert!(target.complete, "nothing left to do, and not complete");
+                return done;
+            }
+            for step in plan.steps {
+                if done.len() == limit {
+                    return done;
+                }
+                self.apply(&step, &target, &facts);
+                done.push(step);
+            }
+        }
+        panic!(
+            "does not converge; last steps: {:#?}",
+            &done[done.len().saturating_sub(12)..]
+        );
+    }
+
+    /// The effect of one step; asserts what it may count on, and that the target knows what it names.
+    #[expect(clippy::too_many_lines, reason = "one arm per step")]
+    pub(super) fn apply(&mut self, step: &Step, target: &Target, seen: &Facts) {
+        let layout = self.layout();
+        let state = &mut self.facts;
+        state.made_by = Seen::Present(self.spec.pack.name.to_string());
+        state.ports = target.ports.iter().map(|(n, p)| (n.clone(), p.first)).collect();
+        match step {
+            Step::InstallPackages { packages } => {
+                assert!(state.host.root, "only root installs packages");
+                let named = |p: &&target::Program| packages.contains(&p.package);
+                let programs: Vec<_> = target.programs.iter().filter(named).map(|p| p.name).collect();
+                assert_eq!(programs.len(), packages.len());
+                for program in programs {
+                    self.install(program);
+                }
+            }
+            Step::CreateUser { name, home } => {
+                assert!(target.users.iter().any(|u| u.name == *name && u.home == *home));
+                let user = UserFact {
+                    home: home.clone(),
+                    groups: BTreeSet::new(),
+                };
+                assert!(
+                    state.users.insert(name.clone(), user).is_none(),
+                    "{name} was there"
+                );
+            }
+            Step::JoinGroup { user, group } => {
+                assert!(state.users.contains_key(group), "group {group} does not exist");
+                assert!(state.users.get_mut(user).unwrap().groups.insert(group.clone()));
+            }
+            Step::MakeDirectory { path } => {
+                let want = target.directories.iter().find(|d| d.path == *path).unwrap();
+                self.put(path, PathKind::Directory, &want.access);
+            }
+            Step::PlaceBinary { path } => {
+                assert_eq!(*path, target.binary);
+                self.put(path, PathKind::File("binary".into()), &OURS);
+                self.facts.binary_current = true;
+            }
+            Step::GenerateSecret { name } => {
+                assert!(target.secrets.contains(name));
+                let value = SecretText::new(format!("value of {name} number {}", state.secrets.len()));
+                assert!(
+                    state.secrets.insert(name.clone(), value).is_none(),
+                    "{name} had a value"
+                );
+            }
+            Step::ResolveSource { .. } => state.release = Seen::Present(release(&layout, false, false)),
+            Step::FetchOdoo { .. } => state.release = Seen::Present(release(&layout, true, false)),
+            Step::BuildPython { .. } => state.release = Seen::Present(release(&layout, true, true)),
+            Step::CreateCluster { major } => {
+                assert!(state.cluster.is_absent(), "there is a cluster");
+                assert!(state.host.postgres.contains_key(major), "no programs of {major}");
+                state.cluster = Seen::Present(Cluster { major: *major });
+            }
+            Step::IssueCertificate { environment, domain } => {
+                assert_eq!(target.certificates.get(environment), Some(domain));
+                let certificate = Certificate {
+                    not_after: state.host.now + 300 * DAY,
+                    names: vec![domain.clone()],
+                };
+                let content = format!("certificate until {}", certificate.not_after);
+                state
+                    .certificates
+                    .insert(environment.clone(), Seen::Present(certificate));
+                let path = layout.tls().join(format!("{environment}.pem"));
+                self.put(&path, PathKind::File(content), &OURS);
+            }
+            Step::WriteFile { path, .. } => {
+                let file = target.file(path).unwrap();
+                let hash = crate::hash::hex(file.content.expose().as_bytes());
+                state.written.insert(path.clone(), hash.clone());
+                self.put(path, PathKind::File(hash), &file.access);
+            }
+            Step::RemoveFile { path } => {
+                assert!(target.file(path).is_none());
+                state.paths.remove(path);
+            }
+            Step::StartSupervisor => {
+                assert!(state.supervisor.is_absent());
+                state.supervisor = Seen::Present(77);
+            }
+            Step::StartService { service }
+            | Step::RestartService { service, .. }
+            | Step::ReloadService { service, .. } => {
+                assert!(
+                    state.supervisor.present().is_some(),
+                    "nobody could start {service}"
+                );
+                self.start(service, target);
+            }
+            Step::RemoveService { service } => {
+                assert!(target.service(service).is_none());
+                state.services.remove(service);
+            }
+            Step::ConvergeRole { role } => {
+                let want = target.databases.iter().find(|w| w.role == *role).unwrap();
+                let secret = &seen.secrets[&target::secret_name(&want.environment, "DATABASE")];
+                self.server.roles.insert(role.clone(), secret.expose().to_owned());
+            }
+            Step::CreateDatabase {
+                environment,
+                database,
+            } => {
+                let want = target
+                    .databases
+                    .iter()
+                    .find(|w| w.environment == *environment)
+                    .unwrap();
+                assert!(
+                    self.server.roles.contains_key(&want.role),
+                    "no role {}",
+                    want.role
+                );
+                self.server.made += 1;
+                let empty = DatabaseFact {
+                    oid: self.server.made,
+                    owner: want.role.clone(),
+                    open: false,
+                    kind: None,
+                    filled: false,
+                };
+                self.server.databases.entry(database.clone()).or_insert(empty);
+            }
+            Step::DropUnfinished {
+                environment,
+                database,
+            } => {
+                let gone = self.server.databases.remove(database).unwrap();
+                assert_eq!(
+                    state.unfinished.get(environment),
+                    Some(&gone.oid),
+                    "{database} is not the marked one"
+                );
+                assert_eq!(gone.kind, None, "{database} was complete");
+            }
+            Step::InitializeDatabase {
+                environment,
+                database,
+                modules,
+            } => {
+                assert_eq!(modules[..2], ["base", "web"]);
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(!database.filled, "Odoo would be installed over something");
+                state.unfinished.insert(environment.clone(), database.oid);
+                database.filled = true;
+            }
+            Step::FinishDatabase {
+                environment,
+                database,
+            } => {
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(database.filled && database.kind.is_none());
+                database.kind = Some("kind".into());
+                state.unfinished.remove(environment);
+            }
+            Step::MarkDatabase {
+                environment,
+                database,
+            } => {
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(database.filled);
+                database.kind = Some("kind".into());
+                state.unfinished.remove(environment);
+            }
+            Step::ReadUnits => assert!(state.host.systemd),
+            Step::StartAtBoot { .. } => {
+                assert!(state.host.systemd);
+                state.supervisor = Seen::Present(1);
+            }
+            Step::PassProbes { environment } => {
+                let runs = |name: &String| {
+                    state
+                        .services
+                        .get(name)
+                        .and_then(Seen::present)
+                        .is_some_and(|s| s.running)
+                };
+                assert!(
+                    target.services.iter().all(|s| runs(&s.name)),
+                    "not everything runs"
+                );
+                let want = target
+                    .databases
+                    .iter()
+                    .find(|w| w.environment == *environment)
+                    .unwrap();
+                assert!(self.server.databases[&want.database].kind.is_some());
+            }
+        }
+    }
+
+    fn install(&mut self, program: &str) {
+        let host = &mut self.facts.host;
+        match program {
+            "postgres" => {
+                let major = self.spec.postgres.version.unwrap_or(15);
+                host.postgres
+                    .insert(major, format!("/usr/lib/postgresql/{major}/bin").into());
+            }
+            "python3-venv" => {
+                host.pythons.insert((3, 11), "/usr/bin/python3.11".into());
+            }
+            "nginx" => host.nginx = Some((1, 22, 1)),
+            _ => {}
+        }
+        self.facts
+            .programs
+            .insert(program.to_owned(), format!("/usr/bin/{program}").into());
+    }
+
+    pub(super) fn put(&mut self, path: &Utf8Path, kind: PathKind, access: &Access) {
+        let parent = path.parent().unwrap();
+        let parent_is_directory = match self.facts.paths.get(parent) {
+            Some(Seen::Present(fact)) => fact.kind == PathKind::Directory,
+            _ => parent == "/opt",
+        };
+        assert!(parent_is_directory, "{path} has no directory to be in");
+        let me = self.facts.host.user.clone();
+        let fact = PathFact {
+            kind,
+            mode: access.mode,
+            user: access.user.clone().unwrap_or_else(|| me.clone()),
+            group: access.group.clone().unwrap_or(me),
+        };
+        self.facts.paths.insert(path.to_owned(), Seen::Present(fact));
+    }
+
+    fn start(&mut self, name: &str, target: &Target) {
+        let service = target.service(name).unwrap();
+        let seen = &self.facts;
+        for input in &service.inputs {
+            assert!(
+                matches!(seen.paths.get(input), Some(Seen::Present(_))),
+                "{name} reads {input}, which is not there"
+            );
+        }
+        if let Some(user) = &service.user {
+            assert!(self.facts.users.contains_key(user), "{name} has no user {user}");
+        }
+        for before in &service.after {
+            let runs = self
+                .facts
+                .services
+                .get(before)
+                .and_then(Seen::present)
+                .is_some_and(|s| s.running);
+            assert!(runs, "{name} starts before {before}");
+        }
+        let fact = ServiceFact {
+            running: true,
+            pid: Some(100),
+            since: Some(1),
+            restarts: 0,
+            started_with: Some(up::inputs_hash(target, seen, service)),
+            started_as: Some(up::definition_hash(target, service)),
+        };
+        self.facts.services.insert(name.to_owned(), Seen::Present(fact));
+    }
+
+    /// The database of an environment.
+    pub(super) fn database(&mut self, environment: &str) -> &mut DatabaseFact {
+        self.server
+            .databases
+            .get_mut(&format!("shop_{environment}"))
+            .unwrap()
+    }
+
+    pub(super) fn service(&mut self, name: &str) -> &mut ServiceFact {
+        match self.facts.services.get_mut(name) {
+            Some(Seen::Present(fact)) => fact,
+            other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    /// Whatever watches the services, and with it the services, is gone.
+    pub(super) fn reboot(&mut self) {
+        self.facts.supervisor = Seen::Absent;
+        for seen in self.facts.services.values_mut() {
+            if let Seen::Present(fact) = seen {
+                fact.running = false;
+            }
+        }
+    }
+}
+
+const OURS: Access = Access {
+    user: None,
+    group: None,
+    mode: 0o644,
+};
+
+pub(super) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn nothing(root: bool) -> Facts {
+    Facts {
+        host: Host {
+            cores: 4,
+            memory: Bytes::gib(16),
+            disk_free: Bytes::gib(100),
+            root,
+            systemd: false,
+            user: if root { "root" } else { "maria" }.to_owned(),
+            debian: true,
+            postgres: BTreeMap::new(),
+            pythons: BTreeMap::new(),
+            nginx: None,
+            now: 1_800_000_000,
+        },
+        programs: BTreeMap::new(),
+        users: BTreeMap::new(),
+        made_by: Seen::Absent,
+        binary_current: false,
+        closed: None,
+        paths: BTreeMap::new(),
+        written: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        release: Seen::Absent,
+        modules: BTreeMap::new(),
+        ports: BTreeMap::new(),
+        foreign_listeners: BTreeMap::new(),
+        certificates: BTreeMap::new(),
+        cluster: Seen::Absent,
+        databases: Seen::NotYet,
+        unfinished: BTreeMap::new(),
+        supervisor: Seen::Absent,
+        services: BTreeMap::new(),
+    }
+}
+
+pub(super) fn release(layout: &Layout, fetched: bool, python: bool) -> Release {
+    let tree: Utf8PathBuf = layout.releases().join("19.0-abc");
+    Release {
+        id: "19.0-abc".into(),
+        identity: "odoo-19 19.0".into(),
+        wanted: "19.0 debian sid".into(),
+        fetched,
+        entry: if fetched {
+            tree.join("usr/bin/odoo")
+        } else {
+            Utf8PathBuf::new()
+        },
+        python_path: None,
+        addons: if fetched {
+            vec![tree.join("addons")]
+        } else {
+            Vec::new()
+        },
+        python: python.then(|| layout.pythons().join("0123")),
+    }
+}

@@ -1,0 +1,363 @@
+//! Tables: one typical machine each, and what is planned or refused on it.
+use super::machine::{FILE, Machine, ROOT, name};
+use crate::facts::{Cluster, PathKind, Seen};
+use crate::plan::{Plan, Step, Why};
+use crate::units::Bytes;
+use crate::up::Consent;
+
+/// The only refusal of a plan: what and hint.
+fn refused(machine: &Machine) -> String {
+    let plan = machine.plan();
+    assert_eq!(plan.steps, [], "nothing may be planned beside a refusal");
+    let [one] = &plan.refusals[..] else {
+        panic!("expected one refusal, not {:#?}", plan.refusals);
+    };
+    format!("{}; {}", one.what, one.hint)
+}
+
+fn check(machine: &Machine, expected: &[&str]) {
+    let text = refused(machine);
+    for part in expected {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
+
+fn steps(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(ToString::to_string).collect()
+}
+
+fn only(machine: &Machine) -> Vec<String> {
+    let plan = machine.plan();
+    assert_eq!(plan.refusals, []);
+    steps(&plan)
+}
+
+#[test]
+fn a_fresh_root_machine_installs_packages_first_and_says_what_follows() {
+    let plan = Machine::fresh(FILE, true).plan();
+    let text = steps(&plan);
+    assert_eq!(
+        text,
+        ["install postgresql nginx python3-venv wkhtmltopdf runit (starts no service)"]
+    );
+    assert_eq!(plan.then.len(), 5);
+    assert!(plan.then[0].starts_with("users"));
+}
+
+#[test]
+fn missing_packages_are_one_line_for_an_ordinary_user() {
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.programs.remove("nginx");
+    machine.facts.programs.remove("wkhtmltopdf");
+    check(
+        &machine,
+        &[
+            "only root can install",
+            "sudo apt-get install --no-install-recommends nginx wkhtmltopdf",
+        ],
+    );
+    machine.facts.host.debian = false;
+    check(&machine, &["no Debian", "own package tool"]);
+}
+
+#[test]
+fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine
+        .facts
+        .foreign_listeners
+        .insert(8443, "`apache2` (process 9)".into());
+    check(
+        &machine,
+        &["port 8443 is taken by `apache2` (process 9)", "[web] https_port"],
+    );
+}
+
+#[test]
+fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
+    let mut machine = Machine::up(true);
+    machine.reboot();
+    machine
+        .facts
+        .foreign_listeners
+        .insert(21_002, "`java` (process 9)".into());
+    machine.converge();
+    let [production, staging] = ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
+    assert_eq!((production, staging), (21_020, 21_010));
+}
+
+#[test]
+fn a_low_port_needs_root() {
+    let file = FILE.replace("8443", "443");
+    check(
+        &Machine::with_packages(&file, false),
+        &["ordinary user cannot listen on port 443", "https_port"],
+    );
+    assert!(Machine::with_packages(&file, true).plan().refusals.is_empty());
+}
+
+#[test]
+fn a_hand_edit_is_refused_until_the_operator_allows_it() {
+    let mut machine = Machine::up(true);
+    let path = machine.layout().config().join("nginx/nginx.conf");
+    let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(&path) else {
+        panic!("no nginx.conf")
+    };
+    fact.kind = PathKind::File("edited".into());
+    check(
+        &machine,
+        &["nginx/nginx.conf was edited by hand", "--overwrite-edits"],
+    );
+    machine.consent = Consent {
+        overwrite_edits: true,
+    };
+    let plan = machine.plan();
+    assert_eq!(
+        plan.steps,
+        [Step::WriteFile {
+            path,
+            why: Why::Edited
+        }]
+    );
+}
+
+#[test]
+fn what_could_not_be_looked_at_stops_everything() {
+    let why = || "permission denied".to_owned();
+    let base = Machine::up(true);
+    let mut all = Vec::new();
+    let mut case = |change: &dyn Fn(&mut Machine), what: &'static str| {
+        let mut machine = base.clone();
+        change(&mut machine);
+        all.push((machine, what));
+    };
+    case(&|m| m.facts.release = Seen::Unknown(why()), "the release");
+    case(&|m| m.facts.supervisor = Seen::Unknown(why()), "the supervisor");
+    case(
+        &|m| m.facts.cluster = Seen::Unknown(why()),
+        "the database cluster",
+    );
+    case(
+        &|m| m.facts.made_by = Seen::Unknown(why()),
+        "whose data directory",
+    );
+    case(
+        &|m| drop(m.facts.services.insert("gate".into(), Seen::Unknown(why()))),
+        "gate",
+    );
+    case(
+        &|m| drop(m.facts.paths.insert(ROOT.into(), Seen::Unknown(why()))),
+        ROOT,
+    );
+    case(&|m| m.facts.databases = Seen::Unknown(why()), "the databases");
+    for (machine, what) in &all {
+        check(machine, &["could not look at", what, "permission denied"]);
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_does_not_stop_the_stage_that_mends_it() {
+    let mut machine = Machine::up(true);
+    machine.facts.databases = Seen::Unknown("no pg_hba.conf entry".into());
+    let path = machine.layout().config().join("postgres/pg_hba.conf");
+    machine.facts.paths.remove(&path);
+    assert_eq!(only(&machine), [format!("write {path} (new)")]);
+}
+
+#[test]
+fn half_filled_databases_are_dropped_only_with_our_mark() {
+    let table = [
+        // marked, filled, kind, first word of each step
+        (true, true, false, "drop create install set"),
+        (true, false, false, "create install set"),
+        (false, false, false, "create install set"),
+        (false, true, false, "mark"),
+        (true, true, true, "mark"),
+        (false, true, true, ""),
+    ];
+    for (marked, filled, kind, expected) in table {
+        let mut machine = Machine::up(true);
+        let database = machine.database("production");
+        let oid = database.oid;
+        database.filled = filled;
+        database.kind = kind.then(|| "production".to_owned());
+        machine
+            .facts
+            .unfinished
+            .extend(marked.then(|| (name("production"), oid)));
+        let words: Vec<String> = only(&machine)
+            .iter()
+            .filter_map(|s| s.split(' ').next().map(str::to_owned))
+            .collect();
+        assert_eq!(
+            words.join(" "),
+            expected,
+            "marked {marked}, filled {filled}, kind {kind}"
+        );
+    }
+}
+
+#[test]
+fn a_backup_restored_under_the_name_of_an_unfinished_database_is_kept() {
+    let mut machine = Machine::up(true);
+    let database = machine.database("production");
+    (database.kind, database.filled) = (None, true);
+    let before = database.oid;
+    database.oid += 100;
+    machine.facts.unfinished.insert(name("production"), before);
+    assert_eq!(only(&machine), ["mark database shop_production"]);
+}
+
+#[test]
+fn another_major_than_the_cluster_is_refused() {
+    let file = format!("{FILE}\n[postgres]\nversion = 16\n");
+    let mut machine = Machine::up(true);
+    machine.spec = Machine::fresh(&file, true).spec;
+    machine
+        .facts
+        .host
+        .postgres
+        .insert(16, "/usr/lib/postgresql/16/bin".into());
+    check(
+        &machine,
+        &["of PostgreSQL 15, the file says 16", "`version = 15`"],
+    );
+}
+
+#[test]
+fn a_cluster_whose_programs_are_gone_is_refused() {
+    let mut machine = Machine::up(true);
+    machine.facts.host.postgres = [(17, "/usr/lib/postgresql/17/bin".into())].into();
+    check(
+        &machine,
+        &["programs of PostgreSQL 15", "apt-get install postgresql-15"],
+    );
+}
+
+#[test]
+fn a_wanted_major_that_is_not_installed_is_installed_or_asked_for() {
+    let file = format!("{FILE}\n[postgres]\nversion = 16\n");
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.spec = Machine::fresh(&file, true).spec;
+    assert_eq!(only(&machine), ["install postgresql-16 (starts no service)"]);
+    machine.converge();
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.spec = Machine::fresh(&file, false).spec;
+    check(
+        &machine,
+        &["sudo apt-get install --no-install-recommends postgresql-16"],
+    );
+}
+
+#[test]
+fn an_installed_postgresql_that_is_too_old_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.postgres = [(11, "/usr/lib/postgresql/11/bin".into())].into();
+    check(&machine, &["Odoo 19.0 needs PostgreSQL", "not 11"]);
+}
+
+#[test]
+fn an_unsupported_python_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.pythons = [((3, 9), "/usr/bin/python3.9".into())].into();
+    check(&machine, &["Odoo 19.0 needs Python 3.10 to 3."]);
+}
+
+#[test]
+fn a_data_directory_of_another_pack_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.made_by = Seen::Present("bakery".into());
+    check(&machine, &["made by the pack `bakery`", "`name = \"bakery\"`"]);
+}
+
+#[test]
+fn a_cluster_that_no_pack_made_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.cluster = Seen::Present(Cluster { major: 15 });
+    check(
+        &machine,
+        &["/opt/shop/data/postgres holds a cluster that odoopack did not make"],
+    );
+}
+
+#[test]
+fn a_user_of_something_else_is_refused() {
+    let mut machine = Machine::up(true);
+    machine.facts.users.get_mut("odoo-shop-gate").unwrap().home = "/home/somebody".into();
+    check(
+        &machine,
+        &["user odoo-shop-gate belongs to something else", "another name"],
+    );
+}
+
+#[test]
+fn a_root_that_the_servers_cannot_reach_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.closed = Some("/root".into());
+    check(&machine, &["may not enter /root", "--root DIR"]);
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.closed = Some("/home/maria".into());
+    assert_eq!(machine.plan().refusals, []);
+}
+
+#[test]
+fn a_link_or_a_file_in_the_place_of_a_directory_is_refused() {
+    for kind in [
+        PathKind::Link("/mnt/big".into()),
+        PathKind::File("x".into()),
+        PathKind::Other,
+    ] {
+        let mut machine = Machine::up(true);
+        let path = machine.layout().data();
+        let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(&path) else {
+            panic!("no data")
+        };
+        fact.kind = kind;
+        check(&machine, &["/opt/shop/data", "directory"]);
+    }
+}
+
+#[test]
+fn too_little_disk_or_memory_is_refused_before_the_first_installation_only() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.disk_free = Bytes::gib(1);
+    check(&machine, &["free below /opt/shop", "--root DIR"]);
+    let mut machine = Machine::up(true);
+    machine.facts.host.disk_free = Bytes::mib(1);
+    assert!(machine.plan().is_empty());
+}
+
+#[test]
+fn every_refusal_is_told_at_once() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.made_by = Seen::Present("bakery".into());
+    machine.facts.foreign_listeners.insert(8080, "x".into());
+    machine.facts.host.pythons = [((3, 9), "/usr/bin/python3.9".into())].into();
+    assert_eq!(machine.plan().refusals.len(), 3);
+}
+
+#[test]
+fn a_service_that_stopped_is_started_and_checked() {
+    let mut machine = Machine::up(true);
+    machine.service("staging.blue.cron").running = false;
+    assert_eq!(
+        only(&machine),
+        ["start staging.blue.cron", "check production", "check staging"]
+    );
+}
+
+#[test]
+fn fences_that_an_ordinary_user_cannot_have_are_said() {
+    let plan = Machine::with_packages(FILE, false).plan();
+    let text = plan.notes.join("\n");
+    assert!(
+        text.contains("runs as maria") && text.contains("memory"),
+        "{text}"
+    );
+    let plan = Machine::with_packages(FILE, true).plan();
+    let text = plan.notes.join("\n");
+    assert!(!text.contains("runs as") && text.contains("memory"), "{text}");
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.systemd = true;
+    assert_eq!(machine.plan().notes, [""; 0]);
+}

@@ -1,0 +1,79 @@
+//! Services as systemd knows them.
+use std::collections::BTreeMap;
+
+use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::layout::Layout;
+use odoopack_core::render::systemd;
+
+use crate::failure::{Failure, Result};
+use crate::store::marks;
+use crate::tools::systemctl::{self, UnitState};
+
+/// The unit of a service.
+pub(crate) fn unit(layout: &Layout, service: &str) -> String {
+    systemd::unit_name(layout.pack().as_str(), service)
+}
+
+/// Process 1, when it looks after the pack: its target is active and starts at boot.
+pub(crate) fn supervisor(layout: &Layout) -> Result<Seen<u32>> {
+    let target = look(&systemd::target_name(layout.pack().as_str()))?;
+    Ok(if target.active && target.enabled {
+        Seen::Present(1)
+    } else {
+        Seen::Absent
+    })
+}
+
+/// Names of the services that are enabled.
+pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
+    let pack = layout.pack().as_str();
+    let directory = systemd::enabled(pack);
+    let entries = match directory.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
+    };
+    let service =
+        |entry: camino::Utf8DirEntry| systemd::service_name(pack, entry.file_name()).map(str::to_owned);
+    Ok(entries.flatten().filter_map(service).collect())
+}
+
+/// Every service that is enabled, by name.
+pub(crate) fn all(layout: &Layout) -> Result<BTreeMap<String, Seen<ServiceFact>>> {
+    let names = names(layout)?;
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let units: Vec<String> = names.iter().map(|name| unit(layout, name)).collect();
+    let states = systemctl::parse_show(&systemctl::show(&units).read()?);
+    let fact = |(name, unit): (String, String)| {
+        let state = states.get(&unit).cloned().unwrap_or_default();
+        fact(layout, &name, &state).map(|fact| (name, Seen::Present(fact)))
+    };
+    names.into_iter().zip(units).map(fact).collect()
+}
+
+/// One service.
+pub(crate) fn one(layout: &Layout, service: &str) -> Result<ServiceFact> {
+    fact(layout, service, &look(&unit(layout, service))?)
+}
+
+/// One unit.
+pub(crate) fn look(unit: &str) -> Result<UnitState> {
+    let mut states = systemctl::parse_show(&systemctl::show(&[unit]).read()?);
+    Ok(states.remove(unit).unwrap_or_default())
+}
+
+fn fact(layout: &Layout, service: &str, state: &UnitState) -> Result<ServiceFact> {
+    let stamp = marks::stamp(&layout.state(), service)?;
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = u64::try_from(now.tv_sec).unwrap_or_default();
+    Ok(ServiceFact {
+        running: state.active && state.pid.is_some(),
+        pid: state.pid,
+        since: state.changed.map(|micros| now.saturating_sub(micros / 1_000_000)),
+        restarts: state.restarts,
+        started_with: stamp.as_ref().map(|stamp| stamp.inputs.clone()),
+        started_as: stamp.map(|stamp| stamp.definition),
+    })
+}

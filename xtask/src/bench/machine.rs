@@ -1,0 +1,68 @@
+//! Which machine, which programs, which day.
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::run;
+
+/// What a reader needs to judge the numbers, as rows of a table.
+pub(super) fn rows() -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("date", said("date", &["-u", "+%F %R UTC"])),
+        ("processor", processor()?),
+        ("memory", memory()?),
+        ("kernel", said("uname", &["-sr"])),
+        ("system", system()),
+        ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
+        ("compiler", said("rustc", &["--version"])),
+        ("nginx", said("nginx", &["-v"])),
+        ("runit", said("dpkg-query", &["-W", "-f=${Version}", "runit"])),
+        ("Python", said("python3", &["--version"])),
+    ])
+}
+
+/// The three load averages.
+pub(super) fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
+fn processor() -> Result<String> {
+    let text = fs::read_to_string("/proc/cpuinfo")?;
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown", |line| line.trim_start_matches([':', '\t', ' ']));
+    let cores = text.lines().filter(|line| line.starts_with("processor")).count();
+    Ok(format!("{model}, {cores} cores"))
+}
+
+fn memory() -> Result<String> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib: u64 = line
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    Ok(format!("{} GiB", kib.div_ceil(1024 * 1024)))
+}
+
+fn system() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("unknown").trim_matches('"').to_owned()
+}
+
+/// What a program says, on either stream; a program that is not there is `not there`.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let program = run::find(program).unwrap_or_else(|| program.into());
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(run::root())
+        .output();
+    output.map_or_else(
+        |_| "not there".to_owned(),
+        |output| {
+            let said = [output.stdout, output.stderr].concat();
+            String::from_utf8_lossy(&said).trim().to_owned()
+        },
+    )
+}

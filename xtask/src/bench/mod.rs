@@ -1,0 +1,202 @@
+//! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
+mod client;
+mod gate;
+mod machine;
+mod memory;
+mod pack;
+mod page;
+mod rig;
+mod start;
+mod stats;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run;
+use pack::Demo;
+use stats::{measure, shown};
+
+const PAGE: &str = "docs/benchmarks.md";
+const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch"];
+
+/// Runs of each way of switching; one run has only a few chances to break something.
+const SWITCHING_RUNS: usize = 3;
+
+/// Runs all pieces and writes the page, or the named pieces and prints them.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let (options, pieces): (Vec<&str>, Vec<&str>) = arguments
+        .iter()
+        .map(String::as_str)
+        .partition(|argument| argument.starts_with('-'));
+    let unknown = options
+        .iter()
+        .find(|option| **option != "--cold")
+        .or_else(|| pieces.iter().find(|piece| !PIECES.contains(piece)));
+    if let Some(unknown) = unknown {
+        bail!(
+            "no such piece or option: {unknown}; pieces are {}",
+            PIECES.join(", ")
+        );
+    }
+    let whole = pieces.is_empty();
+    let mut bench = Bench {
+        binary: build()?,
+        cold: !options.is_empty(),
+        demo: None,
+    };
+    let before = machine::load();
+    let mut text = page::head(&machine::rows()?);
+    for piece in PIECES.iter().filter(|piece| whole || pieces.contains(*piece)) {
+        eprintln!("bench: {piece}");
+        let part = bench.piece(piece).with_context(|| format!("measuring {piece}"))?;
+        println!("{part}");
+        text += &part;
+    }
+    bench.demo.map_or(Ok(()), Demo::remove)?;
+    text += &page::foot(&before, &machine::load());
+    if whole {
+        fs::write(run::root().join(PAGE), text)?;
+        println!("wrote {PAGE}");
+    }
+    Ok(())
+}
+
+/// Builds what is measured.
+fn build() -> Result<PathBuf> {
+    let mut cargo = run::cargo();
+    run::run(cargo.args(["build", "--quiet", "--release", "--package", "odoopack"]))?;
+    let own = std::env::current_exe().context("cannot find out where this program is")?;
+    // `<target>/debug/xtask` stands beside `<target>/release`.
+    let target = own
+        .parent()
+        .and_then(Path::parent)
+        .context("no target directory")?;
+    let binary = target.join("release/odoopack");
+    if !binary.is_file() {
+        bail!("{} is not there after the build", binary.display());
+    }
+    Ok(binary)
+}
+
+struct Bench {
+    binary: PathBuf,
+    cold: bool,
+    /// Brought up by the first piece that needs it.
+    demo: Option<Demo>,
+}
+
+impl Bench {
+    fn piece(&mut self, piece: &str) -> Result<String> {
+        match piece {
+            "start" => self.start(),
+            "plan" => self.plan(),
+            "demo" => self.bring_up(),
+            "memory" => Ok(page::memory(&memory::of_pack(self.demo()?.root())?)),
+            "gate" => self.gate(),
+            "switch" => self.switch(),
+            other => bail!("no such piece: {other}"),
+        }
+    }
+
+    fn demo(&mut self) -> Result<&Demo> {
+        if self.demo.is_none() {
+            let mut demo = Demo::new(&self.binary, false)?;
+            demo.start()?;
+            self.demo = Some(demo);
+        }
+        self.demo.as_ref().context("the demo was just brought up")
+    }
+
+    fn start(&mut self) -> Result<String> {
+        let mut starts = start::versions(&self.binary)?;
+        starts.push(start::odoo_version(self.demo()?)?);
+        Ok(page::starts(&starts))
+    }
+
+    fn plan(&mut self) -> Result<String> {
+        let seed = start::plan_of_the_seed(&self.binary)?;
+        let demo = self.demo()?;
+        let plan = measure(30, || demo.timed(&["plan"]))?;
+        let up = measure(30, || demo.timed(&["up"]))?;
+        Ok(page::table(
+            "Planning",
+            "`examples/seed.toml` (three environments) is planned in an empty root: its Odoo 18 comes from git and is not built \
+             here, so none of its services runs. The demo is planned with all its services running, and has nothing to do.",
+            &[
+                ("`plan`, the seed's machine, nothing runs", &seed),
+                ("`plan`, the demo, everything runs", &plan),
+                ("`up` with nothing to do, the demo", &up),
+            ],
+        ))
+    }
+
+    /// Cold where it was asked for, then warm: the downloads are there, the root is not.
+    fn bring_up(&mut self) -> Result<String> {
+        self.demo.take().map_or(Ok(()), Demo::remove)?;
+        let mut text = String::from(
+            "From the command to a checked Odoo: packages are installed, the release build is there. Warm means that downloads \
+             are cached and the root is empty.",
+        );
+        let mut cold = None;
+        if self.cold {
+            let mut demo = Demo::new(&self.binary, true)?;
+            cold = Some(measure(1, || demo.start())?);
+            let megabytes = demo.downloaded() / 1_000_000;
+            demo.remove()?;
+            text = format!("{text} Cold means an empty cache, which held {megabytes} MB afterwards.");
+        }
+        // Fills the cache where nobody ran a demo before.
+        self.demo()?;
+        self.demo.take().map_or(Ok(()), Demo::remove)?;
+        let warm = measure(2, || {
+            self.demo.take().map_or(Ok(()), Demo::remove)?;
+            let mut demo = Demo::new(&self.binary, false)?;
+            let took = demo.start()?;
+            self.demo = Some(demo);
+            anyhow::Ok(took)
+        })?;
+        eprintln!("bench: warm demo {}", shown(warm.median()));
+        let mut rows = vec![("`demo`, warm", &warm)];
+        rows.extend(cold.as_ref().map(|cold| ("`demo`, cold", cold)));
+        Ok(page::table("The demo", &text, &rows))
+    }
+
+    fn gate(&mut self) -> Result<String> {
+        let tiny = gate::overhead_of_tiny(&self.binary)?;
+        let binary = self.binary.clone();
+        let port = self.demo()?.odoo_port()?;
+        let odoo = gate::overhead(&binary, port, "/web/health", 100)?;
+        Ok(page::overhead(&[
+            ("tiny", tiny),
+            ("Odoo 19, `/web/health`", odoo),
+        ]))
+    }
+
+    fn switch(&mut self) -> Result<String> {
+        let runs = |switch: &dyn Fn() -> Result<gate::Switching>| {
+            (0..SWITCHING_RUNS).map(|_| switch()).collect::<Result<Vec<_>>>()
+        };
+        let by_gate = runs(&|| gate::switch_by_gate(&self.binary))?;
+        let by_reload = runs(&gate::switch_by_reload)?;
+        Ok(page::switching(&[
+            ("`odoopack gate`", by_gate),
+            ("`nginx -s reload`", by_reload),
+        ]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_piece_is_refused_before_anything_is_built() {
+        let error = run(&["gates".to_owned()]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("no such piece or option: gates; pieces are start"),
+            "{error}"
+        );
+    }
+}

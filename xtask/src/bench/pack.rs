@@ -1,0 +1,128 @@
+//! A demo of the bench's own: its own root, name, users and ports, so that no other demo is touched.
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::rig::{Place, free_port};
+
+/// A demo that is taken down and removed with its owner.
+pub(super) struct Demo {
+    binary: PathBuf,
+    place: Place,
+    cache: Option<Place>,
+    is_there: bool,
+}
+
+impl Demo {
+    /// Nothing runs yet; with `cold` downloads go to an empty cache.
+    pub(super) fn new(binary: &Path, cold: bool) -> Result<Self> {
+        let place = Place::new(if cold { "cold" } else { "demo" })?;
+        fs::create_dir_all(place.path().join("repo"))?;
+        place.write(".odoopack-demo", "made by `cargo xtask bench`\n")?;
+        let root = place.path().display();
+        let file = format!(
+            "format = 1\n[pack]\nname = \"bench\"\nroot = \"{root}\"\n[odoo]\nseries = \"19.0\"\n\
+             source = {{ debian = \"sid\" }}\n[web]\nlisten = [\"127.0.0.1\"]\nhttp_port = {}\nhttps_port = {}\n\
+             [environments.production]\ndomain = \"localhost\"\nusers = 6\n",
+            free_port()?,
+            free_port()?
+        );
+        place.write("repo/odoopack.toml", &file)?;
+        // A block of ports as if given before: another new pack on this machine would be given the first one as well.
+        fs::create_dir_all(place.path().join("data/odoopack"))?;
+        let first = 30_000 + std::process::id() % 150 * 10;
+        place.write(
+            "data/odoopack/ports.json",
+            &format!("{{\"production\":{first}}}\n"),
+        )?;
+        Ok(Self {
+            binary: binary.to_owned(),
+            place,
+            cache: cold.then(|| Place::new("cache")).transpose()?,
+            is_there: false,
+        })
+    }
+
+    /// Brings it up and returns how long that took.
+    pub(super) fn start(&mut self) -> Result<Duration> {
+        self.is_there = true;
+        self.timed(&["demo", "--yes"])
+    }
+
+    /// Takes it down, and everything it made with it.
+    pub(super) fn remove(mut self) -> Result<()> {
+        self.is_there = false;
+        self.timed(&["demo", "--down"]).map(drop)
+    }
+
+    /// Runs a command of ours on it, quietly.
+    pub(super) fn timed(&self, arguments: &[&str]) -> Result<Duration> {
+        let start = Instant::now();
+        self.read(arguments)?;
+        Ok(start.elapsed())
+    }
+
+    /// The same, and what it printed.
+    pub(super) fn read(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg("--root")
+            .arg(self.root())
+            .args(arguments)
+            .stdin(Stdio::null());
+        if let Some(cache) = &self.cache {
+            command.env("XDG_CACHE_HOME", cache.path());
+        }
+        let output = command.output().context("cannot start odoopack")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`odoopack {}` failed: {said}", arguments.join(" "));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Port on which Odoo itself answers.
+    pub(super) fn odoo_port(&self) -> Result<u16> {
+        let conf = self.root().join("data/config/production/blue/odoo.conf");
+        let text = fs::read_to_string(&conf).with_context(|| format!("cannot read {}", conf.display()))?;
+        let port = text.lines().find_map(|line| line.strip_prefix("http_port = "));
+        Ok(port.context("odoo.conf names no http_port")?.trim().parse()?)
+    }
+
+    /// The downloads of a cold run, in bytes.
+    pub(super) fn downloaded(&self) -> u64 {
+        self.cache.as_ref().map_or(0, |cache| size(cache.path()))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.is_there
+            && let Err(error) = self.timed(&["demo", "--down"])
+        {
+            eprintln!("warning: the bench's demo is still there: {error:#}");
+        }
+    }
+}
+
+/// Bytes in the files below a directory.
+fn size(directory: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+            Ok(metadata) if metadata.is_file() => metadata.len(),
+            _ => 0,
+        })
+        .sum()
+}

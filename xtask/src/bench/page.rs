@@ -1,0 +1,150 @@
+//! Results as Markdown, for the terminal and for docs/benchmarks.md.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::gate::{Overhead, SWITCHES, Switching};
+use super::memory::Memory;
+use super::start::Start;
+use super::stats::{Times, shown};
+
+/// Begins the page; everything else is written by a measurement that took place.
+pub(super) fn head(machine: &[(&str, String)]) -> String {
+    let rows = joined(
+        machine
+            .iter()
+            .map(|(name, value)| format!("| {name} | {value} |\n")),
+    );
+    format!(
+        "# Benchmarks\n\nWritten by `cargo xtask bench` in one run on one machine; every number on this page was measured in it. \
+         Times are medians of n runs. Only ratios taken in the same run say much: another machine, or a busy moment of \
+         this one, moves them all. The release build was measured.\n\n| | |\n|---|---|\n{rows}"
+    )
+}
+
+pub(super) fn foot(before: &str, after: &str) -> String {
+    format!(
+        "\n## Noise\n\nLoad average (1, 5, 15 minutes) when the run began: {before}; when it ended: {after}. With 2 cores, \
+         anything above 2 means that other work ran beside the measurements; the columns least and most show how far \
+         single runs lie apart.\n"
+    )
+}
+
+pub(super) fn starts(starts: &[Start]) -> String {
+    let first = starts.first().map(|start| start.times.median());
+    let rows = joined(starts.iter().map(|start| {
+        let ratio = first.map_or_else(String::new, |first| ratio(start.times.median(), first));
+        format!("| {} | {} | {ratio} |\n", start.what, cells(&start.times))
+    }));
+    format!(
+        "\n## Starting\n\nFrom starting the process to its end.\n\n| command | n | median | least | most | beside odoopack |\n\
+         |---|---|---|---|---|---|\n{rows}"
+    )
+}
+
+pub(super) fn table(title: &str, text: &str, rows: &[(&str, &Times)]) -> String {
+    let rows = joined(
+        rows.iter()
+            .map(|(name, times)| format!("| {name} | {} |\n", cells(times))),
+    );
+    format!("\n## {title}\n\n{text}\n\n| | n | median | least | most |\n|---|---|---|---|---|\n{rows}")
+}
+
+pub(super) fn memory(all: &BTreeMap<String, Memory>) -> String {
+    let kind = |name: &str| match name {
+        "odoopack gate" => "odoopack",
+        "runsvdir" | "runsv" | "svlogd" => "runit",
+        _ => "servers",
+    };
+    let mut rows = Vec::new();
+    for wanted in ["odoopack", "runit", "servers"] {
+        let mut sum = Memory::default();
+        for (name, memory) in all.iter().filter(|(name, _)| kind(name) == wanted) {
+            rows.push(memory_row(wanted, name, *memory));
+            sum.processes += memory.processes;
+            sum.rss_kib += memory.rss_kib;
+            sum.pss_kib += memory.pss_kib;
+        }
+        rows.push(memory_row(&format!("**{wanted}**"), "**all**", sum));
+    }
+    let rows = rows.concat();
+    format!(
+        "\n## Memory\n\nWhat the demo keeps running, idle. PSS shares a page among its users, RSS counts it for each.\n\n\
+         | whose | program | processes | PSS | RSS |\n|---|---|---|---|---|\n{rows}"
+    )
+}
+
+fn memory_row(whose: &str, name: &str, memory: Memory) -> String {
+    let [pss, rss] = [memory.pss_kib, memory.rss_kib].map(mib);
+    format!("| {whose} | {name} | {} | {pss} | {rss} |\n", memory.processes)
+}
+
+fn mib(kib: u64) -> String {
+    format!("{}.{} MiB", kib / 1024, kib % 1024 * 10 / 1024)
+}
+
+pub(super) fn overhead(all: &[(&str, Overhead)]) -> String {
+    let mut rows = Vec::new();
+    for (name, found) in all {
+        for (way, times) in [("nginx", &found.direct), ("nginx, gate", &found.through)] {
+            let [median, p95] = [times.median(), times.p95()].map(shown);
+            rows.push(format!(
+                "| {name} | {way} | {} | {median} | {p95} | |\n",
+                times.count()
+            ));
+        }
+        let more = difference(found.through.median(), found.direct.median());
+        let p95 = difference(found.through.p95(), found.direct.p95());
+        let ratio = ratio(found.through.median(), found.direct.median());
+        rows.push(format!(
+            "| {name} | **the gate's share** | | **{more}** | {p95} | {ratio} |\n"
+        ));
+    }
+    let rows = rows.concat();
+    format!(
+        "\n## A request through the gate\n\nOne keep-alive client, plain HTTP on loopback, nginx in front with the proxy \
+         settings that are rendered, both ways in turns. The tiny upstream is an nginx that answers `ok`.\n\n\
+         | upstream | way | requests | median | p95 | ratio |\n|---|---|---|---|---|---|\n{rows}"
+    )
+}
+
+pub(super) fn switching(all: &[(&str, Vec<Switching>)]) -> String {
+    let rows = joined(all.iter().map(|(way, runs)| {
+        let sum = runs
+            .iter()
+            .copied()
+            .fold(Switching { sent: 0, broken: 0 }, |sum, run| sum + run);
+        let each: Vec<String> = runs.iter().map(|run| run.broken.to_string()).collect();
+        format!(
+            "| {way} | {} | {} | **{}** | {} |\n",
+            runs.len() * SWITCHES,
+            sum.sent,
+            sum.broken,
+            each.join(", ")
+        )
+    }));
+    format!(
+        "\n## Switching slots\n\n16 keep-alive clients post every 2 ms while the slot behind nginx is switched \
+         {SWITCHES} times per run. Broken is every request that got no 200; none is sent twice. Clients look whether a connection was closed before they use it.\n\n\
+         | way | switches | requests | broken | broken in each run |\n|---|---|---|---|---|\n{rows}"
+    )
+}
+
+fn joined(rows: impl Iterator<Item = String>) -> String {
+    rows.collect::<Vec<_>>().concat()
+}
+
+fn cells(times: &Times) -> String {
+    let [median, least, most] = [times.median(), times.least(), times.most()].map(shown);
+    format!("{} | {median} | {least} | {most}", times.count())
+}
+
+fn ratio(one: Duration, other: Duration) -> String {
+    format!("{:.1} x", one.as_secs_f64() / other.as_secs_f64())
+}
+
+fn difference(more: Duration, less: Duration) -> String {
+    match more.checked_sub(less) {
+        Some(more) => format!("+{}", shown(more)),
+        None => format!("-{}", shown(less.saturating_sub(more))),
+    }
+}
