@@ -139,7 +139,7 @@ impl Pack {
             stderr: text(&output.stderr),
         };
         let mut said = self.said.lock().unwrap();
-        said.push_str(&format!("$ odoopack {}\n{}\n", args.join(" "), answer.said()));
+        said.push_str(&["$ odoopack ", &args.join(" "), "\n", &answer.said(), "\n"].concat());
         answer
     }
 
