@@ -64,7 +64,9 @@ impl Pack {
             .arg("--root")
             .arg(self.root())
             .args(args);
-        command.env("XDG_CACHE_HOME", self.disk.place.join("cache")).current_dir("/");
+        command
+            .env("XDG_CACHE_HOME", self.disk.place.join("cache"))
+            .current_dir("/");
         quiet(command)
     }
 
