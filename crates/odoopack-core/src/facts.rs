@@ -46,6 +46,8 @@ pub struct Facts {
     pub users: BTreeMap<String, UserFact>,
     /// Name of the pack that made the data directory.
     pub made_by: Seen<String>,
+    /// A directory above the root that other users may not enter.
+    pub closed: Option<Utf8PathBuf>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
     /// Whether the placed copy of this program is this program.
@@ -68,8 +70,8 @@ pub struct Facts {
     pub cluster: Seen<Cluster>,
     /// What the running cluster says.
     pub databases: Seen<Databases>,
-    /// Databases whose first installation was begun and not finished.
-    pub unfinished: BTreeSet<Name>,
+    /// Environments whose first installation was begun and not finished, and the number of its database.
+    pub unfinished: BTreeMap<Name, u32>,
     /// The supervisor.
     pub supervisor: Seen<u32>,
     /// Services that the supervisor knows.
@@ -197,6 +199,8 @@ pub struct Databases {
 /// One database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseFact {
+    /// Number that no other database of the cluster ever has.
+    pub oid: u32,
     /// Owner.
     pub owner: String,
     /// Whether everybody may connect.

@@ -51,7 +51,10 @@ impl Context {
             self.ui.warn(&warnings);
         }
         let root = rustix::process::geteuid().is_root();
-        let layout = Layout::new(&loaded.spec.pack.root, &loaded.spec.pack.name, root);
+        // One root has one name, whatever link leads to it: `up` writes through no link below it.
+        let place = &loaded.spec.pack.root;
+        let place = place.canonicalize_utf8().unwrap_or_else(|_| place.clone());
+        let layout = Layout::new(&place, &loaded.spec.pack.name, root);
         Ok(Pack {
             loaded,
             layout,

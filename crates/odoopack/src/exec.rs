@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,15 @@ use crate::failure::{Failure, Result};
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How much of a failed program's stderr goes into the error.
 const TAIL_LINES: usize = 12;
+
+/// The mask of whoever called us: interactive programs get it back.
+static CALLERS_UMASK: OnceLock<u32> = OnceLock::new();
+
+/// Sets the usual mask, so that what others must read can be read.
+pub(crate) fn set_umask() {
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    CALLERS_UMASK.get_or_init(|| before.as_raw_mode());
+}
 
 /// One call of an outside program.
 #[derive(Clone)]
@@ -222,7 +232,12 @@ impl Cmd {
 
     /// Replaces this process by the program.
     pub(crate) fn become_it(&self) -> Failure {
-        let mut argv = self.argv();
+        let umask = self.umask.or_else(|| CALLERS_UMASK.get().copied());
+        let mut argv = Self {
+            umask,
+            ..self.clone()
+        }
+        .argv();
         // The terminal's own shell is the parent; it must not lose the program when we are gone.
         argv.retain(|arg| arg != "--pdeathsig=KILL");
         let mut command = self.prepare(&argv);
@@ -251,17 +266,26 @@ impl Cmd {
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
         let mut command = self.prepare(&self.argv());
+        if self.directory.is_none() {
+            // The caller's own directory may be gone, or closed to the user that the program runs as.
+            command.current_dir("/");
+        }
         command.stdin(Stdio::null());
         command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
+        if crate::interrupt::exit_code().is_some() {
+            return Err(self.failure("was not started: interrupted"));
+        }
         let mut child = command.spawn().map_err(|e| self.not_started(e))?;
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
         let read = read_lines(main, each);
         let status = child.wait().map_err(|e| self.not_started(e))?;
+        drop(running);
         let late = watchdog.stop();
         let other = other.join().unwrap_or_default();
         read.map_err(|e| self.failure("could not read its output").because(e))?;

@@ -58,6 +58,13 @@ impl Failure {
         Self::new(Kind::Refused, message)
     }
 
+    /// The same as a precondition that does not hold.
+    #[must_use]
+    pub(crate) fn into_refusal(mut self) -> Self {
+        self.kind = Kind::Refused;
+        self
+    }
+
     /// Adds an action that helps, with the exact command in backticks.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ mod exec;
 mod failure;
 mod files;
 mod gate;
+mod interrupt;
 mod observe;
 mod password;
 mod probe;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    // Modes are ours to choose: with a caller's 077 the servers could not read what is built for them.
+    exec::set_umask();
     let cli = cli::Cli::parse();
     let json = cli.json;
     match cli.run() {
@@ -43,7 +46,11 @@ fn run() -> ExitCode {
             } else {
                 ui::failure(&failure::render(&failure));
             }
-            ExitCode::from(failure.kind as u8)
+            let interrupted = interrupt::exit_code();
+            if interrupted.is_some() {
+                ui::failure(interrupt::AGAIN);
+            }
+            ExitCode::from(interrupted.unwrap_or(failure.kind as u8))
         }
     }
 }

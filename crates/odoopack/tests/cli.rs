@@ -34,6 +34,11 @@ fn generated(path: &str, text: &str) {
 }
 
 #[test]
+fn transcript_of_the_doctor() {
+    page("doctor.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
 }
@@ -62,8 +67,9 @@ fn transcript_of_the_file() {
 fn every_transcript_is_run() {
     let this = std::fs::read_to_string(repository("crates/odoopack/tests/cli.rs")).unwrap();
     for entry in std::fs::read_dir(repository("crates/odoopack/tests/cli")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let is_page = name.ends_with(".md");
+        let path = entry.unwrap().path();
+        let is_page = path.extension().is_some_and(|extension| extension == "md");
+        let name = path.file_name().unwrap().to_str().unwrap();
         assert!(!is_page || this.contains(&format!("page(\"{name}\")")), "{name}");
     }
 }
@@ -93,22 +99,19 @@ fn the_page_of_the_command_line_is_current_and_fits_80_columns() {
     let mut commands = commands();
     assert!(commands.len() > 20, "{commands:?}");
     commands[1..].sort();
-    let mut text =
-        "# The command line\n\nMade from the help texts. The file is described in [spec.md](spec.md), \
-                    exit codes in [exit-codes.md](../exit-codes.md).\n"
-            .to_owned();
-    for command in &commands {
-        let help = said(&format!("odoopack {command} --help"));
-        let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
-        assert_eq!(wide, [""; 0], "{command}");
-        let name = format!("odoopack {command}");
-        let help: String = help
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
-            .collect();
-        text += &format!("\n## {}\n\n```text\n{help}```\n", name.trim());
-    }
-    generated("docs/reference/cli.md", &text);
+    let head = "# The command line\n\nMade from the help texts. The file is described in [spec.md](spec.md), exit codes in \
+                [exit-codes.md](../exit-codes.md).\n";
+    let chapters: Vec<String> = commands.iter().map(|command| chapter(command)).collect();
+    generated("docs/reference/cli.md", &format!("{head}{}", chapters.concat()));
+}
+
+fn chapter(command: &str) -> String {
+    let help = said(&format!("odoopack {command} --help"));
+    let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
+    assert_eq!(wide, [""; 0], "{command}");
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let name = format!("odoopack {command}");
+    format!("\n## {}\n\n```text\n{}\n```\n", name.trim_end(), lines.join("\n"))
 }
 
 #[test]

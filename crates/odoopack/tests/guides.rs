@@ -37,25 +37,31 @@ fn the_commands_of_the_pages_print_what_the_pages_say() {
 /// A demo with a name, users and ports of its own, so that another one on this machine is left alone.
 fn demo() -> Sandbox {
     let mut sandbox = Sandbox::new(DEMO);
-    let port = || {
-        TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port()
-    };
+    let ports: [TcpListener; 2] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [http, https] = ports.map(|port| port.local_addr().unwrap().port());
     let root = sandbox.path(DEMO);
+    let root = root.display();
     let file = format!(
-        "format = 1\n[pack]\nname = \"guides\"\nroot = \"{}\"\n[odoo]\nseries = \"19.0\"\nsource = {{ debian = \"sid\" }}\n\
-         [web]\nlisten = [\"127.0.0.1\"]\nhttp_port = {}\nhttps_port = {}\n\
+        "format = 1\n[pack]\nname = \"guides\"\nroot = \"{root}\"\n[odoo]\nseries = \"19.0\"\n\
+         source = {{ debian = \"sid\" }}\n[web]\nlisten = [\"127.0.0.1\"]\nhttp_port = {http}\nhttps_port = {https}\n\
          [environments.production]\ndomain = \"localhost\"\nusers = 6\n",
-        root.display(),
-        port(),
-        port()
     );
     sandbox.write_file(".odoopack-demo", "made by a test\n");
     sandbox.write_file("repo/odoopack.toml", &file);
-    sandbox.option = Some(format!("--root {}", root.display()));
+    // A block of ports as if given before: another new pack on this machine would be given the first one as well.
+    let first = 28_500 + std::process::id() % 150 * 10;
+    sandbox.write_file("data/odoopack/ports.json", &format!("{{\"production\":{first}}}"));
+    sandbox.option = Some(format!("--root {root}"));
+    for (written, here) in [
+        ("odoo-demo-", "odoo-guides-"),
+        ("demo_production", "guides_production"),
+        (":8080", &format!(":{http}")),
+        (":8443", &format!(":{https}")),
+        // Root's usual place needs no option.
+        ("demo --down  ", &format!("demo --down --root {DEMO}  ")),
+    ] {
+        sandbox.name(written, here);
+    }
     sandbox
 }
 
@@ -65,9 +71,10 @@ struct Down<'a>(&'a Sandbox);
 impl Drop for Down<'_> {
     fn drop(&mut self) {
         let (text, code) = self.0.run("odoopack demo --down");
-        if code != 0 {
-            eprintln!("the demo is still there: {text}");
-        }
+        assert!(
+            code == 0 || std::thread::panicking(),
+            "the demo is still there: {text}"
+        );
     }
 }
 

@@ -133,20 +133,7 @@ fn attachments(pack: &Pack, site: &Site) {
     let session = site
         .sign_in("demo_production", &pack.secret("PRODUCTION_ADMIN"))
         .unwrap();
-    // One pixel; Odoo keeps what is uploaded as files, not in the database.
-    let pixel =
-        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-    let values = json!([[{ "name": "proof.png", "datas": pixel, "mimetype": "image/png" }]]);
-    let id = session.call("ir.attachment", "create", &values)[0]
-        .as_u64()
-        .unwrap();
-    let picture = session.get(&format!("/web/content/{id}")).is(200);
-    assert!(
-        picture.body.starts_with(b"\x89PNG"),
-        "{} bytes\n{}",
-        picture.body.len(),
-        picture.headers
-    );
+    session.picture_goes_round();
     let logo = site.get("/web/binary/company_logo").is(200);
     assert!(logo.body.len() > 100, "{}", logo.headers);
     let log = pack.read("data/logs/nginx/current");

@@ -31,6 +31,13 @@ impl Demo {
             free_port()?
         );
         place.write("repo/odoopack.toml", &file)?;
+        // A block of ports as if given before: another new pack on this machine would be given the first one as well.
+        fs::create_dir_all(place.path().join("data/odoopack"))?;
+        let first = 30_000 + std::process::id() % 150 * 10;
+        place.write(
+            "data/odoopack/ports.json",
+            &format!("{{\"production\":{first}}}\n"),
+        )?;
         Ok(Self {
             binary: binary.to_owned(),
             place,
@@ -62,9 +69,9 @@ impl Demo {
     pub(super) fn read(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.binary);
         command
-            .args(arguments)
             .arg("--root")
             .arg(self.root())
+            .args(arguments)
             .stdin(Stdio::null());
         if let Some(cache) = &self.cache {
             command.env("XDG_CACHE_HOME", cache.path());

@@ -144,7 +144,7 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
 }
 
 /// Names the socket file; the usual one when the server listens on no TCP port.
-pub(super) fn postgres_port(spec: &Spec) -> u16 {
+pub fn postgres_port(spec: &Spec) -> u16 {
     spec.postgres.port.unwrap_or(5432)
 }
 

@@ -1,4 +1,4 @@
-//! Each environment owns a block of private ports for its slots; a block once given stays.
+//! Each environment owns a block of private ports for its slots; a block once given stays as long as it can be used.
 use std::collections::BTreeMap;
 
 use crate::facts::Facts;
@@ -53,7 +53,7 @@ pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
         .collect()
 }
 
-/// Gives every environment a block: the one it had, else the first free one.
+/// Gives every environment a block: the one it had unless somebody else has come to listen there, else the first free one.
 ///
 /// # Shape
 /// One entry per name of `wanted`; blocks of environments that are gone stay reserved, so that a name that comes
@@ -64,11 +64,13 @@ pub fn allocate(
     taken: impl Fn(&u16) -> bool,
 ) -> BTreeMap<Name, u16> {
     let mut all = given.clone();
+    let used = |first: u16| (first..first.saturating_add(BLOCK)).any(|port| taken(&port));
+    all.retain(|name, first| !wanted.contains(&name) || !used(*first));
     for name in wanted {
         if !all.contains_key(*name) {
-            let free = (FIRST..LAST).step_by(usize::from(BLOCK)).find(|first| {
-                !all.values().any(|other| other == first) && !(*first..first + BLOCK).any(|p| taken(&p))
-            });
+            let free = (FIRST..LAST)
+                .step_by(usize::from(BLOCK))
+                .find(|first| !all.values().any(|other| other == first) && !used(*first));
             all.insert((*name).clone(), free.unwrap_or(LAST));
         }
     }
@@ -87,6 +89,15 @@ mod tests {
         let taken = |port: &u16| *port == 21_013;
         let all = allocate(&given, &[&a, &b, &c], taken);
         assert_eq!(all, BTreeMap::from([(a, 21_020), (b, 21_000), (c, 21_030)]));
+    }
+
+    #[test]
+    fn a_block_that_somebody_else_uses_is_given_up() {
+        let [a, b, gone] = ["a", "b", "gone"].map(|n| n.parse::<Name>().unwrap());
+        let given = BTreeMap::from([(a.clone(), 21_000), (b.clone(), 21_010), (gone, 21_020)]);
+        let taken = |port: &u16| [21_003, 21_024].contains(port);
+        let all = allocate(&given, &[&a, &b], taken);
+        assert_eq!(all, BTreeMap::from([(a, 21_030), (b, 21_010)]));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use super::Known;
 use crate::facts::{PathKind, Seen};
-use crate::layout::{ADMIN_ROLE, Slot};
+use crate::layout::ADMIN_ROLE;
 use crate::odoo::manifest::of_another_series;
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
@@ -21,7 +21,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
-    all.extend(private_ports(known));
+    all.extend(closed(known));
     all.extend(misplaced(known));
     all.extend(edits(known));
     all.extend(unknown(known));
@@ -230,22 +230,13 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// Ports of an environment's own block: one that was free when the block was given may be taken later.
-fn private_ports(known: &Known<'_>) -> Vec<Refusal> {
-    let blocks = known.target.ports.iter();
-    let ports = blocks.flat_map(|(name, ports)| {
-        let slots = Slot::ALL.map(|slot| [ports.web(slot), ports.websocket(slot)]);
-        let all = slots.concat().into_iter().chain([ports.inner()]);
-        all.map(move |port| (name, port))
-    });
-    let taken = ports.filter_map(|(name, port)| {
-        let who = known.facts.foreign_listeners.get(&port)?;
-        Some(Refusal::new(
-            format!("port {port} is taken by {who}, and it belongs to {name}"),
-            "stop that process, then run the same command again",
-        ))
-    });
-    taken.collect()
+/// The servers run as users of their own and must reach their files.
+fn closed(known: &Known<'_>) -> Option<Refusal> {
+    let place = known.facts.closed.as_ref().filter(|_| known.facts.host.root)?;
+    Some(Refusal::new(
+        format!("other users may not enter {place}, and the servers below it run as users of their own"),
+        format!("choose another place with `--root DIR`, or `chmod o+x {place}`"),
+    ))
 }
 
 /// Nothing is written through a link: what lies behind it belongs to somebody else.

@@ -48,11 +48,12 @@ fn one(known: &Known<'_>, want: &DatabaseWant, seen: Option<&DatabaseFact>) -> V
         environment: environment(),
         database: database(),
     };
-    let unfinished = known.facts.unfinished.contains(&want.environment);
+    let mark_of = known.facts.unfinished.get(&want.environment);
+    let unfinished = seen.is_some_and(|seen| mark_of == Some(&seen.oid));
     match seen {
         None => vec![create, install, finish],
         // A mark that outlived its installation would cost whatever database gets this name next.
-        Some(seen) if seen.kind.is_some() && unfinished => vec![mark],
+        Some(seen) if seen.kind.is_some() && mark_of.is_some() => vec![mark],
         Some(seen) if seen.kind.is_some() => Vec::new(),
         // Only a database that this program was filling when it was stopped may ever be dropped.
         Some(seen) if unfinished && seen.filled => vec![

@@ -10,13 +10,13 @@ use super::Apply;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe::databases::{connect, words};
+use crate::observe::databases::{connect, server, words};
 use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
     fn admin(&self, database: &str) -> Result<Client> {
-        connect(&self.layout.postgres_socket(), database)
+        connect(&server(self.spec, self.layout), database)
             .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
@@ -104,8 +104,8 @@ impl Apply<'_> {
 
     /// Dropped only because this program marked it before it began to fill it.
     pub(super) fn drop_unfinished(&self, environment: &Name, database: &str) -> Result<()> {
-        let mark = marks::unfinished_file(&self.layout.state(), environment);
-        if files::read_text(&mark)?.as_deref() != Some(database) {
+        let marks = marks::unfinished(&self.layout.state(), std::iter::once(environment))?;
+        if marks.get(environment) != Some(&self.number(database)?) {
             return Err(Failure::refused(format!(
                 "`{database}` was not being filled by this program"
             )));
@@ -116,10 +116,17 @@ impl Apply<'_> {
             .map_err(|e| failed("could not drop the database", &e))
     }
 
+    /// The number of a database: one that is made anew under the same name has another.
+    fn number(&self, database: &str) -> Result<u32> {
+        let sql = "SELECT oid FROM pg_database WHERE datname = $1";
+        let row = self.admin("postgres")?.query_one(sql, &[&database]);
+        row.map(|row| row.get(0))
+            .map_err(|e| failed("could not look for the database", &e))
+    }
+
     pub(super) fn initialize_database(&self, environment: &Name, progress: &Progress) -> Result<()> {
         let want = self.want(environment)?;
-        let mark = marks::unfinished_file(&self.layout.state(), environment);
-        files::replace(&mark, want.database.as_bytes(), 0o600, None)?;
+        marks::remember_unfinished(&self.layout.state(), environment, self.number(&want.database)?)?;
         let cmd = self
             .one_shot(environment)?
             .args(["-d", &want.database, "-i", &want.modules.join(",")])
@@ -242,7 +249,8 @@ impl Apply<'_> {
         let want = self.want(environment)?;
         self.admin("postgres")?
             .batch_execute(&mark(want))
-            .map_err(|e| failed("could not mark the database", &e))
+            .map_err(|e| failed("could not mark the database", &e))?;
+        files::remove(&marks::unfinished_file(&self.layout.state(), environment))
     }
 }
 

@@ -75,18 +75,20 @@ impl Apply<'_> {
                 .hint(format!("apt-get install postgresql-{major}"))
         })?;
         let user = self.layout.user("postgres");
-        self.clear_half_made_cluster()?;
-        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()
+        let mark = marks::unfinished_cluster(&self.layout.state());
+        if mark.exists() {
+            self.clear_half_made_cluster()?;
+        }
+        files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
+        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?;
+        files::remove(&mark)
     }
 
-    /// `initdb` that was killed leaves files without `PG_VERSION`; such a directory never held data.
+    /// An `initdb` that was killed leaves a `PG_VERSION` and half a cluster; the mark says that it never held data.
     fn clear_half_made_cluster(&self) -> Result<()> {
         let cluster = self.layout.cluster();
         let failed =
             |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
-        if cluster.join("PG_VERSION").exists() || cluster.join("global/pg_control").exists() {
-            return Err(Failure::refused(format!("`{cluster}` already holds a cluster")));
-        }
         for entry in cluster.read_dir_utf8().map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_type().map_err(failed)?.is_dir() {
@@ -139,7 +141,12 @@ pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item
     let users = parts
         .chain(environments.map(ToString::to_string))
         .filter_map(|part| layout.user(&part));
+    // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
+    let ours = |name: &String| {
+        seen.user_fact(name)
+            .is_some_and(|fact| fact.home.starts_with(layout.root()))
+    };
     users
-        .filter(|name| seen.user(name).is_some())
+        .filter(ours)
         .try_for_each(|name| accounts::remove(&name).run())
 }

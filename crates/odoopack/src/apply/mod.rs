@@ -6,12 +6,13 @@ mod services;
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};
 use odoopack_core::layout::Layout;
 use odoopack_core::plan::{Plan, Step};
 use odoopack_core::spec::Spec;
 use odoopack_core::target::Target;
+use odoopack_core::units::Bytes;
 
 use crate::failure::{Failure, Result};
 use crate::files::Owner;
@@ -19,6 +20,14 @@ use crate::observe;
 use crate::release::{self, Builder};
 use crate::store::journal::Journal;
 use crate::ui::{Progress, Ui};
+
+/// How programs say that a disk is full (ENOSPC, EDQUOT).
+const FULL: [&str; 4] = [
+    "No space left on device",
+    "os error 28",
+    "Disk quota exceeded",
+    "os error 122",
+];
 
 /// What steps are applied with.
 #[derive(Debug)]
@@ -43,12 +52,33 @@ impl Apply<'_> {
                 progress.detail(&step.to_string());
                 if let Err(failure) = self.journalled(step, &progress, journal) {
                     progress.failed();
-                    return Err(failure.during(format!("could not {step}")));
+                    return Err(self.with_disk(failure.during(format!("could not {step}"))));
                 }
             }
             progress.done();
         }
         Ok(())
+    }
+
+    /// A full disk shows itself in many words; the hint names which one it is.
+    fn with_disk(&self, failure: Failure) -> Failure {
+        let text = failure.chain().join("\n");
+        if !FULL.iter().any(|words| text.contains(words)) {
+            return failure;
+        }
+        let places = [
+            self.layout.root(),
+            &self.cache,
+            Utf8Path::new("/tmp"),
+            Utf8Path::new("/var"),
+        ];
+        let free = |place: &Utf8Path| observe::host::disk_free(place).unwrap_or(Bytes(u64::MAX));
+        let fullest = places.into_iter().min_by_key(|place| free(place));
+        let place = fullest.unwrap_or(self.layout.root());
+        failure.hint(format!(
+            "the disk of {place} is full ({} free): make room, then run the same command again",
+            free(place)
+        ))
     }
 
     fn journalled(&self, step: &Step, progress: &Progress, journal: &mut Journal) -> Result<()> {

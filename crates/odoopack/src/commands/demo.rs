@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Seen;
 use odoopack_core::name::Name;
 use odoopack_core::target::{address, generated_secrets};
+use odoopack_core::up::fences;
 
 use super::{down, up};
 use crate::apply;
@@ -13,7 +14,7 @@ use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe;
-use crate::store::secrets;
+use crate::store::{lock, secrets};
 
 /// Bring up a complete Odoo on this machine, with no file to edit, no domain and no account
 #[derive(Debug, clap::Args)]
@@ -40,18 +41,24 @@ pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
         return take_down(cx, &root, args.keep_data);
     }
     let file = root.join("repo").join(FILE);
-    if files::read_text(&file)?.is_none() {
+    let new = files::read_text(&file)?.is_none();
+    if new {
         begin(&root, &file)?;
     }
     let pack = cx.load()?;
-    let done = up::converge(
+    let result = up::converge(
         cx,
         &pack,
         &up::Args {
             dry_run: args.dry_run,
             overwrite_edits: false,
         },
-    )?;
+    );
+    if new && !root.join("data").exists() {
+        // Nothing was begun: refused, or only looked at.
+        remove(&root)?;
+    }
+    let done = result?;
     if !args.dry_run {
         tell(cx, &pack, done)?;
     }
@@ -65,9 +72,9 @@ fn root(cx: &Context) -> Result<Utf8PathBuf> {
     if rustix::process::geteuid().is_root() {
         return Ok(Utf8PathBuf::from("/opt/odoopack-demo"));
     }
-    let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
-    let home = home.ok_or_else(|| Failure::refused("`HOME` is not set").hint("odoopack demo --root DIR"))?;
-    Ok(Utf8PathBuf::from(home).join(".local/share/odoopack/demo"))
+    let home = observe::host::home();
+    let home = home.ok_or_else(|| Failure::refused("you have no home").hint("odoopack demo --root DIR"))?;
+    Ok(home.join(".local/share/odoopack/demo"))
 }
 
 /// A directory is a demo's only with this mark; nothing else is ever removed.
@@ -75,23 +82,42 @@ fn mark(root: &Utf8Path) -> Utf8PathBuf {
     root.join(".odoopack-demo")
 }
 
+/// What the mark says: it names its own place, so that a copy of it proves nothing.
+fn mark_text(root: &Utf8Path) -> String {
+    format!("made by `odoopack demo`, which may remove\n{root}\n")
+}
+
+/// Whether `root` is a demo of ours.
+fn is_demo(root: &Utf8Path) -> Result<bool> {
+    let Some(text) = files::read_text(&mark(root))? else {
+        return Ok(false);
+    };
+    match text.lines().find(|line| line.starts_with('/')) {
+        Some(place) if place == root => Ok(true),
+        None => Ok(true),
+        Some(_) => Err(Failure::refused(format!(
+            "`{}` was made for another place: this may be a copy",
+            mark(root)
+        ))
+        .hint("remove by hand what is not needed")),
+    }
+}
+
 fn begin(root: &Utf8Path, file: &Utf8Path) -> Result<()> {
     let used = root
         .read_dir_utf8()
         .is_ok_and(|mut entries| entries.next().is_some());
-    if used && !mark(root).is_file() {
+    if used && !is_demo(root)? {
         return Err(
             Failure::refused(format!("`{root}` is not empty and no demo of ours"))
                 .hint("choose another place with `odoopack demo --root DIR`"),
         );
     }
+    files::directory_all(root).map_err(lock::not_writable)?;
+    // From here on the place has one name, whatever links led to it.
+    let root = &root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
+    files::replace(&mark(root), mark_text(root).as_bytes(), 0o644, None).map_err(lock::not_writable)?;
     files::directory_all(&root.join("repo"))?;
-    files::replace(
-        &mark(root),
-        b"made by `odoopack demo`; `odoopack demo --down` removes this directory\n",
-        0o644,
-        None,
-    )?;
     let text = spec_text(root, free_port(8080)?, free_port(8443)?);
     files::replace(file, text.as_bytes(), 0o644, None)
 }
@@ -150,21 +176,39 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
     }
     cx.ui.result(&format!(
         "\n  Odoo        {url}\n  sign in     admin, password in {password}\n  running     {}\n  \
-         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n  \
-         odoopack status --root {root}     what runs, and what each probe got\n  \
-         odoopack doctor --root {root}     what could be better\n  \
-         odoopack demo --down{}            remove it all again\n\nThe browser warns about the certificate until it trusts {}.",
+         root        {root}\n  took        {:.0} s, {done} steps\n\nNext:\n{}\n\n\
+         The browser warns about the certificate until it trusts {}.",
         names.join(", "),
         cx.ui.elapsed().as_secs_f64(),
-        root_option(root)?,
+        next(root)?,
         layout.authority(),
     ));
-    if !observe::host::host(root)?.systemd {
+    let host = observe::host::host(root)?;
+    for fence in fences(&host) {
+        cx.ui.result(&format!("Note: {fence}."));
+    }
+    if !host.systemd {
         cx.ui.result(
             "Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo` again after one.",
         );
     }
     Ok(())
+}
+
+/// Commands to go on with, and what each is for.
+fn next(root: &Utf8Path) -> Result<String> {
+    let down = format!("odoopack demo --down{}", root_option(root)?);
+    let lines = [
+        (
+            format!("odoopack status --root {root}"),
+            "what runs, and what each probe got",
+        ),
+        (format!("odoopack doctor --root {root}"), "what could be better"),
+        (down, "remove it all again"),
+    ];
+    let width = lines.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let shown = lines.map(|(command, what)| format!("  {command:<width$}   {what}"));
+    Ok(shown.join("\n"))
 }
 
 /// ` --root DIR` where the demo is not in its usual place.
@@ -190,14 +234,21 @@ fn environment(pack: &Pack) -> Result<&Name> {
 }
 
 fn take_down(cx: &Context, root: &Utf8Path, keep_data: bool) -> Result<()> {
-    if !mark(root).is_file() {
+    if !is_demo(root)? {
         cx.ui.json(&serde_json::json!({ "removed": false }));
         cx.ui
             .result(&format!("nothing to do: there is no demo in {root}"));
         return Ok(());
     }
-    if files::read_text(&root.join("repo").join(FILE))?.is_some() {
+    no_mounts(root)?;
+    let file = root.join("repo").join(FILE);
+    if files::read_text(&file)?.is_some() {
         stop(cx, keep_data)?;
+    } else if root.join("data").exists() {
+        return Err(Failure::refused(format!(
+            "there is no `{file}`, so what runs here cannot be stopped"
+        ))
+        .hint(format!("`odoopack demo --dry-run --root {root}` writes it anew")));
     }
     if keep_data {
         cx.ui.json(&serde_json::json!({ "removed": false, "kept": root }));
@@ -205,12 +256,53 @@ fn take_down(cx: &Context, root: &Utf8Path, keep_data: bool) -> Result<()> {
         return Ok(());
     }
     let progress = cx.ui.step(&format!("remove {root}"));
-    files::remove_tree(root)?;
+    remove(root)?;
     progress.done();
     cx.ui.json(&serde_json::json!({ "removed": true }));
     cx.ui
         .result("the demo is gone; installed packages and the download cache stay");
     Ok(())
+}
+
+/// The mark goes last: stopped before, the next run still knows that this is a demo.
+fn remove(root: &Utf8Path) -> Result<()> {
+    let failed = |e: std::io::Error| Failure::failed(format!("could not look into `{root}`")).because(e);
+    for entry in root.read_dir_utf8().map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if path == mark(root) || path.ends_with("repo") {
+            continue;
+        }
+        if entry.file_type().map_err(failed)?.is_dir() {
+            files::remove_tree(path)?;
+        } else {
+            files::remove(path)?;
+        }
+    }
+    files::remove_tree(&root.join("repo"))?;
+    files::remove(&mark(root))?;
+    files::remove_tree(root)
+}
+
+/// What is mounted below a demo is not the demo's.
+fn no_mounts(root: &Utf8Path) -> Result<()> {
+    let text = files::read_text(Utf8Path::new("/proc/self/mountinfo"))?.unwrap_or_default();
+    match mounts_below(&text, root).first() {
+        None => Ok(()),
+        Some(place) => {
+            Err(Failure::refused(format!("something is mounted at `{place}`"))
+                .hint(format!("umount {place}")))
+        }
+    }
+}
+
+/// Mount points below `root` (`proc(5)`: the fifth field, with spaces as `\040`).
+fn mounts_below(text: &str, root: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let places = text.lines().filter_map(|line| line.split(' ').nth(4));
+    let places = places.map(|place| Utf8PathBuf::from(place.replace("\\040", " ")));
+    places
+        .filter(|place| place != root && place.starts_with(root))
+        .collect()
 }
 
 fn stop(cx: &Context, keep_users: bool) -> Result<()> {
@@ -229,5 +321,17 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
     } else {
         engine.forget()?;
         apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_below_is_seen_and_the_root_itself_is_none() {
+        let text = "30 1 8:1 / /opt/demo rw - ext4 /dev/sda1 rw\n31 30 8:2 /x /opt/demo/big\\040disk rw - ext4 /dev/sdb rw\n\
+                    32 1 8:2 / /opt/demo2 rw - ext4 /dev/sdb rw\n";
+        assert_eq!(mounts_below(text, "/opt/demo".into()), ["/opt/demo/big disk"]);
     }
 }

@@ -10,12 +10,10 @@ use crate::observe::{self, View};
 use crate::probe::{self, Probe};
 use crate::{files, ui};
 
-/// Find what is wrong or could be better: on this machine, or in files that somebody else wrote.
-///
-/// Exits with 8 when there is a finding of severity error.
+/// Find what is wrong or could be better, on this machine or in files of others
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  odoopack doctor\n  odoopack doctor --file /etc/odoo/odoo.conf --file deploy/docker-compose.yml"
+    after_help = "Each finding says what was seen, why it matters and what helps. Exits with 8 when one is an error.\n\nExamples:\n  odoopack doctor\n  odoopack doctor --file /etc/odoo/odoo.conf --file deploy/docker-compose.yml"
 )]
 pub(crate) struct Args {
     /// Judge this odoo.conf, nginx configuration or compose file instead; may be given several times

@@ -42,6 +42,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 /// Stops what serves first and the database last, then the supervisor; returns the names.
 pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
+    crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
     let mut journal = Journal::start(&pack.layout.state(), "down")?;
     let engine = Engine::here(&pack.layout);

@@ -9,12 +9,10 @@ use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::secrets;
 
-/// Write the canonical layout and a commented odoopack.toml.
-///
-/// Makes `repo/odoopack.toml` below --root (default: the working directory) and overwrites nothing.
+/// Write a commented odoopack.toml and the directories around it
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf"
+    after_help = "Makes `repo/odoopack.toml` below --root (default: the working directory) and overwrites nothing.\n\nExamples:\n  odoopack init --root /opt/odoo --domain erp.example.com\n  odoopack init --domain erp.example.com --from-odoo-conf /etc/odoo/odoo.conf"
 )]
 pub(crate) struct Args {
     /// Host name of the production environment
@@ -23,7 +21,7 @@ pub(crate) struct Args {
     /// Name of the pack
     #[arg(long, default_value = "odoo")]
     name: odoopack_core::name::Name,
-    /// Series of Odoo: 17.0, 18.0, 19.0
+    /// Series of Odoo: 17.0, 18.0 or 19.0
     #[arg(long, default_value = "18.0")]
     series: Series,
     /// Carry over what an existing odoo.conf says, and say what was left behind and why

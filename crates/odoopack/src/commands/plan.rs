@@ -28,6 +28,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .map(|(sentence, _)| format!("  - {sentence}"))
         .collect();
     lines.extend(next.then.iter().map(|then| format!("    then: {then}")));
+    if !lines.is_empty() {
+        lines.extend(next.notes.iter().map(|note| format!("  note: {note}")));
+    }
     cx.ui.result(if lines.is_empty() {
         "nothing to do"
     } else {

@@ -126,7 +126,8 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
 }
 
 fn store(pack: &Pack, name: &str, value: &str) -> Result<()> {
-    files::directory_all(&pack.layout.state())?;
+    lock::make_place(&pack.layout.state())?;
+    crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack secret")?;
     if !pack.layout.secrets().is_dir() {
         files::directory(&pack.layout.secrets(), 0o700, None)?;

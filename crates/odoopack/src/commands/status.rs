@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::up::fences;
 
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
@@ -39,6 +40,10 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         }
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
+    let fences = fences(&view.facts.host);
+    for fence in &fences {
+        cx.ui.result(&format!("\nnote: {fence}"));
+    }
     let probes: serde_json::Map<String, serde_json::Value> = probes
         .into_iter()
         .map(|(name, seen)| (name, serde_json::json!(seen)))
@@ -50,6 +55,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
             Some((name.clone(), Service { fact, children: children.get(name).copied() }))
         }).collect::<BTreeMap<_, _>>(),
         "probes": probes,
+        "notes": fences,
         "good": bad == 0,
     }));
     if bad == 0 {

@@ -54,7 +54,13 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     show(&cx.ui, &next);
     confirm(&cx.ui)?;
     let (_lock, mut journal) = begin(pack)?;
+    let shown = next;
+    (view, next) = look_again(cx, pack, consent, &shown)?;
     let mut done = 0;
+    if next.is_empty() {
+        finish(pack, &view, &mut journal)?;
+        return Ok(done);
+    }
     for _ in 0..ROUNDS {
         apply(cx, pack, &view, &next, &mut journal)?;
         done += next.steps.len();
@@ -75,10 +81,23 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
         .hint("odoopack plan"))
 }
 
+/// Looks and plans under the lock: while a person was reading, somebody else may have done the work.
+fn look_again(cx: &Context, pack: &Pack, consent: Consent, shown: &Plan) -> Result<(View, Plan)> {
+    let view = observe::look(pack)?;
+    let next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
+    refuse(&next)?;
+    if next.steps.iter().any(|step| !shown.steps.contains(step)) {
+        cx.ui.say("meanwhile something has changed here; now to do:");
+        show(&cx.ui, &next);
+        confirm(&cx.ui)?;
+    }
+    Ok((view, next))
+}
+
 /// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
 fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     let state = pack.layout.state();
-    crate::files::directory_all(&state.join("operations"))?;
+    crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let lock = lock::take(&state, "odoopack up")?;
     marks::remember_made_by(&state, pack.layout.pack())?;
     crate::apply::heal_packages()?;
@@ -131,6 +150,11 @@ pub(crate) fn show(ui: &Ui, plan: &Plan) {
     }
     for then in &plan.then {
         ui.say(&format!("    then: {then}"));
+    }
+    if !plan.steps.is_empty() {
+        plan.notes
+            .iter()
+            .for_each(|note| ui.say(&format!("  note: {note}")));
     }
 }
 

@@ -1,20 +1,39 @@
 //! Roles and databases of the running cluster.
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
+use camino::Utf8PathBuf;
 use odoopack_core::facts::{DatabaseFact, Databases, Seen};
-use odoopack_core::layout::ADMIN_ROLE;
+use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::secret::SecretText;
-use odoopack_core::target::{DatabaseWant, secret_name};
+use odoopack_core::spec::Spec;
+use odoopack_core::target::{DatabaseWant, postgres_port, secret_name};
 use postgres::{Client, NoTls};
+
+/// Where the pack's server listens.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// Directory of its socket.
+    socket: Utf8PathBuf,
+    /// Names the socket, whether it listens on TCP or not.
+    port: u16,
+}
+
+/// The server of a pack.
+pub(crate) fn server(spec: &Spec, layout: &Layout) -> Server {
+    Server {
+        socket: layout.postgres_socket(),
+        port: postgres_port(spec),
+    }
+}
 
 /// Connects as the administrator through the pack's socket.
 ///
 /// # Errors
 /// The server's or the library's own words.
-pub(crate) fn connect(socket: &Utf8Path, database: &str) -> Result<Client, postgres::Error> {
+pub(crate) fn connect(server: &Server, database: &str) -> Result<Client, postgres::Error> {
     postgres::Config::new()
-        .host_path(socket.as_std_path())
+        .host_path(server.socket.as_std_path())
+        .port(server.port)
         .user(ADMIN_ROLE)
         .dbname(database)
         .application_name("odoopack")
@@ -24,18 +43,18 @@ pub(crate) fn connect(socket: &Utf8Path, database: &str) -> Result<Client, postg
 
 /// Looks at everything that `wants` names; a role is right when it also logs in with its secret.
 pub(crate) fn look(
-    socket: &Utf8Path,
+    server: &Server,
     wants: &[DatabaseWant],
     secrets: &BTreeMap<String, SecretText>,
 ) -> Seen<Databases> {
-    let seen = connect(socket, "postgres").and_then(|mut client| databases(&mut client, socket, wants));
+    let seen = connect(server, "postgres").and_then(|mut client| databases(&mut client, server, wants));
     let mut seen = match seen {
         Ok(seen) => seen,
         Err(e) => return Seen::Unknown(words(&e)),
     };
     for want in wants {
         let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
-        let logs_in = password.is_some_and(|password| logs_in(socket, &want.role, password));
+        let logs_in = password.is_some_and(|password| logs_in(server, &want.role, password));
         seen.roles
             .entry(want.role.clone())
             .and_modify(|good| *good = *good && logs_in);
@@ -44,9 +63,10 @@ pub(crate) fn look(
 }
 
 /// Every role may connect to `postgres`: Odoo's bus listens there.
-fn logs_in(socket: &Utf8Path, role: &str, password: &SecretText) -> bool {
+fn logs_in(server: &Server, role: &str, password: &SecretText) -> bool {
     postgres::Config::new()
-        .host_path(socket.as_std_path())
+        .host_path(server.socket.as_std_path())
+        .port(server.port)
         .user(role)
         .password(password.expose())
         .dbname("postgres")
@@ -68,7 +88,7 @@ pub(crate) fn words(error: &postgres::Error) -> String {
 
 fn databases(
     client: &mut Client,
-    socket: &Utf8Path,
+    server: &Server,
     wants: &[DatabaseWant],
 ) -> Result<Databases, postgres::Error> {
     let mut seen = Databases::default();
@@ -84,7 +104,7 @@ fn databases(
             .map(|row| (row.get(0), row.get::<_, Option<bool>>(1).unwrap_or(false))),
     );
     let rows = client.query(
-        "SELECT d.datname, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
+        "SELECT d.datname, d.oid, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
                 (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
                   WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) \
            FROM pg_database d WHERE NOT d.datistemplate AND d.datallowconn",
@@ -92,18 +112,19 @@ fn databases(
     )?;
     for row in rows {
         let name: String = row.get(0);
-        let kind: Option<String> = row.get(3);
+        let kind: Option<String> = row.get(4);
         let wanted = wants.iter().any(|want| want.database == name);
         let filled = if wanted && kind.is_none() {
-            filled(socket, &name)?
+            filled(server, &name)?
         } else {
             kind.is_some()
         };
         seen.databases.insert(
             name,
             DatabaseFact {
-                owner: row.get(1),
-                open: row.get(2),
+                oid: row.get(1),
+                owner: row.get(2),
+                open: row.get(3),
                 kind,
                 filled,
             },
@@ -113,8 +134,8 @@ fn databases(
 }
 
 /// Whether a database holds any table of its own.
-fn filled(socket: &Utf8Path, database: &str) -> Result<bool, postgres::Error> {
-    let row = connect(socket, database)?.query_one(
+fn filled(server: &Server, database: &str) -> Result<bool, postgres::Error> {
+    let row = connect(server, database)?.query_one(
         "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                          WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' \
                            AND n.nspname <> 'information_schema' \

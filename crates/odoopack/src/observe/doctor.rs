@@ -9,7 +9,7 @@ use odoopack_core::spec::Kind;
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
-use super::databases::{connect, words};
+use super::databases::{Server, connect, server, words};
 use super::{View, paths};
 use crate::context::Pack;
 use crate::exec::{Cmd, find_program};
@@ -61,9 +61,13 @@ fn clock() -> Seen<Clock> {
     }
 }
 
+fn server_of(pack: &Pack) -> Server {
+    server(&pack.loaded.spec, &pack.layout)
+}
+
 fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
     let ask = || {
-        let mut client = connect(&pack.layout.postgres_socket(), "postgres")?;
+        let mut client = connect(&server_of(pack), "postgres")?;
         let row = client.query_one("SELECT current_setting('listen_addresses')", &[])?;
         Ok::<String, postgres::Error>(row.get(0))
     };
@@ -169,7 +173,7 @@ fn versions(pack: &Pack, view: &View) -> Versions {
 fn role(pack: &Pack, name: &Name) -> Seen<Role> {
     let wanted = pack.layout.role(name);
     let ask = || {
-        connect(&pack.layout.postgres_socket(), "postgres")?.query_opt(
+        connect(&server_of(pack), "postgres")?.query_opt(
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1",
             &[&wanted],
         )
@@ -215,7 +219,7 @@ fn manager_open(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
 
 fn demo_modules(pack: &Pack, database: &str) -> Seen<Vec<String>> {
     let ask = || {
-        let mut client = connect(&pack.layout.postgres_socket(), database)?;
+        let mut client = connect(&server_of(pack), database)?;
         client.query(
             "SELECT name FROM ir_module_module WHERE demo AND state = 'installed' ORDER BY name",
             &[],

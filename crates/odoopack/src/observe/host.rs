@@ -35,6 +35,17 @@ pub(crate) fn accounts() -> Result<Accounts> {
     Ok(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?))
 }
 
+/// The home of whoever runs this program: `HOME`, else what the accounts say.
+pub(crate) fn home() -> Option<Utf8PathBuf> {
+    let told = std::env::var("HOME").ok().map(Utf8PathBuf::from);
+    let known = || {
+        let accounts = accounts().ok()?;
+        let name = accounts.user_name(rustix::process::geteuid().as_raw());
+        accounts.user_fact(&name).map(|fact| fact.home)
+    };
+    told.filter(|home| home.is_absolute()).or_else(known)
+}
+
 fn cores() -> Result<u32> {
     let cores = std::thread::available_parallelism()
         .map_err(|e| Failure::failed("could not count the cores").because(e))?;
@@ -56,7 +67,8 @@ fn parse_memory(text: &str) -> Option<Bytes> {
         .map(|kib| Bytes(kib << 10))
 }
 
-fn disk_free(root: &Utf8Path) -> Result<Bytes> {
+/// Free space where `root` is or will be.
+pub(crate) fn disk_free(root: &Utf8Path) -> Result<Bytes> {
     let place = root
         .ancestors()
         .find(|place| place.is_dir())

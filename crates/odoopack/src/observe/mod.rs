@@ -5,6 +5,7 @@ pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
+pub(crate) mod owner;
 pub(crate) mod paths;
 pub(crate) mod services;
 pub(crate) mod site;
@@ -13,7 +14,7 @@ pub(crate) mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
@@ -41,6 +42,7 @@ pub(crate) struct View {
 /// When the machine is too small, a value cannot be rendered, or our own state cannot be read.
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    owner::check(&layout.state())?;
     let host = host::host(layout.root())?;
     let sizing = size(spec, &host)?;
     let mut facts = ground(pack, host)?;
@@ -57,7 +59,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .and_then(Seen::present)
         .is_some_and(|service| service.running);
     facts.databases = if runs {
-        databases::look(&layout.postgres_socket(), &target.databases, &facts.secrets)
+        databases::look(
+            &databases::server(spec, layout),
+            &target.databases,
+            &facts.secrets,
+        )
     } else {
         Seen::NotYet
     };
@@ -96,6 +102,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let engine = Supervisor::here();
     let supervisor = engine.process(layout)?;
     let services = engine.services(layout)?;
+    // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
@@ -108,6 +115,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        closed: paths::closed_above(layout.root()),
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,
@@ -117,14 +125,10 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),
-        cluster: cluster(&layout.cluster())?,
+        cluster: cluster(layout)?,
         databases: Seen::NotYet,
-        unfinished: spec
-            .environments
-            .keys()
-            .filter(|name| marks::unfinished_file(&state, name).exists())
-            .cloned()
-            .collect(),
+        unfinished: marks::unfinished(&state, spec.environments.keys())?,
+        // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
         host,
@@ -150,8 +154,11 @@ pub(crate) fn secret_values(
     Ok(all)
 }
 
-fn cluster(directory: &Utf8Path) -> Result<Seen<Cluster>> {
-    let path = directory.join("PG_VERSION");
+fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
+    if marks::unfinished_cluster(&layout.state()).exists() {
+        return Ok(Seen::Absent);
+    }
+    let path = layout.cluster().join("PG_VERSION");
     let Some(text) = files::read_text(&path)? else {
         return Ok(Seen::Absent);
     };

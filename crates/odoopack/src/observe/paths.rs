@@ -26,6 +26,16 @@ pub(crate) fn look(path: &Utf8Path, accounts: &Accounts) -> Seen<PathFact> {
     }
 }
 
+/// The first directory above `root`, from the top, that other users may not enter.
+pub(crate) fn closed_above(root: &Utf8Path) -> Option<Utf8PathBuf> {
+    let closed = |place: &&Utf8Path| {
+        std::fs::metadata(place).is_ok_and(|data| data.is_dir() && data.mode() & 0o001 == 0)
+    };
+    let mut above: Vec<&Utf8Path> = root.ancestors().skip(1).collect();
+    above.reverse();
+    above.into_iter().find(closed).map(Utf8Path::to_owned)
+}
+
 fn kind(path: &Utf8Path, metadata: &std::fs::Metadata) -> std::io::Result<PathKind> {
     let file_type = metadata.file_type();
     Ok(if file_type.is_dir() {

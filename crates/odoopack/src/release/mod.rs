@@ -144,7 +144,11 @@ fn wanted(spec: &Spec) -> String {
 pub(crate) fn cache() -> Utf8PathBuf {
     let var = |name| std::env::var(name).ok().filter(|value| value.starts_with('/'));
     let base = var("XDG_CACHE_HOME").map(Utf8PathBuf::from);
-    let home = || Utf8PathBuf::from(var("HOME").unwrap_or_else(|| "/root".to_owned())).join(".cache");
+    let home = || {
+        crate::observe::host::home()
+            .unwrap_or_else(|| "/root".into())
+            .join(".cache")
+    };
     base.unwrap_or_else(home).join("odoopack")
 }
 

@@ -2,7 +2,7 @@
 use odoopack_core::layout::{ADMIN_ROLE, Slot};
 use odoopack_core::name::Name;
 use odoopack_core::spec::{Environment, Value};
-use odoopack_core::target::{odoo_command, odoo_variables, secret_name};
+use odoopack_core::target::{odoo_command, odoo_variables, postgres_port, secret_name};
 
 use crate::context::Pack;
 use crate::exec::Cmd;
@@ -66,6 +66,8 @@ pub(crate) fn psql(
         .args([
             "-h",
             pack.layout.postgres_socket().as_str(),
+            "-p",
+            &postgres_port(&pack.loaded.spec).to_string(),
             "-d",
             &environment.database,
         ])

@@ -18,7 +18,7 @@ pub(crate) struct Lock {
 /// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
 pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
     let path = state.join("lock");
-    let mut file = files::append(&path)?;
+    let mut file = files::append(&path).map_err(not_writable)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => return Err(held(&path)),
@@ -34,7 +34,29 @@ pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
     file.set_len(0)
         .and_then(|()| file.write_all(line.as_bytes()))
         .map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))?;
+    crate::interrupt::listen();
     Ok(Lock { _file: file })
+}
+
+/// Makes the directory of the lock, where a pack was not brought up yet.
+///
+/// # Errors
+/// When a link is in the way: what lies behind it belongs to somebody else.
+pub(crate) fn make_place(state: &Utf8Path) -> Result<()> {
+    if let Some(link) = state.ancestors().take(2).find(|place| place.is_symlink()) {
+        return Err(
+            Failure::refused(format!("{link} is a link, and must be a directory"))
+                .hint("move what it leads to into its place, or bind it there with `mount --bind`"),
+        );
+    }
+    files::directory_all(state).map_err(not_writable)
+}
+
+/// Nothing was touched: a place that cannot be written to is a precondition that does not hold.
+pub(crate) fn not_writable(failure: Failure) -> Failure {
+    failure
+        .into_refusal()
+        .hint("choose a place that you may write to with `--root DIR`")
 }
 
 fn held(path: &Utf8Path) -> Failure {

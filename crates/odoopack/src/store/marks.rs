@@ -62,6 +62,17 @@ pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))
 }
 
+/// Whose the data directory is; `None` when nobody has made it yet.
+pub(crate) fn owner(state: &Utf8Path) -> Result<Option<u32>> {
+    use std::os::unix::fs::MetadataExt;
+    let path = state.join("pack");
+    match std::fs::symlink_metadata(&path) {
+        Ok(metadata) => Ok(Some(metadata.uid())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+    }
+}
+
 /// Says who made this data directory.
 pub(crate) fn remember_made_by(state: &Utf8Path, pack: &Name) -> Result<()> {
     if made_by(state)?.is_some() {
@@ -85,9 +96,35 @@ pub(crate) fn forget_stamp(state: &Utf8Path, service: &str) -> Result<()> {
     files::remove(&stamp_file(state, service))
 }
 
+/// First installations that were begun: the number of the very database, for the next one of this name is not ours.
+pub(crate) fn unfinished<'a>(
+    state: &Utf8Path,
+    environments: impl Iterator<Item = &'a Name>,
+) -> Result<BTreeMap<Name, u32>> {
+    let mut all = BTreeMap::new();
+    for name in environments {
+        if let Some(text) = files::read_text(&unfinished_file(state, name))? {
+            // A mark that names no database proves nothing.
+            all.insert(name.clone(), text.trim().parse().unwrap_or(0));
+        }
+    }
+    Ok(all)
+}
+
+/// Marks that the installation into the database with this number begins.
+pub(crate) fn remember_unfinished(state: &Utf8Path, environment: &Name, oid: u32) -> Result<()> {
+    let path = unfinished_file(state, environment);
+    files::replace(&path, oid.to_string().as_bytes(), 0o600, None)
+}
+
 /// The mark of a first installation that was begun.
 pub(crate) fn unfinished_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
     state.join("unfinished").join(environment.as_str())
+}
+
+/// The mark of a cluster whose creation was begun.
+pub(crate) fn unfinished_cluster(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("unfinished-cluster")
 }
 
 fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {

@@ -13,6 +13,10 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReloa
 
 /// One unit as systemd sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "properties of a unit are independent"
+)]
 pub(crate) struct UnitState {
     /// Whether systemd has read a file for it.
     pub(crate) loaded: bool,

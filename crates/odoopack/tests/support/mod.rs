@@ -23,7 +23,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
 /// Longest wait for one thing to become true; the machine may be busy with much else.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
 
 /// What a run of the program gave.
 #[derive(Debug)]
@@ -79,8 +79,12 @@ impl Pack {
     }
 
     /// A place with a file of its own instead of the demo's; the mark lets `demo --down` remove it all.
-    pub(crate) fn with_file(name: &str, text: &str) -> Self {
+    ///
+    /// Its private ports begin at `first`, far from where a pack of somebody else on this machine would take its own.
+    pub(crate) fn with_file(name: &str, first: u16, text: &str) -> Self {
         let pack = Self::new(name);
+        let ports = serde_json::json!({ "production": first, "staging": first + 10 });
+        pack.write("data/odoopack/ports.json", &ports.to_string());
         pack.write("repo/odoopack.toml", &text.replace("ROOT", pack.root.as_str()));
         pack.write(".odoopack-demo", "made by a test\n");
         pack
@@ -142,15 +146,16 @@ impl Pack {
             stderr: text(&output.stderr),
         };
         let mut said = self.said.lock().unwrap();
-        said.push_str(&format!("$ odoopack {}\n{}\n", args.join(" "), answer.said()));
+        said.push_str(&["$ odoopack ", &args.join(" "), "\n", &answer.said(), "\n"].concat());
         answer
     }
 
-    /// Starts it and does not wait.
+    /// Starts it and does not wait; it dies with a test that is killed.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_odoopack"))
-            .args(args)
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_odoopack")])
             .args(["--root", self.root.as_str()])
+            .args(args)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -74,15 +74,17 @@ impl Site {
         body: &[u8],
     ) -> std::io::Result<Page> {
         let mut stream = self.connect()?;
-        let mut head = format!(
+        let mut head = Vec::new();
+        write!(
+            head,
             "{method} {path} HTTP/1.0\r\nHost: {}:{}\r\n",
             self.domain, self.port
-        );
+        )?;
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n")?;
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        stream.write_all(head.as_bytes())?;
+        write!(head, "Content-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(&head)?;
         stream.write_all(body)?;
         let mut all = Vec::new();
         match stream.read_to_end(&mut all) {
@@ -193,5 +195,20 @@ impl Session<'_> {
         let answer: Value = serde_json::from_slice(&page.body).unwrap();
         assert!(answer.get("error").is_none(), "{model}.{method}: {answer}");
         answer["result"].clone()
+    }
+
+    /// Uploads a picture of one pixel and gets it back; Odoo keeps what is uploaded as files, which nginx serves.
+    #[track_caller]
+    pub(crate) fn picture_goes_round(&self) {
+        let pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+        let values = json!([[{ "name": "proof.png", "datas": pixel, "mimetype": "image/png" }]]);
+        let id = self.call("ir.attachment", "create", &values)[0].as_u64().unwrap();
+        let picture = self.get(&format!("/web/content/{id}")).is(200);
+        assert!(
+            picture.body.starts_with(b"\x89PNG"),
+            "{} bytes\n{}",
+            picture.body.len(),
+            picture.headers
+        );
     }
 }

@@ -20,7 +20,7 @@ fn the_annotated_example_names_every_key() {
     }
     let origins = load(ANNOTATED, &context()).unwrap().origins;
     for map in [
-        "odoo.options.log_db",
+        "odoo.options.reportgz",
         "postgres.options.log_min_duration_statement",
     ] {
         assert_ne!(origins.of(map), Origin::Default, "{map}");

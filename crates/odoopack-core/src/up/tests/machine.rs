@@ -36,6 +36,8 @@ pub(super) struct Server {
     /// Role to its password.
     pub(super) roles: BTreeMap<String, String>,
     pub(super) databases: BTreeMap<String, DatabaseFact>,
+    /// How many were ever made.
+    pub(super) made: u32,
 }
 
 /// A small pack: two environments, Debian's Odoo.
@@ -318,7 +320,9 @@ impl Machine {
                     "no role {}",
                     want.role
                 );
+                self.server.made += 1;
                 let empty = DatabaseFact {
+                    oid: self.server.made,
                     owner: want.role.clone(),
                     open: false,
                     kind: None,
@@ -330,11 +334,12 @@ impl Machine {
                 environment,
                 database,
             } => {
-                assert!(
-                    state.unfinished.contains(environment),
-                    "{database} has no mark of ours"
-                );
                 let gone = self.server.databases.remove(database).unwrap();
+                assert_eq!(
+                    state.unfinished.get(environment),
+                    Some(&gone.oid),
+                    "{database} is not the marked one"
+                );
                 assert_eq!(gone.kind, None, "{database} was complete");
             }
             Step::InitializeDatabase {
@@ -345,7 +350,7 @@ impl Machine {
                 assert_eq!(modules[..2], ["base", "web"]);
                 let database = self.server.databases.get_mut(database).unwrap();
                 assert!(!database.filled, "Odoo would be installed over something");
-                state.unfinished.insert(environment.clone());
+                state.unfinished.insert(environment.clone(), database.oid);
                 database.filled = true;
             }
             Step::FinishDatabase {
@@ -516,6 +521,7 @@ fn nothing(root: bool) -> Facts {
         users: BTreeMap::new(),
         made_by: Seen::Absent,
         binary_current: false,
+        closed: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
@@ -526,7 +532,7 @@ fn nothing(root: bool) -> Facts {
         certificates: BTreeMap::new(),
         cluster: Seen::Absent,
         databases: Seen::NotYet,
-        unfinished: BTreeSet::new(),
+        unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,
         services: BTreeMap::new(),
     }

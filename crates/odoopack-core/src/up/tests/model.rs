@@ -92,8 +92,12 @@ enum Damage {
     RoleWrong,
     DatabaseGone,
     DatabaseEmpty,
-    Unmarked { ours: bool },
+    Unmarked {
+        ours: bool,
+    },
     MarkLeftBehind,
+    /// Somebody dropped the database and restored a backup under its name.
+    Restored,
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
@@ -119,6 +123,7 @@ fn damage() -> impl Strategy<Value = Damage> {
         Just(Damage::DatabaseEmpty),
         any::<bool>().prop_map(|ours| Damage::Unmarked { ours }),
         Just(Damage::MarkLeftBehind),
+        Just(Damage::Restored),
     ]
 }
 
@@ -206,11 +211,17 @@ fn suffer(machine: &mut Machine, damage: &Damage) {
             if let Some(database) = machine.server.databases.get_mut(production) {
                 (database.kind, database.filled) = (None, filled);
                 if matches!(damage, Damage::Unmarked { ours: true }) {
-                    facts.unfinished.insert(name("production"));
+                    facts.unfinished.insert(name("production"), database.oid);
                 }
             }
         }
-        Damage::MarkLeftBehind => drop(facts.unfinished.insert(name("production"))),
+        Damage::MarkLeftBehind => drop(facts.unfinished.insert(name("production"), 1)),
+        Damage::Restored => {
+            if let Some(database) = machine.server.databases.get_mut(production) {
+                machine.server.made += 1;
+                (database.oid, database.kind, database.filled) = (machine.server.made, None, true);
+            }
+        }
         Damage::TreeGone | Damage::PythonGone => {}
     }
 }
@@ -243,7 +254,7 @@ proptest! {
     /// A database is dropped only with our own mark and while it is not complete.
     #[test]
     fn nothing_complete_and_nothing_foreign_is_dropped(
-        marked: bool,
+        marked in proptest::option::of(1_u32..3),
         there: bool,
         filled: bool,
         kind in proptest::option::of(Just("production".to_owned())),
@@ -254,23 +265,22 @@ proptest! {
             suffer(&mut machine, one);
         }
         machine.facts.unfinished.clear();
-        if marked {
-            machine.facts.unfinished.insert(name("production"));
-        }
+        machine.facts.unfinished.extend(marked.map(|oid| (name("production"), oid)));
         machine.server.databases.remove("shop_production");
         if there {
             let fact = crate::facts::DatabaseFact {
+                oid: 1,
                 owner: "x".into(), open: false, filled: filled || kind.is_some(), kind: kind.clone(),
             };
             machine.server.databases.insert("shop_production".into(), fact);
         }
         let steps = machine.plan().steps;
         let drops = steps.iter().any(|step| matches!(step, Step::DropUnfinished { .. }));
-        prop_assert!(!drops || (marked && there && kind.is_none()), "{:?}", steps);
+        prop_assert!(!drops || (marked == Some(1) && there && kind.is_none()), "{:?}", steps);
         let fills = steps.iter().any(|step| matches!(
             step, Step::InitializeDatabase { environment, .. } if environment.as_str() == "production"
         ));
-        prop_assert!(!(fills && there && filled && !marked), "{:?}", steps);
+        prop_assert!(!(fills && there && filled && marked != Some(1)), "{:?}", steps);
         prop_assert!(!(fills && kind.is_some() && there), "{:?}", steps);
     }
 }

@@ -74,17 +74,16 @@ fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
 }
 
 #[test]
-fn a_private_port_that_somebody_took_meanwhile_is_refused() {
+fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
     let mut machine = Machine::up(true);
     machine.reboot();
     machine
         .facts
         .foreign_listeners
         .insert(21_002, "`java` (process 9)".into());
-    check(
-        &machine,
-        &["port 21002 is taken by `java` (process 9)", "production"],
-    );
+    machine.converge();
+    let [production, staging] = ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
+    assert_eq!((production, staging), (21_020, 21_010));
 }
 
 #[test]
@@ -178,12 +177,14 @@ fn half_filled_databases_are_dropped_only_with_our_mark() {
     ];
     for (marked, filled, kind, expected) in table {
         let mut machine = Machine::up(true);
-        if marked {
-            machine.facts.unfinished.insert(name("production"));
-        }
         let database = machine.database("production");
+        let oid = database.oid;
         database.filled = filled;
         database.kind = kind.then(|| "production".to_owned());
+        machine
+            .facts
+            .unfinished
+            .extend(marked.then(|| (name("production"), oid)));
         let words: Vec<String> = only(&machine)
             .iter()
             .filter_map(|s| s.split(' ').next().map(str::to_owned))
@@ -194,6 +195,17 @@ fn half_filled_databases_are_dropped_only_with_our_mark() {
             "marked {marked}, filled {filled}, kind {kind}"
         );
     }
+}
+
+#[test]
+fn a_backup_restored_under_the_name_of_an_unfinished_database_is_kept() {
+    let mut machine = Machine::up(true);
+    let database = machine.database("production");
+    (database.kind, database.filled) = (None, true);
+    let before = database.oid;
+    database.oid += 100;
+    machine.facts.unfinished.insert(name("production"), before);
+    assert_eq!(only(&machine), ["mark database shop_production"]);
 }
 
 #[test]
@@ -276,6 +288,16 @@ fn a_user_of_something_else_is_refused() {
         &machine,
         &["user odoo-shop-gate belongs to something else", "another name"],
     );
+}
+
+#[test]
+fn a_root_that_the_servers_cannot_reach_is_refused() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.closed = Some("/root".into());
+    check(&machine, &["may not enter /root", "--root DIR"]);
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.closed = Some("/home/maria".into());
+    assert_eq!(machine.plan().refusals, []);
 }
 
 #[test]
