@@ -156,7 +156,15 @@ impl Story<'_> {
         }
         // A report goes through wkhtmltopdf, which asks Odoo for its styles.
         let doctor = self.odoopack(&["doctor", "--json"]);
-        assert!(doctor.stdout.contains("report"), "{}", doctor.said());
+        let probes = doctor.first_json()["probes"].clone();
+        for what in ["sign_in", "report"] {
+            let seen = probes
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(|row| row["seen"]["probe"] == what);
+            assert_eq!(seen.unwrap()["seen"]["verdict"], "pass", "{probes}");
+        }
     }
 
     /// The limit of memory is one that the kernel has taken.

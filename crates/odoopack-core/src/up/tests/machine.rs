@@ -111,6 +111,7 @@ impl Machine {
         let named = named.chain(target.files.iter().map(|f| &f.path));
         let named = named
             .chain(target.services.iter().flat_map(|s| &s.inputs))
+            .chain(facts.written.keys())
             .chain([&target.binary]);
         facts.paths = named
             .map(|path| {
@@ -283,6 +284,7 @@ impl Machine {
             Step::RemoveFile { path } => {
                 assert!(target.file(path).is_none());
                 state.paths.remove(path);
+                state.written.remove(path);
             }
             Step::StartSupervisor => {
                 assert!(state.supervisor.is_absent());
@@ -421,7 +423,7 @@ impl Machine {
         let parent = path.parent().unwrap();
         let parent_is_directory = match self.facts.paths.get(parent) {
             Some(Seen::Present(fact)) => fact.kind == PathKind::Directory,
-            _ => parent == "/opt",
+            _ => ["/opt", crate::render::systemd::DIRECTORY].contains(&parent.as_str()),
         };
         assert!(parent_is_directory, "{path} has no directory to be in");
         let me = self.facts.host.user.clone();
