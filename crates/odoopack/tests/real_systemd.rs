@@ -182,16 +182,22 @@ impl Story<'_> {
         assert_eq!(self.property("postgres", "MemoryMax"), "infinity");
     }
 
+    fn restarts(&self, service: &str) -> u64 {
+        self.property(service, "NRestarts").parse().unwrap()
+    }
+
     fn heals(&self) {
         for service in SERVICES {
             self.now(&format!("kill -9 of {service}"));
+            // Odoo ends by itself when its database server does, so some have been counted before.
+            let before = self.restarts(service);
             let pid = self.property(service, "MainPID");
             self.guest.must(&["kill", "-9", &pid]);
             wait_for(&format!("{service} is back and counted"), || {
                 let seen = self.status()["services"][service].clone();
-                (seen["running"] == true && seen["restarts"] == 1).then_some(())
+                let counted = seen["restarts"].as_u64() == Some(self.restarts(service));
+                (seen["running"] == true && counted && self.restarts(service) > before).then_some(())
             });
-            assert_eq!(self.property(service, "NRestarts"), "1");
         }
         wait_for("every probe passes again", || {
             (self.status()["good"] == true).then_some(())

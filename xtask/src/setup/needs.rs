@@ -58,6 +58,24 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "`systemd-analyze verify` reads the rendered units",
     },
     Need {
+        package: "docker.io",
+        seen: Seen::Program("dockerd"),
+        service: Some("docker"),
+        why: "a machine of its own on which systemd is process 1",
+    },
+    Need {
+        package: "mmdebstrap",
+        seen: Seen::Program("mmdebstrap"),
+        service: None,
+        why: "makes that machine's image from the host's own mirror",
+    },
+    Need {
+        package: "slirp4netns",
+        seen: Seen::Program("slirp4netns"),
+        service: None,
+        why: "gives that machine a network without a rule in the host's firewall",
+    },
+    Need {
         package: "git",
         seen: Seen::Program("git"),
         service: None,

@@ -87,6 +87,8 @@ impl Systemd<'_> {
         let directory = Utf8Path::new(systemd::DIRECTORY);
         for path in written.keys().filter(|path| path.parent() == Some(directory)) {
             files::remove(path)?;
+            // What was kept of a hand edit.
+            files::remove(&path.with_extension("edited"))?;
             marks::forget_written(&state, path)?;
         }
         // The slice stays active as long as nobody stops it.

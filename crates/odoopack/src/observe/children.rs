@@ -5,14 +5,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::ServiceFact;
 use odoopack_core::layout::Layout;
 
-use crate::observe::listeners;
+use crate::observe::supervisor::Supervisor;
+use crate::observe::{listeners, units};
+use crate::tools::journalctl;
 
 /// Children of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Children {
     /// How many run now.
     pub(crate) running: u64,
-    /// How many have ended and were replaced, or are about to be, since the service itself started.
+    /// How many have ended and were replaced, or are about to be, since the service itself started; under systemd in the
+    /// last day at most, because its journal holds every service's lines and takes long to search.
     pub(crate) replaced: u64,
 }
 
@@ -21,6 +24,12 @@ pub(crate) struct Children {
 /// # Source
 /// Odoo 17.0 to 19.0, `odoo/service/server.py`: `Worker.start` and `GeventServer.start`.
 const READY: [&str; 2] = [") alive", "Evented Service (longpolling) running"];
+
+/// A regular expression for lines that may be such ones; [`is_ready`] decides.
+const READY_IN_JOURNAL: &str = r"odoo\.service\.server: .*(\) alive|Service \(longpolling\) running)";
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 /// The children of an Odoo service; `None` for other services, for one that is down, and where Odoo has no children or
 /// its log does not tell.
@@ -31,15 +40,40 @@ pub(crate) fn of(layout: &Layout, name: &str, service: &ServiceFact) -> Option<C
         .filter(|pid| listeners::parent(*pid) == Some(master))
         .count() as u64;
     let started = jiff::Timestamp::now().as_second() - i64::try_from(service.since?).ok()?;
-    let since = jiff::Timestamp::from_second(started)
-        .ok()?
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string();
+    if Supervisor::here() == Supervisor::Systemd {
+        let replaced = replaced_in_journal(layout, name, started, running)?;
+        return Some(Children { running, replaced });
+    }
+    let since = text(started)?;
     let ready = ready_since(&layout.logs().join(name), &since);
     (running > 0 && ready > 0).then(|| Children {
         running,
         replaced: ready.saturating_sub(running),
     })
+}
+
+/// As Odoo writes it.
+fn text(second: i64) -> Option<String> {
+    let time = jiff::Timestamp::from_second(second).ok()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// A service that started before the search begins had all its children then: each line is one that was replaced.
+fn replaced_in_journal(layout: &Layout, name: &str, started: i64, running: u64) -> Option<u64> {
+    let begin = jiff::Timestamp::now().as_second() - DAY;
+    let since = started.max(begin);
+    let cmd = journalctl::search(&units::unit(layout, name), READY_IN_JOURNAL, since);
+    // It also ends with 1 when nothing was found.
+    let lines = cmd.outcome().ok()?.stdout;
+    let from = text(since)?;
+    let ready = lines
+        .lines()
+        .filter(|line| is_ready(line.as_bytes(), &from))
+        .count() as u64;
+    match started >= begin {
+        true => (running > 0 && ready > 0).then(|| ready.saturating_sub(running)),
+        false => (running > 0).then_some(ready),
+    }
 }
 
 /// Counts the children that became ready; older files are only read as far back as the service's start.

@@ -52,6 +52,15 @@ pub(crate) fn read<S: AsRef<str>>(units: &[S], part: Part) -> Cmd {
         .fold(cmd, |cmd, unit| cmd.arg(format!("--unit={}", unit.as_ref())))
 }
 
+/// Prints the lines of a unit's processes that match a Perl regular expression, since a second since 1970.
+pub(crate) fn search(unit: &str, pattern: &str, since: i64) -> Cmd {
+    Cmd::new("journalctl").args(["--no-pager", "--quiet", "--all", "--output=cat"]).args([
+        format!("--since=@{since}"),
+        format!("--grep={pattern}"),
+        format!("--unit={unit}"),
+    ])
+}
+
 /// Reads one line of `--output=json`; `None` for a line that is no record.
 ///
 /// # Source
@@ -102,9 +111,25 @@ mod tests {
     }
 
     #[test]
+    fn searches_one_unit() {
+        assert_eq!(
+            search("a.service", "alive", 5).to_string(),
+            "journalctl --no-pager --quiet --all --output=cat --since=@5 --grep=alive --unit=a.service"
+        );
+    }
+
+    #[test]
     fn reads_what_processes_and_systemd_say() {
         let text = include_str!("../../fixtures/journalctl-252.json");
         let records: Vec<Option<Record>> = text.lines().map(parse).collect();
         insta::assert_debug_snapshot!(records);
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_comes_as_bytes_and_other_lines_are_no_records() {
+        let line = r#"{"__REALTIME_TIMESTAMP":"5","_SYSTEMD_UNIT":"a.service","MESSAGE":[99,97,102,233]}"#;
+        assert_eq!(parse(line).unwrap().text, "caf\u{fffd}");
+        assert_eq!(parse("-- No entries --"), None);
+        assert_eq!(parse(r#"{"MESSAGE":"x"}"#), None);
     }
 }
