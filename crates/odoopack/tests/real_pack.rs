@@ -98,10 +98,7 @@ fn odoo_sees_them(pack: &Pack) {
 }
 
 fn digest(text: &str) -> String {
-    sha2::Sha256::digest(text)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:x}", sha2::Sha256::digest(text))
 }
 
 fn module_is_installed(pack: &Pack) {
@@ -129,25 +126,14 @@ fn database_password_is_rotated(pack: &Pack) {
     assert_ne!(old, new);
     pack.run(&["up", "--yes"]).exits(0);
     for (password, enters) in [(old, false), (new, true)] {
-        let output = std::process::Command::new("psql")
-            .args([
-                "-h",
-                pack.path("data/run/postgres").as_str(),
-                "-U",
-                "pack_production",
-                "-d",
-                "pack_production",
-            ])
-            .args(["-Atc", "SELECT 1"])
-            .env("PGPASSWORD", password)
-            .output()
-            .unwrap();
-        assert_eq!(
-            output.status.success(),
-            enters,
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
+        let socket = pack.path("data/run/postgres");
+        let said = machine::psql(
+            &socket,
+            ("pack_production", "pack_production"),
+            &password,
+            "SELECT 1",
         );
+        assert_eq!(said.is_some(), enters);
     }
     pack.run(&["status"]).exits(0);
     let site = pack.site();
@@ -191,7 +177,7 @@ fn second_environment_disturbs_nobody(pack: &Pack) {
     assert_eq!(after.len(), before.len() + 2, "{after:?}");
     pack.run(&["status"]).exits(0);
     let [mut ours, mut theirs] = [pack.site(), pack.site()];
-    theirs.domain = "staging.localhost".to_owned();
+    "staging.localhost".clone_into(&mut theirs.domain);
     for (site, database) in [(&mut ours, "pack_production"), (&mut theirs, "pack_staging")] {
         let secret = format!("{}_ADMIN", database.trim_start_matches("pack_").to_uppercase());
         let session = site.sign_in(database, &pack.secret(&secret));

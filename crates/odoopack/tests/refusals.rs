@@ -177,7 +177,7 @@ fn a_pair_of_source_and_series_that_does_not_exist_is_refused() {
 #[test]
 fn a_pair_of_series_and_postgresql_that_does_not_fit_is_refused() {
     let place = Place::with(&format!("{GOOD}[postgres]\nversion = 12\n"));
-    place.refuses(&["up", "--yes"], 4, &["needs PostgreSQL", "12"]);
+    place.refuses(&["up", "--yes"], 3, &["needs PostgreSQL 13"]);
 }
 
 #[test]

@@ -41,18 +41,24 @@ pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
         return take_down(cx, &root, args.keep_data);
     }
     let file = root.join("repo").join(FILE);
-    if files::read_text(&file)?.is_none() {
+    let new = files::read_text(&file)?.is_none();
+    if new {
         begin(&root, &file)?;
     }
     let pack = cx.load()?;
-    let done = up::converge(
+    let result = up::converge(
         cx,
         &pack,
         &up::Args {
             dry_run: args.dry_run,
             overwrite_edits: false,
         },
-    )?;
+    );
+    if new && !root.join("data").exists() {
+        // Nothing was begun: refused, or only looked at.
+        remove(&root)?;
+    }
+    let done = result?;
     if !args.dry_run {
         tell(cx, &pack, done)?;
     }

@@ -31,6 +31,10 @@ impl Runit<'_> {
             return Ok(());
         }
         self.end_orphans()?;
+        // A new supervisor begins with nothing, so that services are started in their order and waited for.
+        for name in services::all(self.layout)?.keys() {
+            files::remove(&self.layout.enabled().join(name))?;
+        }
         let log = files::append(&self.layout.logs().join("runsvdir.log"))?;
         runit::runsvdir(&self.layout.enabled()).leave_running(log)?;
         let running = || services::supervisor(self.layout).present().is_some();

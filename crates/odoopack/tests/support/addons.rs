@@ -9,7 +9,7 @@ pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
     let wheel = || {
         let mut entries = cache.read_dir_utf8().into_iter().flatten().flatten();
         entries
-            .find(|entry| entry.file_name().ends_with(".whl"))
+            .find(|entry| entry.path().extension() == Some("whl"))
             .map(camino::Utf8DirEntry::into_path)
     };
     if wheel().is_none() {

@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>).
+//! A headless Chromium, driven over the `WebDriver` protocol (<https://www.w3.org/TR/webdriver2/>).
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use sha2::Digest;
 
 use super::web::Site;
 
-/// Key of an element's id in answers (W3C WebDriver, section 12.1).
+/// Key of an element's id in answers (W3C `WebDriver`, section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one window; it ends with the value.
@@ -20,7 +20,7 @@ pub(crate) struct Browser {
     driver: Child,
     port: u16,
     session: String,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
@@ -39,9 +39,9 @@ impl Browser {
             driver,
             port,
             session: String::new(),
-            _profile: profile,
+            profile,
         };
-        let home = browser._profile.path().to_str().unwrap().to_owned();
+        let home = browser.profile.path().to_str().unwrap().to_owned();
         let spki = format!(
             "--ignore-certificate-errors-spki-list={}",
             fingerprint(certificate)
@@ -64,7 +64,10 @@ impl Browser {
         let options = json!({ "binary": "/usr/bin/chromium", "args": args });
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
         let session = browser.send("POST", "/session", &wanted);
-        browser.session = session["sessionId"].as_str().unwrap().to_owned();
+        session["sessionId"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut browser.session);
         browser.open(&site.url("/web/login"));
         browser
     }
@@ -208,9 +211,9 @@ fn encoded(bytes: &[u8]) -> String {
         let number = (0..3).fold(0_u32, |n, at| {
             n << 8 | u32::from(three.get(at).copied().unwrap_or(0))
         });
-        let digit = |at: usize| match at <= three.len() {
-            true => char::from(DIGITS[(number >> (18 - 6 * at)) as usize & 63]),
-            false => '=',
+        let digit = |at: usize| {
+            let digit = char::from(DIGITS[(number >> (18 - 6 * at)) as usize & 63]);
+            if at <= three.len() { digit } else { '=' }
         };
         (0..4).map(digit).collect::<String>()
     };

@@ -139,3 +139,14 @@ pub(crate) fn must(program: &str, args: &[&str]) -> String {
     );
     text(&output.stdout)
 }
+
+/// What a statement gives as (role, database) with this password; `None` when it fails.
+pub(crate) fn psql(socket: &Utf8Path, who: (&str, &str), password: &str, sql: &str) -> Option<String> {
+    let output = Command::new("psql")
+        .args(["-h", socket.as_str(), "-U", who.0, "-d", who.1, "-wAtc", sql])
+        .env("PGPASSWORD", password)
+        .output()
+        .expect("`psql` is not installed; `cargo xtask setup` installs what the tests need");
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
+}

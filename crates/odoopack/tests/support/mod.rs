@@ -9,6 +9,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod browser;
+pub(crate) mod guest;
 pub(crate) mod journal;
 pub(crate) mod machine;
 pub(crate) mod web;
@@ -41,6 +42,12 @@ impl Answer {
     /// The JSON document on stdout.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.said()))
+    }
+
+    /// The JSON document on the first line of stdout; an error may follow.
+    pub(crate) fn first_json(&self) -> Value {
+        let first = self.stdout.lines().next().unwrap_or_default();
+        serde_json::from_str(first).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.said()))
     }
 
     /// The exit code must be this one.
@@ -139,7 +146,7 @@ impl Pack {
             stderr: text(&output.stderr),
         };
         let mut said = self.said.lock().unwrap();
-        said.push_str(&format!("$ odoopack {}\n{}\n", args.join(" "), answer.said()));
+        said.push_str(&["$ odoopack ", &args.join(" "), "\n", &answer.said(), "\n"].concat());
         answer
     }
 
@@ -165,9 +172,7 @@ impl Pack {
 
     /// `status --json`, whatever it thinks of what it sees.
     pub(crate) fn status(&self) -> Value {
-        let answer = self.run(&["status", "--json"]);
-        let first = answer.stdout.lines().next().unwrap_or_default();
-        serde_json::from_str(first).unwrap_or_else(|e| panic!("no JSON ({e}): {}", answer.said()))
+        self.run(&["status", "--json"]).first_json()
     }
 
     /// Everything that the program has printed so far.

@@ -74,15 +74,17 @@ impl Site {
         body: &[u8],
     ) -> std::io::Result<Page> {
         let mut stream = self.connect()?;
-        let mut head = format!(
+        let mut head = Vec::new();
+        write!(
+            head,
             "{method} {path} HTTP/1.0\r\nHost: {}:{}\r\n",
             self.domain, self.port
-        );
+        )?;
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n")?;
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        stream.write_all(head.as_bytes())?;
+        write!(head, "Content-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(&head)?;
         stream.write_all(body)?;
         let mut all = Vec::new();
         match stream.read_to_end(&mut all) {

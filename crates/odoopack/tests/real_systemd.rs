@@ -1,0 +1,312 @@
+//! A pack under systemd, on a machine of its own: a container with systemd as process 1.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+)]
+
+mod support;
+
+use std::time::Instant;
+
+use serde_json::Value;
+use support::guest::{Docker, Guest};
+use support::{Answer, wait_for};
+
+const SERVICES: [&str; 5] = [
+    "postgres",
+    "gate",
+    "production.blue.web",
+    "production.blue.cron",
+    "nginx",
+];
+/// Where the demo is for root.
+const ROOT: &str = "/opt/odoopack-demo";
+
+#[test]
+fn a_pack_lives_under_systemd() {
+    support::machine::must_be_root();
+    let docker = match Docker::start() {
+        Ok(docker) => docker,
+        // The one reason for which this may be left out.
+        Err(reason) => return println!("SKIPPED: there is no machine with systemd: {reason}"),
+    };
+    let mut story = Story {
+        guest: Guest::boot(&docker),
+        begun: Instant::now(),
+    };
+    story.comes_up();
+    story.is_fenced();
+    story.has_limits();
+    story.heals();
+    story.tells_what_happened();
+    story.comes_back_after_a_boot();
+    story.changes();
+    story.goes_down_and_up();
+    story.goes();
+}
+
+struct Story<'a> {
+    guest: Guest<'a>,
+    begun: Instant,
+}
+
+impl Story<'_> {
+    fn now(&self, what: &str) {
+        println!("{:>6.1}s  {what}", self.begun.elapsed().as_secs_f64());
+    }
+
+    /// Runs the program on the pack.
+    fn odoopack(&self, args: &[&str]) -> Answer {
+        self.guest.run(&[&["odoopack", "--root", ROOT], args].concat())
+    }
+
+    #[track_caller]
+    fn nothing_to_do(&self) {
+        let answer = self.odoopack(&["up", "--yes", "--json"]).exits(0);
+        assert_eq!(answer.json()["steps"], 0, "{}", answer.said());
+    }
+
+    fn status(&self) -> Value {
+        self.odoopack(&["status", "--json"]).first_json()
+    }
+
+    #[track_caller]
+    fn all_good(&self) {
+        let status = self.odoopack(&["status", "--json"]).exits(0).first_json();
+        assert_eq!(status["good"], true, "{status}");
+        for probe in status["probes"]["production"].as_array().unwrap() {
+            assert_eq!(probe["verdict"], "pass", "{probe}");
+        }
+    }
+
+    /// One property of a service's unit.
+    fn property(&self, service: &str, name: &str) -> String {
+        let property = format!("--property={name}");
+        self.guest
+            .must(&["systemctl", "show", "--value", &property, &unit(service)])
+    }
+
+    fn comes_up(&self) {
+        self.now("demo from nothing; nginx is installed and its own service stays off");
+        self.guest.must(&["odoopack", "demo", "--yes"]);
+        for unit in ["nginx.service", "postgresql.service"] {
+            let state = self.guest.run(&["systemctl", "is-active", unit]).stdout;
+            assert_eq!(state.trim(), "inactive", "{unit}");
+            let state = self.guest.run(&["systemctl", "is-enabled", unit]).stdout;
+            assert_eq!(state.trim(), "disabled", "{unit}");
+        }
+        for service in SERVICES {
+            assert_eq!(self.property(service, "ActiveState"), "active", "{service}");
+            assert_eq!(
+                self.property(service, "Slice"),
+                "odoopack-demo.slice",
+                "{service}"
+            );
+        }
+        for (service, user) in [
+            ("postgres", "odoo-demo-postgres"),
+            ("production.blue.web", "odoo-demo-production"),
+        ] {
+            let pid = self.property(service, "MainPID");
+            assert_eq!(self.guest.must(&["ps", "-o", "user:40=", "-p", &pid]), user);
+        }
+        self.all_good();
+        self.nothing_to_do();
+    }
+
+    /// What a service can reach, seen from its own mount namespace as root.
+    fn is_fenced(&self) {
+        self.now("the fences hold, and leave what is needed");
+        let inside = |service: &str, words: &[&str]| {
+            let pid = self.property(service, "MainPID");
+            self.guest
+                .run(&[&["nsenter", "--mount", "--target", &pid], words].concat())
+        };
+        let data = format!("{ROOT}/data/environments/production/touched");
+        inside("production.blue.web", &["touch", &data]).exits(0);
+        for place in [
+            "/etc/touched",
+            "/usr/touched",
+            "/opt/odoopack-demo/data/secrets/touched",
+            "/root/touched",
+        ] {
+            let answer = inside("production.blue.web", &["touch", place]);
+            assert_eq!(answer.code, Some(1), "{place}: {}", answer.said());
+        }
+        assert_eq!(
+            inside("production.blue.web", &["ls", "-A", "/root"]).said(),
+            "exit Some(0)\n"
+        );
+        for service in SERVICES {
+            let words = [
+                "systemd-analyze",
+                "security",
+                "--no-pager",
+                "--threshold=50",
+                &unit(service),
+            ];
+            let answer = self.guest.run(&words).exits(0);
+            let score = answer
+                .stdout
+                .lines()
+                .rfind(|line| line.contains("exposure"))
+                .unwrap_or_default();
+            println!("         {}", score.trim_start_matches(['→', ' ']));
+        }
+        // A report goes through wkhtmltopdf, which asks Odoo for its styles.
+        let doctor = self.odoopack(&["doctor", "--json"]);
+        assert!(doctor.stdout.contains("report"), "{}", doctor.said());
+    }
+
+    /// The limit of memory is one that the kernel has taken.
+    fn has_limits(&self) {
+        let limit: u64 = self.property("production.blue.web", "MemoryMax").parse().unwrap();
+        assert!(limit >= 1 << 30, "{limit}");
+        let pid = self.property("production.blue.web", "MainPID");
+        let groups = self.guest.must(&["cat", &format!("/proc/{pid}/cgroup")]);
+        let path = |marker: &str| {
+            groups
+                .lines()
+                .find_map(|line| Some(line.split_once(marker)?.1.to_owned()))
+        };
+        let file = match path(":memory:") {
+            Some(path) => format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes"),
+            None => format!("/sys/fs/cgroup{}/memory.max", path("0::").unwrap()),
+        };
+        assert_eq!(self.guest.must(&["cat", &file]), limit.to_string());
+        self.now(&format!(
+            "all of Odoo's web processes together may use {} MiB",
+            limit >> 20
+        ));
+        assert_eq!(self.property("postgres", "MemoryMax"), "infinity");
+    }
+
+    fn heals(&self) {
+        for service in SERVICES {
+            self.now(&format!("kill -9 of {service}"));
+            let pid = self.property(service, "MainPID");
+            self.guest.must(&["kill", "-9", &pid]);
+            wait_for(&format!("{service} is back and counted"), || {
+                let seen = self.status()["services"][service].clone();
+                (seen["running"] == true && seen["restarts"] == 1).then_some(())
+            });
+            assert_eq!(self.property(service, "NRestarts"), "1");
+        }
+        wait_for("every probe passes again", || {
+            (self.status()["good"] == true).then_some(())
+        });
+        self.nothing_to_do();
+    }
+
+    fn tells_what_happened(&self) {
+        self.now("logs");
+        let said = |args: &[&str]| {
+            self.odoopack(&[&["logs", "-n", "100000"], args].concat())
+                .exits(0)
+                .stdout
+        };
+        let nginx = said(&["nginx"]);
+        assert!(nginx.contains(r#""path":"/web/login","status":200"#), "{nginx}");
+        assert!(nginx.lines().all(|line| line.starts_with("nginx ")), "{nginx}");
+        let all = said(&["--since", "1h"]);
+        for (service, text) in [
+            ("production.blue.web", "odoo.service.server"),
+            ("postgres", "database system is ready"),
+            ("gate", "serving 1"),
+        ] {
+            let line = all
+                .lines()
+                .find(|line| line.starts_with(service) && line.contains(text));
+            assert!(line.is_some(), "{service} does not say `{text}`:\n{all}");
+        }
+        let bad = said(&["gate", "--level", "warning"]);
+        assert!(bad.contains("Failed with result 'signal'"), "{bad}");
+        assert!(!bad.contains("Started odoopack"), "{bad}");
+    }
+
+    fn comes_back_after_a_boot(&mut self) {
+        self.now("boot");
+        self.guest.reboot();
+        wait_for("everything is there by itself", || {
+            (self.status()["good"] == true).then_some(())
+        });
+        self.now("everything came back by itself");
+        self.all_good();
+        self.nothing_to_do();
+    }
+
+    /// A hand edit is refused; a service that is no longer wanted goes with its unit.
+    fn changes(&self) {
+        self.now("a hand edit of a unit is drift");
+        let file = format!("/etc/systemd/system/{}", unit("gate"));
+        self.guest.must(&["sh", "-c", &format!("echo Nice=5 >>{file}")]);
+        self.odoopack(&["render", "--check"]).exits(8);
+        self.odoopack(&["up", "--yes"]).exits(4);
+        self.odoopack(&["up", "--yes", "--overwrite-edits"]).exits(0);
+        self.nothing_to_do();
+
+        self.now("a service that nobody wants any more goes with its unit");
+        let toml = format!("{ROOT}/repo/odoopack.toml");
+        self.guest
+            .must(&["sh", "-c", &format!("echo 'cron_workers = 0' >>{toml}")]);
+        self.odoopack(&["up", "--yes"]).exits(0);
+        let left = self.guest.must(&[
+            "ls",
+            "/etc/systemd/system",
+            "/etc/systemd/system/odoopack-demo.target.wants",
+        ]);
+        assert!(
+            left.contains("web.service") && !left.contains("cron.service"),
+            "{left}"
+        );
+        assert_eq!(self.property("production.blue.cron", "LoadState"), "not-found");
+        self.all_good();
+        self.nothing_to_do();
+    }
+
+    fn goes_down_and_up(&self) {
+        self.now("down leaves no process and nothing for the next boot");
+        self.odoopack(&["down"]).exits(0);
+        self.nothing_runs();
+        let boot = self
+            .guest
+            .run(&["systemctl", "is-enabled", "odoopack-demo.target"]);
+        assert_eq!(boot.stdout.trim(), "disabled");
+        self.now("up again");
+        self.odoopack(&["up", "--yes"]).exits(0);
+        self.all_good();
+        self.nothing_to_do();
+    }
+
+    fn goes(&self) {
+        self.now("demo --down removes everything");
+        self.guest.must(&["odoopack", "demo", "--down", "--yes"]);
+        self.nothing_runs();
+        let left = self.guest.run(&["sh", "-c", "ls -d /etc/systemd/system/*odoopack* /etc/systemd/system/*/*odoopack* /opt/*; grep odoo- /etc/passwd"]);
+        assert_eq!(left.stdout, "");
+        let units = self.guest.must(&[
+            "systemctl",
+            "list-units",
+            "--all",
+            "--plain",
+            "--no-legend",
+            "odoopack-*",
+        ]);
+        assert_eq!(units, "");
+        self.now("done");
+    }
+
+    fn nothing_runs(&self) {
+        let all = self.guest.must(&["ps", "-e", "-o", "user:40=,args="]);
+        let left: Vec<&str> = all
+            .lines()
+            .filter(|line| line.starts_with("odoo-") || line.contains(ROOT))
+            .collect();
+        assert_eq!(left, Vec::<&str>::new());
+    }
+}
+
+fn unit(service: &str) -> String {
+    format!("odoopack-demo-{service}.service")
+}
