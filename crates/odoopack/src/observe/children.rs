@@ -70,9 +70,10 @@ fn replaced_in_journal(layout: &Layout, name: &str, started: i64, running: u64) 
         .lines()
         .filter(|line| is_ready(line.as_bytes(), &from))
         .count() as u64;
-    match started >= begin {
-        true => (running > 0 && ready > 0).then(|| ready.saturating_sub(running)),
-        false => (running > 0).then_some(ready),
+    if started >= begin {
+        (running > 0 && ready > 0).then(|| ready.saturating_sub(running))
+    } else {
+        (running > 0).then_some(ready)
     }
 }
 

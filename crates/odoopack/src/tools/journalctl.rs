@@ -54,11 +54,13 @@ pub(crate) fn read<S: AsRef<str>>(units: &[S], part: Part) -> Cmd {
 
 /// Prints the lines of a unit's processes that match a Perl regular expression, since a second since 1970.
 pub(crate) fn search(unit: &str, pattern: &str, since: i64) -> Cmd {
-    Cmd::new("journalctl").args(["--no-pager", "--quiet", "--all", "--output=cat"]).args([
-        format!("--since=@{since}"),
-        format!("--grep={pattern}"),
-        format!("--unit={unit}"),
-    ])
+    Cmd::new("journalctl")
+        .args(["--no-pager", "--quiet", "--all", "--output=cat"])
+        .args([
+            format!("--since=@{since}"),
+            format!("--grep={pattern}"),
+            format!("--unit={unit}"),
+        ])
 }
 
 /// Reads one line of `--output=json`; `None` for a line that is no record.
