@@ -15,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 /// A directory that other users can enter, removed at the end.
 struct Place {
     root: PathBuf,
-    _keep: tempfile::TempDir,
+    keep: tempfile::TempDir,
 }
 
 /// A file that is right.
@@ -43,7 +43,7 @@ impl Place {
         std::fs::set_permissions(keep.path(), open).unwrap();
         Self {
             root: keep.path().join("pack"),
-            _keep: keep,
+            keep,
         }
     }
 
@@ -63,9 +63,7 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_odoopack"));
         command.arg("--root").arg(&self.root).args(args).current_dir("/");
-        command
-            .env_remove("XDG_CACHE_HOME")
-            .env("HOME", self._keep.path());
+        command.env_remove("XDG_CACHE_HOME").env("HOME", self.keep.path());
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -79,18 +77,14 @@ impl Place {
     }
 
     fn refuses_as(&self, mut command: Command, code: i32, words: &[&str]) {
-        let before = listing(self._keep.path());
+        let before = listing(self.keep.path());
         let output = command.output().unwrap();
         let text = said(&output);
         assert_eq!(output.status.code(), Some(code), "{command:?}\n{text}");
         for word in words {
             assert!(text.contains(word), "{word:?} is not in\n{text}");
         }
-        assert_eq!(
-            listing(self._keep.path()),
-            before,
-            "{command:?} touched something"
-        );
+        assert_eq!(listing(self.keep.path()), before, "{command:?} touched something");
     }
 }
 
@@ -117,7 +111,7 @@ fn listing(place: &Path) -> BTreeMap<PathBuf, String> {
             );
             "directory".to_owned()
         } else if data.is_symlink() {
-            format!("link to {:?}", std::fs::read_link(&path).unwrap())
+            format!("link to {}", std::fs::read_link(&path).unwrap().display())
         } else {
             format!("{} bytes {:?}", data.len(), data.modified().unwrap())
         };
@@ -229,7 +223,7 @@ fn a_cluster_that_nobody_of_us_made_is_refused() {
 #[test]
 fn links_below_the_root_are_not_written_through() {
     let place = Place::with(GOOD);
-    let elsewhere = place._keep.path().join("elsewhere");
+    let elsewhere = place.keep.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     symlink(&elsewhere, place.root.join("data")).unwrap();
     place.refuses(&["up", "--yes"], 4, &["data must be a directory", "mount --bind"]);
@@ -243,9 +237,9 @@ fn links_below_the_root_are_not_written_through() {
 #[test]
 fn a_root_that_is_a_link_is_the_place_it_leads_to() {
     let place = Place::with(GOOD);
-    let link = place._keep.path().join("link");
+    let link = place.keep.path().join("link");
     symlink(&place.root, &link).unwrap();
-    let file = format!("{GOOD}").replace(
+    let file = GOOD.replace(
         "name = \"refused\"",
         &format!("name = \"refused\"\nroot = {link:?}"),
     );
@@ -373,7 +367,7 @@ fn down_removes_a_demo_and_nothing_behind_its_links() {
         place.root.display()
     );
     place.write(".odoopack-demo", &mark);
-    let keep = place._keep.path().join("keep");
+    let keep = place.keep.path().join("keep");
     std::fs::create_dir(&keep).unwrap();
     std::fs::write(keep.join("invoice.pdf"), "only here").unwrap();
     std::fs::create_dir_all(place.root.join("data/environments/production")).unwrap();
@@ -387,7 +381,7 @@ fn down_removes_a_demo_and_nothing_behind_its_links() {
 #[test]
 fn the_callers_directory_home_and_locale_do_not_matter() {
     let place = Place::with(GOOD);
-    let gone = place._keep.path().join("gone");
+    let gone = place.keep.path().join("gone");
     std::fs::create_dir(&gone).unwrap();
     let mut command = Command::new("sh");
     let script = "cd \"$0\" && rmdir \"$0\" && exec \"$@\"";
@@ -406,7 +400,7 @@ fn the_callers_directory_home_and_locale_do_not_matter() {
     let mut relative = Command::new(env!("CARGO_BIN_EXE_odoopack"));
     relative
         .args(["plan", "--root", "./pack/../pack"])
-        .current_dir(place._keep.path());
+        .current_dir(place.keep.path());
     place.refuses_as(relative, 0, &["`odoopack up` would"]);
 }
 
@@ -476,7 +470,7 @@ fn a_place_that_the_servers_could_not_reach_is_refused() {
     assert!(is_root(), "only root gives servers users of their own");
     let place = Place::with(GOOD);
     let closed = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(place._keep.path(), closed).unwrap();
+    std::fs::set_permissions(place.keep.path(), closed).unwrap();
     place.refuses(&["up", "--yes"], 4, &["other users may not enter", "chmod o+x"]);
 }
 

@@ -18,7 +18,7 @@ pub(super) fn rows() -> Result<Vec<(&'static str, String)>> {
         ("compiler", said("rustc", &["--version"])),
         ("nginx", said("nginx", &["-v"])),
         ("runit", said("dpkg-query", &["-W", "-f=${Version}", "runit"])),
-        ("Python", said("python3", &["--version"])),
+        ("Python", said("/usr/bin/python3", &["--version"])),
     ])
 }
 

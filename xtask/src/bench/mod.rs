@@ -145,7 +145,9 @@ impl Bench {
             cold = Some(measure(1, || demo.start())?);
             let megabytes = demo.downloaded() / 1_000_000;
             demo.remove()?;
-            text = format!("{text} Cold means an empty cache, which held {megabytes} MB afterwards.");
+            text = format!(
+                "{text} Cold means an empty cache, which held {megabytes} MB afterwards, unpacked wheels included."
+            );
         }
         // Fills the cache where nobody ran a demo before.
         self.demo()?;

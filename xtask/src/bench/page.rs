@@ -16,7 +16,7 @@ pub(super) fn head(machine: &[(&str, String)]) -> String {
     );
     format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench` in one run on one machine; every number on this page was measured in it. \
-         Times are medians of n runs. Only ratios taken in the same run say much: another machine, or a busy moment of \
+         Times are medians of n runs (of two in the middle the lower). Only ratios taken in the same run say much: another machine, or a busy moment of \
          this one, moves them all. The release build was measured.\n\n| | |\n|---|---|\n{rows}"
     )
 }
@@ -102,7 +102,8 @@ pub(super) fn overhead(all: &[(&str, Overhead)]) -> String {
     let rows = rows.concat();
     format!(
         "\n## A request through the gate\n\nOne keep-alive client, plain HTTP on loopback, nginx in front with the proxy \
-         settings that are rendered, both ways in turns. The tiny upstream is an nginx that answers `ok`.\n\n\
+         settings that are rendered, both ways in turns. The tiny upstream is an nginx that answers `ok`. A share below \
+         nothing says that the machine's noise was bigger than what was measured.\n\n\
          | upstream | way | requests | median | p95 | ratio |\n|---|---|---|---|---|---|\n{rows}"
     )
 }

@@ -19,7 +19,8 @@ pub(super) struct Start {
 /// `--version` of ours, and of what people type instead.
 pub(super) fn versions(binary: &Path) -> Result<Vec<Start>> {
     let mut all = vec![version("odoopack --version", binary, 100)?];
-    for (name, runs) in [("python3", 50), ("docker", 50), ("click-odoo", 20)] {
+    // The system's Python by its path: a version manager's `python3` is a shell script.
+    for (name, runs) in [("/usr/bin/python3", 50), ("docker", 50), ("click-odoo", 20)] {
         if let Some(program) = run::find(name) {
             all.push(version(&format!("{name} --version"), &program, runs)?);
         }

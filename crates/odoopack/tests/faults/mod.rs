@@ -112,8 +112,8 @@ pub(crate) fn processes_in(place: &Path) -> Vec<u32> {
         let at = PathBuf::from(format!("/proc/{pid}"));
         let line = std::fs::read(at.join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
-        let link = |name: &str| std::fs::read_link(at.join(name)).is_ok_and(|to| to.starts_with(place));
-        line.contains(place.to_str().unwrap()) || link("cwd") || link("exe")
+        let leads_here = |name: &str| std::fs::read_link(at.join(name)).is_ok_and(|to| to.starts_with(place));
+        line.contains(place.to_str().unwrap()) || leads_here("cwd") || leads_here("exe")
     };
     let me = std::process::id();
     let all = std::fs::read_dir("/proc").unwrap().flatten();
@@ -125,7 +125,7 @@ pub(crate) fn processes_in(place: &Path) -> Vec<u32> {
 pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended by itself.
-    drop(rustix::process::kill_process(pid, signal));
+    rustix::process::kill_process(pid, signal).unwrap_or_default();
 }
 
 #[track_caller]
