@@ -49,6 +49,8 @@ fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> 
         environment: BTreeMap::from([
             ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
+            // Odoo logs in UTC whatever the host's zone; merged logs need one clock.
+            ("TZ".to_owned(), "UTC".to_owned()),
         ]),
         environment_file: None,
         umask: 0o027,
