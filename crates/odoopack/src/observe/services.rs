@@ -18,13 +18,21 @@ pub(crate) fn supervisor(layout: &Layout) -> Seen<u32> {
     let is_ours = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        words.first().is_some_and(|word| word.ends_with(b"runsvdir"))
+        mine(*pid)
+            && words.first().is_some_and(|word| word.ends_with(b"runsvdir"))
             && words.iter().any(|word| *word == enabled.as_str().as_bytes())
     };
     listeners::processes()
         .into_iter()
         .find(is_ours)
         .map_or(Seen::Absent, Seen::Present)
+}
+
+/// Whether a process runs as the user that we are: anybody can give a process a command line like ours.
+fn mine(pid: u32) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let us = rustix::process::geteuid().as_raw();
+    std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|process| process.uid() == us)
 }
 
 /// Every service that is enabled, by name.
