@@ -174,6 +174,16 @@ impl Drop for Docker {
         let pid = self.daemon.id().to_string();
         drop(Command::new("kill").args(["-TERM", &pid]).output());
         drop(self.daemon.wait());
+        // It leaves its network namespaces mounted below its directory, which could not be removed then.
+        let place = self.socket.parent().expect("it lies in a directory");
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let ours = mounts
+            .lines()
+            .filter_map(|line| line.split(' ').nth(1))
+            .filter(|at| at.starts_with(place.as_str()));
+        for at in ours {
+            drop(Command::new("umount").arg(at).output());
+        }
     }
 }
 
