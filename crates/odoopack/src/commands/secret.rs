@@ -113,15 +113,20 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
         ))
         .hint(format!("odoopack secret set {name} < FILE")));
     }
+    if name.ends_with("_ADMIN") {
+        // The file may be the only place that still knows the password with which people sign in.
+        return Err(Failure::refused(format!(
+            "{name} is the password that Odoo was given once; a new value here would not reach Odoo"
+        ))
+        .hint(format!(
+            "change it in Odoo, then `odoopack secret set {name} < FILE`"
+        )));
+    }
     store(pack, name, &password::generate())?;
     // The hash follows its password: without it `up` makes a new one.
     files::remove(&secrets::path(&pack.layout.secrets(), &format!("{name}_HASH")))?;
     cx.ui.json(&serde_json::json!({ "rotated": name }));
     cx.ui.result(&format!("rotated {name}; now run `odoopack up`"));
-    if name.ends_with("_ADMIN") {
-        cx.ui
-            .result("the password in Odoo itself stays: people may have changed it there since");
-    }
     Ok(())
 }
 
