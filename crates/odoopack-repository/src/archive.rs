@@ -108,11 +108,12 @@ impl Repository {
             .into_iter()
             .map(|(id, _)| PackId::from(id))
             .collect();
-        let (mut files, mut bytes) = (0, 0);
+        let (mut files, mut links, mut bytes) = (0, 0, 0);
         let mut known = HashMap::new();
         let root = reader.root(file)?;
         for found in reader.walk(&root, &LsOptions::default())? {
             let (path, node) = found.map_err(|e| Error::NotWhole(words(&e)))?;
+            links += u64::from(node.is_symlink());
             if !node.is_file() {
                 continue;
             }
@@ -141,7 +142,7 @@ impl Repository {
             files += 1;
             bytes += size;
         }
-        if (files, bytes) == (handed.files, handed.bytes) {
+        if (files, links, bytes) == (handed.files, handed.links, handed.bytes) {
             return Ok(());
         }
         Err(Error::NotWhole(format!(

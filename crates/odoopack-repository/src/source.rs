@@ -31,6 +31,8 @@ pub struct Item {
 pub enum Content {
     /// A file of this host.
     File(PathBuf),
+    /// A symbolic link to this; its size is 0.
+    Link(String),
     /// Bytes that are here.
     Bytes(Bytes),
     /// A part of a stream; its memory is lent until it was stored.
@@ -55,6 +57,7 @@ impl Item {
 #[derive(Debug, Default)]
 pub(crate) struct Handed {
     pub(crate) files: u64,
+    pub(crate) links: u64,
     pub(crate) bytes: u64,
     pub(crate) error: Option<String>,
 }
@@ -121,6 +124,13 @@ fn entry(
         ..Metadata::default()
     };
     let name = path.file_name()?.to_owned();
+    if let Content::Link(target) = &item.content {
+        tally.files -= 1;
+        tally.links += 1;
+        let kind = NodeType::from_link(target.as_ref());
+        let node = Node::new_node(&name, kind, metadata);
+        return Some(ReadSourceEntry { path, node, open: None });
+    }
     let node = Node::new_node(&name, NodeType::File, metadata);
     let open = Opening {
         path: item.path,
@@ -149,6 +159,8 @@ impl ReadSourceOpen for Opening {
     fn open(self) -> RusticResult<Exact> {
         let (inner, permit): (Box<dyn Read + Send>, _) = match self.content {
             Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes)), None),
+            // Links are never opened.
+            Content::Link(_) => (Box::new(io::empty()), None),
             Content::Part(bytes, permit) => (Box::new(io::Cursor::new(bytes)), Some(permit)),
             Content::File(path) => match std::fs::File::open(&path) {
                 Ok(file) => (Box::new(file), None),

@@ -10,13 +10,15 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
+    ("commands", &["apply", "backup", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
                    "session", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "release",
                    "store", "tls", "tools", "ui"]),
+    // Snapshots of environments in the repository.
+    ("backup",   &["context", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Interactive programs as an environment sees the world.

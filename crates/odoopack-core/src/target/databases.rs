@@ -28,13 +28,14 @@ pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
             database: environment.database.clone(),
             role: layout.role(name),
             modules,
-            kind: kind(environment.kind),
+            kind: kind_name(environment.kind),
         }
     };
     spec.environments.iter().map(one).collect()
 }
 
-fn kind(kind: Kind) -> &'static str {
+/// Value of `odoopack.kind` for a kind of environment.
+pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Production => "production",
         Kind::Staging => "staging",

@@ -91,7 +91,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.root().to_owned(),
         layout.repo(),
         layout.data(),
-        layout.backups(),
         layout.data().join("run"),
         layout.data().join("environments"),
         layout.releases(),
@@ -107,6 +106,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
     let closed = [
+        layout.backups(),
         layout.secrets(),
         layout.tls(),
         layout.state().join("unfinished"),

@@ -1,4 +1,5 @@
 //! One file per command; each reads as a story: load, observe, plan, show, apply, verify.
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
