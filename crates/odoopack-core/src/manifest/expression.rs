@@ -36,11 +36,8 @@ impl Reader<'_> {
         }
         self.skip_blanks()?;
         let operand = self.unsigned()?;
-        let value = match operand.value {
-            Value::Int(value) if operand.plain => Value::Int(if minus { -value } else { value }),
-            Value::Float(value) if operand.plain => Value::Float(if minus { -value } else { value }),
-            _ => return Err(self.refuse_at(start, "a sign that stands before no number")),
-        };
+        let value = operand.value.negated_if(minus).filter(|_| operand.plain);
+        let value = value.ok_or_else(|| self.refuse_at(start, "a sign that stands before no number"))?;
         Ok(Atom { value, plain: false })
     }
 

@@ -34,9 +34,10 @@ pub(super) fn manifest(raw: Value) -> Field<Manifest> {
 }
 
 fn wrong(key: &str, value: &Value, wanted: &'static str) -> NoManifest {
-    let seen = match value {
-        Value::None => "None".to_owned(),
-        other => format!("of type {}", other.kind()),
+    let seen = if *value == Value::None {
+        "None".to_owned()
+    } else {
+        format!("of type {}", value.kind())
     };
     NoManifest::Field {
         key: key.to_owned(),
@@ -74,9 +75,11 @@ fn texts(raw: &Value, key: &str) -> Field<Vec<String>> {
 
 fn list(value: &Value, key: &str) -> Field<Vec<String>> {
     let items = value.items().ok_or_else(|| wrong(key, value, TEXTS))?;
-    let one = |item: &Value| match item {
-        Value::Text(text) => Ok(text.clone()),
-        other => Err(wrong(key, other, "a text, as every item of it should be")),
+    let wanted = "a text, as every item of it should be";
+    let one = |item: &Value| {
+        item.text()
+            .map(str::to_owned)
+            .ok_or_else(|| wrong(key, item, wanted))
     };
     items.into_iter().map(one).collect()
 }
@@ -86,15 +89,18 @@ fn auto_install(raw: &Value, depends: &[String]) -> Field<AutoInstall> {
         return Ok(AutoInstall::No);
     };
     if value.items().is_none() {
-        return match value {
-            Value::Text(_) | Value::Bytes(_) => Err(wrong(
+        if matches!(value, Value::Text(_) | Value::Bytes(_)) {
+            return Err(wrong(
                 "auto_install",
                 value,
                 "true, false or a list of dependencies",
-            )),
-            other if other.is_true() => Ok(AutoInstall::WithAll),
-            _ => Ok(AutoInstall::No),
-        };
+            ));
+        }
+        return Ok(if value.is_true() {
+            AutoInstall::WithAll
+        } else {
+            AutoInstall::No
+        });
     }
     let names: BTreeSet<String> = list(value, "auto_install")?.into_iter().collect();
     match names.iter().find(|name| !depends.contains(name)) {

@@ -129,13 +129,13 @@ pub fn literal(text: &str) -> Result<Value, Unreadable> {
 /// When Odoo could not use it either.
 pub fn parse(content: &[u8]) -> Result<Manifest, NoManifest> {
     let text = str::from_utf8(content).map_err(|error| NoManifest::NotUtf8 {
-        line: content[..error.valid_up_to()]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
-            + 1,
+        line: lines_before(content, error.valid_up_to()) + 1,
     })?;
     fields::manifest(literal(text)?)
+}
+
+fn lines_before(content: &[u8], end: usize) -> usize {
+    content[..end].split(|byte| *byte == b'\n').count() - 1
 }
 
 /// Python's text mode: every line end becomes `\n`.

@@ -1,7 +1,7 @@
 //! Walks over the text of a literal: blanks, comments, lines, brackets.
 use super::{Fault, Unreadable, Value};
 
-/// Deeper nesting than any manifest has; CPython itself stops at 200 brackets.
+/// Deeper nesting than any manifest has; Python itself stops at 200 brackets.
 const DEEPEST: usize = 90;
 
 pub(super) type Read<T> = Result<T, Unreadable>;

@@ -1,6 +1,8 @@
 //! Tables: literals and what they stand for, and what is refused where.
 use super::*;
 
+mod any;
+
 fn value(text: &str) -> Value {
     literal(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
 }
@@ -170,7 +172,7 @@ fn keys_get_the_defaults_of_odoo() {
 #[test]
 fn a_manifest_that_odoo_cannot_use_says_which_key() {
     let check = |text: &str, wanted: &str| {
-        assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), wanted, "{text}")
+        assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), wanted, "{text}");
     };
     check("[]", "a list instead of a dict");
     check(

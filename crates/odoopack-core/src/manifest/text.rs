@@ -160,7 +160,7 @@ fn text(reader: &mut Reader<'_>, body: &str, from: usize) -> Read<String> {
         let here = at + next;
         let after = &body[here + 1..];
         let place = from + here;
-        if after.starts_with("N") {
+        if after.starts_with('N') {
             reader.move_to(place);
             return Err(reader.unsupported("a character by its name"));
         }

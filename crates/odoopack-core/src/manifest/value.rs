@@ -36,6 +36,26 @@ impl Value {
         pairs.iter().find(same).map(|(_, value)| value)
     }
 
+    /// The text, when it is one.
+    pub fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
+    }
+
+    /// The number with its sign turned when `minus`; `None` for what is no number.
+    pub(super) fn negated_if(&self, minus: bool) -> Option<Self> {
+        if let Self::Int(number) = self {
+            return Some(Self::Int(if minus { -number } else { *number }));
+        }
+        if let Self::Float(number) = self {
+            return Some(Self::Float(if minus { -number } else { *number }));
+        }
+        None
+    }
+
     /// Whether Python takes it as true.
     pub fn is_true(&self) -> bool {
         match self {

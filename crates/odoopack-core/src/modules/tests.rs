@@ -155,7 +155,7 @@ fn everything_that_is_wrong_is_named_with_what_mends_it() {
 #[test]
 fn licences_build_on_those_that_ask_as_much_or_less() {
     let check = |work: &str, ground: &str, wanted: bool| {
-        assert_eq!(conflict(work, ground), wanted, "{work} on {ground}")
+        assert_eq!(conflict(work, ground), wanted, "{work} on {ground}");
     };
     check("LGPL-3", "AGPL-3", true);
     check("LGPL-3", "GPL-3", true);

@@ -27,7 +27,7 @@ mod tests {
     #[test]
     fn a_star_stands_for_any_letters() {
         let check = |pattern: &str, name: &str, wanted: bool| {
-            assert_eq!(matches(pattern, name), wanted, "{pattern} {name}")
+            assert_eq!(matches(pattern, name), wanted, "{pattern} {name}");
         };
         check("web_*", "web_responsive", true);
         check("web_*", "website", false);
