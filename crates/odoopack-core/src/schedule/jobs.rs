@@ -7,7 +7,7 @@ use crate::spec::{Spec, Tls};
 pub const FORMAT: u32 = 1;
 
 /// Certificates of the pack's own authority have weeks left when they are renewed; a daily look costs nothing.
-const CERTIFICATES: &str = "04:30";
+const CERTIFICATES: When = When::daily(4, 30);
 
 /// The rendered list of jobs, which `schedule run` reads again before each look.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -47,7 +47,7 @@ pub fn jobs(spec: &Spec) -> Vec<Job> {
         name: "certificates".to_owned(),
         what: "renew certificates of the pack's own authority".to_owned(),
         environment: None,
-        when: CERTIFICATES.parse().expect("a test reads it"),
+        when: CERTIFICATES,
         run: vec!["renew".to_owned()],
     };
     local.then(certificates).into_iter().collect()

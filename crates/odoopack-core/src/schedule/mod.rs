@@ -98,6 +98,15 @@ impl<'de> serde::Deserialize<'de> for When {
 }
 
 impl When {
+    /// Every day at this time.
+    const fn daily(hour: i8, minute: i8) -> Self {
+        Self {
+            days: Vec::new(),
+            hour,
+            minute,
+        }
+    }
+
     fn names(&self) -> String {
         let name = |day: &Weekday| DAYS[usize::from(day.to_monday_zero_offset().unsigned_abs())].0;
         self.days.iter().map(name).collect::<Vec<_>>().join(",")

@@ -194,7 +194,7 @@ fn what_to_do_follows_from_the_past() {
 }
 
 #[test]
-fn the_times_of_our_own_jobs_can_be_read() {
+fn the_table_of_jobs_comes_back_from_its_json() {
     let file = "format = 1\n[environments.production]\ndomain = \"erp.example.com\"\n";
     let spec = crate::spec::load(file, &crate::spec::LoadContext::new("/opt/x/repo"))
         .unwrap()

