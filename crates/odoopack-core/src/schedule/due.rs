@@ -73,8 +73,8 @@ pub enum State {
 
 /// Judges a job.
 ///
-/// `running`: its last attempt is known to run still. A clock that was set back by more than a day does not silence a job
-/// until the wrong time comes again.
+/// `running`: its last attempt is known to run still. What a clock that was far ahead wrote down says nothing, so such a job
+/// is begun at once, which puts the record right; else it would be silent until that time comes again.
 pub fn judge(when: &When, zone: &Zone, past: &Past, running: bool, now: i64) -> State {
     let next = || State::Waits {
         until: when.next(zone, now),
@@ -89,14 +89,15 @@ pub fn judge(when: &When, zone: &Zone, past: &Past, running: bool, now: i64) -> 
         .last
         .as_ref()
         .map_or(past.since, |last| last.due.max(past.since));
-    let base = if handled - now > WRONG_CLOCK { now } else { handled };
     let due = when.last(zone, now);
-    if due <= base {
-        return next();
-    }
+    let missed = match handled {
+        wrong if wrong - now > WRONG_CLOCK => 0,
+        handled if due <= handled => return next(),
+        handled => when.count(zone, handled, due).saturating_sub(1),
+    };
     State::Due {
         due,
-        missed: when.count(zone, base, due).saturating_sub(1),
+        missed,
         attempt: 1,
     }
 }

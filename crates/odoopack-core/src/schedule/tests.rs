@@ -110,87 +110,85 @@ fn ran(due: i64, outcome: Outcome) -> Attempt {
     }
 }
 
+const NOW: &str = "2026-05-10T02:00:20Z";
+const TODAY: &str = "2026-05-10T02:00:00Z";
+
+fn judged(last: Option<Attempt>, running: bool) -> State {
+    let past = Past {
+        since: at(TODAY) - 30 * DAY,
+        last,
+    };
+    judge(
+        &"02:00".parse().unwrap(),
+        &"UTC".parse().unwrap(),
+        &past,
+        running,
+        at(NOW),
+    )
+}
+
 #[test]
 fn what_to_do_follows_from_the_past() {
-    let when: When = "02:00".parse().unwrap();
-    let zone: Zone = "UTC".parse().unwrap();
-    let now = at("2026-05-10T02:00:20Z");
-    let today = at("2026-05-10T02:00:00Z");
+    let today = at(TODAY);
     let due = |missed, attempt| State::Due {
         due: today,
         missed,
         attempt,
     };
     let waits = State::Waits { until: today + DAY };
-    let past = |since, last| Past { since, last };
-    let long_ago = today - 30 * DAY;
     let table = [
-        ("new since an hour", past(today - 3600, None), false, due(0, 1)),
-        ("new since just now", past(now, None), false, waits.clone()),
-        (
-            "done today",
-            past(long_ago, Some(ran(today, Outcome::Done))),
-            false,
-            waits.clone(),
-        ),
-        (
-            "done yesterday",
-            past(long_ago, Some(ran(today - DAY, Outcome::Done))),
-            false,
-            due(0, 1),
-        ),
-        (
-            "off for three days",
-            past(long_ago, Some(ran(today - 3 * DAY, Outcome::Done))),
-            false,
-            due(2, 1),
-        ),
-        (
-            "failed today",
-            past(long_ago, Some(ran(today, Outcome::Failed(Some(1))))),
-            false,
-            waits.clone(),
-        ),
-        (
-            "runs",
-            past(long_ago, Some(ran(today, Outcome::Running))),
-            true,
-            waits.clone(),
-        ),
-        (
-            "was cut off",
-            past(long_ago, Some(ran(today, Outcome::Running))),
-            false,
-            due(0, 2),
-        ),
-        (
-            "found the door locked",
-            past(long_ago, Some(ran(today, Outcome::Locked))),
-            false,
-            due(0, 1),
-        ),
-        (
-            "ran in a year to come",
-            past(long_ago, Some(ran(today + 365 * DAY, Outcome::Done))),
-            false,
-            waits.clone(),
-        ),
+        (0, Outcome::Done, waits.clone()),
+        (-1, Outcome::Done, due(0, 1)),
+        (-3, Outcome::Done, due(2, 1)),
+        (0, Outcome::Failed(Some(1)), waits.clone()),
+        (-1, Outcome::Failed(None), due(0, 1)),
+        (0, Outcome::Running, due(0, 2)),
+        (0, Outcome::Locked, due(0, 1)),
     ];
-    for (what, past, running, wanted) in table {
-        assert_eq!(judge(&when, &zone, &past, running, now), wanted, "{what}");
+    for (days, outcome, wanted) in table {
+        let last = ran(today + days * DAY, outcome);
+        assert_eq!(
+            judged(Some(last), false),
+            wanted,
+            "{outcome:?} {days} days from now"
+        );
     }
-    let mut cut = ran(today, Outcome::Running);
-    cut.attempt = 3;
+    assert_eq!(judged(Some(ran(today, Outcome::Running)), true), waits, "it runs");
+    let mut third = ran(today, Outcome::Running);
+    third.attempt = 3;
+    assert_eq!(judged(Some(third), false), waits, "cut off three times");
+    assert_eq!(judged(None, false), due(29, 1), "never begun");
+}
+
+#[test]
+fn a_new_job_has_missed_nothing_and_one_that_nobody_begins_is_overdue() {
+    let (when, zone): (When, Zone) = ("02:00".parse().unwrap(), "UTC".parse().unwrap());
+    let (now, today) = (at(NOW), at(TODAY));
+    let new = Past::new(now);
     assert_eq!(
-        judge(&when, &zone, &past(long_ago, Some(cut)), false, now),
-        waits,
-        "cut off three times"
+        judge(&when, &zone, &new, false, now),
+        State::Waits { until: today + DAY }
     );
-    // The wrong clock is back in order: the next night it runs.
-    let wrong = past(long_ago, Some(ran(today + 365 * DAY, Outcome::Done)));
-    assert!(!wrong.overdue(&when, &zone, false, now));
-    assert!(past(long_ago, None).overdue(&when, &zone, false, now + 3600));
-    assert!(!past(long_ago, None).overdue(&when, &zone, false, now));
+    assert!(!new.overdue(&when, &zone, false, now + 3600));
+    let old = Past::new(today - DAY);
+    assert!(!old.overdue(&when, &zone, false, now) && old.overdue(&when, &zone, false, now + 3600));
+    assert!(!old.overdue(&when, &zone, true, now + 3600));
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_wrote_silences_nothing() {
+    let in_a_year = ran(at(TODAY) + 365 * DAY, Outcome::Done);
+    let due = State::Due {
+        due: at(TODAY),
+        missed: 0,
+        attempt: 1,
+    };
+    assert_eq!(judged(Some(in_a_year), false), due);
+    // A clock that was set back by an hour begins nothing twice.
+    let waits = State::Waits {
+        until: at(TODAY) + DAY,
+    };
+    assert_eq!(judged(Some(ran(at(TODAY), Outcome::Done)), false), waits);
 }
 
 #[test]
