@@ -204,6 +204,8 @@ fn the_table_of_jobs_comes_back_from_its_json() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     /// A scheduler that looks at any moments, is off at times and whose runs all end well: every time of the schedule has a run or
     /// is counted as missed, and none has two.
     #[test]
