@@ -89,7 +89,7 @@ impl Frozen {
     /// The lines of the attachments that lie in the filestore, in the order of their files.
     pub(crate) fn attachments(&mut self) -> Result<String> {
         let sql = "SELECT store_fname, coalesce(max(file_size), 0)::bigint, coalesce(max(checksum), '') FROM ir_attachment \
-                    WHERE store_fname IS NOT NULL AND store_fname !~ '[\\t\\n]' GROUP BY 1 ORDER BY 1 COLLATE \"C\"";
+                    WHERE store_fname IS NOT NULL AND store_fname !~ '[\\t\\n]' GROUP BY store_fname ORDER BY store_fname COLLATE \"C\"";
         let rows = self.query("list the attachments", sql)?;
         Ok(write_attachments(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2)))))
     }
@@ -116,7 +116,7 @@ impl Frozen {
         let indexes = self.query(
             "list the indexes",
             "SELECT schemaname || '.' || indexname FROM pg_indexes \
-              WHERE schemaname <> 'information_schema' AND schemaname NOT LIKE 'pg\\_%' ORDER BY 1 COLLATE \"C\"",
+              WHERE schemaname <> 'information_schema' AND schemaname NOT LIKE 'pg\\_%' ORDER BY (schemaname || '.' || indexname) COLLATE \"C\"",
         )?;
         let number = |value: i64| u64::try_from(value).unwrap_or_default();
         Ok(Database {
