@@ -129,7 +129,11 @@ fn entry(
         tally.links += 1;
         let kind = NodeType::from_link(target.as_ref());
         let node = Node::new_node(&name, kind, metadata);
-        return Some(ReadSourceEntry { path, node, open: None });
+        return Some(ReadSourceEntry {
+            path,
+            node,
+            open: None,
+        });
     }
     let node = Node::new_node(&name, NodeType::File, metadata);
     let open = Opening {

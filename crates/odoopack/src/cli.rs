@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell,
-    sizing, spec, status, up,
+    backup, completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret,
+    shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;

@@ -180,7 +180,8 @@ impl Manifest {
 
 /// The lines of `attachments.tsv` from `(file, size, SHA-1)`, in the order given.
 pub fn write_attachments<'a>(rows: impl Iterator<Item = (&'a str, i64, &'a str)>) -> String {
-    rows.map(|(file, size, sha1)| format!("{file}\t{size}\t{sha1}\n")).collect()
+    rows.map(|(file, size, sha1)| format!("{file}\t{size}\t{sha1}\n"))
+        .collect()
 }
 
 /// The rows of `attachments.tsv`: file, size, SHA-1.
@@ -191,7 +192,10 @@ pub fn read_attachments(text: &str) -> Result<Vec<(String, i64, String)>, BadMan
     let row = |line: &str| {
         let mut fields = line.split('\t');
         let (file, size, sha1) = (fields.next()?, fields.next()?.parse().ok()?, fields.next()?);
-        fields.next().is_none().then(|| (file.to_owned(), size, sha1.to_owned()))
+        fields
+            .next()
+            .is_none()
+            .then(|| (file.to_owned(), size, sha1.to_owned()))
     };
     text.lines()
         .map(|line| row(line).ok_or_else(|| BadManifest::Shape(format!("no attachment: `{line}`"))))
@@ -250,7 +254,9 @@ mod tests {
     fn a_newer_one_is_refused_and_an_unknown_key_is_not() {
         let newer = some().to_json().replacen("\"format\": 1", "\"format\": 2", 1);
         assert_eq!(Manifest::from_json(&newer), Err(BadManifest::Newer(2)));
-        let more = some().to_json().replacen("\"pack\"", "\"later\": [1],\n \"pack\"", 1);
+        let more = some()
+            .to_json()
+            .replacen("\"pack\"", "\"later\": [1],\n \"pack\"", 1);
         assert_eq!(Manifest::from_json(&more), Ok(some()));
         assert!(matches!(Manifest::from_json("{}"), Err(BadManifest::Shape(_))));
     }

@@ -72,7 +72,9 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, note: Option
             };
             record::add(&pack.layout, &failed)?;
             journal.end("failed")?;
-            Err(failure.during(format!("could not back up {environment}; older snapshots are as they were")))
+            Err(failure.during(format!(
+                "could not back up {environment}; older snapshots are as they were"
+            )))
         }
     }
 }
@@ -95,8 +97,11 @@ fn line(environment: &Name, made: &Made) -> Line {
 fn settings<'a>(pack: &'a Pack, environment: &Name) -> Result<&'a Environment> {
     pack.loaded.spec.environments.get(environment).ok_or_else(|| {
         let names: Vec<_> = pack.loaded.spec.environments.keys().map(Name::as_str).collect();
-        Failure::new(crate::failure::Kind::Usage, format!("there is no environment `{environment}`"))
-            .hint(format!("there is: {}", names.join(", ")))
+        Failure::new(
+            crate::failure::Kind::Usage,
+            format!("there is no environment `{environment}`"),
+        )
+        .hint(format!("there is: {}", names.join(", ")))
     })
 }
 
@@ -113,7 +118,9 @@ fn locked(
     let origin = origin(pack, environment, settings, &server, major)?;
     let (repository, new_key) = place::open_or_make(pack)?;
     let why = format!("odoopack backup create {environment}");
-    let writer = repository.writer(&place::holder(&why)?).map_err(|e| failure::of(&e))?;
+    let writer = repository
+        .writer(&place::holder(&why)?)
+        .map_err(|e| failure::of(&e))?;
     let missing_before = missing_before(pack, environment)?;
     let mut attempt = 1;
     let (stored, manifest) = loop {
@@ -123,14 +130,22 @@ fn locked(
         let frozen = Frozen::take(&server, &settings.database)?;
         let told = Told::default();
         let label = label(pack, environment, note, &frozen);
-        match store(cx, (&repository, &writer), &label, (origin.clone(), frozen), &told) {
+        match store(
+            cx,
+            (&repository, &writer),
+            &label,
+            (origin.clone(), frozen),
+            &told,
+        ) {
             Ok(stored) => {
                 collector.release()?;
                 break stored;
             }
             Err(failure) if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) => {
                 let why = failure.chain().join(": ");
-                cx.ui.warn(&format!("the database was not read to its end, trying again: {why}"));
+                cx.ui.warn(&format!(
+                    "the database was not read to its end, trying again: {why}"
+                ));
                 attempt += 1;
             }
             Err(failure) => return Err(failure),
@@ -166,8 +181,10 @@ fn origin(
 ) -> Result<Origin> {
     let host = observe::host::host(pack.layout.root())?;
     let programs = host.postgres.get(&major).ok_or_else(|| {
-        Failure::refused(format!("pg_dump of the server's own major version {major} is not installed"))
-            .hint(format!("apt-get install postgresql-client-{major}"))
+        Failure::refused(format!(
+            "pg_dump of the server's own major version {major} is not installed"
+        ))
+        .hint(format!("apt-get install postgresql-client-{major}"))
     })?;
     let release = match observe::release(pack)? {
         Seen::Present(release) => Some(release),
@@ -212,7 +229,11 @@ fn store<'a>(
     let shown = Arc::clone(&progress);
     let items = items::all(origin, frozen, told.clone(), move |path| shown.detail(path));
     let stored = repository.store(writer, label, items);
-    let manifest = told.manifest.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let manifest = told
+        .manifest
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     // The items and with them the second owner of the line are gone.
     let end = |good: bool| match Arc::into_inner(progress) {
         Some(progress) if good => progress.done(),
@@ -236,7 +257,9 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
     let cmd = postgres::list_archive(&origin.programs);
     let listed = cmd.feed(|input| {
         let mut until = Until { input, enough: false };
-        let streamed = stored.reader().stream_parts(stored.snapshot(), paths::DUMP, &mut until);
+        let streamed = stored
+            .reader()
+            .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
         match streamed {
             Err(e) if !until.enough => Err(std::io::Error::other(e.to_string())),
             _ => Ok(()),
@@ -256,7 +279,10 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
     if lacking.is_empty() {
         return Ok(());
     }
-    Err(Failure::failed(format!("the dump does not hold: {}", lacking.join(", "))))
+    Err(Failure::failed(format!(
+        "the dump does not hold: {}",
+        lacking.join(", ")
+    )))
 }
 
 /// A program's input; pg_restore reads the table of contents and then goes away, which is enough.
@@ -268,7 +294,9 @@ struct Until<'a> {
 impl Write for Until<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.input.write(bytes);
-        self.enough |= written.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        self.enough |= written
+            .as_ref()
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
         written
     }
 

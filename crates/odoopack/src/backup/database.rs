@@ -57,8 +57,13 @@ impl Frozen {
         };
         let mut client = connect(server, database).map_err(|e| unreachable(&e))?;
         let odoo = client.query_one("SELECT to_regclass('ir_module_module') IS NOT NULL", &[]);
-        if !odoo.map_err(|e| failed("look at the database", &e))?.get::<_, bool>(0) {
-            return Err(Failure::refused(format!("`{database}` is no database of Odoo yet")).hint("odoopack up"));
+        if !odoo
+            .map_err(|e| failed("look at the database", &e))?
+            .get::<_, bool>(0)
+        {
+            return Err(
+                Failure::refused(format!("`{database}` is no database of Odoo yet")).hint("odoopack up"),
+            );
         }
         let begun = client
             .batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -91,7 +96,9 @@ impl Frozen {
         let sql = "SELECT store_fname, coalesce(max(file_size), 0)::bigint, coalesce(max(checksum), '') FROM ir_attachment \
                     WHERE store_fname IS NOT NULL AND store_fname !~ '[\\t\\n]' GROUP BY store_fname ORDER BY store_fname COLLATE \"C\"";
         let rows = self.query("list the attachments", sql)?;
-        Ok(write_attachments(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2)))))
+        Ok(write_attachments(
+            rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))),
+        ))
     }
 
     /// Installed modules with their versions.
@@ -111,8 +118,13 @@ impl Frozen {
                                      WHERE p.proname = 'unaccent' AND p.pronargs = 1), false) \
                      FROM pg_database d WHERE d.datname = current_database()";
         let about = self.query("describe the database", sql)?;
-        let about = about.first().ok_or_else(|| Failure::failed("the database does not know itself"))?;
-        let extensions = self.query("list the extensions", "SELECT extname::text, extversion FROM pg_extension")?;
+        let about = about
+            .first()
+            .ok_or_else(|| Failure::failed("the database does not know itself"))?;
+        let extensions = self.query(
+            "list the extensions",
+            "SELECT extname::text, extversion FROM pg_extension",
+        )?;
         let indexes = self.query(
             "list the indexes",
             "SELECT schemaname || '.' || indexname FROM pg_indexes \
@@ -151,11 +163,17 @@ pub(crate) struct Counting(JoinHandle<Result<BTreeMap<String, Table>>>);
 impl Counting {
     /// Waits for the counts.
     pub(crate) fn result(self) -> Result<BTreeMap<String, Table>> {
-        self.0.join().unwrap_or_else(|_| Err(Failure::failed("the rows could not be counted")))
+        self.0
+            .join()
+            .unwrap_or_else(|_| Err(Failure::failed("the rows could not be counted")))
     }
 }
 
-fn count(server: &Server, database: &str, snapshot: &str) -> std::result::Result<BTreeMap<String, Table>, postgres::Error> {
+fn count(
+    server: &Server,
+    database: &str,
+    snapshot: &str,
+) -> std::result::Result<BTreeMap<String, Table>, postgres::Error> {
     let mut client = connect(server, database)?;
     client.batch_execute(&format!(
         "SET max_parallel_workers_per_gather = 0; SET lock_timeout = '60s'; \
@@ -195,7 +213,8 @@ impl Collector {
                 )
             });
         // Without the row there is no job that could run.
-        let rows = held.map_err(|e| failed(what, &e).hint("it runs now; run the backup again when it has ended"))?;
+        let rows =
+            held.map_err(|e| failed(what, &e).hint("it runs now; run the backup again when it has ended"))?;
         Ok(Self((!rows.is_empty()).then_some(client)))
     }
 

@@ -40,8 +40,10 @@ fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
     let metadata = path.symlink_metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(Failure::failed(format!("`{path}` is neither a file of Odoo's nor a directory of them"))
-            .hint("move it out of the filestore"));
+        return Err(Failure::failed(format!(
+            "`{path}` is neither a file of Odoo's nor a directory of them"
+        ))
+        .hint("move it out of the filestore"));
     }
     let below = path.strip_prefix(filestore).unwrap_or(path);
     let modified = metadata.modified().map_err(failed)?;
@@ -97,7 +99,10 @@ mod tests {
         }
         let found = find(root).unwrap();
         let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
-        assert_eq!(paths, ["filestore/00/00aa", "filestore/ab/ab00", "filestore/ab/abff"]);
+        assert_eq!(
+            paths,
+            ["filestore/00/00aa", "filestore/ab/ab00", "filestore/ab/abff"]
+        );
         assert_eq!((found.bytes, found.names.len()), (3, 3));
         assert!(find(&root.join("nothing")).unwrap().items.is_empty());
     }

@@ -47,7 +47,17 @@ type Items = Box<dyn Iterator<Item = std::result::Result<Item, Error>> + Send>;
 type Stage = fn(&mut Work) -> Result<Items>;
 
 /// The stages in the order of their paths.
-const STAGES: &[Stage] = &[config, attachments, dump, files, manifest, history, pack, secret_values, tls];
+const STAGES: &[Stage] = &[
+    config,
+    attachments,
+    dump,
+    files,
+    manifest,
+    history,
+    pack,
+    secret_values,
+    tls,
+];
 
 struct Work {
     origin: Origin,
@@ -115,12 +125,21 @@ fn attachments(work: &mut Work) -> Result<Items> {
     let rows = read_attachments(&text);
     let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
     work.named = rows.into_iter().map(|(file, _, _)| file).collect();
-    Ok(boxed(vec![Item::small(paths::ATTACHMENTS, text, work.frozen.taken)]))
+    Ok(boxed(vec![Item::small(
+        paths::ATTACHMENTS,
+        text,
+        work.frozen.taken,
+    )]))
 }
 
 fn dump(work: &mut Work) -> Result<Items> {
     let server = (work.origin.socket.as_path(), work.origin.port);
-    let cmd = postgres::dump(&work.origin.programs, server, work.frozen.name(), &work.frozen.snapshot);
+    let cmd = postgres::dump(
+        &work.origin.programs,
+        server,
+        work.frozen.name(),
+        &work.frozen.snapshot,
+    );
     let stream = Counted {
         stream: cmd.pipe()?,
         bytes: Arc::clone(&work.dumped),
@@ -190,8 +209,12 @@ fn secret_values(work: &mut Work) -> Result<Items> {
         }
         let path = secrets::path(&directory, &name);
         let metadata = path.metadata();
-        let metadata = metadata.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
-        let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+        let metadata =
+            metadata.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok());
         items.push(Item {
             path: format!("{}/{name}", paths::SECRETS),
             content: Content::File(path.into_std_path_buf()),

@@ -27,7 +27,9 @@ pub(crate) fn of(layout: &Layout) -> Result<SecretText> {
     stored(layout)?.ok_or_else(|| {
         Failure::refused(format!("there is no backup key here (secret {NAME})"))
             .hint("`odoopack backup create` makes one with the repository")
-            .hint(format!("`odoopack secret set {NAME} < FILE` brings the one of an existing repository"))
+            .hint(format!(
+                "`odoopack secret set {NAME} < FILE` brings the one of an existing repository"
+            ))
     })
 }
 
@@ -58,7 +60,9 @@ fn confirmation(layout: &Layout) -> Utf8PathBuf {
 
 /// Whether somebody has shown to have the key elsewhere.
 pub(crate) fn is_confirmed(layout: &Layout) -> Result<bool> {
-    let Some(key) = stored(layout)? else { return Ok(false) };
+    let Some(key) = stored(layout)? else {
+        return Ok(false);
+    };
     let noted = files::read_text(&confirmation(layout))?;
     Ok(noted.is_some_and(|noted| noted.trim() == fingerprint(&key)))
 }

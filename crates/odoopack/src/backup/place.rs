@@ -31,8 +31,10 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
         }
     }
     if pack.layout.backups().join("config").exists() {
-        return Err(Failure::refused(format!("there is a repository at {place}, and no key for it here"))
-            .hint(format!("odoopack secret set {} < FILE", key::NAME)));
+        return Err(Failure::refused(format!(
+            "there is a repository at {place}, and no key for it here"
+        ))
+        .hint(format!("odoopack secret set {} < FILE", key::NAME)));
     }
     let made = kept.is_none();
     let key = match kept {

@@ -55,13 +55,18 @@ pub(crate) fn add(layout: &Layout, line: &Line) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not write `{path}`")).because(e);
     let text = serde_json::to_string(line).map_err(|e| failed(e.into()))? + "\n";
     let mut file = files::append(&path)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(failed)
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_data())
+        .map_err(failed)
 }
 
 /// Every line, oldest first; a line that was cut off by a crash is passed over.
 pub(crate) fn all(layout: &Layout) -> Result<Vec<Line>> {
     let text = files::read_text(&path(layout))?.unwrap_or_default();
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
 }
 
 #[cfg(test)]
@@ -84,7 +89,10 @@ mod tests {
             detail: serde_json::json!({ "added": 3 }),
         };
         add(&layout, &line).unwrap();
-        files::append(&path(&layout)).unwrap().write_all(b"{\"at\":").unwrap();
+        files::append(&path(&layout))
+            .unwrap()
+            .write_all(b"{\"at\":")
+            .unwrap();
         assert_eq!(all(&layout).unwrap(), [line]);
     }
 }

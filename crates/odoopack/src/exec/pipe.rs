@@ -40,15 +40,20 @@ impl Cmd {
         let (mut child, running) = self.spawn(Stdio::piped())?;
         let stdin = child.stdin.take();
         let streams = (child.stdout.take(), child.stderr.take());
-        let stdout = std::thread::spawn(move || streams.0.map_or_else(String::new, |s| read_all(Box::new(s))));
-        let stderr = std::thread::spawn(move || streams.1.map_or_else(String::new, |s| read_all(Box::new(s))));
+        let stdout =
+            std::thread::spawn(move || streams.0.map_or_else(String::new, |s| read_all(Box::new(s))));
+        let stderr =
+            std::thread::spawn(move || streams.1.map_or_else(String::new, |s| read_all(Box::new(s))));
         let written = match stdin {
             Some(mut stdin) => write(&mut stdin),
             None => Ok(()),
         };
         let status = child.wait().map_err(|e| self.not_started(e))?;
         drop(running);
-        let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+        let (stdout, stderr) = (
+            stdout.join().unwrap_or_default(),
+            stderr.join().unwrap_or_default(),
+        );
         match written {
             Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(self.failure("could not be given its input").because(e));
@@ -71,7 +76,11 @@ impl Pipe {
         let status = self.child.wait()?;
         self.running.take();
         self.ended = true;
-        let stderr = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let stderr = self
+            .stderr
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default();
         if status.success() {
             return Ok(());
         }
@@ -86,7 +95,9 @@ impl Pipe {
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(stdout) = self.stdout.as_mut() else { return Ok(0) };
+        let Some(stdout) = self.stdout.as_mut() else {
+            return Ok(0);
+        };
         let got = stdout.read(buffer)?;
         if got == 0 && !buffer.is_empty() {
             self.stdout = None;
@@ -117,11 +128,18 @@ mod tests {
     #[test]
     fn a_program_that_fails_at_its_end_spoils_the_stream() {
         let mut text = String::new();
-        shell("printf abc").pipe().unwrap().read_to_string(&mut text).unwrap();
+        shell("printf abc")
+            .pipe()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "abc");
         let mut pipe = shell("printf abc; echo broken >&2; exit 3").pipe().unwrap();
         let error = pipe.read_to_string(&mut String::new()).unwrap_err().to_string();
-        assert!(error.contains("exit code 3") && error.contains("broken"), "{error}");
+        assert!(
+            error.contains("exit code 3") && error.contains("broken"),
+            "{error}"
+        );
     }
 
     #[test]

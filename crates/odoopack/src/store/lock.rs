@@ -108,6 +108,9 @@ mod tests {
         let _backup = take_environment(state, &production, "backup").unwrap();
         take_environment(state, &staging, "backup").unwrap();
         take(state, "up").unwrap();
-        assert_eq!(take_environment(state, &production, "deploy").unwrap_err().kind, Kind::Locked);
+        assert_eq!(
+            take_environment(state, &production, "deploy").unwrap_err().kind,
+            Kind::Locked
+        );
     }
 }

@@ -29,7 +29,12 @@ const DUMP: Duration = Duration::from_hours(24);
 /// A table that somebody changes meanwhile: it waits a minute for the lock, then ends.
 pub(crate) fn dump(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str, snapshot: &str) -> Cmd {
     Cmd::new(programs.join("pg_dump"))
-        .args(["--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=60000"])
+        .args([
+            "--format=custom",
+            "--compress=0",
+            "--no-password",
+            "--lock-wait-timeout=60000",
+        ])
         .arg(format!("--snapshot={snapshot}"))
         .arg(format!("--host={}", server.0))
         .arg(format!("--port={}", server.1))
@@ -52,7 +57,10 @@ pub(crate) fn parse_tables_with_data(text: &str) -> BTreeSet<String> {
         let mut words = rest.split(' ');
         Some(format!("{}.{}", words.next()?, words.next()?))
     };
-    text.lines().filter(|text| !text.starts_with(';')).filter_map(line).collect()
+    text.lines()
+        .filter(|text| !text.starts_with(';'))
+        .filter_map(line)
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,7 +70,13 @@ mod tests {
     #[test]
     fn a_dump_is_uncompressed_and_of_one_snapshot() {
         assert_eq!(
-            dump("/pg/bin".into(), ("/run/pg".into(), 5432), "demo", "00000003-0000001B-1").to_string(),
+            dump(
+                "/pg/bin".into(),
+                ("/run/pg".into(), 5432),
+                "demo",
+                "00000003-0000001B-1"
+            )
+            .to_string(),
             "/pg/bin/pg_dump --format=custom --compress=0 --no-password --lock-wait-timeout=60000 \
              --snapshot=00000003-0000001B-1 --host=/run/pg --port=5432 --username=odoopack --dbname=demo"
         );

@@ -26,9 +26,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let reader = repository.reader().map_err(failed)?;
     let mut out = std::io::stdout().lock();
     if odoopack_core::backup::paths::IN_PARTS.contains(&args.path.as_str()) {
-        reader.stream_parts(&snapshot, &args.path, &mut out).map_err(failed)?;
+        reader
+            .stream_parts(&snapshot, &args.path, &mut out)
+            .map_err(failed)?;
     } else {
         reader.stream(&snapshot, &args.path, &mut out).map_err(failed)?;
     }
-    out.flush().map_err(|e| Failure::failed("could not write to standard output").because(e))
+    out.flush()
+        .map_err(|e| Failure::failed("could not write to standard output").because(e))
 }

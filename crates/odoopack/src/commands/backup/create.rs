@@ -48,9 +48,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     ));
     if !key::is_confirmed(&pack.layout)? {
         if made.new_key {
-            cx.ui.say("a key was made for the backups; without it nobody can ever read them");
+            cx.ui
+                .say("a key was made for the backups; without it nobody can ever read them");
         }
-        cx.ui.say("keep the key somewhere else: `odoopack backup key export`, then `odoopack backup key confirm`");
+        cx.ui.say(
+            "keep the key somewhere else: `odoopack backup key export`, then `odoopack backup key confirm`",
+        );
     }
     Ok(())
 }
@@ -61,7 +64,9 @@ fn alarm(cx: &Context, made: &Made) {
     let Some(first) = missing.first() else { return };
     let count = missing.len() as u64;
     let more = made.missing_before.is_some_and(|before| before < count);
-    let than = made.missing_before.map_or_else(String::new, |before| format!(", {before} the last time"));
+    let than = made
+        .missing_before
+        .map_or_else(String::new, |before| format!(", {before} the last time"));
     let word = if more { "ALARM: " } else { "" };
     cx.ui.warn(&format!(
         "{word}{count} attachments were already missing in the filestore{than}, among them `{first}`"

@@ -28,8 +28,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let after = repository.snapshot(&args.after, None).map_err(failed)?;
     let reader = repository.reader().map_err(failed)?;
     let (old, new) = (manifest(&reader, &before)?, manifest(&reader, &after)?);
-    let files = reader.differences(&before, &after, paths::FILESTORE).map_err(failed)?;
-    let tables = lines(&old.database.tables, &new.database.tables, |table| table.rows.to_string());
+    let files = reader
+        .differences(&before, &after, paths::FILESTORE)
+        .map_err(failed)?;
+    let tables = lines(&old.database.tables, &new.database.tables, |table| {
+        table.rows.to_string()
+    });
     let modules = lines(&old.modules, &new.modules, String::clone);
     cx.ui.json(&serde_json::json!({
         "tables": pairs(&tables),
@@ -41,16 +45,24 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             cx.ui.result(&format!("{title:<8} {name:<48} {old} -> {new}"));
         }
     }
-    for (title, entries) in [("added", &files.added), ("removed", &files.removed), ("changed", &files.changed)] {
+    for (title, entries) in [
+        ("added", &files.added),
+        ("removed", &files.removed),
+        ("changed", &files.changed),
+    ] {
         let bytes = entries.iter().map(|entry| entry.size).sum();
-        cx.ui.result(&format!("files    {} {title} ({})", entries.len(), size(bytes)));
+        cx.ui
+            .result(&format!("files    {} {title} ({})", entries.len(), size(bytes)));
     }
     Ok(())
 }
 
 fn manifest(reader: &Reader, snapshot: &Snapshot) -> Result<Manifest> {
-    let bytes = reader.read(snapshot, paths::MANIFEST).map_err(|e| failure::of(&e))?;
-    let failed = |e: String| Failure::failed(format!("could not read the manifest of {}", snapshot.id)).because(e);
+    let bytes = reader
+        .read(snapshot, paths::MANIFEST)
+        .map_err(|e| failure::of(&e))?;
+    let failed =
+        |e: String| Failure::failed(format!("could not read the manifest of {}", snapshot.id)).because(e);
     Manifest::from_json(&String::from_utf8_lossy(&bytes)).map_err(|e| failed(e.to_string()))
 }
 
@@ -84,7 +96,11 @@ mod tests {
     #[test]
     fn only_what_differs_is_shown() {
         let of = |pairs: &[(&str, u8)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
-        let found = lines(&of(&[("a", 1), ("b", 2)]), &of(&[("b", 3), ("c", 4)]), u8::to_string);
+        let found = lines(
+            &of(&[("a", 1), ("b", 2)]),
+            &of(&[("b", 3), ("c", 4)]),
+            u8::to_string,
+        );
         let found: Vec<_> = found.iter().map(|(n, o, w)| format!("{n} {o} {w}")).collect();
         assert_eq!(found, ["a 1 -", "b 2 3", "c - 4"]);
     }

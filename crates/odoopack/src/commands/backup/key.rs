@@ -25,7 +25,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             let key = key::of(&pack.layout)?;
             cx.ui.json(&serde_json::json!({ "key": key.expose() }));
             cx.ui.result(key.expose());
-            cx.ui.say("keep it away from this machine, then: odoopack backup key confirm");
+            cx.ui
+                .say("keep it away from this machine, then: odoopack backup key confirm");
         }
         Args::Confirm => {
             key::confirm(&pack.layout, &given(cx)?)?;
@@ -43,7 +44,10 @@ fn given(cx: &Context) -> Result<String> {
         cx.ui.say("type the key as you have it elsewhere:");
         std::io::stdin().read_line(&mut text).map_err(failed)?;
     } else {
-        std::io::stdin().take(4096).read_to_string(&mut text).map_err(failed)?;
+        std::io::stdin()
+            .take(4096)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
     }
     if text.trim().is_empty() {
         return Err(Failure::new(Kind::Usage, "no key was given").hint("odoopack backup key confirm < FILE"));

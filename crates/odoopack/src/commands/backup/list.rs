@@ -21,7 +21,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
     let mut snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
-    snapshots.retain(|s| args.environment.as_ref().is_none_or(|name| s.environment == name.as_str()));
+    snapshots.retain(|s| {
+        args.environment
+            .as_ref()
+            .is_none_or(|name| s.environment == name.as_str())
+    });
     let rows: Vec<_> = snapshots
         .iter()
         .map(|s| {
@@ -33,11 +37,15 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .collect();
     cx.ui.json(&serde_json::json!(rows));
     if snapshots.is_empty() {
-        cx.ui.result("no snapshot yet; `odoopack backup create` makes one");
+        cx.ui
+            .result("no snapshot yet; `odoopack backup create` makes one");
     }
     for s in &snapshots {
         let pin = if s.pinned { " pinned" } else { "" };
-        let note = s.note.as_ref().map_or_else(String::new, |note| format!("  {note}"));
+        let note = s
+            .note
+            .as_ref()
+            .map_or_else(String::new, |note| format!("  {note}"));
         cx.ui.result(&format!(
             "{}  {}  {:<12} {:>8} {:>8} added{pin}{note}",
             s.id,

@@ -76,7 +76,10 @@ mod tests {
     #[test]
     fn sizes_have_two_or_three_digits() {
         let of = |bytes| super::size(bytes);
-        assert_eq!([of(0), of(999), of(1_000), of(12_345), of(999_700)].join(" "), "0 B 999 B 1.0 kB 12 kB 1.0 MB");
+        assert_eq!(
+            [of(0), of(999), of(1_000), of(12_345), of(999_700)].join(" "),
+            "0 B 999 B 1.0 kB 12 kB 1.0 MB"
+        );
         assert_eq!(of(9_960_000_000), "10 GB");
     }
 }
