@@ -180,8 +180,11 @@ fn hex(hash: Sha1, digits: usize) -> String {
 /// # Source
 /// `click_odoo_contrib/_dbutils.py` 1.24: the first 14 hexadecimal digits of the SHA-1 of the name.
 pub fn advisory_lock(database: &str) -> i64 {
-    let digits = hex(Sha1::new_with_prefix(format!("click-odoo-update/{database}")), 14);
-    i64::from_str_radix(&digits, 16).expect("14 hexadecimal digits fit")
+    let digest = Sha1::digest(format!("click-odoo-update/{database}"));
+    digest
+        .iter()
+        .take(7)
+        .fold(0, |number, byte| number << 8 | i64::from(*byte))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ impl Pattern {
     /// Reads a pattern; every text is one.
     ///
     /// # Source
-    /// CPython's `fnmatch.translate`, 3.9 to 3.13, on POSIX, where case counts.
+    /// Python's `fnmatch.translate`, 3.9 to 3.13, on POSIX, where case counts.
     pub fn new(text: &str) -> Self {
         let chars: Vec<char> = text.chars().collect();
         let mut parts = Vec::new();
@@ -104,15 +104,12 @@ fn set(body: &[char]) -> Part {
     let mut ranges = Vec::new();
     let mut at = 0;
     while let Some(&first) = body.get(at) {
-        match (body.get(at + 1), body.get(at + 2)) {
-            (Some('-'), Some(&last)) => {
-                ranges.push((first, last));
-                at += 3;
-            }
-            _ => {
-                ranges.push((first, first));
-                at += 1;
-            }
+        if let (Some('-'), Some(&last)) = (body.get(at + 1), body.get(at + 2)) {
+            ranges.push((first, last));
+            at += 3;
+        } else {
+            ranges.push((first, first));
+            at += 1;
         }
     }
     Part::Set { negated, ranges }
