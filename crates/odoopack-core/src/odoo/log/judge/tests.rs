@@ -103,7 +103,7 @@ fn critical_is_never_harmless() {
             !known.begins.is_empty() && known.because.contains("17.0"),
             "{known:?}"
         );
-        let text = format!("{}: {} {}", known.logger, known.begins, known.contains);
+        let text = format!("{}: {}x {}", known.logger, known.begins, known.contains);
         assert!(verdict(&format!("ERROR {text}")).is_good(), "{text}");
         assert!(!verdict(&format!("CRITICAL {text}")).is_good(), "{text}");
     }
