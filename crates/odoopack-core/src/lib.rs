@@ -17,6 +17,7 @@ pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
+pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod sizing;
