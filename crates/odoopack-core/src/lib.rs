@@ -12,6 +12,8 @@ pub mod foreign;
 pub mod gate;
 pub mod hash;
 pub mod layout;
+pub mod manifest;
+pub mod modules;
 pub mod name;
 pub mod odoo;
 pub mod plan;

@@ -2,7 +2,6 @@
 
 pub mod conf_file;
 pub mod log;
-pub mod manifest;
 pub mod options;
 mod series;
 
