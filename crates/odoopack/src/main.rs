@@ -11,6 +11,7 @@ mod gate;
 mod interrupt;
 mod jobs;
 mod observe;
+mod oneshot;
 mod password;
 mod probe;
 mod release;
