@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backup;
+pub mod changed;
 pub mod checks;
 pub mod facts;
 pub mod foreign;
