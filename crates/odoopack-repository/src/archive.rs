@@ -52,7 +52,7 @@ impl Repository {
         self.backend.hold_snapshots();
         let (stored, heard) = warnings::listening(|| self.archive(label, parent, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
-        let checked = judge(stored, heard, &handed).and_then(|file| {
+        let checked = judge(stored, &heard, &handed).and_then(|file| {
             let reader = self.reader()?;
             self.check(&reader, &file, &handed)?;
             Ok((file, reader))
@@ -119,16 +119,15 @@ impl Repository {
             }
             let mut size = 0;
             for id in node.content.iter().flatten() {
-                let length = match known.get(id) {
-                    Some(length) => *length,
-                    None => {
-                        let (pack, length) = reader.blob(id)?;
-                        if !packs.contains(&pack) {
-                            return Err(Error::NotWhole(format!("the pack {pack} is not there")));
-                        }
-                        known.insert(*id, length);
-                        length
+                let length = if let Some(length) = known.get(id) {
+                    *length
+                } else {
+                    let (pack, length) = reader.blob(id)?;
+                    if !packs.contains(&pack) {
+                        return Err(Error::NotWhole(format!("the pack {pack} is not there")));
                     }
+                    known.insert(*id, length);
+                    length
                 };
                 size += length;
             }
@@ -152,7 +151,7 @@ impl Repository {
     }
 }
 
-fn judge(stored: Result<SnapshotFile>, heard: Vec<String>, handed: &Handed) -> Result<SnapshotFile> {
+fn judge(stored: Result<SnapshotFile>, heard: &[String], handed: &Handed) -> Result<SnapshotFile> {
     if let Some(error) = &handed.error {
         return Err(Error::NotWhole(error.clone()));
     }

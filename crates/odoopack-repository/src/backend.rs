@@ -7,12 +7,15 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 use crate::error::{Error, Result};
 use crate::objects::Objects;
 
+/// A snapshot file that was not written yet.
+type Held = (Id, Vec<Bytes>);
+
 /// One repository as rustic sees it.
 #[derive(Debug)]
 pub(crate) struct Backend {
     objects: Objects,
     /// `Some`: snapshot files are kept here instead of being written.
-    held: Mutex<Option<Vec<(Id, Vec<Bytes>)>>>,
+    held: Mutex<Option<Vec<Held>>>,
 }
 
 impl Backend {
@@ -42,7 +45,7 @@ impl Backend {
         self.take_held();
     }
 
-    fn take_held(&self) -> Vec<(Id, Vec<Bytes>)> {
+    fn take_held(&self) -> Vec<Held> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.take().unwrap_or_default()
     }
@@ -67,13 +70,13 @@ impl ReadBackend for Backend {
 
     fn list_with_size(&self, kind: FileType) -> RusticResult<Vec<(Id, u32)>> {
         if kind == FileType::Config {
-            let size = self.objects.size("config").map_err(rustic)?;
+            let size = self.objects.size("config").map_err(|e| rustic(&e))?;
             return size
                 .map(|size| Ok((Id::default(), narrow(size)?)))
                 .into_iter()
                 .collect();
         }
-        let listed = self.objects.list(kind.dirname()).map_err(rustic)?;
+        let listed = self.objects.list(kind.dirname()).map_err(|e| rustic(&e))?;
         let mut files = Vec::with_capacity(listed.len());
         for object in listed {
             // A name that is no id is somebody's temporary file (`.tmp`, `#1`), as restic has it.
@@ -86,9 +89,9 @@ impl ReadBackend for Backend {
 
     fn read_full(&self, kind: FileType, id: &Id) -> RusticResult<Bytes> {
         let name = name(kind, id);
-        let bytes = self.objects.get(&name).map_err(rustic)?;
+        let bytes = self.objects.get(&name).map_err(|e| rustic(&e))?;
         bytes.ok_or_else(|| {
-            rustic(Error::Store {
+            rustic(&Error::Store {
                 act: format!("read {name}"),
                 place: self.objects.place().to_owned(),
                 why: "it is not there".to_owned(),
@@ -105,7 +108,9 @@ impl ReadBackend for Backend {
         length: u32,
     ) -> RusticResult<Bytes> {
         let range = u64::from(offset)..u64::from(offset) + u64::from(length);
-        self.objects.get_range(&name(kind, id), range).map_err(rustic)
+        self.objects
+            .get_range(&name(kind, id), range)
+            .map_err(|e| rustic(&e))
     }
 
     fn warmup_path(&self, kind: FileType, id: &Id) -> String {
@@ -123,23 +128,23 @@ impl WriteBackend for Backend {
                 return Ok(());
             }
         }
-        self.objects.put(&name(kind, id), content).map_err(rustic)
+        self.objects.put(&name(kind, id), content).map_err(|e| rustic(&e))
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
-        self.objects.remove(&name(kind, id)).map_err(rustic)
+        self.objects.remove(&name(kind, id)).map_err(|e| rustic(&e))
     }
 }
 
 fn narrow(size: u64) -> RusticResult<u32> {
     u32::try_from(size).map_err(|_| {
-        rustic(Error::Format {
+        rustic(&Error::Format {
             what: "could not list the repository".to_owned(),
             why: format!("an object of {size} bytes is none of restic's format"),
         })
     })
 }
 
-fn rustic(error: Error) -> Box<RusticError> {
+fn rustic(error: &Error) -> Box<RusticError> {
     RusticError::new(ErrorKind::Backend, error.to_string())
 }

@@ -149,7 +149,7 @@ impl Objects {
     fn path(&self, name: &str) -> Path {
         name.split('/')
             .filter(|part| !part.is_empty())
-            .fold(self.root.clone(), |path, part| path.join(part))
+            .fold(self.root.clone(), Path::join)
     }
 
     fn failed(&self, act: &str, error: &object_store::Error) -> Error {

@@ -62,9 +62,11 @@ pub(crate) struct Handed {
     pub(crate) error: Option<String>,
 }
 
+type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
+
 /// The items as rustic wants them.
 pub(crate) struct Source {
-    items: Mutex<Option<Box<dyn Iterator<Item = Result<Item, Error>> + Send>>>,
+    items: Mutex<Option<Items>>,
     top: String,
     handed: Arc<Mutex<Handed>>,
 }

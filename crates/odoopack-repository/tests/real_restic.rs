@@ -1,4 +1,10 @@
 //! Stock restic as an independent reader: it checks, restores and finds every byte.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts restic and writes files"
+)]
+
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,7 +69,6 @@ impl Rig {
         let file = |name: &str, size: usize| {
             let path = directory.join(name);
             if !path.exists() {
-                #[expect(clippy::disallowed_methods, reason = "a test's own file")]
                 std::fs::write(&path, noise(size, 7)).unwrap();
             }
             let metadata = path.metadata().unwrap();
@@ -262,7 +267,6 @@ fn one_writes_at_a_time_and_the_second_is_told_who() {
         ..holder()
     };
     std::fs::create_dir_all(rig.path("repo/odoopack")).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
     std::fs::write(
         rig.path("repo/odoopack/writer"),
         serde_json::to_vec(&other).unwrap(),

@@ -9,7 +9,7 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use support::Pack;
 
@@ -194,25 +194,29 @@ fn stock_restic_and_pg_restore(pack: &Pack) {
         std::fs::read(back.join("pack/tree/odoopack.toml")).unwrap(),
         std::fs::read(pack.path("repo/odoopack.toml")).unwrap()
     );
-    let mut parts: Vec<Utf8PathBuf> = back
-        .join("database/dump")
-        .read_dir_utf8()
-        .unwrap()
-        .map(|e| e.unwrap().into_path())
-        .collect();
+    pg_restore_puts_it_together(pack, &back);
+}
+
+fn pg_restore_puts_it_together(pack: &Pack, back: &Utf8Path) {
+    let entries = back.join("database/dump").read_dir_utf8().unwrap();
+    let mut parts: Vec<Utf8PathBuf> = entries.map(|e| e.unwrap().into_path()).collect();
     parts.sort();
     sql(pack, "CREATE DATABASE restored TEMPLATE template0");
+    let socket = pack.path("data/run/postgres");
+    let port = sql(pack, "SHOW port");
+    let to = [
+        "-h",
+        socket.as_str(),
+        "-U",
+        "odoopack",
+        "-p",
+        &port,
+        "-d",
+        "restored",
+    ];
     let mut restore = Command::new("pg_restore")
-        .args([
-            "-h",
-            pack.path("data/run/postgres").as_str(),
-            "-U",
-            "odoopack",
-            "-d",
-            "restored",
-            "--no-owner",
-        ])
-        .args(["-p", &sql(pack, "SHOW port")])
+        .args(to)
+        .arg("--no-owner")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -227,25 +231,14 @@ fn stock_restic_and_pg_restore(pack: &Pack) {
     let manifest: Value =
         serde_json::from_slice(&std::fs::read(back.join("manifest.json")).unwrap()).unwrap();
     for table in ["res_users", "ir_model_data", "res_partner_category"] {
-        let socket = pack.path("data/run/postgres");
+        let count = format!("SELECT count(*) FROM {table}");
         let count = Command::new("psql")
-            .args([
-                "-h",
-                socket.as_str(),
-                "-U",
-                "odoopack",
-                "-p",
-                &sql(pack, "SHOW port"),
-                "-d",
-                "restored",
-            ])
-            .args(["-Atc", &format!("SELECT count(*) FROM {table}")])
+            .args(to)
+            .args(["-Atc", &count])
             .output()
             .unwrap();
-        let count: u64 = String::from_utf8_lossy(&count.stdout)
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("{said}"));
+        let count = String::from_utf8_lossy(&count.stdout);
+        let count: u64 = count.trim().parse().unwrap_or_else(|_| panic!("{said}"));
         assert_eq!(
             manifest["database"]["tables"][format!("public.{table}")],
             count,

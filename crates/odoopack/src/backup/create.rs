@@ -285,7 +285,7 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
     )))
 }
 
-/// A program's input; pg_restore reads the table of contents and then goes away, which is enough.
+/// A program's input; `pg_restore` reads the table of contents and then goes away, which is enough.
 struct Until<'a> {
     input: &'a mut dyn Write,
     enough: bool,

@@ -13,8 +13,7 @@ pub(crate) fn of(error: &Error) -> Failure {
         Error::Locked(_) => {
             failure(Kind::Locked).hint("wait until it has ended; a lock of a process that died frees itself")
         }
-        Error::NoSnapshot(_) | Error::NoFile { .. } => failure(Kind::Refused).hint("odoopack backup list"),
-        Error::Fewer { .. } => failure(Kind::Refused).hint("odoopack backup list"),
+        Error::NoSnapshot(_) | Error::NoFile { .. } | Error::Fewer { .. } => failure(Kind::Refused).hint("odoopack backup list"),
         Error::Present(_) => failure(Kind::Refused),
         Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
     }

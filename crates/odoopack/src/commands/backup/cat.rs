@@ -4,6 +4,7 @@ use std::io::Write;
 use crate::backup::{failure, place};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
+use crate::ui;
 
 /// Write one file of a snapshot to standard output, or a directory of parts put together
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let repository = place::open(&pack)?;
     let snapshot = repository.snapshot(&args.snapshot, None).map_err(failed)?;
     let reader = repository.reader().map_err(failed)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = ui::raw();
     if odoopack_core::backup::paths::IN_PARTS.contains(&args.path.as_str()) {
         reader
             .stream_parts(&snapshot, &args.path, &mut out)

@@ -47,8 +47,8 @@ fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
     let production = all.keys().find(|name| name.as_str() == "production");
     let only = || all.keys().next().filter(|_| all.len() == 1);
     production.or_else(only).cloned().ok_or_else(|| {
-        let names: Vec<_> = all.keys().map(Name::as_str).collect();
-        Failure::new(Kind::Usage, "which environment?").hint(format!("name one: {}", names.join(", ")))
+        let there: Vec<_> = all.keys().map(Name::as_str).collect();
+        Failure::new(Kind::Usage, "which environment?").hint(format!("name one: {}", there.join(", ")))
     })
 }
 
