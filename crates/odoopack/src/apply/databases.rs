@@ -35,7 +35,7 @@ impl Apply<'_> {
             .map(odoopack_core::secret::SecretText::expose)
             .ok_or_else(|| {
                 Failure::failed(format!("secret {name} has no value"))
-                    .hint(format!("odoopack secret set {name}"))
+                    .hint(format!("`odoopack secret set {name}`"))
             })
     }
 

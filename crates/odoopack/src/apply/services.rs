@@ -114,7 +114,7 @@ impl Apply<'_> {
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
             Failure::failed("PostgreSQL does not answer")
                 .because(why)
-                .hint("odoopack logs postgres")
+                .hint("`odoopack logs postgres`")
         })
     }
 
@@ -133,8 +133,8 @@ impl Apply<'_> {
         Err(
             Failure::failed(format!("{environment} does not answer as it should"))
                 .because(failed.join("\n"))
-                .hint(format!("odoopack logs {environment}"))
-                .hint("odoopack status"),
+                .hint(format!("`odoopack logs {environment}`"))
+                .hint("`odoopack status`"),
         )
     }
 }

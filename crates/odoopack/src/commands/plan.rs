@@ -41,7 +41,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     if args.exit_code && !next.is_empty() {
         return Err(
-            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),
+            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("`odoopack up`"),
         );
     }
     Ok(())

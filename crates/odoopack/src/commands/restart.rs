@@ -33,7 +33,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .collect();
     if services.is_empty() {
         return Err(
-            Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("odoopack status"),
+            Failure::refused(format!("nothing called `{}` runs here", args.name)).hint("`odoopack status`"),
         );
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;

@@ -61,7 +61,7 @@ fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
 fn from_stdin() -> Result<String> {
     if std::io::stdin().is_terminal() {
         return Err(Failure::new(Kind::Usage, "the value is read from standard input")
-            .hint("odoopack secret set NAME < FILE, or --generate"));
+            .hint("`odoopack secret set NAME < FILE`, or `--generate`"));
     }
     let mut text = String::new();
     let read = std::io::stdin().read_to_string(&mut text);
@@ -103,7 +103,7 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
         .any(|known| known == name)
     {
         return Err(
-            Failure::refused(format!("there is no stored secret {name}")).hint("odoopack secret list")
+            Failure::refused(format!("there is no stored secret {name}")).hint("`odoopack secret list`")
         );
     }
     let generated = |environment: &Name| generated_secrets(environment).iter().any(|known| known == name);
@@ -111,7 +111,7 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
         return Err(Failure::refused(format!(
             "{name} was not generated here, so it cannot be made up anew"
         ))
-        .hint(format!("odoopack secret set {name} < FILE")));
+        .hint(format!("`odoopack secret set {name} < FILE`")));
     }
     if name.ends_with("_ADMIN") {
         // The file may be the only place that still knows the password with which people sign in.

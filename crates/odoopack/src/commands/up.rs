@@ -78,7 +78,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     }
     Err(Failure::failed("the same steps are needed again and again")
         .because(sentences(&next))
-        .hint("odoopack plan"))
+        .hint("`odoopack plan`"))
 }
 
 /// Looks and plans under the lock: while a person was reading, somebody else may have done the work.

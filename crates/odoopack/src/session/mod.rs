@@ -25,7 +25,7 @@ pub(crate) fn odoo(
 }
 
 fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
-    let not_built = || Failure::refused("Odoo is not built yet").hint("odoopack up");
+    let not_built = || Failure::refused("Odoo is not built yet").hint("`odoopack up`");
     let release = observe::release(pack)?;
     let release = release.present().ok_or_else(not_built)?;
     let python = release.python.as_ref().ok_or_else(not_built)?;
@@ -46,7 +46,8 @@ fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcomma
     for (variable, value) in &environment.env {
         if let Value::Secret(reference) = value {
             let value = values.get(&reference.key()).ok_or_else(|| {
-                Failure::refused(format!("{reference} has no value")).hint("odoopack secret set NAME < FILE")
+                Failure::refused(format!("{reference} has no value"))
+                    .hint("`odoopack secret set NAME < FILE`")
             })?;
             cmd = cmd.env(variable, value.expose());
         }
@@ -80,7 +81,7 @@ pub(crate) fn psql(
             .args(["-U", &pack.layout.role(name)])
             .env("PGPASSWORD", password.expose())
             .become_it(),
-        Ok(None) => Failure::refused("the role has no password yet").hint("odoopack up"),
+        Ok(None) => Failure::refused("the role has no password yet").hint("`odoopack up`"),
         Err(failure) => failure,
     }
 }

@@ -57,7 +57,7 @@ fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
     if !metadata.is_file() || metadata.mode() & 0o077 != 0 || metadata.uid() != owner {
         return Err(
             Failure::refused(format!("`{path}` must be a file of mode 0600 that belongs to us"))
-                .hint(format!("chown {owner} {path} && chmod 0600 {path}")),
+                .hint(format!("`chown {owner} {path} && chmod 0600 {path}`")),
         );
     }
     let text = files::read_text(&path)?.unwrap_or_default();

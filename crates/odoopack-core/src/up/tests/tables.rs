@@ -53,7 +53,7 @@ fn missing_packages_are_one_line_for_an_ordinary_user() {
         &machine,
         &[
             "only root can install",
-            "sudo apt-get install --no-install-recommends nginx wkhtmltopdf",
+            "`sudo apt-get install --no-install-recommends nginx wkhtmltopdf`",
         ],
     );
     machine.facts.host.debian = false;
