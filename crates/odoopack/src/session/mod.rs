@@ -42,7 +42,7 @@ fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcomma
     for (variable, value) in odoo_variables(&pack.layout, name, environment, release, python) {
         cmd = cmd.env(variable, value);
     }
-    let values = observe::secret_values(&pack.loaded.spec, &pack.layout)?;
+    let values = observe::secrets::values(&pack.loaded.spec, &pack.layout)?;
     for (variable, value) in &environment.env {
         if let Value::Secret(reference) = value {
             let value = values.get(&reference.key()).ok_or_else(|| {
