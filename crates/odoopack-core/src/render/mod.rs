@@ -5,6 +5,7 @@ pub mod nginx;
 pub mod odoo_conf;
 pub mod pg_hba;
 pub mod postgresql;
+pub mod printing;
 pub mod redis;
 pub mod runit;
 pub mod shell;

@@ -99,6 +99,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.config(),
         layout.config().join("postgres"),
         layout.config().join("nginx"),
+        super::printing::directory(layout),
         layout.state(),
         layout.state().join("bin"),
         layout.state().join("stamps"),

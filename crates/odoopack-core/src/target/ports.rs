@@ -132,8 +132,15 @@ mod tests {
             .map(|n| home(Utf8Path::new(&format!("/opt/pack-{n}"))))
             .collect();
         assert!(homes.len() > 18, "{homes:?}");
-        assert!(homes.iter().all(|home| (FIRST..LAST).contains(home) && home % BLOCK == 0));
-        assert_eq!(home("/opt/odoopack-demo".into()), home("/opt/odoopack-demo".into()));
+        assert!(
+            homes
+                .iter()
+                .all(|home| (FIRST..LAST).contains(home) && home % BLOCK == 0)
+        );
+        assert_eq!(
+            home("/opt/odoopack-demo".into()),
+            home("/opt/odoopack-demo".into())
+        );
     }
 
     #[test]

@@ -43,6 +43,9 @@ mod tests {
         let error = largest_error().expect("adjtimex without a change is allowed to everybody");
         assert!((0..=GAVE_UP).contains(&error), "{error}");
         let clock = look();
-        assert_eq!(clock.present().map(|clock| clock.synchronized), Some(error < GAVE_UP));
+        assert_eq!(
+            clock.present().map(|clock| clock.synchronized),
+            Some(error < GAVE_UP)
+        );
     }
 }

@@ -73,7 +73,10 @@ mod tests {
             ("true", "prints is empty"),
         ] {
             let chain = asked(script).expect_err(script).chain().join("\n");
-            assert!(chain.contains(wanted) && !chain.contains("hidden"), "{script}: {chain}");
+            assert!(
+                chain.contains(wanted) && !chain.contains("hidden"),
+                "{script}: {chain}"
+            );
         }
     }
 }
