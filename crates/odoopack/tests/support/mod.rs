@@ -12,6 +12,7 @@ pub(crate) mod browser;
 pub(crate) mod guest;
 pub(crate) mod journal;
 pub(crate) mod machine;
+pub(crate) mod odoo_git;
 pub(crate) mod web;
 
 use std::io::Write;
