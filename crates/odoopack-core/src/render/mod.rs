@@ -9,6 +9,7 @@ pub mod printing;
 pub mod redis;
 pub mod runit;
 pub mod shell;
+pub mod sql;
 pub mod systemd;
 
 /// First line of every rendered file, as a `#` comment with its line end.

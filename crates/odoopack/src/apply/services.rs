@@ -51,7 +51,7 @@ impl Apply<'_> {
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
-        self.engine().start_supervisor()
+        self.engine().start_supervisor(&self.target.services)
     }
 
     pub(super) fn read_units(&self) -> Result<()> {
@@ -64,6 +64,7 @@ impl Apply<'_> {
 
     pub(super) fn start_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
+        self.engine().make_known(&self.target.services)?;
         self.engine().start(service)?;
         self.ready(service)?;
         self.stamp_start(service)

@@ -28,6 +28,11 @@ pub(crate) fn all(directory: &Utf8Path) -> Result<BTreeMap<String, SecretText>> 
     Ok(all)
 }
 
+/// Whether a variable gives the value, which then counts before a stored one.
+pub(crate) fn in_variable(name: &str) -> bool {
+    std::env::var_os(format!("{VARIABLE}{name}")).is_some()
+}
+
 /// Names of the stored values, sorted.
 pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
     let entries = match directory.read_dir_utf8() {

@@ -139,6 +139,10 @@ impl Pack {
                 .take()
                 .map(|mut pipe| pipe.write_all(input.as_bytes())),
         );
+        self.end(child, args)
+    }
+
+    fn end(&self, child: Child, args: &[&str]) -> Answer {
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let answer = Answer {
@@ -151,9 +155,20 @@ impl Pack {
         answer
     }
 
+    /// Runs it as a root that lacks one capability.
+    pub(crate) fn run_without(&self, capability: &str, args: &[&str]) -> Answer {
+        let child = self.start_with(&["--bounding-set", &format!("-{capability}")], args);
+        self.end(child, args)
+    }
+
     /// Starts it and does not wait; it dies with a test that is killed.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.start_with(&[], args)
+    }
+
+    fn start_with(&self, privileges: &[&str], args: &[&str]) -> Child {
         Command::new("setpriv")
+            .args(privileges)
             .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_odoopack")])
             .args(["--root", self.root.as_str()])
             .args(args)

@@ -7,7 +7,8 @@ use super::Pack;
 use super::machine::{must, roomy};
 
 /// Modules beyond `base`, each with what it depends on.
-const ADDONS: [&str; 10] = [
+const ADDONS: [&str; 11] = [
+    "rpc",
     "web",
     "bus",
     "base_setup",
@@ -32,24 +33,33 @@ const REQUIREMENTS: &str = "asn1crypto==1.5.1\nBabel==2.10.3\ncbor2==5.9.0\nchar
 /// The repository; removed at the end.
 #[derive(Debug)]
 pub(crate) struct Repository {
-    _keep: tempfile::TempDir,
+    place: Utf8PathBuf,
     pub(crate) url: String,
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.place));
+    }
 }
 
 /// Makes it; the branches `19.0` and, wrongly, `18.0` stand at its only commit.
 pub(crate) fn repository() -> Repository {
-    let keep = tempfile::Builder::new()
-        .prefix("odoopack-git")
-        .tempdir_in(roomy())
-        .unwrap();
-    let place = Utf8Path::from_path(keep.path()).unwrap();
+    // One place and one commit for every run, so that the mirror in the cache is the same one as well.
+    let place = roomy().join("odoopack-git");
+    drop(std::fs::remove_dir_all(&place));
     let unpacked = place.join("package");
     unpack(&unpacked);
     let tree = place.join("odoo");
     lay_out(&unpacked, &tree);
     std::fs::remove_dir_all(&unpacked).unwrap();
     let git = |args: &[&str]| {
+        let date = "1700000000 +0000";
+        let dates = ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| format!("{name}={date}"));
         let who = [
+            dates[0].as_str(),
+            &dates[1],
+            "git",
             "-C",
             tree.as_str(),
             "-c",
@@ -57,7 +67,7 @@ pub(crate) fn repository() -> Repository {
             "-c",
             "user.email=t@example.org",
         ];
-        must("git", &[&who, args].concat())
+        must("env", &[&who, args].concat())
     };
     git(&["init", "--quiet", "--initial-branch=19.0"]);
     git(&["add", "--all"]);
@@ -65,7 +75,7 @@ pub(crate) fn repository() -> Repository {
     git(&["branch", "18.0"]);
     Repository {
         url: format!("file://{tree}"),
-        _keep: keep,
+        place,
     }
 }
 
@@ -111,6 +121,7 @@ fn lay_out(unpacked: &Utf8Path, tree: &Utf8Path) {
     }
     for entry in package.join("addons").read_dir_utf8().unwrap().flatten() {
         if entry.file_type().unwrap().is_dir() && entry.file_name() != "base" {
+            keep_manifest(entry.path(), &addons.join(entry.file_name()));
             std::fs::remove_dir_all(entry.path()).unwrap();
         }
     }
@@ -120,6 +131,17 @@ fn lay_out(unpacked: &Utf8Path, tree: &Utf8Path) {
     std::fs::copy(unpacked.join("usr/bin/odoo"), &program).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::write(tree.join("requirements.txt"), REQUIREMENTS).unwrap();
+}
+
+/// `base` refers to categories that other modules' manifests bring; those that install themselves would be installed.
+fn keep_manifest(module: &Utf8Path, to: &Utf8Path) {
+    let manifest = module.join("__manifest__.py");
+    let text = std::fs::read_to_string(&manifest).unwrap_or_default();
+    if text.contains("category") && !text.contains("auto_install") {
+        std::fs::create_dir_all(to).unwrap();
+        std::fs::write(to.join("__manifest__.py"), text).unwrap();
+        std::fs::write(to.join("__init__.py"), "").unwrap();
+    }
 }
 
 /// The repository holds the files themselves where the package has links to other packages.
