@@ -112,6 +112,8 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
     let numbers = users.iter().filter_map(|name| accounts.user(name));
     let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
+    let release = release(pack)?;
+    let modules = addons::tree(spec, &layout.repo(), release.present())?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -124,8 +126,8 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secrets::values(spec, layout)?,
-        release: release(pack)?,
-        modules: addons::own(spec, &layout.repo())?,
+        release,
+        modules,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours, &numbers),
         certificates: BTreeMap::new(),
