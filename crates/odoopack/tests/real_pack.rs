@@ -116,10 +116,10 @@ fn a_command_without_a_value_is_named(pack: &Pack, relay: &Utf8Path) {
         "{}",
         refused.said()
     );
-    std::fs::write(relay, "\n").unwrap();
+    support::write(relay, "\n");
     let refused = pack.run(&["plan"]).exits(1);
     assert!(refused.stderr.contains("prints is empty"), "{}", refused.said());
-    std::fs::write(relay, format!("relay:{SMTP}\n")).unwrap();
+    support::write(relay, &format!("relay:{SMTP}\n"));
 }
 
 /// The variable and the relay's password arrive, and only where they belong.

@@ -101,9 +101,7 @@ impl Pack {
     }
 
     pub(crate) fn write(&self, below: &str, text: &str) {
-        let path = self.path(below);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        write(&self.path(below), text);
     }
 
     pub(crate) fn read(&self, below: &str) -> String {
@@ -250,6 +248,12 @@ pub(crate) fn artefacts() -> Utf8PathBuf {
     let place = target.join("real");
     std::fs::create_dir_all(&place).unwrap();
     place
+}
+
+/// Writes a file and the directories above it.
+pub(crate) fn write(path: &Utf8Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 /// The last lines of a text.

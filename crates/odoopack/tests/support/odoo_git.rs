@@ -108,7 +108,7 @@ fn downloads() -> Vec<Utf8PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.into_path());
+        .map(camino::Utf8DirEntry::into_path);
     paths.filter(|path| path.extension() == Some("deb")).collect()
 }
 
