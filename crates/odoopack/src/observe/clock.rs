@@ -9,7 +9,7 @@ use odoopack_core::facts::Seen;
 /// `ntp_synced`): not the flag `STA_UNSYNC`, which chrony leaves set where it does not write the hardware clock.
 const GAVE_UP: i64 = 16_000_000;
 
-/// Asks the kernel, so that it does not matter which of chrony, ntpd, OpenNTPD or systemd's service corrects it.
+/// Asks the kernel, so that it does not matter which of chrony, ntpd, `OpenNTPD` or systemd's service corrects it.
 pub(crate) fn look() -> Seen<Clock> {
     match largest_error() {
         Ok(error) => Seen::Present(Clock {

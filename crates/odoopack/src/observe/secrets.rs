@@ -49,13 +49,18 @@ fn ask(words: &[String]) -> Result<SecretText> {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8Path;
+
     use super::*;
 
     fn asked(script: &str) -> Result<SecretText> {
         let place = tempfile::tempdir().expect("the system has a temporary directory");
-        let program = place.path().join("pass");
-        std::fs::write(&program, script).expect("a temporary directory can be written to");
-        ask(&["sh".to_owned(), program.display().to_string()])
+        let program = Utf8Path::from_path(place.path())
+            .expect("its name is UTF-8")
+            .join("pass");
+        crate::files::replace(&program, script.as_bytes(), 0o600, None)
+            .expect("a temporary directory can be written to");
+        ask(&["sh".to_owned(), program.into_string()])
     }
 
     #[test]

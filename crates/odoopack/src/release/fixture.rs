@@ -26,8 +26,8 @@ impl Scratch {
     pub(super) fn new(series: Series, source: Source) -> Self {
         // In memory where there is some: the 40,000 files of a release take a disk long to write and to remove.
         let memory = Utf8Path::new("/dev/shm");
-        let room = crate::observe::host::disk_free(memory).is_ok_and(|free| free >= Bytes::gib(6));
-        let keep = if memory.is_dir() && room {
+        let plenty = crate::observe::host::disk_free(memory).is_ok_and(|free| free >= Bytes::gib(6));
+        let keep = if memory.is_dir() && plenty {
             tempfile::tempdir_in(memory)
         } else {
             tempfile::tempdir()
