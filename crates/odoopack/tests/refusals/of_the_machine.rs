@@ -2,10 +2,9 @@
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::place::{GOOD, Place, is_root, listing, said};
+use crate::place::{GOOD, Place, is_root, said};
 
 #[test]
 fn a_port_that_somebody_has_is_refused_with_the_process_named() {
