@@ -82,6 +82,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "the independent reader of backup repositories",
     },
     Need {
+        package: "npm",
+        seen: Seen::Program("npm"),
+        service: None,
+        why: "fetches PostgreSQL servers of other majors",
+    },
+    Need {
         package: "git",
         seen: Seen::Program("git"),
         service: None,

@@ -98,6 +98,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.config(),
         layout.config().join("postgres"),
         layout.config().join("nginx"),
+        super::printing::directory(layout),
         layout.state(),
         layout.state().join("bin"),
         layout.state().join("stamps"),
@@ -111,7 +112,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.secrets(),
         layout.tls(),
         layout.state().join("unfinished"),
-        layout.state().join("forms"),
     ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd {
