@@ -184,7 +184,7 @@ fn origin(
         Failure::refused(format!(
             "pg_dump of the server's own major version {major} is not installed"
         ))
-        .hint(format!("apt-get install postgresql-client-{major}"))
+        .hint(format!("`apt-get install postgresql-client-{major}`"))
     })?;
     let release = match observe::release(pack)? {
         Seen::Present(release) => Some(release),

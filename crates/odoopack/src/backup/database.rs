@@ -53,7 +53,7 @@ impl Frozen {
         let unreachable = |e: &postgres::Error| {
             Failure::refused(format!("could not connect to database `{database}`"))
                 .because(words(e))
-                .hint("odoopack status")
+                .hint("`odoopack status`")
         };
         let mut client = connect(server, database).map_err(|e| unreachable(&e))?;
         let odoo = client.query_one("SELECT to_regclass('ir_module_module') IS NOT NULL", &[]);
@@ -62,7 +62,7 @@ impl Frozen {
             .get::<_, bool>(0)
         {
             return Err(
-                Failure::refused(format!("`{database}` is no database of Odoo yet")).hint("odoopack up"),
+                Failure::refused(format!("`{database}` is no database of Odoo yet")).hint("`odoopack up`"),
             );
         }
         let begun = client

@@ -7,13 +7,13 @@ use crate::failure::{Failure, Kind};
 pub(crate) fn of(error: &Error) -> Failure {
     let failure = |kind: Kind| Failure::new(kind, error.to_string());
     match error {
-        Error::Absent(_) => failure(Kind::Refused).hint("odoopack backup create"),
+        Error::Absent(_) => failure(Kind::Refused).hint("`odoopack backup create`"),
         Error::WrongKey(_) => failure(Kind::Refused)
-            .hint("odoopack secret set BACKUP_KEY < FILE, with the key that was exported when the repository was made"),
+            .hint("`odoopack secret set BACKUP_KEY < FILE`, with the key that was exported when the repository was made"),
         Error::Locked(_) => {
             failure(Kind::Locked).hint("wait until it has ended; a lock of a process that died frees itself")
         }
-        Error::NoSnapshot(_) | Error::NoFile { .. } | Error::Fewer { .. } => failure(Kind::Refused).hint("odoopack backup list"),
+        Error::NoSnapshot(_) | Error::NoFile { .. } | Error::Fewer { .. } => failure(Kind::Refused).hint("`odoopack backup list`"),
         Error::Present(_) => failure(Kind::Refused),
         Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
     }

@@ -34,7 +34,7 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
         return Err(Failure::refused(format!(
             "there is a repository at {place}, and no key for it here"
         ))
-        .hint(format!("odoopack secret set {} < FILE", key::NAME)));
+        .hint(format!("`odoopack secret set {} < FILE`", key::NAME)));
     }
     let made = kept.is_none();
     let key = match kept {

@@ -50,7 +50,9 @@ fn given(cx: &Context) -> Result<String> {
             .map_err(failed)?;
     }
     if text.trim().is_empty() {
-        return Err(Failure::new(Kind::Usage, "no key was given").hint("odoopack backup key confirm < FILE"));
+        return Err(
+            Failure::new(Kind::Usage, "no key was given").hint("`odoopack backup key confirm < FILE`")
+        );
     }
     Ok(text)
 }
