@@ -67,7 +67,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
                 database: add.database.clone(),
                 http_port: add.http_port,
             };
-            let text = spec::add_edition(&read(&pack)?, spec, &new).map_err(refused)?;
+            let text = spec::add_edition(&read(&pack)?, spec, &new).map_err(|error| refused(&error))?;
             write(cx, &pack, &text, add.dry_run)?;
             cx.ui
                 .json(&serde_json::json!({ "added": add.name, "written": !add.dry_run }));
@@ -75,7 +75,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Ok(())
         }
         Args::Remove { name, dry_run } => {
-            let (text, gone) = spec::remove_edition(&read(&pack)?, spec, name).map_err(refused)?;
+            let (text, gone) =
+                spec::remove_edition(&read(&pack)?, spec, name).map_err(|error| refused(&error))?;
             write(cx, &pack, &text, *dry_run)?;
             cx.ui
                 .json(&serde_json::json!({ "removed": name, "environments": gone, "written": !dry_run }));
@@ -89,7 +90,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
 }
 
-fn refused(error: EditError) -> Failure {
+fn refused(error: &EditError) -> Failure {
     Failure::refused(error.to_string()).hint("odoopack edition list")
 }
 
