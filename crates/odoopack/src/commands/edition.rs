@@ -91,7 +91,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 fn refused(error: &EditError) -> Failure {
-    Failure::refused(error.to_string()).hint("odoopack edition list")
+    Failure::refused(error.to_string()).hint("`odoopack edition list`")
 }
 
 fn read(pack: &Pack) -> Result<String> {
