@@ -16,7 +16,7 @@ use crate::client::{Client, milliseconds, raw, read_to_end, read_until, request,
 use crate::gate::Gate;
 use crate::odoo::{CHUNK, Odoo, dead_port};
 
-/// What a whole transfer may cost in memory, the process itself included (a debug build has about 8 MiB).
+/// What a whole transfer may cost in memory, on top of the program's own pages.
 const MEMORY_LIMIT: u64 = 10 * 1024;
 
 async fn one_slot() -> (Odoo, Gate) {
