@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checks;
+pub mod dump;
 pub mod facts;
 pub mod foreign;
 pub mod gate;
@@ -16,6 +17,7 @@ pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
+pub mod restore;
 pub mod secret;
 pub mod service;
 pub mod sizing;
