@@ -7,3 +7,6 @@ pub mod toc;
 
 #[cfg(test)]
 mod tests;
+
+/// Extensions that the administrator has made before anything of a dump is read: Odoo's own.
+pub const MADE_BEFORE: [&str; 3] = ["plpgsql", "pg_trgm", "unaccent"];

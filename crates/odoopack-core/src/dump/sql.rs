@@ -221,8 +221,11 @@ impl Filter {
                 return Ok(());
             }
             Verdict::Extension(name) => {
+                let made = super::MADE_BEFORE.contains(&name.as_str());
                 self.summary.extensions.push(name);
-                return Ok(());
+                if made {
+                    return Ok(());
+                }
             }
             Verdict::Refuse(why) => return Err(self.statement(why)),
         }

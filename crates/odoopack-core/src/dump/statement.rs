@@ -11,7 +11,7 @@ pub(super) enum Verdict {
     Skip,
     /// Left out, and somebody should know.
     Tell(String),
-    /// Left out, and the administrator should have made this extension before.
+    /// An extension: left out where the administrator made it before, else the role must be allowed to make it.
     Extension(String),
     /// The whole dump is refused.
     Refuse(&'static str),

@@ -19,7 +19,6 @@ pub struct Contents {
 
 /// Kinds of entries that say who owned things, or that an administrator has done before.
 const LEFT_OUT: &[&str] = &[
-    "EXTENSION - ",
     "COMMENT - EXTENSION ",
     "COMMENT - SCHEMA public",
     "SCHEMA - public",
@@ -59,9 +58,11 @@ pub fn parse(list: &str) -> Contents {
         }
         let Some(entry) = entry(line) else { continue };
         if let Some(name) = entry.strip_prefix("EXTENSION - ") {
-            contents
-                .extensions
-                .extend(name.split_whitespace().next().map(str::to_owned));
+            let name = name.split_whitespace().next().unwrap_or_default();
+            contents.extensions.push(name.to_owned());
+            if super::MADE_BEFORE.contains(&name) {
+                continue;
+            }
         }
         if LEFT_OUT.iter().any(|kind| entry.starts_with(kind)) {
             continue;

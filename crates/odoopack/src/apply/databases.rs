@@ -15,7 +15,7 @@ use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    fn admin(&self, database: &str) -> Result<Client> {
+    pub(super) fn admin(&self, database: &str) -> Result<Client> {
         connect(&server(self.spec, self.layout), database)
             .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
@@ -29,7 +29,7 @@ impl Apply<'_> {
         want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
     }
 
-    fn secret(&self, name: &str) -> Result<&str> {
+    pub(super) fn secret(&self, name: &str) -> Result<&str> {
         let value = self.facts.secrets.get(name);
         value
             .map(odoopack_core::secret::SecretText::expose)
@@ -74,32 +74,8 @@ impl Apply<'_> {
             .find(|want| want.database == database);
         let want =
             want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        let (name, owner) = (identifier(database), identifier(&want.role));
-        let mut client = self.admin("postgres")?;
-        let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
-        if there
-            .map_err(|e| failed("could not look for the database", &e))?
-            .is_none()
-        {
-            let create = format!(
-                "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-            );
-            client
-                .batch_execute(&create)
-                .map_err(|e| failed("could not create the database", &e))?;
-        }
-        client
-            .batch_execute(&format!(
-                "REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"
-            ))
-            .map_err(|e| failed("could not close the database to others", &e))?;
-        let inside = format!(
-            "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
-             ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {owner}"
-        );
-        self.admin(database)?
-            .batch_execute(&inside)
-            .map_err(|e| failed("could not prepare the database", &e))
+        make_empty(&mut self.admin("postgres")?, database, &want.role)?;
+        prepare(&mut self.admin(database)?, &want.role)
     }
 
     /// Dropped only because this program marked it before it began to fill it.
@@ -237,7 +213,7 @@ impl Apply<'_> {
     }
 
     /// The address that mails name, and the one that wkhtmltopdf asks: on loopback, without TLS.
-    fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
+    pub(super) fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
         let mut all = vec![("web.base.url.freeze", "True".to_owned())];
         all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
         let inner = self.target.ports.get(environment).map(|ports| ports.inner());
@@ -263,16 +239,50 @@ fn mark(want: &DatabaseWant) -> String {
     )
 }
 
-fn failed(what: &str, error: &postgres::Error) -> Failure {
+pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(what).because(words(error))
 }
 
 /// A quoted SQL identifier.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A quoted SQL text (`standard_conforming_strings` is on since PostgreSQL 9.1).
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Makes a database, if it is not there, that only its owner and the administrator may enter.
+pub(super) fn make_empty(client: &mut Client, database: &str, owner: &str) -> Result<()> {
+    let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
+    let (name, owner) = (identifier(database), identifier(owner));
+    if there
+        .map_err(|e| failed("could not look for the database", &e))?
+        .is_none()
+    {
+        let create = format!(
+            "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+        );
+        client
+            .batch_execute(&create)
+            .map_err(|e| failed("could not create the database", &e))?;
+    }
+    client
+        .batch_execute(&format!(
+            "REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"
+        ))
+        .map_err(|e| failed("could not close the database to others", &e))
+}
+
+/// What only the administrator may do in an empty database: the extensions, and an `unaccent` that indexes can use.
+pub(super) fn prepare(client: &mut Client, owner: &str) -> Result<()> {
+    let inside = format!(
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
+         ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {}",
+        identifier(owner)
+    );
+    client
+        .batch_execute(&inside)
+        .map_err(|e| failed("could not prepare the database", &e))
 }

@@ -1,8 +1,11 @@
 //! One file per command; each reads as a story: load, observe, plan, show, apply, verify.
+pub(crate) mod backup;
+mod bringing;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod gate;
 pub(crate) mod init;
@@ -11,6 +14,7 @@ pub(crate) mod plan;
 pub(crate) mod psql;
 pub(crate) mod render;
 pub(crate) mod restart;
+pub(crate) mod restore;
 pub(crate) mod secret;
 pub(crate) mod shell;
 pub(crate) mod sizing;
