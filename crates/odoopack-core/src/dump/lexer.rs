@@ -76,18 +76,13 @@ impl Lexer {
                 }
             }
             State::Tag(tag) => {
-                if byte == b'$' {
-                    let close = [b"$".as_slice(), tag, b"$"].concat();
-                    self.state = State::Dollar {
-                        close,
-                        recent: Vec::new(),
-                    };
-                } else if is_word(byte) && !(tag.is_empty() && byte.is_ascii_digit()) {
+                let goes_on = is_word(byte) && byte != b'$' && !(tag.is_empty() && byte.is_ascii_digit());
+                if goes_on {
                     tag.push(byte);
-                } else {
-                    self.state = State::Plain;
-                    return self.plain(byte);
+                    return Byte::Part;
                 }
+                let close = [b"$".as_slice(), tag, b"$"].concat();
+                return self.after_tag(close, byte);
             }
             State::Dollar { close, recent } => {
                 recent.push(byte);
@@ -104,17 +99,25 @@ impl Lexer {
                 }
             }
             State::BlockComment { depth, last } => {
-                match (*last, byte) {
-                    (b'/', b'*') => (*depth, *last) = (*depth + 1, 0),
-                    (b'*', b'/') => (*depth, *last) = (*depth - 1, 0),
-                    _ => *last = byte,
-                }
-                if *depth == 0 {
+                if ends_comment(depth, last, byte) {
                     self.state = State::Plain;
                     self.last = 0;
                 }
             }
         }
+        Byte::Part
+    }
+
+    /// `$tag$` begins a text; anything else was a parameter or part of a name.
+    fn after_tag(&mut self, close: Vec<u8>, byte: u8) -> Byte {
+        if byte != b'$' {
+            self.state = State::Plain;
+            return self.plain(byte);
+        }
+        self.state = State::Dollar {
+            close,
+            recent: Vec::new(),
+        };
         Byte::Part
     }
 
@@ -162,6 +165,16 @@ impl Lexer {
         }
         Byte::Part
     }
+}
+
+/// Counts comments within comments; whether the outermost ends.
+fn ends_comment(depth: &mut u32, last: &mut u8, byte: u8) -> bool {
+    match (*last, byte) {
+        (b'/', b'*') => (*depth, *last) = (*depth + 1, 0),
+        (b'*', b'/') => (*depth, *last) = (*depth - 1, 0),
+        _ => *last = byte,
+    }
+    *depth == 0
 }
 
 /// Whether a byte can be part of a word (`scan.l`, `ident_cont`).

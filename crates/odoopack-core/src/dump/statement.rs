@@ -24,18 +24,7 @@ pub(super) fn judge(text: &str, server: u16) -> Verdict {
     match (word(0), word(1)) {
         ("copy", _) => copy(&words),
         ("create", "extension") => Verdict::Extension(extension(&words)),
-        ("alter" | "drop", "extension") | ("comment", "on")
-            if word(2) == "extension" || word(1) == "extension" =>
-        {
-            Verdict::Skip
-        }
-        ("comment", "on") if word(2) == "schema" && word(3) == "public" => Verdict::Skip,
-        ("create", "schema") if words.iter().any(|word| word == "public") => Verdict::Skip,
-        ("grant" | "revoke", _) | ("alter", "default") => Verdict::Skip,
-        ("alter", _) if words.windows(2).any(|pair| pair[0] == "owner" && pair[1] == "to") => Verdict::Skip,
-        ("set", "transaction_timeout") if server < 17 => Verdict::Skip,
-        ("set", "role") | ("reset", "role") => Verdict::Skip,
-        ("set", "session") if word(2) == "authorization" => Verdict::Skip,
+        (first, second) if left_out(&words, first, second, server) => Verdict::Skip,
         ("set", "standard_conforming_strings") if !text.trim_end().ends_with("on") => {
             Verdict::Refuse("it changes how quotes are read in the middle")
         }
@@ -54,6 +43,23 @@ pub(super) fn judge(text: &str, server: u16) -> Verdict {
         | ("security", "label") => Verdict::Tell(short(text)),
         ("create", "or") if word(3) == "procedural" => Verdict::Tell(short(text)),
         _ => Verdict::Pass,
+    }
+}
+
+/// Whether it says who owned things elsewhere, or does what the administrator did before.
+fn left_out(words: &[String], first: &str, second: &str, server: u16) -> bool {
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    match (first, second) {
+        ("alter" | "drop", "extension")
+        | ("alter", "default")
+        | ("grant" | "revoke", _)
+        | ("set" | "reset", "role") => true,
+        ("comment", "on") => word(2) == "extension" || (word(2) == "schema" && word(3) == "public"),
+        ("create", "schema") => words.iter().any(|word| word == "public"),
+        ("alter", _) => words.windows(2).any(|pair| pair[0] == "owner" && pair[1] == "to"),
+        ("set", "transaction_timeout") => server < 17,
+        ("set", "session") => word(2) == "authorization",
+        _ => false,
     }
 }
 
@@ -99,7 +105,7 @@ fn words(text: &str) -> Vec<String> {
     // A comment begins with characters that were taken for a word before the scanner knew.
     words
         .into_iter()
-        .filter(|word| !word.is_empty() && word.trim_matches('-') != "")
+        .filter(|word| !word.is_empty() && !word.trim_matches('-').is_empty())
         .collect()
 }
 

@@ -43,7 +43,7 @@ pub const RESEND: &str = "UPDATE mail_mail SET state = 'outgoing', failure_reaso
 pub const FORGET: &str = "DROP TABLE IF EXISTS odoopack.held; DROP SCHEMA IF EXISTS odoopack";
 
 /// What waits: the name of each held job that is due, oldest first.
-pub const DUE: &str = "SELECT s.name::text FROM ir_cron c JOIN ir_act_server s ON s.id = c.ir_actions_server_id \
+pub const DUE: &str = "SELECT coalesce(s.name->>'en_US', s.name::text) FROM ir_cron c JOIN ir_act_server s ON s.id = c.ir_actions_server_id \
     WHERE c.id IN (SELECT id FROM odoopack.held WHERE what = 'cron') AND c.nextcall <= now() AT TIME ZONE 'UTC' ORDER BY c.nextcall";
 
 /// Questions about what waits, each a table and a count.

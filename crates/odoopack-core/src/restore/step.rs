@@ -97,6 +97,23 @@ impl Step {
         matches!(self, Self::SwapDatabase { .. } | Self::SwapFilestore { .. })
     }
 
+    /// Under which name it keeps what it replaces.
+    pub fn kept(&self) -> Option<&str> {
+        match self {
+            Self::SwapDatabase { kept, .. } => kept.as_deref(),
+            Self::SwapFilestore { kept, .. } => kept.as_ref().map(|path| path.as_str()),
+            Self::MakeDatabase { .. }
+            | Self::LoadDatabase { .. }
+            | Self::PlaceFilestore { .. }
+            | Self::Verify { .. }
+            | Self::MakeHarmless { .. }
+            | Self::HoldJobs { .. }
+            | Self::StopServices { .. }
+            | Self::StartServices { .. }
+            | Self::PassProbes { .. } => None,
+        }
+    }
+
     /// Whether anybody notices it.
     pub fn is_visible(&self) -> bool {
         self.is_swap() || matches!(self, Self::StopServices { .. })

@@ -132,6 +132,10 @@ fn what_does_not_fit_is_refused_before_anything_begins() {
 
 /// A world in which steps have effects and a journal; each entry is what has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is there or not"
+)]
 struct World {
     hidden: bool,
     loaded: bool,
@@ -247,11 +251,11 @@ fn go_on(
     };
     if let Recovery::Finish(from) = recovery {
         recovery = Recovery::Finish(steps.len());
-        for at in from..steps.len() {
+        for (at, step) in steps.iter().enumerate().skip(from) {
             kill.survives()?;
             events.push(Event::Begin(at));
             kill.survives()?;
-            world.step(&steps[at], kill)?;
+            world.step(step, kill)?;
             if fail == Some(at) {
                 let begun: Vec<usize> = (0..=at).rev().collect();
                 recovery = Recovery::Revert(begun);

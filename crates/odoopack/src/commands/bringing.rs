@@ -16,17 +16,8 @@ use crate::ui::Ui;
 /// Where to.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Target {
-    /// Put it in the place of this environment's database and attachments, which are kept
-    #[arg(
-        long,
-        value_name = "ENVIRONMENT",
-        conflicts_with = "beside",
-        required_unless_present = "beside"
-    )]
-    to: Option<String>,
-    /// Put it beside, as a harmless copy under a name that no service uses
-    #[arg(long = "as", value_name = "DATABASE", id = "beside")]
-    beside: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// Bring only a part
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Part>,
@@ -36,6 +27,18 @@ pub(crate) struct Target {
     /// Show the plan and stop
     #[arg(long)]
     dry_run: bool,
+}
+
+/// In the place of an environment, or beside it.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// Put it in the place of this environment's database and attachments, which are kept
+    #[arg(long, value_name = "ENVIRONMENT")]
+    to: Option<String>,
+    /// Put it beside, as a harmless copy under a name that no service uses
+    #[arg(long = "as", value_name = "DATABASE")]
+    beside: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -55,11 +58,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     }
     let why = match &view.facts.databases {
         Seen::Unknown(why) => why.clone(),
-        _ => "it does not run".to_owned(),
+        Seen::Present(_) | Seen::Absent | Seen::NotYet => "it does not run".to_owned(),
     };
     Err(Failure::refused("the pack's PostgreSQL does not answer")
         .because(why)
-        .hint("odoopack up"))
+        .hint("`odoopack up`"))
 }
 
 /// Plans, asks, restores and reports.
@@ -67,7 +70,8 @@ pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, targ
     let (name, environment) = whose(pack, target)?;
     right_series(pack, source)?;
     let view = look(pack)?;
-    let planned = plan(pack, &view, (name, environment), source, from, target)?;
+    no_attachments(source, target)?;
+    let planned = plan(pack, &view, (name, environment), from, target)?;
     room(pack, source, target)?;
     for step in &planned.steps {
         cx.ui.say(&format!("  - {step}"));
@@ -94,7 +98,7 @@ pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, targ
 
 /// The environment whose role, user and release are used.
 fn whose<'a>(pack: &'a Pack, target: &Target) -> Result<(&'a Name, &'a Environment)> {
-    if let Some(name) = &target.to {
+    if let Some(name) = &target.place.to {
         return super::environment(pack, name);
     }
     let all = &pack.loaded.spec.environments;
@@ -117,11 +121,17 @@ fn right_series(pack: &Pack, source: &Source) -> Result<()> {
     }
 }
 
+fn no_attachments(source: &Source, target: &Target) -> Result<()> {
+    if target.only == Some(Part::Filestore) && !source.has_filestore() {
+        return Err(Failure::refused("there are no attachments in this backup"));
+    }
+    Ok(())
+}
+
 fn plan(
     pack: &Pack,
     view: &View,
     (name, environment): (&Name, &Environment),
-    source: &Source,
     from: &str,
     target: &Target,
 ) -> Result<Planned> {
@@ -129,9 +139,6 @@ fn plan(
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());
     let to = destination(pack, view, environment, &filestores, target)?;
     let filestore = target.only != Some(Part::Database);
-    if target.only == Some(Part::Filestore) && !source.has_filestore() {
-        return Err(Failure::refused("there are no attachments in this backup"));
-    }
     let wanted = Wanted {
         id: id.clone(),
         environment: name.clone(),
@@ -146,7 +153,7 @@ fn plan(
     Ok(Planned {
         id,
         environment: name.clone(),
-        served: target.to.is_some(),
+        served: target.place.to.is_some(),
         source: from.to_owned(),
         steps: restore::plan(&wanted),
     })
@@ -161,7 +168,7 @@ fn destination(
 ) -> Result<Destination> {
     let databases = view.facts.databases.present();
     let known = |name: &str| databases.is_some_and(|all| all.databases.contains_key(name));
-    let Some(beside) = &target.beside else {
+    let Some(beside) = &target.place.beside else {
         let database = environment.database.clone();
         return Ok(Destination::Environment {
             database_exists: known(&database),
@@ -232,11 +239,7 @@ fn room(pack: &Pack, source: &Source, target: &Target) -> Result<()> {
 
 /// Replacing production wants its name, typed; replacing another environment a yes.
 fn consent(ui: &Ui, name: &Name, kind: Kind, planned: &Planned, target: &Target) -> Result<()> {
-    let replaces = planned.steps.iter().any(|step| match step {
-        Step::SwapDatabase { kept, .. } => kept.is_some(),
-        Step::SwapFilestore { kept, .. } => kept.is_some(),
-        _ => false,
-    });
+    let replaces = planned.steps.iter().any(|step| step.kept().is_some());
     if !replaces {
         return Ok(());
     }
@@ -268,13 +271,17 @@ fn declined(name: &Name, production: bool) -> Failure {
 }
 
 fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target) {
-    let kept: Vec<String> = planned.steps.iter().filter_map(kept).collect();
+    let kept: Vec<&str> = planned.steps.iter().filter_map(Step::kept).collect();
     cx.ui.json(&serde_json::json!({
         "operation": planned.id, "environment": planned.environment, "source": planned.source, "kept": kept,
         "found": found, "seconds": cx.ui.elapsed().as_secs_f64(),
     }));
     found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
-    let place = target.beside.as_deref().unwrap_or(planned.environment.as_str());
+    let place = target
+        .place
+        .beside
+        .as_deref()
+        .unwrap_or(planned.environment.as_str());
     let mut parts = Vec::new();
     if !found.version.is_empty() {
         parts.push(format!("Odoo {} with {} modules", found.version, found.modules));
@@ -303,14 +310,6 @@ fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target) {
             "`odoopack env resume {}` lets them go",
             planned.environment
         ));
-    }
-}
-
-fn kept(step: &Step) -> Option<String> {
-    match step {
-        Step::SwapDatabase { kept: Some(kept), .. } => Some(format!("database {kept}")),
-        Step::SwapFilestore { kept: Some(kept), .. } => Some(kept.to_string()),
-        _ => None,
     }
 }
 

@@ -51,7 +51,7 @@ fn check(cx: &Context, args: &Check) -> Result<()> {
     let (name, settings) = environment(&pack, &args.name)?;
     if settings.kind == Kind::Production {
         return Err(Failure::refused(format!(
-            "{name} is production: it is meant to send mail and run jobs"
+            "{name} is a production environment: it is meant to send mail and run jobs"
         ))
         .hint("name an environment that is a copy"));
     }

@@ -112,7 +112,7 @@ fn no_half_restore(state: &camino::Utf8Path) -> Result<()> {
     }
     Err(
         Failure::refused("a restore was cut off here and must be put right first")
-            .hint("odoopack restore --resume"),
+            .hint("`odoopack restore --resume`"),
     )
 }
 

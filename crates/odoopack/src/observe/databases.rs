@@ -76,7 +76,7 @@ pub(crate) fn connect_as_role(
     let all = crate::store::secrets::all(&layout.secrets())?;
     let password = all.get(&secret_name(environment, "DATABASE"));
     let password = password.ok_or_else(|| {
-        crate::failure::Failure::refused("the role has no password yet").hint("odoopack up")
+        crate::failure::Failure::refused("the role has no password yet").hint("`odoopack up`")
     })?;
     let role = layout.role(environment);
     Ok(connect_as(

@@ -37,10 +37,6 @@ impl Restore<'_> {
         drop_with_door(&mut self.postgres()?, database)
     }
 
-    pub(super) fn exists(&self, database: &str) -> Result<bool> {
-        exists(&mut self.postgres()?, database)
-    }
-
     /// One transaction: nobody ever sees the name without a database, or a database without its mark.
     pub(super) fn swap_database(
         &self,

@@ -119,7 +119,7 @@ impl Place<'_> {
         let failed = |e| Failure::failed(format!("could not write `{path}`")).because(e);
         let mut file = files::create(&path, FILE, self.owner)?;
         let mut hash = Sha1::new();
-        let mut portion = [0; 1 << 16];
+        let mut portion = vec![0; 1 << 16];
         loop {
             let count = content.read(&mut portion).map_err(failed)?;
             if count == 0 {

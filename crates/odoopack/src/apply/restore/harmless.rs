@@ -35,10 +35,10 @@ impl Restore<'_> {
             }
         }
         for key in IDENTITY {
-            self.parameter(&mut transaction, key, &uuid())?;
+            Self::parameter(&mut transaction, key, &uuid())?;
         }
         for (key, value) in self.addresses(environment) {
-            self.parameter(&mut transaction, key, &value)?;
+            Self::parameter(&mut transaction, key, &value)?;
         }
         transaction.batch_execute(hold::FORGET).map_err(trouble)?;
         self.own_password(&mut transaction, environment)?;
@@ -85,7 +85,7 @@ impl Restore<'_> {
         let mut transaction = client.transaction().map_err(trouble)?;
         transaction.batch_execute(hold::HOLD).map_err(trouble)?;
         for (key, value) in self.addresses(&self.environment) {
-            self.parameter(&mut transaction, key, &value)?;
+            Self::parameter(&mut transaction, key, &value)?;
         }
         let waiting = waiting(&mut transaction)?;
         self.found(|found| found.waiting = waiting);
@@ -117,7 +117,7 @@ impl Restore<'_> {
         ]
     }
 
-    fn parameter(&self, client: &mut impl GenericClient, key: &str, value: &str) -> Result<()> {
+    fn parameter(client: &mut impl GenericClient, key: &str, value: &str) -> Result<()> {
         let sql = "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
                    VALUES ($1, $2, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC') \
                    ON CONFLICT (key) DO UPDATE SET value = excluded.value, write_date = excluded.write_date";

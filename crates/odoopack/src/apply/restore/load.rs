@@ -1,5 +1,5 @@
 //! Filling a database from a dump that somebody else may have made: as the environment's user and role, never as ours.
-use std::io::{Read, Write};
+use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::dump::{sql::Filter, toc};
@@ -27,7 +27,7 @@ impl Restore<'_> {
     /// Streams plain SQL through the filter into a psql that takes no commands (E11).
     fn plain(&self, entrance: &Entrance, dump: &mut dyn Read, progress: &Progress) -> Result<()> {
         let version = dumps::psql_version(&entrance.programs).read()?;
-        let fence = dumps::parse_has_restrict(&version).then(|| crate::password::generate());
+        let fence = dumps::parse_has_restrict(&version).then(crate::password::generate);
         let mut filter = Filter::new(self.major()?);
         let mut summary = None;
         entrance.psql().feed(|pipe| {

@@ -112,7 +112,7 @@ impl<'a> Restore<'a> {
         let visible = planned.steps[..=at].iter().any(Step::is_visible);
         let begun: Vec<usize> = (0..=at).rev().collect();
         self.backward(planned, &begun, operation)
-            .map_err(|e| stuck(e, &failure))?;
+            .map_err(|e| stuck(&e, &failure))?;
         if visible {
             let text = failure.chain().join("\n");
             return Err(Failure::new(
@@ -263,7 +263,9 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
         };
         let done = done.map_err(|e| match e.kind {
             Kind::RolledBack | Kind::NeedsHuman => e,
-            _ => stuck(e, &Failure::failed("the restore was cut off")),
+            Kind::Failed | Kind::Usage | Kind::Spec | Kind::Refused | Kind::Locked | Kind::Drift => {
+                stuck(&e, &Failure::failed("the restore was cut off"))
+            }
         })?;
         said.push(format!(
             "a restore of {} from {} that was cut off was {done}",
@@ -274,7 +276,7 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
 }
 
 /// The way back is blocked: what was begun stays in the journal, and the same command goes on.
-fn stuck(failure: Failure, first: &Failure) -> Failure {
+fn stuck(failure: &Failure, first: &Failure) -> Failure {
     let text = [failure.chain(), first.chain()].concat().join("\n");
     Failure::new(Kind::NeedsHuman, "the way back is blocked")
         .because(text)

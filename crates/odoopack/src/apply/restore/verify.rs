@@ -25,11 +25,12 @@ impl Restore<'_> {
         };
         self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
         let Some(database) = database else {
-            return self.damage();
+            self.damage();
+            return Ok(());
         };
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
-        self.whole_indexes(&mut client)?;
+        Self::whole_indexes(&mut client)?;
         self.modules(&mut client)?;
         let named = named(&mut client)?;
         match present {
@@ -40,7 +41,8 @@ impl Restore<'_> {
             )),
             None => {}
         }
-        self.damage()
+        self.damage();
+        Ok(())
     }
 
     /// A database of another series would be half-updated by whatever starts on it.
@@ -66,7 +68,7 @@ impl Restore<'_> {
         .hint("restore it into a pack of its own series; an upgrade is a migration"))
     }
 
-    fn whole_indexes(&self, client: &mut Client) -> Result<()> {
+    fn whole_indexes(client: &mut Client) -> Result<()> {
         let sql = "SELECT count(*) FILTER (WHERE NOT indisvalid), count(*) FROM pg_index";
         let row = client
             .query_one(sql, &[])
@@ -124,7 +126,7 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn damage(&self) -> Result<()> {
+    fn damage(&self) {
         let damaged = self.found(|found| found.damaged.clone());
         if !damaged.is_empty() {
             let shown: Vec<&str> = damaged.iter().take(SHOWN).map(String::as_str).collect();
@@ -134,7 +136,6 @@ impl Restore<'_> {
                 shown.join(", ")
             ));
         }
-        Ok(())
     }
 }
 
