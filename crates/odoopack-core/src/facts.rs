@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
+use crate::modules::Tree;
 use crate::name::Name;
 use crate::secret::SecretText;
 use crate::units::Bytes;
@@ -58,8 +59,8 @@ pub struct Facts {
     pub secrets: BTreeMap<String, SecretText>,
     /// Built code.
     pub release: Seen<Release>,
-    /// Modules in `[addons] own`, by name.
-    pub modules: BTreeMap<String, ModuleFact>,
+    /// The modules that Odoo can see; Odoo's own are among them once its code is there.
+    pub modules: Tree,
     /// First port of each environment's block, as given out before.
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
@@ -76,6 +77,8 @@ pub struct Facts {
     pub supervisor: Seen<u32>,
     /// Services that the supervisor knows.
     pub services: BTreeMap<String, Seen<ServiceFact>>,
+    /// Timers of this pack that systemd starts, by job.
+    pub timers: BTreeMap<String, TimerFact>,
 }
 
 /// One user of the machine.
@@ -162,15 +165,6 @@ pub struct Release {
     pub python: Option<Utf8PathBuf>,
 }
 
-/// A module of Odoo in a directory of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModuleFact {
-    /// Directory that holds its manifest.
-    pub path: Utf8PathBuf,
-    /// `version` of the manifest.
-    pub version: Option<String>,
-}
-
 /// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
@@ -209,6 +203,15 @@ pub struct DatabaseFact {
     pub kind: Option<String>,
     /// Whether it has any table of Odoo.
     pub filled: bool,
+}
+
+/// One timer of systemd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TimerFact {
+    /// Whether it waits for its time, and will at the next boot.
+    pub running: bool,
+    /// Hash of its file at its last start.
+    pub started_as: Option<String>,
 }
 
 /// One service.

@@ -5,6 +5,7 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod changed;
 pub mod checks;
 pub mod dump;
 pub mod facts;
@@ -12,12 +13,15 @@ pub mod foreign;
 pub mod gate;
 pub mod hash;
 pub mod layout;
+pub mod manifest;
+pub mod modules;
 pub mod name;
 pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
 pub mod restore;
+pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod sizing;

@@ -212,10 +212,13 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
-    let pack = (name(), path()).prop_map(|(name, root)| Pack {
+    let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
+    let zone = zone.prop_map(|text| text.parse().unwrap());
+    let pack = (name(), path(), zone).prop_map(|(name, root, timezone)| Pack {
         name,
         root,
         engine: Engine::Native,
+        timezone,
     });
     (
         pack,
