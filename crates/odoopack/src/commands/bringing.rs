@@ -34,10 +34,10 @@ pub(crate) struct Target {
 #[group(required = true, multiple = false)]
 struct Place {
     /// Put it in the place of this environment's database and attachments, which are kept
-    #[arg(long, value_name = "ENVIRONMENT")]
+    #[arg(long, value_name = "ENV")]
     to: Option<String>,
     /// Put it beside, as a harmless copy under a name that no service uses
-    #[arg(long = "as", value_name = "DATABASE")]
+    #[arg(long = "as", value_name = "NAME")]
     beside: Option<String>,
 }
 

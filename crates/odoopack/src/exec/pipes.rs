@@ -20,7 +20,7 @@ impl Cmd {
     ///
     /// # Errors
     /// The program's own words when it ended badly, else what `write` says; then the program was ended.
-    pub(crate) fn feed(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    pub(crate) fn fill(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut started = self.begin(Stdio::piped(), Stdio::null())?;
         let pipe = started.child.stdin.take();
         let mut pipe = pipe.ok_or_else(|| self.failure("has no stdin"))?;
@@ -35,7 +35,7 @@ impl Cmd {
     /// Runs it and lets `read` have its stdout, all of it.
     ///
     /// # Errors
-    /// As [`Cmd::feed`].
+    /// As [`Cmd::fill`].
     pub(crate) fn drain<T>(&self, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
         let mut started = self.begin(Stdio::null(), Stdio::piped())?;
         let pipe = started.child.stdout.take();
@@ -151,7 +151,7 @@ mod tests {
     fn what_is_written_arrives_and_what_comes_is_read() {
         Cmd::new("grep")
             .arg("needle")
-            .feed(|pipe| pipe.write_all(b"hay\nneedle\n").map_err(broken))
+            .fill(|pipe| pipe.write_all(b"hay\nneedle\n").map_err(broken))
             .unwrap();
         let text = Cmd::new("echo").arg("hello").drain(|pipe| {
             let mut text = String::new();
@@ -166,7 +166,7 @@ mod tests {
         let failing = Cmd::new("sh").args(["-c", "echo why >&2; exit 3"]);
         let big = vec![0; 1 << 20];
         let failure = failing
-            .feed(|pipe| pipe.write_all(&big).map_err(broken))
+            .fill(|pipe| pipe.write_all(&big).map_err(broken))
             .unwrap_err();
         assert!(failure.chain().join(" ").contains("why"), "{failure:?}");
         let short = Cmd::new("sh").args(["-c", "echo part; exit 4"]);
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn our_own_refusal_ends_the_program_and_is_what_is_said() {
         let failure = Cmd::new("cat")
-            .feed(|_| Err(Failure::refused("hostile")))
+            .fill(|_| Err(Failure::refused("hostile")))
             .unwrap_err();
         assert_eq!(failure.to_string(), "hostile");
     }

@@ -30,7 +30,7 @@ impl Restore<'_> {
         let fence = dumps::parse_has_restrict(&version).then(crate::password::generate);
         let mut filter = Filter::new(self.major()?);
         let mut summary = None;
-        entrance.psql().feed(|pipe| {
+        entrance.psql().fill(|pipe| {
             if let Some(key) = &fence {
                 writeln!(pipe, "\\restrict {key}").map_err(broken)?;
             }
