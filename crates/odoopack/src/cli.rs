@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, completions, demo, doctor, down, env, exec, gate, init, logs, plan, psql, render, renew, restart,
-    restore, schedule, secret, shell, sizing, spec, status, up,
+    backup, completions, demo, doctor, down, env, exec, gate, init, logs, module, plan, psql, render, renew,
+    restart, restore, schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -62,6 +62,8 @@ enum Command {
     #[command(subcommand)]
     Env(env::Args),
     #[command(subcommand)]
+    Module(module::Args),
+    #[command(subcommand)]
     Secret(secret::Args),
     #[command(subcommand)]
     Spec(spec::Args),
@@ -103,6 +105,7 @@ impl Cli {
             Command::Backup(args) => backup::run(&cx, args),
             Command::Restore(args) => restore::run(&cx, args),
             Command::Env(args) => env::run(&cx, args),
+            Command::Module(args) => module::run(&cx, args),
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),

@@ -85,7 +85,7 @@ fn owners_grants_and_extensions_are_left_out() {
     let (out, summary) = pass(text).unwrap();
     assert_eq!(
         out.trim(),
-        "CREATE EXTENSION \"uuid-ossp\";\n\nALTER TABLE a ADD owner text;\nCOMMENT ON COLUMN a.owner IS 'to';"
+        "CREATE EXTENSION \"uuid-ossp\";\nALTER TABLE a ADD owner text;\nCOMMENT ON COLUMN a.owner IS 'to';"
     );
     assert_eq!(summary.extensions, ["pg_trgm", "uuid-ossp"]);
     assert_eq!(summary.skipped.len(), 1);

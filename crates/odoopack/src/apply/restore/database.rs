@@ -1,10 +1,11 @@
 //! The database that only the operation knows, and its way into the place of the old one.
 use std::time::{Duration, Instant};
 
+use odoopack_core::render::sql::{identifier, literal};
 use postgres::Client;
 
 use super::Restore;
-use crate::apply::databases::{failed, identifier, literal, make_empty};
+use crate::apply::databases::{failed, make_empty};
 use crate::failure::{Failure, Result};
 
 /// How long sessions may take to end once they were told to.
