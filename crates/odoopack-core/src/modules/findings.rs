@@ -155,8 +155,7 @@ pub(super) fn duplicate(tree: &Tree, name: &str) -> Option<Finding> {
     let [first, others @ ..] = tree.all(name) else {
         return None;
     };
-    // Debian's package brings some of Odoo's modules twice, which is Odoo's own affair.
-    if tree.all(name).iter().all(|module| module.origin == Origin::Odoo) || others.is_empty() {
+    if others.is_empty() {
         return None;
     }
     let others: Vec<&str> = others.iter().map(|module| module.path.as_str()).collect();

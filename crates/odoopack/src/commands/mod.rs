@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod edition;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod gate;
