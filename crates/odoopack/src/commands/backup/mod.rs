@@ -1,7 +1,9 @@
-//! `backup`: snapshots of environments: made, listed, looked into.
+//! `backup`: snapshots of environments made, listed, looked into; backups of others brought in and written out.
 mod cat;
 mod create;
 mod diff;
+mod export;
+mod import;
 mod key;
 mod list;
 mod ls;
@@ -11,7 +13,7 @@ use odoopack_core::name::Name;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 
-/// Make snapshots of database, filestore, configuration and secrets, and look into them
+/// Make snapshots of database, filestore, configuration and secrets, look into them, bring backups in and write them out
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "A snapshot is encrypted, deduplicated and readable with stock restic: `restic -r <root>/backups snapshots`.\n\nExamples:\n  odoopack backup create\n  odoopack backup list\n  odoopack backup cat latest manifest.json"
@@ -22,6 +24,8 @@ pub(crate) enum Args {
     Ls(ls::Args),
     Cat(cat::Args),
     Diff(diff::Args),
+    Import(import::Args),
+    Export(export::Args),
     #[command(subcommand)]
     Key(key::Args),
 }
@@ -34,6 +38,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Ls(args) => ls::run(cx, args),
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
+        Args::Import(args) => import::run(cx, args),
+        Args::Export(args) => export::run(cx, args),
         Args::Key(args) => key::run(cx, args),
     }
 }
