@@ -44,8 +44,10 @@ fn backups_come_in_and_go_out() {
     hostile_backups_change_nothing(&pack, &zip);
     killed_anywhere(&pack, &zip);
     server_stops_in_the_middle(&pack, &zip);
+    snapshots_come_back(&pack);
     production_is_held(&pack, &zip);
     pack.run(&["up", "--yes", "--json"]).exits(0);
+    machine_is_lost(&pack);
     pack.now("done");
 }
 
@@ -555,4 +557,128 @@ fn production_is_held(pack: &Pack, zip: &camino::Utf8Path) {
     assert!(kept.contains("restore_production_replaced_"), "{kept}");
     let mut file = std::fs::File::create(pack.path("note")).unwrap();
     writeln!(file, "{kept}").unwrap();
+}
+
+/// A snapshot of ours: proven without a trace, beside, into another environment, and its files.
+fn snapshots_come_back(pack: &Pack) {
+    pack.now("a snapshot is drilled: Odoo serves it, and nothing is left");
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let before = (leftovers(pack), machine::processes_of(&pack.root).len());
+    let told = pack.json(&["backup", "drill"]);
+    assert!(
+        told["found"]["rows"].as_u64().unwrap() > 1000 && told["level"] == "boot",
+        "{told}"
+    );
+    assert!(told["seconds"].as_f64().unwrap() > 0.0);
+    wait_for("everything of the drill to end", || {
+        let after = (leftovers(pack), machine::processes_of(&pack.root).len());
+        (after == before).then_some(())
+    });
+    let place = pack.path("data/environments/production");
+    let left: Vec<_> = place
+        .read_dir_utf8()
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_owned())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.contains("drill") || name.contains("restore")),
+        "{left:?}"
+    );
+    for level in ["index", "read"] {
+        pack.run(&["backup", "drill", "latest", "--level", level])
+            .exits(0);
+    }
+    pack.now("a snapshot comes back");
+    pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let odd = differences(pack, "restore_production", "snap");
+    let neutral = [
+        "ir_config_parameter",
+        "ir_cron",
+        "ir_mail_server",
+        "mail_mail",
+        "res_users_apikeys",
+    ];
+    let unexpected: Vec<_> = odd
+        .iter()
+        .filter(|name| !neutral.contains(&name.as_str()))
+        .collect();
+    assert!(
+        odd.len() >= 4 && unexpected.len() <= 2,
+        "beside what neutralizing changes: {odd:?}"
+    );
+    sql(pack, "postgres", "DROP DATABASE snap");
+    sql(pack, "postgres", "DROP ROLE snap");
+    pack.run(&["restore", "latest", "--to", "staging", "--yes"])
+        .exits(0);
+    pack.run(&["env", "check", "staging"]).exits(0);
+    let told = pack.json(&["restore", "latest", "--only", "config"]);
+    let directory = Utf8PathBuf::from(told["directory"].as_str().unwrap());
+    let file = std::fs::read_to_string(directory.join("pack/odoopack.toml")).unwrap();
+    assert_eq!(file, pack.read("repo/odoopack.toml"));
+    damaged_snapshot_is_unproven(pack);
+}
+
+/// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.
+fn damaged_snapshot_is_unproven(pack: &Pack) {
+    let before = leftovers(pack);
+    let mut packs = Vec::new();
+    for two in pack.path("backups/data").read_dir_utf8().unwrap().flatten() {
+        packs.extend(
+            two.path()
+                .read_dir_utf8()
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.into_path()),
+        );
+    }
+    let biggest = packs
+        .iter()
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let kept = std::fs::read(biggest).unwrap();
+    let mut bytes = kept.clone();
+    bytes[kept.len() / 3] ^= 0x40;
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(biggest, writable).unwrap();
+    std::fs::write(biggest, &bytes).unwrap();
+    let failed = pack.run(&["backup", "drill", "latest", "--level", "restore"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+    let record = pack.read("data/odoopack/backups.jsonl");
+    assert!(record.lines().last().unwrap().contains("unproven"), "{record}");
+    std::fs::write(biggest, &kept).unwrap();
+    pack.run(&["backup", "drill", "latest", "--level", "read"])
+        .exits(0);
+}
+
+/// The machine is gone; the repository and the key on paper are all there is.
+fn machine_is_lost(pack: &Pack) {
+    pack.now("the machine is lost, and recovered from repository and key");
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let keep = tempfile::tempdir().unwrap();
+    let place = keep.path().to_str().unwrap();
+    machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
+    let key = format!("{place}/key");
+    std::fs::write(&key, pack.secret("BACKUP_KEY")).unwrap();
+    let password = pack.secret("PRODUCTION_ADMIN");
+    pack.run(&["demo", "--down", "--yes"]).exits(0);
+    assert!(!pack.root.exists());
+    let repository = format!("{place}/backups");
+    pack.run(&["recover", &repository, "--key-file", &key, "--yes"])
+        .exits(0);
+    pack.write(".odoopack-demo", "made by a test\n");
+    let site = pack.site();
+    let session = site.sign_in("restore_production", &password).unwrap();
+    session.picture_goes_round();
+    assert_eq!(
+        session.call("ir.config_parameter", "get_param", &json!(["restore.proof"])),
+        "of production"
+    );
+    pack.run(&["recover", &repository, "--key-file", &key, "--yes"])
+        .exits(4);
+    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    pack.run(&["status"]).exits(0);
 }

@@ -9,4 +9,5 @@ mod items;
 pub(crate) mod key;
 pub(crate) mod place;
 pub(crate) mod record;
+pub(crate) mod stored;
 mod tree;

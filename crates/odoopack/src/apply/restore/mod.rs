@@ -1,5 +1,6 @@
 //! The restore as an operation: each step journalled before it begins, taken back when a later one fails.
 mod archive;
+pub(crate) mod boot;
 mod database;
 mod filestore;
 pub(crate) mod harmless;
@@ -45,6 +46,9 @@ pub(crate) struct Found {
     /// Version of `base` in the database.
     pub(crate) version: String,
     pub(crate) modules: usize,
+    /// Tables whose rows were counted, and the rows; only of a snapshot.
+    pub(crate) tables: usize,
+    pub(crate) rows: u64,
     /// Attachments that the database names.
     pub(crate) attachments: usize,
     /// Files that arrived.
@@ -91,19 +95,57 @@ impl<'a> Restore<'a> {
         Ok(restore.found.into_inner())
     }
 
+    /// Runs a planned drill and takes everything back, whatever came of it.
+    ///
+    /// # Errors
+    /// What was not as it should be, or kind `NeedsHuman` when something is left.
+    pub(crate) fn drill(apply: &'a Apply<'a>, planned: &Planned, source: &'a Source) -> Result<Found> {
+        let mut operation = Operation::start(&apply.layout.state(), KIND, &planned.id, planned)?;
+        let restore = Self::new(apply, planned, Some(source));
+        let mut failure = None;
+        let mut begun = 0;
+        for (at, step) in planned.steps.iter().enumerate() {
+            begun = at + 1;
+            if let Err(e) = restore.one(at, step, &mut operation) {
+                failure = Some(e);
+                break;
+            }
+        }
+        let order: Vec<usize> = (0..begun).rev().collect();
+        let none = Failure::failed("the drill itself went well");
+        restore
+            .backward(planned, &order, operation)
+            .map_err(|e| stuck(&e, failure.as_ref().unwrap_or(&none)))?;
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(restore.found.into_inner()),
+        }
+    }
+
+    /// One step with its journal and its line.
+    fn one(&self, at: usize, step: &Step, operation: &mut Operation) -> Result<()> {
+        let progress = self.apply.ui.step(&step.to_string());
+        let done = operation
+            .event(&Event::Begin(at))
+            .and_then(|()| self.step(step, &progress))
+            .and_then(|()| operation.event(&Event::Done(at)));
+        match done {
+            Ok(()) => {
+                progress.done();
+                Ok(())
+            }
+            Err(failure) => {
+                progress.failed();
+                Err(self.apply.with_disk(failure.during(format!("could not {step}"))))
+            }
+        }
+    }
+
     fn forward(&self, planned: &Planned, from: usize, mut operation: Operation) -> Result<()> {
         for (at, step) in planned.steps.iter().enumerate().skip(from) {
-            let progress = self.apply.ui.step(&step.to_string());
-            let done = operation
-                .event(&Event::Begin(at))
-                .and_then(|()| self.step(step, &progress))
-                .and_then(|()| operation.event(&Event::Done(at)));
-            if let Err(failure) = done {
-                progress.failed();
-                let failure = self.apply.with_disk(failure.during(format!("could not {step}")));
+            if let Err(failure) = self.one(at, step, &mut operation) {
                 return self.take_back(planned, at, operation, failure);
             }
-            progress.done();
         }
         operation.end("done")
     }
@@ -145,13 +187,14 @@ impl<'a> Restore<'a> {
         match step {
             Step::MakeDatabase { database, role } => self.make_database(database, role),
             Step::LoadDatabase { database } => self.load(database, progress),
-            Step::PlaceFilestore { directory } => self.place_filestore(directory, progress),
+            Step::PlaceFilestore { directory, own } => self.place_filestore(directory, own, progress),
             Step::Verify { database, directory } => self.verify(database.as_deref(), directory.as_deref()),
             Step::MakeHarmless {
                 database,
                 environment,
             } => self.make_harmless(database, environment),
             Step::HoldJobs { database } => self.hold(database),
+            Step::Boot { database, own } => self.boot(database, own, progress),
             Step::StopServices { services } => self.stop(services),
             Step::SwapDatabase { from, to, kept, mark } => {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())

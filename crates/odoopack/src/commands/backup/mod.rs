@@ -2,6 +2,7 @@
 mod cat;
 mod create;
 mod diff;
+mod drill;
 mod export;
 mod import;
 mod key;
@@ -24,6 +25,7 @@ pub(crate) enum Args {
     Ls(ls::Args),
     Cat(cat::Args),
     Diff(diff::Args),
+    Drill(drill::Args),
     Import(import::Args),
     Export(export::Args),
     #[command(subcommand)]
@@ -38,6 +40,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Ls(args) => ls::run(cx, args),
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
+        Args::Drill(args) => drill::run(cx, args),
         Args::Import(args) => import::run(cx, args),
         Args::Export(args) => export::run(cx, args),
         Args::Key(args) => key::run(cx, args),
