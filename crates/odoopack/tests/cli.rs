@@ -114,6 +114,8 @@ fn chapter(command: &str) -> String {
     let help = said(&format!("odoopack {command} --help"));
     let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 80).collect();
     assert_eq!(wide, [""; 0], "{command}");
+    let example = command.is_empty() || help.contains("Example");
+    assert!(example, "`odoopack {command}` shows no example");
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let name = format!("odoopack {command}");
     format!("\n## {}\n\n```text\n{}\n```\n", name.trim_end(), lines.join("\n"))
@@ -172,6 +174,8 @@ fn a_plan_is_json_and_changes_nothing() {
     sandbox.write_file("repo/odoopack.toml", file);
     let before = sandbox.run("find /srv/odoo").0;
     let (text, code) = sandbox.run("odoopack plan --root /srv/odoo --json 2>/dev/null");
+    let dry = sandbox.run("odoopack up --dry-run --root /srv/odoo --json 2>/dev/null");
+    assert_eq!(dry, (text.clone(), code), "a dry run shows the same plan");
     assert_eq!(sandbox.run("find /srv/odoo").0, before);
     let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
     // A small machine is refused, and that is JSON as well.
