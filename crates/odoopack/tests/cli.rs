@@ -39,8 +39,18 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_editions() {
+    page("editions.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
+}
+
+#[test]
+fn transcript_of_modules() {
+    page("modules.md");
 }
 
 #[test]

@@ -76,6 +76,30 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "gives that machine a network without a rule in the host's firewall",
     },
     Need {
+        package: "shellcheck",
+        seen: Seen::Program("shellcheck"),
+        service: None,
+        why: "reads the rendered scripts",
+    },
+    Need {
+        package: "curl",
+        seen: Seen::Program("curl"),
+        service: None,
+        why: "asks nginx as a client that is not ours",
+    },
+    Need {
+        package: "openssl",
+        seen: Seen::Program("openssl"),
+        service: None,
+        why: "speaks TLS and makes certificates that are not ours",
+    },
+    Need {
+        package: "logrotate",
+        seen: Seen::File("/usr/sbin/logrotate"),
+        service: None,
+        why: "reads the rendered rotation",
+    },
+    Need {
         package: "npm",
         seen: Seen::Program("npm"),
         service: None,

@@ -11,6 +11,7 @@ pub(crate) mod addons;
 pub(crate) mod browser;
 pub(crate) mod guest;
 pub(crate) mod journal;
+pub(crate) mod literals;
 pub(crate) mod machine;
 pub(crate) mod odoo_git;
 pub(crate) mod web;
