@@ -105,7 +105,18 @@ fn value(shape: Shape) -> Value {
         Shape::Suite => form("^[a-z][a-z0-9-]*$"),
         Shape::Bytes => form("^[0-9]+ *(B|KiB|MiB|GiB|TiB)$"),
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),
-        Shape::Language | Shape::Python | Shape::Address | Shape::GitUrl | Shape::Deb => {
+        Shape::Repository => form("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
+        Shape::Branch => form("^[A-Za-z0-9_][A-Za-z0-9._/-]*$"),
+        Shape::Host => form("^[a-z0-9.-]{1,253}$"),
+        Shape::HostKey => form("^[A-Za-z0-9.@-]+ [A-Za-z0-9+/=]+$"),
+        Shape::Language
+        | Shape::Python
+        | Shape::Address
+        | Shape::GitUrl
+        | Shape::RepositoryUrl
+        | Shape::Merge
+        | Shape::Line
+        | Shape::Deb => {
             json!({ "type": "string", "minLength": 1 })
         }
     }

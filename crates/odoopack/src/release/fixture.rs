@@ -100,11 +100,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             python: None,
             options: [].into(),
         },
-        addons: Addons {
-            own: Vec::new(),
-            oca: None,
-            requirements: Vec::new(),
-        },
+        addons: Addons::default(),
         mail: Mail {
             relay: None,
             catcher: HostPort {
