@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell,
-    sizing, spec, status, up,
+    completions, demo, doctor, down, exec, gate, import, init, lock, logs, oca, plan, psql, render, restart,
+    secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -41,6 +41,10 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
+    Import(import::Args),
+    Lock(lock::Args),
+    #[command(subcommand)]
+    Oca(oca::Args),
     Plan(plan::Args),
     Up(up::Args),
     Down(down::Args),
@@ -78,6 +82,9 @@ impl Cli {
         match &self.command {
             Command::Demo(args) => demo::run(&mut cx, args),
             Command::Init(args) => init::run(&cx, args),
+            Command::Import(args) => import::run(&cx, args),
+            Command::Lock(args) => lock::run(&cx, args),
+            Command::Oca(args) => oca::run(&cx, args),
             Command::Plan(args) => plan::run(&cx, args),
             Command::Up(args) => up::run(&cx, args),
             Command::Down(args) => down::run(&cx, args),

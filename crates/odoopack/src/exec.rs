@@ -279,7 +279,11 @@ impl Cmd {
             // The caller's own directory may be gone, or closed to the user that the program runs as.
             command.current_dir("/");
         }
-        command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
         command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -374,7 +378,9 @@ type Reader = Box<dyn Read + Send>;
 /// Writes the input beside the reading of the output; a program that ends without reading says so by its exit status.
 fn feed(child: &mut Child, input: Option<String>) -> Option<JoinHandle<()>> {
     let (mut pipe, text) = (child.stdin.take()?, input?);
-    Some(std::thread::spawn(move || pipe.write_all(text.as_bytes()).unwrap_or_default()))
+    Some(std::thread::spawn(move || {
+        pipe.write_all(text.as_bytes()).unwrap_or_default()
+    }))
 }
 
 fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {

@@ -10,19 +10,23 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
+    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "lockfile", "observe", "oca", "password", "probe",
                    "session", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "release",
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oca", "password", "probe", "release",
                    "store", "tls", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Interactive programs as an environment sees the world.
     ("session",  &["context", "exec", "failure", "observe", "store", "tools"]),
     // From the source that the file names to code that runs.
-    ("release",  &["exec", "failure", "files", "observe", "tools", "ui"]),
+    ("release",  &["exec", "failure", "files", "observe", "oca", "tools", "ui"]),
+    // `oca.lock.json` as a whole: made, compared, verified.
+    ("lockfile", &["context", "failure", "files", "oca", "release", "ui"]),
+    // Repositories of modules and the lock that pins them.
+    ("oca",      &["exec", "failure", "files", "store", "tools", "ui"]),
     ("tools",    &["exec", "failure"]),
     ("store",    &["exec", "failure", "files", "interrupt"]),
     ("tls",      &["failure", "files"]),

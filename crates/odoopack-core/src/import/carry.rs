@@ -39,6 +39,28 @@ pub fn carry(file: &str, imported: &Imported, series: Series) -> Result<Carried,
     })
 }
 
+/// Adds a requirement file to `[addons] requirements`.
+///
+/// # Errors
+/// When `file` is not TOML.
+pub fn with_requirements(file: &str, path: &str) -> Result<String, toml_edit::TomlError> {
+    let mut carrier = Carrier {
+        document: file.parse()?,
+        done: Vec::new(),
+        kept: Vec::new(),
+    };
+    if let Some(addons) = carrier.table(&["addons"]) {
+        match addons.get_mut("requirements").and_then(Item::as_array_mut) {
+            Some(list) if list.iter().any(|known| known.as_str() == Some(path)) => {}
+            Some(list) => list.push(path),
+            None => {
+                addons.insert("requirements", value([path].into_iter().collect::<Array>()));
+            }
+        }
+    }
+    Ok(carrier.document.to_string())
+}
+
 struct Carrier {
     document: DocumentMut,
     done: Vec<String>,

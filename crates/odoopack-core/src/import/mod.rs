@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use carry::{Carried, carry};
+pub use carry::{Carried, carry, with_requirements};
 pub use lock::{LockError, read_lock};
 
 use crate::foreign::address;

@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn only_the_chosen_modules_count_and_imports_become_distributions() {
         let module = |needs: &str| {
-            let text = format!("{{'version': '18.0.1.0.0', 'external_dependencies': {{'python': [{needs}]}}}}");
+            let text =
+                format!("{{'version': '18.0.1.0.0', 'external_dependencies': {{'python': [{needs}]}}}}");
             ModuleSeen::read(text.as_bytes(), Series::V18)
         };
         let seen = RepositorySeen {

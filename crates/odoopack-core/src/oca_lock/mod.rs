@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 pub use change::{Change, changes};
 pub use external::python_of;
 pub use pin::{Unpinned, is_pinned, pinned};
-pub use read::{Unreadable, read};
+pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
 pub use schema::schema;
-pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, wish_breaks};
+pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, odoo_break, wish_breaks};
 
 use crate::spec::{Group, Series};
 

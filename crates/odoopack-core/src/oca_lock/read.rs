@@ -94,6 +94,22 @@ struct MergeEntry {
 /// # Errors
 /// When it is of another shape or program, and when anything in it is not pinned.
 pub fn read(text: &str) -> Result<Lock, Unreadable> {
+    let (lock, unpinned) = salvage(text)?;
+    if unpinned.is_empty() {
+        Ok(lock)
+    } else {
+        Err(Unreadable::Unpinned(unpinned))
+    }
+}
+
+/// Reads what is pinned, and names what is not: for the commands that pin it.
+///
+/// # Shape
+/// Repositories that are not pinned are left out; Odoo's commit is empty when it is among them.
+///
+/// # Errors
+/// When it is of another shape or program.
+pub fn salvage(text: &str) -> Result<(Lock, Vec<Unpinned>), Unreadable> {
     let value: serde_json::Value = serde_json::from_str(text).map_err(|e| shape(&e))?;
     match value.get("format").map(serde_json::Value::as_u64) {
         None => return Err(Unreadable::Foreign),
@@ -106,23 +122,24 @@ pub fn read(text: &str) -> Result<Lock, Unreadable> {
     let mut repositories = BTreeMap::new();
     for (name, entry) in file.repositories {
         check_name(&name)?;
+        let before = unpinned.len();
         let locked = locked(&name, entry, &mut unpinned);
-        repositories.insert(name, locked);
-    }
-    if !unpinned.is_empty() {
-        return Err(Unreadable::Unpinned(unpinned));
+        if unpinned.len() == before {
+            repositories.insert(name, locked);
+        }
     }
     if let Some(python) = &file.python {
         check_hashes(python)?;
     }
-    Ok(Lock {
+    let lock = Lock {
         format: FORMAT,
         series: file.series,
         odoo,
         repositories,
         groups: file.groups,
         python: file.python,
-    })
+    };
+    Ok((lock, unpinned))
 }
 
 fn shape(error: &serde_json::Error) -> Unreadable {

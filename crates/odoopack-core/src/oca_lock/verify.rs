@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Lock, Locked, OdooPin};
 use crate::foreign::address;
 use crate::manifest::{Manifest, NoManifest};
+use crate::modules::Provider;
 use crate::spec::{Addons, Repository, Series, Source, Spec};
 
 /// One way in which the promise is not kept.
@@ -86,39 +87,32 @@ impl ModuleSeen {
 /// Where else a module is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// In Odoo itself.
-    Core,
     /// In another repository of the lock.
     Neighbour(String),
     /// In a Python package of the lock.
     Package(String),
-    /// Nowhere that we know of.
-    Nowhere,
+    /// Where our tables know it, or nowhere.
+    Known(Provider),
 }
 
 impl Elsewhere {
     fn words(&self, module: &str, repository: &str) -> (String, String) {
+        let remove = format!("take `{module}` out of `modules` of [addons.repositories.{repository}]");
         match self {
-            Self::Core => (
-                "it is part of Odoo itself".to_owned(),
-                format!("remove `{module}` from `modules` of {repository}"),
-            ),
             Self::Neighbour(other) => (
-                format!("`{other}` has it"),
+                format!("it is in `{other}`"),
                 format!("odoopack oca add {other} --modules {module}"),
             ),
-            Self::Package(package) => (
-                format!("the Python package `{package}` has it"),
-                format!("remove `{module}` from `modules` of {repository}"),
+            Self::Package(package) => (format!("the Python package `{package}` has it"), remove),
+            Self::Known(Provider::Oca { repository: other }) if other == repository => (
+                format!("OCA/{other} has it in other commits"),
+                format!("odoopack oca log {repository}"),
             ),
-            Self::Nowhere => (
-                format!(
-                    "no repository of the lock has it, nor Odoo; packaged it would be `odoo-addon-{module}`"
-                ),
-                format!(
-                    "remove `{module}` from `modules` of {repository}, or add the repository that has it"
-                ),
+            Self::Known(Provider::Oca { repository: other }) => (
+                format!("it is in OCA/{other}"),
+                format!("odoopack oca add {other} --modules {module}"),
             ),
+            Self::Known(provider) => (format!("it {provider}"), remove),
         }
     }
 }
@@ -216,7 +210,8 @@ fn unwanted(addons: &Addons, lock: &Lock) -> Vec<Break> {
         .collect()
 }
 
-fn odoo_break(source: &Source, pin: &OdooPin) -> Option<Break> {
+/// Where the lock has another source of Odoo than the file.
+pub fn odoo_break(source: &Source, pin: &OdooPin) -> Option<Break> {
     let same = match (source, pin) {
         (
             Source::Git { url, commit },

@@ -1,7 +1,6 @@
 //! What Odoo itself reads and prints, per series.
 
 pub mod conf_file;
-pub mod manifest;
 pub mod options;
 mod series;
 

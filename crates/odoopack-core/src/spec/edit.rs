@@ -95,7 +95,10 @@ fn table<'a>(inside: &'a mut dyn TableLike, name: &str, implicit: bool) -> Optio
 
 /// Replaces a value and keeps the comment behind it.
 fn set(table: &mut dyn TableLike, key: &str, mut item: Item) {
-    let decor = table.get(key).and_then(Item::as_value).map(|old| old.decor().clone());
+    let decor = table
+        .get(key)
+        .and_then(Item::as_value)
+        .map(|old| old.decor().clone());
     if let (Some(decor), Some(new)) = (decor, item.as_value_mut()) {
         *new.decor_mut() = decor;
     }
@@ -141,9 +144,14 @@ mod tests {
             ..NewRepository::default()
         };
         let twice = add_repository(&added, "project", &more).unwrap();
-        assert!(twice.contains("modules = [\"project_timeline\", \"project_wbs\"]\nmerges = [\"refs/pull/1/head\"]\n"));
+        assert!(twice.contains(
+            "modules = [\"project_timeline\", \"project_wbs\"]\nmerges = [\"refs/pull/1/head\"]\n"
+        ));
         let removed = remove_repository(&twice, "project").unwrap();
-        assert_eq!(removed, FILE.replace("# ours\n", "# ours\noca = \"addons/external/oca\"\n"));
+        assert_eq!(
+            removed,
+            FILE.replace("# ours\n", "# ours\noca = \"addons/external/oca\"\n")
+        );
     }
 
     #[test]

@@ -109,6 +109,8 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
     let users = parts.filter_map(|part| layout.user(&part));
+    let release = release(pack)?;
+    let modules = addons::tree(spec, &layout.repo(), release.present())?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -120,8 +122,8 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
-        release: release(pack)?,
-        modules: addons::own(spec, &layout.repo())?,
+        release,
+        modules,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),

@@ -23,7 +23,9 @@ impl Access {
     /// Prepares the ways that `[addons.hosts]` names.
     pub(crate) fn of(spec: &Spec, layout: &Layout) -> Result<Self> {
         let hosts = &spec.addons.hosts;
-        let files = hosts.values().any(|host| host.key.is_some() || !host.known.is_empty());
+        let files = hosts
+            .values()
+            .any(|host| host.key.is_some() || !host.known.is_empty());
         let keys = files.then(|| tempfile::Builder::new().prefix("odoopack-keys-").tempdir());
         let keys = keys
             .transpose()
@@ -47,7 +49,9 @@ impl Access {
     /// The way to an address.
     pub(crate) fn way(&self, url: &str) -> Way {
         let host = address::host(url);
-        host.and_then(|host| self.ways.get(host)).cloned().unwrap_or_default()
+        host.and_then(|host| self.ways.get(host))
+            .cloned()
+            .unwrap_or_default()
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::oca_lock::Locked;
 
-use super::Workshop;
 use super::mirror::Mirror;
+use super::{Workshop, parallel};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::tools::git::checkout as git;
+use crate::ui::Progress;
 
 /// What stands where a repository should be checked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +92,10 @@ impl Pack {
     /// The path of a checkout as the repository calls it.
     fn path(&self, place: &Utf8Path) -> Option<String> {
         let above = place.ancestors().find(|above| above.exists())?;
-        let whole = above.canonicalize_utf8().ok()?.join(place.strip_prefix(above).ok()?);
+        let whole = above
+            .canonicalize_utf8()
+            .ok()?
+            .join(place.strip_prefix(above).ok()?);
         let path = whole.strip_prefix(&self.root).ok()?;
         let path = path.as_str().trim_end_matches('/');
         (!path.is_empty()).then(|| path.to_owned())
@@ -118,14 +122,26 @@ impl Pack {
 ///
 /// # Errors
 /// When files there were changed: they are never overwritten.
-pub(crate) fn bring(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str, mirror: &Mirror, locked: &Locked) -> Result<bool> {
+pub(crate) fn bring(
+    workshop: &Workshop<'_>,
+    pack: Option<&Pack>,
+    name: &str,
+    mirror: &Mirror,
+    locked: &Locked,
+) -> Result<bool> {
     let Some(place) = workshop.checkout(name) else {
         return Ok(false);
     };
-    let submodule = pack.filter(|_| locked.merged.is_none()).and_then(|pack| Some((pack, pack.path(&place)?)));
+    let submodule = pack
+        .filter(|_| locked.merged.is_none())
+        .and_then(|pack| Some((pack, pack.path(&place)?)));
     let mut moved = true;
     match look(&place)? {
-        Seen::Absent => create(&place, submodule.as_ref().map(|(pack, path)| (*pack, path.as_str())), locked)?,
+        Seen::Absent => create(
+            &place,
+            submodule.as_ref().map(|(pack, path)| (*pack, path.as_str())),
+            locked,
+        )?,
         Seen::Foreign => {
             return Err(Failure::refused(format!("`{place}` is no git repository"))
                 .hint(format!("move it away, then run `odoopack oca sync {name}`")));
@@ -135,7 +151,9 @@ pub(crate) fn bring(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str, mi
         Seen::There { changed, .. } => {
             return Err(Failure::refused(format!("files in `{place}` were changed"))
                 .because(changed.join(", "))
-                .hint(format!("commit or remove the changes, then run `odoopack oca sync {name}`")));
+                .hint(format!(
+                    "commit or remove the changes, then run `odoopack oca sync {name}`"
+                )));
         }
     }
     if moved {
@@ -147,6 +165,23 @@ pub(crate) fn bring(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str, mi
         files_of_ours(pack, &place)?;
     }
     Ok(moved)
+}
+
+/// Brings checkouts to the lock, several at a time; gives the names of those that were moved.
+pub(crate) fn bring_all(
+    workshop: &Workshop<'_>,
+    pack: Option<&Pack>,
+    all: &[(&String, &Locked)],
+    progress: &Progress,
+) -> Result<Vec<String>> {
+    let bring_one = |(name, locked): &(&String, &Locked)| -> Result<Option<String>> {
+        progress.detail(name);
+        let mirror = workshop.bring(name, locked)?;
+        let moved = bring(workshop, pack, name, &mirror, locked)?;
+        Ok(moved.then(|| (*name).clone()))
+    };
+    let done = parallel::each(all, |(name, _)| name, bring_one)?;
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// Makes an empty repository for a checkout.
@@ -170,7 +205,12 @@ fn create(place: &Utf8Path, submodule: Option<(&Pack, &str)>, locked: &Locked) -
         git::init_plain(place).run()?;
     }
     git::configure(place, "remote.origin.url", &locked.url).run()?;
-    git::configure(place, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*").run()
+    git::configure(
+        place,
+        "remote.origin.fetch",
+        "+refs/heads/*:refs/remotes/origin/*",
+    )
+    .run()
 }
 
 /// Writes down in the pack that its checkouts are submodules at the commits of the lock.
@@ -228,7 +268,9 @@ pub(crate) fn remove(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str) -
         Seen::There { changed, .. } => {
             return Err(Failure::refused(format!("files in `{place}` were changed"))
                 .because(changed.join(", "))
-                .hint(format!("commit or remove the changes, then run `odoopack oca remove {name}` again")));
+                .hint(format!(
+                    "commit or remove the changes, then run `odoopack oca remove {name}` again"
+                )));
         }
         Seen::Foreign => {
             return Err(Failure::refused(format!("`{place}` is no git repository"))

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use odoopack_core::oca_lock::{Locked, RepositorySeen};
 use odoopack_core::spec::Series;
 
-use super::Workshop;
 use super::mirror::{self, Mirror};
+use super::{Workshop, parallel};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::tools::git;
 use crate::tools::git::history::{self, Commit};
+use crate::ui::Progress;
 
 /// Longest list of commits that is shown.
 const MOST: usize = 200;
@@ -53,11 +54,16 @@ impl Mirror {
             git::init(&place).run()?;
         }
         history::remember(&place, &self.url).run()?;
-        history::fetch(&place, branch, &self.way).run().map_err(|failure| {
-            failure
-                .during(format!("could not fetch the commits of `{branch}` from `{}`", self.url))
-                .hint("check the branch and the network, then run again")
-        })
+        history::fetch(&place, branch, &self.way)
+            .run()
+            .map_err(|failure| {
+                failure
+                    .during(format!(
+                        "could not fetch the commits of `{branch}` from `{}`",
+                        self.url
+                    ))
+                    .hint("check the branch and the network, then run again")
+            })
     }
 
     /// Whether a commit is on a branch that was followed.
@@ -82,7 +88,7 @@ impl Mirror {
 }
 
 /// How far the branch is ahead of the lock, by its commits alone.
-pub(crate) fn ahead(workshop: &Workshop<'_>, locked: &Locked) -> Result<Ahead> {
+fn ahead(workshop: &Workshop<'_>, locked: &Locked) -> Result<Ahead> {
     let mirror = workshop.mirror(&locked.url);
     let head = mirror.head(&locked.branch)?;
     let mut ahead = Ahead {
@@ -103,6 +109,22 @@ pub(crate) fn ahead(workshop: &Workshop<'_>, locked: &Locked) -> Result<Ahead> {
         ahead.count = text.trim().parse().ok();
     }
     Ok(ahead)
+}
+
+/// How far branches are ahead of the lock, several at a time.
+pub(crate) fn ahead_all(
+    workshop: &Workshop<'_>,
+    all: &[(&String, &Locked)],
+    progress: &Progress,
+) -> Result<Vec<Ahead>> {
+    parallel::each(
+        all,
+        |(name, _)| name,
+        |(name, locked)| {
+            progress.detail(name);
+            ahead(workshop, locked)
+        },
+    )
 }
 
 /// What an update of a repository would bring, modules included.
@@ -133,7 +155,9 @@ pub(crate) fn log(workshop: &Workshop<'_>, locked: &Locked, series: Series) -> R
             continue;
         }
         let between = |version: &String| version_of(version) > version_of(&from.version);
-        let of_module = scripts.iter().filter(|(name, version)| name == module && between(version));
+        let of_module = scripts
+            .iter()
+            .filter(|(name, version)| name == module && between(version));
         ahead.changed.push(Changed {
             module: module.clone(),
             from: from.version.clone(),
@@ -147,7 +171,10 @@ pub(crate) fn log(workshop: &Workshop<'_>, locked: &Locked, series: Series) -> R
 
 /// A version that compares as numbers; `18.0.1.2.0` and `1.2.0` of one series are the same place.
 fn version_of(text: &str) -> Vec<u64> {
-    let mut numbers: Vec<u64> = text.split('.').map(|part| part.parse().unwrap_or_default()).collect();
+    let mut numbers: Vec<u64> = text
+        .split('.')
+        .map(|part| part.parse().unwrap_or_default())
+        .collect();
     if numbers.len() > 3 {
         numbers.drain(..2);
     }

@@ -30,7 +30,10 @@ pub(super) fn merged(
     git::init(&place).run()?;
     let mut current = base.to_owned();
     for merge in merges {
-        let other = merge.url.as_ref().map_or_else(|| mirror.clone(), |url| workshop.mirror(url));
+        let other = merge
+            .url
+            .as_ref()
+            .map_or_else(|| mirror.clone(), |url| workshop.mirror(url));
         connect(&place, (mirror, base), (&other, &merge.commit), &current)?;
         current = one(&place, name, &current, merge)?;
     }
@@ -43,9 +46,13 @@ pub(super) fn merged(
 pub(super) fn again(workshop: &Workshop<'_>, name: &str, mirror: &Mirror, locked: &Locked) -> Result<()> {
     let (commit, tree) = merged(workshop, name, mirror, &locked.commit, &locked.merges)?;
     if tree != locked.tree || Some(&commit) != locked.merged.as_ref() {
-        return Err(Failure::refused(format!("merging `{name}` again gives something else than the lock says"))
-            .because(format!("tree {tree} instead of {}", locked.tree))
-            .hint(format!("another git merges differently; `odoopack oca update {name}` makes the merges anew")));
+        return Err(Failure::refused(format!(
+            "merging `{name}` again gives something else than the lock says"
+        ))
+        .because(format!("tree {tree} instead of {}", locked.tree))
+        .hint(format!(
+            "another git merges differently; `odoopack oca update {name}` makes the merges anew"
+        )));
     }
     Ok(())
 }
@@ -82,7 +89,11 @@ fn gone(failure: Failure, url: &str, commit: &str) -> Failure {
 
 /// One merge; what is contained already changes nothing.
 fn one(place: &Utf8Path, name: &str, current: &str, merge: &Merged) -> Result<String> {
-    if merge::holds(place, &merge.commit, current).outcome()?.status.success() {
+    if merge::holds(place, &merge.commit, current)
+        .outcome()?
+        .status
+        .success()
+    {
         return Ok(current.to_owned());
     }
     let cmd = merge::tree(place, current, &merge.commit);
@@ -97,7 +108,9 @@ fn one(place: &Utf8Path, name: &str, current: &str, merge: &Merged) -> Result<St
             return Err(
                 Failure::refused(format!("`{}` does not merge into `{name}`", merge.reference))
                     .because(format!("conflicts in {}", files.join(", ")))
-                    .hint(format!("take it out of `merges` of [addons.repositories.{name}], or rebase it")),
+                    .hint(format!(
+                        "take it out of `merges` of [addons.repositories.{name}], or rebase it"
+                    )),
             );
         }
         _ => return Err(cmd.ended_badly(&outcome)),

@@ -38,7 +38,10 @@ impl Mirror {
         let cmd = git::branch_head(&self.url, branch, &self.way);
         let outcome = cmd.outcome()?;
         if outcome.status.code() == Some(2) {
-            return Err(Failure::refused(format!("`{}` has no branch `{branch}`", self.url)));
+            return Err(Failure::refused(format!(
+                "`{}` has no branch `{branch}`",
+                self.url
+            )));
         }
         if !outcome.status.success() {
             return Err(cmd
@@ -143,7 +146,8 @@ pub(super) fn migrations(place: &Utf8Path, commit: &str) -> Result<Vec<(String, 
         let mut parts = path.split('/');
         let (module, directory, version) = (parts.next()?, parts.next()?, parts.next()?);
         let script = parts.next().is_some_and(|file| file.ends_with(".py"));
-        (matches!(directory, "migrations" | "upgrades") && script).then(|| (module.to_owned(), version.to_owned()))
+        (matches!(directory, "migrations" | "upgrades") && script)
+            .then(|| (module.to_owned(), version.to_owned()))
     };
     let mut found: Vec<(String, String)> = names.split('\0').filter_map(one).collect();
     found.sort();

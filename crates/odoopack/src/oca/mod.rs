@@ -12,12 +12,13 @@ pub(crate) mod verify;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::layout::Layout;
-use odoopack_core::oca_lock::Locked;
+use odoopack_core::oca_lock::{Lock, Locked};
 use odoopack_core::spec::Spec;
 
 use crate::failure::Result;
+use crate::ui::Progress;
 use access::Access;
-pub(crate) use history::{Ahead, ahead, log};
+pub(crate) use history::{Ahead, ahead_all, log};
 use mirror::Mirror;
 
 /// What the work on repositories needs to know.
@@ -76,5 +77,19 @@ impl<'a> Workshop<'a> {
             mirror.bring(&locked.commit)?;
         }
         Ok(mirror)
+    }
+
+    /// Builds the tree of every repository of a lock, several at a time.
+    pub(crate) fn build_trees(&self, lock: &Lock, progress: &Progress) -> Result<()> {
+        let all: Vec<(&String, &Locked)> = lock.repositories.iter().collect();
+        let build = |(name, locked): &(&String, &Locked)| {
+            let place = tree::place(self.layout, name, locked);
+            if tree::is_whole(&place) {
+                return Ok(());
+            }
+            progress.detail(name);
+            tree::build(&place, &self.bring(name, locked)?, locked)
+        };
+        parallel::each(&all, |(name, _)| name, build).map(drop)
     }
 }

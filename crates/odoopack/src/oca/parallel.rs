@@ -43,7 +43,12 @@ pub(super) fn each<T: Sync, R: Send>(
                     Some(first) => first.hint(format!("`{}` failed too: {failure}", name(item))),
                 });
             }
-            None => bad = Some(Failure::failed(format!("the work on `{}` was not done", name(item)))),
+            None => {
+                bad = Some(Failure::failed(format!(
+                    "the work on `{}` was not done",
+                    name(item)
+                )))
+            }
         }
     }
     match bad {

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use odoopack_core::foreign::address;
 use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned};
 use odoopack_core::python_pins::name_of;
-use odoopack_core::spec::{Repository, Series};
+use odoopack_core::spec::Repository;
 
 use super::mirror::{self, Mirror};
 use super::{Workshop, merge, parallel};
@@ -44,31 +44,19 @@ pub(crate) struct Resolved {
 }
 
 /// Resolves repositories, several at a time.
-pub(crate) fn resolve(workshop: &Workshop<'_>, wishes: &[Wish<'_>], progress: &Progress) -> Result<Vec<Resolved>> {
+pub(crate) fn resolve(
+    workshop: &Workshop<'_>,
+    wishes: &[Wish<'_>],
+    progress: &Progress,
+) -> Result<Vec<Resolved>> {
     parallel::each(
         wishes,
         |wish| wish.name,
         |wish| {
             progress.detail(wish.name);
-            one(workshop, wish)
-                .map_err(|failure| failure.during(format!("could not resolve the repository `{}`", wish.name)))
-        },
-    )
-}
-
-/// Brings what the lock names into the mirrors, several at a time.
-pub(crate) fn bring(
-    workshop: &Workshop<'_>,
-    repositories: &BTreeMap<String, Locked>,
-    progress: &Progress,
-) -> Result<Vec<Mirror>> {
-    let all: Vec<(&String, &Locked)> = repositories.iter().collect();
-    parallel::each(
-        &all,
-        |(name, _)| name,
-        |(name, locked)| {
-            progress.detail(name);
-            workshop.bring(name, locked)
+            one(workshop, wish).map_err(|failure| {
+                failure.during(format!("could not resolve the repository `{}`", wish.name))
+            })
         },
     )
 }
@@ -156,7 +144,11 @@ fn chosen(wanted: &Repository, seen: &RepositorySeen) -> BTreeMap<String, String
         });
         return usable.collect();
     }
-    wanted.modules.iter().map(|name| (name.clone(), version(name))).collect()
+    wanted
+        .modules
+        .iter()
+        .map(|name| (name.clone(), version(name)))
+        .collect()
 }
 
 /// What the modules need of Python; a version that the repository's own list names is taken from there.
@@ -178,8 +170,12 @@ pub(super) fn python(
         .collect();
     let exact = |need: String| {
         let name = name_of(&need);
-        let bare = need.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        let listed = lines.iter().find(|line| bare && name_of(line) == name && !line.contains("git+"));
+        let bare = need
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let listed = lines
+            .iter()
+            .find(|line| bare && name_of(line) == name && !line.contains("git+"));
         listed.cloned().unwrap_or(need)
     };
     let mut all: Vec<String> = needed.into_iter().map(exact).collect();
@@ -188,12 +184,7 @@ pub(super) fn python(
     Ok(all)
 }
 
-/// Modules of other repositories, for the question who has one.
-pub(crate) fn neighbours(all: &[Resolved]) -> BTreeMap<String, &RepositorySeen> {
-    all.iter().map(|one| (one.name.clone(), &one.seen)).collect()
-}
-
-/// Whether a module of the series is in a repository.
-pub(crate) fn has(seen: &RepositorySeen, module: &str, _series: Series) -> bool {
+/// Whether a repository has a module that can be installed.
+pub(crate) fn has(seen: &RepositorySeen, module: &str) -> bool {
     matches!(seen.modules.get(module), Some(Ok(found)) if found.usable())
 }

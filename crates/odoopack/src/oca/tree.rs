@@ -92,8 +92,14 @@ pub(crate) fn differences(place: &Utf8Path, mirror: &Mirror, locked: &Locked) ->
     let compared = git::checkout::compare_tree(&mirror.place, &index, place).outcome()?;
     let mut all = git::checkout::parse_changed(&compared.stdout);
     let unknown = git::checkout::unknown_in_tree(&mirror.place, &index, place).read()?;
-    let more = unknown.split('\0').map(str::trim).filter(|path| !path.is_empty() && *path != MARKER);
+    let more = unknown
+        .split('\0')
+        .map(str::trim)
+        .filter(|path| !path.is_empty() && *path != MARKER);
     // Odoo writes no bytecode there, but somebody who tries something may.
-    all.extend(more.filter(|path| !path.contains("__pycache__/")).map(str::to_owned));
+    all.extend(
+        more.filter(|path| !path.contains("__pycache__/"))
+            .map(str::to_owned),
+    );
     Ok(all)
 }

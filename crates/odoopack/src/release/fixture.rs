@@ -51,6 +51,7 @@ impl Scratch {
             cache: &self.cache,
             repo: &self.root,
             python: &self.python,
+            lock: None,
         }
     }
 
@@ -93,6 +94,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             name: "demo".parse().unwrap(),
             root: root.to_owned(),
             engine: Engine::Native,
+            timezone: "UTC".parse().unwrap(),
         },
         odoo: Odoo {
             series,

@@ -16,7 +16,8 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     for (name, host) in &spec.addons.hosts {
         if matches!(host.key, Some(SecretRef::Command(_))) {
             let at = format!("addons.hosts.{}.key", quoted(name));
-            let hint = "store the key: `odoopack secret set DEPLOY_KEY < FILE`, and write `secret:DEPLOY_KEY`";
+            let hint =
+                "store the key: `odoopack secret set DEPLOY_KEY < FILE`, and write `secret:DEPLOY_KEY`";
             report.refuse(&at, "a key has several lines, a command gives one", hint);
         }
     }

@@ -30,6 +30,14 @@ pub(super) const PACK: &[Key] = &[
         doc: "What runs the processes.",
         why: "The only engine of this version: processes of this host, no containers.",
     },
+    Key {
+        path: "pack.timezone",
+        shape: Shape::Zone,
+        fallback: Literal("\"UTC\""),
+        example: "\"Europe/Paris\"",
+        doc: "Time zone of the times in this file, by its name in the IANA database.",
+        why: "It means the same on every machine; a host's own zone changes without anybody reading this file.",
+    },
 ];
 
 pub(super) const KEYS: &[Key] = &[

@@ -77,6 +77,8 @@ pub(super) enum Shape {
     Word(&'static [&'static str]),
     /// What runs the processes.
     Engine,
+    /// A time zone.
+    Zone,
     /// A reference to a secret.
     Secret,
     /// A value of odoo.conf.
@@ -228,6 +230,7 @@ impl Shape {
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
             Self::Engine => "one of native",
+            Self::Zone => "a time zone such as Europe/Paris",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",

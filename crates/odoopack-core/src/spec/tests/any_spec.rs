@@ -94,11 +94,15 @@ fn odoo() -> impl Strategy<Value = Odoo> {
 fn addons() -> impl Strategy<Value = Addons> {
     let named = "[a-z0-9][a-z0-9_-]{0,9}";
     let group = (0_u32..9, of("[a-z ]{1,9}x")).prop_map(|(order, description)| Group { order, description });
-    let host = (of("[A-Z][A-Z0-9_]{0,9}".prop_map(SecretRef::Named)), any::<bool>()).prop_map(|(key, insecure)| GitHost {
-        key,
-        known: Vec::new(),
-        insecure,
-    });
+    let host = (
+        of("[A-Z][A-Z0-9_]{0,9}".prop_map(SecretRef::Named)),
+        any::<bool>(),
+    )
+        .prop_map(|(key, insecure)| GitHost {
+            key,
+            known: Vec::new(),
+            insecure,
+        });
     let tables = (
         btree_map(named, repository(), 0..3),
         btree_map(named, group, 0..3),
@@ -257,10 +261,13 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
-    let pack = (name(), path()).prop_map(|(name, root)| Pack {
+    let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
+    let zone = zone.prop_map(|text| text.parse().unwrap());
+    let pack = (name(), path(), zone).prop_map(|(name, root, timezone)| Pack {
         name,
         root,
         engine: Engine::Native,
+        timezone,
     });
     (
         pack,

@@ -44,7 +44,14 @@ pub(crate) fn configure(directory: &Utf8Path, key: &str, value: &str) -> Cmd {
 /// Takes one commit from a mirror on this machine, without its history.
 pub(crate) fn take(directory: &Utf8Path, mirror: &Utf8Path, commit: &str) -> Cmd {
     within(directory)
-        .args(["fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"])
+        .args([
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+        ])
         .args(["--", mirror.as_str()])
         .arg(format!("+{commit}:refs/odoopack/{commit}"))
 }
@@ -52,7 +59,14 @@ pub(crate) fn take(directory: &Utf8Path, mirror: &Utf8Path, commit: &str) -> Cmd
 /// Checks out a commit; changed files that it would overwrite make it fail.
 pub(crate) fn switch(directory: &Utf8Path, commit: &str) -> Cmd {
     within(directory)
-        .args(["checkout", "--quiet", "--detach", "--no-recurse-submodules", commit, "--"])
+        .args([
+            "checkout",
+            "--quiet",
+            "--detach",
+            "--no-recurse-submodules",
+            commit,
+            "--",
+        ])
         .umask(0o022)
 }
 
@@ -91,9 +105,12 @@ pub(crate) fn parse_changed(text: &str) -> Vec<String> {
 
 /// Prints files that the index does not know and nobody ignores, NUL between them.
 pub(crate) fn unknown(directory: &Utf8Path, index: &Utf8Path) -> Cmd {
-    within(directory)
-        .env("GIT_INDEX_FILE", index.as_str())
-        .args(["ls-files", "--others", "--exclude-standard", "-z"])
+    within(directory).env("GIT_INDEX_FILE", index.as_str()).args([
+        "ls-files",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    ])
 }
 
 /// The same beside the files of a bare repository's commit, ignored ones too.

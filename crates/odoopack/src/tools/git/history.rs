@@ -33,7 +33,14 @@ pub(crate) fn remember(place: &Utf8Path, url: &str) -> Cmd {
 /// Fetches the commits of a branch, without trees and files.
 pub(crate) fn fetch(place: &Utf8Path, branch: &str, way: &Way) -> Cmd {
     of_by(place, way)
-        .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--filter=tree:0", "--refmap="])
+        .args([
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--filter=tree:0",
+            "--refmap=",
+        ])
         .args(["--recurse-submodules=no", "--no-auto-maintenance", "origin"])
         .arg(format!("+refs/heads/{branch}:{}", reference(branch)))
 }
@@ -43,11 +50,6 @@ pub(crate) fn holds(place: &Utf8Path, commit: &str, branch: &str) -> Cmd {
     of(place)
         .args(["merge-base", "--is-ancestor", commit])
         .arg(reference(branch))
-}
-
-/// Prints the commit of a branch.
-pub(crate) fn head(place: &Utf8Path, branch: &str) -> Cmd {
-    of(place).args(["rev-parse", "--quiet", "--verify"]).arg(reference(branch))
 }
 
 /// Prints the number of commits from one to the branch.
@@ -103,7 +105,10 @@ mod tests {
             tail(&before("/h".into(), "18.0", "2026-01-01")),
             "--git-dir=/h rev-list --max-count=1 --first-parent --before=2026-01-01 refs/odoopack/heads/18.0"
         );
-        assert_eq!(tail(&count("/h".into(), "abc", "18.0")), "--git-dir=/h rev-list --count abc..refs/odoopack/heads/18.0");
+        assert_eq!(
+            tail(&count("/h".into(), "abc", "18.0")),
+            "--git-dir=/h rev-list --count abc..refs/odoopack/heads/18.0"
+        );
     }
 
     #[test]

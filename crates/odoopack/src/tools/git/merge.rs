@@ -20,7 +20,13 @@ const FIXED: [&str; 8] = [
 pub(crate) fn fetch(place: &Utf8Path, url: &str, commit: &str, depth: Option<u32>, way: &Way) -> Cmd {
     let depth = depth.unwrap_or(i32::MAX.unsigned_abs());
     of_by(place, way)
-        .args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"])
+        .args([
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+        ])
         .arg(format!("--depth={depth}"))
         .args(["--", url])
         .arg(format!("+{commit}:refs/odoopack/{commit}"))
@@ -38,9 +44,14 @@ pub(crate) fn holds(place: &Utf8Path, commit: &str, head: &str) -> Cmd {
 
 /// Merges: prints the tree, or with exit code 1 the tree and the files in conflict.
 pub(crate) fn tree(place: &Utf8Path, ours: &str, theirs: &str) -> Cmd {
-    of(place)
-        .args(FIXED)
-        .args(["merge-tree", "--write-tree", "--name-only", "--no-messages", ours, theirs])
+    of(place).args(FIXED).args([
+        "merge-tree",
+        "--write-tree",
+        "--name-only",
+        "--no-messages",
+        ours,
+        theirs,
+    ])
 }
 
 /// Prints the time of a commit in seconds since 1970.

@@ -49,7 +49,9 @@ impl Way {
             command += &format!(" -oIdentitiesOnly=yes -oIdentityAgent=none -F /dev/null -i '{key}'");
         }
         if let Some(known) = &self.known {
-            command += &format!(" -oStrictHostKeyChecking=yes -oUserKnownHostsFile='{known}' -oGlobalKnownHostsFile=/dev/null");
+            command += &format!(
+                " -oStrictHostKeyChecking=yes -oUserKnownHostsFile='{known}' -oGlobalKnownHostsFile=/dev/null"
+            );
         }
         command
     }
@@ -59,7 +61,12 @@ impl Way {
 fn reaching(way: &Way) -> Cmd {
     let cmd = git().env("GIT_SSH_COMMAND", way.ssh());
     if way.insecure {
-        cmd.args(["-c", "protocol.git.allow=always", "-c", "protocol.http.allow=always"])
+        cmd.args([
+            "-c",
+            "protocol.git.allow=always",
+            "-c",
+            "protocol.http.allow=always",
+        ])
     } else {
         cmd
     }
@@ -240,7 +247,11 @@ mod tests {
     fn calls_are_exact() {
         let mirror = "/m.git".into();
         assert_eq!(
-            after_hardening(&branch_head("https://e.example/odoo.git", "18.0", &Way::default())),
+            after_hardening(&branch_head(
+                "https://e.example/odoo.git",
+                "18.0",
+                &Way::default()
+            )),
             "ls-remote --exit-code -- https://e.example/odoo.git refs/heads/18.0"
         );
         assert_eq!(
@@ -273,8 +284,16 @@ mod tests {
             ..Way::default()
         };
         let opened = "-c protocol.git.allow=always -c protocol.http.allow=always";
-        assert!(fetch("/m".into(), "git://h/x", COMMIT, &insecure).to_string().contains(opened));
-        assert!(!fetch("/m".into(), "git://h/x", COMMIT, &Way::default()).to_string().contains("git.allow"));
+        assert!(
+            fetch("/m".into(), "git://h/x", COMMIT, &insecure)
+                .to_string()
+                .contains(opened)
+        );
+        assert!(
+            !fetch("/m".into(), "git://h/x", COMMIT, &Way::default())
+                .to_string()
+                .contains("git.allow")
+        );
         let key = Way {
             key: Some("/s/KEY".into()),
             known: Some("/s/known".into()),
