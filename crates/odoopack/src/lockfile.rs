@@ -2,9 +2,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::Release;
 use odoopack_core::oca_lock::{
-    Break, Change, FORMAT, Lock, Locked, OdooPin, changes, module_breaks, odoo_break, wish_breaks,
+    Break, Change, FORMAT, Lock, Locked, OdooPin, Unpinned, changes, module_breaks, odoo_break, wish_breaks,
 };
 
 use crate::context::{self, Pack};
@@ -85,15 +84,13 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         python: old.as_ref().and_then(|old| old.python.clone()),
     };
     judge(&lock, &resolved)?;
-    let fresh = request.python;
-    lock.python = Some(lock_python(
-        &builder,
-        &release,
-        old.as_ref(),
-        &lock,
-        fresh,
-        progress,
-    )?);
+    progress.detail("Python packages");
+    let with_old = Builder {
+        lock: old.clone(),
+        ..builder.clone()
+    };
+    let needs = lock.python_needs();
+    lock.python = Some(with_old.lock_python(&release, &needs, request.python, progress)?);
     let changes = changes(old.as_ref().filter(|_| odoo_pinned), &lock);
     Ok(Made { lock, changes })
 }
@@ -142,9 +139,9 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
             module_breaks(&one.name, &one.locked, &one.seen, &elsewhere)
         })
         .collect();
-    let Some(first) = breaks.first() else {
+    if breaks.is_empty() {
         return Ok(());
-    };
+    }
     let mut failure = Failure::refused(format!(
         "the lock would promise what is not there; {}",
         counted(breaks.len())
@@ -169,22 +166,6 @@ fn counted(count: usize) -> String {
     } else {
         format!("{count} modules are wrong")
     }
-}
-
-fn lock_python(
-    builder: &Builder<'_>,
-    release: &Release,
-    old: Option<&Lock>,
-    lock: &Lock,
-    fresh: bool,
-    progress: &Progress,
-) -> Result<odoopack_core::oca_lock::Python> {
-    progress.detail("Python packages");
-    let with_old = Builder {
-        lock: old.cloned(),
-        ..builder.clone()
-    };
-    with_old.lock_python(release, &lock.python_needs(), fresh, progress)
 }
 
 /// Writes the lock; gives the path.
@@ -218,13 +199,18 @@ pub(crate) struct Verified {
 /// Looks at everything that the lock promises.
 pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -> Result<Verified> {
     let spec = &pack.loaded.spec;
-    let Some(lock) = oca::file::read(&pack.directory)? else {
-        let none = Break::new("no-lock", "lock", "there is no `oca.lock.json`", "odoopack lock");
-        return Ok(Verified {
-            breaks: vec![none],
-            ..Verified::default()
-        });
+    let broken = |breaks| Verified {
+        breaks,
+        ..Verified::default()
     };
+    let Some((lock, unpinned)) = oca::file::salvage(&pack.directory)? else {
+        let none = Break::new("no-lock", "lock", "there is no `oca.lock.json`", "odoopack lock");
+        return Ok(broken(vec![none]));
+    };
+    if !unpinned.is_empty() {
+        let named = |one: &Unpinned| Break::new("unpinned", &one.name, one.to_string(), one.command());
+        return Ok(broken(unpinned.iter().map(named).collect()));
+    }
     let cache = context::cache();
     let mut all = Verified {
         breaks: wish_breaks(spec, &lock),
@@ -239,7 +225,7 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         ..Verified::default()
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
-    odoo(&workshop, &lock, offline, &mut all)?;
+    odoo(&workshop, &lock, offline, &mut all);
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
     all.breaks.extend(report.breaks);
     all.notes.extend(report.notes);
@@ -264,7 +250,7 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     Ok(all)
 }
 
-fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified) -> Result<()> {
+fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified) {
     match &lock.odoo {
         OdooPin::Path { directory } => {
             all.notes
@@ -288,7 +274,6 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
         }
         OdooPin::Git { .. } | OdooPin::Debian { .. } | OdooPin::Deb { .. } => {}
     }
-    Ok(())
 }
 
 /// The repositories of the lock, those of `names` or all.

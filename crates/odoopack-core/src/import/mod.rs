@@ -91,7 +91,7 @@ impl Imported {
             return;
         };
         let mut clashes = Vec::new();
-        let mut fill =
+        let mut complete =
             |what: &str, known: &mut Option<String>, new: Option<String>| match (known.as_ref(), new) {
                 (Some(old), Some(new)) if *old != new && !(what == "url" && address::same(old, &new)) => {
                     clashes.push(format!(
@@ -101,10 +101,10 @@ impl Imported {
                 (None, Some(new)) => *known = Some(new),
                 _ => {}
             };
-        fill("url", &mut known.url, found.url);
-        fill("branch", &mut known.branch, found.branch);
-        fill("commit", &mut known.commit, found.commit);
-        fill("group", &mut known.group, found.group);
+        complete("url", &mut known.url, found.url);
+        complete("branch", &mut known.branch, found.branch);
+        complete("commit", &mut known.commit, found.commit);
+        complete("group", &mut known.group, found.group);
         for module in found.modules {
             if !known.modules.contains(&module) {
                 known.modules.push(module);

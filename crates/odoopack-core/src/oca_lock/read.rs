@@ -191,7 +191,7 @@ fn locked(name: &str, entry: Entry, unpinned: &mut Vec<Unpinned>) -> Locked {
         .into_iter()
         .map(|merge| merged_of(merge, unpinned))
         .collect();
-    let merged = (!merges.is_empty() || entry.merged.is_some()).then(|| {
+    let result = (!merges.is_empty() || entry.merged.is_some()).then(|| {
         keep(
             pinned(name, "the merged commit", entry.merged.as_deref()),
             unpinned,
@@ -202,7 +202,7 @@ fn locked(name: &str, entry: Entry, unpinned: &mut Vec<Unpinned>) -> Locked {
         branch: entry.branch,
         commit,
         merges,
-        merged,
+        merged: result,
         tree,
         group: entry.group,
         modules: entry.modules,

@@ -10,7 +10,7 @@ pub fn schema() -> Value {
     let text = json!({ "type": "string", "minLength": 1 });
     let name = json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" });
     let mut root = object(
-        json!({
+        &json!({
             "$schema": { "type": "string" },
             "format": { "const": FORMAT },
             "series": { "enum": ["17.0", "18.0", "19.0"] },
@@ -28,47 +28,47 @@ pub fn schema() -> Value {
     root
 }
 
-fn object(properties: Value, required: &[&str]) -> Value {
+fn object(properties: &Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 fn odoo(commit: &Value, sha256: &Value, text: &Value) -> Value {
     let package = object(
-        json!({ "name": text, "version": text, "size": { "type": "integer", "minimum": 0 }, "sha256": sha256 }),
+        &json!({ "name": text, "version": text, "size": { "type": "integer", "minimum": 0 }, "sha256": sha256 }),
         &["name", "version", "size", "sha256"],
     );
     let kinds = [
         (
             "git",
-            object(json!({ "url": text, "commit": commit }), &["url", "commit"]),
+            object(&json!({ "url": text, "commit": commit }), &["url", "commit"]),
         ),
         (
             "debian",
             object(
-                json!({ "suite": text, "packages": { "type": "array", "items": package } }),
+                &json!({ "suite": text, "packages": { "type": "array", "items": package } }),
                 &["suite", "packages"],
             ),
         ),
         (
             "deb",
             object(
-                json!({ "location": text, "sha256": sha256 }),
+                &json!({ "location": text, "sha256": sha256 }),
                 &["location", "sha256"],
             ),
         ),
-        ("path", object(json!({ "directory": text }), &["directory"])),
+        ("path", object(&json!({ "directory": text }), &["directory"])),
     ];
-    let one = kinds.map(|(name, inner)| object(json!({ name: inner }), &[name]));
+    let one = kinds.map(|(name, inner)| object(&json!({ name: inner }), &[name]));
     json!({ "oneOf": one })
 }
 
 fn repository(commit: &Value, text: &Value) -> Value {
     let merge = object(
-        json!({ "url": text, "ref": text, "commit": commit }),
+        &json!({ "url": text, "ref": text, "commit": commit }),
         &["ref", "commit"],
     );
     object(
-        json!({
+        &json!({
             "url": text,
             "branch": text,
             "commit": commit,
@@ -85,7 +85,7 @@ fn repository(commit: &Value, text: &Value) -> Value {
 
 fn group() -> Value {
     object(
-        json!({ "order": { "type": "integer", "minimum": 0 }, "description": { "type": ["string", "null"] } }),
+        &json!({ "order": { "type": "integer", "minimum": 0 }, "description": { "type": ["string", "null"] } }),
         &["order"],
     )
 }
@@ -93,12 +93,12 @@ fn group() -> Value {
 fn python(sha256: &Value, text: &Value) -> Value {
     let hash = json!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" });
     let package = object(
-        json!({ "name": text, "version": text, "hashes": { "type": "array", "minItems": 1, "items": hash } }),
+        &json!({ "name": text, "version": text, "hashes": { "type": "array", "minItems": 1, "items": hash } }),
         &["name", "version", "hashes"],
     );
     let targets = json!({ "type": "object", "additionalProperties": { "type": "array", "items": package } });
     object(
-        json!({ "inputs": sha256, "targets": targets }),
+        &json!({ "inputs": sha256, "targets": targets }),
         &["inputs", "targets"],
     )
 }

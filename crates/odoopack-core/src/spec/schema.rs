@@ -92,7 +92,7 @@ fn value(shape: Shape) -> Value {
         Shape::List(element) => json!({ "type": "array", "items": value(*element), "uniqueItems": true }),
         Shape::Hex(digits) => form(&format!("^[0-9A-Fa-f]{{{digits}}}$")),
         Shape::Name => form("^[a-z](-?[a-z0-9]){0,15}$"),
-        Shape::Domain => form("^[a-z0-9.-]{1,253}$"),
+        Shape::Domain | Shape::Host => form("^[a-z0-9.-]{1,253}$"),
         Shape::Email => form("^[^@]+@[a-z0-9.-]+$"),
         Shape::Database => form("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
         Shape::Module => form("^[A-Za-z][A-Za-z0-9_]*$"),
@@ -108,7 +108,6 @@ fn value(shape: Shape) -> Value {
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),
         Shape::Repository => form("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
         Shape::Branch => form("^[A-Za-z0-9_][A-Za-z0-9._/-]*$"),
-        Shape::Host => form("^[a-z0-9.-]{1,253}$"),
         Shape::HostKey => form("^[A-Za-z0-9.@-]+ [A-Za-z0-9+/=]+$"),
         Shape::Language
         | Shape::Python

@@ -43,10 +43,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             "the files are for Odoo {other}, the pack for {series}: every branch that they name was kept"
         ));
     }
-    write(cx, &pack, &all, args.dry_run)
+    write(cx, &pack, &all, args)
 }
 
-fn write(cx: &Context, pack: &Pack, all: &Imported, dry_run: bool) -> Result<()> {
+fn write(cx: &Context, pack: &Pack, all: &Imported, args: &Args) -> Result<()> {
+    let dry_run = args.dry_run;
     let file = pack.directory.join(FILE);
     let before = files::read_text(&file)?.unwrap_or_default();
     let not_toml = |e| Failure::new(Kind::Spec, format!("`{FILE}` is no TOML")).because(e);
@@ -66,6 +67,7 @@ fn write(cx: &Context, pack: &Pack, all: &Imported, dry_run: bool) -> Result<()>
         }
         files::replace(&file, carried.text.as_bytes(), 0o644, None)?;
     }
+    carried.done.extend(put_aside(pack, args)?);
     cx.ui.json(&serde_json::json!({
         "written": !dry_run, "done": carried.done, "kept": carried.kept, "left": all.left,
     }));
@@ -80,6 +82,21 @@ fn write(cx: &Context, pack: &Pack, all: &Imported, dry_run: bool) -> Result<()>
         "next: `odoopack lock` pins every commit and package"
     });
     Ok(())
+}
+
+/// Another tool's lock where ours will stand gets another name.
+fn put_aside(pack: &Pack, args: &Args) -> Result<Option<String>> {
+    let ours = pack.directory.join(odoopack_core::oca_lock::FILE);
+    let here = |path: &Utf8PathBuf| path.canonicalize_utf8().ok();
+    let whole = here(&ours);
+    if whole.is_none() || !args.files.iter().any(|file| here(file) == whole) {
+        return Ok(None);
+    }
+    let aside = ours.with_file_name("oca.lock.imported.json");
+    if !args.dry_run {
+        files::rename(&ours, &aside)?;
+    }
+    Ok(Some(format!("{ours} becomes {aside}")))
 }
 
 /// The lines that are there with the new ones behind them.

@@ -47,7 +47,7 @@ pub(super) fn each<T: Sync, R: Send>(
                 bad = Some(Failure::failed(format!(
                     "the work on `{}` was not done",
                     name(item)
-                )))
+                )));
             }
         }
     }

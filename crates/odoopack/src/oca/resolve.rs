@@ -66,14 +66,14 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
     let mirror = workshop.mirror(&wanted.url);
     let commit = commit(&mirror, wish)?;
     let merges = merges(workshop, &mirror, wish)?;
-    let (merged, tree) = if merges.is_empty() {
+    let (result, tree) = if merges.is_empty() {
         mirror.bring(&commit)?;
         (None, mirror.tree(&commit)?)
     } else {
-        let (merged, tree) = merge::merged(workshop, wish.name, &mirror, &commit, &merges)?;
-        (Some(merged), tree)
+        let (result, tree) = merge::merged(workshop, wish.name, &mirror, &commit, &merges)?;
+        (Some(result), tree)
     };
-    let used = merged.as_deref().unwrap_or(&commit);
+    let used = result.as_deref().unwrap_or(&commit);
     let seen = mirror::modules(&mirror.place, used, workshop.spec.odoo.series)?;
     let modules = chosen(wanted, &seen);
     let python = python(&mirror.place, used, &modules, &seen)?;
@@ -84,7 +84,7 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
             branch: wanted.branch.clone(),
             commit,
             merges,
-            merged,
+            merged: result,
             tree,
             group: wanted.group.clone(),
             modules,

@@ -25,12 +25,12 @@ pub(crate) struct Report {
 
 /// One repository, looked at.
 #[derive(Default)]
-struct Looked {
+struct Sight {
     report: Report,
     seen: Option<RepositorySeen>,
 }
 
-impl Looked {
+impl Sight {
     fn add(&mut self, kind: &'static str, name: &str, what: impl Into<String>, help: impl Into<String>) {
         self.report.breaks.push(Break::new(kind, name, what, help));
     }
@@ -52,35 +52,35 @@ pub(crate) fn repositories(
         _ => BTreeMap::new(),
     };
     let all: Vec<(&String, &Locked)> = lock.repositories.iter().collect();
-    let looked = parallel::each(
+    let sights = parallel::each(
         &all,
         |(name, _)| name,
         |(name, locked)| {
             progress.detail(name);
-            let mut looked = Looked::default();
+            let mut sight = Sight::default();
             if let Some(commit) = recorded.get(*name).filter(|commit| **commit != locked.commit) {
                 let what = format!(
                     "the pack's submodule is at {}, the lock at {}",
                     short(commit),
                     short(&locked.commit)
                 );
-                looked.add("submodule", name, what, format!("odoopack oca sync {name}"));
+                sight.add("submodule", name, what, format!("odoopack oca sync {name}"));
             }
-            one(workshop, name, locked, offline, &mut looked)?;
-            Ok(looked)
+            one(workshop, name, locked, offline, &mut sight)?;
+            Ok(sight)
         },
     )?;
     let seen: BTreeMap<&str, &RepositorySeen> = all
         .iter()
-        .zip(&looked)
-        .filter_map(|((name, _), looked)| Some((name.as_str(), looked.seen.as_ref()?)))
+        .zip(&sights)
+        .filter_map(|((name, _), sight)| Some((name.as_str(), sight.seen.as_ref()?)))
         .collect();
     let elsewhere = |here: &str, module: &str| who_has(lock, &seen, here, module);
     let mut report = Report::default();
-    for ((name, locked), looked) in all.iter().zip(&looked) {
-        report.breaks.extend(looked.report.breaks.iter().cloned());
-        report.notes.extend(looked.report.notes.iter().cloned());
-        if let Some(seen) = &looked.seen {
+    for ((name, locked), sight) in all.iter().zip(&sights) {
+        report.breaks.extend(sight.report.breaks.iter().cloned());
+        report.notes.extend(sight.report.notes.iter().cloned());
+        if let Some(seen) = &sight.seen {
             report.modules += locked.modules.len();
             let breaks = module_breaks(name, locked, seen, &|module| elsewhere(name, module));
             report.breaks.extend(breaks);
@@ -114,19 +114,13 @@ pub(crate) fn who_has(
     Elsewhere::Known(provider(module, lock.series))
 }
 
-fn one(
-    workshop: &Workshop<'_>,
-    name: &str,
-    locked: &Locked,
-    offline: bool,
-    looked: &mut Looked,
-) -> Result<()> {
+fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sight: &mut Sight) -> Result<()> {
     let mirror = workshop.mirror(&locked.url);
     if !offline {
-        upstream(workshop, &mirror, name, locked, looked);
+        upstream(workshop, &mirror, name, locked, sight);
     }
-    checked_out(workshop, name, locked, looked)?;
-    let Some(place) = objects(workshop, &mirror, name, locked, looked)? else {
+    checked_out(workshop, name, locked, sight)?;
+    let Some(place) = objects(workshop, &mirror, name, locked, sight)? else {
         return Ok(());
     };
     let found = mirror::tree(&place, locked.used())?;
@@ -137,7 +131,7 @@ fn one(
             short(&found),
             short(&locked.tree)
         );
-        looked.add("tree", name, what, format!("odoopack oca update {name}"));
+        sight.add("tree", name, what, format!("odoopack oca update {name}"));
     }
     let seen = mirror::modules(&place, locked.used(), workshop.spec.odoo.series)?;
     let python = resolve::python(&place, locked.used(), &locked.modules, &seen)?;
@@ -146,19 +140,19 @@ fn one(
             "its modules need {python:?} of Python, the lock says {:?}",
             locked.python
         );
-        looked.add("python-needs", name, what, "odoopack lock");
+        sight.add("python-needs", name, what, "odoopack lock");
     }
-    looked.seen = Some(seen);
-    built(workshop, &mirror, name, locked, looked)
+    sight.seen = Some(seen);
+    built(workshop, &mirror, name, locked, sight)
 }
 
 /// Whether the commit is still what the branch grew from, and whether the merges still give the same.
-fn upstream(workshop: &Workshop<'_>, mirror: &Mirror, name: &str, locked: &Locked, looked: &mut Looked) {
+fn upstream(workshop: &Workshop<'_>, mirror: &Mirror, name: &str, locked: &Locked, sight: &mut Sight) {
     let update = format!("odoopack oca update {name}");
     let head = match mirror.head(&locked.branch) {
         Ok(head) => head,
         Err(failure) => {
-            looked.add(
+            sight.add(
                 "upstream",
                 name,
                 failure.chain().join(": "),
@@ -172,12 +166,12 @@ fn upstream(workshop: &Workshop<'_>, mirror: &Mirror, name: &str, locked: &Locke
             .follow(&locked.branch)
             .and_then(|()| mirror.on_branch(&locked.commit, &locked.branch));
         match on_branch {
-            Ok(true) => looked.report.notes.push(format!(
+            Ok(true) => sight.report.notes.push(format!(
                 "{name}: `{}` has moved on to {}; `odoopack oca log {name}` says what is new",
                 locked.branch,
                 short(&head)
             )),
-            Ok(false) => looked.add(
+            Ok(false) => sight.add(
                 "rewritten",
                 name,
                 format!(
@@ -188,7 +182,7 @@ fn upstream(workshop: &Workshop<'_>, mirror: &Mirror, name: &str, locked: &Locke
                 ),
                 &update,
             ),
-            Err(failure) => looked.add("upstream", name, failure.chain().join(": "), &update),
+            Err(failure) => sight.add("upstream", name, failure.chain().join(": "), &update),
         }
     }
     let again = if locked.merged.is_some() {
@@ -197,7 +191,7 @@ fn upstream(workshop: &Workshop<'_>, mirror: &Mirror, name: &str, locked: &Locke
         mirror.bring(&locked.commit)
     };
     if let Err(failure) = again {
-        looked.add("gone", name, failure.chain().join(": "), &update);
+        sight.add("gone", name, failure.chain().join(": "), &update);
     }
 }
 
@@ -207,7 +201,7 @@ fn objects(
     mirror: &Mirror,
     name: &str,
     locked: &Locked,
-    looked: &mut Looked,
+    sight: &mut Sight,
 ) -> Result<Option<Utf8PathBuf>> {
     if mirror.has(locked.used())? {
         return Ok(Some(mirror.place.clone()));
@@ -220,25 +214,25 @@ fn objects(
             return Ok(Some(data));
         }
     }
-    if !looked.report.breaks.iter().any(|b| b.kind == "gone") {
+    if !sight.report.breaks.iter().any(|b| b.kind == "gone") {
         let what = format!("commit {} is nowhere on this machine", short(locked.used()));
-        looked.add("absent", name, what, "odoopack oca sync");
+        sight.add("absent", name, what, "odoopack oca sync");
     }
     Ok(None)
 }
 
 /// Whether what people see in the pack is what the lock says.
-fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, looked: &mut Looked) -> Result<()> {
+fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut Sight) -> Result<()> {
     let Some(place) = workshop.checkout(name) else {
         return Ok(());
     };
     let sync = format!("odoopack oca sync {name}");
     match checkout::look(&place)? {
-        Seen::Absent => looked
+        Seen::Absent => sight
             .report
             .notes
             .push(format!("{name}: not checked out; `{sync}`")),
-        Seen::Foreign => looked.add("checkout", name, format!("`{place}` is no git repository"), sync),
+        Seen::Foreign => sight.add("checkout", name, format!("`{place}` is no git repository"), sync),
         Seen::There { commit, changed } => {
             if commit != locked.used() {
                 let what = format!(
@@ -246,11 +240,11 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, looked: &mu
                     short(&commit),
                     short(locked.used())
                 );
-                looked.add("checkout-moved", name, what, sync);
+                sight.add("checkout-moved", name, what, sync);
             }
             if !changed.is_empty() {
                 let help = format!("`git -C {place} status` shows them");
-                looked.add(
+                sight.add(
                     "checkout-changed",
                     name,
                     format!("changed files: {}", some(&changed)),
@@ -268,7 +262,7 @@ fn built(
     mirror: &Mirror,
     name: &str,
     locked: &Locked,
-    looked: &mut Looked,
+    sight: &mut Sight,
 ) -> Result<()> {
     let place = tree::place(workshop.layout, name, locked);
     if !tree::is_whole(&place) || !mirror.has(locked.used())? {
@@ -277,7 +271,7 @@ fn built(
     let changed = tree::differences(&place, mirror, locked)?;
     if !changed.is_empty() {
         let what = format!("files of the release were changed: {}", some(&changed));
-        looked.add(
+        sight.add(
             "release-changed",
             name,
             what,

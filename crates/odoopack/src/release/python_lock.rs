@@ -71,7 +71,7 @@ impl Builder<'_> {
             Some(old) if old.inputs == inputs && !fresh => old.targets,
             _ => std::collections::BTreeMap::new(),
         };
-        if !targets.contains_key(&target) {
+        if let std::collections::btree_map::Entry::Vacant(entry) = targets.entry(target) {
             let place = lock::place(self.cache, &requirements, &interpreter);
             if fresh {
                 files::remove(&place)?;
@@ -87,7 +87,7 @@ impl Builder<'_> {
                     ),
                 );
             }
-            targets.insert(target, distributions(&text));
+            entry.insert(distributions(&text));
         }
         Ok(Python { inputs, targets })
     }

@@ -22,7 +22,10 @@ pub(super) fn list(cx: &Context, pack: &Pack) -> Result<()> {
     for (name, wanted) in all {
         let locked = lock.as_ref().and_then(|lock| lock.repositories.get(name));
         let commit = locked.map_or("not locked", |locked| &locked.commit[..12]);
-        let modules = locked.map_or(wanted.modules.len(), |locked| locked.modules.len());
+        let modules = match locked.map_or(wanted.modules.len(), |locked| locked.modules.len()) {
+            0 => "all".to_owned(),
+            count => count.to_string(),
+        };
         let merges = match wanted.merges.len() {
             0 => String::new(),
             count => format!(", {count} merged"),
@@ -126,7 +129,7 @@ fn show(cx: &Context, name: &str, locked: &Locked, ahead: &Ahead) {
     for commit in &ahead.commits {
         cx.ui.result(&format!(
             "  {} {} {}",
-            &commit.commit[..12],
+            &commit.id[..12],
             commit.date,
             commit.subject
         ));

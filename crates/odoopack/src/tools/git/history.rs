@@ -11,7 +11,7 @@ const FIELD: char = '\u{1f}';
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Commit {
     /// Full id.
-    pub(crate) commit: String,
+    pub(crate) id: String,
     /// Date of the commit, `YYYY-MM-DD`.
     pub(crate) date: String,
     /// Who wrote it.
@@ -81,7 +81,7 @@ pub(crate) fn parse_log(text: &str) -> Vec<Commit> {
     let one = |line: &str| {
         let mut parts = line.split(FIELD).map(str::to_owned);
         Some(Commit {
-            commit: parts.next()?,
+            id: parts.next()?,
             date: parts.next()?,
             author: parts.next()?,
             subject: parts.next()?,
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             parse_log(text),
             [Commit {
-                commit: "abc".to_owned(),
+                id: "abc".to_owned(),
                 date: "2026-01-02".to_owned(),
                 author: "A B".to_owned(),
                 subject: "[FIX] x: y".to_owned()
