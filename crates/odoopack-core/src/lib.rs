@@ -5,6 +5,7 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod changed;
 pub mod checks;
 pub mod facts;
 pub mod foreign;

@@ -204,6 +204,8 @@ mod real_debian;
 #[cfg(test)]
 mod real_download;
 #[cfg(test)]
+mod real_lock;
+#[cfg(test)]
 mod real_pins;
 #[cfg(test)]
 mod real_sources;
