@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, import, init, lock, logs, oca, plan, psql, render, renew,
-    restart, schedule, secret, shell, sizing, spec, status, up,
+    completions, demo, doctor, down, exec, gate, import, init, lock, logs, module, oca, plan, psql, render,
+    renew, restart, schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -61,6 +61,8 @@ enum Command {
     Renew(renew::Args),
     Sizing(sizing::Args),
     #[command(subcommand)]
+    Module(module::Args),
+    #[command(subcommand)]
     Secret(secret::Args),
     #[command(subcommand)]
     Spec(spec::Args),
@@ -102,6 +104,7 @@ impl Cli {
             Command::Renew(args) => renew::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),
             Command::Sizing(args) => sizing::run(&cx, args),
+            Command::Module(args) => module::run(&cx, args),
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),

@@ -124,7 +124,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
-            format!("apt-get install postgresql-{disk}"),
+            format!("`apt-get install postgresql-{disk}`"),
         ));
     }
     all
@@ -154,7 +154,7 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         | Trouble::NotInstallable
         | Trouble::Cycle
         | Trouble::Excludes => true,
-        Trouble::Missing => built && tree.get("base").is_some(),
+        Trouble::Missing => built || known.spec.addons.requirements.is_empty(),
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
@@ -200,7 +200,7 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
     }
     vec![Refusal::new(
         format!("packages are missing that only root can install: {line}"),
-        format!("sudo apt-get install --no-install-recommends {line}"),
+        format!("`sudo apt-get install --no-install-recommends {line}`"),
     )]
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod module;
 pub(crate) mod oca;
 pub(crate) mod plan;
 pub(crate) mod psql;
