@@ -1,171 +1,181 @@
-//! Changes of the file by commands; comments, order and spelling of everything else stay.
+//! Editions come into the file and leave it; comments and everything else stay as they are.
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, value};
 
-/// What `oca add` writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewRepository {
-    /// Clone URL that is not OCA's.
-    pub url: Option<String>,
-    /// Branch that is not the series'.
-    pub branch: Option<String>,
-    /// Modules, added to those that are there.
+use super::Spec;
+use crate::name::Name;
+
+/// An edition with the environment that runs it; both have its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEdition {
+    /// Of the edition and of its environment.
+    pub name: Name,
+    /// Host name of the environment.
+    pub domain: String,
+    /// Modules of the edition.
     pub modules: Vec<String>,
-    /// Merges, added to those that are there.
-    pub merges: Vec<String>,
-    /// Group.
-    pub group: Option<String>,
+    /// Database, when not the usual name.
+    pub database: Option<String>,
+    /// Direct loopback port.
+    pub http_port: Option<u16>,
 }
 
-/// Adds a repository, or completes the one that is there.
+/// Why the file is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The file cannot be read as TOML.
+    #[error("the file is no TOML: {0}")]
+    Toml(String),
+    /// `editions` or `environments` is something else than a table.
+    #[error("`{0}` is no table")]
+    NoTable(String),
+    /// There is one of this name.
+    #[error("there is already `[{0}]`")]
+    There(String),
+    /// There is none of this name.
+    #[error("there is no edition `{0}`")]
+    Unknown(Name),
+    /// A pack has at least one.
+    #[error("`{0}` is the only edition of the file")]
+    Last(Name),
+}
+
+/// The file with one edition more.
 ///
-/// # Errors
-/// When `file` is not TOML.
-pub fn add_repository(file: &str, name: &str, new: &NewRepository) -> Result<String, toml_edit::TomlError> {
-    let mut document: DocumentMut = file.parse()?;
-    let addons = table(document.as_table_mut(), "addons", true);
-    if let Some(addons) = addons
-        && addons.get("oca").is_none()
-    {
-        addons.insert("oca", value("addons/external/oca"));
-    }
-    let inner = table(document.as_table_mut(), "addons", true)
-        .and_then(|addons| table(addons, "repositories", true))
-        .and_then(|repositories| table(repositories, name, false));
-    if let Some(repository) = inner {
-        for (key, text) in [("url", &new.url), ("branch", &new.branch), ("group", &new.group)] {
-            if let Some(text) = text {
-                set(repository, key, value(text));
-            }
+/// # Shape
+/// Where the file names no edition, the one that it implies is written out first, and environments that leave theirs
+/// unsaid say it from now on: with two editions it would be missing.
+pub fn add_edition(text: &str, spec: &Spec, new: &NewEdition) -> Result<String, EditError> {
+    let mut document = parse(text)?;
+    for (name, environment) in &spec.environments {
+        let table = table(&mut document, &["environments", name.as_str()])?;
+        if table.get("edition").is_none() {
+            table.insert("edition", value(environment.edition.as_str()));
         }
-        extend(repository, "modules", &new.modules);
-        extend(repository, "merges", &new.merges);
+    }
+    for name in spec.editions.keys() {
+        table(&mut document, &["editions", name.as_str()])?;
+    }
+    for parent in ["editions", "environments"] {
+        if table(&mut document, &[parent])?.contains_key(new.name.as_str()) {
+            return Err(EditError::There(format!("{parent}.{}", new.name)));
+        }
+    }
+    let edition = table(&mut document, &["editions", new.name.as_str()])?;
+    edition.insert("modules", value(new.modules.iter().collect::<Array>()));
+    let environment = table(&mut document, &["environments", new.name.as_str()])?;
+    environment.insert("kind", value("production"));
+    environment.insert("edition", value(new.name.as_str()));
+    environment.insert("domain", value(&new.domain));
+    if let Some(database) = &new.database {
+        environment.insert("database", value(database));
+    }
+    if let Some(port) = new.http_port {
+        environment.insert("http_port", value(i64::from(port)));
     }
     Ok(document.to_string())
 }
 
-/// Takes a repository out; its empty table of repositories goes with it.
-///
-/// # Errors
-/// When `file` is not TOML.
-pub fn remove_repository(file: &str, name: &str) -> Result<String, toml_edit::TomlError> {
-    let mut document: DocumentMut = file.parse()?;
-    if let Some(addons) = table(document.as_table_mut(), "addons", true) {
-        let empty = match addons.get_mut("repositories").and_then(Item::as_table_like_mut) {
-            Some(repositories) => {
-                repositories.remove(name);
-                repositories.is_empty()
-            }
-            None => false,
-        };
-        if empty {
-            addons.remove("repositories");
-        }
+/// The file without an edition and the environments that run it; their names come with it.
+pub fn remove_edition(text: &str, spec: &Spec, name: &Name) -> Result<(String, Vec<Name>), EditError> {
+    if !spec.editions.contains_key(name) {
+        return Err(EditError::Unknown(name.clone()));
     }
-    Ok(document.to_string())
+    if spec.editions.len() == 1 {
+        return Err(EditError::Last(name.clone()));
+    }
+    let mut document = parse(text)?;
+    table(&mut document, &["editions"])?.remove(name.as_str());
+    let runs = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.edition == *name);
+    let gone: Vec<Name> = runs.map(|(name, _)| name.clone()).collect();
+    for environment in &gone {
+        table(&mut document, &["environments"])?.remove(environment.as_str());
+    }
+    Ok((document.to_string(), gone))
 }
 
-/// Moves the commit at which the file holds a repository; a file that names none stays as it is.
-///
-/// # Errors
-/// When `file` is not TOML.
-pub fn move_commit(file: &str, name: &str, commit: &str) -> Result<String, toml_edit::TomlError> {
-    let mut document: DocumentMut = file.parse()?;
-    let repository = document
-        .get_mut("addons")
-        .and_then(|addons| addons.get_mut("repositories"))
-        .and_then(|repositories| repositories.get_mut(name))
-        .and_then(Item::as_table_like_mut);
-    if let Some(repository) = repository
-        && repository.get("commit").is_some()
-    {
-        set(repository, "commit", value(commit));
-    }
-    Ok(document.to_string())
+fn parse(text: &str) -> Result<DocumentMut, EditError> {
+    text.parse::<DocumentMut>()
+        .map_err(|e| EditError::Toml(e.to_string()))
 }
 
-/// The table of that name; made when it is not there.
-fn table<'a>(inside: &'a mut dyn TableLike, name: &str, implicit: bool) -> Option<&'a mut dyn TableLike> {
-    if inside.get(name).is_none() {
-        let mut new = Table::new();
-        new.set_implicit(implicit);
-        inside.insert(name, Item::Table(new));
+/// The table at `path`, made where it is missing.
+fn table<'a>(document: &'a mut DocumentMut, path: &[&str]) -> Result<&'a mut dyn TableLike, EditError> {
+    let mut at: &mut dyn TableLike = document.as_table_mut();
+    for (depth, name) in path.iter().enumerate() {
+        let last = depth + 1 == path.len();
+        let item = at.entry(name).or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(!last || path.len() == 1);
+            Item::Table(table)
+        });
+        at = item
+            .as_table_like_mut()
+            .ok_or_else(|| EditError::NoTable(path[..=depth].join(".")))?;
     }
-    inside.get_mut(name)?.as_table_like_mut()
-}
-
-/// Replaces a value and keeps the comment behind it.
-fn set(table: &mut dyn TableLike, key: &str, mut item: Item) {
-    let decor = table
-        .get(key)
-        .and_then(Item::as_value)
-        .map(|old| old.decor().clone());
-    if let (Some(decor), Some(new)) = (decor, item.as_value_mut()) {
-        *new.decor_mut() = decor;
-    }
-    table.insert(key, item);
-}
-
-/// Adds texts to a list, each once.
-fn extend(table: &mut dyn TableLike, key: &str, more: &[String]) {
-    if more.is_empty() {
-        return;
-    }
-    if let Some(list) = table.get_mut(key).and_then(Item::as_array_mut) {
-        for text in more {
-            if !list.iter().any(|old| old.as_str() == Some(text)) {
-                list.push(text);
-            }
-        }
-    } else {
-        set(table, key, value(more.iter().collect::<Array>()));
-    }
+    Ok(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{LoadContext, load};
 
-    const FILE: &str = "# mine\nformat = 1\n\n[addons] # all\nown = [\"a\"] # ours\n\n[environments.production]\ndomain = \"e.example\" # here\n";
+    fn spec(text: &str) -> Spec {
+        load(text, &LoadContext::new("/opt/x/repo"))
+            .unwrap_or_else(|m| panic!("{m}\n{text}"))
+            .spec
+    }
+
+    fn new(name: &str, port: u16) -> NewEdition {
+        NewEdition {
+            name: name.parse().unwrap(),
+            domain: format!("{name}.example.com"),
+            modules: vec!["crm".to_owned(), "website".to_owned()],
+            database: Some(format!("odoo_{name}")),
+            http_port: Some(port),
+        }
+    }
+
+    const FILE: &str = "# ours\nformat = 1 # one\n\n[environments.production]\n# the real one\ndomain = \"erp.example.com\"\n";
 
     #[test]
-    fn adding_and_removing_leaves_the_file_as_it_was() {
-        let new = NewRepository {
-            modules: vec!["project_timeline".to_owned()],
-            ..NewRepository::default()
-        };
-        let added = add_repository(FILE, "project", &new).unwrap();
+    fn the_implied_edition_is_written_out_and_comments_stay() {
+        let added = add_edition(FILE, &spec(FILE), &new("marketing", 8070)).unwrap();
+        insta::assert_snapshot!(added);
+        let after = spec(&added);
         assert_eq!(
-            added,
-            "# mine\nformat = 1\n\n[addons] # all\nown = [\"a\"] # ours\noca = \"addons/external/oca\"\n\n[addons.repositories.project]\nmodules = [\"project_timeline\"]\n\n[environments.production]\ndomain = \"e.example\" # here\n"
+            after.environments[&"production".parse().unwrap()]
+                .edition
+                .as_str(),
+            "core"
         );
-        let more = NewRepository {
-            modules: vec!["project_timeline".to_owned(), "project_wbs".to_owned()],
-            merges: vec!["refs/pull/1/head".to_owned()],
-            ..NewRepository::default()
-        };
-        let twice = add_repository(&added, "project", &more).unwrap();
-        assert!(twice.contains(
-            "modules = [\"project_timeline\", \"project_wbs\"]\nmerges = [\"refs/pull/1/head\"]\n"
-        ));
-        let removed = remove_repository(&twice, "project").unwrap();
-        assert_eq!(
-            removed,
-            FILE.replace("# ours\n", "# ours\noca = \"addons/external/oca\"\n")
+        assert_eq!(after.editions.len(), 2);
+        let again = add_edition(&added, &after, &new("marketing", 8071)).unwrap_err();
+        assert_eq!(again.to_string(), "there is already `[editions.marketing]`");
+        let (removed, gone) = remove_edition(&added, &after, &"marketing".parse().unwrap()).unwrap();
+        assert_eq!(gone, ["marketing".parse().unwrap()]);
+        assert!(
+            !removed.contains("marketing") && removed.contains("# the real one"),
+            "{removed}"
         );
+        assert!(remove_edition(&removed, &spec(&removed), &"core".parse().unwrap()).is_err());
     }
 
     #[test]
-    fn a_file_without_addons_gets_them_and_comments_behind_values_stay() {
-        let added = add_repository("format = 1\n", "web", &NewRepository::default()).unwrap();
-        assert_eq!(
-            added,
-            "format = 1\n\n[addons]\noca = \"addons/external/oca\"\n\n[addons.repositories.web]\n"
+    fn the_example_takes_a_fourth_and_inline_tables_are_kept() {
+        let text = include_str!("../../../../examples/editions.toml");
+        let added = add_edition(text, &spec(text), &new("field", 8072)).unwrap();
+        let mut lines = added.lines();
+        assert!(
+            text.lines().all(|line| lines.any(|other| other == line)),
+            "{added}"
         );
-        let held = "[addons.repositories.web]\ncommit = \"aa\" # since the incident\n";
-        assert_eq!(
-            move_commit(held, "web", "bb").unwrap(),
-            "[addons.repositories.web]\ncommit = \"bb\" # since the incident\n"
-        );
-        assert_eq!(move_commit(&added, "web", "bb").unwrap(), added);
+        assert_eq!(spec(&added).environments.len(), 4);
+        let inline = "format = 1\neditions = { core = {} }\nenvironments = { production = { domain = \"a.example.com\" } }\n";
+        let added = add_edition(inline, &spec(inline), &new("field", 8072)).unwrap();
+        assert_eq!(spec(&added).editions.len(), 2, "{added}");
     }
 }

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use odoopack_core::foreign::address;
 use odoopack_core::oca_lock::RepositorySeen;
 use odoopack_core::spec::Series;
-use odoopack_core::spec::edit::{NewRepository, add_repository, remove_repository};
+use odoopack_core::spec::repositories::{NewRepository, add_repository, remove_repository};
 
 use crate::context::{self, Context, FILE, Pack};
 use crate::failure::{Failure, Kind, Result};

@@ -1,6 +1,6 @@
 //! `oca update`: repositories to newer commits; the lock says which, checkouts follow.
 use odoopack_core::oca_lock::is_pinned;
-use odoopack_core::spec::edit::move_commit;
+use odoopack_core::spec::repositories::move_commit;
 
 use crate::context::{Context, FILE, Pack};
 use crate::failure::{Failure, Kind, Result};
