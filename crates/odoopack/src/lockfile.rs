@@ -155,7 +155,11 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
     );
     let helps: BTreeSet<&String> = breaks.iter().map(|b| &b.help).collect();
     for help in helps.into_iter().take(8) {
-        failure = failure.hint(help.clone());
+        failure = failure.hint(if help.starts_with("odoopack") {
+            format!("`{help}`")
+        } else {
+            help.clone()
+        });
     }
     Err(failure)
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             files::read_text(file)?.ok_or_else(|| Failure::refused(format!("there is no `{file}`")))?;
         let kind = import::kind(file.as_str(), &text).ok_or_else(|| {
             Failure::refused(format!("`{file}` is no file that can be carried over"))
-                .hint("odoopack import --help")
+                .hint("`odoopack import --help`")
         })?;
         import::read(file.as_str(), kind, &text, series, &mut all)
             .map_err(|why| Failure::refused(format!("`{file}` could not be carried over")).because(why))?;

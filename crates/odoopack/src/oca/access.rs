@@ -62,7 +62,7 @@ fn key(place: &Utf8Path, name: &str, host: &GitHost, layout: &Layout) -> Result<
     let all = secrets::all(&layout.secrets())?;
     let value = all.get(secret).ok_or_else(|| {
         Failure::refused(format!("there is no secret {secret}, the key for `{name}`"))
-            .hint(format!("odoopack secret set {secret} < KEY-FILE"))
+            .hint(format!("`odoopack secret set {secret} < KEY-FILE`"))
     })?;
     let path = place.join(format!("{name}.key"));
     let text = format!("{}\n", value.expose().trim_end());

@@ -40,7 +40,7 @@ pub(crate) fn build(place: &Utf8Path, mirror: &Mirror, locked: &Locked) -> Resul
             mirror.url
         ))
         .because(format!("tree {tree} instead of {}", locked.tree))
-        .hint("odoopack lock verify"));
+        .hint("`odoopack lock verify`"));
     }
     check_out(&mirror.place, locked.used(), &new)?;
     files::sync_file_system(&new)?;

@@ -47,7 +47,7 @@ pub(super) fn record(builder: &Builder<'_>, mut packages: Vec<Package>) -> Resul
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     let main = packages.iter().find(|package| package.name == name);
     let main = main.ok_or_else(|| {
-        Failure::refused(format!("the lock names no package `{name}`")).hint("odoopack lock --update")
+        Failure::refused(format!("the lock names no package `{name}`")).hint("`odoopack lock --update`")
     })?;
     let parts: Vec<String> = packages
         .iter()

@@ -14,14 +14,14 @@ pub(super) fn demand(spec: &Spec, lock: Option<&Lock>) -> Result<()> {
         if spec.addons.repositories.is_empty() {
             return Ok(());
         }
-        return Err(Failure::refused("the repositories of [addons] are not locked").hint("odoopack lock"));
+        return Err(Failure::refused("the repositories of [addons] are not locked").hint("`odoopack lock`"));
     };
     match wish_breaks(spec, lock).first() {
         None => Ok(()),
         Some(first) => Err(
             Failure::refused("`oca.lock.json` does not say what `odoopack.toml` wants")
                 .because(first.to_string())
-                .hint("odoopack lock"),
+                .hint("`odoopack lock`"),
         ),
     }
 }

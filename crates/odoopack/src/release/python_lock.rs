@@ -40,14 +40,14 @@ pub(super) fn of_pack(
         return Err(Failure::refused(
             "what Python packages are wanted has changed since `oca.lock.json` was made",
         )
-        .hint("odoopack lock"));
+        .hint("`odoopack lock`"));
     }
     let target = target(interpreter);
     let list = python.targets.get(&target).ok_or_else(|| {
         let known: Vec<&str> = python.targets.keys().map(String::as_str).collect();
         Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
             .because(format!("only for {}", known.join(", ")))
-            .hint("odoopack lock")
+            .hint("`odoopack lock`")
     })?;
     Ok(Some(requirement_lines(list)))
 }

@@ -199,7 +199,7 @@ pub(super) fn remove(cx: &Context, pack: &Pack, args: &RemoveArgs) -> Result<()>
     for name in &args.repositories {
         if !pack.loaded.spec.addons.repositories.contains_key(name) {
             return Err(
-                Failure::refused(format!("the file has no repository `{name}`")).hint("odoopack oca list")
+                Failure::refused(format!("the file has no repository `{name}`")).hint("`odoopack oca list`")
             );
         }
         text = remove_repository(&text, name).map_err(not_toml)?;

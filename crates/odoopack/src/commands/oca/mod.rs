@@ -61,7 +61,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 /// The lock, which must be there.
 fn locked(pack: &Pack) -> Result<odoopack_core::oca_lock::Lock> {
     oca::file::read(&pack.directory)?
-        .ok_or_else(|| Failure::refused("there is no `oca.lock.json`").hint("odoopack lock"))
+        .ok_or_else(|| Failure::refused("there is no `oca.lock.json`").hint("`odoopack lock`"))
 }
 
 /// Brings checkouts to the lock; gives the names of those that were moved.
