@@ -218,7 +218,15 @@ fn create(place: &Utf8Path, submodule: Option<(&Pack, &str)>, locked: &Locked) -
 /// # Effects
 /// `.gitmodules` and the index of the pack's own repository; nothing is committed.
 pub(crate) fn record(workshop: &Workshop<'_>, pack: &Pack, all: &[(&String, &Locked)]) -> Result<()> {
+    let recorded = git::recorded(&pack.root, ".").read()?;
     let mut described = false;
+    for (name, _) in all.iter().filter(|(_, locked)| locked.merged.is_some()) {
+        let path = workshop.checkout(name).and_then(|place| pack.path(&place));
+        // What only we can make is no submodule any more.
+        if let Some(path) = path.filter(|path| is_recorded(&recorded, path)) {
+            forget(pack, &path)?;
+        }
+    }
     for (name, locked) in all.iter().filter(|(_, locked)| locked.merged.is_none()) {
         let Some(path) = workshop.checkout(name).and_then(|place| pack.path(&place)) else {
             continue;
@@ -281,13 +289,24 @@ pub(crate) fn remove(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str) -
     files::remove_tree(&place)?;
     if let Some((pack, path)) = path {
         files::remove_tree(&pack.data.join("modules").join(&path))?;
-        git::forget(&pack.root, &path).run()?;
-        // A section that is not there is no mistake.
-        let section = format!("submodule.{path}");
-        git::unconfigure(&pack.root, &section).outcome()?;
-        if git::undescribe(&pack.root, &section).outcome()?.status.success() {
-            git::add(&pack.root, ".gitmodules").run()?;
-        }
+        forget(pack, &path)?;
+    }
+    Ok(())
+}
+
+fn is_recorded(staged: &str, path: &str) -> bool {
+    let mut rows = staged.split('\0').filter(|row| row.starts_with("160000 "));
+    rows.any(|row| row.split_once('\t').is_some_and(|(_, at)| at.trim() == path))
+}
+
+/// Takes a submodule out of the pack's index and of `.gitmodules`; its files stay.
+fn forget(pack: &Pack, path: &str) -> Result<()> {
+    git::forget(&pack.root, path).run()?;
+    // A section that is not there is no mistake.
+    let section = format!("submodule.{path}");
+    git::unconfigure(&pack.root, &section).outcome()?;
+    if git::undescribe(&pack.root, &section).outcome()?.status.success() {
+        git::add(&pack.root, ".gitmodules").run()?;
     }
     Ok(())
 }
