@@ -44,6 +44,11 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_the_lock() {
+    page("lock.md");
+}
+
+#[test]
 fn transcript_of_editions() {
     page("editions.md");
 }
@@ -158,6 +163,14 @@ fn the_schema_of_the_file_is_current() {
         .collect();
     assert!(tables.is_superset(&BTreeSet::from(["format", "pack", "odoo", "environments"])));
     generated("docs/reference/odoopack.schema.json", &text);
+}
+
+#[test]
+fn the_schema_of_the_lock_is_current() {
+    let text = said("odoopack lock --schema");
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(schema["title"], "oca.lock.json");
+    generated("docs/reference/oca.lock.schema.json", &text);
 }
 
 #[test]

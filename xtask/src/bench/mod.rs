@@ -1,6 +1,7 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
 mod client;
 mod gate;
+mod lock;
 mod machine;
 mod memory;
 mod pack;
@@ -19,7 +20,7 @@ use pack::Demo;
 use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
-const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch"];
+const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch", "lock"];
 
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
@@ -96,6 +97,7 @@ impl Bench {
             "memory" => Ok(page::memory(&memory::of_pack(self.demo()?.root())?)),
             "gate" => self.gate(),
             "switch" => self.switch(),
+            "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
             other => bail!("no such piece: {other}"),
         }
     }

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::shape::text::is_host;
-use super::{Engine, HostPort, Kind, SecretRef, Value};
+use super::{Engine, HostPort, Kind, MergeSource, SecretRef, Value};
 
 /// A word that is none of those which may stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +74,27 @@ impl SecretRef {
             Self::Named(name) => name.clone(),
             Self::Command(words) => format!("cmd:{}", words.join(" ")),
         }
+    }
+}
+
+impl fmt::Display for MergeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.url {
+            Some(url) => write!(f, "{url} {}", self.reference),
+            None => f.write_str(&self.reference),
+        }
+    }
+}
+
+impl FromStr for MergeSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (url, reference) = text.rsplit_once(' ').map_or((None, text), |(u, r)| (Some(u), r));
+        Ok(Self {
+            url: url.map(str::to_owned),
+            reference: reference.to_owned(),
+        })
     }
 }
 
