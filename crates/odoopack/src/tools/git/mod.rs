@@ -1,4 +1,5 @@
 //! `git`: commits of repositories, with nothing of the user's or the repository's configuration in force.
+pub(crate) mod bundle;
 pub(crate) mod checkout;
 pub(crate) mod history;
 pub(crate) mod merge;
