@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, init, logs, plan, psql, render, restart, secret, shell,
-    sizing, spec, status, up,
+    completions, demo, doctor, down, exec, gate, init, logs, module, plan, psql, render, restart, secret,
+    shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -54,6 +54,8 @@ enum Command {
     Doctor(doctor::Args),
     Sizing(sizing::Args),
     #[command(subcommand)]
+    Module(module::Args),
+    #[command(subcommand)]
     Secret(secret::Args),
     #[command(subcommand)]
     Spec(spec::Args),
@@ -90,6 +92,7 @@ impl Cli {
             Command::Render(args) => render::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),
             Command::Sizing(args) => sizing::run(&cx, args),
+            Command::Module(args) => module::run(&cx, args),
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),

@@ -16,10 +16,6 @@ pub(crate) enum Kind {
     /// Somebody else is at work.
     Locked = 5,
     /// Only a person can go on from here.
-    #[expect(
-        dead_code,
-        reason = "part of the exit code contract; operations with an undo will return it"
-    )]
     NeedsHuman = 7,
     /// Differences were found, or a promise is not kept.
     Drift = 8,
@@ -62,6 +58,13 @@ impl Failure {
     #[must_use]
     pub(crate) fn into_refusal(mut self) -> Self {
         self.kind = Kind::Refused;
+        self
+    }
+
+    /// The same as something that only a person can go on from.
+    #[must_use]
+    pub(crate) fn into_need_of_a_person(mut self) -> Self {
+        self.kind = Kind::NeedsHuman;
         self
     }
 

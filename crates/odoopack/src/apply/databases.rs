@@ -12,12 +12,12 @@ use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    fn admin(&self, database: &str) -> Result<Client> {
+    pub(super) fn admin(&self, database: &str) -> Result<Client> {
         connect(&server(self.spec, self.layout), database)
             .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
-    fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
+    pub(super) fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
         let want = self
             .target
             .databases
@@ -71,7 +71,12 @@ impl Apply<'_> {
             .find(|want| want.database == database);
         let want =
             want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        let (name, owner) = (identifier(database), identifier(&want.role));
+        self.make_database(database, &want.role)
+    }
+
+    /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.
+    pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
+        let (name, owner) = (identifier(database), identifier(role));
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
         if there
@@ -135,8 +140,9 @@ impl Apply<'_> {
             .command()?
             .args(["-d", &want.database, "-i", &want.modules.join(",")])
             .args(["--load-language", self.language(environment)]);
-        odoo.run(cmd, progress)?.good()?;
-        self.installed(want)
+        let verdict = odoo.run(cmd, progress)?.good()?;
+        self.installed(want)?;
+        self.remember_first(&want.database, &verdict.worked_on)
     }
 
     fn language(&self, environment: &Name) -> &str {
@@ -219,16 +225,16 @@ fn mark(want: &DatabaseWant) -> String {
     )
 }
 
-fn failed(what: &str, error: &postgres::Error) -> Failure {
+pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(what).because(words(error))
 }
 
 /// A quoted SQL identifier.
-fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A quoted SQL text (`standard_conforming_strings` is on since PostgreSQL 9.1).
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,10 +1,14 @@
 //! Steps to effects; each step is journalled before it begins and after it has ended.
 mod databases;
 mod ground;
+mod modules;
 mod services;
+mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
+pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
+pub(crate) use throwaway::{Tested, Tests};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};

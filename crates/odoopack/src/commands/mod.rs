@@ -7,6 +7,7 @@ pub(crate) mod exec;
 pub(crate) mod gate;
 pub(crate) mod init;
 pub(crate) mod logs;
+pub(crate) mod module;
 pub(crate) mod plan;
 pub(crate) mod psql;
 pub(crate) mod render;
