@@ -44,6 +44,11 @@ fn transcript_of_mistakes() {
 }
 
 #[test]
+fn transcript_of_modules() {
+    page("modules.md");
+}
+
+#[test]
 fn transcript_of_planning() {
     page("planning.md");
 }

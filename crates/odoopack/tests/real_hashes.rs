@@ -6,17 +6,12 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use support::addons;
 use support::hashes::{Case, ours, theirs, usual};
-
-const OCA: &[(&str, &str)] = &[
-    ("odoo-addon-partner-firstname", "19.0.1.0.3"),
-    ("odoo-addon-auditlog", "19.0.2.0.1"),
-    ("odoo-addon-auditlog", "18.0.2.0.8"),
-];
+use support::{addons, machine};
 
 #[track_caller]
 fn equal(tops: &[Utf8PathBuf], cases: &[Case]) -> usize {
@@ -37,11 +32,41 @@ fn equal(tops: &[Utf8PathBuf], cases: &[Case]) -> usize {
 fn modules_of_the_oca_have_their_checksum() {
     let place = tempfile::tempdir().unwrap();
     let place = Utf8Path::from_path(place.path()).unwrap();
-    for (package, version) in OCA {
-        let top = place.join(version);
-        addons::lay_out(package, version, &top);
-        equal(&[top], &[usual(&[]), usual(&["en_US", "nl_NL", "sr@latin"])]);
+    let (mut tops, mut list) = (Vec::new(), Vec::new());
+    for wheel in addons::wheels() {
+        // A directory for each: two series have modules of one name.
+        let top = place.join(tops.len().to_string());
+        list.extend([wheel.into_string(), top.to_string()]);
+        tops.push(top.join("odoo/addons"));
     }
+    let unpack = "import sys, zipfile\nfor line in sys.stdin:\n    wheel, to = line.rstrip('\\n').split('\\t')\n    zipfile.ZipFile(wheel).extractall(to)";
+    let lines: Vec<String> = list.chunks(2).map(|pair| pair.join("\t")).collect();
+    machine::must_with("python3", &["-c", unpack], &lines.join("\n"));
+    let mut modules = 0;
+    for tops in by_series(&tops) {
+        modules += equal(&tops, &[usual(&[]), usual(&["en_US", "nl_NL", "sr@latin"])]);
+    }
+    assert!(modules >= 300, "{modules}");
+}
+
+/// Tops in groups that hold no name twice.
+fn by_series(tops: &[Utf8PathBuf]) -> Vec<Vec<Utf8PathBuf>> {
+    let mut groups: Vec<(BTreeSet<String>, Vec<Utf8PathBuf>)> = Vec::new();
+    for top in tops {
+        let names: BTreeSet<String> = top
+            .read_dir_utf8()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_owned())
+            .collect();
+        match groups.iter_mut().find(|(known, _)| known.is_disjoint(&names)) {
+            Some((known, group)) => {
+                known.extend(names);
+                group.push(top.clone());
+            }
+            None => groups.push((names, vec![top.clone()])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 #[test]

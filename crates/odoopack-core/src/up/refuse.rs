@@ -154,7 +154,7 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         | Trouble::NotInstallable
         | Trouble::Cycle
         | Trouble::Excludes => true,
-        Trouble::Missing => built && tree.get("base").is_some(),
+        Trouble::Missing => built || known.spec.addons.requirements.is_empty(),
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };

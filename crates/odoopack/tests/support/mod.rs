@@ -12,6 +12,7 @@ pub(crate) mod browser;
 pub(crate) mod guest;
 pub(crate) mod hashes;
 pub(crate) mod journal;
+pub(crate) mod literals;
 pub(crate) mod machine;
 pub(crate) mod web;
 

@@ -78,7 +78,7 @@ struct Asked<'a> {
 }
 
 /// Runs `install`.
-pub(crate) fn install_run(cx: &Context, args: &Install) -> Result<()> {
+pub(crate) fn run_install(cx: &Context, args: &Install) -> Result<()> {
     run(
         cx,
         &Asked {
@@ -91,7 +91,7 @@ pub(crate) fn install_run(cx: &Context, args: &Install) -> Result<()> {
 }
 
 /// Runs `update`.
-pub(crate) fn update_run(cx: &Context, args: &Update) -> Result<()> {
+pub(crate) fn run_update(cx: &Context, args: &Update) -> Result<()> {
     run(
         cx,
         &Asked {
@@ -104,7 +104,7 @@ pub(crate) fn update_run(cx: &Context, args: &Update) -> Result<()> {
 }
 
 /// Runs `uninstall`.
-pub(crate) fn uninstall_run(cx: &Context, args: &Uninstall) -> Result<()> {
+pub(crate) fn run_uninstall(cx: &Context, args: &Uninstall) -> Result<()> {
     run(
         cx,
         &Asked {
