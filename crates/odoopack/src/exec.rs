@@ -379,7 +379,7 @@ type Reader = Box<dyn Read + Send>;
 fn feed(child: &mut Child, input: Option<String>) -> Option<JoinHandle<()>> {
     let (mut pipe, text) = (child.stdin.take()?, input?);
     Some(std::thread::spawn(move || {
-        pipe.write_all(text.as_bytes()).unwrap_or_default()
+        pipe.write_all(text.as_bytes()).unwrap_or_default();
     }))
 }
 

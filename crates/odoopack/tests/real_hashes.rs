@@ -1,6 +1,7 @@
-//! Checksums of modules beside those of click-odoo-update itself, which is run as it comes from PyPI.
+//! Checksums of modules beside those of click-odoo-update itself, which is run as it is published.
 #![expect(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     reason = "a test that cannot go on shall panic, in its helpers too"
 )]
 
@@ -124,7 +125,7 @@ fn odd_tree(module: &Utf8Path) {
             continue;
         }
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, if file.ends_with("z") { "" } else { file }).unwrap();
+        std::fs::write(&path, if file.ends_with('z') { "" } else { file }).unwrap();
     }
     // A link to a file is read, a link to a directory is not followed.
     symlink("a.py", module.join("link.py")).unwrap();

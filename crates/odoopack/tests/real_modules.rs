@@ -6,13 +6,22 @@
 
 mod support;
 
-use std::io::Read;
-
+use camino::Utf8Path;
 use serde_json::{Value, json};
+use support::hashes::{ours, theirs, usual};
 use support::{Pack, addons, machine, wait_for};
 
 const FIRSTNAME: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
 const AUDITLOG: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
+
+/// click-odoo-update and what it needs besides Odoo, as wheels.
+const CLICK_ODOO: &[(&str, &str)] = &[
+    ("click-odoo", "1.8.0"),
+    ("click-odoo-contrib", "1.24"),
+    ("manifestoo-core", "1.16.1"),
+    ("importlib-resources", "7.1.0"),
+    ("click", "8.5.1"),
+];
 
 const FILE: &str = r#"[addons]
 own = ["addons/oca", "addons/own"]
@@ -31,14 +40,9 @@ const NOTE: &[(&str, &str)] = &[
     (
         "__manifest__.py",
         "{'name': 'Note', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['partner_firstname'],\n\
-         'data': ['data.xml'], 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']},\n\
-         'post_init_hook': 'wait'}\n",
+         'data': ['data.xml'], 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']}}\n",
     ),
-    (
-        "__init__.py",
-        "import logging, os, time\nfrom . import models\n\ndef wait(env):\n    while os.path.exists('/tmp/odoopack-hold'):\n        \
-         logging.getLogger(__name__).info('shop_note holds')\n        time.sleep(0.2)\n",
-    ),
+    ("__init__.py", "from . import models\n"),
     (
         "models.py",
         "from odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n",
@@ -53,7 +57,7 @@ const NOTE: &[(&str, &str)] = &[
     (
         "tests/test_note.py",
         "from odoo.tests import TransactionCase\n\nclass TestNote(TransactionCase):\n    def test_good(self):\n        \
-         self.assertTrue(self.env['res.partner.category'])\n\n    def test_bad(self):\n        self.assertEqual(1, 2)\n",
+         self.assertTrue(self.env['res.partner.category'].search([]))\n\n    def test_bad(self):\n        self.assertEqual(1, 2)\n",
     ),
 ];
 
@@ -117,8 +121,13 @@ fn changed(pack: &Pack) -> Vec<(String, String, String)> {
 
 #[track_caller]
 fn is_changed(pack: &Pack, reaction: &str, reasons: &str) {
-    let wanted = ("shop_note".to_owned(), reaction.to_owned(), reasons.to_owned());
-    assert_eq!(changed(pack), [wanted]);
+    is_changed_module(pack, "shop_note", reaction, reasons);
+}
+
+#[track_caller]
+fn is_changed_module(pack: &Pack, module: &str, reaction: &str, reasons: &str) {
+    let wanted = [module, reaction, reasons].map(str::to_owned);
+    assert_eq!(changed(pack), [wanted.into()]);
 }
 
 fn pids(pack: &Pack) -> Value {
@@ -157,6 +166,8 @@ fn modules_are_installed_changed_updated_tested_and_removed() {
     killed_in_the_middle(&pack);
     a_broken_module(&pack);
     missing_code(&pack);
+    click_odoo_agrees(&pack);
+    hashes_of_odoo(&pack);
     tests_run_apart(&pack);
     uninstall(&pack);
     pack.run(&["up", "--yes", "--json"]).exits(0);
@@ -252,54 +263,56 @@ fn static_files_only(pack: &Pack) {
 /// Killed while Odoo installs: what was begun is put back, and the same command ends it.
 fn killed_in_the_middle(pack: &Pack) {
     pack.now("an installation is killed in the middle; run again, it ends");
-    let text = NOTE[0].1.replace("partner_firstname", "base");
+    let first = "{'name': 'First', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3'}\n";
+    write(
+        pack,
+        "shop_first",
+        &[("__manifest__.py", first), ("__init__.py", "")],
+    );
+    let slow = "{'name': 'Slow', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['shop_first'], \
+                'post_init_hook': 'wait'}\n";
+    let hook = "import time\n\ndef wait(env):\n    env.cr.execute(\"SELECT pg_sleep(60) WHERE EXISTS (SELECT FROM ir_config_parameter \
+                WHERE key = 'hold')\")\n";
     write(
         pack,
         "shop_slow",
-        &[(
-            "__manifest__.py",
-            &text.replace(
-                ", 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']}",
-                "",
-            ),
-        )],
+        &[("__manifest__.py", slow), ("__init__.py", hook)],
     );
-    write(pack, "shop_slow", &NOTE[1..4]);
-    std::fs::write("/tmp/odoopack-hold", "").unwrap();
+    sql(
+        pack,
+        "INSERT INTO ir_config_parameter (key, value) VALUES ('hold', '1')",
+    );
     let args = ["module", "install", "production", "shop_slow", "--yes"];
     let mut child = pack.start(&args);
-    let held = || {
-        let all = machine::processes_of(&pack.root);
-        let odoo = all
-            .iter()
-            .find(|process| process.line.contains("-i shop_slow"))?
-            .pid;
-        let waiting = sql(
-            pack,
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = 'modules_production'",
-        );
-        (waiting != "0" && states(pack).contains("shop_slow")).then_some(odoo)
-    };
-    let odoo = wait_for("Odoo in the hook", held);
-    // The program runs below setpriv, which becomes it.
+    // The first module is committed, and the second one waits.
+    let waits = || (states(pack) == "shop_slow to install").then_some(());
+    wait_for("the hook of the second module", waits);
+    let odoo = machine::processes_of(&pack.root);
+    let odoo = odoo
+        .iter()
+        .find(|process| process.line.contains("-i shop_slow"))
+        .unwrap()
+        .pid;
     machine::kill(child.id());
     child.wait().unwrap();
     wait_for("Odoo's end", || (!machine::alive(odoo)).then_some(()));
-    std::fs::remove_file("/tmp/odoopack-hold").unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(states(pack).contains("shop_slow to install"), "{said}");
-    let again = pack.run(&args).exits(0);
-    assert_eq!(states(pack), "", "{}", again.said());
+    assert_eq!(states(pack), "shop_slow to install");
+    sql(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
+    let plan = pack.json(&[&args[..4], &["--dry-run"]].concat());
+    assert_eq!(plan["work"]["reset"], json!({ "shop_slow": "to install" }));
+    pack.run(&args).exits(0);
+    let both =
+        "SELECT string_agg(state, ' ') FROM ir_module_module WHERE name IN ('shop_first', 'shop_slow')";
     assert_eq!(
-        sql(
-            pack,
-            "SELECT state FROM ir_module_module WHERE name = 'shop_slow'"
-        ),
-        "installed"
+        (states(pack), sql(pack, both)),
+        (String::new(), "installed installed".to_owned())
     );
-    assert_eq!(changed(pack), []);
     pack.run(&["status"]).exits(0);
+    // The first one was loaded by the run that was killed before it could remember that.
+    let left: Vec<String> = changed(pack).into_iter().map(|(module, _, _)| module).collect();
+    assert_eq!(left, ["shop_first"]);
+    pack.json(&["module", "changed", "production", "--record"]);
+    assert_eq!(changed(pack), []);
 }
 
 fn a_broken_module(pack: &Pack) {
@@ -332,8 +345,112 @@ fn missing_code(pack: &Pack) {
     );
     pack.run(&["module", "update", "production"]).exits(4);
     std::fs::rename(pack.path("auditlog"), pack.path("repo/addons/oca/auditlog")).unwrap();
-    // Installed by the hand of the broken module's hook, and never remembered as loaded.
-    assert_eq!(changed(pack).len(), 1);
+    // What complained was installed all the same, and not remembered as loaded.
+    is_changed_module(pack, "shop_broken", "update", "never-hashed");
+}
+
+/// The real click-odoo-update reads our checksums, and lists what we list.
+fn click_odoo_agrees(pack: &Pack) {
+    pack.now("click-odoo-update lists the same modules");
+    let lists = || {
+        let said = click_odoo_update(pack);
+        let line = said
+            .lines()
+            .find_map(|line| line.split_once("for their hash changed: "));
+        line.map_or_else(Vec::new, |(_, names)| {
+            names
+                .trim_end()
+                .trim_end_matches('.')
+                .split(',')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+    };
+    let ours = || {
+        changed(pack)
+            .into_iter()
+            .map(|(module, _, _)| module)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (lists(), ours()),
+        (vec!["shop_broken".to_owned()], vec!["shop_broken".to_owned()])
+    );
+    pack.write("repo/addons/own/shop_note/extra.py", "# more\n");
+    let mut theirs = lists();
+    theirs.sort();
+    assert_eq!((theirs, ours().len()), (ours(), 2));
+    std::fs::remove_file(pack.path("repo/addons/own/shop_note/extra.py")).unwrap();
+}
+
+/// `click-odoo-update --list-only` as it is published, by the release's own Python, as the environment's user.
+fn click_odoo_update(pack: &Pack) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let place = Utf8Path::from_path(place.path()).unwrap();
+    for (package, version) in CLICK_ODOO {
+        machine::must(
+            "cp",
+            &["-rT", addons::unpacked(package, version).as_str(), place.as_str()],
+        );
+    }
+    machine::must("chmod", &["-R", "a+rX", place.as_str()]);
+    let one = |below: &str, wanted: &str| {
+        let mut entries = pack
+            .path(below)
+            .read_dir_utf8()
+            .unwrap()
+            .map(|entry| entry.unwrap().into_path());
+        entries
+            .find(|path| path.file_name().unwrap().starts_with(wanted))
+            .unwrap()
+    };
+    let code = one("data/releases", "19.0-").join("usr/lib/python3/dist-packages");
+    let python = one("data/releases/python", "").join("bin/python");
+    let conf = pack.path("data/config/production/blue/odoo.conf");
+    let user = "odoo-modules-production";
+    let program = "from click_odoo_contrib.update import main; main()";
+    let path = format!("PYTHONPATH={place}:{code}");
+    let who = ["--reuid", "--regid"].map(|what| format!("{what}={user}"));
+    machine::must_say(
+        "setpriv",
+        &[
+            &who[0],
+            &who[1],
+            "--init-groups",
+            "--",
+            "env",
+            "HOME=/tmp",
+            "PYTHONDONTWRITEBYTECODE=1",
+            &path,
+            python.as_str(),
+            "-c",
+            program,
+            "-c",
+            conf.as_str(),
+            "-d",
+            "modules_production",
+            "--list-only",
+        ],
+    )
+}
+
+/// Every module of Odoo itself has the checksum that click-odoo-update computes.
+fn hashes_of_odoo(pack: &Pack) {
+    pack.now("checksums of every module of Odoo");
+    let releases = pack
+        .path("data/releases")
+        .read_dir_utf8()
+        .unwrap()
+        .map(|entry| entry.unwrap().into_path());
+    let release = releases
+        .into_iter()
+        .find(|path| path.file_name().unwrap().starts_with("19.0-"))
+        .unwrap();
+    let top = release.join("usr/lib/python3/dist-packages/odoo/addons");
+    let case = usual(&["en_US", "fr_BE"]);
+    let ours = ours(std::slice::from_ref(&top), &case);
+    assert!(ours.len() > 400, "{}", ours.len());
+    assert_eq!([ours], theirs(&[top], &[case])[..]);
 }
 
 fn tests_run_apart(pack: &Pack) {

@@ -244,25 +244,22 @@ fn is_there(ground: &Ground<'_>, name: &str, work: &mut Work) -> bool {
     if ground.tree.installable(name).is_some() {
         return true;
     }
-    match ground.tree.get(name) {
-        Some(module) => {
-            let why = match &module.manifest {
-                Err(why) => format!("its manifest cannot be read: {why}"),
-                Ok(manifest) => match manifest.fits(ground.tree.series()) {
-                    Err(why) => why.to_string(),
-                    Ok(()) => "its manifest says that it is not installable".to_owned(),
-                },
-            };
-            work.refuse(
-                format!("`{name}` cannot be installed: {why}"),
-                format!("see {}", module.path),
-            );
-        }
-        None => {
-            let hint = provider(name, ground.tree.series()).hint(name);
-            work.refuse(format!("there is no module `{name}` on the addons path"), hint);
-        }
-    }
+    let Some(module) = ground.tree.get(name) else {
+        let hint = provider(name, ground.tree.series()).hint(name);
+        work.refuse(format!("there is no module `{name}` on the addons path"), hint);
+        return false;
+    };
+    let why = match &module.manifest {
+        Err(why) => format!("its manifest cannot be read: {why}"),
+        Ok(manifest) => match manifest.fits(ground.tree.series()) {
+            Err(why) => why.to_string(),
+            Ok(()) => "its manifest says that it is not installable".to_owned(),
+        },
+    };
+    work.refuse(
+        format!("`{name}` cannot be installed: {why}"),
+        format!("see {}", module.path),
+    );
     false
 }
 

@@ -46,9 +46,9 @@ impl Apply<'_> {
         if work.act == Act::Uninstall {
             // A module without code is never loaded, and this is how one gets rid of it.
             let expected = |one: &String| work.modules.contains(one) || work.others.contains(one);
-            ran.verdict.complaints.retain(|c| match &c.trouble {
-                Trouble::NotLoaded { modules } => !modules.iter().all(expected),
-                _ => true,
+            ran.verdict.complaints.retain(|complaint| {
+                let gone = matches!(&complaint.trouble, Trouble::NotLoaded { modules } if modules.iter().all(expected));
+                !gone
             });
         }
         let verdict = ran.verdict.clone();

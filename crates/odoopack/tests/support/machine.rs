@@ -141,6 +141,19 @@ pub(crate) fn must(program: &str, args: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// Standard error of a program that must end well.
+#[track_caller]
+pub(crate) fn must_say(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir("/")
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {args:?}: {said}");
+    said
+}
+
 /// The same, with something to read.
 #[track_caller]
 pub(crate) fn must_with(program: &str, args: &[&str], input: &str) -> String {

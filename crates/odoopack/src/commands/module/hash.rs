@@ -21,9 +21,9 @@ pub(crate) struct Args {
     /// An active language; without any, every translation counts
     #[arg(long = "language", value_name = "CODE")]
     languages: Vec<String>,
-    /// Patterns of files that do not count, separated by commas
-    #[arg(long, value_name = "PATTERNS", default_value = DEFAULT_PATTERNS)]
-    exclude: String,
+    /// Patterns of files that do not count, separated by commas; without it those of click-odoo-update
+    #[arg(long, value_name = "PATTERNS", allow_hyphen_values = true)]
+    exclude: Option<String>,
 }
 
 /// Runs the command.
@@ -39,7 +39,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             return Err(Failure::new(Kind::Usage, twice));
         }
     }
-    let selection = Selection::new(&args.exclude, args.languages.iter().map(String::as_str));
+    let patterns = args.exclude.as_deref().unwrap_or(DEFAULT_PATTERNS);
+    let selection = Selection::new(patterns, args.languages.iter().map(String::as_str));
     let hashes = contents::checksums(&wanted, &selection)?;
     cx.ui.json(&serde_json::json!({ "checksums": hashes }));
     let width = hashes.keys().map(String::len).max().unwrap_or(0);

@@ -1,6 +1,7 @@
 //! `module`: which modules there are, why, in which order, what is wrong with them, what changed, and what is done to them.
 mod changed;
 mod check;
+mod doing;
 mod ground;
 mod hash;
 mod list;
