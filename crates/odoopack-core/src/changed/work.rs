@@ -98,7 +98,7 @@ impl Work {
             work.refuse(
                 format!("another module operation has not ended: {}", list.join(", ")),
                 format!(
-                    "when nobody is at it: odoopack module {act} {} ... --reset-states",
+                    "when nobody is at it: `odoopack module {act} {} ... --reset-states`",
                     ground.environment
                 ),
             );
@@ -177,7 +177,7 @@ pub fn update(ground: &Ground<'_>, wanted: &[String], changes: &Changes) -> Work
                 work.modules.push(name.to_owned());
             }
         } else {
-            let hint = format!("odoopack module install {} {name}", ground.environment);
+            let hint = format!("`odoopack module install {} {name}`", ground.environment);
             work.refuse(format!("`{name}` is not installed"), hint);
         }
     }
@@ -266,7 +266,7 @@ fn is_there(ground: &Ground<'_>, name: &str, work: &mut Work) -> bool {
 fn refuse_gone(ground: &Ground<'_>, changes: &Changes, work: &mut Work) {
     for gone in &changes.gone {
         let hint = format!(
-            "put it back, or take it out of the database: odoopack module uninstall {} {}",
+            "put it back, or take it out of the database: `odoopack module uninstall {} {}`",
             ground.environment, gone.module
         );
         work.refuse(gone.to_string(), hint);

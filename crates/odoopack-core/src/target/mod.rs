@@ -7,6 +7,7 @@ mod directories;
 mod files;
 mod odoo;
 mod ports;
+mod printing;
 mod schedule;
 mod services;
 

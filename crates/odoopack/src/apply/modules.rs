@@ -156,7 +156,7 @@ pub(crate) fn end_strays(client: &mut Client) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(Failure::failed("connections of an Odoo that is gone do not end").hint("odoopack psql ENV --admin"))
+    Err(Failure::failed("connections of an Odoo that is gone do not end").hint("`odoopack psql ENV --admin`"))
 }
 
 /// Puts states `to ...` back, as Odoo does after a failure, and keeps 19.0 from going on by itself.

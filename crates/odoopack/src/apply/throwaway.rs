@@ -5,10 +5,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::log::Verdict;
 use odoopack_core::render::odoo_conf::with_options;
+use odoopack_core::render::sql;
 use odoopack_core::target::tests_database;
 
 use super::Apply;
-use super::databases::{failed, identifier};
+use super::databases::failed;
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
 use crate::oneshot::OneShot;
@@ -119,7 +120,7 @@ impl Apply<'_> {
         (database, directory): (&str, &Utf8Path),
         demo: bool,
     ) -> Result<()> {
-        let missing = || Failure::refused(format!("there is no `{of_services}`")).hint("odoopack up");
+        let missing = || Failure::refused(format!("there is no `{of_services}`")).hint("`odoopack up`");
         let text = files::read_text(of_services)?.ok_or_else(missing)?;
         let (demo, wanted) = self.spec.odoo.series.demo(demo);
         let port = free_port()?.to_string();
@@ -164,9 +165,9 @@ impl Apply<'_> {
             ))
             .hint(format!("rename it, with `odoopack psql {environment} --admin`")));
         }
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", identifier(database));
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", sql::identifier(database));
         client
-            .batch_execute(&sql)
+            .batch_execute(&drop)
             .map_err(|e| failed("could not drop the database of tests", &e))
     }
 }

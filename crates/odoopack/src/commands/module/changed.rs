@@ -120,7 +120,7 @@ fn gone(changes: &Changes, environment: &str) -> Result<()> {
     Err(Failure::new(Kind::Drift, "code of installed modules is missing")
         .because(said.join("\n"))
         .hint(format!(
-            "put it back, or take it out of the database: odoopack module uninstall {environment} {}",
+            "put it back, or take it out of the database: `odoopack module uninstall {environment} {}`",
             names.join(" ")
         )))
 }

@@ -42,7 +42,10 @@ impl Doing<'_> {
         let outcome = self.act(work, &before);
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
-        marks::forget_module_work(&state, &self.ground.environment)?;
+        // What could not be started (^C) is started by the next run, which this mark tells.
+        if started.is_ok() {
+            marks::forget_module_work(&state, &self.ground.environment)?;
+        }
         match (outcome, started) {
             (Ok(said), Ok(())) => {
                 self.report(work, &said);

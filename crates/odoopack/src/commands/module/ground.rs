@@ -30,7 +30,7 @@ impl Ground {
         let not_up = |why: String| {
             Failure::refused(format!("{environment} is not up"))
                 .because(why)
-                .hint("odoopack up")
+                .hint("`odoopack up`")
         };
         let release = observe::release(pack)?;
         let release = release.present().filter(|release| release.fetched);

@@ -128,6 +128,11 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         cx.ui.result("nothing to do");
         return Ok(());
     }
+    if let Some(left) = &left {
+        let note = "what it had begun is put right first";
+        cx.ui
+            .say(&format!("  note: `{}` did not end; {note}", left.command));
+    }
     show(&cx.ui, &shown, &running, &ground);
     if asked.how.dry_run {
         cx.ui
