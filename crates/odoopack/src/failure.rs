@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Refused = 4,
     /// Somebody else is at work.
     Locked = 5,
+    /// A step failed, and the old state is back.
+    RolledBack = 6,
     /// Only a person can go on from here.
     NeedsHuman = 7,
     /// Differences were found, or a promise is not kept.

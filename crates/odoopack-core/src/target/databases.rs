@@ -47,7 +47,8 @@ pub fn tests_database(database: &str) -> String {
     format!("{short}{ENDING}")
 }
 
-fn kind(kind: Kind) -> &'static str {
+/// Value of `odoopack.kind` in the database of an environment of this kind.
+pub fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Production => "production",
         Kind::Staging => "staging",
