@@ -63,6 +63,13 @@ impl Failure {
         self
     }
 
+    /// The same as something that only a person can go on from.
+    #[must_use]
+    pub(crate) fn into_need_of_a_person(mut self) -> Self {
+        self.kind = Kind::NeedsHuman;
+        self
+    }
+
     /// Adds an action that helps, with the exact command in backticks.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

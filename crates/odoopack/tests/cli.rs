@@ -69,6 +69,11 @@ fn transcript_of_modules() {
 }
 
 #[test]
+fn transcript_of_changing_modules() {
+    page("changing-modules.md");
+}
+
+#[test]
 fn transcript_of_planning() {
     page("planning.md");
 }

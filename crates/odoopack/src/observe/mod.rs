@@ -2,9 +2,12 @@
 pub(crate) mod addons;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod code;
+pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
+pub(crate) mod installed;
 pub(crate) mod listeners;
 pub(crate) mod owner;
 pub(crate) mod paths;

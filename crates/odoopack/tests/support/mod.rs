@@ -10,6 +10,7 @@
 pub(crate) mod addons;
 pub(crate) mod browser;
 pub(crate) mod guest;
+pub(crate) mod hashes;
 pub(crate) mod journal;
 pub(crate) mod literals;
 pub(crate) mod machine;
