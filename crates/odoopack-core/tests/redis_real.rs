@@ -10,6 +10,7 @@ use support::{Running, must, open_directory, program, until};
 mod support;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story on one server")]
 fn it_keeps_what_it_is_given_and_everybody_sees_only_their_own() {
     let (_keep, path) = open_directory();
     let users = path.join("my users.conf");

@@ -67,11 +67,13 @@ fn editions_share_the_servers_and_nothing_else() {
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
     pack.run(&["status"]).exits(0);
     assert!(machine::listening().contains(&postgres), "PostgreSQL on loopback");
-    roles_and_files_are_closed(&pack);
+    roles_are_closed(&pack);
+    files_are_closed(&pack);
     crons_stay_at_home(&pack);
     limits_are_their_own(&pack);
     two_sessions_in_one_browser(&pack, (core, marketing));
     sessions_are_in_redis(&pack);
+    a_device_is_signed_out(&pack);
     development_takes_changes_in(&pack, dev);
     one_goes_and_the_other_serves(&pack);
     pack.now("done");
@@ -111,8 +113,8 @@ fn write_view(pack: &Pack, word: &str) {
     pack.write("repo/addons/own/dev_probe/views.xml", &text);
 }
 
-fn roles_and_files_are_closed(pack: &Pack) {
-    pack.now("a role enters its own database only, and a user reads its own files only");
+fn roles_are_closed(pack: &Pack) {
+    pack.now("a role enters its own database only");
     let socket = pack.path("data/run/postgres");
     let all = [
         ("core", "odoo_core"),
@@ -127,7 +129,12 @@ fn roles_and_files_are_closed(pack: &Pack) {
             assert_eq!(said.is_some(), name == other, "{role} in {database}");
         }
     }
-    for (name, _) in all {
+}
+
+fn files_are_closed(pack: &Pack) {
+    pack.now("a user reads its own files only");
+    let all = ["core", "marketing", "dev"];
+    for name in all {
         let user = format!("odoo-editions-{name}");
         let reads = |path: &str| {
             let args = [
@@ -148,7 +155,7 @@ fn roles_and_files_are_closed(pack: &Pack) {
                 .status
                 .success()
         };
-        for (other, _) in all {
+        for other in all {
             let own = name == other;
             assert_eq!(
                 reads(&format!("data/config/{other}/blue/odoo.conf")),
@@ -337,23 +344,24 @@ fn sessions_are_in_redis(pack: &Pack) {
     let key = format!("editions:core:s:{digest}");
     assert_eq!(redis(&["exists", &key]), "1");
     assert!(redis(&["get", &key]).contains("\"uid\": 2"));
-    let files = || {
-        machine::must(
-            "find",
-            &[
-                pack.path("data/environments/core/sessions").as_str(),
-                "-mindepth",
-                "1",
-            ],
-        )
-    };
-    assert_eq!(files(), "");
     for service in ["core", "redis"] {
         pack.run(&["restart", service]).exits(0);
         wait_for("the session is known after the restart", || {
             known(&session).then_some(())
         });
     }
+    assert_eq!(files_of_sessions(pack), "");
+}
+
+fn files_of_sessions(pack: &Pack) -> String {
+    let place = pack.path("data/environments/core/sessions");
+    machine::must("find", &[place.as_str(), "-mindepth", "1"])
+}
+
+fn a_device_is_signed_out(pack: &Pack) {
+    pack.now("sessions: a device is signed out");
+    let core = site(pack, "core");
+    let session = signed_in(&core, pack);
     // Signed out from another device.
     let other = signed_in(&core, pack);
     let identifier = &other.cookie_value()[..42];
@@ -368,7 +376,7 @@ fn sessions_are_in_redis(pack: &Pack) {
     );
     pack.run_with(&["shell", "core"], &script).exits(0);
     assert!(!known(&other) && known(&session), "only the device is signed out");
-    assert_eq!(files(), "");
+    assert_eq!(files_of_sessions(pack), "");
     // A module that cannot be loaded is a fault, never a silent way back to files.
     pack.now("sessions: without the module the environment does not serve");
     let store = "data/odoopack/addons/odoopack_sessions/store.py";
@@ -380,7 +388,7 @@ fn sessions_are_in_redis(pack: &Pack) {
         (web()["restarts"].as_u64()? >= 2).then_some(())
     });
     assert_ne!(pack.status()["good"], true);
-    assert_eq!(files(), "");
+    assert_eq!(files_of_sessions(pack), "");
     pack.write(store, &text);
     wait_for("all is well again", || {
         (pack.status()["good"] == true).then_some(())
@@ -409,7 +417,7 @@ fn development_takes_changes_in(pack: &Pack, port: u16) {
     );
     assert_eq!(page.header("x-robots-tag"), "noindex");
     let real = site(pack, "core").get("/web/login").is(200);
-    assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag") == "");
+    assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag").is_empty());
     let direct = machine::must("curl", &["-s", &format!("http://127.0.0.1:{port}/probe")]);
     assert!(direct.contains("python says one"), "{direct}");
     let sql = |text: &str| {
