@@ -67,7 +67,7 @@ fn editions_share_the_servers_and_nothing_else() {
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
     pack.run(&["status"]).exits(0);
     assert!(machine::listening().contains(&postgres), "PostgreSQL on loopback");
-    roles_are_closed(&pack);
+    roles_are_closed(&pack, postgres);
     files_are_closed(&pack);
     crons_stay_at_home(&pack);
     limits_are_their_own(&pack);
@@ -113,7 +113,7 @@ fn write_view(pack: &Pack, word: &str) {
     pack.write("repo/addons/own/dev_probe/views.xml", &text);
 }
 
-fn roles_are_closed(pack: &Pack) {
+fn roles_are_closed(pack: &Pack, port: u16) {
     pack.now("a role enters its own database only");
     let socket = pack.path("data/run/postgres");
     let all = [
@@ -125,7 +125,12 @@ fn roles_are_closed(pack: &Pack) {
         let password = pack.secret(&format!("{}_DATABASE", name.to_uppercase()));
         for (other, database) in all {
             let role = format!("editions_{name}");
-            let said = machine::psql(&socket, (&role, database), &password, "SELECT 1");
+            let said = machine::psql(
+                &socket,
+                (&role, &format!("dbname={database} port={port}")),
+                &password,
+                "SELECT 1",
+            );
             assert_eq!(said.is_some(), name == other, "{role} in {database}");
         }
     }
