@@ -105,6 +105,10 @@ pub fn for_spec(spec: &crate::spec::Spec) -> String {
         // `odoo/service/server.py`, `FSWatcherWatchdog`, 17.0 to 19.0.
         all.push_str("\nwatchdog\n");
     }
+    if spec.in_redis().next().is_some() {
+        // `addons/odoopack_sessions`.
+        all.push_str("\nredis\n");
+    }
     all
 }
 

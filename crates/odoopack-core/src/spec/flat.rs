@@ -198,6 +198,7 @@ impl Lines {
         self.add("environments.*.database", text(&environment.database));
         self.add("environments.*.demo", plain(environment.demo));
         self.add("environments.*.reload", plain(environment.reload));
+        self.add("environments.*.sessions", text(environment.sessions));
         self.add("environments.*.users", plain(environment.users));
         self.add("environments.*.workers", environment.workers.and_then(plain));
         self.add(

@@ -322,6 +322,8 @@ pub struct Environment {
     pub demo: bool,
     /// Take in changes of code at once. Default: false.
     pub reload: bool,
+    /// Where sessions are kept. Default: on disk.
+    pub sessions: Sessions,
     /// People who work at the same time; feeds the sizing. Default: 10 for production, 3 else.
     pub users: u32,
     /// HTTP workers, 0 for the threaded server; `None`: from the sizing.
@@ -340,6 +342,16 @@ pub struct Environment {
     pub tls: Tls,
     /// `[environments.NAME.env]`: variables for Odoo itself.
     pub env: BTreeMap<String, Value>,
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sessions {
+    /// Files below the environment's data directory: Odoo's own way.
+    Disk,
+    /// The pack's Redis, through a module of ours.
+    Redis,
 }
 
 /// How an environment's certificate comes to be.

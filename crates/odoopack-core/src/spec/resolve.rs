@@ -204,6 +204,7 @@ fn environment(
         database: values.given(&at("database")).unwrap_or_else(database),
         demo: values.given(&at("demo")).unwrap_or(kind == Kind::Development),
         reload: values.value(&at("reload"), "environments.*.reload"),
+        sessions: values.value(&at("sessions"), "environments.*.sessions"),
         users: values.given(&at("users")).unwrap_or(users_of(kind)),
         workers: values.given(&at("workers")),
         cron_workers: values.given(&at("cron_workers")),

@@ -235,6 +235,11 @@ fn environment() -> impl Strategy<Value = Environment> {
             database: String::new(),
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
+            sessions: if numbers.0 % 3 == 0 {
+                Sessions::Redis
+            } else {
+                Sessions::Disk
+            },
             users: numbers.0,
             workers: numbers.1.map(|workers| {
                 if numbers.0 % 2 == 0 && kind == Kind::Development {
