@@ -1,8 +1,8 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
 mod client;
 mod gate;
-mod lock;
 mod hash;
+mod lock;
 mod machine;
 mod memory;
 mod pack;
@@ -21,7 +21,9 @@ use pack::Demo;
 use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
-const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch", "lock", "hash"];
+const PIECES: &[&str] = &[
+    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash",
+];
 
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
