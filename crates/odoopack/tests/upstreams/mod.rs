@@ -63,7 +63,7 @@ pub(crate) struct Place {
     pub(crate) root: Utf8PathBuf,
     pub(crate) cache: Utf8PathBuf,
     pub(crate) daemon: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Drop for Place {
