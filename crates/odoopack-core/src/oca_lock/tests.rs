@@ -223,7 +223,7 @@ fn every_module_is_there_installable_and_of_the_series() {
     assert!(
         breaks[0]
             .what
-            .ends_with("packaged it would be `odoo-addon-account_lock_date`")
+            .ends_with("packaged it would be `odoo-addon-account-lock-date`")
     );
 }
 
