@@ -111,6 +111,12 @@ impl Failure {
         texts
     }
 
+    /// Message, causes and what helps, on one line.
+    pub(crate) fn sentence(&self) -> String {
+        let hints: Vec<String> = self.hints.iter().map(|hint| format!(" ({hint})")).collect();
+        self.chain().join(": ") + &hints.concat()
+    }
+
     /// The failure for machines.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::json!({ "error": self.chain(), "hints": self.hints, "exit_code": self.kind as u8 })

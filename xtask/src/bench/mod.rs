@@ -2,6 +2,7 @@
 mod client;
 mod gate;
 mod hash;
+mod lock;
 mod machine;
 mod memory;
 mod pack;
@@ -20,7 +21,9 @@ use pack::Demo;
 use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
-const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch", "hash"];
+const PIECES: &[&str] = &[
+    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash",
+];
 
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
@@ -97,6 +100,7 @@ impl Bench {
             "memory" => Ok(page::memory(&memory::of_pack(self.demo()?.root())?)),
             "gate" => self.gate(),
             "switch" => self.switch(),
+            "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
             "hash" => self.hash(),
             other => bail!("no such piece: {other}"),
         }

@@ -149,6 +149,7 @@ impl Apply<'_> {
             cache: &self.cache,
             repo: &self.repo,
             python: &python,
+            lock: crate::oca::file::read(&self.repo)?,
         })
         .map(drop)
     }
