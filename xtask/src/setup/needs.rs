@@ -100,6 +100,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "reads the rendered rotation",
     },
     Need {
+        package: "restic",
+        seen: Seen::Program("restic"),
+        service: None,
+        why: "the independent reader of backup repositories",
+    },
+    Need {
         package: "npm",
         seen: Seen::Program("npm"),
         service: None,
