@@ -49,6 +49,11 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_the_lock() {
+    page("lock.md");
+}
+
+#[test]
 fn transcript_of_editions() {
     page("editions.md");
 }
@@ -61,6 +66,11 @@ fn transcript_of_mistakes() {
 #[test]
 fn transcript_of_modules() {
     page("modules.md");
+}
+
+#[test]
+fn transcript_of_changing_modules() {
+    page("changing-modules.md");
 }
 
 #[test]
@@ -156,6 +166,14 @@ fn the_schema_of_the_file_is_current() {
         .collect();
     assert!(tables.is_superset(&BTreeSet::from(["format", "pack", "odoo", "environments"])));
     generated("docs/reference/odoopack.schema.json", &text);
+}
+
+#[test]
+fn the_schema_of_the_lock_is_current() {
+    let text = said("odoopack lock --schema");
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(schema["title"], "oca.lock.json");
+    generated("docs/reference/oca.lock.schema.json", &text);
 }
 
 #[test]

@@ -46,6 +46,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "sessions in Redis",
     },
     Need {
+        package: "python3-redis",
+        seen: Seen::File("/usr/lib/python3/dist-packages/redis"),
+        service: None,
+        why: "the store of the session module is tested without Odoo",
+    },
+    Need {
         package: "runit",
         seen: Seen::Program("runsvdir"),
         service: None,

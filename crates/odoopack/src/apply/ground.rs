@@ -157,7 +157,9 @@ impl Apply<'_> {
 /// Removes the users of a pack; their files must be gone or given away before.
 pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
     let seen = observe::host::accounts()?;
-    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
+    let parts = ["nginx", "gate", "redis", "postgres"]
+        .into_iter()
+        .map(str::to_owned);
     let users = parts
         .chain(environments.map(ToString::to_string))
         .filter_map(|part| layout.user(&part));

@@ -74,10 +74,11 @@ fn from_stdin() -> Result<String> {
     let read = std::io::stdin().read_to_string(&mut text);
     read.map_err(|e| Failure::failed("could not read the value from standard input").because(e))?;
     let value = text.strip_suffix('\n').unwrap_or(&text);
-    if value.is_empty() || value.contains('\n') {
+    let is_key = value.starts_with("-----BEGIN ");
+    if value.is_empty() || (value.contains('\n') && !is_key) {
         return Err(Failure::new(
             Kind::Usage,
-            "the value must be one line that is not empty",
+            "the value must be one line that is not empty, or a private key",
         ));
     }
     Ok(value.to_owned())
