@@ -98,7 +98,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.root().to_owned(),
         layout.repo(),
         layout.data(),
-        layout.backups(),
         layout.data().join("run"),
         layout.data().join("environments"),
         layout.releases(),
@@ -115,7 +114,12 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
-    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished")];
+    let closed = [
+        layout.backups(),
+        layout.secrets(),
+        layout.tls(),
+        layout.state().join("unfinished"),
+    ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));
