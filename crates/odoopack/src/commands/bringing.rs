@@ -347,8 +347,12 @@ fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target<'_>) {
 
 /// Puts right what an earlier restore left; says what it did.
 pub(crate) fn resume(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
-    let view = look(pack)?;
-    let _lock = lock::take(&pack.layout.state(), "restore --resume")?;
+    let state = pack.layout.state();
+    if crate::store::operation::open_journals(&state)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock::take(&state, "restore --resume")?;
+    let view = observe::look(pack)?;
     let apply: Apply<'_> = super::up::applier(cx, pack, &view);
     crate::apply::restore::take_up(&apply)
 }

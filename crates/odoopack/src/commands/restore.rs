@@ -6,7 +6,7 @@ use crate::apply::restore::source::Source;
 use crate::backup::stored::Opened;
 use crate::commands::bringing::{self, Options, Part, Place};
 use crate::commands::{environment, stored};
-use crate::context::{Context, Pack};
+use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::lock;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::layout::Slot;
 use odoopack_core::name::Name;
+use odoopack_core::render::odoo_conf::with_options;
 
 use super::Restore;
 use crate::apply::databases::failed;
@@ -89,23 +90,19 @@ impl Restore<'_> {
 }
 
 fn conf_of_copy(text: &str, database: &str, own: &Utf8Path) -> String {
-    let keep = |line: &&str| {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        ![
-            "db_name",
-            "data_dir",
-            "x_sendfile",
-            "proxy_mode",
-            "workers",
-            "http_port",
-            "max_cron_threads",
-        ]
-        .contains(&key)
-    };
-    let kept: Vec<&str> = text.lines().filter(keep).collect();
-    format!(
-        "{}\ndb_name = {database}\ndata_dir = {own}\nworkers = 0\nmax_cron_threads = 0\nhttp_port = {PORT}\nhttp_interface = 127.0.0.1\n",
-        kept.join("\n")
+    let port = PORT.to_string();
+    with_options(
+        text,
+        &[
+            ("db_name", database),
+            ("data_dir", own.as_str()),
+            ("x_sendfile", "False"),
+            ("proxy_mode", "False"),
+            ("workers", "0"),
+            ("max_cron_threads", "0"),
+            ("http_interface", "127.0.0.1"),
+            ("http_port", &port),
+        ],
     )
 }
 
@@ -187,10 +184,18 @@ mod tests {
 
     #[test]
     fn the_copy_gets_a_database_and_a_directory_of_its_own() {
-        let text = "# made\n[options]\ndb_name = demo\ndb_user = a\ndata_dir = /x\nx_sendfile = True\nproxy_mode = True\nworkers = 4\n";
-        assert_eq!(
-            conf_of_copy(text, "copy", "/own".into()),
-            "# made\n[options]\ndb_user = a\ndb_name = copy\ndata_dir = /own\nworkers = 0\nmax_cron_threads = 0\nhttp_port = 8069\nhttp_interface = 127.0.0.1\n"
-        );
+        let text =
+            "# made\n[options]\ndb_name = demo\ndb_user = a\ndata_dir = /x\nx_sendfile = True\nworkers = 4\n";
+        let copy = conf_of_copy(text, "copy", "/own".into());
+        for line in [
+            "db_name = copy",
+            "data_dir = /own",
+            "x_sendfile = False",
+            "workers = 0",
+            "db_user = a",
+        ] {
+            assert_eq!(copy.matches(&format!("\n{line}\n")).count(), 1, "{line}: {copy}");
+        }
+        assert!(!copy.contains("demo") && !copy.contains("= 4"), "{copy}");
     }
 }

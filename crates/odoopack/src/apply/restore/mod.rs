@@ -68,6 +68,8 @@ pub(crate) struct Restore<'a> {
     id: String,
     served: bool,
     source: Option<&'a Source>,
+    /// Nothing of the pack runs but its database server: `up` starts the rest and looks at it.
+    dark: bool,
     found: RefCell<Found>,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Restore<'a> {
             id: planned.id.clone(),
             served: planned.served,
             source,
+            dark: false,
             found: RefCell::default(),
         }
     }
@@ -200,6 +203,7 @@ impl<'a> Restore<'a> {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())
             }
             Step::SwapFilestore { from, to, kept } => Self::swap_filestore(from, to, kept.as_deref()),
+            Step::StartServices { .. } | Step::PassProbes { .. } if self.dark => Ok(()),
             Step::StartServices { services } => self.start(services),
             Step::PassProbes { environment } => self.apply.pass_probes(environment, progress),
         }
@@ -209,6 +213,7 @@ impl<'a> Restore<'a> {
         match undo {
             Undo::DropDatabase { database } => self.drop_database(database),
             Undo::RemoveDirectory { directory } => crate::files::remove_tree(directory),
+            Undo::StartServices { .. } if self.dark => Ok(()),
             Undo::StartServices { services } => self.start(services),
             Undo::StopServices { services } => self.stop(services),
             Undo::SwapDatabaseBack { from, to, kept, mark } => {
@@ -291,13 +296,17 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
 pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
     let mut said = Vec::new();
     let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), KIND)?;
+    let dark = !all.is_empty() && wake(apply)?;
     for Unfinished {
         what: planned,
         events,
         operation,
     } in all
     {
-        let restore = Restore::new(apply, &planned, None);
+        let restore = Restore {
+            dark,
+            ..Restore::new(apply, &planned, None)
+        };
         let done = match recover(&planned.steps, &events) {
             Recovery::Finish(from) => restore.forward(&planned, from, operation).map(|()| "finished"),
             Recovery::Revert(order) => restore
@@ -315,7 +324,21 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
             planned.environment, planned.source
         ));
     }
+    if dark {
+        said.push("`odoopack up` starts what does not run".to_owned());
+    }
     Ok(said)
+}
+
+/// Starts the database server where the machine went down under a restore; says whether nothing else runs.
+fn wake(apply: &Apply<'_>) -> Result<bool> {
+    if apply.admin("postgres").is_ok() {
+        return Ok(false);
+    }
+    let dark = apply.facts.supervisor.is_absent();
+    apply.start_supervisor()?;
+    apply.start_service("postgres")?;
+    Ok(dark)
 }
 
 /// The way back is blocked: what was begun stays in the journal, and the same command goes on.

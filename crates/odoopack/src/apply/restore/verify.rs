@@ -27,8 +27,7 @@ impl Restore<'_> {
         };
         self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
         let Some(database) = database else {
-            self.damage();
-            return Ok(());
+            return self.files_alone(present.as_ref());
         };
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
@@ -111,6 +110,16 @@ impl Restore<'_> {
             wrong.len()
         ))
         .because(shown.join("; ")))
+    }
+
+    /// Without its database the attachments are compared with what the snapshot says of them.
+    fn files_alone(&self, present: Option<&BTreeSet<String>>) -> Result<()> {
+        if let (Some(Source::Snapshot(stored)), Some(present)) = (self.source, present) {
+            let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
+            self.compare(&named.collect(), present)?;
+        }
+        self.damage();
+        Ok(())
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {

@@ -193,9 +193,10 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     }
     let from = format!("snapshot {}", opened.id());
     let source = Source::Snapshot(stored::boxed(opened));
+    // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
+    let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
     bringing::room(pack, &source, None)?;
-    let _environment = lock::take_environment(&pack.layout.state(), name, "odoopack backup drill")?;
     let apply = crate::commands::up::applier(cx, pack, &view);
     take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());

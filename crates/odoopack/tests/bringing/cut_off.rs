@@ -1,0 +1,73 @@
+//! Restores that are killed, and a server that goes away under one.
+use std::process::Command;
+
+use super::{databases, leftovers, sql};
+use crate::support::{Pack, machine, wait_for};
+
+/// Killed before, in and after the swap: the next command takes it back, or finishes it, and `up` waits for that.
+pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    for (step, finishes) in [(1, false), (5, false), (7, true)] {
+        pack.now(&format!("killed at step {step}"));
+        let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
+        let mut child = pack.start(&["backup", "import", zip.as_str(), "--to", "staging", "--yes"]);
+        let open = pack.path("data/odoopack/open");
+        wait_for("the step begins", || {
+            let entry = open.read_dir_utf8().ok()?.flatten().next()?;
+            let text = std::fs::read_to_string(entry.path()).ok()?;
+            text.contains(&format!("{{\"begin\":{step}}}")).then_some(())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let refused = pack.run(&["up", "--yes"]);
+        assert!(
+            step == 1 || (refused.code == Some(4) && refused.stderr.contains("odoopack restore --resume")),
+            "{}",
+            refused.said()
+        );
+        let said = pack.run(&["restore", "--resume"]).exits(0);
+        let done = if finishes { "finished" } else { "taken back" };
+        assert!(said.stdout.contains(done), "{}", said.said());
+        let after = (leftovers(pack), sql(pack, "restore_staging", uuid));
+        assert_eq!(after == before, !finishes, "{before:?} {after:?}");
+        pack.run(&["restore", "--resume"]).exits(0);
+        pack.run(&["up", "--yes"]).exits(0);
+        pack.run(&["status"]).exits(0);
+    }
+    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
+        .exits(0);
+}
+
+/// PostgreSQL is gone while a dump is loaded: nothing can be taken back until it runs again; then everything is.
+pub(crate) fn server_stops_in_the_middle(pack: &Pack, zip: &camino::Utf8Path) {
+    pack.now("PostgreSQL stops in the middle");
+    let before = leftovers(pack);
+    let child = pack.start(&["backup", "import", zip.as_str(), "--to", "staging", "--yes"]);
+    wait_for("the load begins", || {
+        databases(pack).contains("_restore_").then_some(())
+    });
+    let pid = pack.status()["services"]["postgres"]["pid"].as_u64().unwrap();
+    machine::kill(u32::try_from(pid).unwrap());
+    let said = String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr).into_owned();
+    assert!(
+        said.contains("odoopack restore --resume") || said.contains("could not"),
+        "{said}"
+    );
+    wait_for("it heals", || {
+        let socket = pack.path("data/run/postgres");
+        let args = [
+            "-h",
+            socket.as_str(),
+            "-U",
+            "odoopack",
+            "-d",
+            "postgres",
+            "-Atc",
+            "SELECT 1",
+        ];
+        let output = Command::new("psql").args(args).output().unwrap();
+        output.status.success().then_some(())
+    });
+    pack.run(&["restore", "--resume"]).exits(0);
+    assert_eq!(leftovers(pack), before);
+}

@@ -1,0 +1,100 @@
+//! Snapshots of ours are proven, and come back.
+use camino::Utf8PathBuf;
+
+use super::{differences, leftovers, sql};
+use crate::support::{Pack, machine, wait_for};
+
+/// A snapshot of ours: proven without a trace, beside, into another environment, and its files.
+pub(crate) fn snapshots_come_back(pack: &Pack) {
+    pack.now("a snapshot is drilled: Odoo serves it, and nothing is left");
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let before = (leftovers(pack), machine::processes_of(&pack.root).len());
+    let told = pack.json(&["backup", "drill"]);
+    assert!(
+        told["found"]["rows"].as_u64().unwrap() > 1000 && told["level"] == "boot",
+        "{told}"
+    );
+    assert!(told["seconds"].as_f64().unwrap() > 0.0);
+    wait_for("everything of the drill to end", || {
+        let after = (leftovers(pack), machine::processes_of(&pack.root).len());
+        (after == before).then_some(())
+    });
+    let place = pack.path("data/environments/production");
+    let left: Vec<_> = place
+        .read_dir_utf8()
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_owned())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.contains("drill") || name.contains("restore")),
+        "{left:?}"
+    );
+    for level in ["index", "read"] {
+        pack.run(&["backup", "drill", "latest", "--level", level])
+            .exits(0);
+    }
+    pack.now("a snapshot comes back");
+    pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let odd = differences(pack, "restore_production", "snap");
+    let neutral = [
+        "ir_config_parameter",
+        "ir_cron",
+        "ir_mail_server",
+        "mail_mail",
+        "res_users_apikeys",
+    ];
+    let unexpected: Vec<_> = odd
+        .iter()
+        .filter(|name| !neutral.contains(&name.as_str()))
+        .collect();
+    assert!(
+        odd.len() >= 4 && unexpected.len() <= 2,
+        "beside what neutralizing changes: {odd:?}"
+    );
+    sql(pack, "postgres", "DROP DATABASE snap");
+    sql(pack, "postgres", "DROP ROLE snap");
+    pack.run(&["restore", "latest", "--to", "staging", "--yes"])
+        .exits(0);
+    pack.run(&["env", "check", "staging"]).exits(0);
+    let told = pack.json(&["restore", "latest", "--only", "config"]);
+    let directory = Utf8PathBuf::from(told["directory"].as_str().unwrap());
+    let file = std::fs::read_to_string(directory.join("pack/odoopack.toml")).unwrap();
+    assert_eq!(file, pack.read("repo/odoopack.toml"));
+    damaged_snapshot_is_unproven(pack);
+}
+
+/// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.
+fn damaged_snapshot_is_unproven(pack: &Pack) {
+    let before = leftovers(pack);
+    let mut packs = Vec::new();
+    for two in pack.path("backups/data").read_dir_utf8().unwrap().flatten() {
+        packs.extend(
+            two.path()
+                .read_dir_utf8()
+                .unwrap()
+                .flatten()
+                .map(|entry| entry.into_path()),
+        );
+    }
+    let biggest = packs
+        .iter()
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let kept = std::fs::read(biggest).unwrap();
+    let mut bytes = kept.clone();
+    bytes[kept.len() / 3] ^= 0x40;
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(biggest, writable).unwrap();
+    std::fs::write(biggest, &bytes).unwrap();
+    let failed = pack.run(&["backup", "drill", "latest", "--level", "restore"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+    let record = pack.read("data/odoopack/backups.jsonl");
+    assert!(record.lines().last().unwrap().contains("unproven"), "{record}");
+    std::fs::write(biggest, &kept).unwrap();
+    pack.run(&["backup", "drill", "latest", "--level", "read"])
+        .exits(0);
+}
