@@ -38,11 +38,14 @@ fn backups_come_in_and_go_out() {
     imports::every_other_shape(&pack);
     imports::copy_is_harmless(&pack, &zip);
     hostile::hostile_backups_change_nothing(&pack, &zip);
+    snapshots::proven_without_a_trace(&pack);
+    snapshots::come_back(&pack);
+    snapshots::damaged_is_unproven(&pack);
     cut_off::killed_anywhere(&pack, &zip);
-    cut_off::server_stops_in_the_middle(&pack, &zip);
-    snapshots::snapshots_come_back(&pack);
-    imports::production_is_held(&pack, &zip);
-    pack.run(&["up", "--yes", "--json"]).exits(0);
+    cut_off::server_stops_in_the_middle(&pack);
+    cut_off::disk_fills(&pack);
+    imports::production_is_held(&pack);
+    pack.run(&["up", "--yes"]).exits(0);
     lost::machine_is_lost(&pack);
     pack.now("done");
 }

@@ -5,6 +5,7 @@ use odoopack_core::backup::paths;
 use crate::apply::restore::source::Source;
 use crate::backup::stored::Opened;
 use crate::commands::bringing::{self, Options, Part, Place};
+use crate::commands::stored::Which;
 use crate::commands::{environment, stored};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
@@ -20,6 +21,8 @@ pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
     #[arg(required_unless_present_any = ["resume", "forget_replaced"])]
     snapshot: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Put it in the place of this environment; without it, of the one that it was taken of
     #[arg(long, value_name = "ENV", conflicts_with_all = ["beside", "resume", "forget_replaced"])]
     to: Option<String>,
@@ -55,7 +58,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return forget(cx, name);
     }
     match &args.snapshot {
-        Some(name) if args.only == Some(Only::Config) => config(cx, name),
+        Some(name) if args.only == Some(Only::Config) => config(cx, args, name),
         Some(name) => bring(cx, args, name),
         None => resume(cx),
     }
@@ -63,7 +66,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let pack = cx.load()?;
-    let opened = Opened::open(&pack, name, None)?;
+    let opened = stored::open(&pack, name, &args.which)?;
     let own = opened.manifest().environment.clone();
     let place = match (&args.to, &args.beside) {
         (_, Some(beside)) => Place::beside(beside),
@@ -82,9 +85,9 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
 }
 
 /// Files only ever go into a new directory.
-fn config(cx: &Context, name: &str) -> Result<()> {
+fn config(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let pack = cx.load()?;
-    let opened = Opened::open(&pack, name, None)?;
+    let opened = stored::open(&pack, name, &args.which)?;
     let place = pack.layout.data().join("restored").join(opened.id());
     if place.exists() {
         return Err(Failure::refused(format!("`{place}` is there already")).hint("move it away"));

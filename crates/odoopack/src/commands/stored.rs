@@ -3,13 +3,32 @@ use std::io::Write;
 
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths};
+use odoopack_core::name::Name;
 
 use crate::apply::restore::source::Stored;
 use crate::backup::stored::Opened;
+use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
 #[derive(Debug)]
 struct Shown(Opened);
+
+/// Which snapshot.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Which {
+    /// Whose `latest`; without it production's, or the only environment's
+    #[arg(long, value_name = "ENV")]
+    of: Option<Name>,
+}
+
+/// Opens a snapshot by the beginning of its name; `latest` is one environment's.
+pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
+    if name != "latest" {
+        return Opened::open(pack, name, which.of.as_ref().map(Name::as_str));
+    }
+    let of = super::backup::environment(pack, which.of.as_ref())?;
+    Opened::open(pack, name, Some(of.as_str()))
+}
 
 /// The snapshot for a restore.
 pub(crate) fn boxed(opened: Opened) -> Box<dyn Stored> {

@@ -65,16 +65,14 @@ impl Client {
         let page = page(request.send(call.to_string()), path)?;
         let answer: Value = serde_json::from_slice(&page.body).unwrap_or_default();
         let signed_in = answer.pointer("/result/uid").is_some_and(Value::is_u64);
-        match page.cookie.filter(|_| signed_in) {
-            Some(session) => Ok(session),
-            None => {
-                let why = answer.pointer("/error/data/message").and_then(Value::as_str);
-                Err(format!(
-                    "could not sign in as `{login}`: {}",
-                    why.unwrap_or("no session came")
-                ))
-            }
+        if let Some(session) = page.cookie.filter(|_| signed_in) {
+            return Ok(session);
         }
+        let why = answer.pointer("/error/data/message").and_then(Value::as_str);
+        Err(format!(
+            "could not sign in as `{login}`: {}",
+            why.unwrap_or("no session came")
+        ))
     }
 }
 

@@ -4,13 +4,21 @@ use std::process::Command;
 use super::{databases, leftovers, sql};
 use crate::support::{Pack, machine, wait_for};
 
+/// A snapshot into another environment.
+const SNAPSHOT: [&str; 5] = ["restore", "latest", "--to", "staging", "--yes"];
+
 /// Killed before, in and after the swap: the next command takes it back, or finishes it, and `up` waits for that.
 pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
+    let import = ["backup", "import", zip.as_str(), "--to", "staging", "--yes"];
     let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
-    for (step, finishes) in [(1, false), (5, false), (7, true)] {
+    for (step, finishes, command) in [
+        (1, false, &SNAPSHOT[..]),
+        (5, false, &import),
+        (7, true, &SNAPSHOT),
+    ] {
         pack.now(&format!("killed at step {step}"));
         let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
-        let mut child = pack.start(&["backup", "import", zip.as_str(), "--to", "staging", "--yes"]);
+        let mut child = pack.start(command);
         let open = pack.path("data/odoopack/open");
         wait_for("the step begins", || {
             let entry = open.read_dir_utf8().ok()?.flatten().next()?;
@@ -25,6 +33,10 @@ pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
             "{}",
             refused.said()
         );
+        if finishes {
+            pack.now("and the whole machine goes down");
+            pack.run(&["down", "--yes"]).exits(0);
+        }
         let said = pack.run(&["restore", "--resume"]).exits(0);
         let done = if finishes { "finished" } else { "taken back" };
         assert!(said.stdout.contains(done), "{}", said.said());
@@ -39,10 +51,10 @@ pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
 }
 
 /// PostgreSQL is gone while a dump is loaded: nothing can be taken back until it runs again; then everything is.
-pub(crate) fn server_stops_in_the_middle(pack: &Pack, zip: &camino::Utf8Path) {
+pub(crate) fn server_stops_in_the_middle(pack: &Pack) {
     pack.now("PostgreSQL stops in the middle");
     let before = leftovers(pack);
-    let child = pack.start(&["backup", "import", zip.as_str(), "--to", "staging", "--yes"]);
+    let child = pack.start(&SNAPSHOT);
     wait_for("the load begins", || {
         databases(pack).contains("_restore_").then_some(())
     });
@@ -69,5 +81,21 @@ pub(crate) fn server_stops_in_the_middle(pack: &Pack, zip: &camino::Utf8Path) {
         output.status.success().then_some(())
     });
     pack.run(&["restore", "--resume"]).exits(0);
+    assert_eq!(leftovers(pack), before);
+}
+
+/// The disk fills while attachments arrive: what was there stays, and the message says which disk.
+pub(crate) fn disk_fills(pack: &Pack) {
+    pack.now("the disk is full");
+    let before = leftovers(pack);
+    let place = pack.path("data/environments/staging/filestore");
+    machine::must(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", place.as_str()],
+    );
+    let failed = pack.run(&SNAPSHOT);
+    machine::must("umount", &[place.as_str()]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert!(failed.stderr.contains("No space left"), "{}", failed.said());
     assert_eq!(leftovers(pack), before);
 }

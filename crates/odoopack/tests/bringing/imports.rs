@@ -1,5 +1,4 @@
 //! Backups of others come in and go out again.
-use std::io::Write;
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -196,27 +195,19 @@ pub(crate) fn copy_is_harmless(pack: &Pack, zip: &Utf8Path) {
     assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
 }
 
-pub(crate) fn production_is_held(pack: &Pack, zip: &Utf8Path) {
+pub(crate) fn production_is_held(pack: &Pack) {
     pack.now("into production, which is held");
     let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
     let before = sql(pack, "restore_production", active);
     let refused = pack
-        .run(&["backup", "import", zip.as_str(), "--to", "production", "--yes"])
+        .run(&["restore", "latest", "--to", "production", "--yes"])
         .exits(4);
     assert!(
         refused.stderr.contains("--yes-replace production"),
         "{}",
         refused.said()
     );
-    let args = [
-        "backup",
-        "import",
-        zip.as_str(),
-        "--to",
-        "production",
-        "--yes-replace",
-        "production",
-    ];
+    let args = ["restore", "latest", "--yes-replace", "production"];
     let said = pack.run(&args).exits(0);
     assert!(
         said.stdout.contains("are held") && said.stdout.contains("1 mails to send"),
@@ -247,6 +238,7 @@ pub(crate) fn production_is_held(pack: &Pack, zip: &Utf8Path) {
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
     let kept = databases(pack);
     assert!(kept.contains("restore_production_replaced_"), "{kept}");
-    let mut file = std::fs::File::create(pack.path("note")).unwrap();
-    writeln!(file, "{kept}").unwrap();
+    pack.run(&["restore", "--forget-replaced", "production", "--yes"])
+        .exits(0);
+    assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
 }

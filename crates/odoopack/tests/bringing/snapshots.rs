@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use super::{differences, leftovers, sql};
 use crate::support::{Pack, machine, wait_for};
 
-/// A snapshot of ours: proven without a trace, beside, into another environment, and its files.
-pub(crate) fn snapshots_come_back(pack: &Pack) {
+/// Odoo has served a drilled snapshot, and nothing is left of it.
+pub(crate) fn proven_without_a_trace(pack: &Pack) {
     pack.now("a snapshot is drilled: Odoo serves it, and nothing is left");
     pack.run(&["backup", "create", "production"]).exits(0);
     let before = (leftovers(pack), machine::processes_of(&pack.root).len());
@@ -36,6 +36,10 @@ pub(crate) fn snapshots_come_back(pack: &Pack) {
         pack.run(&["backup", "drill", "latest", "--level", level])
             .exits(0);
     }
+}
+
+/// Beside, into another environment, in parts, and its files.
+pub(crate) fn come_back(pack: &Pack) {
     pack.now("a snapshot comes back");
     pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
     let odd = differences(pack, "restore_production", "snap");
@@ -63,11 +67,46 @@ pub(crate) fn snapshots_come_back(pack: &Pack) {
     let directory = Utf8PathBuf::from(told["directory"].as_str().unwrap());
     let file = std::fs::read_to_string(directory.join("pack/odoopack.toml")).unwrap();
     assert_eq!(file, pack.read("repo/odoopack.toml"));
-    damaged_snapshot_is_unproven(pack);
+    parts_alone(pack);
+}
+
+/// The attachments of a snapshot without its database, and the database without them.
+fn parts_alone(pack: &Pack) {
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    let before = sql(pack, "restore_staging", uuid);
+    let name = sql(
+        pack,
+        "restore_staging",
+        "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL",
+    );
+    let file = pack
+        .path("data/environments/staging/filestore/restore_staging")
+        .join(name);
+    std::fs::remove_file(&file).unwrap();
+    pack.run(&[
+        "restore",
+        "latest",
+        "--to",
+        "staging",
+        "--only",
+        "filestore",
+        "--yes",
+    ])
+    .exits(0);
+    assert!(file.is_file(), "{file}");
+    assert_eq!(sql(pack, "restore_staging", uuid), before);
+    pack.run(&["restore", "latest", "--as", "bare", "--only", "database"])
+        .exits(0);
+    assert!(!pack.path("data/environments/production/filestore/bare").exists());
+    sql(pack, "postgres", "DROP DATABASE bare");
+    sql(pack, "postgres", "DROP ROLE bare");
+    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
+        .exits(0);
 }
 
 /// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.
-fn damaged_snapshot_is_unproven(pack: &Pack) {
+pub(crate) fn damaged_is_unproven(pack: &Pack) {
+    pack.now("a snapshot that was damaged is unproven, and changes nothing");
     let before = leftovers(pack);
     let mut packs = Vec::new();
     for two in pack.path("backups/data").read_dir_utf8().unwrap().flatten() {
@@ -76,7 +115,7 @@ fn damaged_snapshot_is_unproven(pack: &Pack) {
                 .read_dir_utf8()
                 .unwrap()
                 .flatten()
-                .map(|entry| entry.into_path()),
+                .map(camino::Utf8DirEntry::into_path),
         );
     }
     let biggest = packs
@@ -90,6 +129,9 @@ fn damaged_snapshot_is_unproven(pack: &Pack) {
     std::fs::set_permissions(biggest, writable).unwrap();
     std::fs::write(biggest, &bytes).unwrap();
     let failed = pack.run(&["backup", "drill", "latest", "--level", "restore"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+    let failed = pack.run(&["restore", "latest", "--to", "staging", "--yes"]);
     assert_eq!(failed.code, Some(1), "{}", failed.said());
     assert_eq!(leftovers(pack), before);
     let record = pack.read("data/odoopack/backups.jsonl");

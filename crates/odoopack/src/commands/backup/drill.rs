@@ -8,6 +8,7 @@ use crate::apply::restore::source::Source;
 use crate::apply::restore::{Found, Planned, Restore, take_up};
 use crate::backup::record::{self, Event, Line};
 use crate::backup::stored::Opened;
+use crate::commands::stored::Which;
 use crate::commands::{bringing, environment, stored};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
@@ -22,6 +23,8 @@ pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
     #[arg(default_value = "latest")]
     snapshot: String,
+    #[command(flatten)]
+    which: Which,
     /// How far
     #[arg(long, value_enum, default_value = "boot")]
     level: Level,
@@ -43,7 +46,7 @@ enum Level {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let opened = Opened::open(&pack, &args.snapshot, None)?;
+    let opened = stored::open(&pack, &args.snapshot, &args.which)?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
         "snapshot {id} of {name}, taken {}",

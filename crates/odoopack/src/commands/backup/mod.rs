@@ -48,7 +48,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 /// The environment that is meant: the one named, `production`, or the only one.
-fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
+pub(super) fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
     let all = &pack.loaded.spec.environments;
     if let Some(name) = named {
         return Ok(name.clone());
