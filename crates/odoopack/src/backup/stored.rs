@@ -4,7 +4,7 @@ use std::io::Write;
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths, read_attachments};
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Entry, Kind, Reader, Repository, Snapshot};
+use odoopack_repository::{Entry, Error, Kind, Reader, Repository, Snapshot};
 
 use super::{failure, place};
 use crate::context::Pack;
@@ -27,14 +27,30 @@ impl Opened {
     /// Opens a snapshot of a repository in another directory, with its key.
     pub(crate) fn elsewhere(directory: &Utf8Path, key: &SecretText, name: &str) -> Result<Self> {
         let place = odoopack_repository::Place::Directory(directory.to_string());
-        let repository = Repository::open(&place, key).map_err(|e| failure::of(&e))?;
-        Self::of(&repository, name, Some("production")).or_else(|_| Self::of(&repository, name, None))
+        // Nobody is sent to make a backup on a machine that was lost.
+        let repository = Repository::open(&place, key).map_err(|e| match e {
+            Error::Absent(_) => Failure::refused(e.to_string())
+                .hint("name the directory that holds `config`, `data`, `index`, `keys` and `snapshots`"),
+            Error::WrongKey(_) => Failure::refused(e.to_string())
+                .hint("`--key-file` names a file with the key that `backup key export` showed"),
+            other => failure::of(&other),
+        })?;
+        match repository.snapshot(name, Some("production")) {
+            Err(Error::NoSnapshot(_)) => Self::of(&repository, name, None),
+            found => found
+                .map_err(|e| failure::of(&e))
+                .and_then(|snapshot| Self::read(&repository, snapshot)),
+        }
     }
 
     /// Opens a snapshot of a repository.
     pub(crate) fn of(repository: &Repository, name: &str, environment: Option<&str>) -> Result<Self> {
-        let failed = |e: odoopack_repository::Error| failure::of(&e);
-        let snapshot = repository.snapshot(name, environment).map_err(failed)?;
+        let snapshot = repository.snapshot(name, environment);
+        Self::read(repository, snapshot.map_err(|e| failure::of(&e))?)
+    }
+
+    fn read(repository: &Repository, snapshot: Snapshot) -> Result<Self> {
+        let failed = |e: Error| failure::of(&e);
         let reader = repository.reader().map_err(failed)?;
         let bytes = reader.read(&snapshot, paths::MANIFEST).map_err(failed)?;
         let manifest = Manifest::from_json(&String::from_utf8_lossy(&bytes)).map_err(|e| {
@@ -90,7 +106,7 @@ impl Opened {
     pub(crate) fn directory(&self, directory: &str, to: &Utf8Path) -> Result<bool> {
         match self.reader.restore(&self.snapshot, directory, to.as_std_path()) {
             Ok(_) => Ok(true),
-            Err(odoopack_repository::Error::NoFile { .. }) => Ok(false),
+            Err(Error::NoFile { .. }) => Ok(false),
             Err(e) => Err(failure::of(&e)),
         }
     }

@@ -78,7 +78,7 @@ impl Restore<'_> {
         let mut wrong = Vec::new();
         for (table, wanted) in &manifest.database.tables {
             let name: Vec<String> = table.splitn(2, '.').map(identifier).collect();
-            let count = client.query_one(&format!("SELECT count(*) FROM {}", name.join(".")), &[]);
+            let count = client.query_one(&format!("SELECT count(*) FROM ONLY {}", name.join(".")), &[]);
             let rows: i64 = count
                 .map_err(|e| failed(&format!("could not count the rows of {table}"), &e))?
                 .get(0);
