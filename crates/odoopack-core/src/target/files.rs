@@ -15,6 +15,7 @@ use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     let mut all = Vec::from_iter(gate(known));
+    all.extend(super::compose::accounts(known));
     all.extend(postgres(known));
     all.extend(nginx(known));
     for (name, environment) in &known.spec.environments {
@@ -66,19 +67,16 @@ pub(super) fn for_part(known: &Known<'_>, part: &str, mode: u32) -> Access {
 fn gate(known: &Known<'_>) -> Option<File> {
     let layout = known.layout;
     let slots = |name: &Name| {
-        let ports = known.ports.get(name)?;
-        let one = |slot: Slot| {
-            let websocket = (!known.threaded(name)).then(|| ports.websocket(slot));
-            (
-                slot,
-                gate::Address {
-                    host: None,
-                    web: ports.web(slot),
-                    websocket,
-                },
-            )
+        let one = |slot: &Slot| {
+            let place = known.place(name, *slot)?;
+            let address = gate::Address {
+                host: place.host,
+                web: place.web,
+                websocket: place.websocket,
+            };
+            Some((*slot, address))
         };
-        Some(Slot::ALL.map(one).into())
+        known.slots().iter().map(one).collect::<Option<BTreeMap<_, _>>>()
     };
     let environment = |name: &Name| {
         let socket = layout.gate_sockets().join(format!("{name}.sock"));
@@ -91,11 +89,7 @@ fn gate(known: &Known<'_>) -> Option<File> {
         environments: known.spec.environments.keys().filter_map(environment).collect(),
     };
     let content = serde_json::to_string_pretty(&config).ok()? + "\n";
-    Some(text(
-        layout.config().join("gate.json"),
-        ours(known, 0o644),
-        content,
-    ))
+    Some(text(layout.gate_config(), ours(known, 0o644), content))
 }
 
 fn postgres(known: &Known<'_>) -> Vec<File> {
@@ -163,15 +157,34 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
     known.spec.environments.iter().map(one).collect()
 }
 
-fn nginx(known: &Known<'_>) -> Option<File> {
+fn nginx(known: &Known<'_>) -> Vec<File> {
     let layout = known.layout;
-    let release = known.facts.release.present().filter(|release| release.fetched)?;
-    let version = known.facts.host.nginx?;
+    let release = known.facts.release.present().filter(|release| release.fetched);
+    let (Some(release), Some(version)) = (release, known.facts.host.nginx) else {
+        return Vec::new();
+    };
+    let containers = layout.containers();
+    // What lies in an image is not nginx's to read.
+    let theirs: &[Utf8PathBuf] = if containers { &[] } else { &release.addons };
     let web = &known.spec.web;
     let own = own_addons(known);
+    let everywhere = ["0.0.0.0".to_owned()];
+    let listen = if containers {
+        everywhere.to_vec()
+    } else {
+        web.listen.clone()
+    };
+    let inner = if containers { "0.0.0.0" } else { nginx::LOOPBACK };
     let site = |(name, environment): (&Name, &Environment)| {
         let ports = known.ports.get(name)?;
-        let websocket = |slot| (!known.threaded(name)).then(|| ports.websocket(slot));
+        let slot = |slot: &Slot| {
+            let place = known.place(name, *slot)?;
+            Some(nginx::Slot {
+                host: place.host.unwrap_or_else(|| nginx::LOOPBACK.to_owned()),
+                web: place.web,
+                websocket: place.websocket,
+            })
+        };
         let (certificate, key) = certificate_pair(layout, name, &environment.tls);
         Some(nginx::Site {
             environment: name.to_string(),
@@ -179,14 +192,9 @@ fn nginx(known: &Known<'_>) -> Option<File> {
             certificate,
             key,
             gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
-            slots: Slot::ALL
-                .map(|slot| nginx::Slot {
-                    web: ports.web(slot),
-                    websocket: websocket(slot),
-                })
-                .into(),
-            inner_port: Some(ports.inner()),
-            static_roots: own.iter().chain(&release.addons).cloned().collect(),
+            slots: known.slots().iter().filter_map(slot).collect(),
+            inner: Some((inner.to_owned(), ports.inner())),
+            static_roots: own.iter().chain(theirs).cloned().collect(),
             accel: Some(nginx::Accel {
                 directory: layout
                     .environment(name)
@@ -206,21 +214,29 @@ fn nginx(known: &Known<'_>) -> Option<File> {
         pid: layout.data().join("nginx/nginx.pid"),
         temporary: layout.data().join("nginx"),
         // svlogd rotates what the master writes to its own output.
-        access_log: if known.facts.host.systemd {
+        access_log: if known.facts.host.systemd && !containers {
             nginx::AccessLog::Journal
         } else {
             nginx::AccessLog::File("/dev/stdout".into())
         },
         error_log: Utf8PathBuf::from("stderr"),
-        listen: web.listen.clone(),
+        listen,
         http_port: web.http_port,
         https_port: web.https_port,
         body_limit: web.body_limit,
         login_rate: web.login_rate,
+        sites_in: containers.then(|| layout.nginx()),
         sites: known.spec.environments.iter().filter_map(site).collect(),
     };
-    let path = layout.config().join("nginx/nginx.conf");
-    Some(text(path, ours(known, 0o644), nginx::nginx_conf(&input)))
+    let nginx_conf = layout.nginx().join("nginx.conf");
+    let mut files = vec![text(nginx_conf, ours(known, 0o644), nginx::nginx_conf(&input))];
+    if let Some(directory) = &input.sites_in {
+        files.extend(input.sites.iter().map(|site| {
+            let path = nginx::site_file(directory, site);
+            text(path, ours(known, 0o644), nginx::site_conf(&input, site))
+        }));
+    }
+    files
 }
 
 /// Directories of own modules, absolute.

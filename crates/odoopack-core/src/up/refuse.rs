@@ -17,6 +17,7 @@ const MEMORY: Bytes = Bytes::mib(1800);
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(host(known));
+    all.extend(containers(known));
     all.extend(versions(known));
     all.extend(modules(known));
     all.extend(packages(known));
@@ -96,6 +97,42 @@ fn host(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// What containers need of this machine, and what an image must hold.
+fn containers(known: &Known<'_>) -> Vec<Refusal> {
+    if known.target.stack.is_none() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    let docker = &known.facts.containers.docker;
+    if docker.present().is_some_and(|docker| docker.compose.is_none()) {
+        all.push(Refusal::new(
+            "Docker Compose is not installed: `docker compose version` fails",
+            "apt-get install docker-compose (Debian 13 or newer), or docker-compose-plugin from Docker's own archive",
+        ));
+    }
+    // A missing program is a step of its own.
+    if let Some(why) = reason(docker).filter(|_| known.facts.programs.contains_key("docker")) {
+        all.push(Refusal::new(
+            format!("Docker does not answer: {why}"),
+            "start it (`systemctl start docker`), or join the group that may use it",
+        ));
+    }
+    let odoo = known.facts.containers.images.get("odoo");
+    let wanted = known.spec.odoo.series;
+    if let Some(image) = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted))
+        && image.version.0.to_string() != wanted.to_string().trim_end_matches(".0")
+    {
+        all.push(Refusal::new(
+            format!(
+                "image `{}` holds Odoo {}, the file says {wanted}",
+                image.wanted, image.version.0
+            ),
+            "correct `series` or `source` in [odoo]",
+        ));
+    }
+    all
+}
+
 fn versions(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();
     let (spec, host) = (known.spec, &known.facts.host);
@@ -120,11 +157,19 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
-    all.extend(python(known));
-    if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
+    if known.target.stack.is_none() {
+        all.extend(python(known));
+    }
+    // The programs of a container lie in an image, which may still have to be got.
+    let known_programs = known.target.stack.is_none() || !host.postgres.is_empty();
+    if let Some(disk) = on_disk.filter(|disk| known_programs && !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
-            format!("apt-get install postgresql-{disk}"),
+            if known.target.stack.is_some() {
+                format!("write `postgres = \"postgres:{disk}\"` in [images]")
+            } else {
+                format!("apt-get install postgresql-{disk}")
+            },
         ));
     }
     all

@@ -10,8 +10,10 @@ use super::Apply;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe;
 use crate::observe::databases::{connect, server, words};
 use crate::store::marks;
+use crate::tools::docker;
 use crate::ui::Progress;
 
 impl Apply<'_> {
@@ -176,6 +178,9 @@ impl Apply<'_> {
 
     /// One act of Odoo as the environment's user, apart from its services.
     fn one_shot(&self, environment: &Name) -> Result<Cmd> {
+        if self.layout.containers() {
+            return self.one_shot_in_container(environment);
+        }
         let release = self.release()?;
         let python = release
             .python
@@ -203,6 +208,19 @@ impl Apply<'_> {
             }
         }
         Ok(cmd)
+    }
+
+    /// The environment's tool, under a name by which one that was left behind is found.
+    fn one_shot_in_container(&self, environment: &Name) -> Result<Cmd> {
+        let name = format!("{}-{environment}-act", self.layout.project());
+        // A run that was killed leaves its container working.
+        docker::remove(&name).outcome()?;
+        let project = observe::containers::project(self.layout);
+        Ok(project
+            .tool(&format!("{environment}.tools"), Some(&name), false)
+            .args(["-c", target::ODOO_CONF])
+            .args(Role::OneShot.arguments().iter().copied())
+            .patience(std::time::Duration::from_hours(1)))
     }
 
     /// Password, addresses and the mark of completeness, in one transaction.
@@ -241,7 +259,12 @@ impl Apply<'_> {
         let mut all = vec![("web.base.url.freeze", "True".to_owned())];
         all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
         let inner = self.target.ports.get(environment).map(|ports| ports.inner());
-        all.extend(inner.map(|port| ("report.url", format!("http://127.0.0.1:{port}"))));
+        let host = if self.layout.containers() {
+            "nginx"
+        } else {
+            "127.0.0.1"
+        };
+        all.extend(inner.map(|port| ("report.url", format!("http://{host}:{port}"))));
         all
     }
 

@@ -1,6 +1,7 @@
 //! Steps to effects; each step is journalled before it begins and after it has ended.
 mod databases;
 mod ground;
+mod images;
 mod services;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
@@ -100,6 +101,8 @@ impl Apply<'_> {
             Step::BuildPython { .. } => {
                 self.with_builder(|builder| builder.build_python(self.release()?, progress))
             }
+            Step::GetImage { part, image } => self.get_image(part, image, progress),
+            Step::MakeGateImage { image } => self.make_gate_image(image),
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)

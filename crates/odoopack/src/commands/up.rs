@@ -113,6 +113,9 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         .map(|(name, ports)| (name.clone(), ports.first))
         .collect();
     marks::remember_ports(&state, &ports)?;
+    if pack.layout.containers() {
+        marks::remember_network(&state, view.facts.containers.network)?;
+    }
     let apply = Apply {
         ui: &cx.ui,
         spec: &pack.loaded.spec,

@@ -1,4 +1,5 @@
 //! What runs the processes; each engine converges, starts, stops and observes services.
+mod compose;
 mod journal;
 pub(crate) mod runit;
 mod svlogd;
@@ -13,6 +14,7 @@ use odoopack_core::service::Service;
 
 use crate::failure::{Failure, Result};
 use crate::observe::supervisor::Supervisor;
+use compose::Compose;
 use runit::Runit;
 use systemd::Systemd;
 
@@ -32,14 +34,17 @@ pub(crate) enum Engine<'a> {
     Runit(Runit<'a>),
     /// systemd as process 1.
     Systemd(Systemd<'a>),
+    /// Docker, through Compose.
+    Compose(Compose<'a>),
 }
 
 impl<'a> Engine<'a> {
-    /// The engine of this machine for the user who runs this program.
+    /// The engine of the pack on this machine, for the user who runs this program.
     pub(crate) fn here(layout: &'a Layout) -> Self {
-        match Supervisor::here() {
+        match Supervisor::of(layout) {
             Supervisor::Runit => Self::Runit(Runit { layout }),
             Supervisor::Systemd => Self::Systemd(Systemd { layout }),
+            Supervisor::Docker => Self::Compose(Compose { layout }),
         }
     }
 
@@ -47,6 +52,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => (Supervisor::Runit, runit.layout),
             Self::Systemd(systemd) => (Supervisor::Systemd, systemd.layout),
+            Self::Compose(compose) => (Supervisor::Docker, compose.layout),
         }
     }
 
@@ -72,6 +78,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn without_supervisor(&self) -> &'static str {
         match self {
             Self::Runit(_) => "the supervisor does not run: nothing heals, `odoopack up` starts it",
+            Self::Compose(_) => "no container of the pack exists: `odoopack up` makes them",
             Self::Systemd(_) => {
                 "the pack's target is off: nothing starts at the next boot, `odoopack up` switches it on"
             }
@@ -82,14 +89,14 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_supervisor(&self) -> Result<()> {
         match self {
             Self::Runit(runit) => runit.start_supervisor(),
-            Self::Systemd(_) => Ok(()),
+            Self::Systemd(_) | Self::Compose(_) => Ok(()),
         }
     }
 
     /// Makes the supervisor read its definitions again.
     pub(crate) fn read_definitions(&self) -> Result<()> {
         match self {
-            Self::Runit(_) => Ok(()),
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
             Self::Systemd(_) => Systemd::read_units(),
         }
     }
@@ -98,6 +105,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_at_boot(&self, target: &str) -> Result<()> {
         match self {
             Self::Runit(_) => Err(Failure::failed("runit starts nothing at boot")),
+            Self::Compose(_) => Err(Failure::failed("Docker starts what it ran before by itself")),
             Self::Systemd(_) => Systemd::start_at_boot(target),
         }
     }
@@ -107,6 +115,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.start(service),
             Self::Systemd(systemd) => systemd.start(service),
+            Self::Compose(compose) => compose.start(service),
         }
     }
 
@@ -115,6 +124,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.restart(service),
             Self::Systemd(systemd) => systemd.restart(service),
+            Self::Compose(compose) => compose.restart(service),
         }
     }
 
@@ -123,6 +133,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.reload(service),
             Self::Systemd(systemd) => systemd.reload(service),
+            Self::Compose(compose) => compose.reload(service),
         }
     }
 
@@ -131,6 +142,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.remove(name, within),
             Self::Systemd(systemd) => systemd.remove(name, Duration::from_secs(within)),
+            Self::Compose(compose) => compose.remove(name, Duration::from_secs(within)),
         }
     }
 
@@ -139,13 +151,14 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.stop_supervisor(),
             Self::Systemd(systemd) => systemd.stop(),
+            Self::Compose(compose) => compose.stop(),
         }
     }
 
     /// Takes away the definitions that lie outside the pack's root, of a pack that is stopped.
     pub(crate) fn forget(&self) -> Result<()> {
         match self {
-            Self::Runit(_) => Ok(()),
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
             Self::Systemd(systemd) => systemd.forget(),
         }
     }
@@ -155,6 +168,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::services(runit.layout),
             Self::Systemd(systemd) => journal::services(systemd.layout),
+            Self::Compose(compose) => Compose::logged(compose.layout),
         }
     }
 
@@ -163,6 +177,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::read(runit.layout, services),
             Self::Systemd(systemd) => journal::read(systemd.layout, services, part),
+            Self::Compose(compose) => Compose::logs(compose.layout, services, part),
         }
     }
 
@@ -171,6 +186,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::follow(runit.layout, services, each),
             Self::Systemd(systemd) => journal::follow(systemd.layout, services, each),
+            Self::Compose(compose) => Compose::follow(compose.layout, services, each),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
 pub(crate) mod children;
+pub(crate) mod containers;
 pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
@@ -15,7 +16,7 @@ pub(crate) mod units;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::{Cluster, Facts, Host, Seen};
+use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{SecretRef, Spec};
@@ -43,12 +44,28 @@ pub(crate) struct View {
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     owner::check(&layout.state())?;
-    let host = host::host(layout.root())?;
+    let mut host = host::host(layout.root())?;
+    let containers = if layout.containers() {
+        containers::look(layout)?
+    } else {
+        Containers::default()
+    };
+    if layout.containers() {
+        containers::fill(&mut host, &containers);
+    }
     let sizing = size(spec, &host)?;
-    let mut facts = ground(pack, host)?;
+    let mut facts = ground(pack, host, containers)?;
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
+    let nginx = facts
+        .containers
+        .images
+        .get("nginx")
+        .and_then(|image| image.places.first());
+    facts
+        .programs
+        .extend(nginx.map(|program| ("nginx".to_owned(), program.clone())));
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);
@@ -96,15 +113,20 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
 }
 
 /// Everything that can be seen without a target.
-fn ground(pack: &Pack, host: Host) -> Result<Facts> {
+fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
-    let engine = Supervisor::here();
+    let engine = Supervisor::of(layout);
     let supervisor = engine.process(layout)?;
     let services = engine.services(layout)?;
     // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
+    let mut foreign_listeners = listeners::foreign(&ours);
+    if layout.containers() {
+        let published = containers::published(layout)?;
+        foreign_listeners.retain(|port, _| !published.contains(port));
+    }
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
@@ -120,10 +142,14 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
-        release: release(pack)?,
+        release: if layout.containers() {
+            containers::release(spec, &containers)
+        } else {
+            release(pack)?
+        },
         modules: addons::own(spec, &layout.repo())?,
         ports: marks::ports(&state)?,
-        foreign_listeners: listeners::foreign(&ours),
+        foreign_listeners,
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
@@ -131,6 +157,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
+        containers,
         host,
     })
 }

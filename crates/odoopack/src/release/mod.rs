@@ -25,7 +25,7 @@ use odoopack_core::layout::Layout;
 use odoopack_core::spec::{Source, Spec};
 use sha2::Digest;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::ui::{Progress, Ui};
 pub(crate) use interpreter::choose as interpreter;
 use record::Record;
@@ -64,6 +64,7 @@ impl Builder<'_> {
             Source::Deb { location, sha256 } => deb::resolve(self, location, sha256.as_deref()),
             Source::Git { url, commit } => git::resolve(self, url, commit.as_deref()),
             Source::Path { directory } => path::resolve(self, directory),
+            Source::Image { name } => Err(in_an_image(name)),
         }?;
         record::write(self.layout, &record)?;
         record::as_it_is(self, record).map(|record| record.release)
@@ -82,6 +83,7 @@ impl Builder<'_> {
                 Source::Deb { location, .. } => deb::fetch(self, location, &record, progress),
                 Source::Git { url, .. } => git::fetch(self, url, &record, progress),
                 Source::Path { directory } => path::fetch(self, directory, &record),
+                Source::Image { name } => Err(in_an_image(name)),
             }?;
             record.release.fetched = true;
             self.describe(&mut record)?;
@@ -115,6 +117,11 @@ impl Builder<'_> {
     }
 }
 
+/// The engine `compose` gets images, and never comes here.
+fn in_an_image(name: &str) -> Failure {
+    Failure::refused(format!("`{name}` is an image; only the engine `compose` runs it"))
+}
+
 /// A release that was decided on and not fetched.
 fn decided(spec: &Spec, identity: &str) -> Release {
     Release {
@@ -136,6 +143,7 @@ fn wanted(spec: &Spec) -> String {
         Source::Debian { suite } => format!("debian {suite}"),
         Source::Deb { location, sha256 } => format!("deb {location} {}", sha256.as_deref().unwrap_or("any")),
         Source::Path { directory } => format!("path {directory}"),
+        Source::Image { name } => format!("image {name}"),
     };
     format!("{} {source}", spec.odoo.series)
 }

@@ -72,7 +72,7 @@ fn seen(layout: &Layout, spec: &Spec, repo: &Utf8Path, mut record: Record) -> Re
 
 fn is_whole(tree: &Utf8Path, source: &Source, release: &Release) -> bool {
     let whole = match source {
-        Source::Path { .. } => true,
+        Source::Path { .. } | Source::Image { .. } => true,
         Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } => tree::is_whole(tree),
     };
     whole && release.entry.is_file()

@@ -2,13 +2,14 @@
 use odoopack_core::layout::{ADMIN_ROLE, Slot};
 use odoopack_core::name::Name;
 use odoopack_core::spec::{Environment, Value};
-use odoopack_core::target::{odoo_command, odoo_variables, postgres_port, secret_name};
+use odoopack_core::target::{ODOO_CONF, odoo_command, odoo_variables, postgres_port, secret_name};
 
 use crate::context::Pack;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::store::secrets;
+use crate::tools::docker;
 
 /// Replaces this process by a subcommand of Odoo with the environment's configuration, user and variables.
 pub(crate) fn odoo(
@@ -18,10 +19,32 @@ pub(crate) fn odoo(
     subcommand: &str,
     rest: &[String],
 ) -> Failure {
+    if pack.layout.containers() {
+        return tool(pack, name, environment, subcommand, rest);
+    }
     match odoo_command_of(pack, name, environment, subcommand) {
         Ok(cmd) => cmd.args(rest.iter().cloned()).become_it(),
         Err(failure) => failure,
     }
+}
+
+/// The environment's tool in a container of its own.
+fn tool(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str, rest: &[String]) -> Failure {
+    if !pack.layout.stack().is_file() {
+        return Failure::refused("there are no containers yet").hint("odoopack up");
+    }
+    let project = observe::containers::project(&pack.layout);
+    project
+        .tool(&format!("{name}.tools"), None, terminal())
+        .args([subcommand, "-c", ODOO_CONF, "-d", &environment.database])
+        .args(rest.iter().cloned())
+        .become_it()
+}
+
+/// Whether a person sits in front of us: only then a program in a container may ask for a terminal.
+fn terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
@@ -54,6 +77,16 @@ fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcomma
     Ok(cmd)
 }
 
+/// psql of this machine, or that of the server's container, whose administrator is root there as here.
+fn program(pack: &Pack) -> Result<Cmd> {
+    if !pack.layout.containers() {
+        return Ok(Cmd::new("psql"));
+    }
+    let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
+    let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("odoopack up"))?;
+    Ok(docker::session(&server.id, &["PGPASSWORD"], terminal()).arg("psql"))
+}
+
 /// Replaces this process by psql on the environment's database, as its own role or as the administrator.
 pub(crate) fn psql(
     pack: &Pack,
@@ -62,7 +95,11 @@ pub(crate) fn psql(
     admin: bool,
     rest: &[String],
 ) -> Failure {
-    let cmd = Cmd::new("psql")
+    let program = match program(pack) {
+        Ok(program) => program,
+        Err(failure) => return failure,
+    };
+    let cmd = program
         .args([
             "-h",
             pack.layout.postgres_socket().as_str(),

@@ -55,8 +55,10 @@ impl Accounts {
 
     /// Home and groups of a user that exists.
     pub(crate) fn user_fact(&self, name: &str) -> Option<UserFact> {
-        let (_, _, home) = self.users.get(name)?;
+        let (uid, gid, home) = self.users.get(name)?;
         Some(UserFact {
+            uid: *uid,
+            gid: *gid,
             home: home.clone(),
             groups: self.groups_of(name),
         })

@@ -2,9 +2,11 @@
 pub(crate) mod accounts;
 pub(crate) mod apt;
 pub(crate) mod apt_private;
+pub(crate) mod docker;
 pub(crate) mod dpkg;
 pub(crate) mod git;
 pub(crate) mod journalctl;
+pub(crate) mod ldd;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
 pub(crate) mod python;

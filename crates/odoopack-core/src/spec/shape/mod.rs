@@ -61,8 +61,8 @@ pub(super) enum Shape {
     Bool,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// What runs the processes.
-    Engine,
+    /// The name of a container image.
+    Image,
     /// A reference to a secret.
     Secret,
     /// A value of odoo.conf.
@@ -207,7 +207,7 @@ impl Shape {
             Self::Port => "a port",
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
-            Self::Engine => "one of native",
+            Self::Image => "an image such as odoo:18.0",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",

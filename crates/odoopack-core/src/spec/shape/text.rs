@@ -18,13 +18,13 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::GitUrl => return path::git_url(text),
         Shape::Deb => return path::deb(text),
         Shape::Word(words) => return word(text, words),
-        Shape::Engine => return engine(text),
         Shape::Name => return name(text),
         Shape::Bytes => return bytes(text),
         Shape::Database => return database(text),
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
         Shape::Email => is_email(text),
+        Shape::Image => is_image(text),
         Shape::Language => is_language(text),
         Shape::Module => only(text, |b| b.is_ascii_alphanumeric() || b == b'_'),
         Shape::Option => only(text, |b| {
@@ -131,18 +131,12 @@ fn is_address(text: &str) -> bool {
     }
 }
 
-fn engine(text: &str) -> Result<(), Wrong> {
-    match text {
-        "native" => Ok(()),
-        "compose" => Err(wrong(
-            "this version runs `native` only, not `compose`",
-            "write `engine = \"native\"`, or leave the line out",
-        )),
-        other => Err(wrong(
-            format!("`{other}` is not an engine"),
-            suggest::hint(other, &["native"]),
-        )),
-    }
+/// A reference to an image: name, then a tag or a digest, in the characters that Docker allows.
+fn is_image(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+    text.bytes().all(inner)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn bytes(text: &str) -> Result<(), Wrong> {

@@ -119,6 +119,23 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         })
 }
 
+fn images() -> impl Strategy<Value = Images> {
+    let image = || "[a-z]{1,8}(:[a-z0-9.]{0,4}[a-z0-9])?";
+    (image(), image()).prop_map(|(postgres, nginx)| Images { postgres, nginx })
+}
+
+/// Containers are made from images.
+fn runs_on(odoo: Odoo, engine: Engine) -> Odoo {
+    let name = format!("example.com/odoo:{}", odoo.series);
+    match engine {
+        Engine::Native => odoo,
+        Engine::Compose => Odoo {
+            source: Source::Image { name },
+            ..odoo
+        },
+    }
+}
+
 fn web() -> impl Strategy<Value = Web> {
     (
         Just(vec!["10.0.0.1".to_owned(), "[::]".to_owned()]),
@@ -212,10 +229,10 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
-    let pack = (name(), path()).prop_map(|(name, root)| Pack {
+    let pack = (name(), path(), proptest::bool::ANY).prop_map(|(name, root, compose)| Pack {
         name,
         root,
-        engine: Engine::Native,
+        engine: if compose { Engine::Compose } else { Engine::Native },
     });
     (
         pack,
@@ -223,17 +240,19 @@ fn spec() -> impl Strategy<Value = Spec> {
         addons(),
         mail(),
         postgres(),
+        images(),
         web(),
         capacity(),
         environments(),
     )
         .prop_map(
-            |(pack, odoo, addons, mail, postgres, web, capacity, (editions, environments))| Spec {
+            |(pack, odoo, addons, mail, postgres, images, web, capacity, (editions, environments))| Spec {
+                odoo: runs_on(odoo, pack.engine),
                 pack,
-                odoo,
                 addons,
                 mail,
                 postgres,
+                images,
                 web,
                 capacity,
                 editions,
