@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
+use crate::modules::Tree;
 use crate::name::Name;
 use crate::secret::SecretText;
 use crate::units::Bytes;
@@ -62,8 +63,8 @@ pub struct Facts {
     pub secrets: BTreeMap<String, SecretText>,
     /// Built code.
     pub release: Seen<Release>,
-    /// Modules in `[addons] own`, by name.
-    pub modules: BTreeMap<String, ModuleFact>,
+    /// The modules that Odoo can see; Odoo's own are among them once its code is there.
+    pub modules: Tree,
     /// First port of each environment's block, as given out before.
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
@@ -172,15 +173,6 @@ pub struct Release {
     pub addons: Vec<Utf8PathBuf>,
     /// The virtual environment; `None` until it is built.
     pub python: Option<Utf8PathBuf>,
-}
-
-/// A module of Odoo in a directory of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModuleFact {
-    /// Directory that holds its manifest.
-    pub path: Utf8PathBuf,
-    /// `version` of the manifest.
-    pub version: Option<String>,
 }
 
 /// A certificate.

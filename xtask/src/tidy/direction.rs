@@ -15,12 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "password", "probe", "release",
-                   "store", "tls", "tools", "ui"]),
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oneshot", "password", "probe",
+                   "release", "store", "tls", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
+    // Odoo run once: its log judged.
+    ("oneshot",  &["exec", "failure", "files", "observe", "tools", "ui"]),
     // Interactive programs as an environment sees the world.
-    ("session",  &["context", "exec", "failure", "observe", "store", "tools"]),
+    ("session",  &["context", "exec", "failure", "observe", "oneshot", "store", "tools"]),
     // From the source that the file names to code that runs.
     ("release",  &["exec", "failure", "files", "observe", "tools", "ui"]),
     ("tools",    &["exec", "failure"]),

@@ -1,7 +1,7 @@
 //! What Odoo itself reads and prints, per series.
 
 pub mod conf_file;
-pub mod manifest;
+pub mod log;
 pub mod options;
 mod series;
 

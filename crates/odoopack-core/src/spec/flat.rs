@@ -44,6 +44,7 @@ pub(super) fn flat(spec: &Spec) -> Vec<Line> {
     lines.add("pack.name", text(&spec.pack.name));
     lines.add("pack.root", text(&spec.pack.root));
     lines.add("pack.engine", text(spec.pack.engine));
+    lines.add("pack.timezone", text(&spec.pack.timezone));
     lines.odoo(&spec.odoo);
     lines.add("addons.own", list(&spec.addons.own));
     lines.add("addons.oca", spec.addons.oca.as_ref().and_then(text));

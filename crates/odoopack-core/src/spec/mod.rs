@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use crate::name::Name;
+use crate::schedule::Zone;
 use crate::units::Bytes;
 
 pub use crate::odoo::{Series, UnknownSeries};
@@ -74,6 +75,8 @@ pub struct Pack {
     pub root: Utf8PathBuf,
     /// What runs the processes. Default: `native`.
     pub engine: Engine,
+    /// In which zone the times of the file are meant. Default: UTC.
+    pub timezone: Zone,
 }
 
 /// What runs the processes.

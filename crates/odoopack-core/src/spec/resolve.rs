@@ -46,6 +46,7 @@ fn pack(values: &Values<'_>, context: &LoadContext) -> Pack {
         name: values.plain("pack.name"),
         root: tidy(&root),
         engine: values.plain("pack.engine"),
+        timezone: values.plain("pack.timezone"),
     }
 }
 

@@ -103,6 +103,7 @@ fn value(shape: Shape) -> Value {
         Shape::HostPort => form("^[^ ]+:[0-9]{1,5}$"),
         Shape::Image => form("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
         Shape::Suite => form("^[a-z][a-z0-9-]*$"),
+        Shape::Zone => form("^[A-Za-z][A-Za-z0-9/_+-]*$"),
         Shape::Bytes => form("^[0-9]+ *(B|KiB|MiB|GiB|TiB)$"),
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),
         Shape::Language | Shape::Python | Shape::Address | Shape::GitUrl | Shape::Deb => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use super::Known;
 use crate::facts::{PathKind, Seen};
 use crate::layout::ADMIN_ROLE;
-use crate::odoo::manifest::of_another_series;
+use crate::modules::{Installed, Trouble};
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
 
@@ -175,9 +175,9 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// Odoo would install everything else, and only say in its log that a module is of another series.
+/// Odoo would install everything else, and only say in its log what is wrong.
 fn modules(known: &Known<'_>) -> Vec<Refusal> {
-    let series = known.spec.odoo.series;
+    let tree = &known.facts.modules;
     let used: BTreeSet<_> = known
         .spec
         .environments
@@ -185,25 +185,29 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         .map(|environment| &environment.edition)
         .collect();
     let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
-    let wanted =
-        editions.flat_map(|(edition, settings)| settings.modules.iter().map(move |module| (edition, module)));
-    let wrong = wanted.filter_map(|(edition, module)| {
-        let seen = known.facts.modules.get(module)?;
-        let version = seen
-            .version
-            .as_ref()
-            .filter(|version| of_another_series(version, series))?;
-        Some(Refusal::new(
-            format!(
-                "{} is of another series: its version is {version}, this pack runs Odoo {series}",
-                seen.path
-            ),
-            format!(
-                "take the {series} branch of `{module}`, or leave it out of [editions.{edition}] modules"
-            ),
-        ))
-    });
-    wrong.collect()
+    let wanted = editions.flat_map(|(_, edition)| edition.modules.iter().chain(&edition.server_wide));
+    // What a Python package brings can be seen once the environment is built.
+    let built = known
+        .facts
+        .release
+        .present()
+        .is_some_and(|release| release.python.is_some());
+    let judged = |trouble: Trouble| match trouble {
+        Trouble::Duplicate
+        | Trouble::Unreadable
+        | Trouble::WrongSeries
+        | Trouble::NotInstallable
+        | Trouble::Cycle
+        | Trouble::Excludes => true,
+        Trouble::Missing => built && tree.get("base").is_some(),
+        // `odoopack module check` says these; none of them stops Odoo.
+        Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
+    };
+    crate::modules::check(tree, wanted.map(String::as_str), &Installed::default())
+        .into_iter()
+        .filter(|finding| judged(finding.trouble))
+        .map(|finding| Refusal::new(finding.what, finding.hint))
+        .collect()
 }
 
 /// Only where Python is installed at all: else its package is missing, which is said by its name.

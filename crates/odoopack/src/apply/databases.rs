@@ -1,19 +1,14 @@
 //! Roles and databases; the first installation of Odoo.
 use odoopack_core::name::Name;
-use odoopack_core::odoo::Role;
-use odoopack_core::spec::Value;
-use odoopack_core::target::{DatabaseWant, generated_secrets};
-use odoopack_core::{layout::Slot, target};
+use odoopack_core::target::{self, DatabaseWant, generated_secrets};
 use postgres::Client;
 
 use super::Apply;
-use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe;
 use crate::observe::databases::{connect, server, words};
+use crate::oneshot::OneShot;
 use crate::store::marks;
-use crate::tools::docker;
 use crate::ui::Progress;
 
 impl Apply<'_> {
@@ -129,29 +124,19 @@ impl Apply<'_> {
     pub(super) fn initialize_database(&self, environment: &Name, progress: &Progress) -> Result<()> {
         let want = self.want(environment)?;
         marks::remember_unfinished(&self.layout.state(), environment, self.number(&want.database)?)?;
-        let cmd = self
-            .one_shot(environment)?
+        let odoo = OneShot::of_services(
+            self.spec,
+            self.layout,
+            environment,
+            self.release()?,
+            &self.facts.secrets,
+        )?;
+        let cmd = odoo
+            .command()?
             .args(["-d", &want.database, "-i", &want.modules.join(",")])
             .args(["--load-language", self.language(environment)]);
-        let mut complaints = Vec::new();
-        let outcome = cmd.stream_stderr(&mut |line| {
-            if let Some(module) = line.split("Loading module ").nth(1) {
-                progress.detail(&format!("module {module}"));
-            }
-            if [" ERROR ", " CRITICAL ", "invalid module names"]
-                .iter()
-                .any(|word| line.contains(word))
-            {
-                complaints.push(line.to_owned());
-            }
-        })?;
-        if !outcome.status.success() {
-            return Err(cmd.ended_badly(&outcome));
-        }
-        if complaints.is_empty() {
-            return self.installed(want);
-        }
-        Err(Failure::failed("Odoo ended well but complained in its log").because(complaints.join("\n")))
+        odoo.run(cmd, progress)?.good()?;
+        self.installed(want)
     }
 
     fn language(&self, environment: &Name) -> &str {
@@ -174,53 +159,6 @@ impl Apply<'_> {
             missing.join(", ")
         ))
         .hint("check their names in odoopack.toml and that their directory is in [addons] own"))
-    }
-
-    /// One act of Odoo as the environment's user, apart from its services.
-    fn one_shot(&self, environment: &Name) -> Result<Cmd> {
-        if self.layout.containers() {
-            return self.one_shot_in_container(environment);
-        }
-        let release = self.release()?;
-        let python = release
-            .python
-            .as_ref()
-            .ok_or_else(|| Failure::failed("Odoo's Python is not built yet"))?;
-        let settings = self.spec.environments.get(environment);
-        let settings =
-            settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
-        let conf = self.layout.odoo_conf(environment, Slot::Blue);
-        let mut argv = target::odoo_command(release, python, &conf).into_iter();
-        let mut cmd = Cmd::new(argv.next().unwrap_or_default())
-            .args(argv)
-            .args(Role::OneShot.arguments().iter().copied())
-            .bare()
-            .umask(0o027)
-            .directory(&self.layout.environment(environment))
-            .user(self.layout.user(environment.as_str()).as_deref())
-            .patience(std::time::Duration::from_hours(1));
-        for (name, value) in target::odoo_variables(self.layout, environment, settings, release, python) {
-            cmd = cmd.env(name, value);
-        }
-        for (name, value) in &settings.env {
-            if let Value::Secret(reference) = value {
-                cmd = cmd.env(name, self.secret(&reference.key())?);
-            }
-        }
-        Ok(cmd)
-    }
-
-    /// The environment's tool, under a name by which one that was left behind is found.
-    fn one_shot_in_container(&self, environment: &Name) -> Result<Cmd> {
-        let name = format!("{}-{environment}-act", self.layout.project());
-        // A run that was killed leaves its container working.
-        docker::remove(&name).outcome()?;
-        let project = observe::containers::project(self.layout);
-        Ok(project
-            .tool(&format!("{environment}.tools"), Some(&name), false)
-            .args(["-c", target::ODOO_CONF])
-            .args(Role::OneShot.arguments().iter().copied())
-            .patience(std::time::Duration::from_hours(1)))
     }
 
     /// Password, addresses and the mark of completeness, in one transaction.

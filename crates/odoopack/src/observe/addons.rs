@@ -1,28 +1,137 @@
-//! Modules in the directories of the file.
-use std::collections::BTreeMap;
+//! The modules that Odoo can see, read from disk.
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 
-use camino::Utf8Path;
-use odoopack_core::facts::ModuleFact;
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Release;
+use odoopack_core::manifest;
+use odoopack_core::modules::{Module, Origin, Tree, is_name};
 use odoopack_core::spec::Spec;
 
-use crate::failure::Result;
-use crate::files;
+use crate::failure::{Failure, Result};
 
-/// Every module in `[addons] own`, by name; of two with one name the first, as for Odoo.
-pub(crate) fn own(spec: &Spec, repo: &Utf8Path) -> Result<BTreeMap<String, ModuleFact>> {
-    let mut all = BTreeMap::new();
-    for place in &spec.addons.own {
-        // A directory that is not there holds no modules; Odoo says so too.
-        for entry in repo.join(place).read_dir_utf8().into_iter().flatten().flatten() {
-            let path = entry.path().to_owned();
-            let manifest = path.join("__manifest__.py");
-            if manifest.is_file() {
-                let text = files::read_text(&manifest)?.unwrap_or_default();
-                let version = odoopack_core::odoo::manifest::version(&text);
-                all.entry(entry.file_name().to_owned())
-                    .or_insert(ModuleFact { path, version });
-            }
+/// A directory whose sub-directories may be modules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) origin: Origin,
+}
+
+/// Every module of a pack: its own, the OCA's, those of Python packages and, once Odoo's code is there, Odoo's.
+///
+/// # Errors
+/// When a directory that is there cannot be read.
+pub(crate) fn tree(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Tree> {
+    let places = places(spec, repo, release.filter(|release| release.fetched))?;
+    Ok(Tree::new(spec.odoo.series, read(&places)?))
+}
+
+/// Places in the order in which Odoo looks: its root, what Python packages bring, then the addons path.
+fn places(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Vec<Place>> {
+    let place = |path: Utf8PathBuf, origin| Place { path, origin };
+    let (root, others): (Vec<Utf8PathBuf>, Vec<Utf8PathBuf>) = release
+        .map(|release| release.addons.clone())
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|path| path.ends_with("odoo/addons"));
+    let odoo = |paths: Vec<Utf8PathBuf>| paths.into_iter().map(|path| place(path, Origin::Odoo));
+    let mut all: Vec<Place> = odoo(root).collect();
+    if let Some(python) = release.and_then(|release| release.python.as_ref()) {
+        all.extend(
+            site_packages(python)?
+                .into_iter()
+                .map(|path| place(path, Origin::Python)),
+        );
+    }
+    all.extend(spec.addons.own.iter().map(|directory| {
+        let origin = Origin::Own {
+            directory: directory.clone(),
+        };
+        place(repo.join(directory), origin)
+    }));
+    for path in spec.addons.oca.iter().map(|path| repo.join(path)) {
+        for name in names(&path)? {
+            let origin = Origin::Oca {
+                repository: name.clone(),
+            };
+            all.push(place(path.join(name), origin));
         }
     }
+    all.extend(odoo(others));
     Ok(all)
+}
+
+/// Where a virtual environment keeps modules that came as Python packages.
+fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let lib = python.join("lib");
+    let versions = names(&lib)?;
+    let versions = versions.into_iter().filter(|name| name.starts_with("python3"));
+    let paths = versions.map(|name| lib.join(name).join("site-packages/odoo/addons"));
+    Ok(paths.filter(|path| path.is_dir()).collect())
+}
+
+/// Reads all modules of these places, in their order; a place that is not there holds none, Odoo says so too.
+pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
+    let mut candidates = Vec::new();
+    let mut seen = BTreeSet::new();
+    for place in places.iter().filter(|place| seen.insert(&place.path)) {
+        let names = names(&place.path)?.into_iter().filter(|name| is_name(name));
+        candidates.extend(names.map(|name| (place, name)));
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = candidates.len().div_ceil(threads).max(1);
+    let one = |part: &[(&Place, String)]| -> Result<Vec<Module>> {
+        let modules = part
+            .iter()
+            .filter_map(|(place, name)| module(place, name).transpose());
+        modules.collect()
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = candidates
+            .chunks(share)
+            .map(|part| scope.spawn(move || one(part)))
+            .collect();
+        let mut all = Vec::with_capacity(candidates.len());
+        for part in parts {
+            all.extend(
+                part.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?,
+            );
+        }
+        Ok(all)
+    })
+}
+
+/// The module in a directory; `None` when it holds no manifest.
+fn module(place: &Place, name: &str) -> Result<Option<Module>> {
+    let path = place.path.join(name);
+    let content = match std::fs::read(path.join(manifest::FILE)) {
+        Ok(content) => content,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => {
+            return Err(Failure::failed(format!("could not read `{path}/{}`", manifest::FILE)).because(e));
+        }
+    };
+    Ok(Some(Module {
+        name: name.to_owned(),
+        path,
+        origin: place.origin.clone(),
+        manifest: manifest::parse(&content),
+    }))
+}
+
+/// Names in a directory, sorted; none when it is not there.
+fn names(path: &Utf8Path) -> Result<Vec<String>> {
+    let unreadable = |e| Failure::failed(format!("could not read directory `{path}`")).because(e);
+    let entries = match path.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(unreadable)?.file_name().to_owned());
+    }
+    names.sort();
+    Ok(names)
 }

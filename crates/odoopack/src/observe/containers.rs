@@ -145,19 +145,16 @@ pub(crate) fn fill(host: &mut Host, containers: &Containers) {
 }
 
 /// The release that the pinned image of Odoo is.
-pub(crate) fn release(spec: &Spec, containers: &Containers) -> Seen<Release> {
+pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
     let Source::Image { name } = &spec.odoo.source else {
-        return Seen::Absent;
+        return Ok(Seen::Absent);
     };
-    let Some(image) = containers
-        .images
-        .get("odoo")
-        .filter(|image| image.wanted == *name)
-    else {
-        return Seen::Absent;
+    let images = marks::images(&layout.state())?;
+    let Some(image) = images.get("odoo").filter(|image| image.wanted == *name) else {
+        return Ok(Seen::Absent);
     };
     let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
-    Seen::Present(Release {
+    Ok(Seen::Present(Release {
         id: format!("{}-{short}", spec.odoo.series),
         identity: format!("image {}", image.pinned),
         wanted: format!("{} image {name}", spec.odoo.series),
@@ -166,7 +163,7 @@ pub(crate) fn release(spec: &Spec, containers: &Containers) -> Seen<Release> {
         python_path: None,
         addons: image.places.clone(),
         python: Some("/usr".into()),
-    })
+    }))
 }
 
 #[cfg(test)]

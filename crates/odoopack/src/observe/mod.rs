@@ -93,7 +93,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
 
 /// The built code of a pack.
 pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>> {
-    crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    if layout.containers() {
+        return containers::release(spec, layout);
+    }
+    crate::release::observe(layout, spec, &pack.directory)
 }
 
 /// The resource plan for this machine.
@@ -131,6 +135,10 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
     let users = parts.filter_map(|part| layout.user(&part));
+    let release = release(pack)?;
+    // What lies in an image is not looked through.
+    let own_too = release.present().filter(|_| !layout.containers());
+    let modules = addons::tree(spec, &layout.repo(), own_too)?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -142,12 +150,8 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secret_values(spec, layout)?,
-        release: if layout.containers() {
-            containers::release(spec, &containers)
-        } else {
-            release(pack)?
-        },
-        modules: addons::own(spec, &layout.repo())?,
+        release,
+        modules,
         ports: marks::ports(&state)?,
         foreign_listeners,
         certificates: BTreeMap::new(),

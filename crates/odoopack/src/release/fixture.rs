@@ -93,6 +93,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             name: "demo".parse().unwrap(),
             root: root.to_owned(),
             engine: Engine::Native,
+            timezone: "UTC".parse().unwrap(),
         },
         odoo: Odoo {
             series,

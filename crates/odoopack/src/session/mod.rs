@@ -1,13 +1,14 @@
 //! Interactive programs as an environment sees the world: Odoo's own subcommands and psql.
-use odoopack_core::layout::{ADMIN_ROLE, Slot};
+use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::name::Name;
-use odoopack_core::spec::{Environment, Value};
-use odoopack_core::target::{ODOO_CONF, odoo_command, odoo_variables, postgres_port, secret_name};
+use odoopack_core::spec::Environment;
+use odoopack_core::target::{ODOO_CONF, postgres_port, secret_name};
 
 use crate::context::Pack;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::observe;
+use crate::oneshot::OneShot;
 use crate::store::secrets;
 use crate::tools::docker;
 
@@ -22,7 +23,7 @@ pub(crate) fn odoo(
     if pack.layout.containers() {
         return tool(pack, name, environment, subcommand, rest);
     }
-    match odoo_command_of(pack, name, environment, subcommand) {
+    match odoo_command(pack, name, environment, subcommand) {
         Ok(cmd) => cmd.args(rest.iter().cloned()).become_it(),
         Err(failure) => failure,
     }
@@ -47,34 +48,15 @@ fn terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-fn odoo_command_of(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
-    let not_built = || Failure::refused("Odoo is not built yet").hint("odoopack up");
+fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let release = observe::release(pack)?;
-    let release = release.present().ok_or_else(not_built)?;
-    let python = release.python.as_ref().ok_or_else(not_built)?;
-    let conf = pack.layout.odoo_conf(name, Slot::Blue);
-    let mut argv = odoo_command(release, python, &conf);
-    subcommand.clone_into(&mut argv[2]);
-    let mut argv = argv.into_iter();
-    let mut cmd = Cmd::new(argv.next().unwrap_or_default())
-        .args(argv)
-        .args(["-d", &environment.database])
-        .bare()
-        .directory(&pack.layout.environment(name))
-        .user(pack.layout.user(name.as_str()).as_deref());
-    for (variable, value) in odoo_variables(&pack.layout, name, environment, release, python) {
-        cmd = cmd.env(variable, value);
-    }
-    let values = observe::secret_values(&pack.loaded.spec, &pack.layout)?;
-    for (variable, value) in &environment.env {
-        if let Value::Secret(reference) = value {
-            let value = values.get(&reference.key()).ok_or_else(|| {
-                Failure::refused(format!("{reference} has no value")).hint("odoopack secret set NAME < FILE")
-            })?;
-            cmd = cmd.env(variable, value.expose());
-        }
-    }
-    Ok(cmd)
+    let release = release
+        .present()
+        .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("odoopack up"))?;
+    let secrets = observe::secret_values(spec, layout)?;
+    let odoo = OneShot::of_services(spec, layout, name, release, &secrets)?;
+    Ok(odoo.odoo(subcommand)?.args(["-d", &environment.database]))
 }
 
 /// psql of this machine, or that of the server's container, whose administrator is root there as here.

@@ -30,6 +30,14 @@ pub(super) const PACK: &[Key] = &[
         doc: "What runs the processes: `native` (systemd or runit) or `compose` (Docker).",
         why: "Nothing else has to be installed and nothing lies between Odoo and the host.",
     },
+    Key {
+        path: "pack.timezone",
+        shape: Shape::Zone,
+        fallback: Literal("\"UTC\""),
+        example: "\"Europe/Paris\"",
+        doc: "Time zone of the times in this file, by its name in the IANA database.",
+        why: "It means the same on every machine; a host's own zone changes without anybody reading this file.",
+    },
 ];
 
 pub(super) const KEYS: &[Key] = &[

@@ -63,6 +63,8 @@ pub(super) enum Shape {
     Word(&'static [&'static str]),
     /// The name of a container image.
     Image,
+    /// A time zone.
+    Zone,
     /// A reference to a secret.
     Secret,
     /// A value of odoo.conf.
@@ -208,6 +210,7 @@ impl Shape {
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
             Self::Image => "an image such as odoo:18.0",
+            Self::Zone => "a time zone such as Europe/Paris",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Shape, Wrong, domain, path, wrong};
 use crate::name::Name;
+use crate::schedule::Zone;
 use crate::spec::suggest;
 use crate::spec::values::is_variable;
 use crate::spec::{HostPort, SecretRef, Value};
@@ -18,6 +19,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::GitUrl => return path::git_url(text),
         Shape::Deb => return path::deb(text),
         Shape::Word(words) => return word(text, words),
+        Shape::Zone => return zone(text),
         Shape::Name => return name(text),
         Shape::Bytes => return bytes(text),
         Shape::Database => return database(text),
@@ -137,6 +139,20 @@ fn is_image(text: &str) -> bool {
     text.bytes().all(inner)
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+fn zone(text: &str) -> Result<(), Wrong> {
+    if text.parse::<Zone>().is_ok() {
+        return Ok(());
+    }
+    let names: Vec<&str> = Zone::names().collect();
+    Err(wrong(
+        format!("`{text}` is no time zone"),
+        suggest::nearest(text, names.iter().copied()).map_or_else(
+            || "write its name in the IANA database, such as `Europe/Paris`".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ),
+    ))
 }
 
 fn bytes(text: &str) -> Result<(), Wrong> {

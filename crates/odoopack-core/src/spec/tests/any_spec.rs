@@ -229,10 +229,14 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 }
 
 fn spec() -> impl Strategy<Value = Spec> {
-    let pack = (name(), path(), proptest::bool::ANY).prop_map(|(name, root, compose)| Pack {
+    let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
+    let zone = zone.prop_map(|text| text.parse().unwrap());
+    let pack = (name(), path(), zone, proptest::bool::ANY);
+    let pack = pack.prop_map(|(name, root, timezone, compose)| Pack {
         name,
         root,
         engine: if compose { Engine::Compose } else { Engine::Native },
+        timezone,
     });
     (
         pack,

@@ -580,7 +580,7 @@ fn nothing(root: bool) -> Facts {
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
         release: Seen::Absent,
-        modules: BTreeMap::new(),
+        modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),
         certificates: BTreeMap::new(),

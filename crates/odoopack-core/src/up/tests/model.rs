@@ -139,9 +139,17 @@ fn suffer(machine: &mut Machine, damage: &Damage) {
     let production = "shop_production";
     match damage {
         Damage::KilledAfter(steps) => {
+            // An edit may show itself only in a later stage, and would stop this run there.
+            let consent = std::mem::replace(
+                &mut machine.consent,
+                Consent {
+                    overwrite_edits: true,
+                },
+            );
             if machine.plan().refusals.is_empty() {
                 machine.converge_at_most(*steps);
             }
+            machine.consent = consent;
         }
         Damage::Reboot => machine.reboot(),
         Damage::PathGone(at) => {

@@ -1,0 +1,182 @@
+//! Odoo run once, as an environment's user, apart from its services: its log streamed and judged.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use odoopack_core::facts::Release;
+use odoopack_core::layout::{Layout, Slot};
+use odoopack_core::name::Name;
+use odoopack_core::odoo::Role;
+use odoopack_core::odoo::log::{self, Judge, Verdict};
+use odoopack_core::secret::SecretText;
+use odoopack_core::spec::{Environment, Spec, Value};
+use odoopack_core::target;
+
+use crate::exec::{Cmd, Outcome};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe::containers;
+use crate::tools::docker;
+use crate::ui::Progress;
+
+/// Longest that one act may take.
+const PATIENCE: Duration = Duration::from_hours(4);
+
+/// Where and as whom Odoo runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneShot<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) environment: &'a Name,
+    pub(crate) settings: &'a Environment,
+    /// The code; its Python must be built.
+    pub(crate) release: &'a Release,
+    /// Whose odoo.conf is read.
+    pub(crate) slot: Slot,
+    /// Values for the variables that the file takes from secrets.
+    pub(crate) secrets: &'a BTreeMap<String, SecretText>,
+    /// Gets the whole log, where it is worth keeping.
+    pub(crate) log: Option<&'a Utf8PathBuf>,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// How it ended, with its whole log as stderr.
+    pub(crate) outcome: Outcome,
+    /// What the log says.
+    pub(crate) verdict: Verdict,
+    cmd: Cmd,
+}
+
+impl<'a> OneShot<'a> {
+    /// The release that the environment's services run.
+    ///
+    /// # Errors
+    /// When the environment is not in the file.
+    pub(crate) fn of_services(
+        spec: &'a Spec,
+        layout: &'a Layout,
+        environment: &'a Name,
+        release: &'a Release,
+        secrets: &'a BTreeMap<String, SecretText>,
+    ) -> Result<Self> {
+        let settings = spec.environments.get(environment);
+        let settings =
+            settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
+        Ok(Self {
+            layout,
+            environment,
+            settings,
+            release,
+            slot: Slot::Blue,
+            secrets,
+            log: None,
+        })
+    }
+
+    /// The command for one act (`-d`, `-i`, `-u` and the like), which ends when the act has ended.
+    ///
+    /// # Errors
+    /// When Python is not built, or a secret of the environment has no value.
+    pub(crate) fn command(&self) -> Result<Cmd> {
+        Ok(self
+            .odoo("server")?
+            .args(Role::OneShot.arguments().iter().copied()))
+    }
+
+    /// A subcommand of Odoo with the environment's configuration, user and variables.
+    ///
+    /// # Errors
+    /// As for [`Self::command`].
+    pub(crate) fn odoo(&self, subcommand: &str) -> Result<Cmd> {
+        let not_built = || Failure::refused("Odoo's Python is not built yet").hint("odoopack up");
+        let python = self.release.python.as_ref().ok_or_else(not_built)?;
+        if self.layout.containers() {
+            return self.in_container(subcommand);
+        }
+        let conf = self.layout.odoo_conf(self.environment, self.slot);
+        let mut argv = target::odoo_command(self.release, python, &conf);
+        subcommand.clone_into(&mut argv[2]);
+        let mut argv = argv.into_iter();
+        let mut cmd = Cmd::new(argv.next().unwrap_or_default())
+            .args(argv)
+            .bare()
+            .umask(0o027)
+            .directory(&self.layout.environment(self.environment))
+            .user(self.layout.user(self.environment.as_str()).as_deref())
+            .patience(PATIENCE);
+        let variables =
+            target::odoo_variables(self.layout, self.environment, self.settings, self.release, python);
+        for (name, value) in variables {
+            cmd = cmd.env(name, value);
+        }
+        for (name, value) in &self.settings.env {
+            if let Value::Secret(reference) = value {
+                let key = reference.key();
+                let value = self.secrets.get(&key).ok_or_else(|| {
+                    Failure::refused(format!("{reference} has no value"))
+                        .hint(format!("odoopack secret set {key}"))
+                })?;
+                cmd = cmd.env(name, value.expose());
+            }
+        }
+        Ok(cmd)
+    }
+
+    /// The environment's tool, under a name by which one that was left behind is found.
+    fn in_container(&self, subcommand: &str) -> Result<Cmd> {
+        let name = format!("{}-{}-act", self.layout.project(), self.environment);
+        // A run that was killed leaves its container working.
+        docker::remove(&name).outcome()?;
+        let tool = format!("{}.tools", self.environment);
+        Ok(containers::project(self.layout)
+            .tool(&tool, Some(&name), false)
+            .args([subcommand, "-c", target::ODOO_CONF])
+            .patience(PATIENCE))
+    }
+
+    /// Runs it to its end and judges its log; a bad verdict is no error yet.
+    ///
+    /// # Errors
+    /// When it could not be started, took too long, or its log could not be kept.
+    pub(crate) fn run(&self, cmd: Cmd, progress: &Progress) -> Result<Ran> {
+        let mut judge = Judge::default();
+        let outcome = cmd.stream_stderr(&mut |line| {
+            if let Some(module) = log::loading(line) {
+                progress.detail(&format!("module {module}"));
+            }
+            judge.feed(line);
+        })?;
+        if let Some(path) = self.log {
+            files::replace(path, outcome.stderr.as_bytes(), 0o640, None)?;
+        }
+        Ok(Ran {
+            outcome,
+            verdict: judge.finish(),
+            cmd,
+        })
+    }
+}
+
+impl Ran {
+    /// The verdict when exit code and log are good.
+    ///
+    /// # Errors
+    /// With what the log says is wrong, or with its end when it says nothing.
+    pub(crate) fn good(self) -> Result<Verdict> {
+        let failed = !self.outcome.status.success();
+        if self.verdict.is_good() {
+            return if failed {
+                Err(self.cmd.ended_badly(&self.outcome))
+            } else {
+                Ok(self.verdict)
+            };
+        }
+        let what = if failed {
+            "Odoo ended badly"
+        } else {
+            "Odoo ended well but complained in its log"
+        };
+        Err(Failure::failed(what).because(self.verdict.said()))
+    }
+}
