@@ -133,6 +133,11 @@ impl Layout {
         self.data().join("releases")
     }
 
+    /// Static files of a release that lies in an image, laid out for nginx like an addons directory.
+    pub fn statics(&self, release: &str) -> Utf8PathBuf {
+        self.releases().join(release).join("static")
+    }
+
     /// Python environments, shared by releases with the same lock.
     pub fn pythons(&self) -> Utf8PathBuf {
         self.releases().join("python")

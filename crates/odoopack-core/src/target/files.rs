@@ -164,8 +164,12 @@ fn nginx(known: &Known<'_>) -> Vec<File> {
         return Vec::new();
     };
     let containers = layout.containers();
-    // What lies in an image is not nginx's to read.
-    let theirs: &[Utf8PathBuf] = if containers { &[] } else { &release.addons };
+    // What lies in an image was copied out of it for nginx.
+    let theirs = if containers {
+        vec![layout.statics(&release.id)]
+    } else {
+        release.addons.clone()
+    };
     let web = &known.spec.web;
     let own = own_addons(known);
     let everywhere = ["0.0.0.0".to_owned()];
@@ -194,7 +198,7 @@ fn nginx(known: &Known<'_>) -> Vec<File> {
             gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
             slots: known.slots().iter().filter_map(slot).collect(),
             inner: Some((inner.to_owned(), ports.inner())),
-            static_roots: own.iter().chain(theirs).cloned().collect(),
+            static_roots: own.iter().chain(&theirs).cloned().collect(),
             accel: Some(nginx::Accel {
                 directory: layout
                     .environment(name)

@@ -16,6 +16,7 @@ const MEMORY: Bytes = Bytes::mib(1800);
 
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
+    all.extend(another_engine(known));
     all.extend(host(known));
     all.extend(containers(known));
     all.extend(versions(known));
@@ -71,6 +72,25 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
         )
     }));
     all
+}
+
+/// A cluster belongs to the programs and the users that made it; another engine has others.
+fn another_engine(known: &Known<'_>) -> Option<Refusal> {
+    known.facts.cluster.present()?;
+    let in_container = known.facts.containers.images.contains_key("postgres");
+    let (made, wanted) = match (in_container, known.target.stack.is_some()) {
+        (true, false) => ("compose", "native"),
+        (false, true) => ("native", "compose"),
+        (true, true) | (false, false) => return None,
+    };
+    Some(Refusal::new(
+        format!(
+            "data/postgres was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
+        ),
+        format!(
+            "write `engine = \"{made}\"` in [pack]; to change the engine, dump and restore into a new root"
+        ),
+    ))
 }
 
 fn host(known: &Known<'_>) -> Vec<Refusal> {

@@ -5,6 +5,7 @@ use odoopack_core::facts::Image;
 use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe::containers;
 use crate::store::marks;
 use crate::tools::{docker, ldd};
 use crate::ui::Progress;
@@ -14,6 +15,17 @@ const ASK_ODOO: &str = "import json, os, odoo, odoo.release
 homes = [os.path.abspath(p) for p in odoo.__path__]
 places = [os.path.join(h, 'addons') for h in homes] + [os.path.join(os.path.dirname(h), 'addons') for h in homes]
 print(json.dumps({'version': odoo.release.version_info[0], 'places': [p for p in places if os.path.isdir(p)]}))";
+
+/// Links lead to other packages of the image, so what they name is copied.
+const COPY_STATICS: &str = r#"set -e
+for place; do
+  cd "$place"
+  for static in */static; do
+    [ -d "$static" ] && [ ! -e "/statics/$static" ] || continue
+    mkdir -p "/statics/${static%/*}"
+    cp -rL "$static" "/statics/$static"
+  done
+done"#;
 
 /// What [`ASK_ODOO`] prints.
 #[derive(serde::Deserialize)]
@@ -31,6 +43,10 @@ impl Apply<'_> {
         let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
         progress.detail(&format!("asking {name} what it holds"));
         let (version, places) = holds(part, &found.id)?;
+        if part == "odoo" {
+            progress.detail("copying its static files for nginx");
+            self.copy_statics(&found.id, &places)?;
+        }
         let image = Image {
             wanted: name.to_owned(),
             pinned: found.digest.unwrap_or_else(|| found.id.clone()),
@@ -39,6 +55,23 @@ impl Apply<'_> {
             places,
         };
         marks::remember_image(&self.layout.state(), part, &image)
+    }
+
+    /// nginx serves them itself: whatever is in the first of the addons directories wins, as in `addons_path`.
+    fn copy_statics(&self, id: &str, places: &[Utf8PathBuf]) -> Result<()> {
+        let release = containers::release_id(self.spec.odoo.series, id);
+        let statics = self.layout.statics(&release);
+        if statics.is_dir() {
+            return Ok(());
+        }
+        let new = statics.with_extension("new");
+        files::remove_tree(&new)?;
+        files::directory_all(&new)?;
+        let out = (new.clone(), Utf8PathBuf::from("/statics"));
+        let mut argv = ["sh", "-c", COPY_STATICS, "sh"].map(str::to_owned).to_vec();
+        argv.extend(places.iter().map(ToString::to_string));
+        docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
+        files::rename(&new, &statics)
     }
 
     /// The program with the libraries that it is linked to, and nothing else: no shell, no package manager.
@@ -67,6 +100,10 @@ impl Apply<'_> {
         marks::remember_image(&self.layout.state(), odoopack_core::target::GATE_PART, &image)?;
         files::remove_tree(&place)
     }
+}
+
+fn ids((uid, gid): (u32, u32)) -> String {
+    format!("{uid}:{gid}")
 }
 
 fn find(name: &str) -> Result<Option<docker::Image>> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8Path;
 use odoopack_core::facts::{Containers, Docker, Host, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
+use odoopack_core::odoo::Series;
 use odoopack_core::spec::{Source, Spec};
 
 use crate::exec::find_program;
@@ -87,7 +88,7 @@ pub(crate) fn look(layout: &Layout) -> Result<Containers> {
     Ok(Containers {
         docker: daemon(),
         images: marks::images(&state)?,
-        network: match marks::network(&state)? {
+        network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
             Some(network) => network,
             None => free_network()?,
         },
@@ -107,6 +108,15 @@ fn daemon() -> Seen<Docker> {
         server,
         compose: compose.map(|text| text.trim().to_owned()),
     })
+}
+
+/// The network that the pack's containers are in already.
+fn own_network(layout: &Layout) -> Result<Option<[u8; 3]>> {
+    if find_program("docker").is_none() {
+        return Ok(None);
+    }
+    let outcome = docker::subnet(&layout.project()).outcome()?;
+    Ok(docker::parse_subnet(&outcome.stdout).filter(|_| outcome.status.success()))
 }
 
 /// A network that no route of the host leads into, from Docker's own part of the private addresses.
@@ -144,6 +154,12 @@ pub(crate) fn fill(host: &mut Host, containers: &Containers) {
     host.pythons.clear();
 }
 
+/// Name of the release that an image is.
+pub(crate) fn release_id(series: Series, image: &str) -> String {
+    let short: String = image.trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{series}-{short}")
+}
+
 /// The release that the pinned image of Odoo is.
 pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
     let Source::Image { name } = &spec.odoo.source else {
@@ -153,9 +169,8 @@ pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
     let Some(image) = images.get("odoo").filter(|image| image.wanted == *name) else {
         return Ok(Seen::Absent);
     };
-    let short: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
     Ok(Seen::Present(Release {
-        id: format!("{}-{short}", spec.odoo.series),
+        id: release_id(spec.odoo.series, &image.id),
         identity: format!("image {}", image.pinned),
         wanted: format!("{} image {name}", spec.odoo.series),
         fetched: true,

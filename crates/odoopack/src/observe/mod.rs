@@ -48,7 +48,10 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let containers = if layout.containers() {
         containers::look(layout)?
     } else {
-        Containers::default()
+        Containers {
+            images: marks::images(&layout.state())?,
+            ..Containers::default()
+        }
     };
     if layout.containers() {
         containers::fill(&mut host, &containers);

@@ -172,6 +172,17 @@ mod raw {
     }
 }
 
+/// Subnet of a project's network; ends badly when there is none.
+pub(crate) fn subnet(project: &str) -> Cmd {
+    let format = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}";
+    docker(&["network", "inspect", "--format", format]).arg(format!("{project}_default"))
+}
+
+/// First three bytes of what [`subnet`] prints.
+pub(crate) fn parse_subnet(text: &str) -> Option<[u8; 3]> {
+    text.lines().find_map(|line| first_three(line.split('/').next()?))
+}
+
 /// Everything about an image that is here; ends badly when it is not.
 pub(crate) fn image(name: &str) -> Cmd {
     docker(&["image", "inspect", name])
@@ -383,5 +394,6 @@ mod tests {
         );
         assert_eq!(parse_followed("gate-1 | "), Some(("gate", "")));
         assert_eq!(parse_followed("a warning"), None);
+        assert_eq!(parse_subnet("fd00::/64\n172.28.3.0/24\n"), Some([172, 28, 3]));
     }
 }

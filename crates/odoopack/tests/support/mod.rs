@@ -12,6 +12,7 @@ pub(crate) mod browser;
 pub(crate) mod guest;
 pub(crate) mod journal;
 pub(crate) mod machine;
+pub(crate) mod stack;
 pub(crate) mod web;
 
 use std::io::Write;

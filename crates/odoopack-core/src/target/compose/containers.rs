@@ -133,6 +133,8 @@ fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
     let port = crate::target::postgres_port(known.spec);
     let (socket, port) = (layout.postgres_socket(), port.to_string());
     let program = Utf8Path::new(service.argv.first()?).with_file_name("pg_isready");
+    // As a role that may enter: every refusal is a line in the log.
+    let admin = crate::layout::ADMIN_ROLE;
     let ask = [
         program.as_str(),
         "-q",
@@ -140,6 +142,8 @@ fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
         socket.as_str(),
         "-p",
         &port,
+        "-U",
+        admin,
         "-d",
         "postgres",
     ];
@@ -183,7 +187,8 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
     }
     let addons = crate::target::files::own_addons(known);
     one.mounts.extend(addons.iter().map(|path| same(path, false)));
-    one.mounts.dedup();
+    let release = known.facts.release.present()?;
+    one.mounts.push(same(&layout.statics(&release.id), false));
     let root = layout.own_users();
     Some(Container {
         // Its workers become the pack's nginx user; as an ordinary user it is that user from the start.

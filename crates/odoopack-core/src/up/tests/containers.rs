@@ -169,6 +169,23 @@ fn docker_without_compose_or_without_an_answer_is_refused_before_anything_is_tou
 }
 
 #[test]
+fn another_engine_does_not_take_over_a_cluster() {
+    let native = FILE.replace("engine = \"compose\"", "engine = \"native\"");
+    for (made_by, then) in [(FILE, native.as_str()), (native.as_str(), FILE)] {
+        let mut machine = Machine::with_packages(made_by, true);
+        machine.facts.containers.docker = Seen::Present(Docker {
+            server: "20.10.24".to_owned(),
+            compose: Some("2.26.1".to_owned()),
+        });
+        machine.converge();
+        machine.spec = Machine::fresh(then, true).spec;
+        let said = &machine.plan().refusals[0];
+        assert!(said.what.contains("was made by the engine"), "{said:?}");
+        assert!(said.hint.contains("dump and restore"), "{said:?}");
+    }
+}
+
+#[test]
 fn an_image_of_another_series_is_refused() {
     let mut machine = up(true);
     let image = machine.facts.containers.images.get_mut("odoo").unwrap();
