@@ -44,8 +44,11 @@ fn tool(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str, r
 
 /// Whether a person sits in front of us: only then a program in a container may ask for a terminal.
 fn terminal() -> bool {
-    use std::io::IsTerminal;
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    let is_one = |fd: &str| {
+        let place = std::fs::read_link(format!("/proc/self/fd/{fd}"));
+        place.is_ok_and(|place| place.starts_with("/dev/pts") || place.starts_with("/dev/tty"))
+    };
+    is_one("0") && is_one("1")
 }
 
 fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
