@@ -83,6 +83,8 @@ pub struct Facts {
     pub services: BTreeMap<String, Seen<ServiceFact>>,
     /// What containers need; nothing of it is looked at for the engine `native`.
     pub containers: Containers,
+    /// Timers of this pack that systemd starts, by job.
+    pub timers: BTreeMap<String, TimerFact>,
 }
 
 /// One user of the machine.
@@ -213,6 +215,15 @@ pub struct DatabaseFact {
     pub kind: Option<String>,
     /// Whether it has any table of Odoo.
     pub filled: bool,
+}
+
+/// One timer of systemd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TimerFact {
+    /// Whether it waits for its time, and will at the next boot.
+    pub running: bool,
+    /// Hash of its file at its last start.
+    pub started_as: Option<String>,
 }
 
 /// One service.

@@ -89,7 +89,7 @@ impl<'a> OneShot<'a> {
     /// # Errors
     /// As for [`Self::command`].
     pub(crate) fn odoo(&self, subcommand: &str) -> Result<Cmd> {
-        let not_built = || Failure::refused("Odoo's Python is not built yet").hint("odoopack up");
+        let not_built = || Failure::refused("Odoo's Python is not built yet").hint("`odoopack up`");
         let python = self.release.python.as_ref().ok_or_else(not_built)?;
         if self.layout.containers() {
             return self.in_container(subcommand);
@@ -115,7 +115,7 @@ impl<'a> OneShot<'a> {
                 let key = reference.key();
                 let value = self.secrets.get(&key).ok_or_else(|| {
                     Failure::refused(format!("{reference} has no value"))
-                        .hint(format!("odoopack secret set {key}"))
+                        .hint(format!("`odoopack secret set {key}`"))
                 })?;
                 cmd = cmd.env(name, value.expose());
             }

@@ -39,8 +39,18 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_editions() {
+    page("editions.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
+}
+
+#[test]
+fn transcript_of_modules() {
+    page("modules.md");
 }
 
 #[test]
@@ -51,6 +61,11 @@ fn transcript_of_planning() {
 #[test]
 fn transcript_of_rendering() {
     page("rendering.md");
+}
+
+#[test]
+fn transcript_of_the_schedule() {
+    page("schedule.md");
 }
 
 #[test]

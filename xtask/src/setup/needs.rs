@@ -76,6 +76,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "gives that machine a network without a rule in the host's firewall",
     },
     Need {
+        package: "npm",
+        seen: Seen::Program("npm"),
+        service: None,
+        why: "fetches PostgreSQL servers of other majors",
+    },
+    Need {
         package: "git",
         seen: Seen::Program("git"),
         service: None,
@@ -116,6 +122,12 @@ pub(crate) const NEEDS: &[Need] = &[
         seen: Seen::Program("chromedriver"),
         service: None,
         why: "drives the browser over plain HTTP",
+    },
+    Need {
+        package: "faketime",
+        seen: Seen::Program("faketime"),
+        service: None,
+        why: "moves the clock of the schedule",
     },
     Need {
         package: "ca-certificates",

@@ -155,6 +155,8 @@ fn our_own_nginx_conf_leaves_nothing_to_say() {
         static_roots: vec!["/d/addons".into()],
         accel: None,
         inner: Some(("127.0.0.1".to_owned(), 20_009)),
+        direct_port: None,
+        ribbon: None,
         production: true,
         hsts: false,
     };

@@ -24,13 +24,13 @@ pub(super) fn read(text: &str) -> Read<Value> {
     if let Some(at) = text.find('\0') {
         return Err(reader.refuse_at(at, "a null byte"));
     }
-    reader.skip_lines(true)?;
+    reader.skip_lines()?;
     let value = reader.top()?;
     reader.skip_blanks()?;
     if reader.peek().is_some() && !reader.take("\n") {
         return Err(reader.refuse("the value ends before this: only one value is expected"));
     }
-    reader.skip_lines(false)?;
+    reader.skip_lines()?;
     match reader.peek() {
         None => Ok(value),
         Some(_) => Err(reader.refuse("the value ends before this: only one value is expected")),
@@ -143,8 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips whole lines that hold nothing but blanks and comments; a value must begin its line.
-    fn skip_lines(&mut self, first: bool) -> Read<()> {
-        let mut starts_line = !first;
+    fn skip_lines(&mut self) -> Read<()> {
         loop {
             let rest = self.rest();
             let inner = rest.trim_start_matches([' ', '\t', '\x0c']);
@@ -162,12 +161,11 @@ impl<'a> Reader<'a> {
                     self.take("\n");
                 }
                 Some('\\') => return Err(self.unsupported("a backslash on a line of its own")),
-                _ if indented && starts_line => {
+                _ if indented => {
                     return Err(self.refuse("an indented line, where nothing may be indented"));
                 }
                 _ => return Ok(()),
             }
-            starts_line = true;
         }
     }
 }

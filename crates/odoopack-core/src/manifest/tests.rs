@@ -114,6 +114,10 @@ fn what_is_no_literal_is_refused_with_its_place() {
         "line 2, column 2: an indented line, where nothing may be indented",
     );
     check(
+        "\x0c  {}",
+        "line 1, column 4: an indented line, where nothing may be indented",
+    );
+    check(
         "{}\n{}",
         "line 2, column 1: the value ends before this: only one value is expected",
     );

@@ -1,7 +1,7 @@
 //! What is wrong with a set of modules, each with what mends it.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Module, Origin, Tree, conflict, load_order, provider};
+use super::{Module, Origin, Provider, Tree, conflict, load_order, provider};
 
 /// Kinds of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -78,7 +78,7 @@ pub fn check<'a>(
     for (name, by) in &reached {
         all.extend(duplicate(tree, name));
         let Some(module) = tree.get(name) else {
-            all.push(missing(tree, name, &way(&reached, *by)));
+            all.extend(missing(tree, name, &way(&reached, *by)));
             continue;
         };
         all.extend(broken(tree, module, &way(&reached, *by)));
@@ -172,10 +172,14 @@ pub(super) fn duplicate(tree: &Tree, name: &str) -> Option<Finding> {
     ))
 }
 
-fn missing(tree: &Tree, name: &str, way: &str) -> Finding {
+/// Before Odoo's code is there, its modules are known by name only.
+fn missing(tree: &Tree, name: &str, way: &str) -> Option<Finding> {
     let provider = provider(name, tree.series());
+    if provider == Provider::Odoo && tree.get("base").is_none() {
+        return None;
+    }
     let what = format!("`{name}`{way} is not there; it {provider}");
-    finding(Trouble::Missing, name, what, provider.hint(name))
+    Some(finding(Trouble::Missing, name, what, provider.hint(name)))
 }
 
 fn broken(tree: &Tree, module: &Module, way: &str) -> Option<Finding> {

@@ -109,10 +109,12 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
             .parent()
             .map_or_else(|| layout.config(), camino::Utf8Path::to_owned),
         layout.nginx(),
+        super::printing::directory(layout),
         layout.state(),
         layout.state().join("bin"),
         layout.state().join("stamps"),
         layout.state().join("operations"),
+        layout.state().join("schedule"),
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
@@ -120,12 +122,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         let more = [layout.config().join("gate"), layout.config().join("accounts")];
         all.extend(more.into_iter().map(|path| plain(known, path, 0o755)));
     }
-    let closed = [
-        layout.secrets(),
-        layout.tls(),
-        layout.state().join("unfinished"),
-        layout.state().join("forms"),
-    ];
+    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished")];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd && !layout.containers() {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));

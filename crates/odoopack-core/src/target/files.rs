@@ -18,6 +18,7 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     all.extend(super::compose::accounts(known));
     all.extend(postgres(known));
     all.extend(nginx(known));
+    all.extend(super::printing::of(known));
     for (name, environment) in &known.spec.environments {
         all.extend(super::odoo::conf(known, name, environment)?);
         all.extend(secrets_file(known, name, environment));
@@ -198,6 +199,8 @@ fn nginx(known: &Known<'_>) -> Vec<File> {
             gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
             slots: known.slots().iter().filter_map(slot).collect(),
             inner: Some((inner.to_owned(), ports.inner())),
+            direct_port: environment.http_port,
+            ribbon: (environment.kind != Kind::Production).then(|| name.to_string()),
             static_roots: own.iter().chain(&theirs).cloned().collect(),
             accel: Some(nginx::Accel {
                 directory: layout

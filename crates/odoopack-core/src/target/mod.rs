@@ -8,6 +8,8 @@ mod directories;
 mod files;
 mod odoo;
 mod ports;
+mod printing;
+mod schedule;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +19,7 @@ use camino::Utf8PathBuf;
 pub use compose::{GATE_PART, ODOO_CONF};
 pub use databases::DatabaseWant;
 pub use files::postgres_port;
-pub use ports::{Ports, allocate};
+pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;
@@ -54,6 +56,8 @@ pub struct Target {
     pub images: BTreeMap<String, String>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
+    /// Jobs that systemd begins, with the file of each timer; empty where the service `schedule` begins them.
+    pub timers: BTreeMap<String, Utf8PathBuf>,
     /// What systemd knows of the pack; `None` where runit supervises it, or Docker.
     pub systemd: Option<Units>,
     /// The services as containers, with the engine `compose`.
@@ -179,9 +183,15 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let stated = services.iter().flatten();
     let stack = layout.containers().then(|| compose::stack(&seen, stated.clone()));
     let systemd = (facts.host.systemd && stack.is_none()).then(|| Units::of(layout, stated.clone()));
+    if stack.is_none() {
+        files.push(schedule::table(&seen));
+    }
     files.extend(match (&systemd, &stack) {
         (_, Some((_, files))) => files.clone(),
-        (Some(_), None) => files::systemd(&seen, stated),
+        (Some(_), None) => files::systemd(&seen, stated)
+            .into_iter()
+            .chain(schedule::units(&seen))
+            .collect::<Vec<_>>(),
         (None, None) => stated.flat_map(|service| files::runit(&seen, service)).collect(),
     });
     let complete = services.iter().all(Option::is_some) && files::complete(&seen);
@@ -196,6 +206,11 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),
         files,
+        timers: if layout.containers() {
+            BTreeMap::new()
+        } else {
+            schedule::timers(&seen)
+        },
         systemd,
         stack: stack.map(|(stack, _)| stack),
         complete,

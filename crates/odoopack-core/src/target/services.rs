@@ -20,16 +20,20 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![postgres(known), Some(gate(known))];
     for (name, environment) in &known.spec.environments {
         all.push(odoo(known, name, environment, Role::Web));
-        if known
+        let crons = known
             .sizing
             .environments
             .get(name)
-            .is_some_and(|size| size.cron_workers > 0)
-        {
+            .is_some_and(|size| size.cron_workers > 0);
+        // A server that reloads runs its scheduled jobs itself: a cron process would go on with the old code.
+        if crons && !environment.reload {
             all.push(odoo(known, name, environment, Role::Cron));
         }
     }
     all.push(nginx(known));
+    // It would have to command Docker from inside of a container.
+    let schedule = super::schedule::service(known).filter(|_| !known.layout.containers());
+    all.extend(schedule.map(Some));
     all
 }
 
@@ -39,7 +43,7 @@ pub fn odoo_name(environment: &Name, slot: Slot, role: &str) -> String {
 }
 
 /// A service with the habits that all of ours share.
-fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
+pub(super) fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
     Service {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -196,7 +200,12 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     } else {
         command(release, python, &conf)
     };
-    argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
+    if environment.reload {
+        // Up to 18.0 odoo.conf cannot say it (`odoo/tools/config.py`, `dev_mode`).
+        argv.push("--dev=reload,qweb,xml".to_owned());
+    } else {
+        argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
+    }
     argv.extend(jobrunner(known, environment, role));
     let secret = environment
         .env
@@ -283,10 +292,11 @@ pub fn variables(
     release: &Release,
     python: &Utf8PathBuf,
 ) -> BTreeMap<String, String> {
+    let print = super::printing::directory(layout);
     let mut all = BTreeMap::from([
         (
             "PATH".to_owned(),
-            format!("{python}/bin:/usr/local/bin:/usr/bin:/bin"),
+            format!("{python}/bin:{print}:/usr/local/bin:/usr/bin:/bin"),
         ),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),

@@ -188,7 +188,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             if known.target.stack.is_some() {
                 format!("write `postgres = \"postgres:{disk}\"` in [images]")
             } else {
-                format!("apt-get install postgresql-{disk}")
+                format!("`apt-get install postgresql-{disk}`")
             },
         ));
     }
@@ -219,7 +219,7 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         | Trouble::NotInstallable
         | Trouble::Cycle
         | Trouble::Excludes => true,
-        Trouble::Missing => built && tree.get("base").is_some(),
+        Trouble::Missing => built || known.spec.addons.requirements.is_empty(),
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
@@ -265,17 +265,28 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
     }
     vec![Refusal::new(
         format!("packages are missing that only root can install: {line}"),
-        format!("sudo apt-get install --no-install-recommends {line}"),
+        format!("`sudo apt-get install --no-install-recommends {line}`"),
     )]
 }
 
 fn ports(known: &Known<'_>) -> Vec<Refusal> {
     let web = &known.spec.web;
     let mut wanted = vec![
-        (web.http_port, "[web] http_port"),
-        (web.https_port, "[web] https_port"),
+        (web.http_port, "[web] http_port".to_owned()),
+        (web.https_port, "[web] https_port".to_owned()),
     ];
-    wanted.extend(known.spec.postgres.port.map(|port| (port, "[postgres] port")));
+    wanted.extend(
+        known
+            .spec
+            .postgres
+            .port
+            .map(|port| (port, "[postgres] port".to_owned())),
+    );
+    let direct = |(name, environment): (&crate::name::Name, &crate::spec::Environment)| {
+        let port = environment.http_port?;
+        Some((port, format!("[environments.{name}] http_port")))
+    };
+    wanted.extend(known.spec.environments.iter().filter_map(direct));
     let mut all: Vec<Refusal> = wanted
         .iter()
         .filter_map(|(port, key)| {

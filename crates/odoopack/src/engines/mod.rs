@@ -8,7 +8,7 @@ pub(crate) mod systemd;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::service::Service;
 
@@ -86,10 +86,41 @@ impl<'a> Engine<'a> {
     }
 
     /// Starts the supervisor, where it is not part of the machine.
-    pub(crate) fn start_supervisor(&self) -> Result<()> {
+    pub(crate) fn start_supervisor(&self, services: &[Service]) -> Result<()> {
         match self {
-            Self::Runit(runit) => runit.start_supervisor(),
+            Self::Runit(runit) => runit.start_supervisor(services),
             Self::Systemd(_) | Self::Compose(_) => Ok(()),
+        }
+    }
+
+    /// Has the supervisor look after services that are described, without starting them yet.
+    pub(crate) fn make_known(&self, services: &[Service]) -> Result<()> {
+        match self {
+            Self::Runit(runit) => runit.make_known(services),
+            Self::Systemd(_) | Self::Compose(_) => Ok(()),
+        }
+    }
+
+    /// Every timer that is enabled, by job; none where a service of ours begins the jobs.
+    pub(crate) fn timers(&self) -> Result<BTreeMap<String, TimerFact>> {
+        let (supervisor, layout) = self.supervisor();
+        supervisor.timers(layout)
+    }
+
+    /// Begins a job at its times from now on.
+    pub(crate) fn start_timer(&self, job: &str) -> Result<()> {
+        match self {
+            Self::Runit(_) => Err(Failure::failed("runit has no timers")),
+            Self::Compose(_) => Err(Failure::failed("Docker has no timers")),
+            Self::Systemd(systemd) => systemd.start_timer(job),
+        }
+    }
+
+    /// Begins a job no more.
+    pub(crate) fn remove_timer(&self, job: &str) -> Result<()> {
+        match self {
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
+            Self::Systemd(systemd) => systemd.remove_timer(job),
         }
     }
 

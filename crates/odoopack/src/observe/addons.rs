@@ -1,14 +1,16 @@
 //! The modules that Odoo can see, read from disk.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
 use odoopack_core::manifest;
-use odoopack_core::modules::{Module, Origin, Tree, is_name};
+use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name};
 use odoopack_core::spec::Spec;
 
+use crate::exec::find_program;
 use crate::failure::{Failure, Result};
+use crate::tools::python;
 
 /// A directory whose sub-directories may be modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +102,33 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
         }
         Ok(all)
     })
+}
+
+/// Asks the release's Python and PATH for everything that modules need besides modules.
+pub(crate) fn installed(tree: &Tree, release: Option<&Release>) -> Installed {
+    let manifests = || tree.iter().filter_map(|module| module.manifest.as_ref().ok());
+    let programs: BTreeSet<&String> = manifests().flat_map(|manifest| &manifest.external.bin).collect();
+    let absent = programs
+        .into_iter()
+        .filter(|program| find_program(program).is_none());
+    let needs: BTreeSet<&str> = manifests()
+        .flat_map(|manifest| manifest.external.python.iter().map(String::as_str))
+        .collect();
+    Installed {
+        absent_programs: absent.cloned().collect(),
+        python: unmet(&needs.into_iter().collect::<Vec<_>>(), release),
+    }
+}
+
+fn unmet(needs: &[&str], release: Option<&Release>) -> std::result::Result<BTreeMap<String, String>, String> {
+    if needs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let Some(venv) = release.and_then(|release| release.python.as_ref()) else {
+        return Err("the release's Python environment is not built yet".to_owned());
+    };
+    let text = python::unmet(venv, needs).read().map_err(|e| e.to_string())?;
+    python::parse_unmet(&text).ok_or_else(|| format!("`{venv}/bin/python` answered `{}`", text.trim()))
 }
 
 /// The module in a directory; `None` when it holds no manifest.

@@ -1,6 +1,7 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
 pub(crate) mod children;
+pub(crate) mod clock;
 pub(crate) mod containers;
 pub(crate) mod databases;
 pub(crate) mod doctor;
@@ -8,6 +9,7 @@ pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod owner;
 pub(crate) mod paths;
+pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod site;
 pub(crate) mod supervisor;
@@ -19,15 +21,14 @@ use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
-use odoopack_core::spec::{SecretRef, Spec};
+use odoopack_core::spec::Spec;
 use odoopack_core::target::{self, Target};
 
 use self::supervisor::Supervisor;
 use crate::context::Pack;
-use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
-use crate::store::{marks, secrets};
+use crate::store::marks;
 
 /// What was seen, and what should be there instead.
 #[derive(Debug)]
@@ -129,15 +130,17 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
-    let mut foreign_listeners = listeners::foreign(&ours);
+    let state = layout.state();
+    let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
+    let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
+    let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
+    let numbers = users.iter().filter_map(|name| accounts.user(name));
+    let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
+    let mut foreign_listeners = listeners::foreign(&ours, &numbers);
     if layout.containers() {
         let published = containers::published(layout)?;
         foreign_listeners.retain(|port, _| !published.contains(port));
     }
-    let state = layout.state();
-    let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
-    let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
-    let users = parts.filter_map(|part| layout.user(&part));
     let release = release(pack)?;
     // What lies in an image is not looked through.
     let own_too = release.present().filter(|_| !layout.containers());
@@ -145,6 +148,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
+            .into_iter()
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
@@ -152,7 +156,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,
-        secrets: secret_values(spec, layout)?,
+        secrets: secrets::values(spec, layout)?,
         release,
         modules,
         ports: marks::ports(&state)?,
@@ -161,31 +165,13 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
+        timers: engine.timers(layout)?,
         // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
         containers,
         host,
     })
-}
-
-/// Stored values, and those that a command of the file prints.
-pub(crate) fn secret_values(
-    spec: &Spec,
-    layout: &Layout,
-) -> Result<BTreeMap<String, odoopack_core::secret::SecretText>> {
-    let mut all = secrets::all(&layout.secrets())?;
-    for reference in spec.secrets() {
-        if let SecretRef::Command(words) = reference {
-            let cmd = Cmd::new(words[0].clone()).args(words[1..].iter().cloned());
-            let text = cmd
-                .read()
-                .map_err(|e| e.during("could not ask a command for a secret"))?;
-            let first = text.lines().next().unwrap_or_default();
-            all.insert(reference.key(), odoopack_core::secret::SecretText::new(first));
-        }
-    }
-    Ok(all)
 }
 
 fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 
 use super::{containers, services, units};
@@ -58,6 +58,14 @@ impl Supervisor {
             Self::Runit => services::all(layout),
             Self::Systemd => units::all(layout),
             Self::Docker => containers::services(layout),
+        }
+    }
+
+    /// Every timer that is enabled, by job.
+    pub(crate) fn timers(self, layout: &Layout) -> Result<BTreeMap<String, TimerFact>> {
+        match self {
+            Self::Runit | Self::Docker => Ok(BTreeMap::new()),
+            Self::Systemd => units::timers(layout),
         }
     }
 

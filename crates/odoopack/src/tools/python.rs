@@ -40,6 +40,54 @@ pub(crate) fn parse_probe(text: &str) -> Option<Interpreter> {
     })
 }
 
+/// Says of each requirement in its argument, a JSON list, what is wrong with it; nothing of those that are met. The rule is that of Odoo
+/// 19.0, `odoo/modules/module.py` `check_python_external_dependency`, and the words are ours.
+const REQUIREMENTS: &str = r#"
+import importlib.metadata, importlib.util, json, re, sys
+try:
+    from packaging.requirements import InvalidRequirement, Requirement
+except ImportError:
+    Requirement = None
+def wrong(text):
+    name, specifier = text, None
+    if Requirement is not None:
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement as error:
+            return "it is no requirement: " + str(error).splitlines()[0]
+        if wanted.marker and not wanted.marker.evaluate():
+            return None
+        name, specifier = wanted.name, wanted.specifier
+    elif not re.fullmatch(r"[\w.\-]+", text):
+        return "it cannot be judged: the environment has no package `packaging`"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        try:
+            there = importlib.util.find_spec(text) is not None
+        except (ImportError, ValueError):
+            there = False
+        return None if there else "not installed"
+    if specifier and not specifier.contains(version):
+        return version + " is installed"
+    return None
+found = {text: wrong(text) for text in json.loads(sys.argv[1])}
+print(json.dumps({text: why for text, why in found.items() if why is not None}))
+"#;
+
+/// Asks the Python of an environment which of these requirements it does not meet.
+pub(crate) fn unmet(venv: &Utf8Path, requirements: &[&str]) -> Cmd {
+    Cmd::new(venv.join("bin/python").as_str())
+        .args(["-I", "-c", REQUIREMENTS])
+        .arg(serde_json::json!(requirements).to_string())
+        .patience(Duration::from_mins(1))
+}
+
+/// Reads what [`unmet`] printed: requirement to what is wrong.
+pub(crate) fn parse_unmet(text: &str) -> Option<BTreeMap<String, String>> {
+    serde_json::from_str(text).ok()
+}
+
 /// Makes a virtual environment with pip, for our own tools.
 pub(crate) fn venv(python: &Utf8Path, directory: &Utf8Path) -> Cmd {
     Cmd::new(python.as_str())
@@ -114,6 +162,21 @@ mod tests {
         assert_eq!(found.platform, "3.11.2 x86_64 glibc-2.36");
         assert_eq!(found.program, "/usr/bin/python3.11");
         assert_eq!(parse_probe("Python 3.11"), None);
+    }
+
+    #[test]
+    fn asks_for_all_requirements_at_once() {
+        let argv = unmet("/v".into(), &["lxml>=3", "a'b"]).argv();
+        let [.., python, isolated, option, _, list] = &argv[..] else {
+            panic!("{argv:?}")
+        };
+        assert_eq!([python, isolated, option], ["/v/bin/python", "-I", "-c"]);
+        assert_eq!(list, r#"["lxml>=3","a'b"]"#);
+        assert_eq!(
+            parse_unmet("{\"a'b\": \"not installed\"}\n").unwrap()["a'b"],
+            "not installed"
+        );
+        assert_eq!(parse_unmet("Traceback"), None);
     }
 
     #[test]

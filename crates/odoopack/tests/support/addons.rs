@@ -35,6 +35,38 @@ pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
     must("cp", &["-rT", &format!("{place}/odoo/addons"), to.as_str()]);
 }
 
+/// Packages of the OCA, `name==version` per line, of 18.0 and 19.0.
+const PACKAGES: &str = include_str!("../../fixtures/oca-packages.txt");
+
+/// The wheels of all packages in the list, each fetched once.
+pub(crate) fn wheels() -> Vec<Utf8PathBuf> {
+    let cache = cache().join("oca");
+    std::fs::create_dir_all(&cache).unwrap();
+    let file = |package: &str| {
+        let (name, version) = package.split_once("==").unwrap();
+        cache.join(format!("{}-{version}-py3-none-any.whl", name.replace('-', "_")))
+    };
+    let missing: Vec<&str> = PACKAGES
+        .lines()
+        .filter(|package| !file(package).is_file())
+        .collect();
+    for some in missing.chunks(50) {
+        let mut args = vec![
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            cache.as_str(),
+        ];
+        args.extend(some);
+        must("python3", &args);
+    }
+    PACKAGES.lines().map(file).collect()
+}
+
 fn cache() -> Utf8PathBuf {
     let home = Utf8PathBuf::from(std::env::var("HOME").unwrap());
     home.join(".cache/odoopack/addons")

@@ -172,7 +172,7 @@ fn odoo(place: &Utf8Path) {
     let more = "[environments.production]\ndomain = \"localhost\"\n";
     let pack = Pack::with_file("stack-source", 31_900, &file("stack-source", more));
     pack.run(&["up", "--yes"]).exits(0);
-    let record: serde_json::Value = serde_json::from_str(&pack.read("data/releases/release.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&pack.read("data/odoopack/release.json")).unwrap();
     let text = |key: &str| Utf8PathBuf::from(record["release"][key].as_str().unwrap());
     let (entry, python) = (text("entry"), text("python"));
     let usr = entry.parent().and_then(Utf8Path::parent).unwrap();

@@ -79,6 +79,10 @@ pub struct Site {
     /// Address and port without TLS, for the pages that Odoo's own wkhtmltopdf asks for (`report.url`); nobody outside
     /// reaches it.
     pub inner: Option<(String, u16)>,
+    /// Port without TLS, for people on this machine; at the same address as the inner one, else loopback.
+    pub direct_port: Option<u16>,
+    /// What every page says at its corner; `None` for the real one.
+    pub ribbon: Option<String>,
     /// Addons directories in the order of `addons_path`; their `<module>/static` is served by nginx.
     pub static_roots: Vec<Utf8PathBuf>,
     /// Odoo runs with `x_sendfile`, nginx sends the attachments.

@@ -148,7 +148,7 @@ fn refuses_roots_that_configuration_files_cannot_hold() {
 
 #[test]
 fn refuses_variables_that_odoo_19_takes_for_options() {
-    let lines = "[environments.production.env]\nODOO_WORKERS = 9\nPGDATABASE = \"x\"\nLANG = \"C\"\n";
+    let lines = "[environments.production.env]\nODOO_WORKERS = 9\nPGDATABASE = \"x\"\nODOO_QUEUE_JOB_CHANNELS = \"root:2\"\nLANG = \"C\"\n";
     let found = wrong_with(&format!("{lines}[odoo]\nseries = \"19.0\"\n"));
     assert_eq!(
         found.matches("reads this variable as an option").count(),
@@ -213,8 +213,14 @@ const LINES: &[(&str, &str)] = &[
     ("tls.key = \"/k.pem\"", "`key` without `certificate`"),
     ("domain2 = \"x\"", "unknown key\n  hint: did you mean `domain`?"),
     (
-        "reload = true",
+        "sharding = true",
         "unknown key\n  hint: remove it: this version does not know it",
+    ),
+    ("reload = true", "code is taken in at once in development only"),
+    ("http_port = 443", "port 443 is taken: nginx listens there"),
+    (
+        "http_port = 21000",
+        "port 21000 may be given to an Odoo of this pack",
     ),
     ("database = \"secret:DB\"", "a secret cannot be used here"),
     ("env = { X = \"secret:lower\" }", "malformed secret reference"),

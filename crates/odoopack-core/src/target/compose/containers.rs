@@ -202,10 +202,17 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         publish: [web.http_port, web.https_port]
             .into_iter()
             .flat_map(|port| publish(&web.listen, port))
+            .chain(direct(known))
             .collect(),
         after: vec![("gate".to_owned(), false)],
         ..one
     })
+}
+
+/// Ports of development environments: for people on this machine.
+fn direct<'a>(known: &Known<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let ports = known.spec.environments.values().filter_map(|one| one.http_port);
+    ports.map(|port| format!("127.0.0.1:{port}:{port}"))
 }
 
 /// Every address of the file; both wildcards together are what Docker does by itself.

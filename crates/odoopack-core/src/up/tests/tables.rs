@@ -53,7 +53,7 @@ fn missing_packages_are_one_line_for_an_ordinary_user() {
         &machine,
         &[
             "only root can install",
-            "sudo apt-get install --no-install-recommends nginx wkhtmltopdf",
+            "`sudo apt-get install --no-install-recommends nginx wkhtmltopdf`",
         ],
     );
     machine.facts.host.debian = false;
@@ -76,14 +76,13 @@ fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
 #[test]
 fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
     let mut machine = Machine::up(true);
+    let blocks = |machine: &Machine| ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
+    let [production, staging] = blocks(&machine);
     machine.reboot();
-    machine
-        .facts
-        .foreign_listeners
-        .insert(21_002, "`java` (process 9)".into());
+    let listeners = &mut machine.facts.foreign_listeners;
+    listeners.insert(production + 2, "`java` (process 9)".into());
     machine.converge();
-    let [production, staging] = ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
-    assert_eq!((production, staging), (21_020, 21_010));
+    assert_eq!(blocks(&machine), [staging + 10, staging]);
 }
 
 #[test]
@@ -360,4 +359,31 @@ fn fences_that_an_ordinary_user_cannot_have_are_said() {
     let mut machine = Machine::with_packages(FILE, true);
     machine.facts.host.systemd = true;
     assert_eq!(machine.plan().notes, [""; 0]);
+}
+
+#[test]
+fn only_certificates_that_end_soon_are_renewed_whatever_else_the_file_wants() {
+    let mut machine = Machine::up(true);
+    // A change that waits for the next `up`.
+    machine.spec.web.login_rate = 7;
+    let renewals = |machine: &Machine| {
+        let (target, facts) = machine.look();
+        steps(&crate::up::renewals(&target, &facts))
+    };
+    assert_eq!(renewals(&machine), [""; 0]);
+    machine.facts.host.now += 271 * 86_400;
+    let wanted = [
+        "issue a certificate for erp.example.com",
+        "issue a certificate for staging.example.com",
+        "reload nginx (certificates were renewed)",
+    ];
+    assert_eq!(renewals(&machine), wanted);
+    machine.service("nginx").running = false;
+    assert_eq!(renewals(&machine), wanted[..2]);
+    machine.facts.certificates.clear();
+    assert_eq!(
+        renewals(&machine),
+        [""; 0],
+        "a first certificate is a matter of `up`"
+    );
 }

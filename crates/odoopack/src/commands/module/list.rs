@@ -1,0 +1,65 @@
+//! `module list`: every module with its version and whose it is.
+use odoopack_core::manifest::Manifest;
+use odoopack_core::modules::{Module, Origin};
+use serde_json::{Value, json};
+
+use super::Seen;
+use crate::context::Context;
+
+/// List modules with version, origin and place
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  odoopack module list\n  odoopack module list --all --json")]
+pub(crate) struct Args {
+    /// Odoo's own modules too
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(cx: &Context, seen: &Seen, args: &Args) {
+    let listed = |module: &&Module| args.all || module.origin != Origin::Odoo;
+    let modules: Vec<&Module> = seen.tree.iter().filter(listed).collect();
+    cx.ui.json(&json!(
+        modules.iter().map(|module| row(seen, module)).collect::<Vec<_>>()
+    ));
+    if modules.is_empty() {
+        cx.ui.result("no modules besides Odoo's own");
+    }
+    for module in modules {
+        let version = match &module.manifest {
+            Ok(manifest) => manifest.version.as_str(),
+            Err(_) => "unreadable",
+        };
+        cx.ui.result(&format!(
+            "{:<40} {version:<14} {:<20} {}",
+            module.name,
+            module.origin.to_string(),
+            module.path
+        ));
+        for other in &seen.tree.all(&module.name)[1..] {
+            cx.ui.warn(&format!(
+                "`{}` is in {} too, which Odoo does not take",
+                other.name, other.path
+            ));
+        }
+    }
+}
+
+fn row(seen: &Seen, module: &Module) -> Value {
+    let others: Vec<_> = seen.tree.all(&module.name)[1..]
+        .iter()
+        .map(|other| &other.path)
+        .collect();
+    let manifest = module.manifest.as_ref();
+    json!({
+        "name": module.name,
+        "version": manifest.ok().map(|manifest| &manifest.version),
+        "title": manifest.ok().and_then(|manifest| manifest.title.as_ref()),
+        "license": manifest.ok().map(Manifest::license),
+        "installable": seen.tree.installable(&module.name).is_some(),
+        "depends": seen.tree.depends(&module.name),
+        "origin": module.origin,
+        "path": module.path,
+        "also_in": others,
+        "error": manifest.err().map(ToString::to_string),
+    })
+}
