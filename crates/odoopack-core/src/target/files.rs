@@ -7,17 +7,17 @@ use super::{Access, File, Known, TargetError};
 use crate::gate;
 use crate::layout::{Layout, Slot};
 use crate::name::Name;
-use crate::render::{nginx, pg_hba, postgresql, runit, shell, systemd};
+use crate::render::{pg_hba, postgresql, runit, shell, systemd};
 use crate::secret::SecretText;
 use crate::service::Service;
-use crate::spec::{Environment, Kind, Spec, Tls, Value};
+use crate::spec::{Environment, Spec, Tls, Value};
 use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     let mut all = Vec::from_iter(gate(known));
     all.extend(super::compose::accounts(known));
     all.extend(postgres(known));
-    all.extend(nginx(known));
+    all.extend(super::nginx::of(known));
     all.extend(super::printing::of(known));
     for (name, environment) in &known.spec.environments {
         all.extend(super::odoo::conf(known, name, environment)?);
@@ -158,94 +158,6 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
     known.spec.environments.iter().map(one).collect()
 }
 
-fn nginx(known: &Known<'_>) -> Vec<File> {
-    let layout = known.layout;
-    let release = known.facts.release.present().filter(|release| release.fetched);
-    let (Some(release), Some(version)) = (release, known.facts.host.nginx) else {
-        return Vec::new();
-    };
-    let containers = layout.containers();
-    // What lies in an image was copied out of it for nginx.
-    let theirs = if containers {
-        vec![layout.statics(&release.id)]
-    } else {
-        release.addons.clone()
-    };
-    let web = &known.spec.web;
-    let own = own_addons(known);
-    let everywhere = ["0.0.0.0".to_owned()];
-    let listen = if containers {
-        everywhere.to_vec()
-    } else {
-        web.listen.clone()
-    };
-    let inner = if containers { "0.0.0.0" } else { nginx::LOOPBACK };
-    let site = |(name, environment): (&Name, &Environment)| {
-        let ports = known.ports.get(name)?;
-        let slot = |slot: &Slot| {
-            let place = known.place(name, *slot)?;
-            Some(nginx::Slot {
-                host: place.host.unwrap_or_else(|| nginx::LOOPBACK.to_owned()),
-                web: place.web,
-                websocket: place.websocket,
-            })
-        };
-        let (certificate, key) = certificate_pair(layout, name, &environment.tls);
-        Some(nginx::Site {
-            environment: name.to_string(),
-            domain: environment.domain.clone(),
-            certificate,
-            key,
-            gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
-            slots: known.slots().iter().filter_map(slot).collect(),
-            inner: Some((inner.to_owned(), ports.inner())),
-            direct_port: environment.http_port,
-            ribbon: (environment.kind != Kind::Production).then(|| name.to_string()),
-            static_roots: own.iter().chain(&theirs).cloned().collect(),
-            accel: Some(nginx::Accel {
-                directory: layout
-                    .environment(name)
-                    .join("filestore")
-                    .join(&environment.database),
-                database: environment.database.clone(),
-            }),
-            production: environment.kind == Kind::Production,
-            hsts: environment.tls != Tls::Local,
-        })
-    };
-    let input = nginx::Nginx {
-        hash: made_from(known),
-        version: (version.0.into(), version.1.into(), version.2.into()),
-        user: layout.user("nginx"),
-        workers: known.sizing.nginx_workers,
-        pid: layout.data().join("nginx/nginx.pid"),
-        temporary: layout.data().join("nginx"),
-        // svlogd rotates what the master writes to its own output.
-        access_log: if known.facts.host.systemd && !containers {
-            nginx::AccessLog::Journal
-        } else {
-            nginx::AccessLog::File("/dev/stdout".into())
-        },
-        error_log: Utf8PathBuf::from("stderr"),
-        listen,
-        http_port: web.http_port,
-        https_port: web.https_port,
-        body_limit: web.body_limit,
-        login_rate: web.login_rate,
-        sites_in: containers.then(|| layout.nginx()),
-        sites: known.spec.environments.iter().filter_map(site).collect(),
-    };
-    let nginx_conf = layout.nginx().join("nginx.conf");
-    let mut files = vec![text(nginx_conf, ours(known, 0o644), nginx::nginx_conf(&input))];
-    if let Some(directory) = &input.sites_in {
-        files.extend(input.sites.iter().map(|site| {
-            let path = nginx::site_file(directory, site);
-            text(path, ours(known, 0o644), nginx::site_conf(&input, site))
-        }));
-    }
-    files
-}
-
 /// Directories of own modules, absolute.
 pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
     known
@@ -258,7 +170,7 @@ pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
 }
 
 /// Certificate and key of an environment.
-fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
+pub(super) fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
     match tls {
         Tls::Local => (
             certificate(layout, name),
@@ -308,7 +220,12 @@ fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Op
     };
     Some(File {
         path: environment_secrets(known.layout, name),
-        access: ours(known, 0o600),
+        // A container reads it as the environment's user, the supervisors of a host before they become that user.
+        access: if known.layout.containers() {
+            for_part(known, name.as_str(), 0o640)
+        } else {
+            ours(known, 0o600)
+        },
         content: SecretText::new(render(&|value| value.expose().to_owned())),
         shown: render(&|_| "***".to_owned()),
     })

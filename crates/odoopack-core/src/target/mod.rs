@@ -6,6 +6,7 @@ mod compose;
 mod databases;
 mod directories;
 mod files;
+mod nginx;
 mod odoo;
 mod ports;
 mod printing;

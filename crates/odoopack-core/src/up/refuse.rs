@@ -127,7 +127,7 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
     if docker.present().is_some_and(|docker| docker.compose.is_none()) {
         all.push(Refusal::new(
             "Docker Compose is not installed: `docker compose version` fails",
-            "apt-get install docker-compose (Debian 13 or newer), or docker-compose-plugin from Docker's own archive",
+            "`apt-get install docker-compose` (Debian 13 or newer), or `docker-compose-plugin` from Docker's own archive",
         ));
     }
     // A missing program is a step of its own.

@@ -125,7 +125,7 @@ impl Apply<'_> {
                 Some(container) => {
                     docker::inside(&container.id, &["nginx", "-t", "-q", "-c", config.as_str()]).run()
                 }
-                None => Err(Failure::failed("nginx does not run").hint("odoopack up")),
+                None => Err(Failure::failed("nginx does not run").hint("`odoopack up`")),
             };
         }
         let program = service

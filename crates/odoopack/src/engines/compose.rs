@@ -11,7 +11,7 @@ use crate::observe::containers::{self, project};
 use crate::tools::docker::{self, Container};
 
 /// How long a start may take before the container must run.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How long it must have run before it counts as started: a program that cannot start ends at once.
 const SETTLE: Duration = Duration::from_millis(300);
 /// Lines that are read for each that is wanted: levels and tracebacks are sorted out afterwards.
@@ -111,7 +111,7 @@ impl Compose<'_> {
 
     fn running(&self, name: &str) -> Result<Container> {
         let found = containers::one(self.layout, name)?.filter(|one| one.running);
-        found.ok_or_else(|| Failure::failed(format!("`{name}` does not run")).hint("odoopack up"))
+        found.ok_or_else(|| Failure::failed(format!("`{name}` does not run")).hint("`odoopack up`"))
     }
 
     fn wait_running(&self, name: &str) -> Result<()> {

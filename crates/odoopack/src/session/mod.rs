@@ -32,7 +32,7 @@ pub(crate) fn odoo(
 /// The environment's tool in a container of its own.
 fn tool(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str, rest: &[String]) -> Failure {
     if !pack.layout.stack().is_file() {
-        return Failure::refused("there are no containers yet").hint("odoopack up");
+        return Failure::refused("there are no containers yet").hint("`odoopack up`");
     }
     let project = observe::containers::project(&pack.layout);
     project
@@ -68,7 +68,7 @@ fn program(pack: &Pack) -> Result<Cmd> {
         return Ok(Cmd::new("psql"));
     }
     let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
-    let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("odoopack up"))?;
+    let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
     Ok(docker::session(&server.id, &["PGPASSWORD"], terminal()).arg("psql"))
 }
 

@@ -46,8 +46,6 @@ pub(crate) struct Container {
     /// Somebody asked for it by hand, or it is a tool.
     pub(crate) one_off: bool,
     pub(crate) running: bool,
-    /// `healthy`, `starting`, `unhealthy`; `None` where nobody asks.
-    pub(crate) health: Option<String>,
     /// Its first process as the host sees it.
     pub(crate) pid: Option<u32>,
     /// Seconds since 1970 of its last start.
@@ -55,8 +53,6 @@ pub(crate) struct Container {
     pub(crate) restarts: u64,
     /// Ports of the host.
     pub(crate) published: Vec<u16>,
-    /// First three bytes of its address, when it has one.
-    pub(crate) network: Option<[u8; 3]>,
 }
 
 /// Reads what [`inspect`] prints.
@@ -72,12 +68,10 @@ fn container(raw: raw::Container) -> Container {
     let label = |name: &str| raw.config.labels.get(name).cloned().unwrap_or_default();
     let ports = raw.host_config.port_bindings.unwrap_or_default();
     let published = ports.values().flatten().flatten();
-    let addresses = raw.network_settings.networks.values();
     Container {
         service: label(SERVICE),
         one_off: label(ONE_OFF) == "True",
         running: raw.state.running && !raw.state.restarting,
-        health: raw.state.health.map(|health| health.status),
         pid: (raw.state.pid > 0).then_some(raw.state.pid),
         started: raw
             .state
@@ -88,7 +82,6 @@ fn container(raw: raw::Container) -> Container {
             .filter(|second| *second > 0),
         restarts: raw.restart_count,
         published: published.filter_map(|port| port.host_port.parse().ok()).collect(),
-        network: addresses.filter_map(|one| first_three(&one.ip_address)).next(),
         id: raw.id,
     }
 }
@@ -111,7 +104,6 @@ mod raw {
         pub(super) state: State,
         pub(super) config: Config,
         pub(super) host_config: HostConfig,
-        pub(super) network_settings: Networks,
     }
 
     #[derive(serde::Deserialize)]
@@ -121,14 +113,6 @@ mod raw {
         pub(super) restarting: bool,
         pub(super) pid: u32,
         pub(super) started_at: String,
-        #[serde(default)]
-        pub(super) health: Option<Health>,
-    }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    pub(super) struct Health {
-        pub(super) status: String,
     }
 
     #[derive(serde::Deserialize)]
@@ -148,19 +132,6 @@ mod raw {
     #[serde(rename_all = "PascalCase")]
     pub(super) struct Port {
         pub(super) host_port: String,
-    }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    pub(super) struct Networks {
-        #[serde(default)]
-        pub(super) networks: BTreeMap<String, Network>,
-    }
-
-    #[derive(serde::Deserialize)]
-    pub(super) struct Network {
-        #[serde(rename = "IPAddress", default)]
-        pub(super) ip_address: String,
     }
 
     #[derive(serde::Deserialize)]
@@ -298,7 +269,7 @@ pub(crate) fn signal(id: &str, signal: &str) -> Cmd {
 
 /// Stops a container in its own time.
 pub(crate) fn stop(id: &str, within: Duration) -> Cmd {
-    docker(&["stop", "--time", &within.as_secs().to_string(), id]).patience(within + Duration::from_secs(60))
+    docker(&["stop", "--time", &within.as_secs().to_string(), id]).patience(within + Duration::from_mins(1))
 }
 
 /// Removes containers with what they wrote beside their mounted places.

@@ -135,7 +135,7 @@ fn compose_plugin(place: &Utf8Path) {
     apt(&["download", "docker-compose"]);
     let package = root.read_dir_utf8().unwrap().flatten();
     let package = package
-        .map(|entry| entry.into_path())
+        .map(camino::Utf8DirEntry::into_path)
         .find(|path| path.extension() == Some("deb"));
     machine::must(
         "dpkg-deb",
@@ -251,7 +251,7 @@ impl Stack {
             _held: held,
         };
         stack.wait(&at.join("log"))?;
-        stack.remove_left();
+        Self::remove_left();
         stack.images();
         Ok(stack)
     }
@@ -260,7 +260,7 @@ impl Stack {
         let begun = Instant::now();
         while docker(&["version"]).code != Some(0) {
             let ended = matches!(self.daemon.try_wait(), Ok(Some(_)));
-            if ended || begun.elapsed() > Duration::from_secs(60) {
+            if ended || begun.elapsed() > Duration::from_mins(1) {
                 let text = std::fs::read_to_string(log).unwrap_or_default();
                 return Err(format!("dockerd does not start:\n{}", super::tail(&text, 8)));
             }
@@ -270,7 +270,7 @@ impl Stack {
     }
 
     /// What a killed run left behind.
-    fn remove_left(&self) {
+    fn remove_left() {
         for id in must(&["ps", "--all", "--quiet"]).lines() {
             must(&["rm", "--force", "--volumes", id]);
         }
