@@ -298,9 +298,9 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
-    let low = wanted
-        .iter()
-        .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
+    // Docker listens for containers, and is root.
+    let ours = !known.facts.host.root && known.target.stack.is_none();
+    let low = wanted.iter().filter(|(port, _)| *port < 1024 && ours);
     all.extend(low.map(|(port, key)| {
         Refusal::new(
             format!("an ordinary user cannot listen on port {port}"),

@@ -126,7 +126,7 @@ pub(super) const KEYS: &[Key] = &[
         shape: Shape::Image,
         fallback: Computed("`postgres:` with the major of `[postgres] version`, else `postgres:16`"),
         example: "\"postgres:16\"",
-        doc: "Image of the database server, for `engine = \"compose\"`.",
+        doc: "Image of the database server, for the engine `compose`.",
         why: "Debian's, not Alpine's: collations of a volume depend on the C library.",
     },
     Key {
@@ -134,7 +134,7 @@ pub(super) const KEYS: &[Key] = &[
         shape: Shape::Image,
         fallback: Literal("\"nginx:stable\""),
         example: "\"nginx:stable\"",
-        doc: "Image of nginx, for `engine = \"compose\"`.",
+        doc: "Image of nginx, for the engine `compose`.",
         why: "What was found first is pinned by digest; a newer one comes when the line changes.",
     },
     Key {

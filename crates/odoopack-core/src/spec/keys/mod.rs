@@ -84,7 +84,7 @@ pub(super) const SECTIONS: &[Section] = &[
     ),
     section(
         "images",
-        "What containers are made from; only `engine = \"compose\"` reads it.",
+        "What containers are made from; only the engine `compose` reads it.",
     ),
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),

@@ -63,9 +63,9 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "odoo.source.image",
         shape: Shape::Image,
-        fallback: Computed("with `engine = \"compose\"`: `odoo:` and the series"),
+        fallback: Computed("with the engine `compose`: `odoo:` and the series"),
         example: "\"odoo:18.0\"",
-        doc: "Container image that holds Odoo, for `engine = \"compose\"` only.",
+        doc: "Container image that holds Odoo, for the engine `compose` only.",
         why: "The official image.",
     },
     Key {

@@ -264,10 +264,13 @@ fn spec() -> impl Strategy<Value = Spec> {
         .prop_map(
             |(pack, odoo, addons, mail, postgres, images, web, capacity, (editions, environments))| Spec {
                 odoo: runs_on(odoo, pack.engine),
+                postgres: Postgres {
+                    port: postgres.port.filter(|_| pack.engine == Engine::Native),
+                    ..postgres
+                },
                 pack,
                 addons,
                 mail,
-                postgres,
                 images,
                 web,
                 capacity,
