@@ -4,6 +4,7 @@ pub(crate) mod apt;
 pub(crate) mod apt_private;
 pub(crate) mod docker;
 pub(crate) mod dpkg;
+pub(crate) mod dumps;
 pub(crate) mod git;
 pub(crate) mod journalctl;
 pub(crate) mod ldd;

@@ -43,7 +43,7 @@ pub(crate) struct Chosen {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("module")?;
     let seen = Seen::look(&pack)?;
     match args {
         Args::List(args) => {
