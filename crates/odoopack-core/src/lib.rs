@@ -5,6 +5,7 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod changed;
 pub mod checks;
 pub mod dump;

@@ -1,4 +1,5 @@
 //! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
+mod pipe;
 pub(crate) mod pipes;
 
 use std::collections::BTreeMap;
@@ -267,21 +268,7 @@ impl Cmd {
 
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
-        let mut command = self.prepare(&self.argv());
-        if self.directory.is_none() {
-            // The caller's own directory may be gone, or closed to the user that the program runs as.
-            command.current_dir("/");
-        }
-        command.stdin(Stdio::null());
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        if crate::interrupt::exit_code().is_some() {
-            return Err(self.failure("was not started: interrupted"));
-        }
-        let mut child = command.spawn().map_err(|e| self.not_started(e))?;
-        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
+        let (mut child, running) = self.spawn(Stdio::null())?;
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
@@ -302,6 +289,26 @@ impl Cmd {
             started.elapsed().as_millis()
         ));
         Ok((status, other))
+    }
+
+    /// Starts it with pipes, in a process group of its own.
+    fn spawn(&self, stdin: Stdio) -> Result<(Child, Option<crate::interrupt::Running>)> {
+        let mut command = self.prepare(&self.argv());
+        if self.directory.is_none() {
+            // The caller's own directory may be gone, or closed to the user that the program runs as.
+            command.current_dir("/");
+        }
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if crate::interrupt::exit_code().is_some() {
+            return Err(self.failure("was not started: interrupted"));
+        }
+        let child = command.spawn().map_err(|e| self.not_started(e))?;
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
+        Ok((child, running))
     }
 
     fn failure(&self, what: &str) -> Failure {

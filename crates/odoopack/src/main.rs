@@ -1,5 +1,6 @@
 //! Parses the command line, runs one command, returns its exit code.
 mod apply;
+mod backup;
 mod cli;
 mod commands;
 mod context;

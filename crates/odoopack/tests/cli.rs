@@ -34,6 +34,11 @@ fn generated(path: &str, text: &str) {
 }
 
 #[test]
+fn transcript_of_backups() {
+    page("backup.md");
+}
+
+#[test]
 fn transcript_of_bringing_backups_in() {
     page("bringing.md");
 }

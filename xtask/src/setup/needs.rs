@@ -76,6 +76,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "gives that machine a network without a rule in the host's firewall",
     },
     Need {
+        package: "restic",
+        seen: Seen::Program("restic"),
+        service: None,
+        why: "the independent reader of backup repositories",
+    },
+    Need {
         package: "npm",
         seen: Seen::Program("npm"),
         service: None,

@@ -10,7 +10,7 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "jobs", "observe", "password",
+    ("commands", &["apply", "backup", "cli", "context", "engines", "failure", "files", "gate", "jobs", "observe", "password",
                    "probe", "session", "store", "ui"]),
     // Each a child of this program, so that it needs nothing of what they do.
     ("jobs",     &["exec", "failure", "files", "interrupt", "store", "ui"]),
@@ -19,6 +19,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oneshot", "password", "probe",
                    "release", "store", "tls", "tools", "ui"]),
+    // Snapshots of environments in the repository.
+    ("backup",   &["context", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Odoo run once: its log judged.

@@ -97,7 +97,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.root().to_owned(),
         layout.repo(),
         layout.data(),
-        layout.backups(),
         layout.data().join("run"),
         layout.data().join("environments"),
         layout.releases(),
@@ -122,7 +121,12 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         let more = [layout.config().join("gate"), layout.config().join("accounts")];
         all.extend(more.into_iter().map(|path| plain(known, path, 0o755)));
     }
-    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished")];
+    let closed = [
+        layout.backups(),
+        layout.secrets(),
+        layout.tls(),
+        layout.state().join("unfinished"),
+    ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd && !layout.containers() {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));

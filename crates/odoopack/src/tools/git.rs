@@ -116,6 +116,21 @@ pub(crate) fn checkout(mirror: &Utf8Path, index: &Utf8Path, tree: &Utf8Path) -> 
         .umask(0o022)
 }
 
+fn inside(directory: &Utf8Path) -> Cmd {
+    // Whoever owns it: no hook, filter or helper of it runs in what is called here.
+    git().args(["-c", "safe.directory=*", "-C", directory.as_str()])
+}
+
+/// Prints the commit that a working directory stands at; fails where there is none.
+pub(crate) fn head(directory: &Utf8Path) -> Cmd {
+    inside(directory).args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])
+}
+
+/// Writes the history of a working directory's repository to stdout: every branch and tag, and where it stands.
+pub(crate) fn bundle(directory: &Utf8Path) -> Cmd {
+    inside(directory).args(["bundle", "create", "--quiet", "-", "--all", "HEAD"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +162,14 @@ mod tests {
         assert_eq!(
             after_hardening(&checkout(mirror, "/i".into(), "/t".into())),
             "--git-dir=/m.git --work-tree=/t checkout-index --all --force --quiet"
+        );
+    }
+
+    #[test]
+    fn history_goes_to_stdout() {
+        assert_eq!(
+            after_hardening(&bundle("/r".into())),
+            "-c 'safe.directory=*' -C /r bundle create --quiet - --all HEAD"
         );
     }
 
