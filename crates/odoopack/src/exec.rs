@@ -5,7 +5,7 @@ pub(crate) mod pipes;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -42,6 +42,7 @@ pub(crate) struct Cmd {
     umask: Option<u32>,
     patience: Duration,
     outlives: bool,
+    input: Option<String>,
 }
 
 /// What a program did.
@@ -68,6 +69,7 @@ impl Cmd {
             umask: None,
             patience: PATIENCE,
             outlives: false,
+            input: None,
         }
     }
 
@@ -117,6 +119,13 @@ impl Cmd {
     #[must_use]
     pub(crate) fn umask(mut self, umask: u32) -> Self {
         self.umask = Some(umask);
+        self
+    }
+
+    /// Gives it a text to read; without one it reads nothing.
+    #[must_use]
+    pub(crate) fn input(mut self, text: impl Into<String>) -> Self {
+        self.input = Some(text.into());
         self
     }
 
@@ -268,7 +277,13 @@ impl Cmd {
 
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
-        let (mut child, running) = self.spawn(Stdio::null())?;
+        let stdin = if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let (mut child, running) = self.spawn(stdin)?;
+        let writer = feed(&mut child, self.input.clone());
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
@@ -277,6 +292,7 @@ impl Cmd {
         drop(running);
         let late = watchdog.stop();
         let other = other.join().unwrap_or_default();
+        drop(writer.map(JoinHandle::join));
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
             return Err(self.failure(&format!(
@@ -368,6 +384,14 @@ enum Stream {
 }
 
 type Reader = Box<dyn Read + Send>;
+
+/// Writes the input beside the reading of the output; a program that ends without reading says so by its exit status.
+fn feed(child: &mut Child, input: Option<String>) -> Option<JoinHandle<()>> {
+    let (mut pipe, text) = (child.stdin.take()?, input?);
+    Some(std::thread::spawn(move || {
+        pipe.write_all(text.as_bytes()).unwrap_or_default();
+    }))
+}
 
 fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
     let empty = || Box::new(std::io::empty()) as Reader;

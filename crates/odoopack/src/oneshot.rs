@@ -23,15 +23,15 @@ use crate::ui::Progress;
 const PATIENCE: Duration = Duration::from_hours(4);
 
 /// Where and as whom Odoo runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OneShot<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) environment: &'a Name,
     pub(crate) settings: &'a Environment,
     /// The code; its Python must be built.
     pub(crate) release: &'a Release,
-    /// Whose odoo.conf is read.
-    pub(crate) slot: Slot,
+    /// The odoo.conf that is read.
+    pub(crate) conf: Utf8PathBuf,
     /// Values for the variables that the file takes from secrets.
     pub(crate) secrets: &'a BTreeMap<String, SecretText>,
     /// Gets the whole log, where it is worth keeping.
@@ -68,7 +68,7 @@ impl<'a> OneShot<'a> {
             environment,
             settings,
             release,
-            slot: Slot::Blue,
+            conf: layout.odoo_conf(environment, Slot::Blue),
             secrets,
             log: None,
         })
@@ -94,8 +94,7 @@ impl<'a> OneShot<'a> {
         if self.layout.containers() {
             return self.in_container(subcommand);
         }
-        let conf = self.layout.odoo_conf(self.environment, self.slot);
-        let mut argv = target::odoo_command(self.release, python, &conf);
+        let mut argv = target::odoo_command(self.release, python, &self.conf);
         subcommand.clone_into(&mut argv[2]);
         let mut argv = argv.into_iter();
         let mut cmd = Cmd::new(argv.next().unwrap_or_default())

@@ -1,4 +1,6 @@
 //! From what the file says to a whole spec: every default written out.
+mod addons;
+
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -7,8 +9,8 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Addons, Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres, Relay, Series,
-    Source, Spec, Tls, Web,
+    Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres, Relay, Series, Source,
+    Spec, Tls, Web,
 };
 use crate::name::Name;
 
@@ -24,11 +26,12 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
     let environments = environments(&values, &pack, &editions);
     let web = web(&values, &environments);
     let odoo = odoo(&values, context, pack.engine);
+    let odoo_series = odoo.series;
     let postgres = postgres(&values);
     Spec {
         pack,
         odoo,
-        addons: addons(&values),
+        addons: addons::addons(&values, odoo_series),
         mail: mail(&values),
         images: images(&values, postgres.version),
         postgres,
@@ -104,14 +107,6 @@ fn located(location: &str, context: &LoadContext) -> String {
         location.to_owned()
     } else {
         tidy(&context.directory.join(location)).into()
-    }
-}
-
-fn addons(values: &Values<'_>) -> Addons {
-    Addons {
-        own: values.list("addons.own"),
-        oca: values.given("addons.oca"),
-        requirements: values.list("addons.requirements"),
     }
 }
 
@@ -228,6 +223,7 @@ fn environment(
         database: values.given(&at("database")).unwrap_or_else(database),
         demo: values.given(&at("demo")).unwrap_or(kind == Kind::Development),
         reload: values.value(&at("reload"), "environments.*.reload"),
+        sessions: values.value(&at("sessions"), "environments.*.sessions"),
         users: values.given(&at("users")).unwrap_or(users_of(kind)),
         workers: values.given(&at("workers")),
         cron_workers: values.given(&at("cron_workers")),

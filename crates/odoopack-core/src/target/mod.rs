@@ -12,13 +12,14 @@ mod ports;
 mod printing;
 mod schedule;
 mod services;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
 pub use compose::{GATE_PART, ODOO_CONF};
-pub use databases::{DatabaseWant, kind as database_mark};
+pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
@@ -184,6 +185,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let stated = services.iter().flatten();
     let stack = layout.containers().then(|| compose::stack(&seen, stated.clone()));
     let systemd = (facts.host.systemd && stack.is_none()).then(|| Units::of(layout, stated.clone()));
+    files.extend(sessions::files(&seen));
     if stack.is_none() {
         files.push(schedule::table(&seen));
     }
@@ -305,7 +307,8 @@ pub fn secret_name(environment: &Name, what: &str) -> String {
 }
 
 fn secrets(spec: &Spec) -> Vec<String> {
-    spec.environments.keys().flat_map(generated_secrets).collect()
+    let usual = spec.environments.keys().flat_map(generated_secrets);
+    usual.chain(spec.in_redis().map(sessions::secret)).collect()
 }
 
 impl Target {
