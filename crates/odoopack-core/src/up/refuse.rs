@@ -122,7 +122,7 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
     if known.target.stack.is_none() {
         return Vec::new();
     }
-    let mut all = Vec::new();
+    let mut all = unreachable(known);
     let docker = &known.facts.containers.docker;
     if docker.present().is_some_and(|docker| docker.compose.is_none()) {
         all.push(Refusal::new(
@@ -151,6 +151,23 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// What the file may ask for and containers do not get.
+fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
+    let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
+    let addons = &spec.addons;
+    let asked = [
+        (!addons.repositories.is_empty(), "[addons.repositories]"),
+        (!addons.requirements.is_empty(), "[addons] requirements"),
+        (spec.in_redis().next().is_some(), "sessions = \"redis\""),
+    ];
+    let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
+    asked
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(refusal)
+        .collect()
 }
 
 fn versions(known: &Known<'_>) -> Vec<Refusal> {

@@ -177,6 +177,7 @@ pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
         entry: "/usr/bin/odoo".into(),
         python_path: None,
         addons: image.places.clone(),
+        repositories: BTreeMap::new(),
         python: Some("/usr".into()),
     }))
 }

@@ -152,9 +152,12 @@ impl Builder<'_> {
     }
 }
 
-/// The engine `compose` gets images, and never comes here.
+/// The engine `compose` gets its images itself.
 fn in_an_image(name: &str) -> Failure {
-    Failure::refused(format!("`{name}` is an image; only the engine `compose` runs it"))
+    Failure::refused(format!(
+        "Odoo comes from the image `{name}`: there is nothing to fetch, build or lock"
+    ))
+    .hint("`odoopack up` gets the image and pins it by its digest")
 }
 
 /// A release that was decided on and not fetched.

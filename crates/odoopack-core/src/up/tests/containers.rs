@@ -196,3 +196,25 @@ fn an_image_of_another_series_is_refused() {
         "image `odoo:19.0` holds Odoo 18, the file says 19.0"
     );
 }
+
+#[test]
+fn what_containers_do_not_get_is_refused_and_not_left_out() {
+    for (more, what) in [
+        (
+            "[addons]\noca = \"oca\"\n[addons.repositories.web]\n",
+            "the engine `compose` has no [addons.repositories]",
+        ),
+        (
+            "[addons]\nrequirements = [\"requirements.txt\"]\n",
+            "the engine `compose` has no [addons] requirements",
+        ),
+        (
+            "[environments.redis]\ndomain = \"redis.example.com\"\nsessions = \"redis\"\n",
+            "the engine `compose` has no sessions = \"redis\"",
+        ),
+    ] {
+        let machine = Machine::with_packages(&format!("{FILE}{more}"), true);
+        let said: Vec<String> = machine.plan().refusals.into_iter().map(|r| r.what).collect();
+        assert_eq!(said, [what]);
+    }
+}
