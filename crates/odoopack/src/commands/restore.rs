@@ -121,7 +121,7 @@ fn files_of(opened: &Opened, place: &Utf8Path) -> Result<Vec<&'static str>> {
 }
 
 fn resume(cx: &Context) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("restore")?;
     let done = bringing::resume(cx, &pack)?;
     cx.ui.json(&serde_json::json!({ "resumed": done }));
     if done.is_empty() {
@@ -132,7 +132,7 @@ fn resume(cx: &Context) -> Result<()> {
 }
 
 fn forget(cx: &Context, name: &str) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("restore")?;
     let (name, environment) = environment(&pack, name)?;
     let view = bringing::look(&pack)?;
     let apply = super::up::applier(cx, &pack, &view);
