@@ -27,14 +27,7 @@ impl Opened {
     /// Opens a snapshot of a repository in another directory, with its key.
     pub(crate) fn elsewhere(directory: &Utf8Path, key: &SecretText, name: &str) -> Result<Self> {
         let place = odoopack_repository::Place::Directory(directory.to_string());
-        // Nobody is sent to make a backup on a machine that was lost.
-        let repository = Repository::open(&place, key).map_err(|e| match e {
-            Error::Absent(_) => Failure::refused(e.to_string())
-                .hint("name the directory that holds `config`, `data`, `index`, `keys` and `snapshots`"),
-            Error::WrongKey(_) => Failure::refused(e.to_string())
-                .hint("`--key-file` names a file with the key that `backup key export` showed"),
-            other => failure::of(&other),
-        })?;
+        let repository = Repository::open(&place, key).map_err(|e| lost(&e))?;
         match repository.snapshot(name, Some("production")) {
             Err(Error::NoSnapshot(_)) => Self::of(&repository, name, None),
             found => found
@@ -124,4 +117,17 @@ impl Opened {
             .map(|entry| (entry.path, entry.size))
             .collect())
     }
+}
+
+/// Nobody is sent to make a backup on a machine that was lost.
+fn lost(error: &Error) -> Failure {
+    if matches!(error, Error::Absent(_)) {
+        return Failure::refused(error.to_string())
+            .hint("name the directory that holds `config`, `data`, `index`, `keys` and `snapshots`");
+    }
+    if matches!(error, Error::WrongKey(_)) {
+        return Failure::refused(error.to_string())
+            .hint("`--key-file FILE` names the key that `odoopack backup key export` showed");
+    }
+    failure::of(error)
 }

@@ -150,7 +150,10 @@ impl Recovery<'_> {
         if !opened.directory(paths::PACK, &repo)? {
             return Err(Failure::refused("the snapshot holds no pack"));
         }
-        let pack = self.cx.load()?;
+        let pack = self.cx.load_native("recover").inspect_err(|_| {
+            // Nothing of use was written: the place is empty again.
+            drop(files::remove_tree(&repo).and_then(|()| recovering::end(&self.root)));
+        })?;
         let layout = &pack.layout;
         if layout.root() != self.root {
             return Err(Failure::refused(format!(

@@ -65,7 +65,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("restore")?;
     let opened = stored::open(&pack, name, &args.which)?;
     let own = opened.manifest().environment.clone();
     let place = match (&args.to, &args.beside) {

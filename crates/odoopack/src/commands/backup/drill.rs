@@ -45,7 +45,11 @@ enum Level {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = if args.level >= Level::Restore {
+        cx.load_native("backup drill")?
+    } else {
+        cx.load()?
+    };
     let opened = stored::open(&pack, &args.snapshot, &args.which)?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
