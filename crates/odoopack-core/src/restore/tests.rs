@@ -177,9 +177,8 @@ impl World {
             Step::MakeDatabase { .. } => self.hidden = true,
             Step::LoadDatabase { .. } => self.loaded = true,
             Step::PlaceFilestore { .. } => self.directory = true,
-            Step::Verify { .. } => assert!(self.loaded && self.directory),
+            Step::Verify { .. } | Step::Boot { .. } => assert!(self.loaded && self.directory),
             Step::MakeHarmless { .. } | Step::HoldJobs { .. } => self.fenced = true,
-            Step::Boot { .. } => assert!(self.loaded && self.directory),
             Step::StopServices { .. } => self.running = false,
             Step::SwapDatabase { .. } => {
                 assert!(!self.running, "swapped under a running service");

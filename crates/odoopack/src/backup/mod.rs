@@ -8,6 +8,7 @@ mod filestore;
 pub(crate) mod history;
 mod items;
 pub(crate) mod key;
+pub(crate) mod piece;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod stored;

@@ -67,7 +67,31 @@ pub(crate) fn come_back(pack: &Pack) {
     let directory = Utf8PathBuf::from(told["directory"].as_str().unwrap());
     let file = std::fs::read_to_string(directory.join("pack/odoopack.toml")).unwrap();
     assert_eq!(file, pack.read("repo/odoopack.toml"));
+    pieces(pack);
     parts_alone(pack);
+}
+
+/// One table and one attachment, without restoring anything.
+fn pieces(pack: &Pack) {
+    let cat = |args: &[&str]| pack.run(&[&["backup", "cat", "latest"], args].concat());
+    let table = cat(&["--table", "ir_config_parameter"]).exits(0).stdout;
+    assert!(
+        table.contains("CREATE TABLE public.ir_config_parameter") && table.contains("restore.proof\t"),
+        "{table}"
+    );
+    assert!(
+        !table.contains("CREATE TABLE public.res_users"),
+        "one table alone"
+    );
+    cat(&["--table", "no_such_table"]).exits(4);
+    let one = "SELECT id || ' ' || store_fname FROM ir_attachment WHERE mimetype = 'text/css' AND store_fname IS NOT NULL ORDER BY id LIMIT 1";
+    let one = sql(pack, "restore_production", one);
+    let (id, place) = one.split_once(' ').unwrap();
+    let content = pack.read(&format!(
+        "data/environments/production/filestore/restore_production/{place}"
+    ));
+    assert_eq!(cat(&["--attachment", id]).exits(0).stdout, content);
+    cat(&["--attachment", "no such name"]).exits(4);
 }
 
 /// The attachments of a snapshot without its database, and the database without them.
