@@ -7,45 +7,65 @@ use crate::support::{Pack, machine, wait_for};
 /// A snapshot into another environment.
 const SNAPSHOT: [&str; 5] = ["restore", "latest", "--to", "staging", "--yes"];
 
-/// Killed before, in and after the swap: the next command takes it back, or finishes it, and `up` waits for that.
+/// Steps of it, and the one that puts the new database in place: from its end on there is only the way forward.
+const STEPS: usize = 10;
+const SWAP: usize = 6;
+
+/// Killed before, in and after the swap, with `ODOOPACK_SOAK` at every step: the next command takes it back, or finishes
+/// it, and `up` waits for that.
 pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
     let import = ["backup", "import", zip.as_str(), "--to", "staging", "--yes"];
-    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
-    for (step, finishes, command) in [
-        (1, false, &SNAPSHOT[..]),
-        (5, false, &import),
-        (7, true, &SNAPSHOT),
-    ] {
-        pack.now(&format!("killed at step {step}"));
-        let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
-        let mut child = pack.start(command);
-        let open = pack.path("data/odoopack/open");
-        wait_for("the step begins", || {
-            let entry = open.read_dir_utf8().ok()?.flatten().next()?;
-            let text = std::fs::read_to_string(entry.path()).ok()?;
-            text.contains(&format!("{{\"begin\":{step}}}")).then_some(())
-        });
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let refused = pack.run(&["up", "--yes"]);
-        assert!(
-            step == 1 || (refused.code == Some(4) && refused.stderr.contains("odoopack restore --resume")),
-            "{}",
-            refused.said()
-        );
-        if finishes {
-            pack.now("and the whole machine goes down");
-            pack.run(&["down", "--yes"]).exits(0);
-        }
-        let said = pack.run(&["restore", "--resume"]).exits(0);
-        let done = if finishes { "finished" } else { "taken back" };
-        assert!(said.stdout.contains(done), "{}", said.said());
-        let after = (leftovers(pack), sql(pack, "restore_staging", uuid));
-        assert_eq!(after == before, !finishes, "{before:?} {after:?}");
-        pack.run(&["restore", "--resume"]).exits(0);
-        pack.run(&["up", "--yes"]).exits(0);
-        pack.run(&["status"]).exits(0);
+    if std::env::var("ODOOPACK_SOAK").is_ok() {
+        (0..STEPS).for_each(|step| killed_at(pack, &SNAPSHOT, step));
+        println!("soak: a restore killed at each of its {STEPS} steps");
+    } else {
+        killed_at(pack, &SNAPSHOT, 1);
+        killed_at(pack, &import, 5);
+        killed_at(pack, &SNAPSHOT, SWAP + 1);
     }
+}
+
+fn killed_at(pack: &Pack, command: &[&str], step: usize) {
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    pack.now(&format!("killed at step {step}"));
+    let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
+    let mut child = pack.start(command);
+    let open = pack.path("data/odoopack/open");
+    let journal = || {
+        let entry = open.read_dir_utf8().ok()?.flatten().next()?;
+        std::fs::read_to_string(entry.path()).ok()
+    };
+    wait_for("the step begins", || {
+        journal()?
+            .contains(&format!("{{\"begin\":{step}}}"))
+            .then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let finishes = journal().unwrap().contains(&format!("{{\"done\":{SWAP}}}"));
+    assert!(
+        step == SWAP || finishes == (step > SWAP),
+        "killed too late for step {step}"
+    );
+    let refused = pack.run(&["up", "--yes"]);
+    // Before anything that runs was touched there is nothing for `up` to do.
+    assert!(
+        step < SWAP || (refused.code == Some(4) && refused.stderr.contains("odoopack restore --resume")),
+        "{}",
+        refused.said()
+    );
+    if step == SWAP + 1 {
+        pack.now("and the whole machine goes down");
+        pack.run(&["down", "--yes"]).exits(0);
+    }
+    let said = pack.run(&["restore", "--resume"]).exits(0);
+    let done = if finishes { "finished" } else { "taken back" };
+    assert!(said.stdout.contains(done), "{}", said.said());
+    let after = (leftovers(pack), sql(pack, "restore_staging", uuid));
+    assert_eq!(after == before, !finishes, "{before:?} {after:?}");
+    pack.run(&["restore", "--resume"]).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    pack.run(&["status"]).exits(0);
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
 }
