@@ -1,4 +1,5 @@
 //! The one table of keys: reading, the schema, the reference and the starter file all come from it.
+mod backup;
 mod environments;
 mod host;
 mod odoo;
@@ -84,6 +85,9 @@ pub(super) const SECTIONS: &[Section] = &[
     ),
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),
+    section("backup", "Snapshots of environments."),
+    section("backup.keep", "Which snapshots below `<root>/backups` stay, with restic's meaning."),
+    section("backup.age", "How old each kind of proof may be."),
     named(
         "editions",
         (Shape::Name, "core"),
@@ -125,7 +129,7 @@ const fn named(path: &'static str, names: (Shape, &'static str), doc: &'static s
 
 /// Every key, in the order in which files are written.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [FIRST, host::PACK, odoo::KEYS, host::KEYS, environments::KEYS]
+    [FIRST, host::PACK, odoo::KEYS, host::KEYS, backup::KEYS, environments::KEYS]
         .into_iter()
         .flatten()
 }

@@ -2,9 +2,12 @@
 mod cat;
 mod create;
 mod diff;
+mod forget;
 mod key;
 mod list;
 mod ls;
+mod pin;
+mod status;
 
 use odoopack_core::name::Name;
 
@@ -22,6 +25,12 @@ pub(crate) enum Args {
     Ls(ls::Args),
     Cat(cat::Args),
     Diff(diff::Args),
+    /// Keep a snapshot whatever the policy says
+    Pin(pin::Args),
+    /// Leave a snapshot to the policy again
+    Unpin(pin::Args),
+    Forget(forget::Args),
+    Status(status::Args),
     #[command(subcommand)]
     Key(key::Args),
 }
@@ -34,6 +43,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Ls(args) => ls::run(cx, args),
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
+        Args::Pin(args) => pin::run(cx, args, true),
+        Args::Unpin(args) => pin::run(cx, args, false),
+        Args::Forget(args) => forget::run(cx, args),
+        Args::Status(args) => status::run(cx, args),
         Args::Key(args) => key::run(cx, args),
     }
 }
