@@ -44,6 +44,11 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_editions() {
+    page("editions.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
 }
