@@ -50,7 +50,11 @@ impl Backend {
 
     /// What was written since; from now on nothing is noted.
     pub(crate) fn written(&self) -> Vec<(FileType, Id)> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+        self.writes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or_default()
     }
 
     /// Forgets the snapshot files that were kept back.
@@ -141,7 +145,9 @@ impl WriteBackend for Backend {
                 return Ok(());
             }
         }
-        self.objects.put(&name(kind, id), content).map_err(|e| rustic(&e))?;
+        self.objects
+            .put(&name(kind, id), content)
+            .map_err(|e| rustic(&e))?;
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writes) = writes.as_mut() {
             writes.push((kind, *id));

@@ -53,16 +53,27 @@ impl Repository {
     /// What was uploaded before an interruption and stands in an index there is not uploaded again.
     pub fn copy_to(&self, other: &Self, _writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
         let there: HashSet<String> = other.snapshots()?.into_iter().map(|s| s.id).collect();
-        let wanted: Vec<_> = snapshots.iter().filter(|s| !there.contains(&s.id)).map(|s| s.file.clone()).collect();
+        let wanted: Vec<_> = snapshots
+            .iter()
+            .filter(|s| !there.contains(&s.id))
+            .map(|s| s.file.clone())
+            .collect();
         if wanted.is_empty() {
             return Ok(Copied::default());
         }
         other.backend.hold_snapshots();
         other.backend.note_writes();
         let (done, heard) = warnings::listening(|| -> Result<()> {
-            let from = self.again()?.to_indexed().map_err(format("could not read the index"))?;
-            let to = other.again()?.to_indexed_ids().map_err(format("could not read the index there"))?;
-            from.copy(&to, &wanted).map_err(format("could not copy snapshots"))
+            let from = self
+                .again()?
+                .to_indexed()
+                .map_err(format("could not read the index"))?;
+            let to = other
+                .again()?
+                .to_indexed_ids()
+                .map_err(format("could not read the index there"))?;
+            from.copy(&to, &wanted)
+                .map_err(format("could not copy snapshots"))
         });
         let checked = done.and_then(|()| {
             if heard.is_empty() {
@@ -94,8 +105,12 @@ impl Repository {
         for (kind, id) in &written {
             let name = backend::name(*kind, id);
             let content = self.objects.get(&name)?;
-            let content = content.ok_or_else(|| Error::NotWhole(format!("{name} is not there after it was written")))?;
-            let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+            let content = content
+                .ok_or_else(|| Error::NotWhole(format!("{name} is not there after it was written")))?;
+            let hash: String = Sha256::digest(&content)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             if hash != id.to_hex().as_str() {
                 return Err(Error::NotWhole(format!("{name} is not what was written")));
             }

@@ -34,7 +34,10 @@ enum Fault {
 
 impl Faults {
     fn set(&self, fault: Fault, rule: impl Fn(usize, &str) -> bool + Send + 'static) {
-        *self.0.lock().unwrap() = Plan { seen: Vec::new(), rule: Some((fault, Box::new(rule))) };
+        *self.0.lock().unwrap() = Plan {
+            seen: Vec::new(),
+            rule: Some((fault, Box::new(rule))),
+        };
     }
 
     fn clear(&self) -> Vec<String> {
@@ -88,7 +91,12 @@ fn key() -> SecretText {
 }
 
 fn holder() -> Holder {
-    Holder { host: "here".to_owned(), boot: "1".to_owned(), pid: std::process::id(), why: "a test".to_owned() }
+    Holder {
+        host: "here".to_owned(),
+        boot: "1".to_owned(),
+        pid: std::process::id(),
+        why: "a test".to_owned(),
+    }
 }
 
 fn made(directory: &Path) -> Repository {
@@ -97,21 +105,39 @@ fn made(directory: &Path) -> Repository {
 
 fn store(repository: &Repository, dump: &[u8], second: i64) -> Result<Snapshot> {
     let time = Timestamp::from_second(1_700_000_000 + second).unwrap();
-    let label = Label { pack: "demo".to_owned(), environment: "production".to_owned(), time, note: None };
+    let label = Label {
+        pack: "demo".to_owned(),
+        environment: "production".to_owned(),
+        time,
+        note: None,
+    };
     let writer = repository.writer(&holder())?;
     let parts = Parts::new(Cursor::new(dump.to_vec()), "database", time);
-    let stored = repository.store(&writer, &label, parts.chain([Ok(Item::small("manifest.json", "{}", time))]))?;
+    let stored = repository.store(
+        &writer,
+        &label,
+        parts.chain([Ok(Item::small("manifest.json", "{}", time))]),
+    )?;
     stored.publish()
 }
 
 fn whole(repository: &Repository, snapshot: &Snapshot, dump: &[u8]) {
     let mut back = Vec::new();
-    repository.reader().unwrap().stream_parts(snapshot, "database", &mut back).unwrap();
+    repository
+        .reader()
+        .unwrap()
+        .stream_parts(snapshot, "database", &mut back)
+        .unwrap();
     assert!(back == dump, "snapshot {} is not whole", snapshot.id);
 }
 
 fn ids(repository: &Repository) -> Vec<String> {
-    repository.snapshots().unwrap().into_iter().map(|s| s.id).collect()
+    repository
+        .snapshots()
+        .unwrap()
+        .into_iter()
+        .map(|s| s.id)
+        .collect()
 }
 
 /// Every single request of a backup fails once; each time older snapshots are whole, no new one is seen, and the next backup goes well.
@@ -124,7 +150,10 @@ fn whatever_request_fails_nothing_half_done_is_seen() {
     faults.set(Fault::Error, |_, _| false);
     store(&repository, b"counted", 1).unwrap();
     let requests = faults.clear();
-    assert!(requests.iter().filter(|r| r.starts_with("put ")).count() >= 5, "{requests:?}");
+    assert!(
+        requests.iter().filter(|r| r.starts_with("put ")).count() >= 5,
+        "{requests:?}"
+    );
     let mut seen = ids(&repository);
     for number in 0..requests.len() {
         faults.set(Fault::Error, move |at, _| at == number);
@@ -134,7 +163,10 @@ fn whatever_request_fails_nothing_half_done_is_seen() {
         match outcome {
             // Removing our own lock is the only thing that may fail unseen.
             Ok(snapshot) => {
-                assert!(request.starts_with("remove odoopack/"), "{request} failed and was passed over");
+                assert!(
+                    request.starts_with("remove odoopack/"),
+                    "{request} failed and was passed over"
+                );
                 seen.push(snapshot.id);
             }
             Err(_) => assert_eq!(ids(&repository), seen, "after {request} failed"),
@@ -152,7 +184,9 @@ fn a_store_that_keeps_half_of_an_object_is_found_out_at_once() {
     let repository = made(keep.path());
     let faults = repository.objects.faults.clone();
     for kind in ["data/", "index/", "snapshots/"] {
-        faults.set(Fault::Half, move |_, request| request.starts_with(&format!("put {kind}")));
+        faults.set(Fault::Half, move |_, request| {
+            request.starts_with(&format!("put {kind}"))
+        });
         let failed = store(&repository, kind.as_bytes(), 5).unwrap_err().to_string();
         faults.clear();
         assert!(failed.contains("bytes were written"), "{kind}: {failed}");
@@ -183,17 +217,30 @@ fn a_listing_that_fails_or_lacks_something_removes_nothing() {
     let kept = store(&repository, b"kept", 0).unwrap();
     let writer = repository.writer(&holder()).unwrap();
     for directory in ["snapshots", "index", "data"] {
-        faults.set(Fault::Error, move |_, request| request == format!("list {directory}"));
-        assert!(repository.prune(&writer, std::slice::from_ref(&kept.id)).is_err(), "{directory}");
+        faults.set(Fault::Error, move |_, request| {
+            request == format!("list {directory}")
+        });
+        assert!(
+            repository.prune(&writer, std::slice::from_ref(&kept.id)).is_err(),
+            "{directory}"
+        );
         faults.clear();
         whole(&repository, &kept, b"kept");
     }
     let hidden = keep.path().join("snapshots").join(kept.restic_id());
     let aside = keep.path().join("aside");
     std::fs::rename(&hidden, &aside).unwrap();
-    let refused = repository.prune(&writer, std::slice::from_ref(&kept.id)).unwrap_err();
-    assert!(matches!(refused, Error::Fewer { listed: 0, known: 1 }), "{refused}");
-    assert!(matches!(repository.forget(&writer, &[], std::slice::from_ref(&kept.id)), Err(Error::Fewer { .. })));
+    let refused = repository
+        .prune(&writer, std::slice::from_ref(&kept.id))
+        .unwrap_err();
+    assert!(
+        matches!(refused, Error::Fewer { listed: 0, known: 1 }),
+        "{refused}"
+    );
+    assert!(matches!(
+        repository.forget(&writer, &[], std::slice::from_ref(&kept.id)),
+        Err(Error::Fewer { .. })
+    ));
     std::fs::rename(&aside, &hidden).unwrap();
     whole(&repository, &kept, b"kept");
 }
@@ -209,7 +256,9 @@ fn a_flipped_byte_is_found_in_pack_index_and_key() {
         let place = repository.place().clone();
         let found = match Repository::open(&place, &key()) {
             Err(_) => true,
-            Ok(again) => again.check(Reading::Everything).map_or(true, |wrong| !wrong.is_empty()),
+            Ok(again) => again
+                .check(Reading::Everything)
+                .map_or(true, |wrong| !wrong.is_empty()),
         };
         assert!(found, "a flipped byte in {kind} was not found");
     }
@@ -242,19 +291,29 @@ fn a_copy_is_looked_at_before_it_is_seen() {
     let there = Place::Directory(keep.path().join("there").to_str().unwrap().to_owned());
     let other = repository.create_beside(&there, &key()).unwrap();
     let writer = other.writer(&holder()).unwrap();
-    other.objects.faults.set(Fault::Other, |_, request| request.starts_with("put data/"));
-    let failed = repository.copy_to(&other, &writer, std::slice::from_ref(&snapshot)).unwrap_err().to_string();
+    other
+        .objects
+        .faults
+        .set(Fault::Other, |_, request| request.starts_with("put data/"));
+    let failed = repository
+        .copy_to(&other, &writer, std::slice::from_ref(&snapshot))
+        .unwrap_err()
+        .to_string();
     other.objects.faults.clear();
     assert!(failed.contains("is not what was written"), "{failed}");
     assert!(ids(&other).is_empty());
     let fresh = Place::Directory(keep.path().join("fresh").to_str().unwrap().to_owned());
     let fresh = repository.create_beside(&fresh, &key()).unwrap();
     let writer = fresh.writer(&holder()).unwrap();
-    let copied = repository.copy_to(&fresh, &writer, std::slice::from_ref(&snapshot)).unwrap();
+    let copied = repository
+        .copy_to(&fresh, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
     assert!(copied.snapshots == 1 && copied.objects >= 3, "{copied:?}");
     assert_eq!(ids(&fresh), [snapshot.id.clone()]);
     whole(&fresh, &fresh.snapshots().unwrap()[0], b"a dump");
-    let again = repository.copy_to(&fresh, &writer, std::slice::from_ref(&snapshot)).unwrap();
+    let again = repository
+        .copy_to(&fresh, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
     assert_eq!(again.snapshots, 0);
 }
 
@@ -270,5 +329,8 @@ fn a_pin_keeps_the_name_and_can_be_taken_away() {
     whole(&repository, &pinned, b"a dump");
     repository.pin(&writer, &pinned, false).unwrap();
     let all = repository.snapshots().unwrap();
-    assert_eq!((all.len(), all[0].pinned, all[0].id.as_str()), (1, false, snapshot.id.as_str()));
+    assert_eq!(
+        (all.len(), all[0].pinned, all[0].id.as_str()),
+        (1, false, snapshot.id.as_str())
+    );
 }

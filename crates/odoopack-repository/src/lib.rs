@@ -20,10 +20,10 @@ mod source;
 mod warnings;
 
 pub use archive::{Label, Stored};
+pub use copy::Copied;
 pub use error::{Error, Result};
 pub use lock::{Holder, Writer};
 pub use parts::{PART, Parts, part_name};
-pub use copy::Copied;
 pub use place::{Access, Bucket, Place};
 pub use prune::{Pruned, Reading};
 pub use read::{Differences, Entry, Kind, Reader};

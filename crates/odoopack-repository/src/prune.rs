@@ -44,7 +44,9 @@ impl Repository {
         let options = PruneOptions::default();
         let (done, heard) = warnings::listening(|| -> Result<Pruned> {
             let again = self.again()?;
-            let plan = again.prune_plan(&options).map_err(format("could not plan the prune"))?;
+            let plan = again
+                .prune_plan(&options)
+                .map_err(format("could not plan the prune"))?;
             let size = plan.stats.size_sum();
             let pruned = Pruned {
                 marked: size.remove + size.repackrm,
@@ -82,7 +84,9 @@ impl Repository {
             return Ok(());
         }
         let mut file: SnapshotFile = snapshot.file.clone();
-        let tag: StringList = PINNED.parse().map_err(|_| Error::NoSnapshot("the tag cannot be written".to_owned()))?;
+        let tag: StringList = PINNED
+            .parse()
+            .map_err(|_| Error::NoSnapshot("the tag cannot be written".to_owned()))?;
         if pinned {
             file.add_tags(vec![tag]);
         } else {
@@ -90,9 +94,13 @@ impl Repository {
         }
         file.original.get_or_insert(snapshot.file.id);
         // The new one first: at no moment is there none.
-        self.inner.save_snapshots(vec![file]).map_err(format("could not write the snapshot"))?;
+        self.inner
+            .save_snapshots(vec![file])
+            .map_err(format("could not write the snapshot"))?;
         let old = [snapshot.file.id];
-        self.inner.delete_snapshots(&old).map_err(format("could not remove the snapshot's older form"))
+        self.inner
+            .delete_snapshots(&old)
+            .map_err(format("could not remove the snapshot's older form"))
     }
 
     /// Looks whether everything that the snapshots need is there, and reads a part of it; returns what is wrong.
@@ -107,9 +115,14 @@ impl Repository {
         }
         let (results, _) = warnings::listening(|| {
             let again = self.again()?;
-            again.check(options).map_err(format("could not check the repository"))
+            again
+                .check(options)
+                .map_err(format("could not check the repository"))
         });
-        let wrong = results?.0.into_iter().filter(|(level, _)| format!("{level:?}") == "Error");
+        let wrong = results?
+            .0
+            .into_iter()
+            .filter(|(level, _)| format!("{level:?}") == "Error");
         Ok(wrong
             .map(|(_, error)| error.to_string())
             .filter(|text| !(text.contains("marked to-delete: true") && text.contains("not present")))

@@ -76,7 +76,11 @@ impl Rig {
         };
         let writer = self.repository.writer(&holder()).unwrap();
         let item = Item::small("manifest.json", time.to_string(), time);
-        self.repository.store(&writer, &label, std::iter::once(Ok(item))).unwrap().publish().unwrap()
+        self.repository
+            .store(&writer, &label, std::iter::once(Ok(item)))
+            .unwrap()
+            .publish()
+            .unwrap()
     }
 
     fn filestore(&self) -> Vec<Item> {
@@ -330,17 +334,49 @@ fn retention_keeps_what_restic_forget_keeps() {
     let within = |text: &str| Some(text.parse().unwrap());
     let zero = Keep::default();
     for (keep, arguments) in [
-        (Keep { daily: 7, weekly: 4, monthly: 12, ..zero }, "--keep-daily 7 --keep-weekly 4 --keep-monthly 12"),
-        (Keep { last: 5, hourly: 3, yearly: 3, ..zero }, "--keep-last 5 --keep-hourly 3 --keep-yearly 3"),
-        (Keep { within: within("2m10d"), ..zero }, "--keep-within 2m10d"),
-        (Keep { weekly: 9, within: within("40d"), ..zero }, "--keep-weekly 9 --keep-within 40d"),
+        (
+            Keep {
+                daily: 7,
+                weekly: 4,
+                monthly: 12,
+                ..zero
+            },
+            "--keep-daily 7 --keep-weekly 4 --keep-monthly 12",
+        ),
+        (
+            Keep {
+                last: 5,
+                hourly: 3,
+                yearly: 3,
+                ..zero
+            },
+            "--keep-last 5 --keep-hourly 3 --keep-yearly 3",
+        ),
+        (
+            Keep {
+                within: within("2m10d"),
+                ..zero
+            },
+            "--keep-within 2m10d",
+        ),
+        (
+            Keep {
+                weekly: 9,
+                within: within("40d"),
+                ..zero
+            },
+            "--keep-weekly 9 --keep-within 40d",
+        ),
         (Keep { monthly: 40, ..zero }, "--keep-monthly 40"),
         (Keep { daily: 200, ..zero }, "--keep-daily 200"),
     ] {
         let mut all = vec!["forget", "--dry-run", "--json"];
         all.extend(arguments.split(' '));
         let text = rig.restic(&all);
-        let json = text.lines().find(|line| line.starts_with('[')).unwrap_or_else(|| panic!("{text}"));
+        let json = text
+            .lines()
+            .find(|line| line.starts_with('['))
+            .unwrap_or_else(|| panic!("{text}"));
         let groups: serde_json::Value = serde_json::from_str(json).unwrap();
         let mut theirs: Vec<String> = groups[0]["keep"]
             .as_array()
@@ -362,8 +398,17 @@ fn a_prune_of_stock_restic_leaves_nothing_to_complain_of() {
     let one = rig.store(&noise(5_000_000, 1), 1_700_000_000);
     let two = rig.store(&noise(5_000_000, 2), 1_700_086_400);
     let writer = rig.repository.writer(&holder()).unwrap();
-    rig.repository.forget(&writer, std::slice::from_ref(&one), &[one.id.clone(), two.id.clone()]).unwrap();
-    let pruned = rig.repository.prune(&writer, std::slice::from_ref(&two.id)).unwrap();
+    rig.repository
+        .forget(
+            &writer,
+            std::slice::from_ref(&one),
+            &[one.id.clone(), two.id.clone()],
+        )
+        .unwrap();
+    let pruned = rig
+        .repository
+        .prune(&writer, std::slice::from_ref(&two.id))
+        .unwrap();
     assert!(pruned.marked > 4_000_000 && pruned.removed == 0, "{pruned:?}");
     drop(writer);
     rig.restic(&["prune"]);
@@ -388,6 +433,11 @@ fn a_writer_waits_for_nobody_and_respects_the_lock_of_restic() {
     let refused = rig.repository.writer(&holder()).unwrap_err().to_string();
     assert!(refused.contains("restic, lock aaaaaaaa"), "{refused}");
     let old = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
-    std::fs::File::options().write(true).open(&lock).unwrap().set_modified(old).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(&lock)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
     drop(rig.repository.writer(&holder()).unwrap());
 }

@@ -57,13 +57,18 @@ pub fn jobs(spec: &Spec) -> Vec<Job> {
 
 /// A backup of every production environment, and after it the snapshots that the policy no longer keeps.
 fn backups(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
-    let production = spec.environments.iter().filter(|(_, environment)| environment.kind == Kind::Production);
+    let production = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.kind == Kind::Production);
     production.map(move |(name, _)| Job {
         name: format!("backup-{name}"),
         what: format!("back up {name}, and forget what `[backup.keep]` no longer keeps"),
         environment: Some(name.clone()),
         when: when.clone(),
-        run: ["backup", "create", name.as_str(), "--forget"].map(str::to_owned).to_vec(),
+        run: ["backup", "create", name.as_str(), "--forget"]
+            .map(str::to_owned)
+            .to_vec(),
     })
 }
 

@@ -166,7 +166,14 @@ impl Lines {
     }
 
     fn keep(&mut self, keep: &Keep) {
-        let counts = [keep.last, keep.hourly, keep.daily, keep.weekly, keep.monthly, keep.yearly];
+        let counts = [
+            keep.last,
+            keep.hourly,
+            keep.daily,
+            keep.weekly,
+            keep.monthly,
+            keep.yearly,
+        ];
         for (pattern, count) in KEEP.into_iter().zip(counts) {
             self.add(pattern, plain(count));
         }

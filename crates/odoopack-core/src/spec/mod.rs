@@ -26,10 +26,10 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-use crate::name::Name;
-use crate::schedule::Zone;
 use crate::backup::retention::Keep;
+use crate::name::Name;
 use crate::schedule::When;
+use crate::schedule::Zone;
 use crate::units::{Bytes, Seconds};
 
 pub use crate::odoo::{Series, UnknownSeries};

@@ -7,7 +7,8 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Addons, Backup, BackupAge, Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
+    Addons, Backup, BackupAge, Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay,
+    Source, Spec, Tls, Web,
 };
 use crate::backup::retention::Keep;
 use crate::name::Name;

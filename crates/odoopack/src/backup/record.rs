@@ -74,9 +74,17 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Line>> {
 
 /// Names of the snapshots that were made here and not forgotten.
 pub(crate) fn known(lines: &[Line]) -> Vec<String> {
-    let of = |event: Event| lines.iter().filter(move |line| line.event == event).map(|line| line.snapshot.as_str());
+    let of = |event: Event| {
+        lines
+            .iter()
+            .filter(move |line| line.event == event)
+            .map(|line| line.snapshot.as_str())
+    };
     let gone: BTreeSet<&str> = of(Event::Forgotten).collect();
-    of(Event::Made).filter(|id| !gone.contains(id)).map(str::to_owned).collect()
+    of(Event::Made)
+        .filter(|id| !gone.contains(id))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

@@ -32,8 +32,9 @@ pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>
         .map(|line| line.snapshot)
         .collect();
     let spec = &pack.loaded.spec;
-    let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) =
-        snapshots.into_iter().partition(|s| s.pack == pack.layout.pack().as_str() && !s.environment.contains('/'));
+    let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) = snapshots
+        .into_iter()
+        .partition(|s| s.pack == pack.layout.pack().as_str() && !s.environment.contains('/'));
     let mut environments: Vec<String> = ours.iter().map(|s| s.environment.clone()).collect();
     environments.sort();
     environments.dedup();
@@ -41,10 +42,18 @@ pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>
     for environment in environments {
         let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
         let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
-        let verdicts = judge(&candidates, &spec.backup.keep, &spec.pack.timezone.rules(), Timestamp::now());
+        let verdicts = judge(
+            &candidates,
+            &spec.backup.keep,
+            &spec.pack.timezone.rules(),
+            Timestamp::now(),
+        );
         all.extend(verdicts.into_iter().filter_map(|verdict| {
             let snapshot = group.iter().find(|s| s.id == verdict.id)?;
-            Some(Judged { snapshot: (*snapshot).clone(), verdict })
+            Some(Judged {
+                snapshot: (*snapshot).clone(),
+                verdict,
+            })
         }));
     }
     all.extend(others.into_iter().rev().map(|snapshot| Judged {
@@ -77,7 +86,9 @@ pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -
             .hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose"),
         other => failure::of(&other),
     };
-    let writer = repository.writer(&place::holder("odoopack backup forget")?).map_err(|e| failure::of(&e))?;
+    let writer = repository
+        .writer(&place::holder("odoopack backup forget")?)
+        .map_err(|e| failure::of(&e))?;
     let known = record::known(&record::all(&pack.layout)?);
     repository.forget(&writer, which, &known).map_err(failed)?;
     for snapshot in which {
@@ -116,8 +127,12 @@ fn gone(pack: &Pack, environment: &str, snapshot: &str) -> Result<()> {
 
 /// Pins a snapshot, or takes the pin away.
 pub(crate) fn pin(repository: &Repository, snapshot: &Snapshot, pinned: bool) -> Result<()> {
-    let writer = repository.writer(&place::holder("odoopack backup pin")?).map_err(|e| failure::of(&e))?;
-    repository.pin(&writer, snapshot, pinned).map_err(|e| failure::of(&e))
+    let writer = repository
+        .writer(&place::holder("odoopack backup pin")?)
+        .map_err(|e| failure::of(&e))?;
+    repository
+        .pin(&writer, snapshot, pinned)
+        .map_err(|e| failure::of(&e))
 }
 
 /// The snapshots that are named, when none of them is one that no policy would remove either.
@@ -126,21 +141,30 @@ pub(crate) fn named(judged: &[Judged], repository: &Repository, names: &[String]
     for name in names {
         let snapshot = repository.snapshot(name, None).map_err(|e| failure::of(&e))?;
         let found = judged.iter().find(|judged| judged.snapshot.id == snapshot.id);
-        let reasons = found.map(|judged| judged.verdict.reasons.as_slice()).unwrap_or_default();
+        let reasons = found
+            .map(|judged| judged.verdict.reasons.as_slice())
+            .unwrap_or_default();
         let held = |why: &str| reasons.iter().any(|reason| reason == why);
         if held("pinned") || held("last proven") || held("the last one") || held("not of this pack") {
-            return Err(Failure::refused(format!("snapshot {} stays: {}", snapshot.id, reasons.join(", ")))
-                .hint("`odoopack backup unpin SNAPSHOT` takes a pin away"));
+            return Err(
+                Failure::refused(format!("snapshot {} stays: {}", snapshot.id, reasons.join(", ")))
+                    .hint("`odoopack backup unpin SNAPSHOT` takes a pin away"),
+            );
         }
         which.push(snapshot);
     }
     let left = |environment: &str| {
         let of = |judged: &&Judged| judged.snapshot.environment == environment;
-        judged.iter().filter(of).any(|judged| !which.iter().any(|s| s.id == judged.snapshot.id))
+        judged
+            .iter()
+            .filter(of)
+            .any(|judged| !which.iter().any(|s| s.id == judged.snapshot.id))
     };
     match which.iter().find(|s| !left(&s.environment)) {
         None => Ok(which),
-        Some(s) => Err(Failure::refused(format!("no snapshot of {} would be left", s.environment))
-            .hint("`odoopack backup create` first")),
+        Some(s) => Err(
+            Failure::refused(format!("no snapshot of {} would be left", s.environment))
+                .hint("`odoopack backup create` first"),
+        ),
     }
 }

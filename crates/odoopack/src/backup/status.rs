@@ -64,13 +64,20 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     let spec = &pack.loaded.spec;
     let mut environments = Vec::new();
     for (name, settings) in &spec.environments {
-        let newest = snapshots.iter().filter(|s| s.environment == name.as_str() && s.time <= now).next_back();
+        let newest = snapshots
+            .iter()
+            .filter(|s| s.environment == name.as_str() && s.time <= now)
+            .next_back();
         let proven = last(&lines, name.as_str(), Event::Proven);
         environments.push(Row {
             environment: name.to_string(),
             judged: settings.kind == Kind::Production,
             made: age(newest.map(|s| (s.time, s.id.as_str())), spec.backup.age.made, now),
-            proven: age(proven.map(|l| (l.at, l.snapshot.as_str())), spec.backup.age.proven, now),
+            proven: age(
+                proven.map(|l| (l.at, l.snapshot.as_str())),
+                spec.backup.age.proven,
+                now,
+            ),
             trend: trend(&lines, name.as_str()),
             failed: failed(&lines, name.as_str()),
             more_missing: more_missing(&lines, name.as_str()),
@@ -93,13 +100,20 @@ impl Status {
             all.push("nobody has confirmed to have the backup key elsewhere".to_owned());
         }
         if !self.missing_snapshots.is_empty() {
-            all.push(format!("{} snapshots that were made are not listed any more", self.missing_snapshots.len()));
+            all.push(format!(
+                "{} snapshots that were made are not listed any more",
+                self.missing_snapshots.len()
+            ));
         }
         for row in self.environments.iter().filter(|row| row.judged) {
             let name = &row.environment;
             for (what, age) in [("made", &row.made), ("proven", &row.proven)] {
                 if !age.good {
-                    let since = if age.at.is_some() { format!("older than {}", age.limit) } else { "never".to_owned() };
+                    let since = if age.at.is_some() {
+                        format!("older than {}", age.limit)
+                    } else {
+                        "never".to_owned()
+                    };
                     all.push(format!("{name}: {what} {since}"));
                 }
             }
@@ -107,7 +121,9 @@ impl Status {
                 all.push(format!("{name}: the last backup failed"));
             }
             if row.more_missing {
-                all.push(format!("{name}: more attachments are missing in the filestore than before"));
+                all.push(format!(
+                    "{name}: more attachments are missing in the filestore than before"
+                ));
             }
         }
         all
@@ -133,7 +149,9 @@ fn last<'a>(lines: &'a [Line], environment: &'a str, event: Event) -> Option<&'a
 }
 
 fn trend(lines: &[Line], environment: &str) -> Vec<(f64, u64)> {
-    let made = of(lines, environment).rev().filter(|line| line.event == Event::Made);
+    let made = of(lines, environment)
+        .rev()
+        .filter(|line| line.event == Event::Made);
     let one = |line: &Line| (line.seconds, line.detail["added"].as_u64().unwrap_or_default());
     made.take(TREND).map(one).collect()
 }
@@ -144,7 +162,9 @@ fn failed(lines: &[Line], environment: &str) -> Option<String> {
 }
 
 fn more_missing(lines: &[Line], environment: &str) -> bool {
-    let made = of(lines, environment).rev().filter(|line| line.event == Event::Made);
+    let made = of(lines, environment)
+        .rev()
+        .filter(|line| line.event == Event::Made);
     let mut counts = made.map(|line| line.detail["missing"].as_u64().unwrap_or_default());
     let (last, before) = (counts.next(), counts.next());
     last.zip(before).is_some_and(|(last, before)| last > before)
@@ -168,7 +188,14 @@ mod tests {
     #[test]
     fn an_age_is_good_up_to_its_limit_and_never_is_not() {
         let now = Timestamp::from_second(1000).unwrap();
-        let good = |at: i64| age(Some((Timestamp::from_second(at).unwrap(), "x")), Seconds(100), now).good;
+        let good = |at: i64| {
+            age(
+                Some((Timestamp::from_second(at).unwrap(), "x")),
+                Seconds(100),
+                now,
+            )
+            .good
+        };
         assert!(good(900) && !good(899));
         assert!(!age(None, Seconds(100), now).good);
     }
@@ -176,7 +203,10 @@ mod tests {
     #[test]
     fn a_failure_counts_until_something_is_made() {
         let missing = |n: u64| serde_json::json!({ "missing": n, "added": n });
-        let mut lines = vec![line(1, Event::Made, missing(0)), line(2, Event::Failed, serde_json::json!({ "why": ["x"] }))];
+        let mut lines = vec![
+            line(1, Event::Made, missing(0)),
+            line(2, Event::Failed, serde_json::json!({ "why": ["x"] })),
+        ];
         assert!(failed(&lines, "production").is_some() && failed(&lines, "staging").is_none());
         lines.push(line(3, Event::Made, missing(2)));
         assert!(failed(&lines, "production").is_none() && more_missing(&lines, "production"));

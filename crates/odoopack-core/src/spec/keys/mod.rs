@@ -86,7 +86,10 @@ pub(super) const SECTIONS: &[Section] = &[
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),
     section("backup", "Snapshots of environments."),
-    section("backup.keep", "Which snapshots below `<root>/backups` stay, with restic's meaning."),
+    section(
+        "backup.keep",
+        "Which snapshots below `<root>/backups` stay, with restic's meaning.",
+    ),
     section("backup.age", "How old each kind of proof may be."),
     named(
         "editions",
@@ -129,9 +132,16 @@ const fn named(path: &'static str, names: (Shape, &'static str), doc: &'static s
 
 /// Every key, in the order in which files are written.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [FIRST, host::PACK, odoo::KEYS, host::KEYS, backup::KEYS, environments::KEYS]
-        .into_iter()
-        .flatten()
+    [
+        FIRST,
+        host::PACK,
+        odoo::KEYS,
+        host::KEYS,
+        backup::KEYS,
+        environments::KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The key at `pattern`.

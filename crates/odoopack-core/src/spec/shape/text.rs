@@ -2,8 +2,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Shape, Wrong, domain, path, wrong};
-use crate::name::Name;
 use crate::backup::retention::Within;
+use crate::name::Name;
 use crate::schedule::{When, Zone};
 use crate::spec::suggest;
 use crate::spec::values::is_variable;

@@ -167,7 +167,8 @@ fn keep() -> impl Strategy<Value = Keep> {
 }
 
 fn backup() -> impl Strategy<Value = Backup> {
-    let when = of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
+    let when =
+        of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
     let age = (1_u64..1 << 30, 1_u64..1 << 30).prop_map(|(made, proven)| BackupAge {
         made: Seconds(made),
         proven: Seconds(proven),

@@ -39,7 +39,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     };
     for snapshot in &which {
         let time = snapshot.time.strftime("%Y-%m-%d %H:%M:%SZ");
-        cx.ui.say(&format!("  - remove {} of {}, {time}", snapshot.id, snapshot.environment));
+        cx.ui.say(&format!(
+            "  - remove {} of {}, {time}",
+            snapshot.id, snapshot.environment
+        ));
     }
     if args.dry_run {
         let ids: Vec<_> = which.iter().map(|s| s.id.as_str()).collect();
@@ -47,7 +50,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let asked = which.is_empty()
-        || cx.ui.confirm("remove these?").map_err(|e| Failure::failed("could not ask").because(e))?;
+        || cx
+            .ui
+            .confirm("remove these?")
+            .map_err(|e| Failure::failed("could not ask").because(e))?;
     if !asked {
         return Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"));
     }
@@ -72,7 +78,11 @@ fn words(done: &Forgotten) -> String {
 pub(super) fn by_policy(cx: &Context, pack: &Pack) -> Result<()> {
     let repository = place::open(pack)?;
     let judged = judged(pack, &repository)?;
-    let goes: Vec<_> = judged.iter().filter(|j| !j.verdict.keep).map(|j| j.snapshot.clone()).collect();
+    let goes: Vec<_> = judged
+        .iter()
+        .filter(|j| !j.verdict.keep)
+        .map(|j| j.snapshot.clone())
+        .collect();
     let done = forget(pack, &repository, &goes)?;
     cx.ui.say(&words(&done));
     Ok(())

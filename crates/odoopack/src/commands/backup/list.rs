@@ -21,7 +21,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
     let mut judged = judged(&pack, &repository)?;
-    judged.retain(|j| args.environment.as_ref().is_none_or(|name| j.snapshot.environment == name.as_str()));
+    judged.retain(|j| {
+        args.environment
+            .as_ref()
+            .is_none_or(|name| j.snapshot.environment == name.as_str())
+    });
     judged.sort_by_key(|j| j.snapshot.time);
     let rows: Vec<_> = judged
         .iter()
@@ -36,12 +40,20 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .collect();
     cx.ui.json(&serde_json::json!(rows));
     if judged.is_empty() {
-        cx.ui.result("no snapshot yet; `odoopack backup create` makes one");
+        cx.ui
+            .result("no snapshot yet; `odoopack backup create` makes one");
     }
     for j in &judged {
         let s = &j.snapshot;
-        let note = s.note.as_ref().map_or_else(String::new, |note| format!("  {note}"));
-        let verdict = if j.verdict.keep { format!("keep: {}", j.verdict.reasons.join(", ")) } else { "goes".to_owned() };
+        let note = s
+            .note
+            .as_ref()
+            .map_or_else(String::new, |note| format!("  {note}"));
+        let verdict = if j.verdict.keep {
+            format!("keep: {}", j.verdict.reasons.join(", "))
+        } else {
+            "goes".to_owned()
+        };
         cx.ui.result(&format!(
             "{}  {}  {:<12} {:>8} {:>8} added  {verdict}{note}",
             s.id,

@@ -16,9 +16,16 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args, pinned: bool) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
-    let snapshot = repository.snapshot(&args.snapshot, None).map_err(|e| failure::of(&e))?;
+    let snapshot = repository
+        .snapshot(&args.snapshot, None)
+        .map_err(|e| failure::of(&e))?;
     pin(&repository, &snapshot, pinned)?;
-    cx.ui.json(&serde_json::json!({ "snapshot": snapshot.id, "pinned": pinned }));
-    cx.ui.result(&format!("{} {}", if pinned { "pinned" } else { "unpinned" }, snapshot.id));
+    cx.ui
+        .json(&serde_json::json!({ "snapshot": snapshot.id, "pinned": pinned }));
+    cx.ui.result(&format!(
+        "{} {}",
+        if pinned { "pinned" } else { "unpinned" },
+        snapshot.id
+    ));
     Ok(())
 }

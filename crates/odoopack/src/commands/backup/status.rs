@@ -16,12 +16,24 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let status = look(&pack)?;
     let complaints = status.complaints();
-    cx.ui.json(&serde_json::json!({ "status": status, "complaints": complaints, "good": complaints.is_empty() }));
+    cx.ui.json(
+        &serde_json::json!({ "status": status, "complaints": complaints, "good": complaints.is_empty() }),
+    );
     for row in &status.environments {
-        cx.ui.result(&format!("{:<16} made {}, proven {}", row.environment, words(&row.made), words(&row.proven)));
-        let trend: Vec<_> = row.trend.iter().map(|(s, added)| format!("{s:.0} s {}", size(*added))).collect();
+        cx.ui.result(&format!(
+            "{:<16} made {}, proven {}",
+            row.environment,
+            words(&row.made),
+            words(&row.proven)
+        ));
+        let trend: Vec<_> = row
+            .trend
+            .iter()
+            .map(|(s, added)| format!("{s:.0} s {}", size(*added)))
+            .collect();
         if !trend.is_empty() {
-            cx.ui.result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
+            cx.ui
+                .result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
         }
     }
     if complaints.is_empty() {
@@ -36,7 +48,9 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
 }
 
 fn words(age: &Age) -> String {
-    let Some(at) = age.at else { return "never".to_owned() };
+    let Some(at) = age.at else {
+        return "never".to_owned();
+    };
     let mark = if age.good { "" } else { " (too old)" };
     format!("{}{mark}", at.strftime("%Y-%m-%d %H:%M:%SZ"))
 }
