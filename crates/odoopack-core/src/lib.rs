@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod changed;
 pub mod checks;
+pub mod dump;
 pub mod facts;
 pub mod foreign;
 pub mod gate;
@@ -20,6 +21,7 @@ pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
+pub mod restore;
 pub mod schedule;
 pub mod secret;
 pub mod service;

@@ -39,6 +39,11 @@ fn transcript_of_backups() {
 }
 
 #[test]
+fn transcript_of_bringing_backups_in() {
+    page("bringing.md");
+}
+
+#[test]
 fn transcript_of_the_doctor() {
     page("doctor.md");
 }

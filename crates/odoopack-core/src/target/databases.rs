@@ -28,14 +28,14 @@ pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
             database: environment.database.clone(),
             role: layout.role(name),
             modules,
-            kind: kind_name(environment.kind),
+            kind: kind(environment.kind),
         }
     };
     spec.environments.iter().map(one).collect()
 }
 
-/// Value of `odoopack.kind` for a kind of environment.
-pub fn kind_name(kind: Kind) -> &'static str {
+/// Value of `odoopack.kind` in the database of an environment of this kind.
+pub fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Production => "production",
         Kind::Staging => "staging",

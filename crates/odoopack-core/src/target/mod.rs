@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
-pub use databases::{DatabaseWant, kind_name};
+pub use databases::{DatabaseWant, kind as database_mark};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};

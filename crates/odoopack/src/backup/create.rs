@@ -196,7 +196,7 @@ fn origin(
     Ok(Origin {
         layout: pack.layout.clone(),
         environment: environment.to_string(),
-        kind: target::kind_name(settings.kind).to_owned(),
+        kind: target::database_mark(settings.kind).to_owned(),
         code: Code {
             series: pack.loaded.spec.odoo.series.to_string(),
             release: release.as_ref().map(|release| release.id.clone()),

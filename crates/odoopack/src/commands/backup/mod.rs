@@ -1,8 +1,10 @@
-//! `backup`: snapshots of environments: made, listed, looked into.
+//! `backup`: snapshots of environments made, listed, looked into; backups of others brought in and written out.
 mod cat;
 mod create;
 mod diff;
+mod export;
 mod forget;
+mod import;
 mod key;
 mod list;
 mod ls;
@@ -14,7 +16,7 @@ use odoopack_core::name::Name;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 
-/// Make snapshots of database, filestore, configuration and secrets, and look into them
+/// Make snapshots of database, filestore, configuration and secrets, look into them, bring backups in and write them out
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "A snapshot is encrypted, deduplicated and readable with stock restic: `restic -r <root>/backups snapshots`.\n\nExamples:\n  odoopack backup create\n  odoopack backup list\n  odoopack backup cat latest manifest.json"
@@ -31,6 +33,8 @@ pub(crate) enum Args {
     Unpin(pin::Args),
     Forget(forget::Args),
     Status(status::Args),
+    Import(import::Args),
+    Export(export::Args),
     #[command(subcommand)]
     Key(key::Args),
 }
@@ -47,6 +51,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Unpin(args) => pin::run(cx, args, false),
         Args::Forget(args) => forget::run(cx, args),
         Args::Status(args) => status::run(cx, args),
+        Args::Import(args) => import::run(cx, args),
+        Args::Export(args) => export::run(cx, args),
         Args::Key(args) => key::run(cx, args),
     }
 }
