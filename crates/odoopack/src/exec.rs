@@ -5,7 +5,7 @@ pub(crate) mod pipes;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -42,6 +42,7 @@ pub(crate) struct Cmd {
     umask: Option<u32>,
     patience: Duration,
     outlives: bool,
+    input: Option<String>,
 }
 
 /// What a program did.
@@ -68,6 +69,7 @@ impl Cmd {
             umask: None,
             patience: PATIENCE,
             outlives: false,
+            input: None,
         }
     }
 
@@ -120,6 +122,13 @@ impl Cmd {
         self
     }
 
+    /// Gives it a text to read; without one it reads nothing.
+    #[must_use]
+    pub(crate) fn input(mut self, text: impl Into<String>) -> Self {
+        self.input = Some(text.into());
+        self
+    }
+
     /// Lets it finish when we are ended: a package manager that is cut off leaves a broken host.
     #[must_use]
     pub(crate) fn outlives(mut self) -> Self {
@@ -155,6 +164,18 @@ impl Cmd {
         }
         argv.push(self.program.clone());
         argv.extend(self.args.iter().cloned());
+        argv
+    }
+
+    /// What is spawned: a program whose starter was killed before `setpriv` could bind it to us does not begin; nobody
+    /// would ever end it.
+    fn bound_argv(&self) -> Vec<String> {
+        let mut argv = self.argv();
+        if !self.outlives {
+            let script = format!("[ \"$PPID\" = {} ] && exec \"$@\"", std::process::id());
+            let after = argv.iter().position(|word| word == "--").map_or(0, |at| at + 1);
+            argv.splice(after..after, ["sh", "-c", &script, "sh"].map(str::to_owned));
+        }
         argv
     }
 
@@ -268,7 +289,13 @@ impl Cmd {
 
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
-        let (mut child, running) = self.spawn(Stdio::null())?;
+        let stdin = if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let (mut child, running) = self.spawn(stdin)?;
+        let writer = feed(&mut child, self.input.clone());
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
@@ -277,6 +304,7 @@ impl Cmd {
         drop(running);
         let late = watchdog.stop();
         let other = other.join().unwrap_or_default();
+        drop(writer.map(JoinHandle::join));
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
             return Err(self.failure(&format!(
@@ -293,7 +321,7 @@ impl Cmd {
 
     /// Starts it with pipes, in a process group of its own.
     fn spawn(&self, stdin: Stdio) -> Result<(Child, Option<crate::interrupt::Running>)> {
-        let mut command = self.prepare(&self.argv());
+        let mut command = self.prepare(&self.bound_argv());
         if self.directory.is_none() {
             // The caller's own directory may be gone, or closed to the user that the program runs as.
             command.current_dir("/");
@@ -368,6 +396,14 @@ enum Stream {
 }
 
 type Reader = Box<dyn Read + Send>;
+
+/// Writes the input beside the reading of the output; a program that ends without reading says so by its exit status.
+fn feed(child: &mut Child, input: Option<String>) -> Option<JoinHandle<()>> {
+    let (mut pipe, text) = (child.stdin.take()?, input?);
+    Some(std::thread::spawn(move || {
+        pipe.write_all(text.as_bytes()).unwrap_or_default();
+    }))
+}
 
 fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
     let empty = || Box::new(std::io::empty()) as Reader;
@@ -485,6 +521,20 @@ mod tests {
             .args(["-c", "sleep 60 & wait"])
             .patience(Duration::from_millis(50));
         assert!(cmd.run().unwrap_err().to_string().contains("took longer"));
+    }
+
+    #[test]
+    fn a_program_does_not_begin_when_its_starter_is_gone() {
+        // The shell in between is the parent: as if we had died and somebody else had taken the child over.
+        let outcome = Cmd::new("sh")
+            .args(["-c", "\"$@\"; exit $?", "sh"])
+            .args(Cmd::new("echo").arg("begun").bound_argv())
+            .outcome()
+            .unwrap();
+        assert!(
+            !outcome.status.success() && outcome.stdout.is_empty(),
+            "{outcome:?}"
+        );
     }
 
     #[test]

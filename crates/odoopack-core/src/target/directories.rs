@@ -17,6 +17,9 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
     if !known.facts.host.systemd {
         all.push(program("runsvdir", "runit", "supervises the servers"));
     }
+    if super::sessions::wanted(known) {
+        all.push(program("redis-server", "redis-server", "sessions"));
+    }
     if matches!(known.spec.odoo.source, Source::Git { .. }) {
         all.push(program("git", "git", "Odoo's source code"));
     }
@@ -49,6 +52,9 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
         user("postgres", layout.cluster(), BTreeSet::new()),
         user("gate", layout.state(), BTreeSet::new()),
     ];
+    if super::sessions::wanted(known) {
+        all.push(user("redis", layout.redis(), BTreeSet::new()));
+    }
     all.extend(environments.map(|e| user(e.as_str(), layout.environment(e), BTreeSet::new())));
     all.push(user("nginx", layout.data(), read_by_nginx));
     all.into_iter().flatten().collect()
@@ -78,6 +84,7 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
             ));
         }
     }
+    all.extend(super::sessions::directories(known));
     if !known.facts.host.systemd {
         all.extend(services.flat_map(|service| runit(known, service)));
     }

@@ -20,7 +20,8 @@ use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
 use crate::store::lock;
-use crate::tools::{git, postgres};
+use crate::tools::git::bundle as git;
+use crate::tools::postgres;
 
 /// How often a dump is begun that somebody broke by changing a table.
 const ATTEMPTS: u32 = 3;

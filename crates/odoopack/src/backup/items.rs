@@ -15,7 +15,8 @@ use super::database::{Counting, Frozen};
 use super::{filestore, key, tree};
 use crate::failure::{Failure, Result};
 use crate::store::secrets;
-use crate::tools::{git, postgres};
+use crate::tools::git::bundle as git;
+use crate::tools::postgres;
 
 /// Where a snapshot is made from.
 #[derive(Clone, Debug)]

@@ -31,6 +31,17 @@ pub(crate) fn take_environment(state: &Utf8Path, environment: &Name, why: &str) 
     take_file(&directory.join(environment.as_str()), why)
 }
 
+/// Takes the database for tests of an environment without waiting; it stands beside everything else.
+///
+/// # Errors
+/// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
+pub(crate) fn take_tests(state: &Utf8Path, environment: &Name, why: &str) -> Result<Lock> {
+    let directory = state.join("locks");
+    files::directory_all(&directory).map_err(not_writable)?;
+    // No environment's name holds a point.
+    take_file(&directory.join(format!("{environment}.tests")), why)
+}
+
 fn take_file(path: &Utf8Path, why: &str) -> Result<Lock> {
     let mut file = files::append(path).map_err(not_writable)?;
     match file.try_lock() {

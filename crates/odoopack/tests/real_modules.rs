@@ -1,0 +1,506 @@
+//! Modules of a running environment: what changed, and what is done about it, on a real Odoo.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+mod support;
+
+use camino::Utf8Path;
+use serde_json::{Value, json};
+use support::hashes::{ours, theirs, usual};
+use support::{Pack, addons, machine, wait_for};
+
+const FIRSTNAME: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
+const AUDITLOG: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
+
+/// click-odoo-update and what it needs besides Odoo, as wheels.
+const CLICK_ODOO: &[(&str, &str)] = &[
+    ("click-odoo", "1.8.0"),
+    ("click-odoo-contrib", "1.24"),
+    ("manifestoo-core", "1.16.1"),
+    ("importlib-resources", "7.1.0"),
+    ("click", "8.5.1"),
+];
+
+const FILE: &str = r#"[addons]
+own = ["addons/oca", "addons/own"]
+
+[editions.core]
+modules = []
+
+[environments.production]
+edition = "core"
+domain = "localhost"
+users = 6
+"#;
+
+/// A module of our own, file by file.
+const NOTE: &[(&str, &str)] = &[
+    (
+        "__manifest__.py",
+        "{'name': 'Note', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['partner_firstname'],\n\
+         'data': ['data.xml'], 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']}}\n",
+    ),
+    ("__init__.py", "from . import models\n"),
+    (
+        "models.py",
+        "from odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n",
+    ),
+    (
+        "data.xml",
+        "<odoo><record id='one' model='res.partner.category'><field name='name'>first</field></record></odoo>\n",
+    ),
+    ("static/src/note.js", "console.log('note-first');\n"),
+    ("i18n/de.po", "# nothing\n"),
+    ("tests/__init__.py", "from . import test_note\n"),
+    (
+        "tests/test_note.py",
+        "from odoo.tests import TransactionCase\n\nclass TestNote(TransactionCase):\n    def test_good(self):\n        \
+         self.assertTrue(self.env['res.partner.category'].search([]))\n\n    def test_bad(self):\n        self.assertEqual(1, 2)\n",
+    ),
+];
+
+/// Odoo installs it, exits with 0, and says in its log that all is not well.
+const BROKEN: &[(&str, &str)] = &[
+    (
+        "__manifest__.py",
+        "{'name': 'Broken', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'post_init_hook': 'complain'}\n",
+    ),
+    (
+        "__init__.py",
+        "import logging\n\ndef complain(env):\n    logging.getLogger(__name__).error('half of the data is missing')\n",
+    ),
+];
+
+fn write(pack: &Pack, module: &str, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        pack.write(&format!("repo/addons/own/{module}/{path}"), text);
+    }
+}
+
+fn sql(pack: &Pack, sql: &str) -> String {
+    pack.run(&["psql", "production", "--", "-Atc", sql])
+        .exits(0)
+        .stdout
+        .trim()
+        .to_owned()
+}
+
+fn states(pack: &Pack) -> String {
+    sql(
+        pack,
+        "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM ir_module_module WHERE state LIKE 'to %'",
+    )
+}
+
+/// What `module changed` says: module, reaction and the reasons.
+fn changed(pack: &Pack) -> Vec<(String, String, String)> {
+    let said = pack.json(&["module", "changed", "production"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let one = |change: &Value| {
+        let reasons: Vec<String> = change["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| text(&r["because"]))
+            .collect();
+        (
+            text(&change["module"]),
+            text(&change["reaction"]),
+            reasons.join(" "),
+        )
+    };
+    said["changes"]["modules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect()
+}
+
+#[track_caller]
+fn is_changed(pack: &Pack, reaction: &str, reasons: &str) {
+    is_changed_module(pack, "shop_note", reaction, reasons);
+}
+
+#[track_caller]
+fn is_changed_module(pack: &Pack, module: &str, reaction: &str, reasons: &str) {
+    let wanted = [module, reaction, reasons].map(str::to_owned);
+    assert_eq!(changed(pack), [wanted.into()]);
+}
+
+fn pids(pack: &Pack) -> Value {
+    let status = pack.status();
+    json!([
+        status["services"]["production.blue.web"]["pid"],
+        status["services"]["production.blue.cron"]["pid"]
+    ])
+}
+
+/// The page that everybody sees holds this text in its bundle.
+fn bundle_holds(pack: &Pack, text: &str) -> bool {
+    let site = pack.site();
+    let page = site.get("/web/login").is(200).text();
+    let bundles = page
+        .split('"')
+        .filter(|part| part.starts_with("/web/assets/") && part.ends_with(".js"));
+    bundles
+        .map(|url| site.get(url).is(200).text())
+        .any(|script| script.contains(text))
+}
+
+#[test]
+fn modules_are_installed_changed_updated_tested_and_removed() {
+    let pack = Pack::with_file("modules", 31_300, &support::file("modules", FILE));
+    addons::lay_out(FIRSTNAME.0, FIRSTNAME.1, &pack.path("repo/addons/oca"));
+    addons::lay_out(AUDITLOG.0, AUDITLOG.1, &pack.path("repo/addons/oca"));
+    write(&pack, "shop_note", NOTE);
+    write(&pack, "shop_broken", BROKEN);
+    pack.now("up");
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(changed(&pack), [], "the first installation is remembered");
+    install(&pack);
+    each_edit_has_its_reaction(&pack);
+    static_files_only(&pack);
+    killed_in_the_middle(&pack);
+    a_broken_module(&pack);
+    missing_code(&pack);
+    click_odoo_agrees(&pack);
+    hashes_of_odoo(&pack);
+    tests_run_apart(&pack);
+    uninstall(&pack);
+    pack.run(&["up", "--yes", "--json"]).exits(0);
+    pack.run(&["down"]).exits(0);
+    pack.now("done");
+}
+
+fn install(pack: &Pack) {
+    pack.now("two modules are installed with what they need; a dry run changes nothing");
+    let args = ["module", "install", "production", "auditlog", "shop_note"];
+    let plan = pack.json(&[&args[..], &["--dry-run"]].concat());
+    assert_eq!(plan["work"]["modules"], json!(["auditlog", "shop_note"]));
+    assert_eq!(plan["work"]["others"], json!(["partner_firstname"]));
+    let nix = pack.run(&["module", "install", "production", "nix"]).exits(4);
+    assert!(nix.stderr.contains("there is no module `nix`"), "{}", nix.said());
+    let installed = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('auditlog', 'shop_note', 'partner_firstname')";
+    assert_eq!(sql(pack, installed), "0");
+    let before = pids(pack);
+    pack.json(&args);
+    assert_eq!(
+        (sql(pack, installed), states(pack)),
+        ("3".to_owned(), String::new())
+    );
+    assert_ne!(pids(pack), before, "new code needs new processes");
+    assert_eq!(changed(pack), []);
+    let again = pack.run(&args).exits(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.said());
+}
+
+fn each_edit_has_its_reaction(pack: &Pack) {
+    pack.now("each kind of edit has its own reaction");
+    let edit = |path: &str, old: &str, new: &str| {
+        let below = format!("repo/addons/own/shop_note/{path}");
+        let text = pack.read(&below);
+        assert!(text.contains(old), "{text}");
+        pack.write(&below, &text.replace(old, new));
+    };
+    let check = |path: &str, (old, new): (&str, &str), reaction: &str, reason: &str| {
+        edit(path, old, new);
+        is_changed(pack, reaction, reason);
+        edit(path, new, old);
+    };
+    check("models.py", ("note_one", "note_two"), "update", "python");
+    check("data.xml", ("first", "second"), "update", "data");
+    check("static/src/note.js", ("first", "second"), "assets", "static");
+    check("tests/test_note.py", ("1, 2", "1, 3"), "nothing", "tests");
+    check(
+        "__manifest__.py",
+        ("19.0.1.0.0", "19.0.1.0.1"),
+        "update",
+        "version python",
+    );
+    edit("i18n/de.po", "nothing", "nothing at all");
+    assert_eq!(
+        changed(pack),
+        [],
+        "a translation into a language that nobody uses"
+    );
+    sql(pack, "UPDATE res_lang SET active = true WHERE code = 'de_DE'");
+    let with_language = changed(pack);
+    let note = with_language
+        .iter()
+        .find(|(module, _, _)| module == "shop_note")
+        .unwrap();
+    assert_eq!((note.1.as_str(), note.2.as_str()), ("update", "languages-added"));
+    sql(pack, "UPDATE res_lang SET active = false WHERE code = 'de_DE'");
+    assert_eq!(changed(pack), []);
+}
+
+fn static_files_only(pack: &Pack) {
+    pack.now("static files: bundles are made again, nothing is stopped");
+    wait_for("the first bundle", || {
+        bundle_holds(pack, "note-first").then_some(())
+    });
+    let before = pids(pack);
+    pack.write(
+        "repo/addons/own/shop_note/static/src/note.js",
+        "console.log('note-second');\n",
+    );
+    pack.write("repo/addons/own/shop_note/tests/extra.py", "# a test\n");
+    let done = pack.json(&["module", "update", "production"]);
+    assert_eq!(
+        (&done["work"]["modules"], &done["work"]["assets"]),
+        (&json!([]), &json!(true))
+    );
+    assert_eq!(pids(pack), before);
+    assert_eq!(changed(pack), []);
+    wait_for("the second bundle", || {
+        bundle_holds(pack, "note-second").then_some(())
+    });
+}
+
+/// Killed while Odoo installs: what was begun is put back, and the same command ends it.
+fn killed_in_the_middle(pack: &Pack) {
+    pack.now("an installation is killed in the middle; run again, it ends");
+    let first = "{'name': 'First', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3'}\n";
+    write(
+        pack,
+        "shop_first",
+        &[("__manifest__.py", first), ("__init__.py", "")],
+    );
+    let slow = "{'name': 'Slow', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['shop_first'], \
+                'post_init_hook': 'wait'}\n";
+    let hook = "import time\n\ndef wait(env):\n    env.cr.execute(\"SELECT pg_sleep(60) WHERE EXISTS (SELECT FROM ir_config_parameter \
+                WHERE key = 'hold')\")\n";
+    write(
+        pack,
+        "shop_slow",
+        &[("__manifest__.py", slow), ("__init__.py", hook)],
+    );
+    sql(
+        pack,
+        "INSERT INTO ir_config_parameter (key, value) VALUES ('hold', '1')",
+    );
+    let args = ["module", "install", "production", "shop_slow", "--yes"];
+    let mut child = pack.start(&args);
+    // The first module is committed, and the second one waits.
+    let waits = || (states(pack) == "shop_slow to install").then_some(());
+    wait_for("the hook of the second module", waits);
+    let odoo = machine::processes_of(&pack.root);
+    let odoo = odoo
+        .iter()
+        .find(|process| process.line.contains("-i shop_slow"))
+        .unwrap()
+        .pid;
+    machine::kill(child.id());
+    child.wait().unwrap();
+    wait_for("Odoo's end", || (!machine::alive(odoo)).then_some(()));
+    assert_eq!(states(pack), "shop_slow to install");
+    sql(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
+    let plan = pack.json(&[&args[..4], &["--dry-run"]].concat());
+    assert_eq!(plan["work"]["reset"], json!({ "shop_slow": "to install" }));
+    pack.run(&args).exits(0);
+    let both =
+        "SELECT string_agg(state, ' ') FROM ir_module_module WHERE name IN ('shop_first', 'shop_slow')";
+    assert_eq!(
+        (states(pack), sql(pack, both)),
+        (String::new(), "installed installed".to_owned())
+    );
+    pack.run(&["status"]).exits(0);
+    // The first one was loaded by the run that was killed before it could remember that.
+    let left: Vec<String> = changed(pack).into_iter().map(|(module, _, _)| module).collect();
+    assert_eq!(left, ["shop_first"]);
+    pack.json(&["module", "changed", "production", "--record"]);
+    assert_eq!(changed(pack), []);
+}
+
+fn a_broken_module(pack: &Pack) {
+    pack.now("a module that complains while Odoo exits with 0 fails, and the environment serves");
+    let failed = pack
+        .run(&["module", "install", "production", "shop_broken", "--yes"])
+        .exits(1);
+    assert!(
+        failed.stderr.contains("half of the data is missing"),
+        "{}",
+        failed.said()
+    );
+    assert!(
+        failed.stderr.contains("Odoo ended well but complained"),
+        "{}",
+        failed.said()
+    );
+    assert_eq!(states(pack), "");
+    pack.run(&["status"]).exits(0);
+}
+
+fn missing_code(pack: &Pack) {
+    pack.now("code that vanished is named, and nothing is updated before that is settled");
+    std::fs::rename(pack.path("repo/addons/oca/auditlog"), pack.path("auditlog")).unwrap();
+    let said = pack.run(&["module", "changed", "production"]).exits(8);
+    assert!(
+        said.stderr.contains("auditlog is installed, but no directory"),
+        "{}",
+        said.said()
+    );
+    pack.run(&["module", "update", "production"]).exits(4);
+    std::fs::rename(pack.path("auditlog"), pack.path("repo/addons/oca/auditlog")).unwrap();
+    // What complained was installed all the same, and not remembered as loaded.
+    is_changed_module(pack, "shop_broken", "update", "never-hashed");
+}
+
+/// The real click-odoo-update reads our checksums, and lists what we list.
+fn click_odoo_agrees(pack: &Pack) {
+    pack.now("click-odoo-update lists the same modules");
+    let lists = || {
+        let said = click_odoo_update(pack);
+        let line = said
+            .lines()
+            .find_map(|line| line.split_once("for their hash changed: "));
+        line.map_or_else(Vec::new, |(_, names)| {
+            names
+                .trim_end()
+                .trim_end_matches('.')
+                .split(',')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+    };
+    let ours = || {
+        changed(pack)
+            .into_iter()
+            .map(|(module, _, _)| module)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (lists(), ours()),
+        (vec!["shop_broken".to_owned()], vec!["shop_broken".to_owned()])
+    );
+    pack.write("repo/addons/own/shop_note/extra.py", "# more\n");
+    let mut theirs = lists();
+    theirs.sort();
+    assert_eq!((theirs, ours().len()), (ours(), 2));
+    std::fs::remove_file(pack.path("repo/addons/own/shop_note/extra.py")).unwrap();
+}
+
+/// `click-odoo-update --list-only` as it is published, by the release's own Python, as the environment's user.
+fn click_odoo_update(pack: &Pack) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let place = Utf8Path::from_path(place.path()).unwrap();
+    for (package, version) in CLICK_ODOO {
+        machine::must(
+            "cp",
+            &["-rT", addons::unpacked(package, version).as_str(), place.as_str()],
+        );
+    }
+    machine::must("chmod", &["-R", "a+rX", place.as_str()]);
+    let one = |below: &str, wanted: &str| {
+        let mut entries = pack
+            .path(below)
+            .read_dir_utf8()
+            .unwrap()
+            .map(|entry| entry.unwrap().into_path());
+        entries
+            .find(|path| path.file_name().unwrap().starts_with(wanted))
+            .unwrap()
+    };
+    let code = one("data/releases", "19.0-").join("usr/lib/python3/dist-packages");
+    let python = one("data/releases/python", "").join("bin/python");
+    let conf = pack.path("data/config/production/blue/odoo.conf");
+    let user = "odoo-modules-production";
+    let program = "from click_odoo_contrib.update import main; main()";
+    let path = format!("PYTHONPATH={place}:{code}");
+    let who = ["--reuid", "--regid"].map(|what| format!("{what}={user}"));
+    machine::must_say(
+        "setpriv",
+        &[
+            &who[0],
+            &who[1],
+            "--init-groups",
+            "--",
+            "env",
+            "HOME=/tmp",
+            "PYTHONDONTWRITEBYTECODE=1",
+            &path,
+            python.as_str(),
+            "-c",
+            program,
+            "-c",
+            conf.as_str(),
+            "-d",
+            "modules_production",
+            "--list-only",
+        ],
+    )
+}
+
+/// Every module of Odoo itself has the checksum that click-odoo-update computes.
+fn hashes_of_odoo(pack: &Pack) {
+    pack.now("checksums of every module of Odoo");
+    let releases = pack
+        .path("data/releases")
+        .read_dir_utf8()
+        .unwrap()
+        .map(|entry| entry.unwrap().into_path());
+    let release = releases
+        .into_iter()
+        .find(|path| path.file_name().unwrap().starts_with("19.0-"))
+        .unwrap();
+    let top = release.join("usr/lib/python3/dist-packages/odoo/addons");
+    let case = usual(&["en_US", "fr_BE"]);
+    let ours = ours(std::slice::from_ref(&top), &case);
+    assert!(ours.len() > 400, "{}", ours.len());
+    assert_eq!([ours], theirs(&[top], &[case])[..]);
+}
+
+fn tests_run_apart(pack: &Pack) {
+    pack.now("tests run in a database of their own, and those that fail have file and line");
+    let before = pids(pack);
+    let failed = pack.run(&["module", "test", "production", "shop_note"]).exits(8);
+    assert!(failed.stderr.contains("1 of 2 tests failed"), "{}", failed.said());
+    assert!(
+        failed.stderr.contains("shop_note/tests/test_note.py:8"),
+        "{}",
+        failed.said()
+    );
+    assert!(
+        failed.stderr.contains("AssertionError: 1 != 2"),
+        "{}",
+        failed.said()
+    );
+    assert_eq!(pids(pack), before);
+    assert_eq!(
+        sql(
+            pack,
+            "SELECT count(*) FROM pg_database WHERE datname LIKE '%_tests'"
+        ),
+        "0"
+    );
+    assert!(!pack.path("data/environments/production/tests").exists());
+}
+
+fn uninstall(pack: &Pack) {
+    pack.now("what needs a module goes with it");
+    let plan = pack.json(&[
+        "module",
+        "uninstall",
+        "production",
+        "partner_firstname",
+        "--dry-run",
+    ]);
+    assert_eq!(plan["work"]["others"], json!(["shop_note"]));
+    pack.run(&["module", "uninstall", "production", "partner_firstname", "--yes"])
+        .exits(0);
+    let left = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('shop_note', 'partner_firstname')";
+    assert_eq!((sql(pack, left), states(pack)), ("0".to_owned(), String::new()));
+    let stored = sql(
+        pack,
+        "SELECT value FROM ir_config_parameter WHERE key = 'module_auto_update.installed_checksums'",
+    );
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    assert!(
+        stored["base"].is_string() && stored["shop_note"].is_null(),
+        "{stored}"
+    );
+    pack.run(&["status"]).exits(0);
+}
