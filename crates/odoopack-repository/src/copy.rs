@@ -56,7 +56,12 @@ impl Repository {
         let wanted: Vec<_> = snapshots
             .iter()
             .filter(|s| !there.contains(&s.id))
-            .map(|s| s.file.clone())
+            .map(|s| {
+                let mut file = s.file.clone();
+                // The name for people stays that of the first.
+                file.original.get_or_insert(s.file.id);
+                file
+            })
             .collect();
         if wanted.is_empty() {
             return Ok(Copied::default());

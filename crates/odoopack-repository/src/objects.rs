@@ -130,11 +130,20 @@ impl Objects {
         if there.is_some_and(|there| usize::try_from(there).is_ok_and(|there| there == size)) {
             return Ok(());
         }
-        let there = there.map_or_else(|| "nothing".to_owned(), |there| format!("{there} bytes"));
+        // Half an index makes a repository unreadable, so it must not stay.
+        let removed = match there {
+            Some(_) => self
+                .remove(name)
+                .map_or("and could not be removed", |()| "and were removed"),
+            None => "",
+        };
+        let there = there.map_or_else(|| "nothing is".to_owned(), |there| format!("{there} bytes are"));
         Err(Error::Store {
             act: format!("write {name}"),
             place: self.place.to_string(),
-            why: format!("{size} bytes were written, and {there} are there"),
+            why: format!("{size} bytes were written, {there} there {removed}")
+                .trim_end()
+                .to_owned(),
         })
     }
 
