@@ -11,5 +11,10 @@ pub(crate) mod key;
 pub(crate) mod piece;
 pub(crate) mod place;
 pub(crate) mod record;
+<<<<<<< HEAD
 pub(crate) mod stored;
+=======
+pub(crate) mod retention;
+pub(crate) mod status;
+>>>>>>> main
 mod tree;

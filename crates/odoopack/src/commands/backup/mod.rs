@@ -4,10 +4,13 @@ mod create;
 mod diff;
 mod drill;
 mod export;
+mod forget;
 mod import;
 mod key;
 mod list;
 mod ls;
+mod pin;
+mod status;
 
 use odoopack_core::name::Name;
 
@@ -26,6 +29,12 @@ pub(crate) enum Args {
     Cat(cat::Args),
     Diff(diff::Args),
     Drill(drill::Args),
+    /// Keep a snapshot whatever the policy says
+    Pin(pin::Args),
+    /// Leave a snapshot to the policy again
+    Unpin(pin::Args),
+    Forget(forget::Args),
+    Status(status::Args),
     Import(import::Args),
     Export(export::Args),
     #[command(subcommand)]
@@ -41,6 +50,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
         Args::Drill(args) => drill::run(cx, args),
+        Args::Pin(args) => pin::run(cx, args, true),
+        Args::Unpin(args) => pin::run(cx, args, false),
+        Args::Forget(args) => forget::run(cx, args),
+        Args::Status(args) => status::run(cx, args),
         Args::Import(args) => import::run(cx, args),
         Args::Export(args) => export::run(cx, args),
         Args::Key(args) => key::run(cx, args),
