@@ -11,10 +11,7 @@ pub(crate) mod key;
 pub(crate) mod piece;
 pub(crate) mod place;
 pub(crate) mod record;
-<<<<<<< HEAD
-pub(crate) mod stored;
-=======
 pub(crate) mod retention;
 pub(crate) mod status;
->>>>>>> main
+pub(crate) mod stored;
 mod tree;
