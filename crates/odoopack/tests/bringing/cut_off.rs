@@ -17,7 +17,7 @@ pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
     let import = ["backup", "import", zip.as_str(), "--to", "staging", "--yes"];
     if std::env::var("ODOOPACK_SOAK").is_ok() {
         (0..STEPS).for_each(|step| killed_at(pack, &SNAPSHOT, step));
-        println!("soak: a restore killed at each of its {STEPS} steps");
+        pack.now(&format!("soak: a restore killed at each of its {STEPS} steps"));
     } else {
         killed_at(pack, &SNAPSHOT, 1);
         killed_at(pack, &import, 5);
