@@ -27,9 +27,11 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use crate::backup::retention::Keep;
 use crate::name::Name;
+use crate::schedule::When;
 use crate::schedule::Zone;
-use crate::units::Bytes;
+use crate::units::{Bytes, Seconds};
 
 pub use crate::odoo::{Series, UnknownSeries};
 pub use carry::{Carried, carry_over};
@@ -56,10 +58,14 @@ pub struct Spec {
     pub mail: Mail,
     /// `[postgres]`.
     pub postgres: Postgres,
+    /// `[images]`: what containers are made from.
+    pub images: Images,
     /// `[web]`: what nginx listens on.
     pub web: Web,
     /// `[capacity]`: what the sizing may count on.
     pub capacity: Capacity,
+    /// `[backup]`.
+    pub backup: Backup,
     /// `[editions.NAME]`; never empty (an edition `core` exists when the file names none).
     pub editions: BTreeMap<Name, Edition>,
     /// `[environments.NAME]`; never empty.
@@ -86,6 +92,8 @@ pub struct Pack {
 pub enum Engine {
     /// Processes of this host, supervised by systemd or runit.
     Native,
+    /// Containers, driven through Docker Compose.
+    Compose,
 }
 
 /// `[odoo]`.
@@ -128,6 +136,11 @@ pub enum Source {
     Path {
         /// Absolute directory that holds `odoo/` and `addons/`, or an unpacked package.
         directory: Utf8PathBuf,
+    },
+    /// A container image that holds Odoo: `{ image = "odoo:18.0" }`; with `engine = "compose"` only.
+    Image {
+        /// Name with its tag or digest.
+        name: String,
     },
 }
 
@@ -256,6 +269,15 @@ pub struct Postgres {
     pub options: BTreeMap<String, String>,
 }
 
+/// `[images]`: what containers are made from; the engine `compose` alone reads it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Images {
+    /// Default: `postgres:16`, or the major of `[postgres]`.
+    pub postgres: String,
+    /// Default: `nginx:stable`.
+    pub nginx: String,
+}
+
 /// `[web]`: what nginx listens on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Web {
@@ -280,6 +302,26 @@ pub struct Capacity {
     pub memory: Option<Bytes>,
     /// Copies and previews that must fit without changing a shared server. Default: 2.
     pub reserve_environments: u32,
+}
+
+/// `[backup]`: snapshots of environments.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Backup {
+    /// When production environments are backed up; `None`: not by themselves.
+    pub schedule: Option<When>,
+    /// Which snapshots stay below `<root>/backups`. Default: 7 days, 4 weeks, 12 months.
+    pub keep: Keep,
+    /// How old each kind of proof may be.
+    pub age: BackupAge,
+}
+
+/// `[backup.age]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BackupAge {
+    /// Of the newest snapshot. Default: 26h.
+    pub made: Seconds,
+    /// Of the last restore that was found to be right. Default: 8d.
+    pub proven: Seconds,
 }
 
 /// `[editions.NAME]`: a product line.

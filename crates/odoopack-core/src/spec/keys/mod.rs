@@ -1,5 +1,6 @@
 //! The one table of keys: reading, the schema, the reference and the starter file all come from it.
 mod addons;
+mod backup;
 mod environments;
 mod host;
 mod odoo;
@@ -65,7 +66,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("odoo", "Odoo itself."),
     section(
         "odoo.source",
-        "Where Odoo's own code comes from: exactly one of `git`, `debian`, `deb`, `path`.",
+        "Where Odoo's own code comes from: exactly one of `git`, `debian`, `deb`, `path`, `image`.",
     ),
     named(
         "odoo.options",
@@ -104,8 +105,18 @@ pub(super) const SECTIONS: &[Section] = &[
         (Shape::Setting, "log_min_duration_statement"),
         "Further settings of postgresql.conf, appended last.",
     ),
+    section(
+        "images",
+        "What containers are made from; only the engine `compose` reads it.",
+    ),
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),
+    section("backup", "Snapshots of environments."),
+    section(
+        "backup.keep",
+        "Which snapshots below `<root>/backups` stay, with restic's meaning.",
+    ),
+    section("backup.age", "How old each kind of proof may be."),
     named(
         "editions",
         (Shape::Name, "core"),
@@ -153,6 +164,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         odoo::KEYS,
         addons::KEYS,
         host::KEYS,
+        backup::KEYS,
         environments::KEYS,
     ]
     .into_iter()
@@ -265,7 +277,7 @@ mod tests {
     fn knows_what_may_stand_below() {
         assert_eq!(
             children("odoo.source"),
-            ["git", "commit", "debian", "deb", "sha256", "path"]
+            ["git", "commit", "debian", "deb", "sha256", "path", "image"]
         );
         assert_eq!(children("editions"), ["*"]);
         assert!(children("format").is_empty());

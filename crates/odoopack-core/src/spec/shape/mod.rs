@@ -75,10 +75,16 @@ pub(super) enum Shape {
     Bool,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// What runs the processes.
-    Engine,
+    /// The name of a container image.
+    Image,
     /// A time zone.
     Zone,
+    /// A time of day, on every day or some days.
+    When,
+    /// A length of time.
+    Duration,
+    /// A length of time in calendar units.
+    Within,
     /// A reference to a secret.
     Secret,
     /// A value of odoo.conf.
@@ -229,8 +235,11 @@ impl Shape {
             Self::Port => "a port",
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
-            Self::Engine => "one of native",
+            Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
+            Self::When => "a time such as 02:00 or Sun 03:00",
+            Self::Duration => "a length of time such as 26h or 8d",
+            Self::Within => "a length of time such as 30d or 1y6m",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",

@@ -6,6 +6,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
+use crate::backup::retention::{Keep, Within};
+use crate::units::Seconds;
 
 fn name() -> impl Strategy<Value = Name> {
     "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?".prop_map(|t| t.parse().unwrap())
@@ -168,6 +170,23 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         })
 }
 
+fn images() -> impl Strategy<Value = Images> {
+    let image = || "[a-z]{1,8}(:[a-z0-9.]{0,4}[a-z0-9])?";
+    (image(), image()).prop_map(|(postgres, nginx)| Images { postgres, nginx })
+}
+
+/// Containers are made from images.
+fn runs_on(odoo: Odoo, engine: Engine) -> Odoo {
+    let name = format!("example.com/odoo:{}", odoo.series);
+    match engine {
+        Engine::Native => odoo,
+        Engine::Compose => Odoo {
+            source: Source::Image { name },
+            ..odoo
+        },
+    }
+}
+
 fn web() -> impl Strategy<Value = Web> {
     (
         Just(vec!["10.0.0.1".to_owned(), "[::]".to_owned()]),
@@ -193,6 +212,34 @@ fn capacity() -> impl Strategy<Value = Capacity> {
             reserve_environments,
         },
     )
+}
+
+fn keep() -> impl Strategy<Value = Keep> {
+    let counts = (0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9);
+    let within = of((1_u32..9, 0_u32..12).prop_map(|(days, months)| Within {
+        months,
+        days,
+        ..Within::default()
+    }));
+    (counts, within).prop_map(|((last, hourly, daily, weekly, monthly, yearly), within)| Keep {
+        last,
+        hourly,
+        daily,
+        weekly,
+        monthly,
+        yearly,
+        within,
+    })
+}
+
+fn backup() -> impl Strategy<Value = Backup> {
+    let when =
+        of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
+    let age = (1_u64..1 << 30, 1_u64..1 << 30).prop_map(|(made, proven)| BackupAge {
+        made: Seconds(made),
+        proven: Seconds(proven),
+    });
+    (when, keep(), age).prop_map(|(schedule, keep, age)| Backup { schedule, keep, age })
 }
 
 fn edition() -> impl Strategy<Value = Edition> {
@@ -280,10 +327,11 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 fn spec() -> impl Strategy<Value = Spec> {
     let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
     let zone = zone.prop_map(|text| text.parse().unwrap());
-    let pack = (name(), path(), zone).prop_map(|(name, root, timezone)| Pack {
+    let pack = (name(), path(), zone, proptest::bool::ANY);
+    let pack = pack.prop_map(|(name, root, timezone, compose)| Pack {
         name,
         root,
-        engine: Engine::Native,
+        engine: if compose { Engine::Compose } else { Engine::Native },
         timezone,
     });
     (
@@ -292,19 +340,37 @@ fn spec() -> impl Strategy<Value = Spec> {
         addons(),
         mail(),
         postgres(),
+        images(),
         web(),
         capacity(),
+        backup(),
         environments(),
     )
         .prop_map(
-            |(pack, odoo, addons, mail, postgres, web, capacity, (editions, environments))| Spec {
+            |(
                 pack,
                 odoo,
                 addons,
                 mail,
                 postgres,
+                images,
                 web,
                 capacity,
+                backup,
+                (editions, environments),
+            )| Spec {
+                odoo: runs_on(odoo, pack.engine),
+                postgres: Postgres {
+                    port: postgres.port.filter(|_| pack.engine == Engine::Native),
+                    ..postgres
+                },
+                pack,
+                addons,
+                mail,
+                images,
+                web,
+                capacity,
+                backup,
                 editions,
                 environments,
             },
