@@ -203,6 +203,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
+    bringing::not_newer(&view, &source)?;
     bringing::room(pack, &source, None)?;
     let apply = crate::commands::up::applier(cx, pack, &view);
     take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));
