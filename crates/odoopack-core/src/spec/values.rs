@@ -129,7 +129,15 @@ impl super::Spec {
             Value::Secret(reference) => Some(reference),
             Value::Plain(_) => None,
         });
-        relay.chain(values).collect()
+        let offsite = self.backup.offsite.iter().flat_map(|offsite| match &offsite.place {
+            Elsewhere::Bucket {
+                credentials,
+                prune_credentials,
+                ..
+            } => std::iter::once(credentials).chain(prune_credentials).collect(),
+            Elsewhere::Directory(_) => Vec::new(),
+        });
+        relay.chain(offsite).chain(values).collect()
     }
 }
 
