@@ -86,7 +86,6 @@ fn value(shape: Shape) -> Value {
         Shape::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Port => json!({ "type": "integer", "minimum": 1, "maximum": 65_535 }),
         Shape::Word(words) => json!({ "enum": words }),
-        Shape::Engine => json!({ "enum": ["native"] }),
         Shape::OdooValue | Shape::PostgresValue => json!({ "type": ["string", "number", "boolean"] }),
         Shape::EnvValue => json!({ "type": ["string", "integer"] }),
         Shape::List(element) => json!({ "type": "array", "items": value(*element), "uniqueItems": true }),
@@ -102,6 +101,7 @@ fn value(shape: Shape) -> Value {
         Shape::Absolute => form("^/[A-Za-z0-9/._+@~-]*$"),
         Shape::Path => form("^[A-Za-z0-9/._+@][A-Za-z0-9/._+@~-]*$"),
         Shape::HostPort => form("^[^ ]+:[0-9]{1,5}$"),
+        Shape::Image => form("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
         Shape::Suite => form("^[a-z][a-z0-9-]*$"),
         Shape::Bucket => form("^https?://[^/@ ]+/[a-z0-9.-]{3,63}(/[A-Za-z0-9._/-]*)?$"),
         Shape::When => {

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::shape::text::is_host;
-use super::{Engine, HostPort, Kind, MergeSource, SecretRef, Sessions, Value};
+use super::{Engine, HostPort, Kind, MergeSource, Elsewhere, SecretRef, Sessions, Value};
 
 /// A word that is none of those which may stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +109,7 @@ impl fmt::Display for super::Source {
             Self::Debian { suite } => write!(f, "Debian {suite}"),
             Self::Deb { location, .. } => write!(f, "package {location}"),
             Self::Path { directory } => write!(f, "checkout {directory}"),
+            Self::Image { name } => write!(f, "image {name}"),
         }
     }
 }
@@ -193,6 +194,7 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Native => f.pad("native"),
+            Self::Compose => f.pad("compose"),
         }
     }
 }
@@ -203,9 +205,10 @@ impl FromStr for Engine {
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         match text {
             "native" => Ok(Self::Native),
+            "compose" => Ok(Self::Compose),
             other => Err(UnknownWord {
                 word: other.to_owned(),
-                known: "native",
+                known: "native, compose",
             }),
         }
     }

@@ -3,8 +3,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::retention::Keep;
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{
-    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Mail, Odoo, Pack, Postgres, Series, Source, Spec,
-    Web,
+    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Series,
+    Source, Spec, Web,
 };
 use odoopack_core::units::{Bytes, Seconds};
 
@@ -125,6 +125,10 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             version: None,
             port: None,
             options: [].into(),
+        },
+        images: Images {
+            postgres: String::new(),
+            nginx: String::new(),
         },
         web: Web {
             listen: Vec::new(),

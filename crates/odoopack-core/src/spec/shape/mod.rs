@@ -75,8 +75,8 @@ pub(super) enum Shape {
     Bool,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// What runs the processes.
-    Engine,
+    /// The name of a container image.
+    Image,
     /// A time zone.
     Zone,
     /// The address of a bucket.
@@ -237,7 +237,7 @@ impl Shape {
             Self::Port => "a port",
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
-            Self::Engine => "one of native",
+            Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
             Self::Bucket => "the address of a bucket such as https://s3.example.com/bucket",
             Self::When => "a time such as 02:00 or Sun 03:00",

@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("backup")?;
     let repository = place::open(&pack)?;
     let mut judged = judged(&pack, &repository)?;
     judged.retain(|j| {
