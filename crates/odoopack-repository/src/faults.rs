@@ -319,7 +319,7 @@ fn a_copy_is_looked_at_before_it_is_seen() {
         .copy_to(&fresh, &writer, std::slice::from_ref(&snapshot))
         .unwrap();
     assert!(copied.snapshots == 1 && copied.objects >= 3, "{copied:?}");
-    assert_eq!(ids(&fresh), [snapshot.id.clone()]);
+    assert_eq!(ids(&fresh), std::slice::from_ref(&snapshot.id));
     whole(&fresh, &fresh.snapshots().unwrap()[0], b"a dump");
     let again = repository
         .copy_to(&fresh, &writer, std::slice::from_ref(&snapshot))

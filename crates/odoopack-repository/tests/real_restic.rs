@@ -320,28 +320,11 @@ fn keeps_the_oldest(rig: &Rig) -> bool {
     number.parse::<u32>().unwrap() >= 16 || !version.starts_with("restic 0.")
 }
 
-/// A year of nights with gaps and days with several, judged by restic and by us.
-#[test]
-fn retention_keeps_what_restic_forget_keeps() {
-    let rig = Rig::new();
-    let oldest = keeps_the_oldest(&rig);
-    let start = 1_735_700_000;
-    let mut candidates = Vec::new();
-    for number in 0_i64..70 {
-        // Every third week is missing, some nights have two.
-        let day = number * 5 + if number % 7 == 3 { 12 } else { 0 };
-        let time = start + day * 86_400 + if number % 9 == 4 { -80_000 } else { 3_000 };
-        let snapshot = rig.store_small(time);
-        candidates.push(Candidate {
-            id: snapshot.restic_id(),
-            time: snapshot.time,
-            pinned: false,
-            proven: false,
-        });
-    }
+/// Policies, and how restic says them.
+fn policies() -> Vec<(Keep, &'static str)> {
     let within = |text: &str| Some(text.parse().unwrap());
     let zero = Keep::default();
-    for (keep, arguments) in [
+    vec![
         (
             Keep {
                 daily: 7,
@@ -377,7 +360,29 @@ fn retention_keeps_what_restic_forget_keeps() {
         ),
         (Keep { monthly: 40, ..zero }, "--keep-monthly 40"),
         (Keep { daily: 200, ..zero }, "--keep-daily 200"),
-    ] {
+    ]
+}
+
+/// A year of nights with gaps and days with several, judged by restic and by us.
+#[test]
+fn retention_keeps_what_restic_forget_keeps() {
+    let rig = Rig::new();
+    let oldest = keeps_the_oldest(&rig);
+    let start = 1_735_700_000;
+    let mut candidates = Vec::new();
+    for number in 0_i64..70 {
+        // Every third week is missing, some nights have two.
+        let day = number * 5 + if number % 7 == 3 { 12 } else { 0 };
+        let time = start + day * 86_400 + if number % 9 == 4 { -80_000 } else { 3_000 };
+        let snapshot = rig.store_small(time);
+        candidates.push(Candidate {
+            id: snapshot.restic_id(),
+            time: snapshot.time,
+            pinned: false,
+            proven: false,
+        });
+    }
+    for (keep, arguments) in policies() {
         let mut all = vec!["forget", "--dry-run", "--json"];
         all.extend(arguments.split(' '));
         let text = rig.restic(&all);

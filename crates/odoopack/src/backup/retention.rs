@@ -81,10 +81,13 @@ fn candidate(snapshot: &Snapshot, proven: &[String]) -> Candidate {
 /// # Errors
 /// Kind `Refused` when a snapshot that was made here is not listed: a listing that lacks some is no ground to remove others.
 pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -> Result<Forgotten> {
-    let failed = |e: odoopack_repository::Error| match e {
-        odoopack_repository::Error::Fewer { .. } => failure::of(&e)
-            .hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose"),
-        other => failure::of(&other),
+    let failed = |e: odoopack_repository::Error| {
+        let failure = failure::of(&e);
+        if matches!(e, odoopack_repository::Error::Fewer { .. }) {
+            failure.hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose")
+        } else {
+            failure
+        }
     };
     let writer = repository
         .writer(&place::holder("odoopack backup forget")?)

@@ -66,8 +66,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     for (name, settings) in &spec.environments {
         let newest = snapshots
             .iter()
-            .filter(|s| s.environment == name.as_str() && s.time <= now)
-            .next_back();
+            .rfind(|s| s.environment == name.as_str() && s.time <= now);
         let proven = last(&lines, name.as_str(), Event::Proven);
         environments.push(Row {
             environment: name.to_string(),

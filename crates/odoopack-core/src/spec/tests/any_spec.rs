@@ -217,8 +217,8 @@ fn capacity() -> impl Strategy<Value = Capacity> {
 fn keep() -> impl Strategy<Value = Keep> {
     let counts = (0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9);
     let within = of((1_u32..9, 0_u32..12).prop_map(|(days, months)| Within {
-        days,
         months,
+        days,
         ..Within::default()
     }));
     (counts, within).prop_map(|((last, hourly, daily, weekly, monthly, yearly), within)| Keep {
