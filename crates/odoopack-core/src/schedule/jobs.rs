@@ -67,8 +67,10 @@ fn backups(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
         environment: Some(name.clone()),
         when: when.clone(),
         run: ["backup", "create", name.as_str(), "--forget"]
+            .into_iter()
+            .chain(spec.backup.offsite.iter().map(|_| "--offsite"))
             .map(str::to_owned)
-            .to_vec(),
+            .collect(),
     })
 }
 

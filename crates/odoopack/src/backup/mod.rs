@@ -7,8 +7,11 @@ pub(crate) mod failure;
 mod filestore;
 mod items;
 pub(crate) mod key;
+pub(crate) mod offsite;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod retention;
 pub(crate) mod status;
 mod tree;
+
+pub(crate) use odoopack_repository::Repository;
