@@ -72,10 +72,17 @@ mod tests {
     fn an_address_is_a_service_a_bucket_and_perhaps_a_directory() {
         let whole: BucketAddress = "https://s3.eu.example:9000/odoo-backups/erp/one".parse().unwrap();
         assert_eq!(
-            (whole.endpoint.as_str(), whole.name.as_str(), whole.prefix.as_str()),
+            (
+                whole.endpoint.as_str(),
+                whole.name.as_str(),
+                whole.prefix.as_str()
+            ),
             ("https://s3.eu.example:9000", "odoo-backups", "erp/one")
         );
-        assert_eq!(whole.to_string(), "https://s3.eu.example:9000/odoo-backups/erp/one");
+        assert_eq!(
+            whole.to_string(),
+            "https://s3.eu.example:9000/odoo-backups/erp/one"
+        );
         for wrong in [
             "s3://bucket",
             "https://host",

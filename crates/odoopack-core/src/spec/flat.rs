@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::written::{literal, quoted};
-use super::{Addons, Backup, Edition, Elsewhere, Environment, Mail, Odoo, Offsite, Postgres, Source, Spec, Tls, Web};
+use super::{
+    Addons, Backup, Edition, Elsewhere, Environment, Mail, Odoo, Offsite, Postgres, Source, Spec, Tls, Web,
+};
 use crate::backup::retention::Keep;
 use crate::name::Name;
 use crate::units::Bytes;

@@ -9,7 +9,8 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Backup, BackupAge, Capacity, Edition, Elsewhere, Engine, Environment, Images, Kind, Mail, Odoo, Offsite, Pack, Postgres, Relay, Series, Source, Spec, Tls, Web,
+    Backup, BackupAge, Capacity, Edition, Elsewhere, Engine, Environment, Images, Kind, Mail, Odoo, Offsite,
+    Pack, Postgres, Relay, Series, Source, Spec, Tls, Web,
 };
 use crate::backup::retention::Keep;
 use crate::name::Name;

@@ -155,9 +155,8 @@ pub(crate) fn wanted(pack: &Pack, here: &Repository, there: &[Snapshot]) -> Resu
     let here: HashSet<String> = all.iter().map(|s| s.id.clone()).collect();
     all.extend(there.iter().filter(|s| !here.contains(&s.id)).cloned());
     let judged = judge_all(pack, all, &offsite.keep)?;
-    let wanted = |judged: &Judged| {
-        judged.ours && judged.verdict.keep && !known.contains(judged.snapshot.id.as_str())
-    };
+    let wanted =
+        |judged: &Judged| judged.ours && judged.verdict.keep && !known.contains(judged.snapshot.id.as_str());
     Ok(judged
         .into_iter()
         .filter(wanted)
@@ -202,9 +201,7 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
     let mut done = Done::default();
     for snapshot in wanted(pack, &here, &listed)? {
         let begun = Instant::now();
-        let progress = cx
-            .ui
-            .step(&format!("copy {} to {}", snapshot.id, there.place()));
+        let progress = cx.ui.step(&format!("copy {} to {}", snapshot.id, there.place()));
         let copied = here.copy_to(&there, &writer, std::slice::from_ref(&snapshot));
         let copied = match copied {
             Ok(copied) => copied,
@@ -242,9 +239,7 @@ fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> R
         .and_then(|part| u8::try_from(part).ok());
     let part = before.map_or(1, |part| part % 7 + 1);
     let begun = Instant::now();
-    let progress = cx
-        .ui
-        .step(&format!("read part {part} of 7 at {}", there.place()));
+    let progress = cx.ui.step(&format!("read part {part} of 7 at {}", there.place()));
     let wrong = match there.check(Reading::Seventh(part)) {
         Ok(wrong) => wrong,
         Err(e) => {
@@ -254,7 +249,13 @@ fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> R
     };
     if wrong.is_empty() {
         progress.done();
-        note(pack, Event::Read, None, begun, serde_json::json!({ "part": part }))?;
+        note(
+            pack,
+            Event::Read,
+            None,
+            begun,
+            serde_json::json!({ "part": part }),
+        )?;
         return Ok(Some(part));
     }
     progress.failed();

@@ -83,12 +83,7 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
     for environment in environments {
         let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
         let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
-        let verdicts = judge(
-            &candidates,
-            keep,
-            &spec.pack.timezone.rules(),
-            Timestamp::now(),
-        );
+        let verdicts = judge(&candidates, keep, &spec.pack.timezone.rules(), Timestamp::now());
         all.extend(verdicts.into_iter().filter_map(|verdict| {
             let snapshot = group.iter().find(|s| s.id == verdict.id)?;
             Some(Judged {

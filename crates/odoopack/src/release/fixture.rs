@@ -142,8 +142,10 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             keep: Keep::default(),
             age: BackupAge {
                 made: Seconds(0),
+                offsite: Seconds(0),
                 proven: Seconds(0),
             },
+            offsite: None,
         },
         capacity: Capacity {
             cores: None,

@@ -15,7 +15,8 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     let begun = report.document.tables.contains_key("backup.offsite")
         || report.document.tables.contains_key("backup.offsite.keep");
     if begun && !bucket && !directory {
-        let hint = "write `s3 = \"https://SERVICE/BUCKET\"` or `directory = \"/mnt/backups\"`, or remove the table";
+        let hint =
+            "write `s3 = \"https://SERVICE/BUCKET\"` or `directory = \"/mnt/backups\"`, or remove the table";
         report.refuse("backup.offsite", "names no place", hint);
     }
     if bucket && !report.given(&at("credentials")) {
@@ -31,7 +32,11 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
         && (path.starts_with(&spec.pack.root) || spec.pack.root.starts_with(path))
     {
         let hint = "name a directory on another machine's disk";
-        report.refuse(&at("directory"), "the pack's own directory is not elsewhere", hint);
+        report.refuse(
+            &at("directory"),
+            "the pack's own directory is not elsewhere",
+            hint,
+        );
     }
 }
 

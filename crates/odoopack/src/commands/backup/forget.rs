@@ -1,10 +1,10 @@
 //! `backup forget`: remove what the policy no longer keeps, or what is named.
 use super::size;
-use crate::backup::place;
+use crate::backup::Repository;
 use crate::backup::offsite::{self, Right};
+use crate::backup::place;
 pub(super) use crate::backup::retention::Side;
 use crate::backup::retention::{Forgotten, accept_missing, forget, judged, named};
-use crate::backup::Repository;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 

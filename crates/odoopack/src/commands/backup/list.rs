@@ -2,8 +2,8 @@
 use odoopack_core::name::Name;
 
 use super::size;
-use crate::backup::place;
 use crate::backup::offsite::{self, Right};
+use crate::backup::place;
 use crate::backup::retention::{Side, judged};
 use crate::context::Context;
 use crate::failure::Result;

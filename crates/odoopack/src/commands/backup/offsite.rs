@@ -74,5 +74,10 @@ fn forget_there(cx: &Context, pack: &Pack) -> Result<()> {
             .say("nothing is removed there: the credentials that delete are not here, as they should be");
         return Ok(());
     }
-    forget::by_policy(cx, pack, &offsite::open(pack, Right::Delete)?, forget::Side::Offsite)
+    forget::by_policy(
+        cx,
+        pack,
+        &offsite::open(pack, Right::Delete)?,
+        forget::Side::Offsite,
+    )
 }
