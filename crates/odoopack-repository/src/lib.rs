@@ -9,6 +9,8 @@ mod copy;
 mod error;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod killed;
 mod lock;
 mod objects;
 mod pace;

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and writes files"
 )]
 
+mod backing;
 #[path = "../../odoopack-repository/tests/bucket/mod.rs"]
 #[expect(dead_code, reason = "what the tests of the repository need more of")]
 mod bucket;
@@ -43,7 +44,10 @@ fn snapshots_of_a_working_odoo() {
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
     old_ones_go(&pack);
-    elsewhere(&pack);
+    backing::offsite::elsewhere(&pack);
+    backing::faults::a_full_disk(&pack);
+    backing::faults::a_server_that_stops(&pack);
+    backing::faults::a_clock_one_year_ahead(&pack);
     nothing_leaks(&pack);
     pack.now("done");
 }
@@ -339,105 +343,6 @@ fn old_ones_go(pack: &Pack) {
     let refused = pack.run(&["backup", "forget", "--yes"]).exits(4);
     assert!(refused.stderr.contains("--accept-missing"), "{}", refused.said());
     std::fs::rename(pack.path("aside"), &hidden).unwrap();
-}
-
-/// A bucket as the second place: copied, looked at, told apart from what stays here, and safe from this machine.
-fn elsewhere(pack: &Pack) {
-    pack.now("off site");
-    pack.run(&["backup", "offsite"]).exits(4);
-    let service = bucket::Service::start();
-    let offsite = format!(
-        "[backup.offsite]\ns3 = \"{}/{}/erp\"\ncredentials = \"secret:SPACES\"\nprune_credentials = \"secret:SPACES_PRUNE\"\nkeep = {{ last = 1, weekly = 0, monthly = 0 }}\n\n[backup.keep]",
-        service.endpoint(),
-        bucket::BUCKET
-    );
-    pack.edit_file("[backup.keep]", &offsite);
-    let lacking = pack.run(&["backup", "offsite"]).exits(4);
-    assert!(
-        lacking.stderr.contains("odoopack secret set SPACES"),
-        "{}",
-        lacking.said()
-    );
-    let (id, word) = bucket::WRITER;
-    pack.run_with(&["secret", "set", "SPACES"], &format!("{id}:{word}"))
-        .exits(0);
-    let never = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
-    let complaints = never["complaints"].to_string();
-    assert!(
-        complaints.contains("production: off site never")
-            && complaints.contains("the last copy off site failed"),
-        "{complaints}"
-    );
-    let list = pack.json(&["backup", "list"]);
-    let newest = list[list.as_array().unwrap().len() - 1]["snapshot"].clone();
-    let would = pack.json(&["backup", "offsite", "--dry-run"]);
-    // The pinned one too: what no policy removes here goes there.
-    assert_eq!(
-        would["would_copy"],
-        serde_json::json!([newest, list[0]["snapshot"]])
-    );
-    let copied = pack.json(&["backup", "offsite"]);
-    assert_eq!(
-        (&copied["copied"], &copied["read"]),
-        (&would["would_copy"], &1.into())
-    );
-    let again = pack.json(&["backup", "offsite", "--read"]);
-    assert_eq!(
-        (&again["copied"], &again["read"]),
-        (&serde_json::json!([]), &2.into())
-    );
-    let there = pack.json(&["backup", "list", "--offsite"]);
-    assert_eq!(there.as_array().unwrap().len(), 2);
-    let status = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
-    assert_eq!(
-        status["complaints"],
-        serde_json::json!(["production: proven never"])
-    );
-    restic_there(pack, &service);
-    removed_with_the_other_key(pack, &newest);
-    pack.edit_file(&offsite, "[backup.keep]");
-}
-
-fn restic_there(pack: &Pack, service: &bucket::Service) {
-    let outcome = Command::new("restic")
-        .args(["check", "--read-data"])
-        .env("RESTIC_REPOSITORY", service.root.join(bucket::BUCKET).join("erp"))
-        .env("RESTIC_PASSWORD", pack.secret("BACKUP_KEY"))
-        .env("RESTIC_CACHE_DIR", pack.path("restic-cache"))
-        .output()
-        .unwrap();
-    assert!(
-        outcome.status.success(),
-        "{}",
-        String::from_utf8_lossy(&outcome.stderr)
-    );
-}
-
-/// What the schedule runs copies the new one and takes nothing away; with the other key the older one goes.
-fn removed_with_the_other_key(pack: &Pack, older: &Value) {
-    let made = pack.run(&["backup", "create", "--forget", "--offsite"]).exits(0);
-    assert!(
-        made.said().contains("the credentials that delete are not here"),
-        "{}",
-        made.said()
-    );
-    let ids = |pack: &Pack| -> Vec<Value> {
-        let there = pack.json(&["backup", "list", "--offsite"]);
-        there
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|s| s["snapshot"].clone())
-            .collect()
-    };
-    assert_eq!(ids(pack).len(), 3);
-    pack.run(&["backup", "forget", "--offsite", "--yes"]).exits(4);
-    let (id, word) = bucket::OWNER;
-    pack.run_with(&["secret", "set", "SPACES_PRUNE"], &format!("{id}:{word}"))
-        .exits(0);
-    let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
-    assert_eq!(done["removed"], serde_json::json!([older]));
-    assert_eq!(ids(pack).len(), 2);
 }
 
 fn nothing_leaks(pack: &Pack) {
