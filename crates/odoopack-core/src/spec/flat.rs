@@ -209,6 +209,7 @@ impl Lines {
 
     fn backup(&mut self, backup: &Backup) {
         self.add("backup.schedule", backup.schedule.as_ref().and_then(text));
+        self.add("backup.drill", backup.drill.as_ref().and_then(text));
         self.keep(&KEEP, &backup.keep);
         self.add("backup.age.made", text(backup.age.made));
         self.add("backup.age.offsite", text(backup.age.offsite));

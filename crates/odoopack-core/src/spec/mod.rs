@@ -311,6 +311,8 @@ pub struct Capacity {
 pub struct Backup {
     /// When production environments are backed up; `None`: not by themselves.
     pub schedule: Option<When>,
+    /// When the newest snapshot of production environments is proven; `None`: not by itself.
+    pub drill: Option<When>,
     /// Which snapshots stay below `<root>/backups`. Default: 7 days, 4 weeks, 12 months.
     pub keep: Keep,
     /// How old each kind of proof may be.

@@ -177,6 +177,7 @@ fn capacity(values: &Values<'_>) -> Capacity {
 fn backup(values: &Values<'_>) -> Backup {
     Backup {
         schedule: values.given("backup.schedule"),
+        drill: values.given("backup.drill"),
         keep: keep(values, "backup.keep"),
         age: BackupAge {
             made: values.plain("backup.age.made"),

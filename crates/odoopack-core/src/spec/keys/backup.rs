@@ -18,6 +18,14 @@ pub(super) const KEYS: &[Key] = &[
         doc: "When a snapshot of every production environment is made, in the pack's time zone.",
         why: "A machine that only tries things needs none.",
     },
+    Key {
+        path: "backup.drill",
+        shape: Shape::When,
+        fallback: Absent("no snapshot is proven by itself"),
+        example: "\"Sun 04:00\"",
+        doc: "When the newest snapshot of every production environment is brought back beside it, started, compared and removed again, in the pack's time zone.",
+        why: "It needs as much room as the environment itself, and a machine that only tries things needs none.",
+    },
     keep(
         "backup.keep.last",
         "0",
