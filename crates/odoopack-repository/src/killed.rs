@@ -149,13 +149,13 @@ fn killed_before_every_change(act: &str) -> usize {
 }
 
 #[test]
-fn a_backup_that_is_killed_leaves_nothing_half_done() {
+fn real_kills_of_a_backup_leave_nothing_half_done() {
     // The lock, at least two packs, an index, the snapshot, and the lock again.
     assert!(killed_before_every_change("back up") >= 6);
 }
 
 #[test]
-fn a_prune_that_is_killed_leaves_nothing_half_done() {
+fn real_kills_of_a_prune_leave_nothing_half_done() {
     // The lock, the snapshot, a new index with the marks, the old ones, then the packs, and the lock again.
     assert!(killed_before_every_change("take away") >= 8);
 }

@@ -5,13 +5,16 @@ pub(crate) mod create;
 mod database;
 pub(crate) mod failure;
 mod filestore;
+pub(crate) mod history;
 mod items;
 pub(crate) mod key;
 pub(crate) mod offsite;
+pub(crate) mod piece;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod retention;
 pub(crate) mod status;
+pub(crate) mod stored;
 mod tree;
 
 pub(crate) use odoopack_repository::Repository;

@@ -1,4 +1,5 @@
 //! Checks of where snapshots go.
+use crate::spec::keys;
 use crate::spec::load::Report;
 use crate::spec::{Elsewhere, Spec};
 
@@ -12,8 +13,8 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
         let hint = "keep one of `s3`, `directory`";
         report.refuse("backup.offsite", "`s3` and `directory` exclude each other", hint);
     }
-    let begun = report.document.tables.contains_key("backup.offsite")
-        || report.document.tables.contains_key("backup.offsite.keep");
+    let given = |key: &&keys::Key| key.path.starts_with("backup.offsite.") && report.given(key.path);
+    let begun = keys::all().any(|key| given(&key));
     if begun && !bucket && !directory {
         let hint =
             "write `s3 = \"https://SERVICE/BUCKET\"` or `directory = \"/mnt/backups\"`, or remove the table";

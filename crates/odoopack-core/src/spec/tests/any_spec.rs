@@ -233,9 +233,8 @@ fn keep() -> impl Strategy<Value = Keep> {
 }
 
 fn backup() -> impl Strategy<Value = Backup> {
-    let when = || {
-        of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()))
-    };
+    let when =
+        || of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
     let seconds = || (1_u64..1 << 30).prop_map(Seconds);
     let age = (seconds(), seconds(), seconds()).prop_map(|(made, offsite, proven)| BackupAge {
         made,

@@ -25,10 +25,13 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
             .as_ref()
             .map_or_else(String::new, |age| format!("off site {}, ", words(age)));
         cx.ui.result(&format!(
-            "{:<16} made {}, {offsite}proven {}",
+            "{:<16} made {}, {offsite}proven {}{}",
             row.environment,
             words(&row.made),
-            words(&row.proven)
+            words(&row.proven),
+            row.recovery
+                .map(|seconds| format!(", back in {seconds:.0} s"))
+                .unwrap_or_default()
         ));
         let trend: Vec<_> = row
             .trend
