@@ -18,8 +18,6 @@ pub(crate) struct Faults(Arc<Mutex<Plan>>);
 struct Plan {
     seen: Vec<String>,
     rule: Option<(Fault, Rule)>,
-    /// How many changes are made before the one that is not lived to see.
-    deadly: Option<usize>,
 }
 
 type Rule = Box<dyn Fn(usize, &str) -> bool + Send>;
@@ -39,13 +37,7 @@ impl Faults {
         *self.0.lock().unwrap() = Plan {
             seen: Vec::new(),
             rule: Some((fault, Box::new(rule))),
-            deadly: None,
         };
-    }
-
-    /// The process is killed right before its change of this number, from 0.
-    pub(crate) fn die_before_change(&self, number: usize) {
-        self.0.lock().unwrap().deadly = Some(number);
     }
 
     fn clear(&self) -> Vec<String> {
@@ -54,13 +46,6 @@ impl Faults {
 
     fn next(&self, request: &str) -> Option<Fault> {
         let mut plan = self.0.lock().unwrap();
-        let changes = request.starts_with("put ") || request.starts_with("remove ");
-        if changes && let Some(left) = plan.deadly.as_mut() {
-            if *left == 0 {
-                die();
-            }
-            *left -= 1;
-        }
         let number = plan.seen.len();
         let (fault, rule) = plan.rule.as_ref()?;
         let hit = rule(number, request).then_some(*fault);
@@ -93,16 +78,6 @@ impl Faults {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "nothing else kills for good")]
-fn die() -> ! {
-    let own = std::process::id().to_string();
-    std::process::Command::new("kill")
-        .args(["-KILL", &own])
-        .status()
-        .unwrap();
-    unreachable!("the process was killed")
-}
-
 fn broken(request: &str) -> Error {
     Error::Store {
         act: request.to_owned(),
@@ -111,11 +86,11 @@ fn broken(request: &str) -> Error {
     }
 }
 
-pub(crate) fn key() -> SecretText {
+fn key() -> SecretText {
     SecretText::new("key")
 }
 
-pub(crate) fn holder() -> Holder {
+fn holder() -> Holder {
     Holder {
         host: "here".to_owned(),
         boot: "1".to_owned(),
@@ -146,7 +121,7 @@ fn store(repository: &Repository, dump: &[u8], second: i64) -> Result<Snapshot> 
     stored.publish()
 }
 
-pub(crate) fn whole(repository: &Repository, snapshot: &Snapshot, dump: &[u8]) {
+fn whole(repository: &Repository, snapshot: &Snapshot, dump: &[u8]) {
     let mut back = Vec::new();
     repository
         .reader()
@@ -156,7 +131,7 @@ pub(crate) fn whole(repository: &Repository, snapshot: &Snapshot, dump: &[u8]) {
     assert!(back == dump, "snapshot {} is not whole", snapshot.id);
 }
 
-pub(crate) fn ids(repository: &Repository) -> Vec<String> {
+fn ids(repository: &Repository) -> Vec<String> {
     repository
         .snapshots()
         .unwrap()

@@ -9,8 +9,6 @@ mod copy;
 mod error;
 #[cfg(test)]
 mod faults;
-#[cfg(test)]
-mod killed;
 mod lock;
 mod objects;
 mod pace;

@@ -1,5 +1,5 @@
 //! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
-use jiff::{SignedDuration, Span};
+use jiff::Span;
 use rustic_core::repofile::{SnapshotFile, StringList};
 use rustic_core::{CheckOptions, PruneOptions, ReadSubsetOption};
 
@@ -8,7 +8,7 @@ use crate::repository::{PINNED, Repository, Snapshot};
 use crate::{lock::Writer, warnings};
 
 /// How long data stays that was marked: longer than any backup takes that might still refer to it.
-const MARKED: SignedDuration = SignedDuration::from_hours(23);
+const MARKED_HOURS: i32 = 23;
 
 /// What a prune did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,20 +43,10 @@ impl Repository {
     }
 
     /// Marks data that no snapshot needs, and removes what was marked a day ago.
-    pub fn prune(&self, writer: &Writer, known: &[String]) -> Result<Pruned> {
-        self.prune_marked(writer, known, MARKED)
-    }
-
-    /// The same, with the time that a mark has to be old.
-    pub(crate) fn prune_marked(
-        &self,
-        _writer: &Writer,
-        known: &[String],
-        marked: SignedDuration,
-    ) -> Result<Pruned> {
+    pub fn prune(&self, _writer: &Writer, known: &[String]) -> Result<Pruned> {
         self.expect(known)?;
         let mut options = PruneOptions::default();
-        options.keep_delete = Span::new().seconds(marked.as_secs());
+        options.keep_delete = Span::new().hours(MARKED_HOURS);
         let (done, heard) = warnings::listening(|| -> Result<Pruned> {
             let again = self.again()?;
             let plan = again

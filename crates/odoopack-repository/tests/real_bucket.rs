@@ -118,6 +118,9 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// Picks the requests that go wrong.
+type Hit = fn(&Method, &str) -> bool;
+
 const BIG: usize = 20 * 1024 * 1024;
 
 #[test]
@@ -174,7 +177,7 @@ fn what_goes_wrong_once_is_tried_again() {
     let put = |m: &Method, t: &str| *m == Method::PUT && t.contains("/data/");
     let get = |m: &Method, t: &str| *m == Method::GET && t.contains("/data/");
     let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
-    let hits: [(Fault, fn(&Method, &str) -> bool); 5] = [
+    let hits: [(Fault, Hit); 5] = [
         (Fault::Error, put),
         (Fault::Silence, put),
         (Fault::Error, get),
@@ -187,8 +190,8 @@ fn what_goes_wrong_once_is_tried_again() {
         let snapshot = rig.store(size, seed);
         rig.service.fail(fault, 1, hit);
         let copied = rig.copy(&snapshot);
-        let (seen, left) = rig.service.heal();
-        assert_eq!(left, 0, "{fault:?} never happened: {seen:#?}");
+        let (asked, left) = rig.service.heal();
+        assert_eq!(left, 0, "{fault:?} never happened: {asked:#?}");
         assert_eq!(copied.unwrap_or_else(|e| panic!("{fault:?}: {e}")).snapshots, 1);
         dumps.push((snapshot, size, seed));
     }
@@ -209,7 +212,7 @@ fn what_goes_on_going_wrong_changes_nothing() {
     let get = |m: &Method, t: &str| *m == Method::GET && t.contains("/data/");
     let lists = |m: &Method, t: &str| *m == Method::GET && t.contains("list-type=2");
     let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
-    let hits: [(Fault, fn(&Method, &str) -> bool); 7] = [
+    let hits: [(Fault, Hit); 7] = [
         (Fault::Error, data),
         (Fault::Error, index),
         (Fault::Error, snapshots),
@@ -223,8 +226,8 @@ fn what_goes_on_going_wrong_changes_nothing() {
         let next = rig.store(size, 10 + number as u64);
         rig.service.fail(fault, usize::MAX, hit);
         let failed = rig.copy(&next);
-        let (seen, left) = rig.service.heal();
-        assert!(left < usize::MAX, "{fault:?} never happened: {seen:#?}");
+        let (asked, left) = rig.service.heal();
+        assert!(left < usize::MAX, "{fault:?} never happened: {asked:#?}");
         assert!(failed.is_err(), "{fault:?}: {failed:?}");
         rig.whole(&[(&first, 1000, 1)]);
     }

@@ -179,6 +179,22 @@ fn denied_all(asked: &str) -> String {
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><DeleteResult>{errors}</DeleteResult>")
 }
 
+/// The first answer that there was to a listing.
+fn first_listing(state: &Mutex<State>, target: &str, now: &Bytes) -> Bytes {
+    let mut state = state.lock().unwrap();
+    let first = state.listings.entry(target.to_owned());
+    first.or_insert_with(|| now.clone()).clone()
+}
+
+/// Takes the last piece from an object that was just put together.
+fn lose_piece(root: &Path, target: &str) {
+    let key = target.split('?').next().unwrap().trim_start_matches('/');
+    let path = root.join(key);
+    let size = path.metadata().unwrap().len();
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_len((size - 1) / PIECE * PIECE).unwrap();
+}
+
 async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: Request<Incoming>) -> Answer {
     let method = request.method().clone();
     let target = request.uri().path_and_query().unwrap().to_string();
@@ -209,25 +225,15 @@ async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: 
     };
     let (mut parts, body) = answer.into_parts();
     let mut bytes = body.collect().await.unwrap().to_bytes();
-    let listing = method == Method::GET && target.contains("list-type=2");
-    if listing {
-        let mut state = state.lock().unwrap();
-        let first = state
-            .listings
-            .entry(target.clone())
-            .or_insert_with(|| bytes.clone())
-            .clone();
+    if method == Method::GET && target.contains("list-type=2") {
+        let first = first_listing(state, &target, &bytes);
         if fault == Some(Fault::StaleList) {
             bytes = first;
             parts.headers.remove("content-length");
         }
     }
     if fault == Some(Fault::LostPiece) {
-        let key = target.split('?').next().unwrap().trim_start_matches('/');
-        let path = root.join(key);
-        let size = path.metadata().unwrap().len();
-        let file = std::fs::File::options().write(true).open(path).unwrap();
-        file.set_len((size - 1) / PIECE * PIECE).unwrap();
+        lose_piece(root, &target);
     }
     if fault == Some(Fault::HalfBody) {
         let half = bytes.slice(..bytes.len() / 2);
