@@ -11,8 +11,8 @@ mod bucket;
 use std::io::Cursor;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bucket::{Fault, OWNER, Service, place};
@@ -25,6 +25,7 @@ use odoopack_repository::{Holder, Item, Label, Parts, Place, Reading, Repository
 const ENDPOINT: &str = "ODOOPACK_TEST_ENDPOINT";
 const PREFIX: &str = "ODOOPACK_TEST_PREFIX";
 const ACT: &str = "ODOOPACK_TEST_ACT";
+/// Gives a process another clock.
 const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 fn key() -> SecretText {
