@@ -77,6 +77,12 @@ pub enum Step {
     CreateCluster { major: u16 },
     /// Issue a certificate from the pack's own authority.
     IssueCertificate { environment: Name, domain: String },
+    /// Converge the links to an edition's modules.
+    LinkModules {
+        edition: String,
+        link: Vec<String>,
+        unlink: Vec<String>,
+    },
     /// Write one rendered file.
     WriteFile { path: Utf8PathBuf, why: Why },
     /// Remove a file that nothing wants any more.
@@ -131,6 +137,22 @@ impl fmt::Display for Step {
             Self::BuildPython { release } => write!(f, "build the Python environment of {release}"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
             Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
+            Self::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => {
+                let gone = if unlink.is_empty() {
+                    String::new()
+                } else {
+                    format!(", unlink {}", unlink.join(", "))
+                };
+                match link.len() {
+                    0 => write!(f, "unlink modules of edition {edition}: {}", unlink.join(", ")),
+                    1..=3 => write!(f, "link modules of edition {edition}: {}{gone}", link.join(", ")),
+                    many => write!(f, "link {many} modules of edition {edition}{gone}"),
+                }
+            }
             Self::WriteFile { path, why } => write!(f, "write {path} ({why})"),
             Self::RemoveFile { path } => write!(f, "remove {path}"),
             Self::StartSupervisor => write!(f, "start the supervisor"),
@@ -189,6 +211,7 @@ impl Step {
             | Self::BuildPython { .. }
             | Self::CreateCluster { .. }
             | Self::IssueCertificate { .. }
+            | Self::LinkModules { .. }
             | Self::RemoveFile { .. }
             | Self::StartSupervisor
             | Self::ReadUnits

@@ -1,4 +1,5 @@
 //! The modules that Odoo can see, what they need of each other, and in which order it loads them.
+mod farm;
 mod findings;
 mod install;
 mod licence;
@@ -14,7 +15,8 @@ use std::fmt;
 
 use camino::Utf8PathBuf;
 
-pub use findings::{Finding, Installed, Trouble, check};
+pub use farm::farm;
+pub use findings::{Finding, Installed, Trouble, check, duplicate};
 pub use install::{Installation, Reason, Wish, install};
 pub use licence::conflict;
 pub use order::{Loaded, load_order};

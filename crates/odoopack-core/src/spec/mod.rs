@@ -232,6 +232,8 @@ pub struct Edition {
     pub modules: Vec<String>,
     /// Modules loaded in every process (`server_wide_modules`) beyond the series' own. Default: none.
     pub server_wide: Vec<String>,
+    /// Patterns that choose among own modules and those of the OCA; empty: all own ones, and of the OCA's those that are asked for or needed.
+    pub only: Vec<String>,
     /// Default: false. Loads OCA `queue_job`'s runner in exactly one process.
     pub jobrunner: bool,
 }

@@ -78,6 +78,11 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
             ));
         }
     }
+    if super::addons::wanted(known) {
+        all.push(plain(known, layout.addons(), 0o755));
+        let farms = super::addons::farms(known).into_values();
+        all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
+    }
     if !known.facts.host.systemd {
         all.extend(services.flat_map(|service| runit(known, service)));
     }

@@ -17,6 +17,7 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     let mut all = Vec::from_iter(gate(known));
     all.extend(postgres(known));
     all.extend(nginx(known));
+    all.extend(super::addons::records(known));
     for (name, environment) in &known.spec.environments {
         all.extend(super::odoo::conf(known, name, environment)?);
         all.extend(secrets_file(known, name, environment));
@@ -168,7 +169,6 @@ fn nginx(known: &Known<'_>) -> Option<File> {
     let release = known.facts.release.present().filter(|release| release.fetched)?;
     let version = known.facts.host.nginx?;
     let web = &known.spec.web;
-    let own = own_addons(known);
     let site = |(name, environment): (&Name, &Environment)| {
         let ports = known.ports.get(name)?;
         let websocket = |slot| (!known.threaded(name)).then(|| ports.websocket(slot));
@@ -186,7 +186,7 @@ fn nginx(known: &Known<'_>) -> Option<File> {
                 })
                 .into(),
             inner_port: Some(ports.inner()),
-            static_roots: own.iter().chain(&release.addons).cloned().collect(),
+            static_roots: super::addons::static_roots(known, &environment.edition, release),
             accel: Some(nginx::Accel {
                 directory: layout
                     .environment(name)
@@ -221,17 +221,6 @@ fn nginx(known: &Known<'_>) -> Option<File> {
     };
     let path = layout.config().join("nginx/nginx.conf");
     Some(text(path, ours(known, 0o644), nginx::nginx_conf(&input)))
-}
-
-/// Directories of own modules, absolute.
-pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
-    known
-        .spec
-        .addons
-        .own
-        .iter()
-        .map(|path| known.layout.repo().join(path))
-        .collect()
 }
 
 /// Certificate and key of an environment.

@@ -2,6 +2,7 @@
 //!
 //! Parts that need facts which an earlier stage produces (the built release, a secret) are left out until
 //! those facts are there; [`Target::complete`] says whether anything is missing.
+mod addons;
 mod databases;
 mod directories;
 mod files;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
+pub use addons::Farm;
 pub use databases::DatabaseWant;
 pub use files::postgres_port;
 pub use ports::{Ports, allocate};
@@ -48,6 +50,8 @@ pub struct Target {
     pub files: Vec<File>,
     /// Supervised processes, in the order in which they start.
     pub services: Vec<Service>,
+    /// Links to modules, by edition.
+    pub farms: BTreeMap<Name, Farm>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
     /// What systemd knows of the pack; `None` where runit supervises it.
@@ -177,6 +181,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         binary: layout.state().join("bin").join(binary_name()),
         secrets: secrets(spec),
         certificates: files::certificates(spec),
+        farms: addons::farms(&seen),
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),
         files,

@@ -42,13 +42,13 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
     let size = known.sizing.environments.get(name)?;
     let secret = |what: &str| known.facts.secrets.get(&secret_name(name, what)).cloned();
     let edition = known.spec.editions.get(&environment.edition)?;
-    let own = super::files::own_addons(known);
+    let farm = super::addons::path(known, &environment.edition);
     Some(OdooConf {
         series: known.spec.odoo.series,
         made_from: super::files::made_from(known),
         title: format!("{name} of {}", known.layout.pack()),
         database: database(known, name, environment, secret("DATABASE")?)?,
-        addons_path: own.into_iter().chain(release.addons.iter().cloned()).collect(),
+        addons_path: farm.into_iter().chain(release.addons.iter().cloned()).collect(),
         data_dir: known.layout.environment(name),
         http: http(known, name, slot)?,
         workers: size.workers,

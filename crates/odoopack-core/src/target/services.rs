@@ -188,6 +188,9 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .env
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
+    // Odoo reads which modules there are when it starts.
+    let farm = super::addons::path(known, &environment.edition)
+        .map(|_| super::addons::record(layout, &environment.edition));
     let limit = known
         .sizing
         .environments
@@ -202,7 +205,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         writable: vec![layout.environment(name)],
         memory_max: memory_max(known, name, role),
         after: vec!["postgres".to_owned()],
-        inputs: vec![conf],
+        inputs: vec![conf].into_iter().chain(farm).collect(),
         ..base(
             known,
             &odoo_name(name, slot, word),

@@ -1,9 +1,12 @@
 //! Later stages: configuration and the database server; then the gate, Odoo and nginx.
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Known;
 use super::ground::access_differs;
 use crate::facts::{PathKind, Seen};
+use crate::name::Name;
 use crate::plan::{Step, Why};
 use crate::render::systemd;
 use crate::service::Service;
@@ -14,6 +17,7 @@ const RENEW_BEFORE: i64 = 30 * 86_400;
 
 pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
     let mut steps = certificates(known);
+    steps.extend(links(known));
     steps.extend(known.target.files.iter().filter_map(|file| {
         why(known, file).map(|why| Step::WriteFile {
             path: file.path.clone(),
@@ -82,6 +86,40 @@ fn certificates(known: &Known<'_>) -> Vec<Step> {
             domain: domain.clone(),
         })
         .collect()
+}
+
+/// Links that are missing, lead elsewhere or are not wanted any more.
+fn links(known: &Known<'_>) -> Vec<Step> {
+    let nothing = BTreeMap::new();
+    let mut editions: BTreeSet<&str> = known.facts.farms.keys().map(String::as_str).collect();
+    editions.extend(known.target.farms.keys().map(Name::as_str));
+    let one = |edition: &str| {
+        let farm = known
+            .target
+            .farms
+            .iter()
+            .find(|(name, _)| name.as_str() == edition);
+        let wanted = farm.map_or(&nothing, |(_, farm)| &farm.links);
+        let seen = known
+            .facts
+            .farms
+            .get(edition)
+            .map_or(&nothing, |farm| &farm.links);
+        let wrong = wanted.iter().filter(|(name, path)| seen.get(*name) != Some(path));
+        let link: Vec<String> = wrong.map(|(name, _)| name.clone()).collect();
+        let unlink: Vec<String> = seen
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+            .cloned()
+            .collect();
+        let edition = edition.to_owned();
+        (!link.is_empty() || !unlink.is_empty()).then_some(Step::LinkModules {
+            edition,
+            link,
+            unlink,
+        })
+    };
+    editions.into_iter().filter_map(one).collect()
 }
 
 /// Why a file must be written; `None` when it is as it should be.

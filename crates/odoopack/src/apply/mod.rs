@@ -104,6 +104,11 @@ impl Apply<'_> {
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }
+            Step::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => self.link_modules(edition, link, unlink),
             Step::WriteFile { path, .. } => self.write_file(path),
             Step::RemoveFile { path } => self.remove_file(path),
             Step::StartSupervisor => self.start_supervisor(),

@@ -124,6 +124,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         secrets: secret_values(spec, layout)?,
         release,
         modules,
+        farms: addons::farms(&layout.addons())?,
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours),
         certificates: BTreeMap::new(),

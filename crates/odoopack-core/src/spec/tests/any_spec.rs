@@ -147,10 +147,13 @@ fn capacity() -> impl Strategy<Value = Capacity> {
 }
 
 fn edition() -> impl Strategy<Value = Edition> {
-    (modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, jobrunner)| Edition {
-        modules,
-        server_wide,
-        jobrunner,
+    (modules(), modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, only, jobrunner)| {
+        Edition {
+            modules,
+            server_wide,
+            only,
+            jobrunner,
+        }
     })
 }
 

@@ -257,6 +257,17 @@ impl Machine {
             Step::ResolveSource { .. } => state.release = Seen::Present(release(&layout, false, false)),
             Step::FetchOdoo { .. } => state.release = Seen::Present(release(&layout, true, false)),
             Step::BuildPython { .. } => state.release = Seen::Present(release(&layout, true, true)),
+            Step::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => {
+                let farm = state.farms.entry(edition.clone()).or_default();
+                farm.links.retain(|name, _| !unlink.contains(name));
+                let wanted = &target.farms[&edition.parse().unwrap()].links;
+                farm.links
+                    .extend(link.iter().map(|name| (name.clone(), wanted[name].clone())));
+            }
             Step::CreateCluster { major } => {
                 assert!(state.cluster.is_absent(), "there is a cluster");
                 assert!(state.host.postgres.contains_key(major), "no programs of {major}");
@@ -528,6 +539,7 @@ fn nothing(root: bool) -> Facts {
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
         release: Seen::Absent,
+        farms: BTreeMap::new(),
         modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),
