@@ -79,6 +79,8 @@ pub struct Facts {
     pub supervisor: Seen<u32>,
     /// Services that the supervisor knows.
     pub services: BTreeMap<String, Seen<ServiceFact>>,
+    /// Timers of this pack that systemd starts, by job.
+    pub timers: BTreeMap<String, TimerFact>,
 }
 
 /// One user of the machine.
@@ -212,6 +214,15 @@ pub struct DatabaseFact {
     pub kind: Option<String>,
     /// Whether it has any table of Odoo.
     pub filled: bool,
+}
+
+/// One timer of systemd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TimerFact {
+    /// Whether it waits for its time, and will at the next boot.
+    pub running: bool,
+    /// Hash of its file at its last start.
+    pub started_as: Option<String>,
 }
 
 /// One service.

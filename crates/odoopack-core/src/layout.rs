@@ -134,6 +134,11 @@ impl Layout {
         self.data().join("config")
     }
 
+    /// The rendered table of jobs.
+    pub fn schedule(&self) -> Utf8PathBuf {
+        self.config().join("schedule.json")
+    }
+
     /// Our own state: journals, stamps, marks.
     pub fn state(&self) -> Utf8PathBuf {
         self.data().join("odoopack")

@@ -101,6 +101,10 @@ pub enum Step {
     ReloadService { service: String, because: String },
     /// Stop a service and forget it.
     RemoveService { service: String },
+    /// Let systemd begin a job at its times.
+    StartTimer { job: String },
+    /// Let systemd forget a job.
+    RemoveTimer { job: String },
     /// Create or converge the role of an environment.
     ConvergeRole { role: String },
     /// Create an empty database that only its role and the administrator may connect to.
@@ -162,6 +166,8 @@ impl fmt::Display for Step {
             Self::RestartService { service, because } => write!(f, "restart {service} ({because})"),
             Self::ReloadService { service, because } => write!(f, "reload {service} ({because})"),
             Self::RemoveService { service } => write!(f, "stop and remove {service}"),
+            Self::StartTimer { job } => write!(f, "start the timer of {job}"),
+            Self::RemoveTimer { job } => write!(f, "remove the timer of {job}"),
             Self::ConvergeRole { role } => write!(f, "set up database role {role}"),
             Self::CreateDatabase { database, .. } => write!(f, "create database {database}"),
             Self::DropUnfinished { database, .. } => {
@@ -220,6 +226,8 @@ impl Step {
             | Self::RestartService { .. }
             | Self::ReloadService { .. }
             | Self::RemoveService { .. }
+            | Self::StartTimer { .. }
+            | Self::RemoveTimer { .. }
             | Self::ConvergeRole { .. }
             | Self::CreateDatabase { .. }
             | Self::DropUnfinished { .. }

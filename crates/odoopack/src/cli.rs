@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, init, logs, module, plan, psql, render, restart, secret,
-    shell, sizing, spec, status, up,
+    completions, demo, doctor, down, exec, gate, init, logs, module, plan, psql, render, renew, restart,
+    schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -52,6 +52,9 @@ enum Command {
     Exec(exec::Args),
     Render(render::Args),
     Doctor(doctor::Args),
+    #[command(subcommand)]
+    Schedule(schedule::Args),
+    Renew(renew::Args),
     Sizing(sizing::Args),
     #[command(subcommand)]
     Module(module::Args),
@@ -90,6 +93,8 @@ impl Cli {
             Command::Psql(args) => psql::run(&cx, args),
             Command::Exec(args) => exec::run(&cx, args),
             Command::Render(args) => render::run(&cx, args),
+            Command::Schedule(args) => schedule::run(&cx, args),
+            Command::Renew(args) => renew::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),
             Command::Sizing(args) => sizing::run(&cx, args),
             Command::Module(args) => module::run(&cx, args),

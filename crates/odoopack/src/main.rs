@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod gate;
 mod interrupt;
+mod jobs;
 mod observe;
 mod oneshot;
 mod password;

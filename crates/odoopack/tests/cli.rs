@@ -59,6 +59,11 @@ fn transcript_of_rendering() {
 }
 
 #[test]
+fn transcript_of_the_schedule() {
+    page("schedule.md");
+}
+
+#[test]
 fn transcript_of_secrets() {
     page("secrets.md");
 }

@@ -71,6 +71,7 @@ fn secrets_modules_and_a_second_environment() {
     pack.run(&["render", "--check"]).exits(0);
     nothing_leaks(&pack);
     modes(&pack);
+    schedule_renews_a_certificate(&pack);
     pack.run(&["down"]).exits(0);
     pack.now("done");
 }
@@ -258,6 +259,61 @@ fn modes(pack: &Pack) {
             assert_eq!(look(&path).0 & 0o077, 0, "{path}");
         }
     }
+}
+
+/// The supervised service looks after the jobs; the clock of one run is put 380 days ahead, and nginx serves what it made.
+fn schedule_renews_a_certificate(pack: &Pack) {
+    pack.now("the schedule renews a certificate in time");
+    let listed = pack.json(&["schedule", "list"]);
+    assert_eq!(
+        (&listed["begun"], &listed["jobs"][0]["name"]),
+        (&true.into(), &"certificates".into())
+    );
+    assert!(pack.run(&["renew"]).exits(0).stdout.contains("nothing to do"));
+    pack.run(&["schedule", "run", "certificates"]).exits(0);
+    let before = pack.read("data/tls/production.pem");
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    assert!(
+        Utf8Path::new(library).exists(),
+        "`cargo xtask setup` installs faketime"
+    );
+    let root = pack.root.as_str();
+    let renew = ["--root", root, "renew", "--json"];
+    let ahead = [
+        &format!("LD_PRELOAD={library}"),
+        "FAKETIME=+380d",
+        env!("CARGO_BIN_EXE_odoopack"),
+    ];
+    let said = machine::must("env", &[ahead.as_slice(), renew.as_slice()].concat());
+    assert!(
+        said.contains("issue-certificate") && said.contains("reload-service"),
+        "{said}"
+    );
+    let after = pack.read("data/tls/production.pem");
+    assert_ne!(before, after);
+    let port = pack.site().port;
+    wait_for("nginx serves the new certificate", || {
+        let address = format!("127.0.0.1:{port}");
+        let seen = machine::must(
+            "timeout",
+            &[
+                "20",
+                "openssl",
+                "s_client",
+                "-connect",
+                &address,
+                "-servername",
+                "localhost",
+                "-showcerts",
+            ],
+        );
+        let leaf = after.split("-----END").next().unwrap().trim();
+        seen.contains(leaf).then_some(())
+    });
+    assert!(
+        pack.json(&["plan"])["steps"].as_array().unwrap().is_empty(),
+        "a renewal leaves nothing to do"
+    );
 }
 
 fn files_below(directory: &Utf8Path) -> Vec<Utf8PathBuf> {

@@ -36,6 +36,7 @@ fn a_pack_lives_under_systemd() {
         begun: Instant::now(),
     };
     story.comes_up();
+    story.begins_jobs();
     story.is_fenced();
     story.has_limits();
     story.heals();
@@ -113,6 +114,36 @@ impl Story<'_> {
         }
         self.all_good();
         self.nothing_to_do();
+    }
+
+    /// A timer waits for each job, at the time that we say; what it starts is written down.
+    fn begins_jobs(&self) {
+        self.now("a timer begins the jobs");
+        let list = || self.odoopack(&["schedule", "list", "--json"]).exits(0).json();
+        let listed = list();
+        assert_eq!(
+            (&listed["begun"], &listed["jobs"][0]["past"]["last"]),
+            (&true.into(), &Value::Null)
+        );
+        let next = &listed["jobs"][0]["next"];
+        let next: jiff::Timestamp = next.as_str().unwrap().parse().unwrap();
+        let timer = "odoopack-demo-job-certificates.timer";
+        let seen = self.guest.must(&[
+            "systemctl",
+            "show",
+            "--value",
+            "--timestamp=unix",
+            "-p",
+            "NextElapseUSecRealtime",
+            timer,
+        ]);
+        assert!(
+            seen.contains(&next.as_second().to_string()),
+            "{seen} is not {next}"
+        );
+        self.guest
+            .must(&["systemctl", "start", "odoopack-demo-job-certificates.service"]);
+        assert_eq!(list()["jobs"][0]["past"]["last"]["outcome"], "done");
     }
 
     /// What a service can reach, seen from its own mount namespace as root.

@@ -118,6 +118,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "drives the browser over plain HTTP",
     },
     Need {
+        package: "faketime",
+        seen: Seen::Program("faketime"),
+        service: None,
+        why: "moves the clock of the schedule",
+    },
+    Need {
         package: "ca-certificates",
         seen: Seen::File("/etc/ssl/certs/ca-certificates.crt"),
         service: None,

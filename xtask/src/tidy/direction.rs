@@ -10,8 +10,10 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "observe", "password", "probe",
-                   "session", "store", "ui"]),
+    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "jobs", "observe", "password",
+                   "probe", "session", "store", "ui"]),
+    // Each a child of this program, so that it needs nothing of what they do.
+    ("jobs",     &["exec", "failure", "files", "interrupt", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),

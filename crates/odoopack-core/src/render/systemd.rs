@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::made_by;
 use super::runit::signal_name;
+use crate::schedule::Job;
 use crate::service::Service;
 
 /// Time between the end of a service and its next start: the gate must be back within a second, and what cannot start
@@ -56,6 +57,71 @@ pub fn service_name<'a>(pack: &str, unit: &'a str) -> Option<&'a str> {
 /// File name of the pack's target, which starts and stops all its services.
 pub fn target_name(pack: &str) -> String {
     format!("odoopack-{}.target", pack.replace('-', "_"))
+}
+
+/// File names of a job's timer and of the unit that it starts.
+pub fn job_units(pack: &str, job: &str) -> [String; 2] {
+    ["timer", "service"].map(|kind| format!("odoopack-{}-job-{job}.{kind}", pack.replace('-', "_")))
+}
+
+/// The job of a timer of this pack; `None` for any other file.
+pub fn job_name<'a>(pack: &str, unit: &'a str) -> Option<&'a str> {
+    let start = format!("odoopack-{}-job-", pack.replace('-', "_"));
+    unit.strip_prefix(start.as_str())?.strip_suffix(".timer")
+}
+
+/// Renders the timer of a job; `calendar` as [`When::on_calendar`](crate::schedule::When::on_calendar) says it.
+///
+/// # Source
+/// systemd 252, systemd.timer(5): `Persistent` catches up what was missed while the machine was off.
+pub fn timer(hash: &str, pack: &str, job: &Job, calendar: &str) -> String {
+    let mut unit = Unit { out: made_by(hash) };
+    unit.section("Unit");
+    unit.set(
+        "Description",
+        &percent(&format!("Odoo pack {pack}: {}", job.what)),
+    );
+    unit.set("PartOf", &target_name(pack));
+    unit.section("Timer");
+    unit.set("OnCalendar", calendar);
+    unit.set("Persistent", "yes");
+    unit.set("AccuracySec", "1s");
+    unit.section("Install");
+    unit.set("WantedBy", &target_name(pack));
+    unit.out
+}
+
+/// Renders the unit that a timer starts: `argv`, as root and without fences, for a job may do whatever this program may.
+pub fn job_service(hash: &str, pack: &str, job: &Job, argv: &[String]) -> String {
+    let mut unit = Unit { out: made_by(hash) };
+    unit.section("Unit");
+    unit.set(
+        "Description",
+        &percent(&format!("Odoo pack {pack}: {}", job.what)),
+    );
+    unit.set("After", &target_name(pack));
+    unit.section("Service");
+    unit.set("Type", "oneshot");
+    unit.note("The colon: a dollar stays a dollar.");
+    let words: Vec<String> = argv.iter().map(|a| quoted(a)).collect();
+    unit.set("ExecStart", &format!(":{}", words.join(" ")));
+    for (name, value) in [
+        (
+            "Environment",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ),
+        ("Environment", "LANG=C.UTF-8"),
+        ("Environment", "HOME=/root"),
+        ("UMask", "0022"),
+        ("KillMode", "mixed"),
+        ("TimeoutStopSec", "60"),
+        ("LimitCORE", "0"),
+        ("SyslogIdentifier", "schedule"),
+    ] {
+        unit.set(name, value);
+    }
+    unit.set("Slice", &slice_name(pack));
+    unit.out
 }
 
 /// The directory in which `systemctl enable` links the units that the target starts.

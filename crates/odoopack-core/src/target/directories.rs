@@ -108,6 +108,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.state().join("bin"),
         layout.state().join("stamps"),
         layout.state().join("operations"),
+        layout.state().join("schedule"),
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();

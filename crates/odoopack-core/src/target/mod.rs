@@ -8,6 +8,7 @@ mod directories;
 mod files;
 mod odoo;
 mod ports;
+mod schedule;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,8 @@ pub struct Target {
     pub farms: BTreeMap<Name, Farm>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
+    /// Jobs that systemd begins, with the file of each timer; empty where the service `schedule` begins them.
+    pub timers: BTreeMap<String, Utf8PathBuf>,
     /// What systemd knows of the pack; `None` where runit supervises it.
     pub systemd: Option<Units>,
     /// Whether every file and service could be stated.
@@ -169,8 +172,12 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let mut files = files::of(&seen)?;
     let stated = services.iter().flatten();
     let systemd = facts.host.systemd.then(|| Units::of(layout, stated.clone()));
+    files.push(schedule::table(&seen));
     files.extend(match &systemd {
-        Some(_) => files::systemd(&seen, stated),
+        Some(_) => files::systemd(&seen, stated)
+            .into_iter()
+            .chain(schedule::units(&seen))
+            .collect::<Vec<_>>(),
         None => stated.flat_map(|service| files::runit(&seen, service)).collect(),
     });
     let complete = services.iter().all(Option::is_some) && files::complete(&seen);
@@ -185,6 +192,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),
         files,
+        timers: schedule::timers(&seen),
         systemd,
         complete,
         ports,

@@ -30,6 +30,7 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
         }
     }
     all.push(nginx(known));
+    all.extend(super::schedule::service(known).map(Some));
     all
 }
 
@@ -39,7 +40,7 @@ pub fn odoo_name(environment: &Name, slot: Slot, role: &str) -> String {
 }
 
 /// A service with the habits that all of ours share.
-fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
+pub(super) fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
     Service {
         name: name.to_owned(),
         description: description.to_owned(),

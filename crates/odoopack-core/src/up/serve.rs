@@ -5,12 +5,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Known;
 use super::ground::access_differs;
-use crate::facts::{PathKind, Seen};
+use crate::facts::{Facts, PathKind, Seen};
 use crate::name::Name;
-use crate::plan::{Step, Why};
+use crate::plan::{Plan, Step, Why};
 use crate::render::systemd;
 use crate::service::Service;
-use crate::target::File;
+use crate::target::{File, Target};
 
 /// A certificate is issued again when it has less than this left.
 const RENEW_BEFORE: i64 = 30 * 86_400;
@@ -74,10 +74,37 @@ fn forgotten_units(known: &Known<'_>) -> Vec<Step> {
 }
 
 fn certificates(known: &Known<'_>) -> Vec<Step> {
-    let wants = known.target.certificates.iter().filter(|(name, domain)| {
-        let seen = known.facts.certificates.get(*name).and_then(Seen::present);
+    due_certificates(known.target, known.facts)
+}
+
+/// What keeps an untouched pack reachable: certificates of its own authority that end soon, and nginx told of them.
+///
+/// # Shape
+/// Only environments that have a certificate: a new one waits for `up`.
+pub fn renewals(target: &Target, facts: &Facts) -> Plan {
+    let had = |step: &Step| {
+        matches!(step, Step::IssueCertificate { environment, .. }
+            if facts.certificates.get(environment).and_then(Seen::present).is_some())
+    };
+    let mut steps: Vec<Step> = due_certificates(target, facts).into_iter().filter(had).collect();
+    let nginx = facts.services.get("nginx").and_then(Seen::present);
+    if !steps.is_empty() && nginx.is_some_and(|nginx| nginx.running) {
+        steps.push(Step::ReloadService {
+            service: "nginx".to_owned(),
+            because: "certificates were renewed".to_owned(),
+        });
+    }
+    Plan {
+        steps,
+        ..Plan::default()
+    }
+}
+
+fn due_certificates(target: &Target, facts: &Facts) -> Vec<Step> {
+    let wants = target.certificates.iter().filter(|(name, domain)| {
+        let seen = facts.certificates.get(*name).and_then(Seen::present);
         !seen.is_some_and(|certificate| {
-            certificate.not_after - known.facts.host.now > RENEW_BEFORE && certificate.names.contains(domain)
+            certificate.not_after - facts.host.now > RENEW_BEFORE && certificate.names.contains(domain)
         })
     });
     wants
@@ -147,6 +174,7 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
             service: name.clone(),
         })
         .collect();
+    steps.extend(forgotten_timers(known));
     steps.extend(forgotten_units(known));
     let rest = known
         .target
@@ -154,13 +182,43 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         .iter()
         .filter(|service| service.name != "postgres");
     steps.extend(rest.filter_map(|service| converge(known, service)));
-    if !steps.is_empty() {
+    steps.extend(timers(known));
+    if steps.iter().any(|step| !of_a_timer(step)) {
         let environments = known.spec.environments.keys();
         steps.extend(environments.map(|name| Step::PassProbes {
             environment: name.clone(),
         }));
     }
     steps
+}
+
+fn of_a_timer(step: &Step) -> bool {
+    matches!(step, Step::StartTimer { .. } | Step::RemoveTimer { .. })
+}
+
+fn forgotten_timers(known: &Known<'_>) -> impl Iterator<Item = Step> {
+    let gone = known
+        .facts
+        .timers
+        .keys()
+        .filter(|job| !known.target.timers.contains_key(*job));
+    gone.map(|job| Step::RemoveTimer { job: job.clone() })
+}
+
+fn timers(known: &Known<'_>) -> Vec<Step> {
+    let good = |job: &&String| {
+        known.facts.timers.get(*job).is_some_and(|timer| {
+            timer.running && timer.started_as.as_ref() == Some(&timer_hash(known.target, job))
+        })
+    };
+    let wanted = known.target.timers.keys().filter(|job| !good(job));
+    wanted.map(|job| Step::StartTimer { job: job.clone() }).collect()
+}
+
+/// Hash of what a timer is started with.
+pub fn timer_hash(target: &Target, job: &str) -> String {
+    let file = target.timers.get(job).and_then(|path| target.file(path));
+    crate::hash::of(&file.map(|file| file.shown.as_str()))
 }
 
 /// What a service needs: a start, a restart, a reload, or nothing.
@@ -200,18 +258,31 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 /// # Shape
 /// Changes with the text that the supervisor starts the service from and with the wanted content of its `start_inputs`,
 /// and with nothing else: a newer odoopack that renders the same text restarts nothing.
-pub fn definition_hash(target: &crate::target::Target, service: &Service) -> String {
+pub fn definition_hash(target: &Target, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
     let files: Vec<_> = service.start_inputs.iter().map(content).collect();
     let definition = target.definition(&service.name).map(|file| file.shown.as_str());
     crate::hash::of(&(definition, files))
 }
 
+/// The same with every file as it was seen: what a service that reads them now has read.
+pub fn seen_inputs_hash(target: &Target, facts: &Facts, service: &Service) -> String {
+    let content = |path: &Utf8PathBuf| match (target.file(path), facts.paths.get(path)) {
+        (Some(_), Some(Seen::Present(fact))) => match &fact.kind {
+            PathKind::File(hash) => hash.clone(),
+            other @ (PathKind::Directory | PathKind::Link(_) | PathKind::Other) => format!("{other:?}"),
+        },
+        (None, Some(Seen::Present(fact))) => format!("{:?}", fact.kind),
+        _ => "absent".to_owned(),
+    };
+    crate::hash::of(&service.inputs.iter().map(content).collect::<Vec<_>>())
+}
+
 /// Hash of the files that a service reads when it starts.
 ///
 /// # Shape
 /// Rendered files count with their wanted content, others (certificates) with the content that was seen.
-pub fn inputs_hash(target: &crate::target::Target, facts: &crate::facts::Facts, service: &Service) -> String {
+pub fn inputs_hash(target: &Target, facts: &Facts, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| match target.file(path) {
         Some(file) => crate::hash::hex(file.content.expose().as_bytes()),
         None => match facts.paths.get(path) {

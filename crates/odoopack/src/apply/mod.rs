@@ -118,6 +118,8 @@ impl Apply<'_> {
             Step::RestartService { service, .. } => self.restart_service(service),
             Step::ReloadService { service, .. } => self.reload_service(service),
             Step::RemoveService { service } => self.remove_service(service),
+            Step::StartTimer { job } => self.start_timer(job),
+            Step::RemoveTimer { job } => self.remove_timer(job),
             Step::ConvergeRole { role } => self.converge_role(role),
             Step::CreateDatabase { database, .. } => self.create_database(database),
             Step::DropUnfinished {

@@ -3,14 +3,15 @@ use std::time::Duration;
 
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
-use odoopack_core::up::{definition_hash, inputs_hash};
+use odoopack_core::up::{definition_hash, seen_inputs_hash, timer_hash};
 
 use super::Apply;
 use crate::engines::{Engine, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::probe::{self, Probe};
-use crate::store::marks::{self, Stamp};
+use crate::store::marks::{self, Stamp, timer_stamp};
+use crate::store::schedule;
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
@@ -28,7 +29,7 @@ impl Apply<'_> {
 
     /// Remembers what a service runs with; the files count as they are now, for certificates may have been issued in
     /// this very stage.
-    fn stamp(&self, service: &Service, starts: u64) -> Result<()> {
+    fn stamp(&self, service: &Service, definition: String, starts: u64) -> Result<()> {
         let accounts = observe::host::accounts()?;
         let mut facts = self.facts.clone();
         for path in &service.inputs {
@@ -36,9 +37,9 @@ impl Apply<'_> {
                 .paths
                 .insert(path.clone(), observe::paths::look(path, &accounts));
         }
-        let inputs = inputs_hash(self.target, &facts, service);
+        let inputs = seen_inputs_hash(self.target, &facts, service);
         let stamp = Stamp {
-            definition: definition_hash(self.target, service),
+            definition,
             inputs,
             starts,
         };
@@ -47,7 +48,8 @@ impl Apply<'_> {
 
     /// Starts that were asked for do not count as restarts.
     fn stamp_start(&self, service: &Service) -> Result<()> {
-        self.stamp(service, self.engine().starts(&service.name)?)
+        let definition = definition_hash(self.target, service);
+        self.stamp(service, definition, self.engine().starts(&service.name)?)
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
@@ -82,13 +84,35 @@ impl Apply<'_> {
             self.test_nginx(service)?;
         }
         self.engine().reload(service)?;
-        let before = marks::stamp(&self.layout.state(), name)?.map_or(0, |stamp| stamp.starts);
-        self.stamp(service, before)
+        // It runs on with what it was started with.
+        let before = marks::stamp(&self.layout.state(), name)?;
+        let starts = before.as_ref().map_or(0, |stamp| stamp.starts);
+        let definition =
+            before.map_or_else(|| definition_hash(self.target, service), |stamp| stamp.definition);
+        self.stamp(service, definition, starts)
     }
 
     pub(super) fn remove_service(&self, name: &str) -> Result<()> {
         self.engine().remove(name, 150)?;
         marks::forget_stamp(&self.layout.state(), name)
+    }
+
+    /// The job counts as known from now on: nothing before was missed.
+    pub(super) fn start_timer(&self, job: &str) -> Result<()> {
+        let state = self.layout.state();
+        schedule::known(&state, job, jiff::Timestamp::now().as_second())?;
+        self.engine().start_timer(job)?;
+        let stamp = Stamp {
+            definition: timer_hash(self.target, job),
+            inputs: String::new(),
+            starts: 0,
+        };
+        marks::remember_stamp(&state, &timer_stamp(job), &stamp)
+    }
+
+    pub(super) fn remove_timer(&self, job: &str) -> Result<()> {
+        self.engine().remove_timer(job)?;
+        marks::forget_stamp(&self.layout.state(), &timer_stamp(job))
     }
 
     /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.

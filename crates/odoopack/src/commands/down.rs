@@ -52,6 +52,10 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
         .filter(|(_, seen)| !matches!(seen, Seen::Absent))
         .map(|(name, _)| name)
         .collect();
+    for job in engine.timers()?.keys() {
+        engine.remove_timer(job)?;
+        marks::forget_stamp(&pack.layout.state(), &marks::timer_stamp(job))?;
+    }
     names.sort_by_key(|name| order(name));
     for name in &names {
         let progress = cx.ui.step(&format!("stop {name}"));
@@ -64,12 +68,13 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// nginx first, so that nobody sees half a stack; the database last, because Odoo writes until it ends.
+/// What begins jobs first, then nginx, so that nobody sees half a stack; the database last, because Odoo writes until it ends.
 fn order(name: &str) -> u8 {
     match name {
-        "nginx" => 0,
-        "gate" => 2,
-        "postgres" => 3,
-        _ => 1,
+        "schedule" => 0,
+        "nginx" => 1,
+        "gate" => 3,
+        "postgres" => 4,
+        _ => 2,
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod systemd;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::service::Service;
 
@@ -83,6 +83,28 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.start_supervisor(),
             Self::Systemd(_) => Ok(()),
+        }
+    }
+
+    /// Every timer that is enabled, by job; none where a service of ours begins the jobs.
+    pub(crate) fn timers(&self) -> Result<BTreeMap<String, TimerFact>> {
+        let (supervisor, layout) = self.supervisor();
+        supervisor.timers(layout)
+    }
+
+    /// Begins a job at its times from now on.
+    pub(crate) fn start_timer(&self, job: &str) -> Result<()> {
+        match self {
+            Self::Runit(_) => Err(Failure::failed("runit has no timers")),
+            Self::Systemd(systemd) => systemd.start_timer(job),
+        }
+    }
+
+    /// Begins a job no more.
+    pub(crate) fn remove_timer(&self, job: &str) -> Result<()> {
+        match self {
+            Self::Runit(_) => Ok(()),
+            Self::Systemd(systemd) => systemd.remove_timer(job),
         }
     }
 

@@ -71,6 +71,22 @@ impl Systemd<'_> {
         wait_until(START, gone, || Failure::failed(format!("`{unit}` does not end")))
     }
 
+    /// A timer that waits already goes on with the times of its old file, so it is started anew.
+    pub(super) fn start_timer(&self, job: &str) -> Result<()> {
+        let timer = units::timer(self.layout, job);
+        Self::up_to_date(&timer)?;
+        systemctl::enable(&timer).run()?;
+        systemctl::restart(&timer, START).run()
+    }
+
+    pub(super) fn remove_timer(&self, job: &str) -> Result<()> {
+        let timer = units::timer(self.layout, job);
+        if units::look(&timer)?.loaded {
+            return systemctl::disable(&timer, START).run();
+        }
+        files::remove(&systemd::enabled(self.layout.pack().as_str()).join(&timer))
+    }
+
     pub(super) fn stop(&self) -> Result<()> {
         let target = systemd::target_name(self.layout.pack().as_str());
         if units::look(&target)?.loaded {

@@ -131,6 +131,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
+        timers: engine.timers(layout)?,
         // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 
 use super::{services, units};
@@ -44,6 +44,14 @@ impl Supervisor {
         match self {
             Self::Runit => services::all(layout),
             Self::Systemd => units::all(layout),
+        }
+    }
+
+    /// Every timer that is enabled, by job.
+    pub(crate) fn timers(self, layout: &Layout) -> Result<BTreeMap<String, TimerFact>> {
+        match self {
+            Self::Runit => Ok(BTreeMap::new()),
+            Self::Systemd => units::timers(layout),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Services as systemd knows them.
 use std::collections::BTreeMap;
 
-use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::render::systemd;
 
@@ -26,6 +26,39 @@ pub(crate) fn supervisor(layout: &Layout) -> Result<Seen<u32>> {
 
 /// Names of the services that are enabled.
 pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
+    enabled(layout, systemd::service_name)
+}
+
+/// Every timer that is enabled, by job.
+pub(crate) fn timers(layout: &Layout) -> Result<BTreeMap<String, TimerFact>> {
+    let jobs = enabled(layout, systemd::job_name)?;
+    if jobs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let units: Vec<String> = jobs.iter().map(|job| timer(layout, job)).collect();
+    let states = systemctl::parse_show(&systemctl::show(&units).read()?);
+    let mut all = BTreeMap::new();
+    for (job, unit) in jobs.into_iter().zip(units) {
+        let stamp = marks::stamp(&layout.state(), &marks::timer_stamp(&job))?;
+        let fact = TimerFact {
+            running: states
+                .get(&unit)
+                .is_some_and(|state| state.active && state.enabled),
+            started_as: stamp.map(|stamp| stamp.definition),
+        };
+        all.insert(job, fact);
+    }
+    Ok(all)
+}
+
+/// The timer of a job.
+pub(crate) fn timer(layout: &Layout, job: &str) -> String {
+    let [timer, _] = systemd::job_units(layout.pack().as_str(), job);
+    timer
+}
+
+/// What the pack's target starts, as far as `name` knows it.
+fn enabled(layout: &Layout, name: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Result<Vec<String>> {
     let pack = layout.pack().as_str();
     let directory = systemd::enabled(pack);
     let entries = match directory.read_dir_utf8() {
@@ -33,9 +66,8 @@ pub(crate) fn names(layout: &Layout) -> Result<Vec<String>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
     };
-    let service =
-        |entry: camino::Utf8DirEntry| systemd::service_name(pack, entry.file_name()).map(str::to_owned);
-    Ok(entries.flatten().filter_map(service).collect())
+    let known = |entry: camino::Utf8DirEntry| name(pack, entry.file_name()).map(str::to_owned);
+    Ok(entries.flatten().filter_map(known).collect())
 }
 
 /// Every service that is enabled, by name.

@@ -91,6 +91,11 @@ pub(crate) fn remember_stamp(state: &Utf8Path, service: &str, stamp: &Stamp) -> 
     write(&stamp_file(state, service), stamp)
 }
 
+/// Under which name a timer is remembered.
+pub(crate) fn timer_stamp(job: &str) -> String {
+    format!("job-{job}")
+}
+
 /// Forgets a service.
 pub(crate) fn forget_stamp(state: &Utf8Path, service: &str) -> Result<()> {
     files::remove(&stamp_file(state, service))

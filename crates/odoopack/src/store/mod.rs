@@ -2,4 +2,5 @@
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod marks;
+pub(crate) mod schedule;
 pub(crate) mod secrets;

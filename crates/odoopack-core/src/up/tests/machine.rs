@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::facts::{
     Certificate, Cluster, DatabaseFact, Databases, Facts, Host, PathFact, PathKind, Release, Seen,
-    ServiceFact, UserFact,
+    ServiceFact, TimerFact, UserFact,
 };
 use crate::layout::Layout;
 use crate::name::Name;
@@ -310,6 +310,19 @@ impl Machine {
                 );
                 self.start(service, target);
             }
+            Step::StartTimer { job } => {
+                assert!(state.host.systemd && target.timers.contains_key(job));
+                let started_as = Some(up::timer_hash(target, job));
+                let fact = TimerFact {
+                    running: true,
+                    started_as,
+                };
+                state.timers.insert(job.clone(), fact);
+            }
+            Step::RemoveTimer { job } => {
+                assert!(!target.timers.contains_key(job));
+                state.timers.remove(job);
+            }
             Step::RemoveService { service } => {
                 assert!(target.service(service).is_none());
                 state.services.remove(service);
@@ -549,6 +562,7 @@ fn nothing(root: bool) -> Facts {
         unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,
         services: BTreeMap::new(),
+        timers: BTreeMap::new(),
     }
 }
 

@@ -361,3 +361,30 @@ fn fences_that_an_ordinary_user_cannot_have_are_said() {
     machine.facts.host.systemd = true;
     assert_eq!(machine.plan().notes, [""; 0]);
 }
+
+#[test]
+fn only_certificates_that_end_soon_are_renewed_whatever_else_the_file_wants() {
+    let mut machine = Machine::up(true);
+    // A change that waits for the next `up`.
+    machine.spec.web.login_rate = 7;
+    let renewals = |machine: &Machine| {
+        let (target, facts) = machine.look();
+        steps(&crate::up::renewals(&target, &facts))
+    };
+    assert_eq!(renewals(&machine), [""; 0]);
+    machine.facts.host.now += 271 * 86_400;
+    let wanted = [
+        "issue a certificate for erp.example.com",
+        "issue a certificate for staging.example.com",
+        "reload nginx (certificates were renewed)",
+    ];
+    assert_eq!(renewals(&machine), wanted);
+    machine.service("nginx").running = false;
+    assert_eq!(renewals(&machine), wanted[..2]);
+    machine.facts.certificates.clear();
+    assert_eq!(
+        renewals(&machine),
+        [""; 0],
+        "a first certificate is a matter of `up`"
+    );
+}

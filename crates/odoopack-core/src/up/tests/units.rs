@@ -113,3 +113,43 @@ fn odoo_gets_a_limit_that_leaves_room_for_the_rest_and_the_database_none() {
     assert!(limit("production.blue.cron").unwrap() <= web);
     assert_eq!(limit("postgres"), None);
 }
+
+#[test]
+fn a_job_has_a_timer_that_follows_the_file_and_no_service_of_ours() {
+    let mut machine = up();
+    let (target, _) = machine.look();
+    assert!(target.service("schedule").is_none() && machine.facts.timers["certificates"].running);
+    let [timer, service] = systemd::job_units("shop", "certificates");
+    let text = |name: &str| {
+        let path = camino::Utf8Path::new(systemd::DIRECTORY).join(name);
+        target.file(&path).unwrap().shown.clone()
+    };
+    insta::assert_snapshot!(text(&timer) + "---\n" + &text(&service));
+    // Only the timer is started anew; nobody's pages are checked for it.
+    machine.spec.pack.timezone = "Asia/Singapore".parse().unwrap();
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    assert_eq!(done.last().unwrap(), "start the timer of certificates");
+    assert!(
+        !done
+            .iter()
+            .any(|step| step.contains("restart") || step.contains("check")),
+        "{done:#?}"
+    );
+}
+
+#[test]
+fn a_timer_that_nobody_wants_goes_before_its_files() {
+    let mut machine = up();
+    let known = machine.facts.timers["certificates"].clone();
+    machine.facts.timers.insert("gone".to_owned(), known);
+    let [timer, _] = systemd::job_units("shop", "gone");
+    let path = camino::Utf8Path::new(systemd::DIRECTORY).join(timer);
+    let (target, _) = machine.look();
+    let access = target.file(&unit("gate")).unwrap().access.clone();
+    machine.facts.written.insert(path.clone(), "old".to_owned());
+    machine.put(&path, PathKind::File("old".to_owned()), &access);
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    assert_eq!(done[0], "remove the timer of gone");
+    assert_eq!(done[1], format!("remove {path}"));
+    assert_eq!(steps(&machine), [""; 0]);
+}

@@ -1,0 +1,231 @@
+//! Runs the jobs of the schedule: each a child of this program with `--json`, its end written down.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::schedule::{Attempt, FORMAT, Job, Outcome, State, Table, judge};
+
+use crate::exec::{self, Cmd, tail};
+use crate::failure::{Failure, Result};
+use crate::store::schedule;
+use crate::{files, interrupt, ui};
+
+/// Longest sleep between two looks: the clock may be set, the table may change.
+const LOOK: Duration = Duration::from_secs(5);
+/// How soon an end that was asked for is noticed.
+const NOTICE: Duration = Duration::from_millis(200);
+/// Longest that a job may take; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_hours(24);
+/// How much of what a failed job said is kept.
+const KEPT_LINES: usize = 3;
+
+/// Where a pack's jobs are run.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Root of the pack.
+    pub(crate) root: Utf8PathBuf,
+    /// Its state.
+    pub(crate) state: Utf8PathBuf,
+    /// The rendered table.
+    pub(crate) table: Utf8PathBuf,
+    /// Whether what happens is said on standard output, with its time.
+    pub(crate) log: bool,
+}
+
+impl Place {
+    fn say(&self, text: &str) {
+        if self.log {
+            let time = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
+            ui::out(&format!("{time} {text}"));
+        }
+    }
+}
+
+/// The jobs as of the last `up`.
+pub(crate) fn table(path: &Utf8Path) -> Result<Table> {
+    let text = files::read_text(path)?
+        .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("odoopack up"))?;
+    let wrong = |why: String| {
+        Failure::failed(format!("`{path}` is not what this program wrote"))
+            .because(why)
+            .hint("odoopack up")
+    };
+    let table: Table = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    if table.format == FORMAT {
+        Ok(table)
+    } else {
+        Err(wrong(format!("its format is {}, not {FORMAT}", table.format)))
+    }
+}
+
+/// Begins every job when it is due, until the program is asked to end.
+pub(crate) fn keep_running(place: &Place) -> Result<()> {
+    interrupt::listen();
+    files::directory_all(&schedule::place(&place.state))?;
+    let mut running: BTreeMap<String, std::thread::JoinHandle<()>> = BTreeMap::new();
+    while interrupt::exit_code().is_none() {
+        running.retain(|_, thread| !thread.is_finished());
+        let pause = match look(place, &mut running) {
+            Ok(pause) => pause,
+            Err(failure) => {
+                place.say(&format!("ERROR {}", failure.chain().join(": ")));
+                LOOK
+            }
+        };
+        sleep(pause);
+    }
+    Ok(())
+}
+
+/// Begins what is due; returns how long nothing will be.
+fn look(place: &Place, running: &mut BTreeMap<String, std::thread::JoinHandle<()>>) -> Result<Duration> {
+    let table = table(&place.table)?;
+    let now = now();
+    let mut pause = LOOK;
+    for job in &table.jobs {
+        let past = schedule::known(&place.state, &job.name, now)?;
+        let runs = running.contains_key(&job.name) || schedule::runs(&place.state, &job.name);
+        match judge(&job.when, &table.zone, &past, runs, now) {
+            State::Waits { until } => {
+                let left = u64::try_from(until - now).unwrap_or_default();
+                pause = pause.min(Duration::from_secs(left.max(1)));
+            }
+            State::Due { due, missed, attempt } => {
+                let (place, job) = (place.clone(), job.clone());
+                let name = job.name.clone();
+                let begin = move || {
+                    let now = self::now();
+                    if let Err(failure) = run(&place, &job, (due, missed, attempt), now) {
+                        place.say(&format!("ERROR {}: {}", job.name, failure.chain().join(": ")));
+                    }
+                };
+                running.insert(name, std::thread::spawn(begin));
+            }
+        }
+    }
+    Ok(pause)
+}
+
+/// Runs one job now, whether it is due or not, and writes down how it ended.
+pub(crate) fn run_now(place: &Place, name: &str) -> Result<Attempt> {
+    let table = table(&place.table)?;
+    let job = table.jobs.iter().find(|job| job.name == name).ok_or_else(|| {
+        let names: Vec<&str> = table.jobs.iter().map(|job| job.name.as_str()).collect();
+        Failure::refused(format!("there is no job `{name}`")).hint(format!(
+            "the jobs are: {}; `odoopack schedule list`",
+            names.join(", ")
+        ))
+    })?;
+    files::directory_all(&schedule::place(&place.state))?;
+    interrupt::listen();
+    let now = now();
+    let past = schedule::known(&place.state, name, now)?;
+    let claim = match judge(&job.when, &table.zone, &past, false, now) {
+        State::Due { due, missed, attempt } => (due, missed, attempt),
+        State::Waits { .. } => (job.when.last(&table.zone, now), 0, 1),
+    };
+    run(place, job, claim, now)
+}
+
+/// `claim`: the time that the run is for, how many before it were missed, and which attempt it is.
+fn run(place: &Place, job: &Job, claim: (i64, u32, u32), now: i64) -> Result<Attempt> {
+    let Some(_running) = schedule::begin(&place.state, &job.name)? else {
+        return Err(Failure::new(
+            crate::failure::Kind::Locked,
+            format!("the job `{}` runs already", job.name),
+        ));
+    };
+    let mut past = schedule::known(&place.state, &job.name, now)?;
+    let mut attempt = Attempt {
+        due: claim.0,
+        started: now,
+        ended: None,
+        outcome: Outcome::Running,
+        missed: claim.1,
+        attempt: claim.2,
+        said: None,
+    };
+    past.last = Some(attempt.clone());
+    schedule::remember(&place.state, &job.name, &past)?;
+    let late = if attempt.late() { ", which was missed" } else { "" };
+    let due = jiff::Timestamp::from_second(attempt.due).unwrap_or_default();
+    place.say(&format!("INFO {} begins for {due}{late}", job.name));
+    let _alone = match &job.environment {
+        Some(environment) => Some(schedule::wait_for(&place.state, environment)?),
+        None => None,
+    };
+    let outcome = child(place, job)?.outcome()?;
+    attempt.outcome = match outcome.status.code() {
+        Some(0) => Outcome::Done,
+        Some(5) => Outcome::Locked,
+        code => Outcome::Failed(code),
+    };
+    // A run that was cut off by the end of this program stays unfinished, and is begun again.
+    if interrupt::exit_code().is_none() {
+        attempt.ended = Some(self::now());
+        attempt.said = (attempt.outcome != Outcome::Done).then(|| complaint(&outcome));
+        past.last = Some(attempt.clone());
+        schedule::remember(&place.state, &job.name, &past)?;
+    }
+    place.say(&format!("{} {} {}", weight(&attempt), job.name, ended(&attempt)));
+    Ok(attempt)
+}
+
+fn weight(attempt: &Attempt) -> &'static str {
+    match attempt.outcome {
+        Outcome::Done | Outcome::Running => "INFO",
+        Outcome::Locked => "WARNING",
+        Outcome::Failed(_) => "ERROR",
+    }
+}
+
+/// What a failed run said: the error of its JSON document, else the end of its output.
+fn complaint(outcome: &exec::Outcome) -> String {
+    let document = outcome.stdout.lines().last().unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+    let parts = document["error"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let parts: Vec<&str> = parts.iter().filter_map(serde_json::Value::as_str).collect();
+    if parts.is_empty() {
+        tail(&outcome.stderr, KEPT_LINES)
+    } else {
+        parts.join(": ")
+    }
+}
+
+/// How a run ended, in words.
+pub(crate) fn ended(attempt: &Attempt) -> String {
+    let seconds = attempt.ended.map_or(0, |ended| ended - attempt.started);
+    match attempt.outcome {
+        Outcome::Running => "was cut off".to_owned(),
+        Outcome::Done => format!("done in {seconds} s"),
+        Outcome::Locked => "waits: somebody else is at work".to_owned(),
+        Outcome::Failed(Some(code)) => format!("failed with exit code {code}"),
+        Outcome::Failed(None) => "failed: ended by a signal".to_owned(),
+    }
+}
+
+fn child(place: &Place, job: &Job) -> Result<Cmd> {
+    let this = std::env::current_exe()
+        .map_err(|e| Failure::failed("could not find out where this program is").because(e))?;
+    let this = this.to_string_lossy().into_owned();
+    // A newer copy may have been put in the place of the one that runs.
+    let this = this.strip_suffix(" (deleted)").unwrap_or(&this).to_owned();
+    Ok(Cmd::new(this)
+        .args(["--root", place.root.as_str(), "--json", "--yes"])
+        .args(job.run.iter().cloned())
+        .patience(PATIENCE))
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn sleep(pause: Duration) {
+    let end = std::time::Instant::now() + pause;
+    while std::time::Instant::now() < end && interrupt::exit_code().is_none() {
+        std::thread::sleep(NOTICE);
+    }
+}
