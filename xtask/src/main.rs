@@ -20,7 +20,7 @@ usage: cargo xtask CHORE
   test [--no-setup] [FILTER...]  everything CI runs; with a filter only the matching tests
   gen [--check]                  the generated pages and the expected output in transcripts and guides
   bench [--cold] [PIECE...]      measures and writes docs/benchmarks.md; with pieces only prints them
-  soak                           the real tests with every step and every fault; writes docs/soak.md (takes long)
+  soak [--rounds N]              the real tests with every step and every fault, N times (3); writes docs/soak.md
   tidy                           the house rules that no compiler or linter knows
   deny                           licences, banned crates and sources, by cargo-deny (installed when missing)
 ";
@@ -47,7 +47,7 @@ fn dispatch(arguments: &[String]) -> Result<ExitCode> {
         ("gen", []) => generated::run(generated::Mode::Write)?,
         ("gen", [option]) if option == "--check" => generated::run(generated::Mode::Check)?,
         ("bench", rest) => bench::run(rest)?,
-        ("soak", []) => soak::run()?,
+        ("soak", rest) => soak::run(rest)?,
         ("tidy", []) => tidy::run()?,
         ("deny", []) => deny::run()?,
         ("help" | "--help" | "-h", _) => print!("{MENU}"),

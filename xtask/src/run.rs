@@ -25,12 +25,16 @@ pub(crate) fn is_root() -> bool {
 
 /// Where tools that cargo builds for us are kept; survives `cargo clean`.
 pub(crate) fn tools() -> Result<PathBuf> {
-    let cache = env::var_os("XDG_CACHE_HOME")
+    Ok(cache()?.join("odoopack/tools"))
+}
+
+/// The user's cache directory.
+pub(crate) fn cache() -> Result<PathBuf> {
+    env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(cache.join("odoopack/tools"))
+        .context("neither XDG_CACHE_HOME nor HOME is set")
 }
 
 /// Finds a program on the search path, in the system directories, or beside cargo.

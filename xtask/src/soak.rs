@@ -13,7 +13,7 @@ const SUBJECTS: [(&str, &str); 3] = [
     ("real_demo", "demo from nothing, a browser, drift, down and up"),
     (
         "real_faults",
-        "`up` killed at every step, three times; every process killed",
+        "`up` killed at every step, once in each round; every process killed",
     ),
     ("real_pack", "secrets, modules of the OCA, a second environment"),
 ];
@@ -26,11 +26,12 @@ struct Row {
 }
 
 /// Runs everything and writes the table, also of a run that failed.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let rounds = rounds(arguments)?;
     setup::run()?;
     let mut rows = Vec::new();
     for (binary, what) in SUBJECTS {
-        rows.push(subject(binary, what)?);
+        rows.push(subject(binary, what, rounds)?);
     }
     fs::write(run::root().join("docs/soak.md"), page(&rows)?).context("cannot write docs/soak.md")?;
     let failed = rows.iter().filter(|row| row.outcome == "FAILED").count();
@@ -40,8 +41,18 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// How often each step is killed: at once, and at later moments of the step.
+fn rounds(arguments: &[String]) -> Result<u8> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => Ok(3),
+        ["--rounds", count @ ("1" | "2" | "3")] => Ok(count.parse()?),
+        _ => bail!("usage: cargo xtask soak [--rounds 1|2|3]"),
+    }
+}
+
 /// `cargo test` and not nextest: its time limits are made for the short counts.
-fn subject(binary: &str, what: &'static str) -> Result<Row> {
+fn subject(binary: &str, what: &'static str, rounds: u8) -> Result<Row> {
     println!("\n== {binary}: {what}");
     let started = Instant::now();
     let output = run::cargo()
@@ -54,7 +65,7 @@ fn subject(binary: &str, what: &'static str) -> Result<Row> {
             "--",
             "--nocapture",
         ])
-        .env("ODOOPACK_SOAK", "1")
+        .env("ODOOPACK_SOAK", rounds.to_string())
         .output()
         .with_context(|| format!("cannot start {binary}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -104,6 +115,16 @@ fn page(rows: &[Row]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounds_are_three_unless_fewer_are_asked_for() {
+        let of = |words: &[&str]| rounds(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(of(&[]).unwrap(), 3);
+        assert_eq!(of(&["--rounds", "1"]).unwrap(), 1);
+        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["1"]] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn every_subject_is_a_file_with_tests() {

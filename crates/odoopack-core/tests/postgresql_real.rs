@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::render::pg_hba::{Access, Role, pg_hba_conf, pg_ident_conf};
 use odoopack_core::render::postgresql::{Postgresql, postgresql_conf};
+use odoopack_core::render::sql;
 use odoopack_core::units::Bytes;
 use support::{Running, free_ports, must, open_directory, program, root, text, until};
 
@@ -21,13 +22,41 @@ struct Cluster {
     _keep: tempfile::TempDir,
 }
 
-fn binaries() -> (u16, Utf8PathBuf) {
+/// The newest server of this Debian.
+fn installed() -> Utf8PathBuf {
     let found = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let majors = found.filter_map(|d| d.ok()?.file_name().to_str()?.parse::<u16>().ok());
     let major = majors
         .max()
         .expect("no PostgreSQL server is installed; `cargo xtask setup` installs it");
-    (major, format!("/usr/lib/postgresql/{major}/bin").into())
+    format!("/usr/lib/postgresql/{major}/bin").into()
+}
+
+/// The servers that `cargo xtask setup` fetched, copied to where their owner may read them.
+fn fetched(to: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let home = Utf8PathBuf::from(std::env::var("HOME").unwrap()).join(".cache");
+    let cache = std::env::var("XDG_CACHE_HOME").map_or(home, Utf8PathBuf::from);
+    let place = cache.join("odoopack-tests/postgres");
+    let found = place
+        .read_dir_utf8()
+        .unwrap_or_else(|e| panic!("{place}: {e}; `cargo xtask setup` fills it"));
+    let copy = |entry: camino::Utf8DirEntry| {
+        must("cp", &["-r", entry.path().as_str(), to.as_str()]);
+        to.join(entry.file_name()).join("bin")
+    };
+    found.map(|entry| copy(entry.unwrap())).collect()
+}
+
+/// The major that a server says it is.
+fn major_of(programs: &Utf8Path) -> u16 {
+    let said = good(
+        &Command::new(programs.join("postgres"))
+            .arg("--version")
+            .output()
+            .unwrap(),
+    );
+    let version = said.split_whitespace().nth(2).unwrap();
+    version.split('.').next().unwrap().parse().unwrap()
 }
 
 /// The program as the owner of the cluster.
@@ -52,9 +81,9 @@ fn owner() -> String {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    fn start(bin: &Utf8Path) -> Self {
         let (keep, path) = open_directory();
-        let (major, bin) = binaries();
+        let major = major_of(bin);
         if root() {
             must("chown", &[OWNER, path.as_str()]);
         }
@@ -62,7 +91,18 @@ impl Cluster {
         good(
             &owned(
                 &bin.join("initdb"),
-                &["-D", data.as_str(), "-U", "odoopack", "--no-sync"],
+                &[
+                    "-D",
+                    data.as_str(),
+                    "-U",
+                    "odoopack",
+                    "--no-sync",
+                    "--auth-local=peer",
+                    "--auth-host=reject",
+                    "--data-checksums",
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                ],
             )
             .output()
             .unwrap(),
@@ -94,16 +134,35 @@ impl Cluster {
             cluster.admin("select 1").status.success()
         });
         for name in ["one", "two"] {
-            let roles = format!("create role \"{name}\" login password '{name}'");
-            good(&cluster.admin(&roles));
-            good(&cluster.admin(&format!("create database \"{name}\" owner \"{name}\"")));
+            cluster.environment(name);
         }
         cluster
     }
 
+    /// Role and database of an environment, with the very statements of `up`; each that may be repeated is.
+    fn environment(&self, name: &str) {
+        // The server makes a verifier of the password, which is then given as `up` gives its own.
+        good(&self.admin(&format!("create role maker password '{name}'")));
+        let verifier = good(&self.admin("select rolpassword from pg_authid where rolname = 'maker'"));
+        good(&self.admin("drop role maker"));
+        for there in [false, true] {
+            good(&self.admin(&sql::role(name, there, verifier.trim())));
+        }
+        good(&self.admin(&sql::create_database(name, name)));
+        good(&self.admin(&sql::close_database(name)));
+        for _ in 0..2 {
+            good(&self.admin_in(name, &sql::prepare_database(name)));
+            good(&self.admin(&sql::mark(name, "production")));
+        }
+    }
+
     fn admin(&self, sql: &str) -> Output {
+        self.admin_in("postgres", sql)
+    }
+
+    fn admin_in(&self, database: &str, sql: &str) -> Output {
         let place = format!(
-            "host={} port={} dbname=postgres user=odoopack",
+            "host={} port={} dbname={database} user=odoopack",
             self.path, self.port
         );
         let psql = Utf8PathBuf::try_from(program("psql")).unwrap();
@@ -216,11 +275,57 @@ fn every_setting_is_in_force(cluster: &Cluster) {
     assert_eq!(good(&cluster.admin(waiting)).trim(), "");
 }
 
-/// One cluster for all three: making it takes longer than asking.
-#[test]
-fn the_cluster_obeys() {
-    let cluster = Cluster::start();
+/// What Odoo expects of a database that it did not make itself, and what nobody else may do with it.
+fn a_database_is_prepared(cluster: &Cluster) {
+    let ask = |sql: &str| good(&cluster.admin_in("one", sql)).trim().to_owned();
+    assert_eq!(
+        ask("select string_agg(extname, ' ' order by extname) from pg_extension where extname <> 'plpgsql'"),
+        "pg_trgm unaccent"
+    );
+    assert_eq!(
+        ask("select provolatile from pg_proc where oid = 'unaccent(text)'::regprocedure"),
+        "i"
+    );
+    assert_eq!(
+        ask("select nspowner::regrole from pg_namespace where nspname = 'public'"),
+        "one"
+    );
+    let database = "select datcollate || ' ' || datctype || ' ' || datdba::regrole from pg_database where datname = 'one'";
+    assert_eq!(ask(database), "C C.UTF-8 one");
+    assert_eq!(ask("show odoopack.kind"), "production");
+    let role = "select rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls from pg_roles where rolname = 'one'";
+    assert_eq!(ask(role), "f");
+    let open = "select has_database_privilege('two', 'one', 'connect')";
+    assert_eq!(
+        ask(open),
+        "f",
+        "the database itself is closed, not only pg_hba.conf"
+    );
+    assert_eq!(ask("show data_checksums"), "on");
+}
+
+/// One cluster for all four: making it takes longer than asking.
+fn obeys(programs: &Utf8Path) {
+    let cluster = Cluster::start(programs);
     a_role_enters_its_own_database_and_the_shared_one_only(&cluster);
     the_administering_role_needs_its_user_and_the_socket(&cluster);
     every_setting_is_in_force(&cluster);
+    a_database_is_prepared(&cluster);
+}
+
+#[test]
+fn the_cluster_of_this_debian_obeys() {
+    obeys(&installed());
+}
+
+#[test]
+fn clusters_of_newer_majors_obey() {
+    let (_keep, place) = open_directory();
+    let servers = fetched(&place);
+    let majors: Vec<u16> = servers.iter().map(|server| major_of(server)).collect();
+    assert!(
+        [16, 17, 18].iter().all(|major| majors.contains(major)),
+        "{majors:?}"
+    );
+    servers.iter().for_each(|server| obeys(server));
 }

@@ -37,8 +37,9 @@ impl Context {
     /// Kind `Spec` (exit code 3) with every mistake of the file.
     pub(crate) fn load(&self) -> Result<Pack> {
         let path = self.find()?;
-        let text = files::read_text(&path)?
-            .ok_or_else(|| Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("odoopack init"))?;
+        let text = files::read_text(&path)?.ok_or_else(|| {
+            Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("`odoopack init`")
+        })?;
         let directory = path.parent().unwrap_or(Utf8Path::new("/")).to_owned();
         let mut context = LoadContext::new(&directory);
         if let Some(root) = &self.root {

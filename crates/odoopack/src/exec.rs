@@ -310,7 +310,7 @@ impl Cmd {
         if error.kind() == std::io::ErrorKind::NotFound {
             return self
                 .failure("could not be started: `setpriv` is not installed")
-                .hint("apt-get install util-linux");
+                .hint("`apt-get install util-linux`");
         }
         self.failure("could not be started").because(error)
     }

@@ -44,11 +44,11 @@ impl Place {
 /// The jobs as of the last `up`.
 pub(crate) fn table(path: &Utf8Path) -> Result<Table> {
     let text = files::read_text(path)?
-        .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("odoopack up"))?;
+        .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("`odoopack up`"))?;
     let wrong = |why: String| {
         Failure::failed(format!("`{path}` is not what this program wrote"))
             .because(why)
-            .hint("odoopack up")
+            .hint("`odoopack up`")
     };
     let table: Table = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     if table.format == FORMAT {

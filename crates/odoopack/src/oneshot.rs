@@ -87,7 +87,7 @@ impl<'a> OneShot<'a> {
     /// # Errors
     /// As for [`Self::command`].
     pub(crate) fn odoo(&self, subcommand: &str) -> Result<Cmd> {
-        let not_built = || Failure::refused("Odoo's Python is not built yet").hint("odoopack up");
+        let not_built = || Failure::refused("Odoo's Python is not built yet").hint("`odoopack up`");
         let python = self.release.python.as_ref().ok_or_else(not_built)?;
         let conf = self.layout.odoo_conf(self.environment, self.slot);
         let mut argv = target::odoo_command(self.release, python, &conf);
@@ -110,7 +110,7 @@ impl<'a> OneShot<'a> {
                 let key = reference.key();
                 let value = self.secrets.get(&key).ok_or_else(|| {
                     Failure::refused(format!("{reference} has no value"))
-                        .hint(format!("odoopack secret set {key}"))
+                        .hint(format!("`odoopack secret set {key}`"))
                 })?;
                 cmd = cmd.env(name, value.expose());
             }

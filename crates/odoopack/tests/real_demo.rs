@@ -36,6 +36,7 @@ fn a_demo_from_nothing_is_whole_and_leaves_nothing() {
     assets(&site);
     a_person_signs_in(&pack, &site);
     attachments(&pack, &site);
+    prints(&pack);
     nothing_to_do(&pack);
     hand_edits(&pack);
     down_and_up(&pack, &site);
@@ -146,11 +147,32 @@ fn attachments(pack: &Pack, site: &Site) {
     assert_ne!(upstream("/web/login"), "", "Odoo was asked");
 }
 
+/// Printing has its own memory limit, whatever that of the worker is.
+fn prints(pack: &Pack) {
+    pack.now("a report is printed through the program with the limit");
+    let doctor = pack.run(&["doctor", "--json"]).json();
+    let mut probes = doctor["probes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["seen"]);
+    let report = probes.find(|seen| seen["probe"] == "report").unwrap();
+    assert_eq!(report["verdict"], "pass", "{report}");
+    let log = pack.read("data/logs/production.blue.web/current");
+    let program = pack.path("data/config/bin/wkhtmltopdf");
+    assert!(
+        log.contains(&format!("Will use the Wkhtmltopdf binary at {program}")),
+        "{log}"
+    );
+}
+
 fn nothing_to_do(pack: &Pack) {
     pack.now("a second demo and a second up have nothing to do");
     assert_eq!(pack.json(&["demo", "--yes"])["steps"], 0);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
     pack.run(&["plan", "--exit-code"]).exits(0);
+    // A root that may not look into other users' processes knows its own services by their users.
+    pack.run_without("sys_ptrace", &["plan", "--exit-code"]).exits(0);
     pack.run(&["render", "--check"]).exits(0);
 }
 

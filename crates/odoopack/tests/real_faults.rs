@@ -1,5 +1,5 @@
-//! What is killed comes back: `up` itself at three of its steps (at every step with `ODOOPACK_SOAK=1`), then each process
-//! of a running pack.
+//! What is killed comes back: `up` itself at three of its steps (with `ODOOPACK_SOAK=N` at every step in N rounds), then
+//! each process of a running pack.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on shall panic, in its helpers too"
@@ -30,8 +30,8 @@ const POINTS: [Point; 3] = [
 #[test]
 fn what_is_killed_comes_back() {
     let pack = Pack::with_file("faults", 31_000, &support::file("faults", ENVIRONMENT));
-    if std::env::var("ODOOPACK_SOAK").is_ok() {
-        killed_at_every_step(&pack);
+    if let Ok(rounds) = std::env::var("ODOOPACK_SOAK") {
+        killed_at_every_step(&pack, rounds.parse().expect("the variable is a number"));
     } else {
         for point in POINTS {
             killed_at(&pack, point);
@@ -111,9 +111,9 @@ fn nobody_left_behind(pack: &Pack) {
 }
 
 /// Every step of the way is begun and killed once; the runs in between make the progress.
-fn killed_at_every_step(pack: &Pack) {
+fn killed_at_every_step(pack: &Pack, rounds: usize) {
     let mut killed = BTreeSet::new();
-    for delay in [0, 30, 300].map(Duration::from_millis) {
+    for delay in [0, 30, 300].map(Duration::from_millis).into_iter().take(rounds) {
         loop {
             let mut up = pack.start(&["up", "--yes"]);
             let step = wait_for("a step that was not killed yet begins, or up ends", || {

@@ -1,4 +1,4 @@
-//! A pack with secrets, modules of its own and, later, a second environment.
+//! A pack whose Odoo comes from git, with secrets, modules of its own, a job runner and, later, a second environment.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on shall panic, in its helpers too"
@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::Digest;
-use support::{Pack, addons, machine, wait_for};
+use support::{Pack, addons, machine, odoo_git, wait_for};
 
 const CANARY: &str = "canary-5f0c9e27b1";
 const SMTP: &str = "canary-relay-81aa36";
@@ -19,15 +19,21 @@ const SMTP: &str = "canary-relay-81aa36";
 /// A module of the pack's series and one of another series, as the OCA publishes them.
 const OF_19: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
 const OF_18: (&str, &str) = ("odoo-addon-auditlog", "18.0.2.0.8");
+const JOBS: (&str, &str) = ("odoo-addon-queue-job", "19.0.2.4.0.1");
 
 const FILE: &str = r#"[addons]
 own = ["addons/oca", "addons/old"]
+requirements = ["requirements.txt"]
 
 [mail]
 smtp = "127.0.0.1:2525"
-credentials = "secret:SMTP"
+credentials = "secret:cmd:/bin/cat RELAY"
 
 [editions.core]
+modules = ["partner_firstname", "queue_job"]
+jobrunner = true
+
+[editions.plain]
 modules = ["partner_firstname"]
 
 [editions.old]
@@ -41,6 +47,7 @@ users = 6
 [environments.production.env]
 CANARY = "secret:CANARY"
 PLAIN = "said openly"
+ODOO_QUEUE_JOB_CHANNELS = "root:2"
 "#;
 
 const STAGING: &str = r#"
@@ -52,17 +59,28 @@ domain = "staging.localhost"
 
 #[test]
 fn secrets_modules_and_a_second_environment() {
-    let pack = Pack::with_file("pack", 31_100, &support::file("pack", FILE));
-    addons::lay_out(OF_19.0, OF_19.1, &pack.path("repo/addons/oca"));
+    let odoo = odoo_git::repository();
+    let from_git =
+        |text: &str| text.replace("{ debian = \"sid\" }", &format!("{{ git = \"{}\" }}", odoo.url));
+    let pack = Pack::with_file("pack", 31_100, &from_git(&support::file("pack", "")));
+    another_series_is_refused(&pack);
+    let keep = tempfile::tempdir().unwrap();
+    let relay = Utf8Path::from_path(keep.path()).unwrap().join("relay");
+    let text = from_git(&support::file("pack", FILE)).replace("ROOT", pack.root.as_str());
+    pack.write("repo/odoopack.toml", &text.replace("RELAY", relay.as_str()));
+    pack.write("repo/requirements.txt", "openupgradelib\n");
+    for (package, version) in [OF_19, JOBS] {
+        addons::lay_out(package, version, &pack.path("repo/addons/oca"));
+    }
     addons::lay_out(OF_18.0, OF_18.1, &pack.path("repo/addons/old"));
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
-    pack.run_with(&["secret", "set", "SMTP"], &format!("relay:{SMTP}\n"))
-        .exits(0);
-    pack.now("up with a secret for Odoo, one for the relay, and a module of the OCA");
+    a_command_without_a_value_is_named(&pack, &relay);
+    pack.now("up with a secret for Odoo, one from a command, and modules of the OCA");
     pack.run(&["plan", "--json"]).exits(0);
     pack.run(&["up", "--yes", "--verbose"]).exits(0);
     odoo_sees_them(&pack);
     module_is_installed(&pack);
+    jobs_run_and_one_process_hands_them_out(&pack);
     database_password_is_rotated(&pack);
     wrong_series_is_refused(&pack);
     second_environment_disturbs_nobody(&pack);
@@ -74,6 +92,35 @@ fn secrets_modules_and_a_second_environment() {
     schedule_renews_a_certificate(&pack);
     pack.run(&["down"]).exits(0);
     pack.now("done");
+}
+
+/// The branch's name says one series, the code another.
+fn another_series_is_refused(pack: &Pack) {
+    pack.now("a branch with the code of another series is refused");
+    let text = pack.read("repo/odoopack.toml");
+    let environment = "\n[environments.production]\ndomain = \"localhost\"\n";
+    pack.write(
+        "repo/odoopack.toml",
+        &(text.replace("series = \"19.0\"", "series = \"18.0\"") + environment),
+    );
+    let refused = pack.run(&["up", "--yes"]).exits(4);
+    let words = "the source is Odoo 19.0, the file asks for 18.0";
+    assert!(refused.stderr.contains(words), "{}", refused.said());
+}
+
+/// A password manager that is locked, or has nothing, is said by its command; what it printed is not.
+fn a_command_without_a_value_is_named(pack: &Pack, relay: &Utf8Path) {
+    let refused = pack.run(&["plan"]).exits(1);
+    assert!(
+        refused.stderr.contains("could not get `secret:cmd:/bin/cat")
+            && refused.stderr.contains("No such file"),
+        "{}",
+        refused.said()
+    );
+    support::write(relay, "\n");
+    let refused = pack.run(&["plan"]).exits(1);
+    assert!(refused.stderr.contains("prints is empty"), "{}", refused.said());
+    support::write(relay, &format!("relay:{SMTP}\n"));
 }
 
 /// The variable and the relay's password arrive, and only where they belong.
@@ -116,6 +163,50 @@ fn module_is_installed(pack: &Pack) {
             .ends_with(&format!("-{:x}", icon.body.len())),
         "{}",
         icon.headers
+    );
+}
+
+fn jobs_run_and_one_process_hands_them_out(pack: &Pack) {
+    pack.now("a delayed job is done, and one process hands jobs out");
+    let ask = |sql: &str| {
+        let answer = pack.run(&["psql", "production", "--", "-Atc", sql]).exits(0);
+        answer.stdout.trim().to_owned()
+    };
+    let script = "job = env['queue.job'].with_delay()._test_job()\nenv.cr.commit()\nprint('job', job.uuid)\n";
+    let answer = pack.run_with(&["shell", "production"], script).exits(0);
+    let job = answer
+        .stdout
+        .split("job ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next());
+    let job = job.unwrap_or_else(|| panic!("{}", answer.said())).to_owned();
+    wait_for("the job is done", || {
+        (ask(&format!("SELECT state FROM queue_job WHERE uuid = '{job}'")) == "done").then_some(())
+    });
+    // Every runner holds the module's own lock, or says that it could not get it.
+    let holder = ask(
+        "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) \
+                      WHERE locktype = 'advisory' AND granted AND datname = current_database()",
+    );
+    let runner = holder.strip_prefix("odoo-").and_then(|pid| pid.parse().ok());
+    let runner: u32 = runner.unwrap_or_else(|| panic!("one holder of the lock, not {holder:?}"));
+    let status = pack.status();
+    let web = status["services"]["production.blue.web"]["pid"].as_u64();
+    let children = machine::children(u32::try_from(web.unwrap()).unwrap());
+    assert!(
+        children.iter().any(|child| child.pid == runner),
+        "{runner}: {children:?}"
+    );
+    let says = |service: &str| {
+        pack.read(&format!("data/logs/production.blue.{service}/current"))
+            .matches("queue_job.jobrunner")
+            .count()
+    };
+    assert!(
+        says("web") > 0 && says("cron") == 0,
+        "web {}, cron {}",
+        says("web"),
+        says("cron")
     );
 }
 
@@ -169,7 +260,7 @@ fn second_environment_disturbs_nobody(pack: &Pack) {
             .collect()
     };
     let before = pids(pack);
-    pack.edit_file("edition = \"old\"", "edition = \"core\"");
+    pack.edit_file("edition = \"old\"", "edition = \"plain\"");
     pack.run(&["up", "--yes"]).exits(0);
     let after = pids(pack);
     for (name, pid) in &before {
@@ -201,7 +292,7 @@ fn nothing_leaks(pack: &Pack) {
         }
     }
     assert!(
-        values.len() >= 12 && values.iter().all(|value| value.len() > 8),
+        values.len() >= 11 && values.iter().all(|value| value.len() > 8),
         "{} values",
         values.len()
     );

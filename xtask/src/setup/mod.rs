@@ -1,6 +1,7 @@
 //! `setup`: installs what the tests need, says what and why, and does nothing the second time.
 mod cargo_tools;
 mod needs;
+mod servers;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -29,6 +30,7 @@ pub(crate) fn run() -> Result<()> {
     if !missing.is_empty() {
         packages(&missing)?;
     }
+    servers::install()?;
     NEXTEST.install()?;
     Ok(())
 }

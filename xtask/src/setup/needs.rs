@@ -76,6 +76,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "gives that machine a network without a rule in the host's firewall",
     },
     Need {
+        package: "npm",
+        seen: Seen::Program("npm"),
+        service: None,
+        why: "fetches PostgreSQL servers of other majors",
+    },
+    Need {
         package: "git",
         seen: Seen::Program("git"),
         service: None,

@@ -1,6 +1,7 @@
 //! `tidy`: the house rules that no compiler or linter knows.
 mod core_is_pure;
 mod direction;
+mod hints;
 mod links;
 mod lint_blocks;
 mod marks;
@@ -60,6 +61,7 @@ const RULES: &[fn(&Tree) -> Vec<Note>] = &[
     core_is_pure::check,
     lint_blocks::check,
     words::check,
+    hints::check,
     links::check,
     named::check,
     supply::check,

@@ -81,7 +81,7 @@ const RULES: &[Rule<Host>] = &[
         severity: Error,
         title: "the clock is right",
         why: "second factors, signed links and TLS fail, backups get wrong dates and schedules shift",
-        fix: "`timedatectl set-ntp true`, or `apt-get install chrony`",
+        fix: "`apt-get install chrony`, or `timedatectl set-ntp true` under systemd",
         look: clock_skew,
     },
     Rule {
@@ -89,7 +89,7 @@ const RULES: &[Rule<Host>] = &[
         severity: Warning,
         title: "something keeps the clock right",
         why: "it drifts by seconds a week",
-        fix: "`timedatectl set-ntp true`, or `apt-get install chrony`",
+        fix: "`apt-get install chrony`, or `timedatectl set-ntp true` under systemd",
         look: clock_free,
     },
     Rule {

@@ -81,10 +81,16 @@ pub struct Tree {
 
 impl Tree {
     /// A tree of modules that were found, those that win over others first.
+    ///
+    /// # Shape
+    /// Odoo's own code counts once: Debian's package has most modules both in `odoo/addons` and in `addons`.
     pub fn new(series: Series, found: impl IntoIterator<Item = Module>) -> Self {
         let mut modules: BTreeMap<String, Vec<Module>> = BTreeMap::new();
         for module in found.into_iter().filter(|module| is_name(&module.name)) {
-            modules.entry(module.name.clone()).or_default().push(module);
+            let all = modules.entry(module.name.clone()).or_default();
+            if module.origin != Origin::Odoo || all.iter().all(|other| other.origin != Origin::Odoo) {
+                all.push(module);
+            }
         }
         Self { series, modules }
     }

@@ -200,3 +200,33 @@ fn a_farm_holds_own_modules_and_of_the_oca_what_is_asked_for_or_needed() {
         "ipai_sale report_base sale_report web_dark web_responsive"
     );
 }
+
+#[test]
+fn odoos_own_code_is_in_one_place_however_it_is_packaged() {
+    let module = |path: &str, origin: Origin| Module {
+        name: "sale".to_owned(),
+        path: path.into(),
+        origin,
+        manifest: manifest::parse(b"{}"),
+    };
+    let own = Origin::Own {
+        directory: "own".to_owned(),
+    };
+    let found = [
+        module("/odoo/addons/sale", Origin::Odoo),
+        module("/own/sale", own),
+        module("/addons/sale", Origin::Odoo),
+    ];
+    let paths = |found: &[Module]| -> Vec<String> {
+        let tree = Tree::new(Series::V19, found.to_vec());
+        tree.all("sale")
+            .iter()
+            .map(|module| module.path.to_string())
+            .collect()
+    };
+    assert_eq!(paths(&found), ["/odoo/addons/sale", "/own/sale"]);
+    assert_eq!(
+        paths(&[found[0].clone(), found[2].clone()]),
+        ["/odoo/addons/sale"]
+    );
+}

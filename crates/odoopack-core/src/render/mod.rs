@@ -5,9 +5,11 @@ pub mod nginx;
 pub mod odoo_conf;
 pub mod pg_hba;
 pub mod postgresql;
+pub mod printing;
 pub mod redis;
 pub mod runit;
 pub mod shell;
+pub mod sql;
 pub mod systemd;
 
 /// First line of every rendered file, as a `#` comment with its line end.

@@ -104,6 +104,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.config(),
         layout.config().join("postgres"),
         layout.config().join("nginx"),
+        super::printing::directory(layout),
         layout.state(),
         layout.state().join("bin"),
         layout.state().join("stamps"),
@@ -112,12 +113,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
-    let closed = [
-        layout.secrets(),
-        layout.tls(),
-        layout.state().join("unfinished"),
-        layout.state().join("forms"),
-    ];
+    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished")];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));

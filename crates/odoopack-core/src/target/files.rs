@@ -18,6 +18,7 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     all.extend(postgres(known));
     all.extend(nginx(known));
     all.extend(super::addons::records(known));
+    all.extend(super::printing::of(known));
     for (name, environment) in &known.spec.environments {
         all.extend(super::odoo::conf(known, name, environment)?);
         all.extend(secrets_file(known, name, environment));

@@ -8,6 +8,7 @@ mod directories;
 mod files;
 mod odoo;
 mod ports;
+mod printing;
 mod schedule;
 mod services;
 

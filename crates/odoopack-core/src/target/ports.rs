@@ -1,7 +1,10 @@
 //! Each environment owns a block of private ports for its slots; a block once given stays as long as it can be used.
 use std::collections::BTreeMap;
 
+use camino::Utf8Path;
+
 use crate::facts::Facts;
+use crate::hash;
 use crate::layout::Slot;
 use crate::name::Name;
 use crate::spec::Spec;
@@ -47,13 +50,26 @@ impl Ports {
 pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
     let taken = |port: &u16| facts.foreign_listeners.contains_key(port);
     let names: Vec<&Name> = spec.environments.keys().collect();
-    allocate(&facts.ports, &names, taken)
+    allocate(&facts.ports, &names, home(&spec.pack.root), taken)
         .into_iter()
         .map(|(name, first)| (name, Ports { first }))
         .collect()
 }
 
-/// Gives every environment a block: the one it had unless somebody else has come to listen there, else the first free one.
+/// Where a pack at `root` begins to look for free blocks.
+///
+/// Two packs of one machine begin at different places: each gets blocks that the other will not want either while it
+/// is down, or while both come up in the same second.
+pub(super) fn home(root: &Utf8Path) -> u16 {
+    let digits = hash::hex(root.as_str().as_bytes());
+    let number = u64::from_str_radix(&digits[..8], 16).expect("a hash has hexadecimal digits");
+    let blocks = u64::from((LAST - FIRST) / BLOCK);
+    let block = u16::try_from(number % blocks).expect("there are about a thousand blocks");
+    FIRST + block * BLOCK
+}
+
+/// Gives every environment a block: the one it had unless somebody else has come to listen there, else the first free
+/// one from `home` on, around the range.
 ///
 /// # Shape
 /// One entry per name of `wanted`; blocks of environments that are gone stay reserved, so that a name that comes
@@ -61,6 +77,7 @@ pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
 pub fn allocate(
     given: &BTreeMap<Name, u16>,
     wanted: &[&Name],
+    home: u16,
     taken: impl Fn(&u16) -> bool,
 ) -> BTreeMap<Name, u16> {
     let mut all = given.clone();
@@ -68,8 +85,10 @@ pub fn allocate(
     all.retain(|name, first| !wanted.contains(&name) || !used(*first));
     for name in wanted {
         if !all.contains_key(*name) {
-            let free = (FIRST..LAST)
-                .step_by(usize::from(BLOCK))
+            let step = usize::from(BLOCK);
+            let free = (home..LAST)
+                .step_by(step)
+                .chain((FIRST..home).step_by(step))
                 .find(|first| !all.values().any(|other| other == first) && !used(*first));
             all.insert((*name).clone(), free.unwrap_or(LAST));
         }
@@ -87,7 +106,7 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|n| n.parse::<Name>().unwrap());
         let given = BTreeMap::from([(b.clone(), 21_000)]);
         let taken = |port: &u16| *port == 21_013;
-        let all = allocate(&given, &[&a, &b, &c], taken);
+        let all = allocate(&given, &[&a, &b, &c], FIRST, taken);
         assert_eq!(all, BTreeMap::from([(a, 21_020), (b, 21_000), (c, 21_030)]));
     }
 
@@ -96,8 +115,32 @@ mod tests {
         let [a, b, gone] = ["a", "b", "gone"].map(|n| n.parse::<Name>().unwrap());
         let given = BTreeMap::from([(a.clone(), 21_000), (b.clone(), 21_010), (gone, 21_020)]);
         let taken = |port: &u16| [21_003, 21_024].contains(port);
-        let all = allocate(&given, &[&a, &b], taken);
+        let all = allocate(&given, &[&a, &b], FIRST, taken);
         assert_eq!(all, BTreeMap::from([(a, 21_030), (b, 21_010)]));
+    }
+
+    #[test]
+    fn the_search_goes_around_the_range() {
+        let [a, b] = ["a", "b"].map(|n| n.parse::<Name>().unwrap());
+        let all = allocate(&BTreeMap::new(), &[&a, &b], LAST - BLOCK, |_| false);
+        assert_eq!(all, BTreeMap::from([(a, LAST - BLOCK), (b, FIRST)]));
+    }
+
+    #[test]
+    fn new_packs_begin_apart() {
+        let homes: std::collections::BTreeSet<u16> = (0..20)
+            .map(|n| home(Utf8Path::new(&format!("/opt/pack-{n}"))))
+            .collect();
+        assert!(homes.len() > 18, "{homes:?}");
+        assert!(
+            homes
+                .iter()
+                .all(|home| (FIRST..LAST).contains(home) && home % BLOCK == 0)
+        );
+        assert_eq!(
+            home("/opt/odoopack-demo".into()),
+            home("/opt/odoopack-demo".into())
+        );
     }
 
     #[test]

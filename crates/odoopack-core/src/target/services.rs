@@ -269,10 +269,11 @@ pub fn variables(
     release: &Release,
     python: &Utf8PathBuf,
 ) -> BTreeMap<String, String> {
+    let print = super::printing::directory(layout);
     let mut all = BTreeMap::from([
         (
             "PATH".to_owned(),
-            format!("{python}/bin:/usr/local/bin:/usr/bin:/bin"),
+            format!("{python}/bin:{print}:/usr/local/bin:/usr/bin:/bin"),
         ),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),

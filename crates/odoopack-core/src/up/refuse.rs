@@ -125,7 +125,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
-            format!("apt-get install postgresql-{disk}"),
+            format!("`apt-get install postgresql-{disk}`"),
         ));
     }
     all
@@ -236,7 +236,7 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
     }
     vec![Refusal::new(
         format!("packages are missing that only root can install: {line}"),
-        format!("sudo apt-get install --no-install-recommends {line}"),
+        format!("`sudo apt-get install --no-install-recommends {line}`"),
     )]
 }
 

@@ -1,4 +1,5 @@
 //! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
+mod effects;
 mod machine;
 mod model;
 mod modules;

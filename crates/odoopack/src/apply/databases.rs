@@ -1,5 +1,6 @@
 //! Roles and databases; the first installation of Odoo.
 use odoopack_core::name::Name;
+use odoopack_core::render::sql;
 use odoopack_core::target::{self, DatabaseWant, generated_secrets};
 use postgres::Client;
 
@@ -32,7 +33,7 @@ impl Apply<'_> {
             .map(odoopack_core::secret::SecretText::expose)
             .ok_or_else(|| {
                 Failure::failed(format!("secret {name} has no value"))
-                    .hint(format!("odoopack secret set {name}"))
+                    .hint(format!("`odoopack secret set {name}`"))
             })
     }
 
@@ -42,23 +43,13 @@ impl Apply<'_> {
         let password = self.secret(&target::secret_name(&want.environment, "DATABASE"))?;
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]);
-        let verb = if there
+        let there = there
             .map_err(|e| failed("could not look for the role", &e))?
-            .is_some()
-        {
-            "ALTER"
-        } else {
-            "CREATE"
-        };
+            .is_some();
         // The server only ever sees the verifier, so no log of it can hold the password.
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
-        let sql = format!(
-            "{verb} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}",
-            identifier(role),
-            literal(&verifier)
-        );
         client
-            .batch_execute(&sql)
+            .batch_execute(&sql::role(role, there, &verifier))
             .map_err(|e| failed("could not set up the role", &e))
     }
 
@@ -71,31 +62,21 @@ impl Apply<'_> {
             .find(|want| want.database == database);
         let want =
             want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        let (name, owner) = (identifier(database), identifier(&want.role));
         let mut client = self.admin("postgres")?;
         let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
         if there
             .map_err(|e| failed("could not look for the database", &e))?
             .is_none()
         {
-            let create = format!(
-                "CREATE DATABASE {name} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
-            );
             client
-                .batch_execute(&create)
+                .batch_execute(&sql::create_database(database, &want.role))
                 .map_err(|e| failed("could not create the database", &e))?;
         }
         client
-            .batch_execute(&format!(
-                "REVOKE CONNECT, TEMPORARY ON DATABASE {name} FROM PUBLIC"
-            ))
+            .batch_execute(&sql::close_database(database))
             .map_err(|e| failed("could not close the database to others", &e))?;
-        let inside = format!(
-            "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
-             ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {owner}"
-        );
         self.admin(database)?
-            .batch_execute(&inside)
+            .batch_execute(&sql::prepare_database(&want.role))
             .map_err(|e| failed("could not prepare the database", &e))
     }
 
@@ -107,7 +88,7 @@ impl Apply<'_> {
                 "`{database}` was not being filled by this program"
             )));
         }
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", identifier(database));
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", sql::identifier(database));
         self.admin("postgres")?
             .batch_execute(&sql)
             .map_err(|e| failed("could not drop the database", &e))
@@ -185,7 +166,7 @@ impl Apply<'_> {
                     &[&key, &value],
                 )?;
             }
-            transaction.batch_execute(&mark(want))?;
+            transaction.batch_execute(&sql::mark(&want.database, want.kind))?;
             transaction.commit()
         };
         finish(&mut client).map_err(|e| failed("could not finish the database", &e))?;
@@ -204,31 +185,12 @@ impl Apply<'_> {
     pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
         let want = self.want(environment)?;
         self.admin("postgres")?
-            .batch_execute(&mark(want))
+            .batch_execute(&sql::mark(&want.database, want.kind))
             .map_err(|e| failed("could not mark the database", &e))?;
         files::remove(&marks::unfinished_file(&self.layout.state(), environment))
     }
 }
 
-/// The mark is a setting: not copied by TEMPLATE, not in a dump, and its owner may not reset it (tried on PostgreSQL 15 and 18).
-fn mark(want: &DatabaseWant) -> String {
-    format!(
-        "ALTER DATABASE {} SET odoopack.kind = {}",
-        identifier(&want.database),
-        literal(want.kind)
-    )
-}
-
 fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(what).because(words(error))
-}
-
-/// A quoted SQL identifier.
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A quoted SQL text (`standard_conforming_strings` is on since PostgreSQL 9.1).
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

@@ -90,7 +90,7 @@ impl Apply<'_> {
     pub(super) fn create_cluster(&self, major: u16) -> Result<()> {
         let programs = self.facts.host.postgres.get(&major).ok_or_else(|| {
             Failure::refused(format!("PostgreSQL {major} is not installed"))
-                .hint(format!("apt-get install postgresql-{major}"))
+                .hint(format!("`apt-get install postgresql-{major}`"))
         })?;
         let user = self.layout.user("postgres");
         let mark = marks::unfinished_cluster(&self.layout.state());

@@ -53,7 +53,7 @@ impl Apply<'_> {
     }
 
     pub(super) fn start_supervisor(&self) -> Result<()> {
-        self.engine().start_supervisor()
+        self.engine().start_supervisor(&self.target.services)
     }
 
     pub(super) fn read_units(&self) -> Result<()> {
@@ -66,6 +66,7 @@ impl Apply<'_> {
 
     pub(super) fn start_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
+        self.engine().make_known(&self.target.services)?;
         self.engine().start(service)?;
         self.ready(service)?;
         self.stamp_start(service)
@@ -138,7 +139,7 @@ impl Apply<'_> {
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
             Failure::failed("PostgreSQL does not answer")
                 .because(why)
-                .hint("odoopack logs postgres")
+                .hint("`odoopack logs postgres`")
         })
     }
 
@@ -157,8 +158,8 @@ impl Apply<'_> {
         Err(
             Failure::failed(format!("{environment} does not answer as it should"))
                 .because(failed.join("\n"))
-                .hint(format!("odoopack logs {environment}"))
-                .hint("odoopack status"),
+                .hint(format!("`odoopack logs {environment}`"))
+                .hint("`odoopack status`"),
         )
     }
 }

@@ -73,7 +73,7 @@ fn root(cx: &Context) -> Result<Utf8PathBuf> {
         return Ok(Utf8PathBuf::from("/opt/odoopack-demo"));
     }
     let home = observe::host::home();
-    let home = home.ok_or_else(|| Failure::refused("you have no home").hint("odoopack demo --root DIR"))?;
+    let home = home.ok_or_else(|| Failure::refused("you have no home").hint("`odoopack demo --root DIR`"))?;
     Ok(home.join(".local/share/odoopack/demo"))
 }
 
@@ -291,7 +291,7 @@ fn no_mounts(root: &Utf8Path) -> Result<()> {
         None => Ok(()),
         Some(place) => {
             Err(Failure::refused(format!("something is mounted at `{place}`"))
-                .hint(format!("umount {place}")))
+                .hint(format!("`umount {place}`")))
         }
     }
 }

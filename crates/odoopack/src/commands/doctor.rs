@@ -40,7 +40,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let view = observe::look(&pack)?;
     if !view.target.complete {
         return Err(
-            Failure::refused(format!("{} is not brought up yet", pack.layout.root())).hint("odoopack up"),
+            Failure::refused(format!("{} is not brought up yet", pack.layout.root())).hint("`odoopack up`"),
         );
     }
     let progress = cx.ui.step("look at the machine and every environment");

@@ -26,6 +26,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if args.dry_run {
+        cx.ui
+            .json(&serde_json::json!({ "would_stop": running.keys().collect::<Vec<_>>() }));
         for name in running.keys() {
             cx.ui.result(&format!("  - stop {name}"));
         }

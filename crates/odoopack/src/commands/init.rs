@@ -82,7 +82,7 @@ fn file(args: &Args) -> Result<Carried> {
     if let Some(mistake) = read.mistakes.first() {
         return Err(Failure::refused(format!("Odoo itself could not read `{conf}`"))
             .because(mistake.clone())
-            .hint(format!("odoopack doctor --file {conf}")));
+            .hint(format!("`odoopack doctor --file {conf}`")));
     }
     spec::carry_over(&text, args.series, environment.as_str(), &read.entries)
         .map_err(|e| Failure::failed("could not carry the values over").because(e))

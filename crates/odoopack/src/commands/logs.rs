@@ -55,7 +55,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             .name
             .as_ref()
             .map_or_else(|| "any service".to_owned(), |name| format!("`{name}`"));
-        return Err(Failure::refused(format!("there are no logs of {whose}")).hint("odoopack status"));
+        return Err(Failure::refused(format!("there are no logs of {whose}")).hint("`odoopack status`"));
     }
     let since = args.since.map(|since| seconds_ago(since.0));
     let part = Stretch {

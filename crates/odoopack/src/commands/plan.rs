@@ -1,10 +1,12 @@
 //! `plan`: what `up` would do now.
+use odoopack_core::plan::Plan;
 use odoopack_core::up::{Consent, plan};
 
 use super::up;
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
+use crate::ui::Ui;
 
 /// Show what `up` would do, and change nothing
 #[derive(Debug, clap::Args)]
@@ -20,8 +22,19 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let view = observe::look(&pack)?;
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
-    cx.ui.json(&serde_json::json!(next));
-    up::refuse(&next)?;
+    tell(&cx.ui, &next)?;
+    if args.exit_code && !next.is_empty() {
+        return Err(
+            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("`odoopack up`"),
+        );
+    }
+    Ok(())
+}
+
+/// Prints a plan as a result: what a `--dry-run` gives as well.
+pub(crate) fn tell(ui: &Ui, next: &Plan) -> Result<()> {
+    ui.json(&serde_json::json!(next));
+    up::refuse(next)?;
     let mut lines: Vec<String> = next
         .groups()
         .iter()
@@ -31,18 +44,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if !lines.is_empty() {
         lines.extend(next.notes.iter().map(|note| format!("  note: {note}")));
     }
-    cx.ui.result(if lines.is_empty() {
+    ui.result(if lines.is_empty() {
         "nothing to do"
     } else {
         "`odoopack up` would"
     });
     for line in &lines {
-        cx.ui.result(line);
-    }
-    if args.exit_code && !next.is_empty() {
-        return Err(
-            Failure::new(Kind::Drift, format!("{} steps to do", next.steps.len())).hint("odoopack up"),
-        );
+        ui.result(line);
     }
     Ok(())
 }

@@ -31,7 +31,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return write_into(cx, &view.target, directory);
     }
     if !view.target.complete {
-        return Err(Failure::refused("some files depend on what `up` has not built yet").hint("odoopack up"));
+        return Err(
+            Failure::refused("some files depend on what `up` has not built yet").hint("`odoopack up`"),
+        );
     }
     if args.check {
         return check(cx, &view.target);

@@ -95,8 +95,8 @@ fn list(cx: &Context, pack: &Pack) -> Result<()> {
         "no job is begun at its time".to_owned()
     };
     Err(Failure::new(Kind::Drift, what)
-        .hint("odoopack up")
-        .hint("odoopack logs"))
+        .hint("`odoopack up`")
+        .hint("`odoopack logs`"))
 }
 
 /// Whether somebody begins the jobs.

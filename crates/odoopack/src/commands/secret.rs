@@ -1,7 +1,9 @@
 //! `secret`: set, list and rotate secret values; a value never stands on a command line.
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use odoopack_core::name::Name;
+use odoopack_core::spec::SecretRef;
 use odoopack_core::target::generated_secrets;
 
 use crate::context::{Context, Pack};
@@ -24,7 +26,7 @@ pub(crate) enum Args {
         #[arg(long)]
         generate: bool,
     },
-    /// List names and where their values are, never the values
+    /// List names and where their values come from, never the values; `nowhere` is named in the file and has none
     List,
     /// Replace a generated value by a new one; `odoopack up` then brings it to every place that uses it
     Rotate {
@@ -61,7 +63,7 @@ fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
 fn from_stdin() -> Result<String> {
     if std::io::stdin().is_terminal() {
         return Err(Failure::new(Kind::Usage, "the value is read from standard input")
-            .hint("odoopack secret set NAME < FILE, or --generate"));
+            .hint("`odoopack secret set NAME < FILE`, or `--generate`"));
     }
     let mut text = String::new();
     let read = std::io::stdin().read_to_string(&mut text);
@@ -77,22 +79,34 @@ fn from_stdin() -> Result<String> {
 }
 
 fn list(cx: &Context, pack: &Pack) -> Result<()> {
-    let stored = secrets::names(&pack.layout.secrets())?;
-    let all = secrets::all(&pack.layout.secrets())?;
-    let place = |name: &String| {
-        if stored.contains(name) {
-            "data/secrets"
-        } else {
+    let mut places: BTreeMap<String, &str> = BTreeMap::new();
+    for reference in pack.loaded.spec.secrets() {
+        let (name, place) = match reference {
+            SecretRef::Named(name) => (name.clone(), "nowhere"),
+            SecretRef::Command(_) => (reference.key(), "command"),
+        };
+        places.insert(name, place);
+    }
+    for name in secrets::all(&pack.layout.secrets())?.into_keys() {
+        let place = if secrets::in_variable(&name) {
             "environment"
-        }
-    };
-    let rows: Vec<_> = all
-        .keys()
-        .map(|name| serde_json::json!({ "name": name, "from": place(name) }))
+        } else {
+            "data/secrets"
+        };
+        places.insert(name, place);
+    }
+    let rows: Vec<_> = places
+        .iter()
+        .map(|(name, place)| serde_json::json!({ "name": name, "from": place }))
         .collect();
     cx.ui.json(&serde_json::json!(rows));
-    for name in all.keys() {
-        cx.ui.result(&format!("{name:<32} {}", place(name)));
+    for (name, place) in places {
+        let missing = if place == "nowhere" {
+            format!("; `odoopack secret set {name} < FILE`")
+        } else {
+            String::new()
+        };
+        cx.ui.result(&format!("{name:<32} {place}{missing}"));
     }
     Ok(())
 }
@@ -103,7 +117,7 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
         .any(|known| known == name)
     {
         return Err(
-            Failure::refused(format!("there is no stored secret {name}")).hint("odoopack secret list")
+            Failure::refused(format!("there is no stored secret {name}")).hint("`odoopack secret list`")
         );
     }
     let generated = |environment: &Name| generated_secrets(environment).iter().any(|known| known == name);
@@ -111,7 +125,7 @@ fn rotate(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
         return Err(Failure::refused(format!(
             "{name} was not generated here, so it cannot be made up anew"
         ))
-        .hint(format!("odoopack secret set {name} < FILE")));
+        .hint(format!("`odoopack secret set {name} < FILE`")));
     }
     if name.ends_with("_ADMIN") {
         // The file may be the only place that still knows the password with which people sign in.

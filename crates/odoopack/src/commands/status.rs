@@ -63,8 +63,8 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     } else {
         Err(
             Failure::new(Kind::Drift, format!("{bad} of these are not as they should be"))
-                .hint("odoopack up")
-                .hint("odoopack logs"),
+                .hint("`odoopack up`")
+                .hint("`odoopack logs`"),
         )
     }
 }

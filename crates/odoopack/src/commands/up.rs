@@ -31,9 +31,12 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let done = converge(cx, &pack, args)?;
+    if args.dry_run {
+        return Ok(());
+    }
     cx.ui
         .json(&serde_json::json!({ "steps": done, "seconds": cx.ui.elapsed().as_secs_f64() }));
-    if done == 0 && !args.dry_run {
+    if done == 0 {
         cx.ui.result("nothing to do");
     }
     Ok(())
@@ -46,9 +49,12 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     };
     let mut view = observe::look(pack)?;
     let mut next = plan(&pack.loaded.spec, &view.target, &view.facts, consent);
-    if args.dry_run || next.is_empty() {
-        show(&cx.ui, &next);
-        return refuse(&next).map(|()| 0);
+    if args.dry_run {
+        super::plan::tell(&cx.ui, &next)?;
+        return Ok(0);
+    }
+    if next.is_empty() {
+        return Ok(0);
     }
     refuse(&next)?;
     show(&cx.ui, &next);
@@ -78,7 +84,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     }
     Err(Failure::failed("the same steps are needed again and again")
         .because(sentences(&next))
-        .hint("odoopack plan"))
+        .hint("`odoopack plan`"))
 }
 
 /// Looks and plans under the lock: while a person was reading, somebody else may have done the work.

@@ -79,9 +79,17 @@ impl<'a> Engine<'a> {
     }
 
     /// Starts the supervisor, where it is not part of the machine.
-    pub(crate) fn start_supervisor(&self) -> Result<()> {
+    pub(crate) fn start_supervisor(&self, services: &[Service]) -> Result<()> {
         match self {
-            Self::Runit(runit) => runit.start_supervisor(),
+            Self::Runit(runit) => runit.start_supervisor(services),
+            Self::Systemd(_) => Ok(()),
+        }
+    }
+
+    /// Has the supervisor look after services that are described, without starting them yet.
+    pub(crate) fn make_known(&self, services: &[Service]) -> Result<()> {
+        match self {
+            Self::Runit(runit) => runit.make_known(services),
             Self::Systemd(_) => Ok(()),
         }
     }

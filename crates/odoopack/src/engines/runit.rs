@@ -4,6 +4,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use odoopack_core::facts::Seen;
 use odoopack_core::layout::Layout;
+use odoopack_core::render::runit::DOWN;
 use odoopack_core::service::Service;
 
 use super::wait_until;
@@ -25,8 +26,8 @@ pub(crate) struct Runit<'a> {
 }
 
 impl Runit<'_> {
-    /// Starts `runsvdir` in a session of its own, unless it runs.
-    pub(crate) fn start_supervisor(&self) -> Result<()> {
+    /// Starts `runsvdir` in a session of its own, unless it runs; it looks after `services` from its first look.
+    pub(crate) fn start_supervisor(&self, services: &[Service]) -> Result<()> {
         if services::supervisor(self.layout).present().is_some() {
             return Ok(());
         }
@@ -35,12 +36,28 @@ impl Runit<'_> {
         for name in services::all(self.layout)?.keys() {
             files::remove(&self.layout.enabled().join(name))?;
         }
+        self.make_known(services)?;
         let log = files::append(&self.layout.logs().join("runsvdir.log"))?;
         runit::runsvdir(&self.layout.enabled()).leave_running(log)?;
         let running = || services::supervisor(self.layout).present().is_some();
         wait_until(START, running, || {
             Failure::failed("the supervisor `runsvdir` did not start")
         })
+    }
+
+    /// Has the supervisor look after services that are described, without starting them yet.
+    ///
+    /// `runsvdir` looks for new ones every five seconds (runit 2.1.2): shown to it together, they are waited for once.
+    pub(crate) fn make_known(&self, services: &[Service]) -> Result<()> {
+        for service in services {
+            let definition = self.definition(&service.name);
+            let link = self.layout.enabled().join(&service.name);
+            if definition.join("run").is_file() && !link.is_symlink() {
+                files::replace(&definition.join(DOWN), b"", 0o644, None)?;
+                files::link(&definition, &link)?;
+            }
+        }
+        Ok(())
     }
 
     /// A `runsvdir` that was killed leaves every `runsv` running; a second one could not take them over.
@@ -69,7 +86,10 @@ impl Runit<'_> {
             Failure::failed(format!("the supervisor does not look after `{}`", service.name))
                 .hint(format!("look into {}", self.layout.logs().join("runsvdir.log")))
         })?;
-        self.sv("up", START.as_secs(), &service.name)?;
+        // From now on a new `runsv` starts it by itself as well.
+        files::remove(&definition.join(DOWN))?;
+        let up = runit::sv_now("up", &definition).run();
+        up.map_err(|e| e.during(format!("could not start `{}`", service.name)))?;
         self.wait_running(&service.name)
     }
 

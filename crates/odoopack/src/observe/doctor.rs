@@ -1,6 +1,6 @@
 //! What `doctor` judges: the machine and each environment, as plain data.
 use odoopack_core::checks::environment::{Access, Environment, Guarded, Role, Versions};
-use odoopack_core::checks::host::{Clock, Disk, Host, Memory, Supervisor};
+use odoopack_core::checks::host::{Disk, Host, Memory, Supervisor};
 use odoopack_core::facts::{PathKind, Seen};
 use odoopack_core::hash;
 use odoopack_core::name::Name;
@@ -12,7 +12,6 @@ use odoopack_core::units::Bytes;
 use super::databases::{Server, connect, server, words};
 use super::{View, paths};
 use crate::context::Pack;
-use crate::exec::{Cmd, find_program};
 use crate::failure::Result;
 use crate::probe::{Probe, SignIn, Verdict, run};
 
@@ -23,7 +22,7 @@ const NEXT_ACT: Bytes = Bytes::gib(3);
 pub(crate) fn host(pack: &Pack, view: &View) -> Host {
     let planned: u64 = view.sizing.environments.values().map(|size| size.memory.0).sum();
     Host {
-        clock: clock(),
+        clock: super::clock::look(),
         disks: vec![Disk {
             place: pack.layout.root().to_string(),
             free: Seen::Present(view.facts.host.disk_free),
@@ -40,24 +39,6 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             Supervisor::Runit { boot: Seen::Absent }
         },
         postgres_listens: postgres_listens(pack),
-    }
-}
-
-/// Only systemd's own time service tells; without it nothing is known.
-fn clock() -> Seen<Clock> {
-    let systemd = camino::Utf8Path::new("/run/systemd/system").is_dir();
-    if !systemd || find_program("timedatectl").is_none() {
-        return Seen::Unknown("there is no systemd to ask".to_owned());
-    }
-    match Cmd::new("timedatectl")
-        .args(["show", "--property=NTPSynchronized", "--value"])
-        .read()
-    {
-        Ok(text) => Seen::Present(Clock {
-            offset: None,
-            synchronized: text.trim() == "yes",
-        }),
-        Err(failure) => Seen::Unknown(failure.chain().join(": ")),
     }
 }
 

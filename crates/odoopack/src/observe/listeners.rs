@@ -8,8 +8,10 @@ use crate::files;
 /// Listening ports with the name of the process, without those of `ours` and their descendants.
 ///
 /// # Shape
-/// A listener whose process cannot be seen (somebody else's, as an ordinary user) is "another user's process".
-pub(crate) fn foreign(ours: &BTreeSet<u32>) -> BTreeMap<u16, String> {
+/// A listener whose process cannot be seen (somebody else's, as an ordinary user) is "another user's process", unless
+/// it belongs to one of `users`: root without `CAP_SYS_PTRACE` sees no files of other users' processes, and the pack's
+/// own users run nothing but its services.
+pub(crate) fn foreign(ours: &BTreeSet<u32>, users: &BTreeSet<u32>) -> BTreeMap<u16, String> {
     let mut sockets = BTreeMap::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         if let Ok(Some(text)) = files::read_text(Utf8Path::new(table)) {
@@ -22,27 +24,34 @@ pub(crate) fn foreign(ours: &BTreeSet<u32>) -> BTreeMap<u16, String> {
         holders()
     };
     let mut foreign = BTreeMap::new();
-    for (inode, port) in sockets {
-        match holders.get(&inode) {
-            Some(pid) if descends(*pid, ours) => {}
-            Some(pid) => {
-                foreign.insert(port, format!("`{}` (process {pid})", name(*pid)));
-            }
-            None => {
-                foreign.insert(port, "another user's process".to_owned());
-            }
-        }
+    for (inode, socket) in sockets {
+        let who = match holders.get(&inode) {
+            Some(pid) if descends(*pid, ours) => continue,
+            Some(pid) => format!("`{}` (process {pid})", name(*pid)),
+            None if users.contains(&socket.user) => continue,
+            None => "another user's process".to_owned(),
+        };
+        foreign.insert(socket.port, who);
     }
     foreign
 }
 
-/// Inode to port of every listening socket (`proc(5)`, `/proc/net/tcp`; state 0A is LISTEN).
-fn parse(text: &str) -> BTreeMap<u64, u16> {
+/// A listening socket.
+#[derive(Debug, PartialEq, Eq)]
+struct Socket {
+    port: u16,
+    /// Who opened it.
+    user: u32,
+}
+
+/// Every listening socket by its inode (`proc(5)`, `/proc/net/tcp`; state 0A is LISTEN).
+fn parse(text: &str) -> BTreeMap<u64, Socket> {
     let line = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let port = u16::from_str_radix(fields.get(1)?.rsplit(':').next()?, 16).ok()?;
         (fields.get(3)? == &"0A").then_some(())?;
-        Some((fields.get(9)?.parse().ok()?, port))
+        let user = fields.get(7)?.parse().ok()?;
+        Some((fields.get(9)?.parse().ok()?, Socket { port, user }))
     };
     text.lines().skip(1).filter_map(line).collect()
 }
@@ -112,16 +121,24 @@ mod tests {
     #[test]
     fn reads_listening_sockets_only() {
         let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0\n\
+             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000   104        0 12345 1 0\n\
              1: 0100007F:1F91 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 12346 1 0\n";
-        assert_eq!(parse(text), BTreeMap::from([(12345, 8080)]));
+        let socket = Socket {
+            port: 8080,
+            user: 104,
+        };
+        assert_eq!(parse(text), BTreeMap::from([(12345, socket)]));
     }
 
     #[test]
     fn a_port_of_ours_is_not_foreign() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(foreign(&BTreeSet::new()).contains_key(&port));
-        assert!(!foreign(&BTreeSet::from([std::process::id()])).contains_key(&port));
+        let nobody = BTreeSet::new();
+        assert!(foreign(&nobody, &nobody).contains_key(&port));
+        assert!(!foreign(&BTreeSet::from([std::process::id()]), &nobody).contains_key(&port));
+        // What can be seen is judged by its process, whoever opened it.
+        let us = BTreeSet::from([rustix::process::geteuid().as_raw()]);
+        assert!(foreign(&nobody, &us).contains_key(&port));
     }
 }

@@ -1,12 +1,14 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
 pub(crate) mod children;
+pub(crate) mod clock;
 pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod listeners;
 pub(crate) mod owner;
 pub(crate) mod paths;
+pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod site;
 pub(crate) mod supervisor;
@@ -18,15 +20,14 @@ use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
-use odoopack_core::spec::{SecretRef, Spec};
+use odoopack_core::spec::Spec;
 use odoopack_core::target::{self, Target};
 
 use self::supervisor::Supervisor;
 use crate::context::Pack;
-use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
-use crate::store::{marks, secrets};
+use crate::store::marks;
 
 /// What was seen, and what should be there instead.
 #[derive(Debug)]
@@ -108,12 +109,15 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let state = layout.state();
     let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
-    let users = parts.filter_map(|part| layout.user(&part));
+    let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
+    let numbers = users.iter().filter_map(|name| accounts.user(name));
+    let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
     let release = release(pack)?;
     let modules = addons::tree(spec, &layout.repo(), release.present())?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
+            .into_iter()
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
@@ -121,12 +125,12 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,
-        secrets: secret_values(spec, layout)?,
+        secrets: secrets::values(spec, layout)?,
         release,
         modules,
         farms: addons::farms(&layout.addons())?,
         ports: marks::ports(&state)?,
-        foreign_listeners: listeners::foreign(&ours),
+        foreign_listeners: listeners::foreign(&ours, &numbers),
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
@@ -137,25 +141,6 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         supervisor,
         host,
     })
-}
-
-/// Stored values, and those that a command of the file prints.
-pub(crate) fn secret_values(
-    spec: &Spec,
-    layout: &Layout,
-) -> Result<BTreeMap<String, odoopack_core::secret::SecretText>> {
-    let mut all = secrets::all(&layout.secrets())?;
-    for reference in spec.secrets() {
-        if let SecretRef::Command(words) = reference {
-            let cmd = Cmd::new(words[0].clone()).args(words[1..].iter().cloned());
-            let text = cmd
-                .read()
-                .map_err(|e| e.during("could not ask a command for a secret"))?;
-            let first = text.lines().next().unwrap_or_default();
-            all.insert(reference.key(), odoopack_core::secret::SecretText::new(first));
-        }
-    }
-    Ok(all)
 }
 
 fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {

@@ -71,9 +71,11 @@ impl Apt {
                 ))
                 .hint("check the network, then run again"));
         }
+        let why = failure.chain().pop().unwrap_or_default();
         builder.ui.warn(&format!(
-            "no newer index of Debian {} could be fetched; the one in the cache decides",
-            self.suite
+            "no newer index of Debian {} could be fetched, the one in the cache decides: {}",
+            self.suite,
+            why.lines().map(str::trim).collect::<Vec<_>>().join("; ")
         ));
         Ok(())
     }

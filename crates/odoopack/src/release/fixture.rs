@@ -24,7 +24,15 @@ pub(super) struct Scratch {
 impl Scratch {
     /// A pack with this source and a cache of its own, readable for every user.
     pub(super) fn new(series: Series, source: Source) -> Self {
-        let keep = tempfile::tempdir().unwrap();
+        // In memory where there is some: the 40,000 files of a release take a disk long to write and to remove.
+        let memory = Utf8Path::new("/dev/shm");
+        let plenty = crate::observe::host::disk_free(memory).is_ok_and(|free| free >= Bytes::gib(6));
+        let keep = if memory.is_dir() && plenty {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let keep = keep.unwrap();
         let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
         files::directory(&root, 0o755, None).unwrap();
         let layout = Layout::new(&root, &"demo".parse().unwrap(), false);

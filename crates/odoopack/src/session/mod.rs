@@ -30,8 +30,8 @@ fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand:
     let release = observe::release(pack)?;
     let release = release
         .present()
-        .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("odoopack up"))?;
-    let secrets = observe::secret_values(spec, layout)?;
+        .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("`odoopack up`"))?;
+    let secrets = observe::secrets::values(spec, layout)?;
     let odoo = OneShot::of_services(spec, layout, name, release, &secrets)?;
     Ok(odoo.odoo(subcommand)?.args(["-d", &environment.database]))
 }
@@ -62,7 +62,7 @@ pub(crate) fn psql(
             .args(["-U", &pack.layout.role(name)])
             .env("PGPASSWORD", password.expose())
             .become_it(),
-        Ok(None) => Failure::refused("the role has no password yet").hint("odoopack up"),
+        Ok(None) => Failure::refused("the role has no password yet").hint("`odoopack up`"),
         Err(failure) => failure,
     }
 }

@@ -28,6 +28,11 @@ pub(crate) fn all(directory: &Utf8Path) -> Result<BTreeMap<String, SecretText>> 
     Ok(all)
 }
 
+/// Whether a variable gives the value, which then counts before a stored one.
+pub(crate) fn in_variable(name: &str) -> bool {
+    std::env::var_os(format!("{VARIABLE}{name}")).is_some()
+}
+
 /// Names of the stored values, sorted.
 pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
     let entries = match directory.read_dir_utf8() {
@@ -57,7 +62,7 @@ fn read(directory: &Utf8Path, name: &str) -> Result<SecretText> {
     if !metadata.is_file() || metadata.mode() & 0o077 != 0 || metadata.uid() != owner {
         return Err(
             Failure::refused(format!("`{path}` must be a file of mode 0600 that belongs to us"))
-                .hint(format!("chown {owner} {path} && chmod 0600 {path}")),
+                .hint(format!("`chown {owner} {path} && chmod 0600 {path}`")),
         );
     }
     let text = files::read_text(&path)?.unwrap_or_default();

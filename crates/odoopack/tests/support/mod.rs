@@ -13,6 +13,7 @@ pub(crate) mod guest;
 pub(crate) mod journal;
 pub(crate) mod literals;
 pub(crate) mod machine;
+pub(crate) mod odoo_git;
 pub(crate) mod web;
 
 use std::io::Write;
@@ -101,9 +102,7 @@ impl Pack {
     }
 
     pub(crate) fn write(&self, below: &str, text: &str) {
-        let path = self.path(below);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        write(&self.path(below), text);
     }
 
     pub(crate) fn read(&self, below: &str) -> String {
@@ -139,6 +138,10 @@ impl Pack {
                 .take()
                 .map(|mut pipe| pipe.write_all(input.as_bytes())),
         );
+        self.end(child, args)
+    }
+
+    fn end(&self, child: Child, args: &[&str]) -> Answer {
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let answer = Answer {
@@ -151,9 +154,20 @@ impl Pack {
         answer
     }
 
+    /// Runs it as a root that lacks one capability.
+    pub(crate) fn run_without(&self, capability: &str, args: &[&str]) -> Answer {
+        let child = self.start_with(&["--bounding-set", &format!("-{capability}")], args);
+        self.end(child, args)
+    }
+
     /// Starts it and does not wait; it dies with a test that is killed.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.start_with(&[], args)
+    }
+
+    fn start_with(&self, privileges: &[&str], args: &[&str]) -> Child {
         Command::new("setpriv")
+            .args(privileges)
             .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_odoopack")])
             .args(["--root", self.root.as_str()])
             .args(args)
@@ -235,6 +249,12 @@ pub(crate) fn artefacts() -> Utf8PathBuf {
     let place = target.join("real");
     std::fs::create_dir_all(&place).unwrap();
     place
+}
+
+/// Writes a file and the directories above it.
+pub(crate) fn write(path: &Utf8Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 /// The last lines of a text.

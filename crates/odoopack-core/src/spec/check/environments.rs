@@ -117,7 +117,9 @@ fn tls(name: &Name, report: &mut Report<'_>) {
 fn variables(spec: &Spec, name: &Name, environment: &Environment, report: &mut Report<'_>) {
     for (variable, value) in &environment.env {
         let path = at(name, &format!("env.{variable}"));
-        let taken = variable.starts_with("ODOO_") || variable.starts_with("PG");
+        // `queue_job` reads its channels from variables of such names, Odoo none of them.
+        let of_odoo = variable.starts_with("ODOO_") && !variable.starts_with("ODOO_QUEUE_JOB_");
+        let taken = of_odoo || variable.starts_with("PG");
         if taken && spec.odoo.series == Series::V19 && report.sound("odoo.series") {
             let what = "Odoo 19.0 reads this variable as an option, silently before odoo.conf";
             let hint = "remove it; write the option into `[odoo.options]`";

@@ -148,7 +148,7 @@ fn refuses_roots_that_configuration_files_cannot_hold() {
 
 #[test]
 fn refuses_variables_that_odoo_19_takes_for_options() {
-    let lines = "[environments.production.env]\nODOO_WORKERS = 9\nPGDATABASE = \"x\"\nLANG = \"C\"\n";
+    let lines = "[environments.production.env]\nODOO_WORKERS = 9\nPGDATABASE = \"x\"\nODOO_QUEUE_JOB_CHANNELS = \"root:2\"\nLANG = \"C\"\n";
     let found = wrong_with(&format!("{lines}[odoo]\nseries = \"19.0\"\n"));
     assert_eq!(
         found.matches("reads this variable as an option").count(),

@@ -43,6 +43,13 @@ fn wants(machine: &mut Machine, modules: &[&str]) {
     edition.modules = modules.iter().map(|name| (*name).to_owned()).collect();
 }
 
+/// Own modules, the ones that are wanted, and what is said.
+type Case = (
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static str,
+);
+
 fn refusals(machine: &Machine) -> Vec<String> {
     machine
         .plan()
@@ -102,7 +109,7 @@ fn a_link_that_somebody_turned_is_turned_back() {
 
 #[test]
 fn what_odoo_would_only_log_is_refused_before_anything_is_touched() {
-    let cases: &[(&[(&str, &str)], &[&str], &str)] = &[
+    let cases: &[Case] = &[
         (
             &[("/r/addons/sale", "{}")],
             &[],

@@ -53,7 +53,7 @@ fn missing_packages_are_one_line_for_an_ordinary_user() {
         &machine,
         &[
             "only root can install",
-            "sudo apt-get install --no-install-recommends nginx wkhtmltopdf",
+            "`sudo apt-get install --no-install-recommends nginx wkhtmltopdf`",
         ],
     );
     machine.facts.host.debian = false;
@@ -76,14 +76,13 @@ fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
 #[test]
 fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
     let mut machine = Machine::up(true);
+    let blocks = |machine: &Machine| ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
+    let [production, staging] = blocks(&machine);
     machine.reboot();
-    machine
-        .facts
-        .foreign_listeners
-        .insert(21_002, "`java` (process 9)".into());
+    let listeners = &mut machine.facts.foreign_listeners;
+    listeners.insert(production + 2, "`java` (process 9)".into());
     machine.converge();
-    let [production, staging] = ["production", "staging"].map(|n| machine.facts.ports[&name(n)]);
-    assert_eq!((production, staging), (21_020, 21_010));
+    assert_eq!(blocks(&machine), [staging + 10, staging]);
 }
 
 #[test]

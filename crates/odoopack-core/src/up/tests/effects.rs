@@ -1,0 +1,302 @@
+//! What each step does to the machine of plain values.
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+
+use super::machine::{DAY, Machine, OURS, release};
+use crate::facts::{
+    Certificate, Cluster, DatabaseFact, Facts, PathFact, PathKind, Seen, ServiceFact, TimerFact, UserFact,
+};
+use crate::plan::Step;
+use crate::secret::SecretText;
+use crate::target::{self, Access, Target};
+use crate::up;
+
+impl Machine {
+    /// The effect of one step; asserts what it may count on, and that the target knows what it names.
+    #[expect(clippy::too_many_lines, reason = "one arm per step")]
+    pub(super) fn apply(&mut self, step: &Step, target: &Target, seen: &Facts) {
+        let layout = self.layout();
+        let state = &mut self.facts;
+        state.made_by = Seen::Present(self.spec.pack.name.to_string());
+        state.ports = target.ports.iter().map(|(n, p)| (n.clone(), p.first)).collect();
+        match step {
+            Step::InstallPackages { packages } => {
+                assert!(state.host.root, "only root installs packages");
+                let named = |p: &&target::Program| packages.contains(&p.package);
+                let programs: Vec<_> = target.programs.iter().filter(named).map(|p| p.name).collect();
+                assert_eq!(programs.len(), packages.len());
+                for program in programs {
+                    self.install(program);
+                }
+            }
+            Step::CreateUser { name, home } => {
+                assert!(target.users.iter().any(|u| u.name == *name && u.home == *home));
+                let user = UserFact {
+                    home: home.clone(),
+                    groups: BTreeSet::new(),
+                };
+                assert!(
+                    state.users.insert(name.clone(), user).is_none(),
+                    "{name} was there"
+                );
+            }
+            Step::JoinGroup { user, group } => {
+                assert!(state.users.contains_key(group), "group {group} does not exist");
+                assert!(state.users.get_mut(user).unwrap().groups.insert(group.clone()));
+            }
+            Step::MakeDirectory { path } => {
+                let want = target.directories.iter().find(|d| d.path == *path).unwrap();
+                self.put(path, PathKind::Directory, &want.access);
+            }
+            Step::PlaceBinary { path } => {
+                assert_eq!(*path, target.binary);
+                self.put(path, PathKind::File("binary".into()), &OURS);
+                self.facts.binary_current = true;
+            }
+            Step::GenerateSecret { name } => {
+                assert!(target.secrets.contains(name));
+                let value = SecretText::new(format!("value of {name} number {}", state.secrets.len()));
+                assert!(
+                    state.secrets.insert(name.clone(), value).is_none(),
+                    "{name} had a value"
+                );
+            }
+            Step::ResolveSource { .. } => state.release = Seen::Present(release(&layout, false, false)),
+            Step::FetchOdoo { .. } => state.release = Seen::Present(release(&layout, true, false)),
+            Step::BuildPython { .. } => state.release = Seen::Present(release(&layout, true, true)),
+            Step::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => {
+                let farm = state.farms.entry(edition.clone()).or_default();
+                farm.links.retain(|name, _| !unlink.contains(name));
+                let wanted = &target.farms[&edition.parse().unwrap()].links;
+                farm.links
+                    .extend(link.iter().map(|name| (name.clone(), wanted[name].clone())));
+            }
+            Step::CreateCluster { major } => {
+                assert!(state.cluster.is_absent(), "there is a cluster");
+                assert!(state.host.postgres.contains_key(major), "no programs of {major}");
+                state.cluster = Seen::Present(Cluster { major: *major });
+            }
+            Step::IssueCertificate { environment, domain } => {
+                assert_eq!(target.certificates.get(environment), Some(domain));
+                let certificate = Certificate {
+                    not_after: state.host.now + 300 * DAY,
+                    names: vec![domain.clone()],
+                };
+                let content = format!("certificate until {}", certificate.not_after);
+                state
+                    .certificates
+                    .insert(environment.clone(), Seen::Present(certificate));
+                let path = layout.tls().join(format!("{environment}.pem"));
+                self.put(&path, PathKind::File(content), &OURS);
+            }
+            Step::WriteFile { path, .. } => {
+                let file = target.file(path).unwrap();
+                let hash = crate::hash::hex(file.content.expose().as_bytes());
+                state.written.insert(path.clone(), hash.clone());
+                self.put(path, PathKind::File(hash), &file.access);
+            }
+            Step::RemoveFile { path } => {
+                assert!(target.file(path).is_none());
+                state.paths.remove(path);
+                state.written.remove(path);
+            }
+            Step::StartSupervisor => {
+                assert!(state.supervisor.is_absent());
+                state.supervisor = Seen::Present(77);
+            }
+            Step::StartService { service }
+            | Step::RestartService { service, .. }
+            | Step::ReloadService { service, .. } => {
+                assert!(
+                    state.supervisor.present().is_some(),
+                    "nobody could start {service}"
+                );
+                self.start(service, target);
+            }
+            Step::StartTimer { job } => {
+                assert!(state.host.systemd && target.timers.contains_key(job));
+                let started_as = Some(up::timer_hash(target, job));
+                let fact = TimerFact {
+                    running: true,
+                    started_as,
+                };
+                state.timers.insert(job.clone(), fact);
+            }
+            Step::RemoveTimer { job } => {
+                assert!(!target.timers.contains_key(job));
+                state.timers.remove(job);
+            }
+            Step::RemoveService { service } => {
+                assert!(target.service(service).is_none());
+                state.services.remove(service);
+            }
+            Step::ConvergeRole { role } => {
+                let want = target.databases.iter().find(|w| w.role == *role).unwrap();
+                let secret = &seen.secrets[&target::secret_name(&want.environment, "DATABASE")];
+                self.server.roles.insert(role.clone(), secret.expose().to_owned());
+            }
+            Step::CreateDatabase {
+                environment,
+                database,
+            } => {
+                let want = target
+                    .databases
+                    .iter()
+                    .find(|w| w.environment == *environment)
+                    .unwrap();
+                assert!(
+                    self.server.roles.contains_key(&want.role),
+                    "no role {}",
+                    want.role
+                );
+                self.server.made += 1;
+                let empty = DatabaseFact {
+                    oid: self.server.made,
+                    owner: want.role.clone(),
+                    open: false,
+                    kind: None,
+                    filled: false,
+                };
+                self.server.databases.entry(database.clone()).or_insert(empty);
+            }
+            Step::DropUnfinished {
+                environment,
+                database,
+            } => {
+                let gone = self.server.databases.remove(database).unwrap();
+                assert_eq!(
+                    state.unfinished.get(environment),
+                    Some(&gone.oid),
+                    "{database} is not the marked one"
+                );
+                assert_eq!(gone.kind, None, "{database} was complete");
+            }
+            Step::InitializeDatabase {
+                environment,
+                database,
+                modules,
+            } => {
+                assert_eq!(modules[..2], ["base", "web"]);
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(!database.filled, "Odoo would be installed over something");
+                state.unfinished.insert(environment.clone(), database.oid);
+                database.filled = true;
+            }
+            Step::FinishDatabase {
+                environment,
+                database,
+            } => {
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(database.filled && database.kind.is_none());
+                database.kind = Some("kind".into());
+                state.unfinished.remove(environment);
+            }
+            Step::MarkDatabase {
+                environment,
+                database,
+            } => {
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(database.filled);
+                database.kind = Some("kind".into());
+                state.unfinished.remove(environment);
+            }
+            Step::ReadUnits => assert!(state.host.systemd),
+            Step::StartAtBoot { .. } => {
+                assert!(state.host.systemd);
+                state.supervisor = Seen::Present(1);
+            }
+            Step::PassProbes { environment } => {
+                let runs = |name: &String| {
+                    state
+                        .services
+                        .get(name)
+                        .and_then(Seen::present)
+                        .is_some_and(|s| s.running)
+                };
+                assert!(
+                    target.services.iter().all(|s| runs(&s.name)),
+                    "not everything runs"
+                );
+                let want = target
+                    .databases
+                    .iter()
+                    .find(|w| w.environment == *environment)
+                    .unwrap();
+                assert!(self.server.databases[&want.database].kind.is_some());
+            }
+        }
+    }
+
+    pub(super) fn install(&mut self, program: &str) {
+        let host = &mut self.facts.host;
+        match program {
+            "postgres" => {
+                let major = self.spec.postgres.version.unwrap_or(15);
+                host.postgres
+                    .insert(major, format!("/usr/lib/postgresql/{major}/bin").into());
+            }
+            "python3-venv" => {
+                host.pythons.insert((3, 11), "/usr/bin/python3.11".into());
+            }
+            "nginx" => host.nginx = Some((1, 22, 1)),
+            _ => {}
+        }
+        self.facts
+            .programs
+            .insert(program.to_owned(), format!("/usr/bin/{program}").into());
+    }
+
+    pub(super) fn put(&mut self, path: &Utf8Path, kind: PathKind, access: &Access) {
+        let parent = path.parent().unwrap();
+        let parent_is_directory = match self.facts.paths.get(parent) {
+            Some(Seen::Present(fact)) => fact.kind == PathKind::Directory,
+            _ => ["/opt", crate::render::systemd::DIRECTORY].contains(&parent.as_str()),
+        };
+        assert!(parent_is_directory, "{path} has no directory to be in");
+        let me = self.facts.host.user.clone();
+        let fact = PathFact {
+            kind,
+            mode: access.mode,
+            user: access.user.clone().unwrap_or_else(|| me.clone()),
+            group: access.group.clone().unwrap_or(me),
+        };
+        self.facts.paths.insert(path.to_owned(), Seen::Present(fact));
+    }
+
+    fn start(&mut self, name: &str, target: &Target) {
+        let service = target.service(name).unwrap();
+        let seen = &self.facts;
+        for input in &service.inputs {
+            assert!(
+                matches!(seen.paths.get(input), Some(Seen::Present(_))),
+                "{name} reads {input}, which is not there"
+            );
+        }
+        if let Some(user) = &service.user {
+            assert!(self.facts.users.contains_key(user), "{name} has no user {user}");
+        }
+        for before in &service.after {
+            let runs = self
+                .facts
+                .services
+                .get(before)
+                .and_then(Seen::present)
+                .is_some_and(|s| s.running);
+            assert!(runs, "{name} starts before {before}");
+        }
+        let fact = ServiceFact {
+            running: true,
+            pid: Some(100),
+            since: Some(1),
+            restarts: 0,
+            started_with: Some(up::inputs_hash(target, seen, service)),
+            started_as: Some(up::definition_hash(target, service)),
+        };
+        self.facts.services.insert(name.to_owned(), Seen::Present(fact));
+    }
+}
