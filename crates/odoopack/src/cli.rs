@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, exec, gate, init, logs, module, plan, psql, render, renew, restart,
-    schedule, secret, shell, sizing, spec, status, up,
+    completions, demo, doctor, down, edition, exec, gate, init, logs, module, plan, psql, render, renew,
+    restart, schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -53,6 +53,8 @@ enum Command {
     Render(render::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
+    Edition(edition::Args),
+    #[command(subcommand)]
     Schedule(schedule::Args),
     Renew(renew::Args),
     Sizing(sizing::Args),
@@ -93,6 +95,7 @@ impl Cli {
             Command::Psql(args) => psql::run(&cx, args),
             Command::Exec(args) => exec::run(&cx, args),
             Command::Render(args) => render::run(&cx, args),
+            Command::Edition(args) => edition::run(&cx, args),
             Command::Schedule(args) => schedule::run(&cx, args),
             Command::Renew(args) => renew::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),

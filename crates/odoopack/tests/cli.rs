@@ -39,6 +39,11 @@ fn transcript_of_the_doctor() {
 }
 
 #[test]
+fn transcript_of_editions() {
+    page("editions.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
 }

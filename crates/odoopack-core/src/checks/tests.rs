@@ -154,6 +154,8 @@ fn our_own_nginx_conf_leaves_nothing_to_say() {
         static_roots: vec!["/d/addons".into()],
         accel: None,
         inner_port: Some(20_009),
+        direct_port: None,
+        ribbon: None,
         production: true,
         hsts: false,
     };

@@ -182,10 +182,10 @@ fn a_farm_holds_own_modules_and_of_the_oca_what_is_asked_for_or_needed() {
     let tree = tree(Series::V19, &text);
     let names = |modules: &[&str], only: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let edition = crate::spec::Edition {
+        let edition = Edition {
             modules: owned(modules),
             only: owned(only),
-            ..crate::spec::Edition::default()
+            ..Edition::default()
         };
         farm(&tree, &edition).into_keys().collect::<Vec<_>>().join(" ")
     };
@@ -198,6 +198,11 @@ fn a_farm_holds_own_modules_and_of_the_oca_what_is_asked_for_or_needed() {
     assert_eq!(
         names(&["ipai_sale"], &["web_*"]),
         "ipai_sale report_base sale_report web_dark web_responsive"
+    );
+    // What lies in a repository and would install itself is not seen.
+    let seen = tree.of_edition(&Edition::default());
+    assert!(
+        seen.get("web_dark").is_none() && seen.get("sale").is_some() && seen.get("report_base").is_some()
     );
 }
 

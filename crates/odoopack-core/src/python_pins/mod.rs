@@ -85,6 +85,17 @@ const fn constraints(series: Series) -> &'static str {
     }
 }
 
+/// What the file's own wishes need, one requirement a line; empty for most.
+pub fn for_spec(spec: &crate::spec::Spec) -> String {
+    let reload = spec.environments.values().any(|environment| environment.reload);
+    let mut all = String::new();
+    if reload {
+        // `odoo/service/server.py`, `FSWatcherWatchdog`, 17.0 to 19.0.
+        all.push_str("\nwatchdog\n");
+    }
+    all
+}
+
 /// Everything in the tables as one text: when it changes, what was resolved with it is out of date.
 pub fn tables() -> String {
     [

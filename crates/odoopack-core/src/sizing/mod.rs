@@ -74,7 +74,8 @@ impl Wants {
             production: environment.kind == crate::spec::Kind::Production,
             series: spec.odoo.series,
             overrides: Overrides {
-                workers: environment.workers,
+                // Odoo reloads code in the threaded server only.
+                workers: environment.workers.or(environment.reload.then_some(0)),
                 cron_workers: environment.cron_workers,
                 memory_soft: environment.memory_soft,
                 memory_hard: environment.memory_hard,

@@ -160,8 +160,10 @@ impl Lines {
         self.add("environments.*.kind", text(environment.kind));
         self.add("environments.*.edition", text(&environment.edition));
         self.add("environments.*.domain", text(&environment.domain));
+        self.add("environments.*.http_port", environment.http_port.and_then(plain));
         self.add("environments.*.database", text(&environment.database));
         self.add("environments.*.demo", plain(environment.demo));
+        self.add("environments.*.reload", plain(environment.reload));
         self.add("environments.*.users", plain(environment.users));
         self.add("environments.*.workers", environment.workers.and_then(plain));
         self.add(

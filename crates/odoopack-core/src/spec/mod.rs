@@ -1,6 +1,7 @@
 //! The one declarative file, validated, with every default written out.
 mod carry;
 mod check;
+mod edit;
 mod flat;
 mod keys;
 mod load;
@@ -31,6 +32,7 @@ use crate::units::Bytes;
 
 pub use crate::odoo::{Series, UnknownSeries};
 pub use carry::{Carried, carry_over};
+pub use edit::{EditError, NewEdition, add_edition, remove_edition};
 pub use load::{FILE, LoadContext, Loaded, load};
 pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;
@@ -257,12 +259,16 @@ pub struct Environment {
     pub kind: Kind,
     /// Default: the only edition, else required.
     pub edition: Name,
-    /// Host name that nginx answers to; required.
+    /// Host name that nginx answers to; required except for development, where it is `<name>.localhost`.
     pub domain: String,
+    /// Loopback port without TLS. Default: none.
+    pub http_port: Option<u16>,
     /// Database name. Default: `<pack>_<environment>` with underscores.
     pub database: String,
-    /// Load demo data into a new database. Default: false.
+    /// Load demo data into a new database. Default: for development.
     pub demo: bool,
+    /// Take in changes of code at once. Default: false.
+    pub reload: bool,
     /// People who work at the same time; feeds the sizing. Default: 10 for production, 3 else.
     pub users: u32,
     /// HTTP workers, 0 for the threaded server; `None`: from the sizing.

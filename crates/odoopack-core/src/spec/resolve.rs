@@ -203,9 +203,13 @@ fn environment(
     Environment {
         kind,
         edition: values.given(&at("edition")).unwrap_or_else(first),
-        domain: values.given(&at("domain")).unwrap_or_default(),
+        domain: values
+            .given(&at("domain"))
+            .unwrap_or_else(|| domain_of(name, kind)),
+        http_port: values.given(&at("http_port")),
         database: values.given(&at("database")).unwrap_or_else(database),
-        demo: values.value(&at("demo"), "environments.*.demo"),
+        demo: values.given(&at("demo")).unwrap_or(kind == Kind::Development),
+        reload: values.value(&at("reload"), "environments.*.reload"),
         users: values.given(&at("users")).unwrap_or(users_of(kind)),
         workers: values.given(&at("workers")),
         cron_workers: values.given(&at("cron_workers")),
@@ -224,6 +228,14 @@ fn kind_of(name: &Name) -> Kind {
         "production" => Kind::Production,
         "dev" | "development" => Kind::Development,
         _ => Kind::Staging,
+    }
+}
+
+/// Empty where only the operator can know it.
+fn domain_of(name: &Name, kind: Kind) -> String {
+    match kind {
+        Kind::Development => format!("{name}.localhost"),
+        Kind::Production | Kind::Staging => String::new(),
     }
 }
 

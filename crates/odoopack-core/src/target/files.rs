@@ -187,6 +187,8 @@ fn nginx(known: &Known<'_>) -> Option<File> {
                 })
                 .into(),
             inner_port: Some(ports.inner()),
+            direct_port: environment.http_port,
+            ribbon: (environment.kind != Kind::Production).then(|| name.to_string()),
             static_roots: super::addons::static_roots(known, &environment.edition, release),
             accel: Some(nginx::Accel {
                 directory: layout

@@ -19,7 +19,7 @@ use camino::Utf8PathBuf;
 pub use addons::Farm;
 pub use databases::DatabaseWant;
 pub use files::postgres_port;
-pub use ports::{Ports, allocate};
+pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;

@@ -11,6 +11,8 @@ use crate::spec::Spec;
 
 /// First port ever given out; below the kernel's ephemeral range (32768, `ip(7)`).
 const FIRST: u16 = 21_000;
+/// Where blocks are given out.
+pub const PRIVATE_PORTS: std::ops::Range<u16> = FIRST..LAST + BLOCK;
 /// Ports in a block.
 const BLOCK: u16 = 10;
 /// End of the range.

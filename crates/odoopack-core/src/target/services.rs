@@ -20,12 +20,13 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![postgres(known), Some(gate(known))];
     for (name, environment) in &known.spec.environments {
         all.push(odoo(known, name, environment, Role::Web));
-        if known
+        let crons = known
             .sizing
             .environments
             .get(name)
-            .is_some_and(|size| size.cron_workers > 0)
-        {
+            .is_some_and(|size| size.cron_workers > 0);
+        // A server that reloads runs its scheduled jobs itself: a cron process would go on with the old code.
+        if crons && !environment.reload {
             all.push(odoo(known, name, environment, Role::Cron));
         }
     }
@@ -183,7 +184,12 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     let layout = known.layout;
     let conf = layout.odoo_conf(name, slot);
     let mut argv = command(release, python, &conf);
-    argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
+    if environment.reload {
+        // Up to 18.0 odoo.conf cannot say it (`odoo/tools/config.py`, `dev_mode`).
+        argv.push("--dev=reload,qweb,xml".to_owned());
+    } else {
+        argv.extend(role.arguments().iter().map(|arg| (*arg).to_owned()));
+    }
     argv.extend(jobrunner(known, environment, role));
     let secret = environment
         .env

@@ -243,10 +243,21 @@ fn packages(known: &Known<'_>) -> Vec<Refusal> {
 fn ports(known: &Known<'_>) -> Vec<Refusal> {
     let web = &known.spec.web;
     let mut wanted = vec![
-        (web.http_port, "[web] http_port"),
-        (web.https_port, "[web] https_port"),
+        (web.http_port, "[web] http_port".to_owned()),
+        (web.https_port, "[web] https_port".to_owned()),
     ];
-    wanted.extend(known.spec.postgres.port.map(|port| (port, "[postgres] port")));
+    wanted.extend(
+        known
+            .spec
+            .postgres
+            .port
+            .map(|port| (port, "[postgres] port".to_owned())),
+    );
+    let direct = |(name, environment): (&crate::name::Name, &crate::spec::Environment)| {
+        let port = environment.http_port?;
+        Some((port, format!("[environments.{name}] http_port")))
+    };
+    wanted.extend(known.spec.environments.iter().filter_map(direct));
     let mut all: Vec<Refusal> = wanted
         .iter()
         .filter_map(|(port, key)| {

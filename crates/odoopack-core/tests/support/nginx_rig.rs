@@ -184,6 +184,8 @@ pub(crate) fn site(path: &Utf8PathBuf, environment: &str, domain: &str) -> Site 
         gate_socket: path.join(format!("{environment}.sock")),
         slots: vec![],
         inner_port: None,
+        direct_port: None,
+        ribbon: None,
         static_roots: vec![path.join("own addons"), path.join("odoo")],
         accel: Some(Accel {
             directory: path.join("filestore"),

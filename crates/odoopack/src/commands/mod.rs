@@ -3,6 +3,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod edition;
 pub(crate) mod exec;
 pub(crate) mod gate;
 pub(crate) mod init;

@@ -29,6 +29,7 @@ impl Requirements {
     /// Reads the lists of a tree and of a pack.
     pub(super) fn read(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path) -> Result<Self> {
         let (source, open) = source_list(tree)?;
+        let source = [source, python_pins::for_spec(spec)].concat();
         let own: Vec<Utf8PathBuf> = spec
             .addons
             .requirements

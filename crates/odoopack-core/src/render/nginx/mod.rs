@@ -76,6 +76,10 @@ pub struct Site {
     pub slots: Vec<Slot>,
     /// Loopback port without TLS, for the pages that Odoo's own wkhtmltopdf asks for (`report.url`).
     pub inner_port: Option<u16>,
+    /// Loopback port without TLS, for people on this machine.
+    pub direct_port: Option<u16>,
+    /// What every page says at its corner; `None` for the real one.
+    pub ribbon: Option<String>,
     /// Addons directories in the order of `addons_path`; their `<module>/static` is served by nginx.
     pub static_roots: Vec<Utf8PathBuf>,
     /// Odoo runs with `x_sendfile`, nginx sends the attachments.

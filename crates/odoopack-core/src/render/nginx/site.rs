@@ -68,8 +68,25 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
         certificate(t, site);
         headers(t, site);
         guards(t, input, site);
+        ribbon(t, site);
         locations(t, site);
     });
+    if let Some(port) = site.direct_port {
+        t.block("server", |t| {
+            t.note("For people on this machine, without TLS; the only server of this port.");
+            t.line(format_args!("listen 127.0.0.1:{port}"));
+            t.line(format_args!("server_name {}", site.domain));
+            headers(t, site);
+            if input.version >= (1, 19, 3) {
+                t.line("proxy_cookie_flags session_id samesite=lax");
+            } else {
+                t.line(r#"proxy_cookie_path / "/; SameSite=Lax""#);
+            }
+            error_pages(t);
+            ribbon(t, site);
+            locations(t, site);
+        });
+    }
     if let Some(port) = site.inner_port {
         t.block("server", |t| {
             t.note(
@@ -83,6 +100,19 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
             locations(t, site);
         });
     }
+}
+
+/// Marks every page, so that nobody takes a copy for the real one. It takes no click and needs nothing of Odoo.
+fn ribbon(t: &mut Text, site: &Site) {
+    let Some(word) = &site.ribbon else {
+        return;
+    };
+    let style = "position:fixed;bottom:0;left:50%;transform:translateX(-50%);z-index:2147483647;pointer-events:none;\
+                 padding:1px 14px;border-radius:6px 6px 0 0;background:#b3261e;color:#fff;font:bold 12px sans-serif";
+    t.line(format_args!(
+        r#"sub_filter "</body>" "<div class='odoopack-ribbon' style='{style}'>{word}</div></body>""#
+    ));
+    t.line("sub_filter_once on");
 }
 
 fn error_pages(t: &mut Text) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use crate::name::Name;
 use crate::spec::load::Report;
 use crate::spec::{Environment, Kind, Series, Spec, Value, suggest};
+use crate::target::PRIVATE_PORTS;
 
 /// Everything about `[environments]`.
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
@@ -19,6 +20,7 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     }
     twins(spec, report, "domain", |e| &e.domain);
     twins(spec, report, "database", |e| &e.database);
+    ports(spec, report);
     for (name, environment) in &spec.environments {
         edition(spec, name, environment, report);
         one(name, environment, report);
@@ -52,6 +54,43 @@ fn twins(spec: &Spec, report: &mut Report<'_>, key: &str, value: impl Fn(&Enviro
     }
 }
 
+/// Direct ports are their own, and leave ours alone.
+fn ports(spec: &Spec, report: &mut Report<'_>) {
+    let mut taken = BTreeMap::from([
+        (
+            spec.web.http_port,
+            "nginx listens there (`web.http_port`)".to_owned(),
+        ),
+        (
+            spec.web.https_port,
+            "nginx listens there (`web.https_port`)".to_owned(),
+        ),
+    ]);
+    taken.extend(
+        spec.postgres
+            .port
+            .map(|port| (port, "PostgreSQL listens there (`postgres.port`)".to_owned())),
+    );
+    for (name, environment) in &spec.environments {
+        let path = at(name, "http_port");
+        let Some(port) = environment.http_port else {
+            continue;
+        };
+        if let Some(who) = taken.get(&port) {
+            report.refuse(
+                &path,
+                format!("port {port} is taken: {who}"),
+                "choose another port",
+            );
+        } else if PRIVATE_PORTS.contains(&port) {
+            let (first, last) = (PRIVATE_PORTS.start, PRIVATE_PORTS.end);
+            let what = format!("port {port} may be given to an Odoo of this pack");
+            report.refuse(&path, what, format!("choose one outside {first} to {last}"));
+        }
+        taken.insert(port, format!("it is the `http_port` of `environments.{name}`"));
+    }
+}
+
 fn edition(spec: &Spec, name: &Name, environment: &Environment, report: &mut Report<'_>) {
     let known: Vec<_> = spec.editions.keys().map(Name::as_str).collect();
     let path = at(name, "edition");
@@ -78,6 +117,29 @@ fn one(name: &Name, environment: &Environment, report: &mut Report<'_>) {
             &at(name, "demo"),
             what,
             "remove the line, or choose another `kind`",
+        );
+    }
+    if environment.domain.is_empty() && !report.given(&at(name, "domain")) {
+        report.refuse(
+            &at(name, "domain"),
+            "missing",
+            "write `domain = \"erp.example.com\"`",
+        );
+    }
+    if environment.reload && environment.kind != Kind::Development && report.sound(&at(name, "kind")) {
+        let what = "code is taken in at once in development only";
+        report.refuse(
+            &at(name, "reload"),
+            what,
+            "remove the line, or write `kind = \"development\"`",
+        );
+    }
+    if environment.reload && environment.workers.is_some_and(|workers| workers > 0) {
+        let what = "Odoo reloads code with the threaded server only";
+        report.refuse(
+            &at(name, "workers"),
+            what,
+            "write `workers = 0`, or remove the line",
         );
     }
     if let (Some(soft), Some(hard)) = (environment.memory_soft, environment.memory_hard)

@@ -1,5 +1,5 @@
 //! Keys of `[editions.NAME]` and `[environments.NAME]`.
-use super::Fallback::{Absent, Computed, Literal, Required};
+use super::Fallback::{Absent, Computed, Literal};
 use super::Key;
 use crate::spec::shape::Shape;
 
@@ -55,10 +55,18 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "environments.*.domain",
         shape: Shape::Domain,
-        fallback: Required,
+        fallback: Computed("`<environment>.localhost` for development; required else"),
         example: "\"erp.example.com\"",
         doc: "Host name that nginx answers to.",
-        why: "Nobody else can know it.",
+        why: "Names below `localhost` always mean this machine; any other nobody else can know.",
+    },
+    Key {
+        path: "environments.*.http_port",
+        shape: Shape::Port,
+        fallback: Absent("no address besides the host name"),
+        example: "8069",
+        doc: "Loopback port without TLS for direct access. Addresses of one host share their cookies whatever the port: sign in to one at a time, or by host names.",
+        why: "People come by host name.",
     },
     Key {
         path: "environments.*.database",
@@ -71,10 +79,18 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "environments.*.demo",
         shape: Shape::Bool,
-        fallback: Literal("false"),
+        fallback: Computed("true for development, false else"),
         example: "true",
         doc: "Load demo data into a new database; never in production.",
-        why: "Demo users have known passwords.",
+        why: "Demo users have known passwords, and code is written against something.",
+    },
+    Key {
+        path: "environments.*.reload",
+        shape: Shape::Bool,
+        fallback: Literal("false"),
+        example: "true",
+        doc: "Take in changes of Python files and of views at once; for development only, with the threaded server.",
+        why: "A watched tree costs memory, and half a change would be served.",
     },
     Key {
         path: "environments.*.users",

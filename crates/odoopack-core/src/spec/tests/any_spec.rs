@@ -123,7 +123,7 @@ fn web() -> impl Strategy<Value = Web> {
     (
         Just(vec!["10.0.0.1".to_owned(), "[::]".to_owned()]),
         80_u16..443,
-        443_u16..,
+        443_u16..1000,
         1_u64..,
         1_u32..=100_000,
     )
@@ -185,10 +185,18 @@ fn environment() -> impl Strategy<Value = Environment> {
             kind,
             edition: "core".parse().unwrap(),
             domain: String::new(),
+            http_port: None,
             database: String::new(),
             demo: demo && kind != Kind::Production,
+            reload: numbers.0 % 2 == 0 && kind == Kind::Development,
             users: numbers.0,
-            workers: numbers.1,
+            workers: numbers.1.map(|workers| {
+                if numbers.0 % 2 == 0 && kind == Kind::Development {
+                    0
+                } else {
+                    workers
+                }
+            }),
             cron_workers: numbers.2,
             memory_soft: numbers.3.map(Bytes),
             memory_hard: numbers.3.map(|n| Bytes(n + 1)),
@@ -209,6 +217,10 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
             environment.edition = editions.keys().cycle().nth(index).unwrap().clone();
             environment.domain = format!("{name}.{domain}");
             environment.database = format!("db_{index}-{name}");
+            environment.http_port = u16::try_from(index)
+                .ok()
+                .filter(|i| i % 2 == 0)
+                .map(|i| 20_000 + i);
         }
         (editions, all)
     })

@@ -213,8 +213,14 @@ const LINES: &[(&str, &str)] = &[
     ("tls.key = \"/k.pem\"", "`key` without `certificate`"),
     ("domain2 = \"x\"", "unknown key\n  hint: did you mean `domain`?"),
     (
-        "reload = true",
+        "sharding = true",
         "unknown key\n  hint: remove it: this version does not know it",
+    ),
+    ("reload = true", "code is taken in at once in development only"),
+    ("http_port = 443", "port 443 is taken: nginx listens there"),
+    (
+        "http_port = 21000",
+        "port 21000 may be given to an Odoo of this pack",
     ),
     ("database = \"secret:DB\"", "a secret cannot be used here"),
     ("env = { X = \"secret:lower\" }", "malformed secret reference"),

@@ -50,10 +50,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             list::run(cx, &seen, args);
             Ok(())
         }
-        Args::Tree(args) => tree::run(cx, &pack, &seen, args),
-        Args::Why(args) => why::run(cx, &pack, &seen, args),
+        Args::Tree(args) => tree::run(cx, &pack, seen, args),
+        Args::Why(args) => why::run(cx, &pack, seen, args),
         Args::Missing(args) => missing::run(cx, &pack, &seen, args),
-        Args::Order(args) => order::run(cx, &pack, &seen, args),
+        Args::Order(args) => order::run(cx, &pack, seen, args),
         Args::Check(args) => check::run(cx, &pack, &seen, args),
     }
 }
@@ -70,38 +70,36 @@ impl Seen {
         let tree = addons::tree(&pack.loaded.spec, &pack.layout.repo(), release.as_ref())?;
         Ok(Self { tree, release })
     }
-
-    /// Odoo's own modules must be known: without them every answer would be a guess.
-    fn with_odoo(&self) -> Result<&Tree> {
-        if self.tree.get("base").is_some() {
-            return Ok(&self.tree);
-        }
-        Err(
-            Failure::refused("Odoo's own modules are not known yet: its code is not there")
-                .hint("`odoopack up` fetches it"),
-        )
-    }
 }
 
-/// An edition and what Odoo would install for it.
+/// What Odoo sees of an edition, and what it would install for it.
 struct Plan {
     edition: Name,
     wish: Wish,
+    tree: Tree,
     installation: Installation,
 }
 
-fn of(pack: &Pack, seen: &Seen, chosen: &Chosen) -> Result<Plan> {
-    let tree = seen.with_odoo()?;
+/// Odoo's own modules must be known: without them every answer would be a guess.
+fn of(pack: &Pack, seen: Seen, chosen: &Chosen) -> Result<Plan> {
+    if seen.tree.get("base").is_none() {
+        return Err(
+            Failure::refused("Odoo's own modules are not known yet: its code is not there")
+                .hint("`odoopack up` fetches it"),
+        );
+    }
     let (name, edition) = edition(pack, chosen.edition.as_deref())?;
     let wish = Wish {
         modules: wanted(edition).map(str::to_owned).collect(),
         countries: chosen.country.iter().map(|code| code.to_uppercase()).collect(),
         skip_auto_install: false,
     };
+    let tree = seen.tree.of_edition(edition);
     Ok(Plan {
         edition: name.clone(),
-        installation: install(tree, &wish),
+        installation: install(&tree, &wish),
         wish,
+        tree,
     })
 }
 
