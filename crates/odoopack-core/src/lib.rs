@@ -7,6 +7,7 @@
 
 pub mod changed;
 pub mod checks;
+pub mod dump;
 pub mod facts;
 pub mod foreign;
 pub mod gate;
@@ -19,6 +20,7 @@ pub mod odoo;
 pub mod plan;
 pub mod python_pins;
 pub mod render;
+pub mod restore;
 pub mod schedule;
 pub mod secret;
 pub mod service;

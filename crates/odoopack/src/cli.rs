@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, demo, doctor, down, edition, exec, gate, init, logs, module, plan, psql, render, renew,
-    restart, schedule, secret, shell, sizing, spec, status, up,
+    backup, completions, demo, doctor, down, edition, env, exec, gate, init, logs, module, plan, psql,
+    render, renew, restart, restore, schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -18,7 +18,7 @@ const GLOBAL: &str = "Options of every command";
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Start with `odoopack demo`, or `odoopack init --domain erp.example.com`.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 8 not as the file says."
+    after_help = "Start with `odoopack demo`, or `odoopack init --domain erp.example.com`.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 6 rolled back, 7 needs a human, 8 not as the file says."
 )]
 pub(crate) struct Cli {
     /// Root of the pack, which holds `repo/odoopack.toml`; without it the file is looked for from the working directory upwards
@@ -58,6 +58,11 @@ enum Command {
     Schedule(schedule::Args),
     Renew(renew::Args),
     Sizing(sizing::Args),
+    #[command(subcommand)]
+    Backup(backup::Args),
+    Restore(restore::Args),
+    #[command(subcommand)]
+    Env(env::Args),
     #[command(subcommand)]
     Module(module::Args),
     #[command(subcommand)]
@@ -100,6 +105,9 @@ impl Cli {
             Command::Renew(args) => renew::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),
             Command::Sizing(args) => sizing::run(&cx, args),
+            Command::Backup(args) => backup::run(&cx, args),
+            Command::Restore(args) => restore::run(&cx, args),
+            Command::Env(args) => env::run(&cx, args),
             Command::Module(args) => module::run(&cx, args),
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),

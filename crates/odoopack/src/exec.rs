@@ -1,4 +1,6 @@
 //! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
+pub(crate) mod pipes;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;

@@ -15,11 +15,9 @@ pub(crate) enum Kind {
     Refused = 4,
     /// Somebody else is at work.
     Locked = 5,
+    /// A step failed, and the old state is back.
+    RolledBack = 6,
     /// Only a person can go on from here.
-    #[expect(
-        dead_code,
-        reason = "part of the exit code contract; operations with an undo will return it"
-    )]
     NeedsHuman = 7,
     /// Differences were found, or a promise is not kept.
     Drift = 8,

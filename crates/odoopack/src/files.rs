@@ -76,6 +76,32 @@ pub(crate) fn append(path: &Utf8Path) -> Result<std::fs::File> {
         .map_err(|e| Failure::failed(format!("could not open `{path}` for appending")).because(e))
 }
 
+/// Makes a file that must not be there yet, with its owner and mode.
+pub(crate) fn create(path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Result<std::fs::File> {
+    let make = || -> std::io::Result<std::fs::File> {
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        if let Some(owner) = owner {
+            std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
+        }
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        Ok(file)
+    };
+    make().map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))
+}
+
+/// Makes a file that shares its bytes with another; says `false`, and makes nothing, where the file system cannot.
+pub(crate) fn share(from: &std::fs::File, path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Result<bool> {
+    let file = create(path, mode, owner)?;
+    match rustix::fs::ioctl_ficlone(&file, from) {
+        Ok(()) => Ok(true),
+        Err(_) => remove(path).map(|()| false),
+    }
+}
+
 /// Reads a whole text; `None` when there is no such file.
 pub(crate) fn read_text(path: &Utf8Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {

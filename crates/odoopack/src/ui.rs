@@ -74,6 +74,17 @@ impl Ui {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
+    /// Asks for a word that is not typed by accident; `None` where nobody can answer.
+    pub(crate) fn ask(&self, question: &str) -> std::io::Result<Option<String>> {
+        if self.json || !std::io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        err_part(&format!("{question} "));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(Some(answer.trim().to_owned()))
+    }
+
     /// Starts a step that people may have to wait for.
     pub(crate) fn step(&self, sentence: &str) -> Progress {
         Progress::start(sentence, self.json)

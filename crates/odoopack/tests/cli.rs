@@ -34,6 +34,11 @@ fn generated(path: &str, text: &str) {
 }
 
 #[test]
+fn transcript_of_bringing_backups_in() {
+    page("bringing.md");
+}
+
+#[test]
 fn transcript_of_the_doctor() {
     page("doctor.md");
 }

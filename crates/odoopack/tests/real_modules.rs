@@ -269,11 +269,11 @@ fn what_is_wrong_is_said(pack: &Pack) {
             "licence",
             "`needy` is LGPL-3 and depends on `partner_firstname`, which is AGPL-3",
         ),
-        ("python", "`needy` needs the Python package `lxml>=9999`: "),
         (
             "python",
             "`needy` needs the Python package `odoopack-none`: not installed",
         ),
+        ("python", "`needy` needs the Python package `lxml>=9999`: "),
         ("program", "`needy` needs the program `odoopack-no-program`"),
     ];
     let mut found = found.iter();

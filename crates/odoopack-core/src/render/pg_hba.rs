@@ -55,7 +55,9 @@ pub fn pg_hba_conf(access: &Access) -> String {
     }
     for role in &access.roles {
         let databases = role.databases.iter().map(String::as_str).chain([SHARED_DATABASE]);
-        let databases: Vec<String> = databases.map(name).collect();
+        let mut databases: Vec<String> = databases.map(name).collect();
+        // A database that is being restored has a role of its own name, which the environment's role is a member of.
+        databases.push("samerole".to_owned());
         let (databases, role) = (databases.join(","), name(&role.name));
         line(&mut out, &["local", &databases, &role, "scram-sha-256"]);
         if access.tcp {

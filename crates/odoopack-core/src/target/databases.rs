@@ -34,7 +34,8 @@ pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
     spec.environments.iter().map(one).collect()
 }
 
-fn kind(kind: Kind) -> &'static str {
+/// Value of `odoopack.kind` in the database of an environment of this kind.
+pub fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Production => "production",
         Kind::Staging => "staging",

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 pub use addons::Farm;
-pub use databases::DatabaseWant;
+pub use databases::{DatabaseWant, kind as database_mark};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};

@@ -13,7 +13,7 @@ use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    fn admin(&self, database: &str) -> Result<Client> {
+    pub(super) fn admin(&self, database: &str) -> Result<Client> {
         connect(&server(self.spec, self.layout), database)
             .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
@@ -27,7 +27,7 @@ impl Apply<'_> {
         want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
     }
 
-    fn secret(&self, name: &str) -> Result<&str> {
+    pub(super) fn secret(&self, name: &str) -> Result<&str> {
         let value = self.facts.secrets.get(name);
         value
             .map(odoopack_core::secret::SecretText::expose)
@@ -62,22 +62,8 @@ impl Apply<'_> {
             .find(|want| want.database == database);
         let want =
             want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        let mut client = self.admin("postgres")?;
-        let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
-        if there
-            .map_err(|e| failed("could not look for the database", &e))?
-            .is_none()
-        {
-            client
-                .batch_execute(&sql::create_database(database, &want.role))
-                .map_err(|e| failed("could not create the database", &e))?;
-        }
-        client
-            .batch_execute(&sql::close_database(database))
-            .map_err(|e| failed("could not close the database to others", &e))?;
-        self.admin(database)?
-            .batch_execute(&sql::prepare_database(&want.role))
-            .map_err(|e| failed("could not prepare the database", &e))
+        make_empty(&mut self.admin("postgres")?, database, &want.role)?;
+        prepare(&mut self.admin(database)?, &want.role)
     }
 
     /// Dropped only because this program marked it before it began to fill it.
@@ -174,7 +160,7 @@ impl Apply<'_> {
     }
 
     /// The address that mails name, and the one that wkhtmltopdf asks: on loopback, without TLS.
-    fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
+    pub(super) fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
         let mut all = vec![("web.base.url.freeze", "True".to_owned())];
         all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
         let inner = self.target.ports.get(environment).map(|ports| ports.inner());
@@ -191,6 +177,29 @@ impl Apply<'_> {
     }
 }
 
-fn failed(what: &str, error: &postgres::Error) -> Failure {
+pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(what).because(words(error))
+}
+
+/// Makes a database, if it is not there, that only its owner and the administrator may enter.
+pub(super) fn make_empty(client: &mut Client, database: &str, owner: &str) -> Result<()> {
+    let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
+    if there
+        .map_err(|e| failed("could not look for the database", &e))?
+        .is_none()
+    {
+        client
+            .batch_execute(&sql::create_database(database, owner))
+            .map_err(|e| failed("could not create the database", &e))?;
+    }
+    client
+        .batch_execute(&sql::close_database(database))
+        .map_err(|e| failed("could not close the database to others", &e))
+}
+
+/// What only the administrator may do in an empty database.
+pub(super) fn prepare(client: &mut Client, owner: &str) -> Result<()> {
+    client
+        .batch_execute(&sql::prepare_database(owner))
+        .map_err(|e| failed("could not prepare the database", &e))
 }

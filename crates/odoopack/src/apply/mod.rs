@@ -1,6 +1,8 @@
 //! Steps to effects; each step is journalled before it begins and after it has ended.
 mod databases;
+pub(crate) mod export;
 mod ground;
+pub(crate) mod restore;
 mod services;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
@@ -61,7 +63,7 @@ impl Apply<'_> {
     }
 
     /// A full disk shows itself in many words; the hint names which one it is.
-    fn with_disk(&self, failure: Failure) -> Failure {
+    pub(super) fn with_disk(&self, failure: Failure) -> Failure {
         let text = failure.chain().join("\n");
         if !FULL.iter().any(|words| text.contains(words)) {
             return failure;
@@ -133,7 +135,7 @@ impl Apply<'_> {
         }
     }
 
-    fn release(&self) -> Result<&Release> {
+    pub(super) fn release(&self) -> Result<&Release> {
         let release = self.facts.release.present();
         release.ok_or_else(|| Failure::failed("the release is not known yet"))
     }
@@ -153,7 +155,7 @@ impl Apply<'_> {
     }
 
     /// Numbers of an owner and a group; without names, nothing is changed.
-    fn owner(user: Option<&str>, group: Option<&str>) -> Result<Option<Owner>> {
+    pub(super) fn owner(user: Option<&str>, group: Option<&str>) -> Result<Option<Owner>> {
         let (Some(user), Some(group)) = (user, group) else {
             return Ok(None);
         };

@@ -1,9 +1,12 @@
 //! One file per command; each reads as a story: load, observe, plan, show, apply, verify.
+pub(crate) mod backup;
+mod bringing;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod edition;
+pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod gate;
 pub(crate) mod init;
@@ -14,6 +17,7 @@ pub(crate) mod psql;
 pub(crate) mod render;
 pub(crate) mod renew;
 pub(crate) mod restart;
+pub(crate) mod restore;
 pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod shell;

@@ -105,9 +105,21 @@ fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     let state = pack.layout.state();
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let lock = lock::take(&state, "odoopack up")?;
+    no_half_restore(&state)?;
     marks::remember_made_by(&state, pack.layout.pack())?;
     crate::apply::heal_packages()?;
     Ok((lock, Journal::start(&state, "up")?))
+}
+
+/// Services must not start on a new database with old attachments.
+fn no_half_restore(state: &camino::Utf8Path) -> Result<()> {
+    if crate::store::operation::open_journals(state)?.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Failure::refused("a restore was cut off here and must be put right first")
+            .hint("`odoopack restore --resume`"),
+    )
 }
 
 fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Journal) -> Result<()> {
@@ -119,7 +131,12 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         .map(|(name, ports)| (name.clone(), ports.first))
         .collect();
     marks::remember_ports(&state, &ports)?;
-    let apply = Apply {
+    applier(cx, pack, view).run(next, journal)
+}
+
+/// What carries out steps on this pack.
+pub(crate) fn applier<'a>(cx: &'a Context, pack: &'a Pack, view: &'a View) -> Apply<'a> {
+    Apply {
         ui: &cx.ui,
         spec: &pack.loaded.spec,
         layout: &pack.layout,
@@ -127,8 +144,7 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         facts: &view.facts,
         repo: pack.directory.clone(),
         cache: crate::context::cache(),
-    };
-    apply.run(next, journal)
+    }
 }
 
 /// Applies a part of a plan under the lock.

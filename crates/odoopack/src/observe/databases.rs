@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::{ADMIN_ROLE, Layout};
+use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Spec;
 use odoopack_core::target::{DatabaseWant, postgres_port, secret_name};
@@ -39,6 +40,51 @@ pub(crate) fn connect(server: &Server, database: &str) -> Result<Client, postgre
         .application_name("odoopack")
         .connect_timeout(std::time::Duration::from_secs(5))
         .connect(NoTls)
+}
+
+/// Connects as a role with its password through the pack's socket.
+///
+/// # Errors
+/// The server's or the library's own words.
+pub(crate) fn connect_as(
+    server: &Server,
+    role: &str,
+    password: &str,
+    database: &str,
+) -> Result<Client, postgres::Error> {
+    postgres::Config::new()
+        .host_path(server.socket.as_std_path())
+        .port(server.port)
+        .user(role)
+        .password(password)
+        .dbname(database)
+        .application_name("odoopack")
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .connect(NoTls)
+}
+
+/// Connects as the role of an environment.
+///
+/// # Errors
+/// Outside: the role has no password yet; inside: the server's or the library's own words.
+pub(crate) fn connect_as_role(
+    spec: &Spec,
+    layout: &Layout,
+    environment: &Name,
+    database: &str,
+) -> crate::failure::Result<Result<Client, postgres::Error>> {
+    let all = crate::store::secrets::all(&layout.secrets())?;
+    let password = all.get(&secret_name(environment, "DATABASE"));
+    let password = password.ok_or_else(|| {
+        crate::failure::Failure::refused("the role has no password yet").hint("`odoopack up`")
+    })?;
+    let role = layout.role(environment);
+    Ok(connect_as(
+        &server(spec, layout),
+        &role,
+        password.expose(),
+        database,
+    ))
 }
 
 /// Looks at everything that `wants` names; a role is right when it also logs in with its secret.

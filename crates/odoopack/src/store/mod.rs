@@ -2,5 +2,6 @@
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod marks;
+pub(crate) mod operation;
 pub(crate) mod schedule;
 pub(crate) mod secrets;

@@ -3,6 +3,7 @@ pub(crate) mod accounts;
 pub(crate) mod apt;
 pub(crate) mod apt_private;
 pub(crate) mod dpkg;
+pub(crate) mod dumps;
 pub(crate) mod git;
 pub(crate) mod journalctl;
 pub(crate) mod nginx;

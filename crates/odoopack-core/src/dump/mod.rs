@@ -1,0 +1,12 @@
+//! Dumps that others made: what of them may reach a database, judged without touching one.
+pub mod archive;
+mod lexer;
+pub mod sql;
+mod statement;
+pub mod toc;
+
+#[cfg(test)]
+mod tests;
+
+/// Extensions that the administrator has made before anything of a dump is read: Odoo's own.
+pub const MADE_BEFORE: [&str; 3] = ["plpgsql", "pg_trgm", "unaccent"];

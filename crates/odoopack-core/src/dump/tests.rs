@@ -1,0 +1,182 @@
+//! Honest dumps pass whole; each hostile one is refused for its own reason.
+use super::archive::{self, BadEntry, Entry};
+use super::sql::{Filter, Refused, Summary};
+use super::toc;
+
+fn pass(text: &str) -> Result<(String, Summary), Refused> {
+    // Any portions must give the same.
+    let mut results = Vec::new();
+    for size in [1, 3, 7, text.len().max(1)] {
+        let mut filter = Filter::new(15);
+        let mut out = Vec::new();
+        let fed = text
+            .as_bytes()
+            .chunks(size)
+            .try_for_each(|part| filter.feed(part, &mut out));
+        results.push(
+            fed.and_then(|()| filter.finish(&mut out))
+                .map(|summary| (String::from_utf8(out).unwrap(), summary)),
+        );
+    }
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{results:?}");
+    results.remove(0)
+}
+
+#[test]
+fn rows_and_ordinary_statements_pass_untouched() {
+    let text = "SET statement_timeout = 0;\nCREATE TABLE public.a (b text DEFAULT 'x;y''z', \"c;\\!\" int);\n\
+        COPY public.a (b) FROM stdin;\n\\\\! not a command\nGRANT ALL;\n\\N\n\\.\n\nSELECT pg_catalog.setval('public.a_seq', 3, true);\n";
+    let (out, summary) = pass(text).unwrap();
+    assert_eq!(out, text);
+    assert_eq!((summary.tables, summary.rows), (1, 3));
+}
+
+#[test]
+fn quotes_of_every_kind_hide_what_is_in_them() {
+    for text in [
+        r"CREATE FUNCTION f() RETURNS int AS $_$ \! rm; GRANT x TO y; $_$ LANGUAGE sql;",
+        r"SELECT 'a\';",
+        r"SELECT E'a\';\! x', 1;",
+        r#"SELECT "a\! b;";"#,
+        "/* \\! /* nested */ ; */ SELECT 1;",
+        "-- \\! not a command\nSELECT 1;",
+        "SELECT $1, a$b$c;",
+        "SELECT E'a'\n  'b\\';\\!';",
+    ] {
+        let (out, _) = pass(text).unwrap();
+        assert_eq!(out, text);
+    }
+}
+
+#[test]
+fn commands_to_psql_are_refused_wherever_they_stand() {
+    for text in [
+        "\\! touch /tmp/x\n",
+        "SELECT 1 \\! touch /tmp/x\n;",
+        "SELECT 1; \\o /etc/x\n",
+        "\\copy a from program 'id'\n",
+        "SELECT 'a\\'; \\! id\n",
+        "SELECT $a$ $a$ \\! id\n",
+        "COPY a FROM stdin;\n1\n\\.\n\\! id\n",
+        "/* */ \\connect other\n",
+        "SELECT 1 -- x\n\\! id\n",
+        "\\restrict a`id`\n",
+        "SELECT E'a' 'b\\'; \\! id\n",
+    ] {
+        assert!(
+            matches!(pass(text), Err(Refused::Command { .. })),
+            "{text}: {:?}",
+            pass(text)
+        );
+    }
+}
+
+#[test]
+fn what_patched_and_newer_clients_write_is_left_out() {
+    let text = "\\restrict aB3\nSET transaction_timeout = 0;\nSET lock_timeout = 0;\n\\unrestrict aB3\n";
+    assert_eq!(pass(text).unwrap().0, "\nSET lock_timeout = 0;\n");
+}
+
+#[test]
+fn owners_grants_and_extensions_are_left_out() {
+    let text = "ALTER TABLE public.a OWNER TO odoo;\nCREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n\
+        COMMENT ON EXTENSION pg_trgm IS 'x';\nGRANT ALL ON SCHEMA public TO PUBLIC;\nCREATE EXTENSION \"uuid-ossp\";\n\
+        CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f();\nALTER TABLE a ADD owner text;\nCOMMENT ON COLUMN a.owner IS 'to';\n";
+    let (out, summary) = pass(text).unwrap();
+    assert_eq!(
+        out.trim(),
+        "CREATE EXTENSION \"uuid-ossp\";\nALTER TABLE a ADD owner text;\nCOMMENT ON COLUMN a.owner IS 'to';"
+    );
+    assert_eq!(summary.extensions, ["pg_trgm", "uuid-ossp"]);
+    assert_eq!(summary.skipped.len(), 1);
+}
+
+#[test]
+fn what_no_single_database_needs_is_refused() {
+    for text in [
+        "COPY a FROM PROGRAM 'id';",
+        "COPY a TO PROGRAM 'id';",
+        "COPY a FROM '/etc/passwd';",
+        "COPY (SELECT 1) TO '/tmp/x';",
+        "CREATE DATABASE x;",
+        "CREATE ROLE x SUPERUSER;",
+        "ALTER ROLE pack_production SUPERUSER;",
+        "SET standard_conforming_strings = off;",
+        "COPY a FROM stdin; SELECT 1;\n",
+    ] {
+        assert!(
+            matches!(pass(text), Err(Refused::Statement { .. })),
+            "{text}: {:?}",
+            pass(text)
+        );
+    }
+}
+
+#[test]
+fn a_dump_that_was_cut_off_is_no_dump() {
+    for text in [
+        "COPY a FROM stdin;\n1\n2",
+        "SELECT 'abc",
+        "CREATE TABLE a (",
+        "COPY a FROM stdin;",
+        "/* x",
+    ] {
+        assert!(
+            matches!(pass(text), Err(Refused::CutOff(_))),
+            "{text}: {:?}",
+            pass(text)
+        );
+    }
+    assert_eq!(pass("PGDMP\0\u{1}").unwrap_err(), Refused::Binary);
+}
+
+#[test]
+fn a_list_of_contents_loses_what_the_administrator_did_before() {
+    let list = ";\n; Archive created at 2026-01-01\n;     Dumped from database version: 16.4 (Debian)\n;\n\
+        2; 3079 16385 EXTENSION - pg_trgm \n4500; 0 0 COMMENT - EXTENSION pg_trgm \n215; 1259 16391 TABLE public res_partner odoo\n\
+        4000; 0 16391 TABLE DATA public res_partner odoo\n4200; 1259 9 INDEX public res_partner_name_index odoo\n4600; 0 0 ACL - SCHEMA public pg_database_owner\n\
+        4700; 6104 9 PUBLICATION - everything odoo\n";
+    let contents = toc::parse(list);
+    assert_eq!(contents.extensions, ["pg_trgm"]);
+    assert_eq!(contents.tables, ["public.res_partner"]);
+    assert_eq!(
+        (contents.indexes, contents.server, contents.skipped.len()),
+        (1, Some(16), 1)
+    );
+    assert_eq!(contents.list.lines().count(), 3);
+}
+
+#[test]
+fn entries_of_a_zip() {
+    let sha = "ab0123456789abcdef0123456789abcdef012345";
+    let place = format!("ab/{sha}");
+    let table: &[(&str, Option<u32>, Result<Entry, ()>)] = &[
+        ("dump.sql", Some(0o100_644), Ok(Entry::Dump)),
+        ("./dump.sql", None, Ok(Entry::Dump)),
+        ("manifest.json", None, Ok(Entry::Manifest)),
+        (
+            &format!("filestore/{place}"),
+            Some(0o100_640),
+            Ok(Entry::Attachment(place.clone())),
+        ),
+        ("filestore/", Some(0o040_755), Ok(Entry::Nothing)),
+        ("filestore/checklist/ab/abc", None, Ok(Entry::Nothing)),
+        ("filestore/ab/short", None, Ok(Entry::Foreign)),
+        (&format!("filestore/cd/{sha}"), None, Ok(Entry::Foreign)),
+        ("__MACOSX/x", None, Ok(Entry::Foreign)),
+        ("../dump.sql", None, Err(())),
+        ("filestore/../../etc/passwd", None, Err(())),
+        ("/etc/passwd", None, Err(())),
+        ("filestore\\ab\\x", None, Err(())),
+        ("C:/x", None, Err(())),
+        ("dump.sql", Some(0o120_777), Err(())),
+        ("filestore/x", Some(0o020_600), Err(())),
+    ];
+    for (name, mode, wanted) in table {
+        assert_eq!(
+            &archive::judge(name, *mode).map_err(|_: BadEntry| ()),
+            wanted,
+            "{name}"
+        );
+    }
+}

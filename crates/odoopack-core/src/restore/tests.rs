@@ -1,0 +1,334 @@
+//! Plans by table; a model of the world is killed at every point and must end in the old state or the new one.
+use super::*;
+
+fn wanted(kind: Kind, to: Destination) -> Wanted {
+    Wanted {
+        id: "7k2m".to_owned(),
+        environment: "production".parse().unwrap(),
+        kind,
+        role: "pack_production".to_owned(),
+        filestores: "/r/filestore".into(),
+        to,
+        database: true,
+        filestore: true,
+        services: vec![
+            "production.blue.web".to_owned(),
+            "production.blue.cron".to_owned(),
+        ],
+    }
+}
+
+fn in_place(exists: bool) -> Destination {
+    Destination::Environment {
+        database: "pack_production".to_owned(),
+        database_exists: exists,
+        filestore_exists: exists,
+    }
+}
+
+fn sentences(wanted: &Wanted) -> Vec<String> {
+    plan(wanted).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn production_is_replaced_last_and_held() {
+    insta::assert_snapshot!(sentences(&wanted(Kind::Production, in_place(true))).join("\n"), @r"
+    make an empty database pack_production_restore_7k2m that only pack_production may enter
+    load the dump into pack_production_restore_7k2m
+    put the attachments into /r/filestore/pack_production_restore_7k2m
+    compare what arrived with what should have
+    hold scheduled jobs and outgoing mail in pack_production_restore_7k2m
+    stop production.blue.web, production.blue.cron
+    put it in the place of database pack_production, which is kept as pack_production_replaced_7k2m
+    put the attachments in the place of /r/filestore/pack_production, which is kept as pack_production_replaced_7k2m
+    start production.blue.web, production.blue.cron
+    check production
+    ");
+}
+
+#[test]
+fn whatever_is_not_production_is_made_harmless_before_it_has_its_name() {
+    for (kind, to) in [
+        (Kind::Staging, in_place(true)),
+        (Kind::Development, in_place(false)),
+        (
+            Kind::Production,
+            Destination::Beside {
+                database: "look".to_owned(),
+            },
+        ),
+        (
+            Kind::Staging,
+            Destination::Beside {
+                database: "look".to_owned(),
+            },
+        ),
+    ] {
+        let steps = plan(&wanted(kind, to));
+        let harmless = steps
+            .iter()
+            .position(|step| matches!(step, Step::MakeHarmless { .. }))
+            .unwrap();
+        let swap = steps.iter().position(Step::is_swap).unwrap();
+        assert!(harmless < swap);
+        assert!(!steps.iter().any(|step| matches!(step, Step::HoldJobs { .. })));
+    }
+}
+
+#[test]
+fn a_database_beside_stops_nobody_and_gets_no_mark() {
+    let steps = plan(&wanted(
+        Kind::Production,
+        Destination::Beside {
+            database: "look".to_owned(),
+        },
+    ));
+    assert!(
+        !steps
+            .iter()
+            .any(|step| matches!(step, Step::StopServices { .. } | Step::PassProbes { .. }))
+    );
+    let swap = steps
+        .iter()
+        .find(|step| matches!(step, Step::SwapDatabase { .. }))
+        .unwrap();
+    assert!(matches!(
+        swap,
+        Step::SwapDatabase {
+            kept: None,
+            mark: None,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn only_the_filestore_touches_no_database() {
+    let only = Wanted {
+        database: false,
+        ..wanted(Kind::Production, in_place(true))
+    };
+    assert!(
+        !sentences(&only).join("\n").contains("database"),
+        "{:?}",
+        sentences(&only)
+    );
+}
+
+#[test]
+fn names_stay_within_what_postgresql_can_hold() {
+    let long = "ä".repeat(40);
+    let name = own_name(&long, "restore", "7k2m");
+    assert!(name.len() <= LONGEST && name.ends_with("_restore_7k2m"), "{name}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_before_anything_begins() {
+    use crate::units::Bytes;
+    assert!(room(Bytes::mib(100), Bytes::mib(100), Bytes::mib(540)).is_ok());
+    let refused = room(Bytes::mib(100), Bytes::mib(200), Bytes::mib(540)).unwrap_err();
+    assert!(refused.to_string().contains("are free"), "{refused}");
+}
+
+/// A world in which steps have effects and a journal; each entry is what has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is there or not"
+)]
+struct World {
+    hidden: bool,
+    loaded: bool,
+    fenced: bool,
+    directory: bool,
+    /// Who has the name: the old or the new.
+    database: &'static str,
+    kept_database: bool,
+    files: Option<&'static str>,
+    kept_files: bool,
+    running: bool,
+}
+
+const OLD: World = World {
+    hidden: false,
+    loaded: false,
+    fenced: false,
+    directory: false,
+    database: "old",
+    kept_database: false,
+    files: Some("old"),
+    kept_files: false,
+    running: true,
+};
+
+/// Counts down to the moment at which the process is killed.
+struct Kill(usize);
+
+impl Kill {
+    fn survives(&mut self) -> Result<(), ()> {
+        self.0 = self.0.checked_sub(1).ok_or(())?;
+        Ok(())
+    }
+}
+
+impl World {
+    fn step(&mut self, step: &Step, kill: &mut Kill) -> Result<(), ()> {
+        match step {
+            Step::MakeDatabase { .. } => self.hidden = true,
+            Step::LoadDatabase { .. } => self.loaded = true,
+            Step::PlaceFilestore { .. } => self.directory = true,
+            Step::Verify { .. } => assert!(self.loaded && self.directory),
+            Step::MakeHarmless { .. } | Step::HoldJobs { .. } => self.fenced = true,
+            Step::StopServices { .. } => self.running = false,
+            Step::SwapDatabase { .. } => {
+                assert!(!self.running, "swapped under a running service");
+                if self.hidden {
+                    assert!(self.fenced, "somebody could see it before it was fenced");
+                    (self.hidden, self.database, self.kept_database) = (false, "new", true);
+                }
+            }
+            Step::SwapFilestore { .. } => {
+                if self.directory && !self.kept_files {
+                    (self.files, self.kept_files) = (None, true);
+                    kill.survives()?;
+                }
+                if self.directory {
+                    (self.files, self.directory) = (Some("new"), false);
+                }
+            }
+            Step::StartServices { .. } => {
+                assert_eq!(self.files, Some(self.database), "started on a mixture");
+                self.running = true;
+            }
+            Step::PassProbes { .. } => assert!(self.running),
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, undo: &Undo, kill: &mut Kill) -> Result<(), ()> {
+        match undo {
+            Undo::DropDatabase { .. } => {
+                assert_eq!(self.database, "old");
+                (self.hidden, self.loaded, self.fenced) = (false, false, false);
+            }
+            Undo::RemoveDirectory { .. } => self.directory = false,
+            Undo::StartServices { .. } => {
+                assert_eq!(self.files, Some(self.database), "started on a mixture");
+                self.running = true;
+            }
+            Undo::StopServices { .. } => self.running = false,
+            Undo::SwapDatabaseBack { .. } => {
+                if self.kept_database {
+                    (self.hidden, self.database, self.kept_database) = (true, "old", false);
+                }
+            }
+            Undo::SwapFilestoreBack { .. } => {
+                if self.kept_files && self.files == Some("new") {
+                    (self.files, self.directory) = (None, true);
+                    kill.survives()?;
+                }
+                if self.kept_files {
+                    (self.files, self.kept_files) = (Some("old"), false);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Goes on from the journal until the end or the kill.
+fn go_on(
+    world: &mut World,
+    steps: &[Step],
+    events: &mut Vec<Event>,
+    fail: Option<usize>,
+    kill: &mut Kill,
+) -> Result<(), ()> {
+    let mut recovery = if events.is_empty() {
+        Recovery::Finish(0)
+    } else {
+        recover(steps, events)
+    };
+    if let Recovery::Finish(from) = recovery {
+        recovery = Recovery::Finish(steps.len());
+        for (at, step) in steps.iter().enumerate().skip(from) {
+            kill.survives()?;
+            events.push(Event::Begin(at));
+            kill.survives()?;
+            world.step(step, kill)?;
+            if fail == Some(at) {
+                let begun: Vec<usize> = (0..=at).rev().collect();
+                recovery = Recovery::Revert(begun);
+                break;
+            }
+            kill.survives()?;
+            events.push(Event::Done(at));
+        }
+    }
+    if let Recovery::Revert(order) = recovery {
+        for at in order {
+            kill.survives()?;
+            events.push(Event::Undoing(at));
+            if let Some(undo) = steps[at].undo() {
+                kill.survives()?;
+                world.undo(&undo, kill)?;
+            }
+            kill.survives()?;
+            events.push(Event::Undone(at));
+        }
+    }
+    Ok(())
+}
+
+/// Killed anywhere, and once more anywhere while it recovers: the old state or the new one, whole and running.
+#[test]
+fn killed_at_any_two_points_it_ends_old_or_new() {
+    let steps = plan(&wanted(Kind::Production, in_place(true)));
+    let new = World {
+        loaded: true,
+        fenced: true,
+        database: "new",
+        kept_database: true,
+        files: Some("new"),
+        kept_files: true,
+        ..OLD
+    };
+    let mut ends = (0, 0);
+    for fail in (0..steps.len()).map(Some).chain([None]) {
+        for first in 0..80 {
+            for second in 0..80 {
+                let (mut world, mut events) = (OLD, Vec::new());
+                let whole = go_on(&mut world, &steps, &mut events, fail, &mut Kill(first)).is_ok();
+                if !whole && events.is_empty() {
+                    continue;
+                }
+                if !whole && go_on(&mut world, &steps, &mut events, None, &mut Kill(second)).is_err() {
+                    go_on(&mut world, &steps, &mut events, None, &mut Kill(usize::MAX)).unwrap();
+                }
+                if world == OLD {
+                    ends.0 += 1;
+                } else {
+                    assert_eq!(
+                        world, new,
+                        "fail {fail:?}, killed at {first} and {second}: {events:?}"
+                    );
+                    ends.1 += 1;
+                }
+            }
+        }
+    }
+    assert!(ends.0 > 1000 && ends.1 > 1000, "{ends:?}");
+}
+
+#[test]
+fn every_rule_that_changes_something_also_proves_it() {
+    for rule in harmless::RULES {
+        assert!(rule.check.starts_with("SELECT "), "{}", rule.id);
+        assert!(rule.check.contains(rule.table), "{}", rule.id);
+        assert!(
+            rule.act.is_empty() || rule.act.contains(rule.table),
+            "{}",
+            rule.id
+        );
+    }
+}

@@ -1,0 +1,278 @@
+//! An environment written out for others: Odoo's zip, click-odoo's folder, a custom archive, plain SQL.
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use odoopack_core::name::Name;
+use odoopack_core::target::secret_name;
+use odoopack_core::units::Bytes;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::Apply;
+use super::databases::failed;
+use super::restore::entrance;
+use super::restore::source::{Source, attachments};
+use crate::exec::pipes::broken;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::dumps::Entrance;
+use crate::ui::Progress;
+
+/// How long we wait for Odoo's clean-up to end before we keep it out.
+const CLEAN_UP: &str = "SET lock_timeout = '5min'";
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Odoo's own zip: `dump.sql`, `filestore/`, `manifest.json`.
+    Zip,
+    /// click-odoo-backupdb's folder: `db.dump`, `filestore/`, `manifest.json`.
+    Folder,
+    /// `pg_dump -Fc`, without attachments.
+    Custom,
+    /// Plain SQL, without attachments.
+    Sql,
+    /// The same, compressed.
+    SqlGz,
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub(crate) struct Written {
+    pub(crate) dump: u64,
+    pub(crate) attachments: usize,
+    pub(crate) size: u64,
+}
+
+/// Writes an environment to `path`, which must not be there yet; it has its name only when it is whole.
+pub(crate) fn export(
+    apply: &Apply<'_>,
+    environment: &Name,
+    path: &Utf8Path,
+    shape: Shape,
+    progress: &Progress,
+) -> Result<Written> {
+    let settings = apply.spec.environments.get(environment);
+    let settings =
+        settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
+    let part = path.with_file_name(format!(".{}.part", path.file_name().unwrap_or("export")));
+    let export = Export {
+        apply,
+        environment,
+        database: &settings.database,
+        entrance: entrance(apply, environment, &settings.database)?,
+        filestore: apply
+            .layout
+            .environment(environment)
+            .join("filestore")
+            .join(&settings.database),
+        progress,
+    };
+    remove(&part)?;
+    let written = export.write(&part, shape).and_then(|written| {
+        Source::open(&part)?;
+        files::rename(&part, path)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        remove(&part)?;
+    }
+    written
+}
+
+fn remove(part: &Utf8Path) -> Result<()> {
+    if part.is_dir() {
+        files::remove_tree(part)
+    } else {
+        files::remove(part)
+    }
+}
+
+struct Export<'a> {
+    apply: &'a Apply<'a>,
+    environment: &'a Name,
+    database: &'a str,
+    entrance: Entrance,
+    filestore: Utf8PathBuf,
+    progress: &'a Progress,
+}
+
+impl Export<'_> {
+    /// The database first: attachments are written once, so the files that follow are all that it names (E6 keeps the
+    /// clean-up out until they are read).
+    fn write(&self, part: &Utf8Path, shape: Shape) -> Result<Written> {
+        let server = crate::observe::databases::server(self.apply.spec, self.apply.layout);
+        let password = self.apply.secret(&secret_name(self.environment, "DATABASE"))?;
+        let mut side =
+            crate::observe::databases::connect_as(&server, &self.entrance.role, password, self.database)
+                .map_err(|e| failed(&format!("could not enter `{}`", self.database), &e))?;
+        let trouble = |e: postgres::Error| failed("could not keep Odoo's clean-up out", &e);
+        let mut quiet = side.transaction().map_err(trouble)?;
+        quiet.batch_execute(CLEAN_UP).map_err(trouble)?;
+        let hold = "SELECT id FROM ir_cron WHERE id IN (SELECT res_id FROM ir_model_data WHERE module = 'base' \
+                    AND name = 'autovacuum_job' AND model = 'ir.cron') FOR NO KEY UPDATE";
+        quiet.query(hold, &[]).map_err(trouble)?;
+        let mut written = match shape {
+            Shape::Zip => self.zip(part, &mut quiet)?,
+            Shape::Folder => self.folder(part, &mut quiet)?,
+            Shape::Custom => self.dump(&self.entrance.pg_dump_custom(), file(part)?)?,
+            Shape::Sql => self.dump(&self.entrance.pg_dump_plain(), file(part)?)?,
+            Shape::SqlGz => {
+                let mut encoder = GzEncoder::new(file(part)?, Compression::default());
+                let written = self.dump(&self.entrance.pg_dump_plain(), &mut encoder)?;
+                finish(encoder.finish().map_err(broken)?)?;
+                written
+            }
+        };
+        quiet.rollback().map_err(trouble)?;
+        files::sync_file_system(part.parent().unwrap_or(Utf8Path::new("/")))?;
+        written.size = size(part)?;
+        Ok(written)
+    }
+
+    fn dump(&self, cmd: &crate::exec::Cmd, mut to: impl Write) -> Result<Written> {
+        let dump = cmd.drain(|pipe| self.pass(pipe, &mut to, "dump"))?;
+        to.flush().map_err(broken)?;
+        Ok(Written {
+            dump,
+            ..Written::default()
+        })
+    }
+
+    fn zip(&self, part: &Utf8Path, client: &mut postgres::Transaction<'_>) -> Result<Written> {
+        let mut zip = ZipWriter::new(file(part)?);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .unix_permissions(0o640);
+        let trouble = |e: zip::result::ZipError| {
+            Failure::failed(format!("could not write `{part}`")).because(e.to_string())
+        };
+        zip.start_file("dump.sql", options.large_file(true))
+            .map_err(trouble)?;
+        let mut written = self.dump(&self.entrance.pg_dump_plain(), &mut zip)?;
+        zip.start_file("manifest.json", options).map_err(trouble)?;
+        zip.write_all(&self.manifest(client)?).map_err(broken)?;
+        for (name, size) in self.attachments()? {
+            let large = options.large_file(size >= u64::from(u32::MAX) / 2);
+            zip.start_file(format!("filestore/{name}"), large)
+                .map_err(trouble)?;
+            self.pass(&mut open(&self.filestore.join(&name))?, &mut zip, &name)?;
+            written.attachments += 1;
+        }
+        finish(zip.finish().map_err(trouble)?)?;
+        Ok(written)
+    }
+
+    fn folder(&self, part: &Utf8Path, client: &mut postgres::Transaction<'_>) -> Result<Written> {
+        files::directory(part, 0o750, None)?;
+        let mut written = self.dump(&self.entrance.pg_dump_custom(), file(&part.join("db.dump"))?)?;
+        files::replace(&part.join("manifest.json"), &self.manifest(client)?, 0o640, None)?;
+        let filestore = part.join("filestore");
+        files::directory(&filestore, 0o750, None)?;
+        for (name, _) in self.attachments()? {
+            let to = filestore.join(&name);
+            files::directory_all(to.parent().unwrap_or(&filestore))?;
+            let mut from = open(&self.filestore.join(&name))?;
+            if !files::share(&from, &to, 0o640, None)? {
+                self.pass(&mut from, &mut files::create(&to, 0o640, None)?, &name)?;
+            }
+            written.attachments += 1;
+        }
+        Ok(written)
+    }
+
+    /// An environment without any attachment has no directory for them.
+    fn attachments(&self) -> Result<Vec<(String, u64)>> {
+        if super::restore::there(&self.filestore)? {
+            attachments(&self.filestore)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    fn pass(&self, from: &mut dyn Read, to: &mut dyn Write, what: &str) -> Result<u64> {
+        let mut portion = vec![0; 1 << 18];
+        let mut sum = 0;
+        loop {
+            let count = from.read(&mut portion).map_err(broken)?;
+            if count == 0 {
+                return Ok(sum);
+            }
+            to.write_all(&portion[..count]).map_err(broken)?;
+            sum += count as u64;
+            self.progress.detail(&format!("{what}: {}", Bytes(sum)));
+        }
+    }
+
+    /// Odoo's description of a backup.
+    ///
+    /// # Source
+    /// Odoo 17.0 to 19.0, `service/db.py` `dump_db_manifest`.
+    fn manifest(&self, client: &mut postgres::Transaction<'_>) -> Result<Vec<u8>> {
+        let trouble = |e: postgres::Error| failed("could not describe the database", &e);
+        let rows = client
+            .query(
+                "SELECT name, latest_version FROM ir_module_module WHERE state = 'installed' ORDER BY name",
+                &[],
+            )
+            .map_err(trouble)?;
+        let modules: serde_json::Map<String, serde_json::Value> = rows
+            .iter()
+            .map(|row| (row.get(0), row.get::<_, Option<String>>(1).into()))
+            .collect();
+        let server = client
+            .query_one("SHOW server_version_num", &[])
+            .map_err(trouble)?;
+        let number: u32 = server.get::<_, String>(0).parse().unwrap_or(0);
+        let series = self.apply.spec.odoo.series.as_str();
+        let major: u32 = series
+            .split('.')
+            .next()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
+        let manifest = serde_json::json!({
+            "odoo_dump": "1",
+            "db_name": self.database,
+            "version": series,
+            "version_info": [major, 0, 0, "final", 0, ""],
+            "major_version": series,
+            "pg_version": format!("{}.{}", number / 10_000, number % 10_000),
+            "modules": modules,
+        });
+        let text = serde_json::to_string_pretty(&manifest);
+        text.map(String::into_bytes)
+            .map_err(|e| Failure::failed("could not describe the database").because(e))
+    }
+}
+
+fn file(path: &Utf8Path) -> Result<BufWriter<File>> {
+    Ok(BufWriter::with_capacity(
+        1 << 18,
+        files::create(path, 0o600, None)?,
+    ))
+}
+
+fn finish(file: BufWriter<File>) -> Result<()> {
+    let file = file.into_inner().map_err(|e| broken(e.into_error()))?;
+    file.sync_all().map_err(broken)
+}
+
+fn open(path: &Utf8Path) -> Result<File> {
+    File::open(path).map_err(|e| Failure::failed(format!("could not read `{path}`")).because(e))
+}
+
+fn size(path: &Utf8Path) -> Result<u64> {
+    if !path.is_dir() {
+        let metadata = std::fs::metadata(path);
+        return metadata
+            .map(|metadata| metadata.len())
+            .map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e));
+    }
+    let dump = std::fs::metadata(path.join("db.dump")).map(|metadata| metadata.len());
+    let dump = dump.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
+    let files = attachments(&path.join("filestore"))?;
+    Ok(dump + files.iter().map(|(_, size)| size).sum::<u64>())
+}

@@ -1,0 +1,168 @@
+//! The database that only the operation knows, and its way into the place of the old one.
+use std::time::{Duration, Instant};
+
+use odoopack_core::render::sql::{identifier, literal};
+use postgres::Client;
+
+use super::Restore;
+use crate::apply::databases::{failed, make_empty};
+use crate::failure::{Failure, Result};
+
+/// How long sessions may take to end once they were told to.
+const SESSIONS: Duration = Duration::from_secs(30);
+
+impl Restore<'_> {
+    fn postgres(&self) -> Result<Client> {
+        self.apply.admin("postgres")
+    }
+
+    /// Everything that only an administrator may do is done now, while nothing of anybody is in the database: an object of
+    /// a hostile dump could run as whoever touches it later.
+    pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
+        let mut client = self.postgres()?;
+        let door = door(database, role);
+        client
+            .batch_execute(&door)
+            .map_err(|e| failed("could not let the role in", &e))?;
+        make_empty(&mut client, database, role)?;
+        let mut inside = self.apply.admin(database)?;
+        crate::apply::databases::prepare(&mut inside, role)
+    }
+
+    /// Only names that this operation made up are ever dropped.
+    pub(super) fn drop_database(&self, database: &str) -> Result<()> {
+        let ours = database.ends_with(&format!("_{}", self.id));
+        if !ours {
+            return Err(Failure::failed(format!("`{database}` is not of this operation")));
+        }
+        drop_with_door(&mut self.postgres()?, database)
+    }
+
+    /// One transaction: nobody ever sees the name without a database, or a database without its mark.
+    pub(super) fn swap_database(
+        &self,
+        from: &str,
+        to: &str,
+        kept: Option<&str>,
+        mark: Option<&str>,
+    ) -> Result<()> {
+        let mut client = self.postgres()?;
+        if !exists(&mut client, from)? {
+            return if exists(&mut client, to)? {
+                Ok(())
+            } else {
+                Err(Failure::failed(format!("neither `{from}` nor `{to}` is there")))
+            };
+        }
+        if kept.is_none() && exists(&mut client, to)? {
+            return Err(Failure::failed(format!(
+                "meanwhile somebody made a database `{to}`"
+            )));
+        }
+        let mut sql = String::from("BEGIN;");
+        if let Some(kept) = kept {
+            sql += &rename(to, kept);
+            sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(kept));
+        }
+        sql += &rename(from, to);
+        match mark {
+            Some(mark) => sql += &set_mark(to, mark),
+            // A database beside has no line of its own in pg_hba.conf; its door stays.
+            None => sql += &door(to, &self.role()),
+        }
+        sql += &format!("DROP ROLE IF EXISTS {};COMMIT;", identifier(from));
+        alone(&mut client, &[from, to], &sql)
+    }
+
+    pub(super) fn swap_database_back(
+        &self,
+        from: &str,
+        to: &str,
+        kept: Option<&str>,
+        mark: Option<&str>,
+    ) -> Result<()> {
+        let mut client = self.postgres()?;
+        let swapped = !exists(&mut client, from)?
+            && match kept {
+                Some(kept) => exists(&mut client, kept)?,
+                None => exists(&mut client, to)?,
+            };
+        if !swapped {
+            return Ok(());
+        }
+        let mut sql = String::from("BEGIN;");
+        sql += &rename(to, from);
+        sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(from));
+        if let Some(kept) = kept {
+            sql += &rename(kept, to);
+            sql += &mark.map(|mark| set_mark(to, mark)).unwrap_or_default();
+        }
+        sql += "COMMIT;";
+        alone(&mut client, &[from, to], &sql)
+    }
+}
+
+/// Whether there is a database of this name.
+pub(super) fn exists(client: &mut Client, database: &str) -> Result<bool> {
+    client
+        .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database])
+        .map(|row| row.is_some())
+        .map_err(|e| failed("could not look for the database", &e))
+}
+
+/// Drops a database and the role that let somebody in.
+pub(super) fn drop_with_door(client: &mut Client, database: &str) -> Result<()> {
+    let name = identifier(database);
+    client
+        .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        .and_then(|()| client.batch_execute(&format!("DROP ROLE IF EXISTS {name}")))
+        .map_err(|e| failed("could not drop the database", &e))
+}
+
+/// `pg_hba.conf` lets a role into a database that has a role of its own name which the first is a member of (`samerole`).
+fn door(database: &str, role: &str) -> String {
+    let (door, role) = (identifier(database), identifier(role));
+    format!(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {door} NOLOGIN; END IF; END $$; \
+         GRANT {door} TO {role};",
+        literal(database)
+    )
+}
+
+fn rename(from: &str, to: &str) -> String {
+    format!(
+        "ALTER DATABASE {} RENAME TO {};",
+        identifier(from),
+        identifier(to)
+    )
+}
+
+fn set_mark(database: &str, mark: &str) -> String {
+    format!(
+        "ALTER DATABASE {} SET odoopack.kind = {};",
+        identifier(database),
+        literal(mark)
+    )
+}
+
+/// Ends every session on these databases and runs the statements before another one begins.
+fn alone(client: &mut Client, databases: &[&str], sql: &str) -> Result<()> {
+    let begun = Instant::now();
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid()";
+    loop {
+        client
+            .query(end, &[&databases])
+            .map_err(|e| failed("could not end the sessions", &e))?;
+        let Err(error) = client.batch_execute(sql) else {
+            return Ok(());
+        };
+        client
+            .batch_execute("ROLLBACK")
+            .map_err(|e| failed("could not go back", &e))?;
+        let busy = error.code() == Some(&postgres::error::SqlState::OBJECT_IN_USE);
+        if !busy || begun.elapsed() > SESSIONS {
+            return Err(failed("could not give the database its name", &error));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

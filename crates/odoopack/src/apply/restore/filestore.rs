@@ -1,0 +1,156 @@
+//! Attachments: into a directory that nobody uses, compared with their names, and into the place of the old ones.
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+
+use camino::Utf8Path;
+use sha1::{Digest, Sha1};
+
+use super::Restore;
+use super::source::{self, Source};
+use crate::failure::{Failure, Result};
+use crate::files::{self, Owner};
+use crate::ui::Progress;
+
+/// Modes of what Odoo makes under our mask of 027.
+const DIRECTORY: u32 = 0o750;
+const FILE: u32 = 0o640;
+
+impl Restore<'_> {
+    pub(super) fn place_filestore(&self, directory: &Utf8Path, progress: &Progress) -> Result<()> {
+        let owner = self.owner()?;
+        files::remove_tree(directory)?;
+        files::directory(directory, DIRECTORY, owner)?;
+        let mut place = Place {
+            directory,
+            owner,
+            made: BTreeSet::new(),
+            count: 0,
+            damaged: Vec::new(),
+        };
+        match self.source()? {
+            Source::Zip(archive) => {
+                let all = archive.attachments.len();
+                archive.for_each_attachment(|name, content| {
+                    place.put(name, content)?;
+                    progress.detail(&format!("{} of {all} attachments", place.count));
+                    Ok(())
+                })?;
+            }
+            Source::Folder {
+                filestore: Some(from),
+                ..
+            } => {
+                let all = source::attachments(from)?;
+                for (name, _) in &all {
+                    place.copy(&from.join(name), name)?;
+                    progress.detail(&format!("{} of {} attachments", place.count, all.len()));
+                }
+            }
+            Source::Folder { .. } | Source::Dump(_) => {}
+        }
+        let damaged = place.damaged;
+        self.found(|found| found.damaged = damaged);
+        files::sync_file_system(directory)
+    }
+
+    /// Two renames with a state between them that says which one is missing.
+    pub(super) fn swap_filestore(from: &Utf8Path, to: &Utf8Path, kept: Option<&Utf8Path>) -> Result<()> {
+        if let Some(kept) = kept
+            && !there(kept)?
+            && there(to)?
+        {
+            files::rename(to, kept)?;
+        }
+        if there(from)? {
+            return files::rename(from, to);
+        }
+        if there(to)? {
+            return Ok(());
+        }
+        Err(Failure::failed(format!("neither `{from}` nor `{to}` is there")))
+    }
+
+    pub(super) fn swap_filestore_back(from: &Utf8Path, to: &Utf8Path, kept: Option<&Utf8Path>) -> Result<()> {
+        let Some(kept) = kept else {
+            return if there(to)? && !there(from)? {
+                files::rename(to, from)
+            } else {
+                Ok(())
+            };
+        };
+        if !there(kept)? {
+            return Ok(());
+        }
+        if there(to)? {
+            files::rename(to, from)?;
+        }
+        files::rename(kept, to)
+    }
+}
+
+/// Whether something is there; could-not-look is an error.
+pub(crate) fn there(path: &Utf8Path) -> Result<bool> {
+    path.try_exists()
+        .map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))
+}
+
+/// A filestore that is being made.
+struct Place<'a> {
+    directory: &'a Utf8Path,
+    owner: Option<Owner>,
+    made: BTreeSet<String>,
+    count: usize,
+    damaged: Vec<String>,
+}
+
+impl Place<'_> {
+    fn room_for(&mut self, name: &str) -> Result<()> {
+        let two = name.split('/').next().unwrap_or_default();
+        if self.made.insert(two.to_owned()) {
+            files::directory(&self.directory.join(two), DIRECTORY, self.owner)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one attachment and compares it with its name, which is its SHA-1.
+    fn put(&mut self, name: &str, content: &mut dyn Read) -> Result<()> {
+        self.room_for(name)?;
+        let path = self.directory.join(name);
+        let failed = |e| Failure::failed(format!("could not write `{path}`")).because(e);
+        let mut file = files::create(&path, FILE, self.owner)?;
+        let mut hash = Sha1::new();
+        let mut portion = vec![0; 1 << 16];
+        loop {
+            let count = content.read(&mut portion).map_err(failed)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&portion[..count]);
+            file.write_all(&portion[..count]).map_err(failed)?;
+        }
+        self.judge(name, hash);
+        Ok(())
+    }
+
+    /// Shares the bytes where the file system can (E5: never by a hard link, whose owner is the original's).
+    fn copy(&mut self, from: &Utf8Path, name: &str) -> Result<()> {
+        self.room_for(name)?;
+        let path = self.directory.join(name);
+        let failed = |e| Failure::failed(format!("could not read `{from}`")).because(e);
+        let mut source = std::fs::File::open(from).map_err(failed)?;
+        if !files::share(&source, &path, FILE, self.owner)? {
+            return self.put(name, &mut source);
+        }
+        let mut hash = Sha1::new();
+        std::io::copy(&mut source, &mut hash).map_err(failed)?;
+        self.judge(name, hash);
+        Ok(())
+    }
+
+    fn judge(&mut self, name: &str, hash: Sha1) {
+        self.count += 1;
+        if !name.ends_with(&format!("/{:x}", hash.finalize())) {
+            self.damaged.push(name.to_owned());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A copy is made harmless before it has a name that any Odoo knows; production is held until somebody lets it go.
+use camino::Utf8PathBuf;
+use odoopack_core::name::Name;
+use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
+use odoopack_core::restore::hold;
+use odoopack_core::target::{generated_secrets, secret_name};
+use postgres::{GenericClient, Transaction};
+use rand::Rng;
+
+use super::Restore;
+use crate::apply::databases::failed;
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+
+/// A rule that a database does not keep.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Broken {
+    pub(crate) id: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) count: i64,
+}
+
+impl Restore<'_> {
+    /// All or nothing: one transaction, whose end is the proof.
+    pub(super) fn make_harmless(&self, database: &str, environment: &Name) -> Result<()> {
+        let mut client = self.inside(database)?;
+        let trouble = |e: postgres::Error| failed("could not make the copy harmless", &e);
+        let mut transaction = client.transaction().map_err(trouble)?;
+        self.neutralize(&mut transaction)?;
+        for rule in RULES.iter().filter(|rule| !rule.act.is_empty()) {
+            if applies(&mut transaction, rule)? {
+                transaction
+                    .batch_execute(rule.act)
+                    .map_err(|e| failed(&format!("could not apply the rule `{}`", rule.id), &e))?;
+            }
+        }
+        for key in IDENTITY {
+            Self::parameter(&mut transaction, key, &uuid())?;
+        }
+        for (key, value) in self.addresses(environment) {
+            Self::parameter(&mut transaction, key, &value)?;
+        }
+        transaction.batch_execute(hold::FORGET).map_err(trouble)?;
+        self.own_password(&mut transaction, environment)?;
+        let broken = check(&mut transaction)?;
+        if !broken.is_empty() {
+            return Err(Failure::failed("the copy is not harmless").because(list(&broken)));
+        }
+        transaction.commit().map_err(trouble)
+    }
+
+    /// What Odoo's `neutralize` does, without starting Odoo (`modules/neutralize.py`).
+    pub(super) fn neutralize(&self, transaction: &mut Transaction<'_>) -> Result<()> {
+        let rows = transaction
+            .query(INSTALLED, &[])
+            .map_err(|e| failed("could not look at the modules", &e))?;
+        let mut files_read = 0;
+        for row in rows {
+            let name: String = row.get(0);
+            let Some(directory) = self.module(&name)? else {
+                continue;
+            };
+            let path = directory.join("data/neutralize.sql");
+            if let Some(sql) = files::read_text(&path)? {
+                transaction
+                    .batch_execute(&sql)
+                    .map_err(|e| failed(&format!("could not run `{path}`"), &e))?;
+                files_read += 1;
+            }
+        }
+        if files_read == 0 {
+            return Err(Failure::failed("no module's `data/neutralize.sql` was found")
+                .hint("`odoopack up` builds the release whose modules are read"));
+        }
+        let mark = "INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true') \
+                    ON CONFLICT (key) DO UPDATE SET value = 'true'";
+        transaction
+            .batch_execute(mark)
+            .map_err(|e| failed("could not mark the copy as neutralized", &e))
+    }
+
+    pub(super) fn hold(&self, database: &str) -> Result<()> {
+        let mut client = self.inside(database)?;
+        let trouble = |e: postgres::Error| failed("could not hold its jobs and mail", &e);
+        let mut transaction = client.transaction().map_err(trouble)?;
+        transaction.batch_execute(hold::HOLD).map_err(trouble)?;
+        for (key, value) in self.addresses(&self.environment) {
+            Self::parameter(&mut transaction, key, &value)?;
+        }
+        let waiting = waiting(&mut transaction)?;
+        self.found(|found| found.waiting = waiting);
+        transaction.commit().map_err(trouble)
+    }
+
+    /// Where a module's code is, in the order in which Odoo looks.
+    pub(super) fn module(&self, name: &str) -> Result<Option<Utf8PathBuf>> {
+        if let Some(own) = self.apply.facts.modules.get(name) {
+            return Ok(Some(own.path.clone()));
+        }
+        for place in &self.apply.release()?.addons {
+            let path = place.join(name);
+            if super::filestore::there(&path.join("__manifest__.py"))? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Beside an environment nobody serves it: it gets no address of anybody.
+    fn addresses(&self, environment: &Name) -> Vec<(&'static str, String)> {
+        if self.served {
+            return self.apply.parameters(environment);
+        }
+        vec![
+            ("web.base.url.freeze", "True".to_owned()),
+            ("web.base.url", "http://localhost:8069".to_owned()),
+        ]
+    }
+
+    fn parameter(client: &mut impl GenericClient, key: &str, value: &str) -> Result<()> {
+        let sql = "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
+                   VALUES ($1, $2, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC') \
+                   ON CONFLICT (key) DO UPDATE SET value = excluded.value, write_date = excluded.write_date";
+        client
+            .execute(sql, &[&key, &value])
+            .map(drop)
+            .map_err(|e| failed(&format!("could not set `{key}`"), &e))
+    }
+
+    /// The administrator of a served copy signs in with the copy's own password.
+    fn own_password(&self, transaction: &mut Transaction<'_>, environment: &Name) -> Result<()> {
+        if !self.served {
+            return Ok(());
+        }
+        let [admin, ..] = generated_secrets(environment);
+        let hash = crate::password::hash(self.apply.secret(&admin)?);
+        transaction
+            .execute(
+                "UPDATE res_users SET password = $1 WHERE login = 'admin'",
+                &[&hash],
+            )
+            .map(drop)
+            .map_err(|e| failed("could not set the administrator's password", &e))
+    }
+
+    /// Connects as the environment's role.
+    pub(super) fn inside(&self, database: &str) -> Result<postgres::Client> {
+        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
+        let server = crate::observe::databases::server(self.apply.spec, self.apply.layout);
+        crate::observe::databases::connect_as(&server, &self.role(), password, database).map_err(|e| {
+            failed(&format!("could not enter `{database}` as {}", self.role()), &e)
+                .hint("`odoopack up` brings the pack to this version")
+        })
+    }
+}
+
+/// Whether the database has what the rule is about.
+fn applies(client: &mut impl GenericClient, rule: &Rule) -> Result<bool> {
+    let sql = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 \
+               AND (column_name = ANY($2) OR cardinality($2::text[]) = 0)";
+    let columns: Vec<&str> = rule.columns.to_vec();
+    let row = client
+        .query_one(sql, &[&rule.table, &columns])
+        .map_err(|e| failed("could not look at the tables", &e))?;
+    let count: i64 = row.get(0);
+    Ok(count > 0 && count >= i64::try_from(columns.len()).unwrap_or(i64::MAX))
+}
+
+/// The rules that a database does not keep.
+pub(crate) fn check(client: &mut impl GenericClient) -> Result<Vec<Broken>> {
+    let mut broken = Vec::new();
+    for rule in RULES {
+        if !applies(client, rule)? {
+            continue;
+        }
+        let row = client
+            .query_one(rule.check, &[])
+            .map_err(|e| failed(&format!("could not check `{}`", rule.id), &e))?;
+        let count: i64 = row.get(0);
+        if count != 0 {
+            broken.push(Broken {
+                id: rule.id,
+                what: rule.what,
+                count,
+            });
+        }
+    }
+    Ok(broken)
+}
+
+/// The broken rules for people.
+pub(crate) fn list(broken: &[Broken]) -> String {
+    let lines = broken
+        .iter()
+        .map(|one| format!("{}: {} {}", one.id, one.count, one.what));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What waits in a held database.
+pub(crate) fn waiting(client: &mut impl GenericClient) -> Result<Vec<String>> {
+    let trouble = |e: postgres::Error| failed("could not look at what waits", &e);
+    let due = client.query(hold::DUE, &[]).map_err(trouble)?;
+    let names: Vec<String> = due.iter().map(|row| row.get(0)).collect();
+    let mut all = Vec::new();
+    if !names.is_empty() {
+        all.push(format!(
+            "{} scheduled jobs that are due: {}",
+            names.len(),
+            names.join(", ")
+        ));
+    }
+    for (table, what, sql) in hold::WAITING {
+        let row = client
+            .query_one("SELECT to_regclass($1) IS NOT NULL", &[table])
+            .map_err(trouble)?;
+        if row.get(0) {
+            let count: i64 = client.query_one(*sql, &[]).map_err(trouble)?.get(0);
+            if count > 0 {
+                all.push(format!("{count} {what}"));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Lets go what was held; `None` when nothing was.
+///
+/// # Errors
+/// Kind `NeedsHuman` never: it is one transaction.
+pub(crate) fn resume(client: &mut postgres::Client) -> Result<Option<Vec<String>>> {
+    let trouble = |e: postgres::Error| failed("could not let it go on", &e);
+    let mut transaction = client.transaction().map_err(trouble)?;
+    if !is_held(&mut transaction)? {
+        return Ok(None);
+    }
+    let waiting = waiting(&mut transaction)?;
+    let mails = transaction
+        .query_one("SELECT to_regclass('mail_mail') IS NOT NULL", &[])
+        .map_err(trouble)?;
+    if mails.get(0) {
+        transaction.batch_execute(hold::RESEND).map_err(trouble)?;
+    }
+    transaction.batch_execute(hold::RESUME).map_err(trouble)?;
+    transaction.commit().map_err(trouble)?;
+    Ok(Some(waiting))
+}
+
+/// Whether jobs and mail of a database are held.
+pub(crate) fn is_held(client: &mut impl GenericClient) -> Result<bool> {
+    client
+        .query_one(hold::IS_HELD, &[])
+        .map(|row| row.get(0))
+        .map_err(|e| failed("could not look whether it is held", &e))
+}
+
+/// A failed promise as a failure.
+pub(crate) fn not_kept(broken: &[Broken], name: &str) -> Failure {
+    Failure::new(Kind::Drift, format!("{name} could do harm")).because(list(broken))
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes: [u8; 16] = rand::rng().random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

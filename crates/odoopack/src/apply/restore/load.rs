@@ -1,0 +1,128 @@
+//! Filling a database from a dump that somebody else may have made: as the environment's user and role, never as ours.
+use std::io::Read;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::dump::{sql::Filter, toc};
+
+use super::Restore;
+use super::source::{Dump, Format, Source};
+use crate::exec::pipes::broken;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::dumps::{self, Entrance};
+use crate::ui::Progress;
+
+impl Restore<'_> {
+    pub(super) fn load(&self, database: &str, progress: &Progress) -> Result<()> {
+        let entrance = self.entrance(database)?;
+        match self.source()? {
+            Source::Zip(archive) => archive.with_dump(|dump| self.plain(&entrance, dump, progress)),
+            Source::Folder { dump, .. } | Source::Dump(dump) => match dump.format {
+                Format::Custom => self.archive(&entrance, dump, progress),
+                Format::Plain | Format::Gzip => self.plain(&entrance, &mut dump.plain()?, progress),
+            },
+        }
+    }
+
+    /// Streams plain SQL through the filter into a psql that takes no commands (E11).
+    fn plain(&self, entrance: &Entrance, dump: &mut dyn Read, progress: &Progress) -> Result<()> {
+        let version = dumps::psql_version(&entrance.programs).read()?;
+        let fence = dumps::parse_has_restrict(&version).then(crate::password::generate);
+        let mut filter = Filter::new(self.major()?);
+        let mut summary = None;
+        entrance.psql().fill(|pipe| {
+            if let Some(key) = &fence {
+                writeln!(pipe, "\\restrict {key}").map_err(broken)?;
+            }
+            let mut read = 0_u64;
+            let mut portion = vec![0; 1 << 18];
+            let mut out = Vec::with_capacity(1 << 19);
+            loop {
+                let count = dump
+                    .read(&mut portion)
+                    .map_err(|e| Failure::failed("could not read the dump").because(e))?;
+                if count == 0 {
+                    break;
+                }
+                filter.feed(&portion[..count], &mut out).map_err(hostile)?;
+                pipe.write_all(&out).map_err(broken)?;
+                out.clear();
+                read += count as u64;
+                progress.detail(&odoopack_core::units::Bytes(read).to_string());
+            }
+            summary = Some(filter.finish(&mut out).map_err(hostile)?);
+            pipe.write_all(&out).map_err(broken)
+        })?;
+        for skipped in summary.into_iter().flat_map(|summary| summary.skipped) {
+            self.warn(format!("left out, because only a superuser may do it: {skipped}"));
+        }
+        Ok(())
+    }
+
+    /// Restores a custom archive; in parallel where the environment's user may open it.
+    fn archive(&self, entrance: &Entrance, dump: &Dump, progress: &Progress) -> Result<()> {
+        let user = entrance.user.as_deref();
+        let readable = may_read(&dump.path, user)?;
+        let path = readable.then_some(dump.path.as_path());
+        let list = dumps::pg_restore_list(&entrance.programs, user, path);
+        let list = match path {
+            Some(_) => list.read(),
+            None => list.read_with(dump.file()?),
+        }
+        .map_err(|e| too_new(e, &dump.path))?;
+        let contents = toc::parse(&list);
+        if contents.tables.is_empty() {
+            return Err(Failure::refused(format!(
+                "`{}` holds no table with rows",
+                dump.path
+            )));
+        }
+        for skipped in &contents.skipped {
+            self.warn(format!("left out, because only a superuser may do it: {skipped}"));
+        }
+        progress.detail(&format!("{} tables", contents.tables.len()));
+        let place = self.list_file(&contents.list)?;
+        let jobs = self.apply.facts.host.cores.clamp(1, 8);
+        let cmd = entrance.pg_restore(path, &place, jobs);
+        let restored = match path {
+            Some(_) => cmd.run(),
+            None => cmd.read_with(dump.file()?).map(drop),
+        };
+        files::remove(&place)?;
+        restored
+    }
+
+    /// A file with the list, which the environment's user may read and nobody else may change.
+    fn list_file(&self, text: &str) -> Result<Utf8PathBuf> {
+        let place = self
+            .apply
+            .layout
+            .environment(&self.environment)
+            .join(".restore-list");
+        files::replace(&place, text.as_bytes(), 0o640, self.owner()?)?;
+        Ok(place)
+    }
+}
+
+fn hostile(refused: odoopack_core::dump::sql::Refused) -> Failure {
+    Failure::refused("the dump is not loaded").because(refused)
+}
+
+fn may_read(path: &Utf8Path, user: Option<&str>) -> Result<bool> {
+    let outcome = crate::exec::Cmd::new("test")
+        .args(["-r", path.as_str()])
+        .user(user)
+        .outcome()?;
+    Ok(outcome.status.success())
+}
+
+/// An archive of a newer client says so in words of its own.
+fn too_new(failure: Failure, path: &Utf8Path) -> Failure {
+    let text = failure.chain().join("\n");
+    if text.contains("unsupported version") {
+        return Failure::refused(format!("`{path}` was written by a newer pg_dump than this server has"))
+            .because(text)
+            .hint("write it with the client of this server's major, or as plain SQL: `pg_restore -f dump.sql FILE` on a machine with the newer client");
+    }
+    failure
+}

@@ -1,0 +1,95 @@
+//! What restores have replaced and kept, until somebody forgets it.
+use camino::Utf8PathBuf;
+use odoopack_core::name::Name;
+use odoopack_core::restore::own_name;
+
+use super::database::drop_with_door;
+use crate::apply::Apply;
+use crate::apply::databases::failed;
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// Length of an operation's id.
+const ID: usize = 8;
+
+/// What was kept.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    databases: Vec<String>,
+    directories: Vec<Utf8PathBuf>,
+}
+
+/// Looks for what restores of an environment have kept: by the names that only they give.
+pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Replaced> {
+    let role = apply.layout.role(environment);
+    let sql = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = $1 \
+               AND oid NOT IN (SELECT setdatabase FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'odoopack.kind=%') ORDER BY 1";
+    let rows = apply.admin("postgres")?.query(sql, &[&role]);
+    let rows = rows.map_err(|e| failed("could not look for databases", &e))?;
+    let names = rows.iter().map(|row| row.get::<_, String>(0));
+    let filestores = apply.layout.environment(environment).join("filestore");
+    let mut directories = Vec::new();
+    if super::there(&filestores)? {
+        let failed = |e| Failure::failed(format!("could not list `{filestores}`")).because(e);
+        for entry in filestores.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if is_kept(database, entry.file_name()) {
+                directories.push(entry.into_path());
+            }
+        }
+    }
+    directories.sort();
+    Ok(Replaced {
+        databases: names.filter(|name| is_kept(database, name)).collect(),
+        directories,
+    })
+}
+
+impl Replaced {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.databases.is_empty() && self.directories.is_empty()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let databases = self.databases.iter().map(|name| format!("database {name}"));
+        databases
+            .chain(self.directories.iter().map(ToString::to_string))
+            .collect()
+    }
+
+    pub(crate) fn remove(&self, apply: &Apply<'_>) -> Result<()> {
+        let mut client = apply.admin("postgres")?;
+        for database in &self.databases {
+            drop_with_door(&mut client, database)?;
+        }
+        self.directories
+            .iter()
+            .try_for_each(|directory| files::remove_tree(directory))
+    }
+}
+
+fn is_kept(database: &str, name: &str) -> bool {
+    let Some(id) = name.len().checked_sub(ID).and_then(|at| name.get(at..)) else {
+        return false;
+    };
+    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && name == own_name(database, "replaced", id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_kept;
+
+    #[test]
+    fn only_names_that_a_restore_gives_are_found() {
+        for (name, kept) in [
+            ("demo_production_replaced_6a1b2c3d", true),
+            ("demo_production_replaced_old", false),
+            ("demo_production", false),
+            ("demo_production_restore_6a1b2c3d", false),
+            ("other_replaced_6a1b2c3d", false),
+            ("x", false),
+        ] {
+            assert_eq!(is_kept("demo_production", name), kept, "{name}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a backup of somebody is: Odoo's zip, a folder, a custom archive, plain SQL; found out by its bytes, not its name.
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::dump::archive::is_attachment;
+use odoopack_core::units::Bytes;
+
+use super::archive::Archive;
+use crate::failure::{Failure, Result};
+
+/// A custom archive is compressed; its rows are about this many times bigger.
+const ARCHIVE_GROWS: u64 = 5;
+
+/// A backup that can be brought back.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Odoo's own zip, Odoo.sh's downloads.
+    Zip(Archive),
+    /// A folder with a dump and, perhaps, a filestore (click-odoo-backupdb).
+    Folder {
+        /// The dump.
+        dump: Dump,
+        /// The filestore.
+        filestore: Option<Utf8PathBuf>,
+    },
+    /// A dump alone.
+    Dump(Dump),
+}
+
+/// One dump in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Dump {
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) format: Format,
+    size: Bytes,
+}
+
+/// How a dump is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `pg_dump -Fc`.
+    Custom,
+    /// Plain SQL.
+    Plain,
+    /// Plain SQL, compressed.
+    Gzip,
+}
+
+impl Source {
+    /// Opens a backup and judges it as far as that is possible without reading it whole.
+    ///
+    /// # Errors
+    /// Kind `Refused` when it is none, or is made to do harm.
+    pub(crate) fn open(path: &Utf8Path) -> Result<Self> {
+        let failed = |e| Failure::refused(format!("could not open `{path}`")).because(e);
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if metadata.is_dir() {
+            return folder(path);
+        }
+        match begins(path)? {
+            Beginning::Zip => Archive::open(path).map(Self::Zip),
+            Beginning::Dump(format) => Ok(Self::Dump(Dump::of(path, format)?)),
+            Beginning::Tar => Err(Failure::refused(format!("`{path}` is a tar archive"))
+                .hint("unpack it, and import the folder or the dump in it")),
+            Beginning::Unknown => Err(
+                Failure::refused(format!("`{path}` is no backup that is known here")).hint(
+                    "a zip of Odoo, a folder of click-odoo-backupdb, or a dump: `pg_dump -Fc`, .sql, .sql.gz",
+                ),
+            ),
+        }
+    }
+
+    /// What it is, in words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Zip(archive) => archive.describe(),
+            Self::Folder { dump, filestore } => {
+                let files = if filestore.is_some() {
+                    "and a filestore"
+                } else {
+                    "without a filestore"
+                };
+                format!("a folder with {} {files}", dump.describe())
+            }
+            Self::Dump(dump) => format!("{} without a filestore", dump.describe()),
+        }
+    }
+
+    /// The series that it says it is of.
+    pub(crate) fn series(&self) -> Option<&str> {
+        match self {
+            Self::Zip(archive) => archive.series.as_deref(),
+            Self::Folder { .. } | Self::Dump(_) => None,
+        }
+    }
+
+    /// Whether it has attachments at all.
+    pub(crate) fn has_filestore(&self) -> bool {
+        match self {
+            Self::Zip(archive) => !archive.attachments.is_empty(),
+            Self::Folder { filestore, .. } => filestore.is_some(),
+            Self::Dump(_) => false,
+        }
+    }
+
+    /// About how many bytes of rows and of attachments it will become.
+    pub(crate) fn sizes(&self) -> Result<(Bytes, Bytes)> {
+        Ok(match self {
+            Self::Zip(archive) => archive.sizes(),
+            Self::Folder { dump, filestore } => {
+                let files = match filestore {
+                    Some(directory) => attachments(directory)?.iter().map(|(_, size)| size).sum(),
+                    None => 0,
+                };
+                (dump.rows(), Bytes(files))
+            }
+            Self::Dump(dump) => (dump.rows(), Bytes(0)),
+        })
+    }
+}
+
+impl Dump {
+    fn of(path: &Utf8Path, format: Format) -> Result<Self> {
+        let size = std::fs::metadata(path).map_err(|e| unreadable(path, e))?.len();
+        if size == 0 {
+            return Err(Failure::refused(format!("`{path}` is empty")));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            format,
+            size: Bytes(size),
+        })
+    }
+
+    fn describe(&self) -> String {
+        let what = match self.format {
+            Format::Custom => "a custom dump",
+            Format::Plain => "a plain dump",
+            Format::Gzip => "a compressed plain dump",
+        };
+        format!("{what} of {}", self.size)
+    }
+
+    fn rows(&self) -> Bytes {
+        match self.format {
+            Format::Plain => self.size,
+            Format::Custom | Format::Gzip => Bytes(self.size.0.saturating_mul(ARCHIVE_GROWS)),
+        }
+    }
+
+    /// The plain SQL.
+    pub(crate) fn plain(&self) -> Result<Box<dyn Read>> {
+        let file = BufReader::with_capacity(1 << 20, self.file()?);
+        Ok(match self.format {
+            Format::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+            Format::Plain | Format::Custom => Box::new(file),
+        })
+    }
+
+    /// The file as it is.
+    pub(crate) fn file(&self) -> Result<File> {
+        File::open(&self.path).map_err(|e| unreadable(&self.path, e))
+    }
+}
+
+enum Beginning {
+    Zip,
+    Dump(Format),
+    Tar,
+    Unknown,
+}
+
+fn begins(path: &Utf8Path) -> Result<Beginning> {
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(512).read_to_end(&mut start))
+        .map_err(|e| unreadable(path, e))?;
+    let plain = || !start.is_empty() && !start.contains(&0) && looks_like_sql(&start);
+    Ok(match start.as_slice() {
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Beginning::Zip,
+        [b'P', b'G', b'D', b'M', b'P', ..] => Beginning::Dump(Format::Custom),
+        [0x1f, 0x8b, ..] => Beginning::Dump(Format::Gzip),
+        _ if start.get(257..262) == Some(b"ustar") => Beginning::Tar,
+        _ if plain() => Beginning::Dump(Format::Plain),
+        _ => Beginning::Unknown,
+    })
+}
+
+fn looks_like_sql(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    let word = first
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    [
+        "--",
+        "SET",
+        "\\RESTRICT",
+        "BEGIN;",
+        "BEGIN",
+        "CREATE",
+        "/*",
+        "SELECT",
+    ]
+    .contains(&word.as_str())
+}
+
+/// `db.dump` or `dump.sql`, and `filestore`: click-odoo-backupdb's folder, and an unpacked zip.
+fn folder(path: &Utf8Path) -> Result<Source> {
+    let candidates = ["db.dump", "dump.sql", "dump.sql.gz"];
+    let found = candidates
+        .iter()
+        .map(|name| path.join(name))
+        .find(|file| file.is_file());
+    let Some(file) = found else {
+        return Err(Failure::refused(format!("the folder `{path}` holds no dump"))
+            .hint("it should hold `db.dump` or `dump.sql`, and `filestore`"));
+    };
+    let format = match begins(&file)? {
+        Beginning::Dump(format) => format,
+        Beginning::Zip | Beginning::Tar | Beginning::Unknown => {
+            return Err(Failure::refused(format!("`{file}` is no dump")));
+        }
+    };
+    let filestore = path.join("filestore");
+    Ok(Source::Folder {
+        dump: Dump::of(&file, format)?,
+        filestore: filestore.is_dir().then_some(filestore),
+    })
+}
+
+/// Places of the attachments below a filestore, with their sizes; links and whatever is none are passed over.
+pub(crate) fn attachments(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
+    let failed = |e| Failure::failed(format!("could not list `{directory}`")).because(e);
+    let mut all = Vec::new();
+    for entry in directory.read_dir_utf8().map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().len() != 2 || !entry.file_type().map_err(failed)?.is_dir() {
+            continue;
+        }
+        for file in entry.path().read_dir_utf8().map_err(failed)? {
+            let file = file.map_err(failed)?;
+            let place = format!("{}/{}", entry.file_name(), file.file_name());
+            if is_attachment(&place) && file.file_type().map_err(failed)?.is_file() {
+                all.push((place, file.metadata().map_err(failed)?.len()));
+            }
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+fn unreadable(path: &Utf8Path, error: std::io::Error) -> Failure {
+    Failure::refused(format!("could not read `{path}`")).because(error)
+}

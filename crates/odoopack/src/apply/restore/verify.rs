@@ -1,0 +1,149 @@
+//! What arrived, compared with what should have: read as the environment's role, never as the administrator.
+use std::collections::BTreeSet;
+
+use camino::Utf8Path;
+use postgres::Client;
+
+use super::Restore;
+use super::source;
+use crate::apply::databases::failed;
+use crate::failure::{Failure, Result};
+
+/// Names that a message shows.
+const SHOWN: usize = 3;
+
+impl Restore<'_> {
+    pub(super) fn verify(&self, database: Option<&str>, directory: Option<&Utf8Path>) -> Result<()> {
+        let present: Option<BTreeSet<String>> = match directory {
+            Some(directory) => Some(
+                source::attachments(directory)?
+                    .into_iter()
+                    .map(|(name, _)| name)
+                    .collect(),
+            ),
+            None => None,
+        };
+        self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
+        let Some(database) = database else {
+            self.damage();
+            return Ok(());
+        };
+        let mut client = self.inside(database)?;
+        self.right_series(&mut client)?;
+        Self::whole_indexes(&mut client)?;
+        self.modules(&mut client)?;
+        let named = named(&mut client)?;
+        match present {
+            Some(present) => self.compare(&named, &present)?,
+            None if !named.is_empty() => self.warn(format!(
+                "{} attachments of the database are not in this backup; the filestore was left out",
+                named.len()
+            )),
+            None => {}
+        }
+        self.damage();
+        Ok(())
+    }
+
+    /// A database of another series would be half-updated by whatever starts on it.
+    fn right_series(&self, client: &mut Client) -> Result<()> {
+        let sql = "SELECT latest_version FROM ir_module_module WHERE name = 'base' AND state = 'installed'";
+        let row = client
+            .query_opt(sql, &[])
+            .map_err(|e| failed("this is no database of Odoo", &e).into_refusal())?;
+        let version: Option<String> = row.and_then(|row| row.get(0));
+        let Some(version) = version else {
+            return Err(Failure::refused(
+                "this is no database of Odoo: `base` is not installed in it",
+            ));
+        };
+        let series = self.apply.spec.odoo.series.as_str();
+        self.found(|found| found.version.clone_from(&version));
+        if version.starts_with(&format!("{series}.")) {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "the database is of Odoo {version}, this pack runs {series}"
+        ))
+        .hint("restore it into a pack of its own series; an upgrade is a migration"))
+    }
+
+    fn whole_indexes(client: &mut Client) -> Result<()> {
+        let sql = "SELECT count(*) FILTER (WHERE NOT indisvalid), count(*) FROM pg_index";
+        let row = client
+            .query_one(sql, &[])
+            .map_err(|e| failed("could not look at the indexes", &e))?;
+        let broken: i64 = row.get(0);
+        if broken == 0 {
+            return Ok(());
+        }
+        Err(Failure::failed(format!("{broken} indexes are not valid")))
+    }
+
+    /// What is installed and has no code here will be missing when Odoo starts.
+    fn modules(&self, client: &mut Client) -> Result<()> {
+        let rows = client.query(odoopack_core::restore::harmless::INSTALLED, &[]);
+        let rows = rows.map_err(|e| failed("could not look at the modules", &e))?;
+        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let mut missing = Vec::new();
+        for name in &names {
+            if self.module(name)?.is_none() {
+                missing.push(name.clone());
+            }
+        }
+        if !missing.is_empty() {
+            self.warn(format!(
+                "these modules are installed in it and have no code in this pack: {}",
+                missing.join(", ")
+            ));
+        }
+        self.found(|found| found.modules = names.len());
+        Ok(())
+    }
+
+    fn compare(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) -> Result<()> {
+        let missing: Vec<&String> = named.difference(present).collect();
+        self.found(|found| {
+            found.attachments = named.len();
+            found.missing = missing.len();
+        });
+        if !named.is_empty() && missing.len() == named.len() {
+            return Err(Failure::refused(format!(
+                "the database names {} attachments, and none of them is in this backup",
+                named.len()
+            ))
+            .hint("`--only database` restores it without its attachments"));
+        }
+        if !missing.is_empty() {
+            let shown: Vec<&str> = missing.iter().take(SHOWN).map(|name| name.as_str()).collect();
+            self.warn(format!(
+                "{} of {} attachments are missing: {}",
+                missing.len(),
+                named.len(),
+                shown.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    fn damage(&self) {
+        let damaged = self.found(|found| found.damaged.clone());
+        if !damaged.is_empty() {
+            let shown: Vec<&str> = damaged.iter().take(SHOWN).map(String::as_str).collect();
+            self.warn(format!(
+                "{} attachments are not what their name says: {}",
+                damaged.len(),
+                shown.join(", ")
+            ));
+        }
+    }
+}
+
+/// Places of the attachments that the database names.
+pub(crate) fn named(client: &mut Client) -> Result<BTreeSet<String>> {
+    let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL";
+    let rows = client
+        .query(sql, &[])
+        .map_err(|e| failed("could not look at the attachments", &e))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,322 @@
+//! What `restore` and `backup import` share: where to, with whose consent, and what is said at the end.
+use odoopack_core::facts::{Seen, ServiceFact};
+use odoopack_core::name::Name;
+use odoopack_core::restore::{self, Destination, Step, Wanted};
+use odoopack_core::spec::{Environment, Kind};
+
+use crate::apply::Apply;
+use crate::apply::restore::source::Source;
+use crate::apply::restore::{Found, Planned, Restore, there};
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind as Code, Result};
+use crate::observe::{self, View};
+use crate::store::lock;
+use crate::ui::Ui;
+
+/// Where to.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    place: Place,
+    /// Bring only a part
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    /// The name of the production environment that is to be replaced, where nobody can be asked
+    #[arg(long, value_name = "ENVIRONMENT")]
+    yes_replace: Option<String>,
+    /// Show the plan and stop
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// In the place of an environment, or beside it.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// Put it in the place of this environment's database and attachments, which are kept
+    #[arg(long, value_name = "ENV")]
+    to: Option<String>,
+    /// Put it beside, as a harmless copy under a name that no service uses
+    #[arg(long = "as", value_name = "NAME")]
+    beside: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// The database; attachments stay as they are
+    Database,
+    /// The attachments; the database stays as it is
+    Filestore,
+}
+
+/// Looks at a pack that must be up.
+pub(crate) fn look(pack: &Pack) -> Result<View> {
+    let view = observe::look(pack)?;
+    let reachable = view.facts.databases.present().is_some();
+    if reachable {
+        return Ok(view);
+    }
+    let why = match &view.facts.databases {
+        Seen::Unknown(why) => why.clone(),
+        Seen::Present(_) | Seen::Absent | Seen::NotYet => "it does not run".to_owned(),
+    };
+    Err(Failure::refused("the pack's PostgreSQL does not answer")
+        .because(why)
+        .hint("`odoopack up`"))
+}
+
+/// Plans, asks, restores and reports.
+pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, target: &Target) -> Result<()> {
+    let (name, environment) = whose(pack, target)?;
+    right_series(pack, source)?;
+    let view = look(pack)?;
+    no_attachments(source, target)?;
+    let planned = plan(pack, &view, (name, environment), from, target)?;
+    room(pack, source, target)?;
+    for step in &planned.steps {
+        cx.ui.say(&format!("  - {step}"));
+    }
+    if target.dry_run {
+        cx.ui.json(&serde_json::json!({ "plan": planned }));
+        return Ok(());
+    }
+    consent(&cx.ui, name, environment.kind, &planned, target)?;
+    let _lock = lock::take(&pack.layout.state(), &format!("restore of {name}"))?;
+    let apply = super::up::applier(cx, pack, &view);
+    let resumed = crate::apply::restore::take_up(&apply)?;
+    if !resumed.is_empty() {
+        resumed.iter().for_each(|sentence| cx.ui.say(sentence));
+        return Err(
+            Failure::refused("an earlier restore was put right first; nothing else was done")
+                .hint("run the same command again"),
+        );
+    }
+    let found = Restore::run(&apply, &planned, source)?;
+    report(cx, &planned, &found, target);
+    Ok(())
+}
+
+/// The environment whose role, user and release are used.
+fn whose<'a>(pack: &'a Pack, target: &Target) -> Result<(&'a Name, &'a Environment)> {
+    if let Some(name) = &target.place.to {
+        return super::environment(pack, name);
+    }
+    let all = &pack.loaded.spec.environments;
+    let production = all
+        .iter()
+        .find(|(_, environment)| environment.kind == Kind::Production);
+    production
+        .or_else(|| all.iter().next())
+        .ok_or_else(|| Failure::new(Code::Spec, "the file names no environment"))
+}
+
+fn right_series(pack: &Pack, source: &Source) -> Result<()> {
+    let ours = pack.loaded.spec.odoo.series.as_str();
+    match source.series() {
+        Some(series) if series != ours => Err(Failure::refused(format!(
+            "the backup is of Odoo {series}, this pack runs {ours}"
+        ))
+        .hint("restore it into a pack of its own series; an upgrade is a migration")),
+        _ => Ok(()),
+    }
+}
+
+fn no_attachments(source: &Source, target: &Target) -> Result<()> {
+    if target.only == Some(Part::Filestore) && !source.has_filestore() {
+        return Err(Failure::refused("there are no attachments in this backup"));
+    }
+    Ok(())
+}
+
+fn plan(
+    pack: &Pack,
+    view: &View,
+    (name, environment): (&Name, &Environment),
+    from: &str,
+    target: &Target,
+) -> Result<Planned> {
+    let filestores = pack.layout.environment(name).join("filestore");
+    let id = format!("{:08x}", jiff::Timestamp::now().as_second());
+    let to = destination(pack, view, environment, &filestores, target)?;
+    let filestore = target.only != Some(Part::Database);
+    let wanted = Wanted {
+        id: id.clone(),
+        environment: name.clone(),
+        kind: environment.kind,
+        role: pack.layout.role(name),
+        filestores,
+        to,
+        database: target.only != Some(Part::Filestore),
+        filestore,
+        services: services(view, name),
+    };
+    Ok(Planned {
+        id,
+        environment: name.clone(),
+        served: target.place.to.is_some(),
+        source: from.to_owned(),
+        steps: restore::plan(&wanted),
+    })
+}
+
+fn destination(
+    pack: &Pack,
+    view: &View,
+    environment: &Environment,
+    filestores: &camino::Utf8Path,
+    target: &Target,
+) -> Result<Destination> {
+    let databases = view.facts.databases.present();
+    let known = |name: &str| databases.is_some_and(|all| all.databases.contains_key(name));
+    let Some(beside) = &target.place.beside else {
+        let database = environment.database.clone();
+        return Ok(Destination::Environment {
+            database_exists: known(&database),
+            filestore_exists: there(&filestores.join(&database))?,
+            database,
+        });
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let good = beside.len() > 1
+        && beside.len() <= 60
+        && beside.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && beside.chars().all(plain);
+    if !good {
+        return Err(
+            Failure::new(Code::Usage, format!("`{beside}` is no name of a database"))
+                .hint("2 to 60 letters, digits, `_`, `.` and `-`, starting with a letter or digit"),
+        );
+    }
+    let wanted = pack
+        .loaded
+        .spec
+        .environments
+        .values()
+        .any(|one| one.database == *beside);
+    if wanted || known(beside) || there(&filestores.join(beside))? {
+        return Err(
+            Failure::refused(format!("there is a database or a filestore `{beside}` already"))
+                .hint("choose another name; `odoopack psql ENVIRONMENT --admin` can drop it"),
+        );
+    }
+    Ok(Destination::Beside {
+        database: beside.clone(),
+    })
+}
+
+/// Services of the environment that run, in the order in which they start.
+fn services(view: &View, name: &Name) -> Vec<String> {
+    let prefix = format!("{name}.");
+    let runs = |name: &str| {
+        let seen = view.facts.services.get(name);
+        seen.is_some_and(|seen: &Seen<ServiceFact>| !seen.is_absent())
+    };
+    let all = view.target.services.iter().map(|service| service.name.clone());
+    all.filter(|service| service.starts_with(&prefix) && runs(service))
+        .collect()
+}
+
+fn room(pack: &Pack, source: &Source, target: &Target) -> Result<()> {
+    let (rows, files) = source.sizes()?;
+    let none = odoopack_core::units::Bytes(0);
+    let rows = if target.only == Some(Part::Filestore) {
+        none
+    } else {
+        rows
+    };
+    let files = if target.only == Some(Part::Database) {
+        none
+    } else {
+        files
+    };
+    let free = observe::host::disk_free(pack.layout.root())?;
+    restore::room(rows, files, free).map_err(|e| {
+        Failure::refused(format!("there is not enough room on the disk of {}", pack.layout.root()))
+            .because(e)
+            .hint("make room, or forget what an earlier restore kept: `odoopack restore --forget-replaced ENVIRONMENT`")
+    })
+}
+
+/// Replacing production wants its name, typed; replacing another environment a yes.
+fn consent(ui: &Ui, name: &Name, kind: Kind, planned: &Planned, target: &Target) -> Result<()> {
+    let replaces = planned.steps.iter().any(|step| step.kept().is_some());
+    if !replaces {
+        return Ok(());
+    }
+    let asking = |e| Failure::failed("could not ask").because(e);
+    if kind != Kind::Production {
+        let yes = ui.confirm(&format!("replace {name}?")).map_err(asking)?;
+        return if yes { Ok(()) } else { Err(declined(name, false)) };
+    }
+    let answer = match &target.yes_replace {
+        Some(answer) => Some(answer.clone()),
+        None => ui
+            .ask(&format!("this replaces {name}; type its name to go on:"))
+            .map_err(asking)?,
+    };
+    if answer.as_deref() == Some(name.as_str()) {
+        Ok(())
+    } else {
+        Err(declined(name, true))
+    }
+}
+
+fn declined(name: &Name, production: bool) -> Failure {
+    let hint = if production {
+        format!("`--yes-replace {name}` answers the question")
+    } else {
+        "`--yes` answers the question".to_owned()
+    };
+    Failure::refused(format!("{name} was not replaced; nothing was changed")).hint(hint)
+}
+
+fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target) {
+    let kept: Vec<&str> = planned.steps.iter().filter_map(Step::kept).collect();
+    cx.ui.json(&serde_json::json!({
+        "operation": planned.id, "environment": planned.environment, "source": planned.source, "kept": kept,
+        "found": found, "seconds": cx.ui.elapsed().as_secs_f64(),
+    }));
+    found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
+    let place = target
+        .place
+        .beside
+        .as_deref()
+        .unwrap_or(planned.environment.as_str());
+    let mut parts = Vec::new();
+    if !found.version.is_empty() {
+        parts.push(format!("Odoo {} with {} modules", found.version, found.modules));
+    }
+    parts.extend(found.files.map(|count| format!("{count} attachments")));
+    cx.ui.result(&format!("{place}: {}", parts.join(", ")));
+    if !kept.is_empty() {
+        cx.ui
+            .result(&format!("kept what was replaced: {}", kept.join(", ")));
+        cx.ui.say(&format!(
+            "`odoopack restore --forget-replaced {}` removes it",
+            planned.environment
+        ));
+    }
+    let held = planned
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::HoldJobs { .. }));
+    if held {
+        cx.ui.result("scheduled jobs and outgoing mail are held");
+        found
+            .waiting
+            .iter()
+            .for_each(|what| cx.ui.result(&format!("  waits: {what}")));
+        cx.ui.say(&format!(
+            "`odoopack env resume {}` lets them go",
+            planned.environment
+        ));
+    }
+}
+
+/// Puts right what an earlier restore left; says what it did.
+pub(crate) fn resume(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
+    let view = look(pack)?;
+    let _lock = lock::take(&pack.layout.state(), "restore --resume")?;
+    let apply: Apply<'_> = super::up::applier(cx, pack, &view);
+    crate::apply::restore::take_up(&apply)
+}

@@ -1,0 +1,184 @@
+//! Programs that are fed or drained byte by byte: a dump is never held in memory, and never lies on disk twice.
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+use std::thread::JoinHandle;
+
+use super::{Cmd, Outcome, Watchdog, end_group, read_all};
+use crate::failure::{Failure, Result};
+
+/// A program whose stderr is being read.
+struct Started {
+    child: Child,
+    complaints: JoinHandle<String>,
+    watchdog: Watchdog,
+    running: Option<crate::interrupt::Running>,
+}
+
+impl Cmd {
+    /// Runs it and lets `write` give it its stdin; stdout is dropped.
+    ///
+    /// # Errors
+    /// The program's own words when it ended badly, else what `write` says; then the program was ended.
+    pub(crate) fn fill(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let mut started = self.begin(Stdio::piped(), Stdio::null())?;
+        let pipe = started.child.stdin.take();
+        let mut pipe = pipe.ok_or_else(|| self.failure("has no stdin"))?;
+        let written = write(&mut pipe).and_then(|()| {
+            pipe.flush()
+                .map_err(|e| self.failure("did not read all of its input").because(e))
+        });
+        drop(pipe);
+        self.finish(started, written)
+    }
+
+    /// Runs it and lets `read` have its stdout, all of it.
+    ///
+    /// # Errors
+    /// As [`Cmd::fill`].
+    pub(crate) fn drain<T>(&self, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
+        let mut started = self.begin(Stdio::null(), Stdio::piped())?;
+        let pipe = started.child.stdout.take();
+        let mut pipe = pipe.ok_or_else(|| self.failure("has no stdout"))?;
+        let value = read(&mut pipe);
+        // What was not read must not make a program that wrote everything look like one that was cut off.
+        let value = value.and_then(|value| {
+            std::io::copy(&mut pipe, &mut std::io::sink())
+                .map(|_| value)
+                .map_err(|e| self.failure("could not be read to its end").because(e))
+        });
+        drop(pipe);
+        self.finish(started, value)
+    }
+
+    /// Runs it with an open file as its stdin, so that the program's user need not be allowed to open it; returns stdout.
+    pub(crate) fn read_with(&self, input: File) -> Result<String> {
+        let mut started = self.begin(Stdio::from(input), Stdio::piped())?;
+        let pipe = started.child.stdout.take();
+        let mut text = Vec::new();
+        let read = match pipe {
+            Some(mut pipe) => pipe.read_to_end(&mut text),
+            None => Ok(0),
+        };
+        let read = read.map_err(|e| self.failure("could not be read to its end").because(e));
+        self.finish(started, read.map(drop))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn begin(&self, stdin: Stdio, stdout: Stdio) -> Result<Started> {
+        use std::os::unix::process::CommandExt;
+        if crate::interrupt::exit_code().is_some() {
+            return Err(self.failure("was not started: interrupted"));
+        }
+        let mut command = self.prepare(&self.argv());
+        if self.directory.is_none() {
+            command.current_dir("/");
+        }
+        command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
+        command.process_group(0);
+        let mut child = command.spawn().map_err(|e| self.not_started(e))?;
+        let stderr = child.stderr.take();
+        let complaints =
+            std::thread::spawn(move || stderr.map_or_else(String::new, |stderr| read_all(Box::new(stderr))));
+        Ok(Started {
+            running: (!self.outlives).then(|| crate::interrupt::running(child.id())),
+            watchdog: Watchdog::start(child.id(), self.patience),
+            child,
+            complaints,
+        })
+    }
+
+    fn finish<T>(&self, started: Started, value: Result<T>) -> Result<T> {
+        let Started {
+            mut child,
+            complaints,
+            watchdog,
+            running,
+        } = started;
+        let by_itself = if value.is_ok() {
+            child.wait().map(Some)
+        } else {
+            grace(&mut child)
+        };
+        let by_itself = by_itself.map_err(|e| self.not_started(e))?;
+        let status = if let Some(status) = by_itself {
+            status
+        } else {
+            end_group(child.id());
+            child.wait().map_err(|e| self.not_started(e))?
+        };
+        drop(running);
+        let late = watchdog.stop();
+        let stderr = complaints.join().unwrap_or_default();
+        if late {
+            return Err(self.failure(&format!(
+                "took longer than {}s and was ended",
+                self.patience.as_secs()
+            )));
+        }
+        if by_itself.is_some() && !status.success() {
+            return Err(self.ended_badly(&Outcome {
+                status,
+                stdout: String::new(),
+                stderr,
+            }));
+        }
+        value
+    }
+}
+
+/// A program whose pipe broke is about to end by itself, with the better words; one that waits for us is not.
+fn grace(child: &mut Child) -> std::io::Result<Option<std::process::ExitStatus>> {
+    for _ in 0..40 {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status).filter(|status| !status.success()));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Ok(None)
+}
+
+/// Says that bytes could not be passed on.
+pub(crate) fn broken(error: std::io::Error) -> Failure {
+    Failure::failed("could not pass the bytes on").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_arrives_and_what_comes_is_read() {
+        Cmd::new("grep")
+            .arg("needle")
+            .fill(|pipe| pipe.write_all(b"hay\nneedle\n").map_err(broken))
+            .unwrap();
+        let text = Cmd::new("echo").arg("hello").drain(|pipe| {
+            let mut text = String::new();
+            pipe.read_to_string(&mut text).map_err(broken)?;
+            Ok(text)
+        });
+        assert_eq!(text.unwrap(), "hello\n");
+    }
+
+    #[test]
+    fn a_program_that_fails_is_heard_whatever_became_of_the_pipe() {
+        let failing = Cmd::new("sh").args(["-c", "echo why >&2; exit 3"]);
+        let big = vec![0; 1 << 20];
+        let failure = failing
+            .fill(|pipe| pipe.write_all(&big).map_err(broken))
+            .unwrap_err();
+        assert!(failure.chain().join(" ").contains("why"), "{failure:?}");
+        let short = Cmd::new("sh").args(["-c", "echo part; exit 4"]);
+        let failure = short.drain(|_| Ok(())).unwrap_err();
+        assert!(failure.to_string().contains("exit code 4"), "{failure}");
+    }
+
+    #[test]
+    fn our_own_refusal_ends_the_program_and_is_what_is_said() {
+        let failure = Cmd::new("cat")
+            .fill(|_| Err(Failure::refused("hostile")))
+            .unwrap_err();
+        assert_eq!(failure.to_string(), "hostile");
+    }
+}

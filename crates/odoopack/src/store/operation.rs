@@ -1,0 +1,218 @@
+//! The journal of an operation: its plan and every event, synced; it lies apart until the operation has ended.
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// Space that every journal has from its start, so that a full disk cannot keep us from writing how we go back.
+const RESERVED: u64 = 256 << 10;
+
+/// The open journal of a running operation.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    file: std::fs::File,
+    path: Utf8PathBuf,
+    history: Utf8PathBuf,
+}
+
+/// An operation whose journal was never closed.
+#[derive(Debug)]
+pub(crate) struct Unfinished<W, E> {
+    /// What it was about to do.
+    pub(crate) what: W,
+    /// What is known of it.
+    pub(crate) events: Vec<E>,
+    /// Its journal, to go on with.
+    pub(crate) operation: Operation,
+}
+
+impl Operation {
+    /// Starts the journal of the operation `id`; `what` is all that is needed to go on or back without us.
+    pub(crate) fn start<W: Serialize>(state: &Utf8Path, kind: &str, id: &str, what: &W) -> Result<Self> {
+        let directory = open_ones(state);
+        files::directory_all(&directory)?;
+        let path = directory.join(format!("{kind}-{id}.jsonl"));
+        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3f");
+        let history = state
+            .join("operations")
+            .join(format!("{stamp}-{kind}-{id}.jsonl"));
+        let mut operation = Self {
+            file: open(&path)?,
+            path,
+            history,
+        };
+        rustix::fs::fallocate(
+            &operation.file,
+            rustix::fs::FallocateFlags::KEEP_SIZE,
+            0,
+            RESERVED,
+        )
+        .map_err(|e| operation.failure().because(e))?;
+        operation.write(&json!({ "event": "start", "pid": std::process::id(), "what": what }))?;
+        files::sync_file_system(&directory)?;
+        Ok(operation)
+    }
+
+    /// Writes an event down before its effect, or after it.
+    pub(crate) fn event<E: Serialize>(&mut self, event: &E) -> Result<()> {
+        self.write(&json!({ "event": "step", "step": event }))
+    }
+
+    /// Ends the operation: from here on the journal is history.
+    pub(crate) fn end(mut self, outcome: &str) -> Result<()> {
+        self.write(&json!({ "event": "end", "outcome": outcome }))?;
+        files::directory_all(self.history.parent().unwrap_or(Utf8Path::new("/")))?;
+        files::rename(&self.path, &self.history)
+    }
+
+    fn write(&mut self, event: &Value) -> Result<()> {
+        let mut event = event.clone();
+        event["at"] = jiff::Timestamp::now().to_string().into();
+        self.file
+            .write_all(format!("{event}\n").as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|e| self.failure().because(e))
+    }
+
+    fn failure(&self) -> Failure {
+        Failure::failed(format!("could not write the journal `{}`", self.path))
+    }
+}
+
+/// Operations of this kind that were cut off, oldest first; call it under the lock that they hold while they run.
+///
+/// # Errors
+/// When a journal cannot be read: what it began must not be guessed.
+pub(crate) fn unfinished<W: DeserializeOwned, E: DeserializeOwned>(
+    state: &Utf8Path,
+    kind: &str,
+) -> Result<Vec<Unfinished<W, E>>> {
+    let mut all = Vec::new();
+    for path in open_journals(state)? {
+        let name = path.file_name().unwrap_or_default();
+        if !name.starts_with(&format!("{kind}-")) {
+            continue;
+        }
+        let text = files::read_text(&path)?.unwrap_or_default();
+        if text.trim().is_empty() {
+            // Cut off before its first line was on disk: nothing was begun.
+            files::remove(&path)?;
+            continue;
+        }
+        let (what, events) = parse(&text).ok_or_else(|| {
+            Failure::new(
+                crate::failure::Kind::NeedsHuman,
+                format!("the journal `{path}` cannot be read"),
+            )
+            .hint("look at it, and move it away when you have put right what it began")
+        })?;
+        let history = state.join("operations").join(name);
+        all.push(Unfinished {
+            what,
+            events,
+            operation: Operation {
+                file: open(&path)?,
+                path,
+                history,
+            },
+        });
+    }
+    Ok(all)
+}
+
+/// Whether any operation was cut off, or runs now.
+pub(crate) fn open_journals(state: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let directory = open_ones(state);
+    let entries = match directory.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
+    };
+    let paths: std::io::Result<Vec<Utf8PathBuf>> = entries
+        .map(|entry| entry.map(camino::Utf8DirEntry::into_path))
+        .collect();
+    let mut paths = paths.map_err(|e| Failure::failed(format!("could not list `{directory}`")).because(e))?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn open_ones(state: &Utf8Path) -> Utf8PathBuf {
+    state.join("open")
+}
+
+fn open(path: &Utf8Path) -> Result<std::fs::File> {
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
+        .map_err(|e| Failure::failed(format!("could not open `{path}` for appending")).because(e))
+}
+
+/// The last line may be torn; every other one must be whole.
+fn parse<W: DeserializeOwned, E: DeserializeOwned>(text: &str) -> Option<(W, Vec<E>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, rest) = lines.split_first()?;
+    let first: Value = serde_json::from_str(first).ok()?;
+    let what = serde_json::from_value(first.get("what")?.clone()).ok()?;
+    let mut events = Vec::new();
+    for (at, line) in rest.iter().enumerate() {
+        let whole = serde_json::from_str::<Value>(line).ok();
+        let torn = whole.is_none() && at + 1 == rest.len() && !text.ends_with('\n');
+        if torn {
+            break;
+        }
+        let whole = whole?;
+        if whole.get("event")? == "step" {
+            events.push(serde_json::from_value(whole.get("step")?.clone()).ok()?);
+        }
+    }
+    Some((what, events))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_that_was_cut_off_is_found_with_all_it_wrote() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let mut operation = Operation::start(state, "restore", "a", &vec![1, 2]).unwrap();
+        operation.event(&"begin").unwrap();
+        operation.file.write_all(b"{\"event\":\"st").unwrap();
+        drop(operation);
+        let mut found = unfinished::<Vec<u8>, String>(state, "restore").unwrap();
+        let one = found.pop().unwrap();
+        assert_eq!((one.what, one.events), (vec![1, 2], vec!["begin".to_owned()]));
+        assert!(unfinished::<Vec<u8>, String>(state, "deploy").unwrap().is_empty());
+        one.operation.end("reverted").unwrap();
+        assert!(
+            unfinished::<Vec<u8>, String>(state, "restore")
+                .unwrap()
+                .is_empty()
+        );
+        assert_eq!(state.join("operations").read_dir_utf8().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_journal_that_makes_no_sense_is_no_empty_one() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        files::directory_all(&open_ones(state)).unwrap();
+        files::replace(
+            &open_ones(state).join("restore-a.jsonl"),
+            b"{}\nxx\n{}\n",
+            0o640,
+            None,
+        )
+        .unwrap();
+        assert!(unfinished::<Vec<u8>, String>(state, "restore").is_err());
+    }
+}
