@@ -163,6 +163,9 @@ pub struct Release {
     pub python_path: Option<Utf8PathBuf>,
     /// Odoo's own addons directories.
     pub addons: Vec<Utf8PathBuf>,
+    /// Trees of the lock's repositories, by name; each holds modules.
+    #[serde(default)]
+    pub repositories: BTreeMap<String, Utf8PathBuf>,
     /// The virtual environment; `None` until it is built.
     pub python: Option<Utf8PathBuf>,
 }

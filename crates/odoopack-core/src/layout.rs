@@ -134,6 +134,26 @@ impl Layout {
         self.data().join("config")
     }
 
+    /// Data directory of Redis.
+    pub fn redis(&self) -> Utf8PathBuf {
+        self.data().join("redis")
+    }
+
+    /// Redis' unix socket.
+    pub fn redis_socket(&self) -> Utf8PathBuf {
+        self.data().join("run/redis/redis.sock")
+    }
+
+    /// Modules of our own that Odoo loads.
+    pub fn own_addons(&self) -> Utf8PathBuf {
+        self.state().join("addons")
+    }
+
+    /// What an environment's session module is told.
+    pub fn sessions(&self, name: &Name) -> Utf8PathBuf {
+        self.config().join(name.as_str()).join("sessions.json")
+    }
+
     /// The rendered table of jobs.
     pub fn schedule(&self) -> Utf8PathBuf {
         self.config().join("schedule.json")

@@ -5,6 +5,7 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod changed;
 pub mod checks;
 pub mod dump;
@@ -12,10 +13,12 @@ pub mod facts;
 pub mod foreign;
 pub mod gate;
 pub mod hash;
+pub mod import;
 pub mod layout;
 pub mod manifest;
 pub mod modules;
 pub mod name;
+pub mod oca_lock;
 pub mod odoo;
 pub mod plan;
 pub mod python_pins;

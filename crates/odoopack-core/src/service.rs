@@ -5,6 +5,19 @@ use camino::Utf8PathBuf;
 
 use crate::units::{Bytes, Seconds};
 
+/// Capabilities of a service that stays root or starts as root: low ports, log files and workers of other users. None that
+/// would hide it from a root that has fewer (`ptrace(2)`: one may look into a process whose capabilities one has).
+pub const ROOT_CAPABILITIES: [&str; 8] = [
+    "net_bind_service",
+    "setuid",
+    "setgid",
+    "chown",
+    "dac_override",
+    "fowner",
+    "kill",
+    "sys_resource",
+];
+
 /// One supervised process (with the children it starts itself).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Service {

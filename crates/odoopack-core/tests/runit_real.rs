@@ -51,6 +51,24 @@ fn output_of(directory: &Utf8Path, service: &Service) -> String {
     )
 }
 
+/// Root keeps what nginx needs; what a container took away before is no reason to fail.
+#[test]
+fn a_service_that_starts_as_root_has_few_capabilities() {
+    if !root() {
+        return;
+    }
+    let (_keep, directory) = open_directory();
+    let mut service = service(&directory, &["/bin/grep", "CapEff", "/proc/self/status"]);
+    service.starts_as_root = true;
+    let said = output_of(&directory, &service);
+    let effective = said.split_whitespace().last().unwrap();
+    let effective = u64::from_str_radix(effective, 16).unwrap();
+    // chown, dac_override, fowner, kill, setgid, setuid, net_bind_service, sys_resource (linux/capability.h)
+    let wanted: u64 = [0, 1, 3, 5, 6, 7, 10, 24].iter().map(|bit| 1 << bit).sum();
+    assert_eq!(effective & !wanted, 0, "{said}");
+    assert_eq!(effective & (1 << 10), 1 << 10, "{said}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 

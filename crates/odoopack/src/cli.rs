@@ -3,8 +3,8 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, completions, demo, doctor, down, edition, env, exec, gate, init, logs, module, plan, psql,
-    render, renew, restart, restore, schedule, secret, shell, sizing, spec, status, up,
+    backup, completions, demo, doctor, down, edition, env, exec, gate, import, init, lock, logs, module, oca,
+    plan, psql, render, renew, restart, restore, schedule, secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -41,6 +41,10 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
+    Import(import::Args),
+    Lock(lock::Args),
+    #[command(subcommand)]
+    Oca(oca::Args),
     Plan(plan::Args),
     Up(up::Args),
     Down(down::Args),
@@ -90,6 +94,9 @@ impl Cli {
         match &self.command {
             Command::Demo(args) => demo::run(&mut cx, args),
             Command::Init(args) => init::run(&cx, args),
+            Command::Import(args) => import::run(&cx, args),
+            Command::Lock(args) => lock::run(&cx, args),
+            Command::Oca(args) => oca::run(&cx, args),
             Command::Plan(args) => plan::run(&cx, args),
             Command::Up(args) => up::run(&cx, args),
             Command::Down(args) => down::run(&cx, args),

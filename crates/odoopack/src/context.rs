@@ -63,6 +63,28 @@ impl Context {
         })
     }
 
+    /// The pack as it would be with another text of its file.
+    ///
+    /// # Errors
+    /// Kind `Spec` with every mistake of the text.
+    pub(crate) fn load_text(&self, pack: &Pack, text: &str) -> Result<Pack> {
+        let mut context = LoadContext::new(&pack.directory);
+        if let Some(root) = &self.root {
+            context = context.with_root(root);
+        }
+        let loaded = spec::load(text, &context).map_err(|mistakes| {
+            Failure::new(
+                Kind::Spec,
+                format!("the changed `{FILE}` would be wrong\n{mistakes}"),
+            )
+        })?;
+        Ok(Pack {
+            loaded,
+            layout: pack.layout.clone(),
+            directory: pack.directory.clone(),
+        })
+    }
+
     fn find(&self) -> Result<Utf8PathBuf> {
         let start = match &self.root {
             Some(root) => root.clone(),

@@ -1,10 +1,11 @@
 //! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
+mod pipe;
 pub(crate) mod pipes;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -41,6 +42,7 @@ pub(crate) struct Cmd {
     umask: Option<u32>,
     patience: Duration,
     outlives: bool,
+    input: Option<String>,
 }
 
 /// What a program did.
@@ -67,6 +69,7 @@ impl Cmd {
             umask: None,
             patience: PATIENCE,
             outlives: false,
+            input: None,
         }
     }
 
@@ -116,6 +119,13 @@ impl Cmd {
     #[must_use]
     pub(crate) fn umask(mut self, umask: u32) -> Self {
         self.umask = Some(umask);
+        self
+    }
+
+    /// Gives it a text to read; without one it reads nothing.
+    #[must_use]
+    pub(crate) fn input(mut self, text: impl Into<String>) -> Self {
+        self.input = Some(text.into());
         self
     }
 
@@ -267,21 +277,13 @@ impl Cmd {
 
     fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
-        let mut command = self.prepare(&self.argv());
-        if self.directory.is_none() {
-            // The caller's own directory may be gone, or closed to the user that the program runs as.
-            command.current_dir("/");
-        }
-        command.stdin(Stdio::null());
-        command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        if crate::interrupt::exit_code().is_some() {
-            return Err(self.failure("was not started: interrupted"));
-        }
-        let mut child = command.spawn().map_err(|e| self.not_started(e))?;
-        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
+        let stdin = if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
+        let (mut child, running) = self.spawn(stdin)?;
+        let writer = feed(&mut child, self.input.clone());
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
@@ -290,6 +292,7 @@ impl Cmd {
         drop(running);
         let late = watchdog.stop();
         let other = other.join().unwrap_or_default();
+        drop(writer.map(JoinHandle::join));
         read.map_err(|e| self.failure("could not read its output").because(e))?;
         if late {
             return Err(self.failure(&format!(
@@ -302,6 +305,26 @@ impl Cmd {
             started.elapsed().as_millis()
         ));
         Ok((status, other))
+    }
+
+    /// Starts it with pipes, in a process group of its own.
+    fn spawn(&self, stdin: Stdio) -> Result<(Child, Option<crate::interrupt::Running>)> {
+        let mut command = self.prepare(&self.argv());
+        if self.directory.is_none() {
+            // The caller's own directory may be gone, or closed to the user that the program runs as.
+            command.current_dir("/");
+        }
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if crate::interrupt::exit_code().is_some() {
+            return Err(self.failure("was not started: interrupted"));
+        }
+        let child = command.spawn().map_err(|e| self.not_started(e))?;
+        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
+        Ok((child, running))
     }
 
     fn failure(&self, what: &str) -> Failure {
@@ -361,6 +384,14 @@ enum Stream {
 }
 
 type Reader = Box<dyn Read + Send>;
+
+/// Writes the input beside the reading of the output; a program that ends without reading says so by its exit status.
+fn feed(child: &mut Child, input: Option<String>) -> Option<JoinHandle<()>> {
+    let (mut pipe, text) = (child.stdin.take()?, input?);
+    Some(std::thread::spawn(move || {
+        pipe.write_all(text.as_bytes()).unwrap_or_default();
+    }))
+}
 
 fn take_streams(child: &mut Child, followed: Stream) -> (Reader, Reader) {
     let empty = || Box::new(std::io::empty()) as Reader;

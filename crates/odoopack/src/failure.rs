@@ -63,6 +63,13 @@ impl Failure {
         self
     }
 
+    /// The same as something that only a person can go on from.
+    #[must_use]
+    pub(crate) fn into_need_of_a_person(mut self) -> Self {
+        self.kind = Kind::NeedsHuman;
+        self
+    }
+
     /// Adds an action that helps, with the exact command in backticks.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -102,6 +109,12 @@ impl Failure {
             next = error.source();
         }
         texts
+    }
+
+    /// Message, causes and what helps, on one line.
+    pub(crate) fn sentence(&self) -> String {
+        let hints: Vec<String> = self.hints.iter().map(|hint| format!(" ({hint})")).collect();
+        self.chain().join(": ") + &hints.concat()
     }
 
     /// The failure for machines.

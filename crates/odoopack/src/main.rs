@@ -1,5 +1,6 @@
 //! Parses the command line, runs one command, returns its exit code.
 mod apply;
+mod backup;
 mod cli;
 mod commands;
 mod context;
@@ -10,7 +11,9 @@ mod files;
 mod gate;
 mod interrupt;
 mod jobs;
+mod lockfile;
 mod observe;
+mod oca;
 mod oneshot;
 mod password;
 mod probe;

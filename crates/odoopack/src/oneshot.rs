@@ -21,15 +21,15 @@ use crate::ui::Progress;
 const PATIENCE: Duration = Duration::from_hours(4);
 
 /// Where and as whom Odoo runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OneShot<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) environment: &'a Name,
     pub(crate) settings: &'a Environment,
     /// The code; its Python must be built.
     pub(crate) release: &'a Release,
-    /// Whose odoo.conf is read.
-    pub(crate) slot: Slot,
+    /// The odoo.conf that is read.
+    pub(crate) conf: Utf8PathBuf,
     /// Values for the variables that the file takes from secrets.
     pub(crate) secrets: &'a BTreeMap<String, SecretText>,
     /// Gets the whole log, where it is worth keeping.
@@ -66,7 +66,7 @@ impl<'a> OneShot<'a> {
             environment,
             settings,
             release,
-            slot: Slot::Blue,
+            conf: layout.odoo_conf(environment, Slot::Blue),
             secrets,
             log: None,
         })
@@ -89,8 +89,7 @@ impl<'a> OneShot<'a> {
     pub(crate) fn odoo(&self, subcommand: &str) -> Result<Cmd> {
         let not_built = || Failure::refused("Odoo's Python is not built yet").hint("`odoopack up`");
         let python = self.release.python.as_ref().ok_or_else(not_built)?;
-        let conf = self.layout.odoo_conf(self.environment, self.slot);
-        let mut argv = target::odoo_command(self.release, python, &conf);
+        let mut argv = target::odoo_command(self.release, python, &self.conf);
         subcommand.clone_into(&mut argv[2]);
         let mut argv = argv.into_iter();
         let mut cmd = Cmd::new(argv.next().unwrap_or_default())

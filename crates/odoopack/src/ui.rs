@@ -173,6 +173,11 @@ pub(crate) fn out(text: &str) {
         .unwrap_or_default();
 }
 
+/// Stdout for bytes that are the result themselves, such as a file of a snapshot.
+pub(crate) fn raw() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
+}
+
 fn err(text: &str) {
     writeln!(std::io::stderr().lock(), "{text}").unwrap_or_default();
 }

@@ -34,6 +34,11 @@ fn generated(path: &str, text: &str) {
 }
 
 #[test]
+fn transcript_of_backups() {
+    page("backup.md");
+}
+
+#[test]
 fn transcript_of_bringing_backups_in() {
     page("bringing.md");
 }
@@ -41,6 +46,11 @@ fn transcript_of_bringing_backups_in() {
 #[test]
 fn transcript_of_the_doctor() {
     page("doctor.md");
+}
+
+#[test]
+fn transcript_of_the_lock() {
+    page("lock.md");
 }
 
 #[test]
@@ -56,6 +66,11 @@ fn transcript_of_mistakes() {
 #[test]
 fn transcript_of_modules() {
     page("modules.md");
+}
+
+#[test]
+fn transcript_of_changing_modules() {
+    page("changing-modules.md");
 }
 
 #[test]
@@ -154,6 +169,14 @@ fn the_schema_of_the_file_is_current() {
 }
 
 #[test]
+fn the_schema_of_the_lock_is_current() {
+    let text = said("odoopack lock --schema");
+    let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(schema["title"], "oca.lock.json");
+    generated("docs/reference/oca.lock.schema.json", &text);
+}
+
+#[test]
 fn without_a_command_it_prints_help_and_fails() {
     let (text, code) = Sandbox::new(PLACE).run("odoopack");
     assert_eq!(code, 2);
@@ -187,6 +210,8 @@ fn a_plan_is_json_and_changes_nothing() {
     sandbox.write_file("repo/odoopack.toml", file);
     let before = sandbox.run("find /srv/odoo").0;
     let (text, code) = sandbox.run("odoopack plan --root /srv/odoo --json 2>/dev/null");
+    let dry = sandbox.run("odoopack up --dry-run --root /srv/odoo --json 2>/dev/null");
+    assert_eq!(dry, (text.clone(), code), "a dry run shows the same plan");
     assert_eq!(sandbox.run("find /srv/odoo").0, before);
     let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
     // A small machine is refused, and that is JSON as well.

@@ -1,4 +1,4 @@
-//! Modules of a pack on a real Odoo: the graph beside Odoo's own, the farm, and what is wrong.
+//! Modules of a running environment: what changed, and what is done about it, on a real Odoo.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on shall panic, in its helpers too"
@@ -6,355 +6,501 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use camino::Utf8Path;
+use serde_json::{Value, json};
+use support::hashes::{ours, theirs, usual};
+use support::{Pack, addons, machine, wait_for};
 
-use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::manifest;
-use odoopack_core::modules::{Module, Origin, Tree, Wish, install, load_order};
-use odoopack_core::spec::Series;
-use serde_json::Value as Json;
-use support::literals::{Oracle, in_order, tagged};
-use support::{Pack, addons};
+const FIRSTNAME: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
+const AUDITLOG: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
 
-const PARTNERS: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
-const OCA: &str = "repo/addons/external/oca";
+/// click-odoo-update and what it needs besides Odoo, as wheels.
+const CLICK_ODOO: &[(&str, &str)] = &[
+    ("click-odoo", "1.8.0"),
+    ("click-odoo-contrib", "1.24"),
+    ("manifestoo-core", "1.16.1"),
+    ("importlib-resources", "7.1.0"),
+    ("click", "8.5.1"),
+];
 
 const FILE: &str = r#"[addons]
-own = ["addons/own"]
-oca = "addons/external/oca"
+own = ["addons/oca", "addons/own"]
 
 [editions.core]
-modules = ["crm", "ours"]
+modules = []
 
 [environments.production]
 edition = "core"
 domain = "localhost"
-users = 4
+users = 6
 "#;
 
-const OURS: &str = "{'name': 'Ours', 'version': '19.0.1.0.0', 'license': 'AGPL-3', 'depends': ['partner_firstname'],\n \
-                    'external_dependencies': {'python': ['lxml', 'requests>=2']}}\n";
-/// Needs what no machine has.
-const NEEDY: &str = "{'name': 'Needy', 'license': 'LGPL-3', 'depends': ['partner_firstname', 'nowhere_at_all'],\n \
-                     'external_dependencies': {'python': ['odoopack-none', 'lxml>=9999'], 'bin': ['odoopack-no-program']}}\n";
-/// Would install itself if Odoo saw it.
-const LURKING: &str =
-    "{'name': 'Lurking', 'version': '19.0.1.0.0', 'depends': ['base'], 'auto_install': True}\n";
+/// A module of our own, file by file.
+const NOTE: &[(&str, &str)] = &[
+    (
+        "__manifest__.py",
+        "{'name': 'Note', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['partner_firstname'],\n\
+         'data': ['data.xml'], 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']}}\n",
+    ),
+    ("__init__.py", "from . import models\n"),
+    (
+        "models.py",
+        "from odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n",
+    ),
+    (
+        "data.xml",
+        "<odoo><record id='one' model='res.partner.category'><field name='name'>first</field></record></odoo>\n",
+    ),
+    ("static/src/note.js", "console.log('note-first');\n"),
+    ("i18n/de.po", "# nothing\n"),
+    ("tests/__init__.py", "from . import test_note\n"),
+    (
+        "tests/test_note.py",
+        "from odoo.tests import TransactionCase\n\nclass TestNote(TransactionCase):\n    def test_good(self):\n        \
+         self.assertTrue(self.env['res.partner.category'].search([]))\n\n    def test_bad(self):\n        self.assertEqual(1, 2)\n",
+    ),
+];
+
+/// Odoo installs it, exits with 0, and says in its log that all is not well.
+const BROKEN: &[(&str, &str)] = &[
+    (
+        "__manifest__.py",
+        "{'name': 'Broken', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'post_init_hook': 'complain'}\n",
+    ),
+    (
+        "__init__.py",
+        "import logging\n\ndef complain(env):\n    logging.getLogger(__name__).error('half of the data is missing')\n",
+    ),
+];
+
+fn write(pack: &Pack, module: &str, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        pack.write(&format!("repo/addons/own/{module}/{path}"), text);
+    }
+}
+
+fn sql(pack: &Pack, sql: &str) -> String {
+    pack.run(&["psql", "production", "--", "-Atc", sql])
+        .exits(0)
+        .stdout
+        .trim()
+        .to_owned()
+}
+
+fn states(pack: &Pack) -> String {
+    sql(
+        pack,
+        "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM ir_module_module WHERE state LIKE 'to %'",
+    )
+}
+
+/// What `module changed` says: module, reaction and the reasons.
+fn changed(pack: &Pack) -> Vec<(String, String, String)> {
+    let said = pack.json(&["module", "changed", "production"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let one = |change: &Value| {
+        let reasons: Vec<String> = change["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| text(&r["because"]))
+            .collect();
+        (
+            text(&change["module"]),
+            text(&change["reaction"]),
+            reasons.join(" "),
+        )
+    };
+    said["changes"]["modules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect()
+}
+
+#[track_caller]
+fn is_changed(pack: &Pack, reaction: &str, reasons: &str) {
+    is_changed_module(pack, "shop_note", reaction, reasons);
+}
+
+#[track_caller]
+fn is_changed_module(pack: &Pack, module: &str, reaction: &str, reasons: &str) {
+    let wanted = [module, reaction, reasons].map(str::to_owned);
+    assert_eq!(changed(pack), [wanted.into()]);
+}
+
+fn pids(pack: &Pack) -> Value {
+    let status = pack.status();
+    json!([
+        status["services"]["production.blue.web"]["pid"],
+        status["services"]["production.blue.cron"]["pid"]
+    ])
+}
+
+/// The page that everybody sees holds this text in its bundle.
+fn bundle_holds(pack: &Pack, text: &str) -> bool {
+    let site = pack.site();
+    let page = site.get("/web/login").is(200).text();
+    let bundles = page
+        .split('"')
+        .filter(|part| part.starts_with("/web/assets/") && part.ends_with(".js"));
+    bundles
+        .map(|url| site.get(url).is(200).text())
+        .any(|script| script.contains(text))
+}
 
 #[test]
-fn modules_of_a_pack_are_what_odoo_makes_of_them() {
-    let pack = Pack::with_file("modules", 31_600, &support::file("modules", FILE));
-    addons::lay_out(PARTNERS.0, PARTNERS.1, &pack.path(OCA).join("partner-contact"));
-    module(&pack, &format!("{OCA}/tools/lurking"), LURKING);
-    module(&pack, "repo/addons/own/ours", OURS);
+fn modules_are_installed_changed_updated_tested_and_removed() {
+    let pack = Pack::with_file("modules", 31_300, &support::file("modules", FILE));
+    addons::lay_out(FIRSTNAME.0, FIRSTNAME.1, &pack.path("repo/addons/oca"));
+    addons::lay_out(AUDITLOG.0, AUDITLOG.1, &pack.path("repo/addons/oca"));
+    write(&pack, "shop_note", NOTE);
+    write(&pack, "shop_broken", BROKEN);
     pack.now("up");
-    pack.run(&["up", "--yes", "--verbose"]).exits(0);
-    every_manifest_of_odoo_is_read_as_python_reads_it(&pack);
-    the_farm_is_what_odoo_and_nginx_see(&pack);
-    the_graph_is_odoos_own(&pack);
-    what_is_wrong_is_said(&pack);
-    a_python_package_brings_a_module(&pack);
-    a_module_in_two_places_is_refused(&pack);
     pack.run(&["up", "--yes"]).exits(0);
-    let plan = pack.run(&["plan"]).exits(0);
-    assert!(plan.stdout.contains("nothing to do"), "{}", plan.said());
+    assert_eq!(changed(&pack), [], "the first installation is remembered");
+    install(&pack);
+    each_edit_has_its_reaction(&pack);
+    static_files_only(&pack);
+    killed_in_the_middle(&pack);
+    a_broken_module(&pack);
+    missing_code(&pack);
+    click_odoo_agrees(&pack);
+    hashes_of_odoo(&pack);
+    tests_run_apart(&pack);
+    uninstall(&pack);
+    pack.run(&["up", "--yes", "--json"]).exits(0);
     pack.run(&["down"]).exits(0);
     pack.now("done");
 }
 
-fn module(pack: &Pack, below: &str, text: &str) {
-    pack.write(&format!("{below}/__manifest__.py"), text);
-    pack.write(&format!("{below}/__init__.py"), "");
+fn install(pack: &Pack) {
+    pack.now("two modules are installed with what they need; a dry run changes nothing");
+    let args = ["module", "install", "production", "auditlog", "shop_note"];
+    let plan = pack.json(&[&args[..], &["--dry-run"]].concat());
+    assert_eq!(plan["work"]["modules"], json!(["auditlog", "shop_note"]));
+    assert_eq!(plan["work"]["others"], json!(["partner_firstname"]));
+    let nix = pack.run(&["module", "install", "production", "nix"]).exits(4);
+    assert!(nix.stderr.contains("there is no module `nix`"), "{}", nix.said());
+    let installed = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('auditlog', 'shop_note', 'partner_firstname')";
+    assert_eq!(sql(pack, installed), "0");
+    let before = pids(pack);
+    pack.json(&args);
+    assert_eq!(
+        (sql(pack, installed), states(pack)),
+        ("3".to_owned(), String::new())
+    );
+    assert_ne!(pids(pack), before, "new code needs new processes");
+    assert_eq!(changed(pack), []);
+    let again = pack.run(&args).exits(0);
+    assert!(again.stdout.contains("nothing to do"), "{}", again.said());
 }
 
-/// Odoo's own addons directory in the release.
-fn release(pack: &Pack) -> Utf8PathBuf {
-    let rows = pack.json(&["module", "list", "--all"]);
-    let base = rows
-        .as_array()
-        .unwrap()
+fn each_edit_has_its_reaction(pack: &Pack) {
+    pack.now("each kind of edit has its own reaction");
+    let edit = |path: &str, old: &str, new: &str| {
+        let below = format!("repo/addons/own/shop_note/{path}");
+        let text = pack.read(&below);
+        assert!(text.contains(old), "{text}");
+        pack.write(&below, &text.replace(old, new));
+    };
+    let check = |path: &str, (old, new): (&str, &str), reaction: &str, reason: &str| {
+        edit(path, old, new);
+        is_changed(pack, reaction, reason);
+        edit(path, new, old);
+    };
+    check("models.py", ("note_one", "note_two"), "update", "python");
+    check("data.xml", ("first", "second"), "update", "data");
+    check("static/src/note.js", ("first", "second"), "assets", "static");
+    check("tests/test_note.py", ("1, 2", "1, 3"), "nothing", "tests");
+    check(
+        "__manifest__.py",
+        ("19.0.1.0.0", "19.0.1.0.1"),
+        "update",
+        "version python",
+    );
+    edit("i18n/de.po", "nothing", "nothing at all");
+    assert_eq!(
+        changed(pack),
+        [],
+        "a translation into a language that nobody uses"
+    );
+    sql(pack, "UPDATE res_lang SET active = true WHERE code = 'de_DE'");
+    let with_language = changed(pack);
+    let note = with_language
         .iter()
-        .find(|row| row["name"] == "base")
+        .find(|(module, _, _)| module == "shop_note")
         .unwrap();
-    Utf8PathBuf::from(base["path"].as_str().unwrap())
-        .parent()
-        .unwrap()
-        .to_owned()
+    assert_eq!((note.1.as_str(), note.2.as_str()), ("update", "languages-added"));
+    sql(pack, "UPDATE res_lang SET active = false WHERE code = 'de_DE'");
+    assert_eq!(changed(pack), []);
 }
 
-fn directories(path: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let mut all: Vec<Utf8PathBuf> = path
-        .read_dir_utf8()
-        .unwrap()
-        .map(|entry| entry.unwrap().into_path())
-        .collect();
-    all.retain(|path| path.join(manifest::FILE).is_file());
-    all
+fn static_files_only(pack: &Pack) {
+    pack.now("static files: bundles are made again, nothing is stopped");
+    wait_for("the first bundle", || {
+        bundle_holds(pack, "note-first").then_some(())
+    });
+    let before = pids(pack);
+    pack.write(
+        "repo/addons/own/shop_note/static/src/note.js",
+        "console.log('note-second');\n",
+    );
+    pack.write("repo/addons/own/shop_note/tests/extra.py", "# a test\n");
+    let done = pack.json(&["module", "update", "production"]);
+    assert_eq!(
+        (&done["work"]["modules"], &done["work"]["assets"]),
+        (&json!([]), &json!(true))
+    );
+    assert_eq!(pids(pack), before);
+    assert_eq!(changed(pack), []);
+    wait_for("the second bundle", || {
+        bundle_holds(pack, "note-second").then_some(())
+    });
 }
 
-fn every_manifest_of_odoo_is_read_as_python_reads_it(pack: &Pack) {
-    pack.now("every manifest of Odoo 19.0, beside Python");
-    let files = directories(&release(pack));
-    let texts: Vec<Vec<u8>> = files
+/// Killed while Odoo installs: what was begun is put back, and the same command ends it.
+fn killed_in_the_middle(pack: &Pack) {
+    pack.now("an installation is killed in the middle; run again, it ends");
+    let first = "{'name': 'First', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3'}\n";
+    write(
+        pack,
+        "shop_first",
+        &[("__manifest__.py", first), ("__init__.py", "")],
+    );
+    let slow = "{'name': 'Slow', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['shop_first'], \
+                'post_init_hook': 'wait'}\n";
+    let hook = "import time\n\ndef wait(env):\n    env.cr.execute(\"SELECT pg_sleep(60) WHERE EXISTS (SELECT FROM ir_config_parameter \
+                WHERE key = 'hold')\")\n";
+    write(
+        pack,
+        "shop_slow",
+        &[("__manifest__.py", slow), ("__init__.py", hook)],
+    );
+    sql(
+        pack,
+        "INSERT INTO ir_config_parameter (key, value) VALUES ('hold', '1')",
+    );
+    let args = ["module", "install", "production", "shop_slow", "--yes"];
+    let mut child = pack.start(&args);
+    // The first module is committed, and the second one waits.
+    let waits = || (states(pack) == "shop_slow to install").then_some(());
+    wait_for("the hook of the second module", waits);
+    let odoo = machine::processes_of(&pack.root);
+    let odoo = odoo
         .iter()
-        .map(|path| std::fs::read(path.join(manifest::FILE)).unwrap())
-        .collect();
-    assert!(texts.len() > 500, "{}", texts.len());
-    for ((path, text), python) in files.iter().zip(&texts).zip(Oracle::start().read(&texts)) {
-        let ours = manifest::literal(str::from_utf8(text).unwrap()).unwrap_or_else(|e| panic!("{path}: {e}"));
-        assert_eq!(
-            in_order(tagged(&ours)),
-            in_order(python["value"].clone()),
-            "{path}"
-        );
-        let whole = manifest::parse(text).unwrap_or_else(|e| panic!("{path}: {e}"));
-        assert!(whole.fits(Series::V19).is_ok(), "{path}");
-    }
+        .find(|process| process.line.contains("-i shop_slow"))
+        .unwrap()
+        .pid;
+    machine::kill(child.id());
+    child.wait().unwrap();
+    wait_for("Odoo's end", || (!machine::alive(odoo)).then_some(()));
+    assert_eq!(states(pack), "shop_slow to install");
+    sql(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
+    let plan = pack.json(&[&args[..4], &["--dry-run"]].concat());
+    assert_eq!(plan["work"]["reset"], json!({ "shop_slow": "to install" }));
+    pack.run(&args).exits(0);
+    let both =
+        "SELECT string_agg(state, ' ') FROM ir_module_module WHERE name IN ('shop_first', 'shop_slow')";
+    assert_eq!(
+        (states(pack), sql(pack, both)),
+        (String::new(), "installed installed".to_owned())
+    );
+    pack.run(&["status"]).exits(0);
+    // The first one was loaded by the run that was killed before it could remember that.
+    let left: Vec<String> = changed(pack).into_iter().map(|(module, _, _)| module).collect();
+    assert_eq!(left, ["shop_first"]);
+    pack.json(&["module", "changed", "production", "--record"]);
+    assert_eq!(changed(pack), []);
 }
 
-/// Links to what the edition asks for, and to nothing that merely lies in a repository.
-fn the_farm_is_what_odoo_and_nginx_see(pack: &Pack) {
-    pack.now("the farm");
-    let farm = pack.path("data/addons/core");
-    let mut names: Vec<String> = farm
-        .read_dir_utf8()
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_owned())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["ours", "partner_firstname"]);
-    assert_eq!(
-        farm.join("partner_firstname").read_link_utf8().unwrap(),
-        pack.path(OCA).join("partner-contact/partner_firstname")
-    );
-    let record: Json = serde_json::from_str(&pack.read("data/addons/core.json")).unwrap();
-    assert_eq!(
-        record["modules"]["partner_firstname"]["origin"],
-        "oca/partner-contact"
-    );
-    let conf = pack.read("data/config/production/blue/odoo.conf");
-    let line = conf.lines().find(|line| line.starts_with("addons_path")).unwrap();
-    assert!(line.starts_with(&format!("addons_path = {farm},")), "{line}");
-    let script = "from odoo.modules.module import Manifest\n\
-                  print('path', Manifest.for_addon('partner_firstname').path, Manifest.for_addon('lurking', display_warning=False))\n";
-    let answer = pack.run_with(&["shell", "production"], script).exits(0);
+fn a_broken_module(pack: &Pack) {
+    pack.now("a module that complains while Odoo exits with 0 fails, and the environment serves");
+    let failed = pack
+        .run(&["module", "install", "production", "shop_broken", "--yes"])
+        .exits(1);
     assert!(
-        answer
-            .stdout
-            .contains(&format!("path {farm}/partner_firstname None")),
+        failed.stderr.contains("half of the data is missing"),
         "{}",
-        answer.said()
+        failed.said()
     );
-    pack.site()
-        .get("/partner_firstname/static/description/icon.png")
-        .is(200);
-}
-
-/// What Odoo itself says, from inside of it, for the whole tree and for many single modules.
-fn the_graph_is_odoos_own(pack: &Pack) {
-    pack.now("the graph, beside Odoo's own");
-    let script = include_str!("support/module_oracle.py").replace("EVERY", "9");
-    let answer = pack.run_with(&["shell", "production"], &script).exits(0);
-    let line = answer
-        .stdout
-        .lines()
-        .find_map(|line| Some(line.split_once("ORACLE")?.1));
-    let oracle: Json = serde_json::from_str(line.unwrap_or_else(|| panic!("{}", answer.said()))).unwrap();
-    let tree = tree(pack);
-    let wishes = oracle["wishes"].as_array().unwrap();
-    assert!(oracle["every"].as_array().unwrap().len() > 500 && wishes.len() > 50);
-    for wish in wishes {
-        compare(&tree, wish);
-    }
-    let full = &wishes[0];
     assert!(
-        full["order"].as_array().unwrap().len() > 500,
-        "the whole tree is in it"
+        failed.stderr.contains("Odoo ended well but complained"),
+        "{}",
+        failed.said()
     );
-    // And what really was installed, in the order in which the modules made their first records.
-    let order = pack.json(&["module", "order"]);
-    let order: Vec<&str> = order
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["name"].as_str().unwrap())
-        .collect();
-    let names: BTreeSet<&str> = order.iter().copied().collect();
-    assert_eq!(names, texts(&oracle["installed"]).into_iter().collect());
-    assert!(names.len() > 30 && names.contains("crm"), "{names:?}");
-    let loaded: Vec<&str> = texts(&oracle["loaded"])
-        .into_iter()
-        .filter(|name| names.contains(name))
-        .collect();
-    let made: BTreeSet<&str> = loaded.iter().copied().collect();
-    let ours: Vec<&str> = order.into_iter().filter(|name| made.contains(name)).collect();
-    assert_eq!(ours, loaded);
-    pack.now(&format!(
-        "{} wishes, {} modules installed",
-        wishes.len(),
-        names.len()
-    ));
+    assert_eq!(states(pack), "");
+    pack.run(&["status"]).exits(0);
 }
 
-fn texts(list: &Json) -> Vec<&str> {
-    list.as_array()
-        .unwrap()
-        .iter()
-        .map(|text| text.as_str().unwrap())
-        .collect()
+fn missing_code(pack: &Pack) {
+    pack.now("code that vanished is named, and nothing is updated before that is settled");
+    std::fs::rename(pack.path("repo/addons/oca/auditlog"), pack.path("auditlog")).unwrap();
+    let said = pack.run(&["module", "changed", "production"]).exits(8);
+    assert!(
+        said.stderr.contains("auditlog is installed, but no directory"),
+        "{}",
+        said.said()
+    );
+    pack.run(&["module", "update", "production"]).exits(4);
+    std::fs::rename(pack.path("auditlog"), pack.path("repo/addons/oca/auditlog")).unwrap();
+    // What complained was installed all the same, and not remembered as loaded.
+    is_changed_module(pack, "shop_broken", "update", "never-hashed");
 }
 
-fn compare(tree: &Tree, wish: &Json) {
-    let wanted = Wish {
-        modules: texts(&wish["wanted"]).into_iter().map(str::to_owned).collect(),
-        countries: wish["country"].as_str().map(str::to_owned).into_iter().collect(),
-        skip_auto_install: false,
+/// The real click-odoo-update reads our checksums, and lists what we list.
+fn click_odoo_agrees(pack: &Pack) {
+    pack.now("click-odoo-update lists the same modules");
+    let lists = || {
+        let said = click_odoo_update(pack);
+        let line = said
+            .lines()
+            .find_map(|line| line.split_once("for their hash changed: "));
+        line.map_or_else(Vec::new, |(_, names)| {
+            names
+                .trim_end()
+                .trim_end_matches('.')
+                .split(',')
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
     };
-    let what = match texts(&wish["wanted"])[..] {
-        [one] => one.to_owned(),
-        ref many => format!("{} modules", many.len()),
+    let ours = || {
+        changed(pack)
+            .into_iter()
+            .map(|(module, _, _)| module)
+            .collect::<Vec<_>>()
     };
-    let installation = install(tree, &wanted);
-    let ours: BTreeSet<&str> = installation.names().collect();
-    let theirs: BTreeSet<&str> = texts(&wish["names"]).into_iter().collect();
-    let only =
-        |a: &BTreeSet<&str>, b: &BTreeSet<&str>| a.difference(b).copied().collect::<Vec<_>>().join(" ");
     assert_eq!(
-        (only(&ours, &theirs), only(&theirs, &ours)),
-        (String::new(), String::new()),
-        "-i {what} {}",
-        wish["country"]
+        (lists(), ours()),
+        (vec!["shop_broken".to_owned()], vec!["shop_broken".to_owned()])
     );
-    let order = load_order(tree, installation.names());
-    let order: Vec<&str> = order.iter().map(|module| module.name.as_str()).collect();
-    assert_eq!(order, texts(&wish["order"]), "-i {what}");
+    pack.write("repo/addons/own/shop_note/extra.py", "# more\n");
+    let mut theirs = lists();
+    theirs.sort();
+    assert_eq!((theirs, ours().len()), (ours(), 2));
+    std::fs::remove_file(pack.path("repo/addons/own/shop_note/extra.py")).unwrap();
 }
 
-/// The tree that Odoo sees: its own modules and the farm.
-fn tree(pack: &Pack) -> Tree {
-    let read = |path: Utf8PathBuf| Module {
-        name: path.file_name().unwrap().to_owned(),
-        manifest: manifest::parse(&std::fs::read(path.join(manifest::FILE)).unwrap()),
-        origin: Origin::Odoo,
-        path,
+/// `click-odoo-update --list-only` as it is published, by the release's own Python, as the environment's user.
+fn click_odoo_update(pack: &Pack) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let place = Utf8Path::from_path(place.path()).unwrap();
+    for (package, version) in CLICK_ODOO {
+        machine::must(
+            "cp",
+            &["-rT", addons::unpacked(package, version).as_str(), place.as_str()],
+        );
+    }
+    machine::must("chmod", &["-R", "a+rX", place.as_str()]);
+    let one = |below: &str, wanted: &str| {
+        let mut entries = pack
+            .path(below)
+            .read_dir_utf8()
+            .unwrap()
+            .map(|entry| entry.unwrap().into_path());
+        entries
+            .find(|path| path.file_name().unwrap().starts_with(wanted))
+            .unwrap()
     };
-    let all = [release(pack), pack.path("data/addons/core")];
-    Tree::new(
-        Series::V19,
-        all.iter().flat_map(|place| directories(place)).map(read),
+    let code = one("data/releases", "19.0-").join("usr/lib/python3/dist-packages");
+    let python = one("data/releases/python", "").join("bin/python");
+    let conf = pack.path("data/config/production/blue/odoo.conf");
+    let user = "odoo-modules-production";
+    let program = "from click_odoo_contrib.update import main; main()";
+    let path = format!("PYTHONPATH={place}:{code}");
+    let who = ["--reuid", "--regid"].map(|what| format!("{what}={user}"));
+    machine::must_say(
+        "setpriv",
+        &[
+            &who[0],
+            &who[1],
+            "--init-groups",
+            "--",
+            "env",
+            "HOME=/tmp",
+            "PYTHONDONTWRITEBYTECODE=1",
+            &path,
+            python.as_str(),
+            "-c",
+            program,
+            "-c",
+            conf.as_str(),
+            "-d",
+            "modules_production",
+            "--list-only",
+        ],
     )
 }
 
-fn what_is_wrong_is_said(pack: &Pack) {
-    pack.now("a module that needs what is not there");
-    let good = pack.run(&["module", "check"]).exits(0);
-    assert_eq!(good.stdout, "every module is there and fits\n");
-    module(pack, "repo/addons/own/needy", NEEDY);
-    let bad = pack.run(&["module", "check", "--json"]).exits(8);
-    let found: Vec<(String, String)> = bad
-        .first_json()
-        .as_array()
+/// Every module of Odoo itself has the checksum that click-odoo-update computes.
+fn hashes_of_odoo(pack: &Pack) {
+    pack.now("checksums of every module of Odoo");
+    let releases = pack
+        .path("data/releases")
+        .read_dir_utf8()
         .unwrap()
-        .iter()
-        .map(|row| {
-            (
-                row["trouble"].as_str().unwrap().to_owned(),
-                row["what"].as_str().unwrap().to_owned(),
-            )
-        })
-        .collect();
-    let expected = [
-        ("missing", "`nowhere_at_all` (needed by needy) is not there"),
-        (
-            "licence",
-            "`needy` is LGPL-3 and depends on `partner_firstname`, which is AGPL-3",
-        ),
-        (
-            "python",
-            "`needy` needs the Python package `odoopack-none`: not installed",
-        ),
-        ("python", "`needy` needs the Python package `lxml>=9999`: "),
-        ("program", "`needy` needs the program `odoopack-no-program`"),
-    ];
-    let mut found = found.iter();
-    for (trouble, what) in expected {
-        let next = found.next().unwrap_or_else(|| panic!("{what}: {}", bad.said()));
-        assert!(
-            next.0 == trouble && next.1.starts_with(what),
-            "{what}: {}",
-            bad.said()
-        );
-    }
-    assert_eq!(found.next(), None, "{}", bad.said());
-    std::fs::remove_dir_all(pack.path("repo/addons/own/needy")).unwrap();
+        .map(|entry| entry.unwrap().into_path());
+    let release = releases
+        .into_iter()
+        .find(|path| path.file_name().unwrap().starts_with("19.0-"))
+        .unwrap();
+    let top = release.join("usr/lib/python3/dist-packages/odoo/addons");
+    let case = usual(&["en_US", "fr_BE"]);
+    let ours = ours(std::slice::from_ref(&top), &case);
+    assert!(ours.len() > 400, "{}", ours.len());
+    assert_eq!([ours], theirs(&[top], &[case])[..]);
 }
 
-/// As a wheel `odoo-addon-...` lays it into the environment of the release.
-fn a_python_package_brings_a_module(pack: &Pack) {
-    pack.now("a module of a Python package");
-    let below = ["data/releases/python", "", "lib", "", "site-packages"];
-    let mut place = pack.root.clone();
-    for part in below {
-        place = if part.is_empty() {
-            place
-                .read_dir_utf8()
-                .unwrap()
-                .next()
-                .unwrap()
-                .unwrap()
-                .into_path()
-        } else {
-            place.join(part)
-        };
-    }
-    let packaged = place.join("odoo/addons/packaged");
-    let written = packaged.strip_prefix(&pack.root).unwrap();
-    module(
-        pack,
-        written.as_str(),
-        "{'name': 'Packaged', 'version': '19.0.1.0.0'}",
-    );
-    let rows = pack.json(&["module", "list"]);
-    let row = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["name"] == "packaged")
-        .unwrap();
-    assert_eq!(
-        (row["path"].as_str(), row["origin"]["from"].as_str()),
-        (Some(packaged.as_str()), Some("python"))
-    );
-    let script =
-        "from odoo.modules.module import Manifest\nprint('seen', Manifest.for_addon('packaged').path)\n";
-    let answer = pack.run_with(&["shell", "production"], script).exits(0);
+fn tests_run_apart(pack: &Pack) {
+    pack.now("tests run in a database of their own, and those that fail have file and line");
+    let before = pids(pack);
+    let failed = pack.run(&["module", "test", "production", "shop_note"]).exits(8);
+    assert!(failed.stderr.contains("1 of 2 tests failed"), "{}", failed.said());
     assert!(
-        answer.stdout.contains(&format!("seen {packaged}")),
+        failed.stderr.contains("shop_note/tests/test_note.py:8"),
         "{}",
-        answer.said()
+        failed.said()
     );
-    std::fs::remove_dir_all(packaged.parent().unwrap()).unwrap();
+    assert!(
+        failed.stderr.contains("AssertionError: 1 != 2"),
+        "{}",
+        failed.said()
+    );
+    assert_eq!(pids(pack), before);
+    assert_eq!(
+        sql(
+            pack,
+            "SELECT count(*) FROM pg_database WHERE datname LIKE '%_tests'"
+        ),
+        "0"
+    );
+    assert!(!pack.path("data/environments/production/tests").exists());
 }
 
-fn a_module_in_two_places_is_refused(pack: &Pack) {
-    pack.now("a module in two places");
-    let copy = "repo/addons/own/partner_firstname";
-    module(pack, copy, OURS);
-    let refused = pack.run(&["up", "--yes"]).exits(4);
-    for place in [
-        pack.path(copy),
-        pack.path(OCA).join("partner-contact/partner_firstname"),
-    ] {
-        assert!(
-            refused.stderr.contains(place.as_str()),
-            "{place}: {}",
-            refused.said()
-        );
-    }
-    let kept = pack
-        .path("data/addons/core/partner_firstname")
-        .read_link_utf8()
-        .unwrap();
-    assert_eq!(kept, pack.path(OCA).join("partner-contact/partner_firstname"));
-    std::fs::remove_dir_all(pack.path(copy)).unwrap();
+fn uninstall(pack: &Pack) {
+    pack.now("what needs a module goes with it");
+    let plan = pack.json(&[
+        "module",
+        "uninstall",
+        "production",
+        "partner_firstname",
+        "--dry-run",
+    ]);
+    assert_eq!(plan["work"]["others"], json!(["shop_note"]));
+    pack.run(&["module", "uninstall", "production", "partner_firstname", "--yes"])
+        .exits(0);
+    let left = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('shop_note', 'partner_firstname')";
+    assert_eq!((sql(pack, left), states(pack)), ("0".to_owned(), String::new()));
+    let stored = sql(
+        pack,
+        "SELECT value FROM ir_config_parameter WHERE key = 'module_auto_update.installed_checksums'",
+    );
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    assert!(
+        stored["base"].is_string() && stored["shop_note"].is_null(),
+        "{stored}"
+    );
+    pack.run(&["status"]).exits(0);
 }

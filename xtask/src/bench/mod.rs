@@ -1,6 +1,8 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
 mod client;
 mod gate;
+mod hash;
+mod lock;
 mod machine;
 mod memory;
 mod modules;
@@ -20,7 +22,9 @@ use pack::Demo;
 use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
-const PIECES: &[&str] = &["start", "plan", "demo", "memory", "gate", "switch", "modules"];
+const PIECES: &[&str] = &[
+    "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash",
+];
 
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
@@ -98,6 +102,8 @@ impl Bench {
             "gate" => self.gate(),
             "switch" => self.switch(),
             "modules" => self.modules(),
+            "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
+            "hash" => self.hash(),
             other => bail!("no such piece: {other}"),
         }
     }
@@ -187,6 +193,24 @@ impl Bench {
             "3,000 manifests, copies of Odoo 19's own, read from disk and printed as a list and as a tree of dependencies; the whole \
              process. Cold: the kernel's caches were emptied before each run.",
             &rows,
+        ))
+    }
+
+    fn hash(&mut self) -> Result<String> {
+        let binary = self.binary.clone();
+        let found = hash::measure_both(&binary, self.demo()?)?;
+        Ok(page::table(
+            "What changed",
+            &format!(
+                "Checksums of the {} modules in the addons directory of Odoo 19, equal in both, files in the page cache. \
+                 click-odoo-update's own function is run by Python over the same tree, without Odoo and without a database.",
+                found.modules
+            ),
+            &[
+                ("`odoopack module hash`, every module", &found.ours),
+                ("click-odoo-contrib's `addon_hash`, every module", &found.theirs),
+                ("`odoopack module changed`, the demo", &found.changed),
+            ],
         ))
     }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::gate::{Overhead, SWITCHES, Switching};
+use super::lock;
 use super::memory::Memory;
 use super::start::Start;
 use super::stats::{Times, shown};
@@ -127,6 +128,23 @@ pub(super) fn switching(all: &[(&str, Vec<Switching>)]) -> String {
         "\n## Switching slots\n\n16 keep-alive clients post every 2 ms while the slot behind nginx is switched \
          {SWITCHES} times per run. Broken is every request that got no 200; none is sent twice. Clients look whether a connection was closed before they use it.\n\n\
          | way | switches | requests | broken | broken in each run |\n|---|---|---|---|---|\n{rows}"
+    )
+}
+
+pub(super) fn lock(found: &lock::Found) -> String {
+    let rows = joined(
+        found
+            .ways
+            .iter()
+            .map(|way| format!("| {} | {} |\n", way.what, cells(&way.times))),
+    );
+    format!(
+        "\n## The lock\n\nTwelve repositories with {} files of modules, made up, on this machine (`file://`, so nobody waits for a \
+         server). The look at the lock reads every file of every checkout.\n\n\
+         | what | runs | median | least | most |\n|---|---|---|---|---|\n\
+         | `odoopack lock verify --offline` | {} |\n{rows}",
+        found.files,
+        cells(&found.verify)
     )
 }
 

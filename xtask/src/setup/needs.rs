@@ -46,6 +46,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "sessions in Redis",
     },
     Need {
+        package: "python3-redis",
+        seen: Seen::File("/usr/lib/python3/dist-packages/redis"),
+        service: None,
+        why: "the store of the session module is tested without Odoo",
+    },
+    Need {
         package: "runit",
         seen: Seen::Program("runsvdir"),
         service: None,
@@ -74,6 +80,36 @@ pub(crate) const NEEDS: &[Need] = &[
         seen: Seen::Program("slirp4netns"),
         service: None,
         why: "gives that machine a network without a rule in the host's firewall",
+    },
+    Need {
+        package: "shellcheck",
+        seen: Seen::Program("shellcheck"),
+        service: None,
+        why: "reads the rendered scripts",
+    },
+    Need {
+        package: "curl",
+        seen: Seen::Program("curl"),
+        service: None,
+        why: "asks nginx as a client that is not ours",
+    },
+    Need {
+        package: "openssl",
+        seen: Seen::Program("openssl"),
+        service: None,
+        why: "speaks TLS and makes certificates that are not ours",
+    },
+    Need {
+        package: "logrotate",
+        seen: Seen::File("/usr/sbin/logrotate"),
+        service: None,
+        why: "reads the rendered rotation",
+    },
+    Need {
+        package: "restic",
+        seen: Seen::Program("restic"),
+        service: None,
+        why: "the independent reader of backup repositories",
     },
     Need {
         package: "npm",

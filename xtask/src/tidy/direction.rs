@@ -10,15 +10,17 @@ const SOURCES: &str = "crates/odoopack/src/";
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
     ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "cli", "context", "engines", "failure", "files", "gate", "jobs", "observe", "password",
+    ("commands", &["apply", "backup", "cli", "context", "engines", "failure", "files", "gate", "jobs", "lockfile", "observe", "oca", "password",
                    "probe", "session", "store", "ui"]),
     // Each a child of this program, so that it needs nothing of what they do.
     ("jobs",     &["exec", "failure", "files", "interrupt", "store", "ui"]),
     ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oneshot", "password", "probe",
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oca", "oneshot", "password", "probe",
                    "release", "store", "tls", "tools", "ui"]),
+    // Snapshots of environments in the repository.
+    ("backup",   &["context", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Odoo run once: its log judged.
@@ -26,7 +28,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Interactive programs as an environment sees the world.
     ("session",  &["context", "exec", "failure", "observe", "oneshot", "store", "tools"]),
     // From the source that the file names to code that runs.
-    ("release",  &["exec", "failure", "files", "observe", "tools", "ui"]),
+    ("release",  &["exec", "failure", "files", "observe", "oca", "tools", "ui"]),
+    // `oca.lock.json` as a whole: made, compared, verified.
+    ("lockfile", &["context", "failure", "files", "oca", "release", "ui"]),
+    // Repositories of modules and the lock that pins them.
+    ("oca",      &["exec", "failure", "files", "store", "tools", "ui"]),
     ("tools",    &["exec", "failure"]),
     ("store",    &["exec", "failure", "files", "interrupt"]),
     ("tls",      &["failure", "files"]),

@@ -5,12 +5,48 @@ use super::tree::Tree;
 
 const DEPENDENCIES: &str = "docs/dependencies.md";
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
-const CRATES: &[&str] = &["crates/odoopack-core/src/", "crates/odoopack/src/"];
+const CRATES: &[&str] = &[
+    "crates/odoopack-core/src/",
+    "crates/odoopack-repository/src/",
+    "crates/odoopack/src/",
+];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Note> {
     let mut notes = missing_dependencies(tree);
     notes.extend(missing_modules(tree));
+    notes.extend(outside_of_its_wall(tree));
     notes
+}
+
+/// Libraries that one crate alone may depend on, so that everything else sees types of ours.
+const WALLED: &[(&str, &str)] = &[
+    ("object_store", "crates/odoopack-repository/Cargo.toml"),
+    ("rustic_core", "crates/odoopack-repository/Cargo.toml"),
+];
+
+fn outside_of_its_wall(tree: &Tree) -> Vec<Note> {
+    let manifests = tree
+        .files
+        .iter()
+        .filter(|file| file.path.ends_with("/Cargo.toml"));
+    let named = manifests.flat_map(|file| {
+        dependencies(&file.text)
+            .into_iter()
+            .map(move |(_, name)| (file, name))
+    });
+    named
+        .filter(|(file, name)| {
+            WALLED
+                .iter()
+                .any(|(walled, only)| walled == name && *only != file.path)
+        })
+        .map(|(file, name)| {
+            Note::whole(
+                &file.path,
+                format!("`{name}` is named in odoopack-repository alone"),
+            )
+        })
+        .collect()
 }
 
 fn missing_dependencies(tree: &Tree) -> Vec<Note> {
@@ -69,6 +105,22 @@ fn missing_modules(tree: &Tree) -> Vec<Note> {
 mod tests {
     use super::*;
     use crate::tidy::tree::said;
+
+    #[test]
+    fn a_walled_library_is_refused_elsewhere() {
+        let text = "[dependencies]\nrustic_core.workspace = true\n";
+        let said = said(
+            outside_of_its_wall,
+            &[
+                ("crates/odoopack/Cargo.toml", text),
+                ("crates/odoopack-repository/Cargo.toml", text),
+            ],
+        );
+        assert_eq!(
+            said,
+            ["error: crates/odoopack/Cargo.toml: `rustic_core` is named in odoopack-repository alone"]
+        );
+    }
 
     #[test]
     fn a_dependency_has_a_row_and_a_row_a_dependency() {

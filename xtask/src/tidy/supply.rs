@@ -19,7 +19,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Note> {
                 .find_map(|line| between(line, &format!("{name} = \""), "\""))
         };
         let Some(name) = field("name") else { continue };
-        if banned.contains(&name) {
+        if banned.contains(&name) && !comes_by_exception(lock, deny, name) {
             notes.push(Note::whole(
                 "Cargo.lock",
                 format!("`{name}` is banned in deny.toml"),
@@ -37,6 +37,27 @@ pub(crate) fn check(tree: &Tree) -> Vec<Note> {
     notes
 }
 
+/// Whether only those bring a banned crate in that deny.toml names as its `wrappers`.
+fn comes_by_exception(lock: &str, deny: &str, name: &str) -> bool {
+    let row = deny
+        .lines()
+        .find(|line| line.contains(&format!("{{ crate = \"{name}\"")));
+    let Some((_, wrappers)) = row.and_then(|row| row.split_once("wrappers = [")) else {
+        return false;
+    };
+    let wrappers = wrappers.split(']').next().unwrap_or_default();
+    let mut bringing = lock
+        .split("[[package]]")
+        .filter(|package| {
+            package
+                .lines()
+                .any(|line| line.trim().starts_with(&format!("\"{name}\"")))
+        })
+        .filter_map(|package| package.lines().find_map(|line| between(line, "name = \"", "\"")))
+        .peekable();
+    bringing.peek().is_some() && bringing.all(|package| wrappers.contains(&format!("\"{package}\"")))
+}
+
 fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
     line.trim()
         .strip_prefix(before)?
@@ -48,6 +69,28 @@ fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
     use crate::tidy::tree::said;
+
+    #[test]
+    fn a_banned_crate_may_come_with_those_that_are_named() {
+        let lock = |other: &str| {
+            format!(
+                "[[package]]\nname = \"chrono\"\n[[package]]\nname = \"object_store\"\ndependencies = [\n \"chrono\",\n]\n\
+                 [[package]]\nname = \"other\"\ndependencies = [\n{other}]\n"
+            )
+        };
+        let deny = "  { crate = \"chrono\", wrappers = [\"object_store\"], reason = \"x\" },\n";
+        assert_eq!(
+            said(check, &[("Cargo.lock", &lock("")), ("deny.toml", deny)]),
+            [""; 0]
+        );
+        assert_eq!(
+            said(
+                check,
+                &[("Cargo.lock", &lock(" \"chrono\",\n")), ("deny.toml", deny)]
+            ),
+            ["error: Cargo.lock: `chrono` is banned in deny.toml"]
+        );
+    }
 
     #[test]
     fn bans_and_foreign_sources_are_found() {

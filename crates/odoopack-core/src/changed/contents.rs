@@ -147,8 +147,7 @@ impl Hasher {
     /// Takes the next file, its path below the module first.
     pub fn take(&mut self, selection: &Selection, path: &str, bytes: &[u8]) {
         if selection.counts(path) {
-            self.whole.update(path.as_bytes());
-            self.whole.update(bytes);
+            self.take_counted(path, bytes);
         }
         if let Some(part) = selection.part(path) {
             let hash = self.parts[part as usize].get_or_insert_default();
@@ -157,6 +156,12 @@ impl Hasher {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         }
+    }
+
+    /// Takes the next file that counts, for the checksum alone.
+    pub fn take_counted(&mut self, path: &str, bytes: &[u8]) {
+        self.whole.update(path.as_bytes());
+        self.whole.update(bytes);
     }
 
     /// The hashes over everything that was taken.

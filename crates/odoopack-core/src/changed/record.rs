@@ -35,6 +35,19 @@ pub struct Details {
     pub modules: BTreeMap<String, Contents>,
 }
 
+/// What a run of Odoo loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Loaded<'a> {
+    /// Hashes of the modules that it installed or updated.
+    pub modules: &'a BTreeMap<String, Contents>,
+    /// Identity of Odoo's code.
+    pub build: &'a str,
+    /// Codes of the active languages.
+    pub languages: &'a [String],
+    /// Whether every other module was found unchanged.
+    pub whole: bool,
+}
+
 /// The only format so far, written as a number: a newer one is refused and not misread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
@@ -85,33 +98,32 @@ impl Record {
         self.details.as_ref()?.modules.get(module)
     }
 
-    /// The record after `loaded` were loaded from this build with these languages, when only `installed` are installed now.
+    /// The record after a run, when only `installed` are installed now.
     #[must_use]
-    pub fn after(
-        &self,
-        loaded: &BTreeMap<String, Contents>,
-        installed: &dyn Fn(&str) -> bool,
-        build: &str,
-        languages: &[String],
-    ) -> Self {
+    pub fn after(&self, run: &Loaded<'_>, installed: &dyn Fn(&str) -> bool) -> Self {
         let mut checksums = self.checksums.clone().unwrap_or_default();
         let mut modules = self
             .details
             .as_ref()
             .map(|d| d.modules.clone())
             .unwrap_or_default();
-        for (module, contents) in loaded {
+        for (module, contents) in run.modules {
             checksums.insert(module.clone(), Some(contents.checksum.clone()));
             modules.insert(module.clone(), contents.clone());
         }
         checksums.retain(|module, _| installed(module));
         modules.retain(|module, _| installed(module));
+        // Build and languages speak of all modules, so they move only when nothing of the old ones is left to compare.
+        let (build, languages) = match &self.details {
+            Some(then) if !run.whole => (then.build.clone(), then.languages.clone()),
+            _ => (run.build.to_owned(), run.languages.to_vec()),
+        };
         Self {
             checksums: Some(checksums),
             details: Some(Details {
                 format: Format::One,
-                build: build.to_owned(),
-                languages: languages.to_vec(),
+                build,
+                languages,
                 modules,
             }),
         }
@@ -190,10 +202,33 @@ mod tests {
         };
         let before = Record::parse(Some(r#"{"a": "1", "b": "1", "c": "1"}"#), None).unwrap();
         let loaded = BTreeMap::from([("a".to_owned(), contents("2"))]);
-        let after = before.after(&loaded, &|module| module != "c", "build", &["en_US".to_owned()]);
+        let languages = ["en_US".to_owned()];
+        let run = Loaded {
+            modules: &loaded,
+            build: "build 1",
+            languages: &languages,
+            whole: false,
+        };
+        let after = before.after(&run, &|module| module != "c");
         let sums: Vec<_> = ["a", "b", "c"].map(|module| after.checksum(module)).into();
         assert_eq!(sums, [Some("2"), Some("1"), None]);
         let [(_, one), (_, other)] = after.values().try_into().unwrap();
         assert_eq!(Record::parse(Some(&one), Some(&other)).unwrap(), after);
+    }
+
+    #[test]
+    fn a_part_of_the_modules_does_not_stand_for_another_build() {
+        let none = BTreeMap::new();
+        let build = |build, whole| Loaded {
+            modules: &none,
+            build,
+            languages: &[],
+            whole,
+        };
+        let of = |record: &Record| record.details.as_ref().unwrap().build.clone();
+        let first = Record::default().after(&build("1", false), &|_| true);
+        let part = first.after(&build("2", false), &|_| true);
+        let whole = part.after(&build("2", true), &|_| true);
+        assert_eq!([of(&first), of(&part), of(&whole)], ["1", "1", "2"]);
     }
 }

@@ -1,4 +1,5 @@
 //! Files that others wrote: what kind they are, and what they say with the lines where they say it.
+pub mod address;
 pub mod compose;
 pub mod nginx;
 pub mod yaml;

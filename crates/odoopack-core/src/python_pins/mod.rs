@@ -77,6 +77,18 @@ pub fn pins(wanted: &Wanted<'_>, python: (u16, u16), own: &BTreeSet<String>) -> 
     }
 }
 
+/// Constraints that keep modules packaged for Python within a series, where the pack names no version itself.
+///
+/// # Source
+/// The OCA's packages since 15.0: one name for every series, the version begins with the series.
+pub fn of_series(series: Series, own: &BTreeSet<String>) -> String {
+    let major = series.as_str().split('.').next().unwrap_or_default();
+    let modules = own.iter().filter(|name| name.starts_with("odoo-addon-"));
+    modules
+        .map(|name| format!("{name}>={major}.0.dev0,<{major}.1.dev0\n"))
+        .collect()
+}
+
 const fn constraints(series: Series) -> &'static str {
     match series {
         Series::V17 => CONSTRAINTS_17,
@@ -92,6 +104,10 @@ pub fn for_spec(spec: &crate::spec::Spec) -> String {
     if reload {
         // `odoo/service/server.py`, `FSWatcherWatchdog`, 17.0 to 19.0.
         all.push_str("\nwatchdog\n");
+    }
+    if spec.in_redis().next().is_some() {
+        // `addons/odoopack_sessions`.
+        all.push_str("\nredis\n");
     }
     all
 }
@@ -200,6 +216,15 @@ mod tests {
         let pins = pins(&wanted, (3, 11), &BTreeSet::new());
         assert_eq!(pins.constraints, "");
         assert!(pins.additions.contains("psycopg2-binary"));
+    }
+
+    #[test]
+    fn modules_stay_within_the_series() {
+        let own = BTreeSet::from(["odoo-addon-web-responsive".to_owned(), "xlrd".to_owned()]);
+        assert_eq!(
+            of_series(Series::V18, &own),
+            "odoo-addon-web-responsive>=18.0.dev0,<18.1.dev0\n"
+        );
     }
 
     #[test]

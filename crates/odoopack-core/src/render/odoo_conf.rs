@@ -2,10 +2,13 @@
 mod lines;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
+
+pub use variant::with_options;
 
 use crate::odoo::Series;
 use crate::odoo::options::{BadValue, OptionMistake};

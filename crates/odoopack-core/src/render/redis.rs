@@ -1,4 +1,4 @@
-//! `redis.conf` for sessions, and the file with its password.
+//! `redis.conf` for sessions, and the file with its users.
 use camino::Utf8PathBuf;
 
 use super::made_by;
@@ -15,8 +15,8 @@ pub struct Redis {
     pub socket: Option<Utf8PathBuf>,
     /// Port on 127.0.0.1; 0: the socket only.
     pub port: u16,
-    /// File with [`redis_secret`], mode 0600.
-    pub secret: Utf8PathBuf,
+    /// File with [`redis_users`].
+    pub users: Utf8PathBuf,
     /// Most memory for data.
     pub memory: Bytes,
 }
@@ -42,13 +42,34 @@ pub fn redis_conf(input: &Redis) -> String {
         socket.unwrap_or_default(),
         quoted(input.directory.as_str()),
         input.memory.0,
-        quoted(input.secret.as_str()),
+        quoted(input.users.as_str()),
     )
 }
 
-/// Renders the included file with the password.
-pub fn redis_secret(hash: &str, password: &str) -> String {
-    format!("{}requirepass {}\n", made_by(hash), quoted(password))
+/// Somebody who may use Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Name, of letters, digits and hyphens.
+    pub name: String,
+    /// SHA-256 of the password in hex: the file holds nothing to sign in with.
+    pub password: String,
+    /// What all of its keys begin with, of letters, digits, hyphens and colons.
+    pub prefix: String,
+}
+
+/// Renders the included file with the users: each reads and writes its own keys, and nobody administers.
+///
+/// # Source
+/// Redis 7.0, `redis.io/docs/management/security/acl`.
+pub fn redis_users(hash: &str, users: &[User]) -> String {
+    let one = |user: &User| {
+        format!(
+            "user {} on #{} ~{}* resetchannels -@all +@read +@write +@connection +@transaction -@dangerous\n",
+            user.name, user.password, user.prefix
+        )
+    };
+    let users: String = users.iter().map(one).collect();
+    format!("{}user default off\n{users}", made_by(hash))
 }
 
 /// # Source

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::made_by;
 use super::shell::word;
-use crate::service::{Service, Signal};
+use crate::service::{ROOT_CAPABILITIES, Service, Signal};
 use crate::units::Bytes;
 
 /// Name of the empty file that keeps `runsv` from starting a service by itself.
@@ -90,7 +90,11 @@ fn privileges(service: &Service) -> String {
             let user = word(user);
             format!("{fixed} --reuid {user} --regid {user} --init-groups")
         }
-        _ => fixed,
+        Some(_) | None if service.starts_as_root => {
+            let kept = ROOT_CAPABILITIES.map(|name| format!(",+{name}")).concat();
+            format!("{fixed} --bounding-set -all{kept}")
+        }
+        Some(_) | None => fixed,
     }
 }
 

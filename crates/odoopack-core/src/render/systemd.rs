@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::made_by;
 use super::runit::signal_name;
 use crate::schedule::Job;
-use crate::service::Service;
+use crate::service::{ROOT_CAPABILITIES, Service};
 
 /// Time between the end of a service and its next start: the gate must be back within a second, and what cannot start
 /// takes longer for its own attempt.
@@ -17,9 +17,6 @@ const GRACE: u64 = 5;
 
 /// Where units of the machine's administrator lie (systemd.unit(5)).
 pub const DIRECTORY: &str = "/etc/systemd/system";
-
-/// Capabilities of a service that stays root or starts as root: low ports, log files and workers of other users.
-const ROOT_CAPABILITIES: &str = "CAP_NET_BIND_SERVICE CAP_SETUID CAP_SETGID CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_SYS_RESOURCE";
 
 /// Fences that none of our programs needs open.
 const FENCES: [(&str, &str); 17] = [
@@ -227,7 +224,9 @@ fn fences(unit: &mut Unit, service: &Service) {
         unit.set(name, value);
     }
     let root = service.user.is_none() || service.starts_as_root;
-    unit.set("CapabilityBoundingSet", if root { ROOT_CAPABILITIES } else { "" });
+    let all = ROOT_CAPABILITIES.map(|name| format!("CAP_{}", name.to_uppercase()));
+    let kept = if root { all.join(" ") } else { String::new() };
+    unit.set("CapabilityBoundingSet", &kept);
     if used(service, &["/tmp", "/var/tmp"]) {
         unit.set("PrivateTmp", "no");
         unit.set("ReadWritePaths", "/tmp /var/tmp");

@@ -85,7 +85,7 @@ impl Wants {
         Self {
             environments: spec.environments.iter().map(want).collect(),
             reserve_environments: spec.capacity.reserve_environments,
-            sessions_redis: false,
+            sessions_redis: spec.in_redis().next().is_some(),
         }
     }
 }

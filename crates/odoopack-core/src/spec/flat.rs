@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::written::{literal, quoted};
-use super::{Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
+use super::{Addons, Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
 use crate::name::Name;
 use crate::units::Bytes;
 
@@ -46,9 +46,7 @@ pub(super) fn flat(spec: &Spec) -> Vec<Line> {
     lines.add("pack.engine", text(spec.pack.engine));
     lines.add("pack.timezone", text(&spec.pack.timezone));
     lines.odoo(&spec.odoo);
-    lines.add("addons.own", list(&spec.addons.own));
-    lines.add("addons.oca", spec.addons.oca.as_ref().and_then(text));
-    lines.add("addons.requirements", list(&spec.addons.requirements));
+    lines.addons(&spec.addons);
     lines.mail(&spec.mail);
     lines.postgres(&spec.postgres);
     lines.web(&spec.web);
@@ -122,6 +120,43 @@ impl Lines {
         }
     }
 
+    fn addons(&mut self, addons: &Addons) {
+        self.add("addons.own", list(&addons.own));
+        self.add("addons.oca", addons.oca.as_ref().and_then(text));
+        self.add("addons.requirements", list(&addons.requirements));
+        for (name, repository) in &addons.repositories {
+            self.names = vec![name.clone()];
+            let merges: Vec<String> = repository.merges.iter().map(ToString::to_string).collect();
+            self.add("addons.repositories.*.url", text(&repository.url));
+            self.add("addons.repositories.*.branch", text(&repository.branch));
+            self.add(
+                "addons.repositories.*.commit",
+                repository.commit.as_ref().and_then(text),
+            );
+            self.add("addons.repositories.*.modules", list(&repository.modules));
+            self.add("addons.repositories.*.merges", list(&merges));
+            self.add(
+                "addons.repositories.*.group",
+                repository.group.as_ref().and_then(text),
+            );
+        }
+        for (name, group) in &addons.groups {
+            self.names = vec![name.clone()];
+            self.add("addons.groups.*.order", plain(group.order));
+            self.add(
+                "addons.groups.*.description",
+                group.description.as_ref().and_then(text),
+            );
+        }
+        for (name, host) in &addons.hosts {
+            self.names = vec![name.clone()];
+            self.add("addons.hosts.*.key", host.key.as_ref().and_then(text));
+            self.add("addons.hosts.*.known", list(&host.known));
+            self.add("addons.hosts.*.insecure", plain(host.insecure));
+        }
+        self.names = Vec::new();
+    }
+
     fn mail(&mut self, mail: &Mail) {
         let relay = mail.relay.as_ref();
         self.add("mail.smtp", relay.and_then(|r| text(&r.address)));
@@ -164,6 +199,7 @@ impl Lines {
         self.add("environments.*.database", text(&environment.database));
         self.add("environments.*.demo", plain(environment.demo));
         self.add("environments.*.reload", plain(environment.reload));
+        self.add("environments.*.sessions", text(environment.sessions));
         self.add("environments.*.users", plain(environment.users));
         self.add("environments.*.workers", environment.workers.and_then(plain));
         self.add(

@@ -60,6 +60,19 @@ impl Values<'_> {
             .collect()
     }
 
+    /// The names chosen below `table`, of any form, unquoted.
+    pub(super) fn words(&self, table: &str) -> Vec<String> {
+        let below = |p: &String| {
+            let name = p.strip_prefix(table)?.strip_prefix('.')?;
+            match name.strip_prefix('"') {
+                Some(inner) => inner.strip_suffix('"').filter(|text| !text.contains('"')),
+                None => Some(name).filter(|text| !text.contains('.')),
+            }
+            .map(str::to_owned)
+        };
+        self.0.tables.keys().filter_map(below).collect()
+    }
+
     /// The names chosen below `table`.
     pub(super) fn names(&self, table: &str) -> Vec<Name> {
         let below = |p: &String| p.strip_prefix(table)?.strip_prefix('.')?.parse().ok();

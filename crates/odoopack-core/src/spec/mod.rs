@@ -10,6 +10,7 @@ mod mistake;
 mod print;
 mod reader;
 mod reference;
+pub mod repositories;
 mod resolve;
 mod schema;
 mod shape;
@@ -131,7 +132,7 @@ pub enum Source {
 }
 
 /// `[addons]`: where modules come from.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Addons {
     /// Directories of own modules, relative to the pack's `repo` or absolute. Default: none.
     pub own: Vec<String>,
@@ -139,6 +140,60 @@ pub struct Addons {
     pub oca: Option<String>,
     /// pip requirement files, relative to the pack's `repo`. Default: none.
     pub requirements: Vec<String>,
+    /// `[addons.repositories.NAME]`: git repositories of modules. Default: none.
+    pub repositories: BTreeMap<String, Repository>,
+    /// `[addons.groups.NAME]`: groups of repositories. Default: none.
+    pub groups: BTreeMap<String, Group>,
+    /// `[addons.hosts.NAME]`: hosts that need more than a URL. Default: none.
+    pub hosts: BTreeMap<String, GitHost>,
+}
+
+/// `[addons.repositories.NAME]`: what is wanted of one git repository; the lock says which commit.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Repository {
+    /// Clone URL. Default: OCA's of that name.
+    pub url: String,
+    /// Branch that updates follow. Default: the series.
+    pub branch: String,
+    /// Commit to stay at; `None`: the one in the lock.
+    pub commit: Option<String>,
+    /// Modules that are taken; empty: every installable one.
+    pub modules: Vec<String>,
+    /// What is merged on top, in order. Default: nothing.
+    pub merges: Vec<MergeSource>,
+    /// Group that it belongs to.
+    pub group: Option<String>,
+}
+
+/// Something to merge: a reference, perhaps of another repository.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MergeSource {
+    /// Clone URL; `None`: the repository itself.
+    pub url: Option<String>,
+    /// Branch or reference such as `refs/pull/12/head`.
+    pub reference: String,
+}
+
+/// `[addons.groups.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Place among the groups. Default: 0.
+    pub order: u32,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// `[addons.hosts.NAME]`: how repositories of one host are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct GitHost {
+    /// Private key for ssh.
+    pub key: Option<SecretRef>,
+    /// Public keys of the host; empty: the known hosts of whoever runs odoopack.
+    pub known: Vec<String>,
+    /// Whether `git://` and `http://` are allowed. Default: false.
+    pub insecure: bool,
 }
 
 /// `[mail]`.
@@ -269,6 +324,8 @@ pub struct Environment {
     pub demo: bool,
     /// Take in changes of code at once. Default: false.
     pub reload: bool,
+    /// Where sessions are kept. Default: on disk.
+    pub sessions: Sessions,
     /// People who work at the same time; feeds the sizing. Default: 10 for production, 3 else.
     pub users: u32,
     /// HTTP workers, 0 for the threaded server; `None`: from the sizing.
@@ -287,6 +344,16 @@ pub struct Environment {
     pub tls: Tls,
     /// `[environments.NAME.env]`: variables for Odoo itself.
     pub env: BTreeMap<String, Value>,
+}
+
+/// Where sessions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sessions {
+    /// Files below the environment's data directory: Odoo's own way.
+    Disk,
+    /// The pack's Redis, through a module of ours.
+    Redis,
 }
 
 /// How an environment's certificate comes to be.

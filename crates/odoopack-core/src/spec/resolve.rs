@@ -1,4 +1,6 @@
 //! From what the file says to a whole spec: every default written out.
+mod addons;
+
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -7,7 +9,7 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Addons, Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
+    Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
 };
 use crate::name::Name;
 
@@ -23,10 +25,11 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
     let environments = environments(&values, &pack, &editions);
     let web = web(&values, &environments);
     let odoo = odoo(&values, context);
+    let odoo_series = odoo.series;
     Spec {
         pack,
         odoo,
-        addons: addons(&values),
+        addons: addons::addons(&values, odoo_series),
         mail: mail(&values),
         postgres: postgres(&values),
         web,
@@ -94,14 +97,6 @@ fn located(location: &str, context: &LoadContext) -> String {
         location.to_owned()
     } else {
         tidy(&context.directory.join(location)).into()
-    }
-}
-
-fn addons(values: &Values<'_>) -> Addons {
-    Addons {
-        own: values.list("addons.own"),
-        oca: values.given("addons.oca"),
-        requirements: values.list("addons.requirements"),
     }
 }
 
@@ -210,6 +205,7 @@ fn environment(
         database: values.given(&at("database")).unwrap_or_else(database),
         demo: values.given(&at("demo")).unwrap_or(kind == Kind::Development),
         reload: values.value(&at("reload"), "environments.*.reload"),
+        sessions: values.value(&at("sessions"), "environments.*.sessions"),
         users: values.given(&at("users")).unwrap_or(users_of(kind)),
         workers: values.given(&at("workers")),
         cron_workers: values.given(&at("cron_workers")),

@@ -92,7 +92,7 @@ fn value(shape: Shape) -> Value {
         Shape::List(element) => json!({ "type": "array", "items": value(*element), "uniqueItems": true }),
         Shape::Hex(digits) => form(&format!("^[0-9A-Fa-f]{{{digits}}}$")),
         Shape::Name => form("^[a-z](-?[a-z0-9]){0,15}$"),
-        Shape::Domain => form("^[a-z0-9.-]{1,253}$"),
+        Shape::Domain | Shape::Host => form("^[a-z0-9.-]{1,253}$"),
         Shape::Email => form("^[^@]+@[a-z0-9.-]+$"),
         Shape::Database => form("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
         Shape::Pattern => form("^[A-Za-z*][A-Za-z0-9_*]*$"),
@@ -107,7 +107,17 @@ fn value(shape: Shape) -> Value {
         Shape::Zone => form("^[A-Za-z][A-Za-z0-9/_+-]*$"),
         Shape::Bytes => form("^[0-9]+ *(B|KiB|MiB|GiB|TiB)$"),
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),
-        Shape::Language | Shape::Python | Shape::Address | Shape::GitUrl | Shape::Deb => {
+        Shape::Repository => form("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
+        Shape::Branch => form("^[A-Za-z0-9_][A-Za-z0-9._/-]*$"),
+        Shape::HostKey => form("^[A-Za-z0-9.@-]+ [A-Za-z0-9+/=]+$"),
+        Shape::Language
+        | Shape::Python
+        | Shape::Address
+        | Shape::GitUrl
+        | Shape::RepositoryUrl
+        | Shape::Merge
+        | Shape::Line
+        | Shape::Deb => {
             json!({ "type": "string", "minLength": 1 })
         }
     }

@@ -74,6 +74,10 @@ pub fn starter(starter: &Starter) -> String {
 /// One table with its keys; nothing for tables that are not written as such.
 fn chapter(section: &Section, starter: &Starter, known: &BTreeMap<&'static str, String>) -> String {
     let inside = keys::all().filter(|k| keys::split(k.path).0 == section.path);
+    // A repository is there as soon as its table is; `odoopack oca add` writes it.
+    if section.path.starts_with("addons.") {
+        return String::new();
+    }
     let blocks: String = inside.map(|key| block(key, section, known)).collect();
     if blocks.is_empty() {
         return blocks;

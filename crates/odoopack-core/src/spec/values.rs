@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::shape::text::is_host;
-use super::{Engine, HostPort, Kind, SecretRef, Value};
+use super::{Engine, HostPort, Kind, MergeSource, SecretRef, Sessions, Value};
 
 /// A word that is none of those which may stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +74,27 @@ impl SecretRef {
             Self::Named(name) => name.clone(),
             Self::Command(words) => format!("cmd:{}", words.join(" ")),
         }
+    }
+}
+
+impl fmt::Display for MergeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.url {
+            Some(url) => write!(f, "{url} {}", self.reference),
+            None => f.write_str(&self.reference),
+        }
+    }
+}
+
+impl FromStr for MergeSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (url, reference) = text.rsplit_once(' ').map_or((None, text), |(u, r)| (Some(u), r));
+        Ok(Self {
+            url: url.map(str::to_owned),
+            reference: reference.to_owned(),
+        })
     }
 }
 
@@ -179,6 +200,41 @@ impl FromStr for Engine {
                 known: "native",
             }),
         }
+    }
+}
+
+impl fmt::Display for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Disk => "disk",
+            Self::Redis => "redis",
+        })
+    }
+}
+
+impl FromStr for Sessions {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "disk" => Ok(Self::Disk),
+            "redis" => Ok(Self::Redis),
+            other => Err(UnknownWord {
+                word: other.to_owned(),
+                known: "disk, redis",
+            }),
+        }
+    }
+}
+
+impl super::Spec {
+    /// Environments whose sessions are in Redis.
+    pub fn in_redis(&self) -> impl Iterator<Item = &crate::name::Name> {
+        let redis = self
+            .environments
+            .iter()
+            .filter(|(_, e)| e.sessions == Sessions::Redis);
+        redis.map(|(name, _)| name)
     }
 }
 

@@ -34,6 +34,19 @@ pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
     spec.environments.iter().map(one).collect()
 }
 
+/// Name of the database in which the tests of modules run, beside this one.
+///
+/// # Shape
+/// At most 63 bytes, the most that PostgreSQL keeps of a name.
+pub fn tests_database(database: &str) -> String {
+    const ENDING: &str = "_tests";
+    let mut short = database;
+    while short.len() + ENDING.len() > 63 {
+        short = &short[..short.len() - short.chars().next_back().map_or(1, char::len_utf8)];
+    }
+    format!("{short}{ENDING}")
+}
+
 /// Value of `odoopack.kind` in the database of an environment of this kind.
 pub fn kind(kind: Kind) -> &'static str {
     match kind {

@@ -17,6 +17,9 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
     if !known.facts.host.systemd {
         all.push(program("runsvdir", "runit", "supervises the servers"));
     }
+    if super::sessions::wanted(known) {
+        all.push(program("redis-server", "redis-server", "sessions"));
+    }
     if matches!(known.spec.odoo.source, Source::Git { .. }) {
         all.push(program("git", "git", "Odoo's source code"));
     }
@@ -49,6 +52,9 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
         user("postgres", layout.cluster(), BTreeSet::new()),
         user("gate", layout.state(), BTreeSet::new()),
     ];
+    if super::sessions::wanted(known) {
+        all.push(user("redis", layout.redis(), BTreeSet::new()));
+    }
     all.extend(environments.map(|e| user(e.as_str(), layout.environment(e), BTreeSet::new())));
     all.push(user("nginx", layout.data(), read_by_nginx));
     all.into_iter().flatten().collect()
@@ -83,6 +89,7 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
         let farms = super::addons::farms(known).into_values();
         all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
     }
+    all.extend(super::sessions::directories(known));
     if !known.facts.host.systemd {
         all.extend(services.flat_map(|service| runit(known, service)));
     }
@@ -96,7 +103,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.root().to_owned(),
         layout.repo(),
         layout.data(),
-        layout.backups(),
         layout.data().join("run"),
         layout.data().join("environments"),
         layout.releases(),
@@ -113,7 +119,12 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
-    let closed = [layout.secrets(), layout.tls(), layout.state().join("unfinished")];
+    let closed = [
+        layout.backups(),
+        layout.secrets(),
+        layout.tls(),
+        layout.state().join("unfinished"),
+    ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
     if !known.facts.host.systemd {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));

@@ -160,7 +160,10 @@ fn admin_users(known: &Known<'_>) -> Vec<String> {
 fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
     let one = |(name, environment): (&Name, &Environment)| pg_hba::Role {
         name: known.layout.role(name),
-        databases: vec![environment.database.clone()],
+        databases: vec![
+            environment.database.clone(),
+            super::tests_database(&environment.database),
+        ],
     };
     known.spec.environments.iter().map(one).collect()
 }

@@ -11,13 +11,14 @@ mod ports;
 mod printing;
 mod schedule;
 mod services;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
 pub use addons::Farm;
-pub use databases::{DatabaseWant, kind as database_mark};
+pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
@@ -173,6 +174,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let mut files = files::of(&seen)?;
     let stated = services.iter().flatten();
     let systemd = facts.host.systemd.then(|| Units::of(layout, stated.clone()));
+    files.extend(sessions::files(&seen));
     files.push(schedule::table(&seen));
     files.extend(match &systemd {
         Some(_) => files::systemd(&seen, stated)
@@ -247,7 +249,8 @@ pub fn secret_name(environment: &Name, what: &str) -> String {
 }
 
 fn secrets(spec: &Spec) -> Vec<String> {
-    spec.environments.keys().flat_map(generated_secrets).collect()
+    let usual = spec.environments.keys().flat_map(generated_secrets);
+    usual.chain(spec.in_redis().map(sessions::secret)).collect()
 }
 
 impl Target {

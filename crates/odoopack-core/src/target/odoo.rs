@@ -48,14 +48,23 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
         made_from: super::files::made_from(known),
         title: format!("{name} of {}", known.layout.pack()),
         database: database(known, name, environment, secret("DATABASE")?)?,
-        addons_path: farm.into_iter().chain(release.addons.iter().cloned()).collect(),
+        addons_path: farm
+            .into_iter()
+            .chain(super::sessions::addons(known, environment))
+            .chain(release.addons.iter().cloned())
+            .collect(),
         data_dir: known.layout.environment(name),
         http: http(known, name, slot)?,
         workers: size.workers,
         max_cron_threads: size.cron_workers,
         limits: limits(size),
         admin_password_hash: secret("MASTER_HASH")?,
-        server_wide_modules: edition.server_wide.clone(),
+        server_wide_modules: edition
+            .server_wide
+            .iter()
+            .cloned()
+            .chain(super::sessions::server_wide(environment))
+            .collect(),
         mail: mail(known, environment)?,
         email_from: known.spec.mail.from.clone(),
         demo: environment.demo,

@@ -18,6 +18,9 @@ const STOP_MARGIN: u64 = 15;
 /// Every service; `None` for one that cannot be stated yet.
 pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![postgres(known), Some(gate(known))];
+    if super::sessions::wanted(known) {
+        all.push(super::sessions::service(known));
+    }
     for (name, environment) in &known.spec.environments {
         all.push(odoo(known, name, environment, Role::Web));
         let crons = known
@@ -203,6 +206,13 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .environments
         .get(name)
         .map_or(120, |size| size.time_real.0);
+    let mut after = vec!["postgres".to_owned()];
+    let mut inputs = vec![conf];
+    if environment.sessions == crate::spec::Sessions::Redis {
+        after.push("redis".to_owned());
+        inputs.push(layout.sessions(name));
+    }
+    inputs.extend(farm);
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),
@@ -211,8 +221,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         stop_within: Seconds(limit + STOP_MARGIN),
         writable: vec![layout.environment(name)],
         memory_max: memory_max(known, name, role),
-        after: vec!["postgres".to_owned()],
-        inputs: vec![conf].into_iter().chain(farm).collect(),
+        after,
+        inputs,
         ..base(
             known,
             &odoo_name(name, slot, word),
@@ -287,6 +297,7 @@ pub fn variables(
         ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
     ]);
+    all.extend(super::sessions::variables(layout, name, environment));
     if let Some(path) = &release.python_path {
         all.insert("PYTHONPATH".to_owned(), path.to_string());
     }
@@ -306,6 +317,8 @@ fn jobrunner(known: &Known<'_>, environment: &Environment, role: Role) -> Option
     }
     let mut modules: Vec<&str> = known.spec.odoo.series.server_wide_modules().to_vec();
     modules.extend(edition.server_wide.iter().map(String::as_str));
+    let sessions = super::sessions::server_wide(environment);
+    modules.extend(sessions.as_deref());
     modules.push("queue_job");
     Some(format!("--load={}", modules.join(",")))
 }

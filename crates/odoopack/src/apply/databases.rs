@@ -18,7 +18,7 @@ impl Apply<'_> {
             .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
-    fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
+    pub(super) fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
         let want = self
             .target
             .databases
@@ -62,8 +62,13 @@ impl Apply<'_> {
             .find(|want| want.database == database);
         let want =
             want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        make_empty(&mut self.admin("postgres")?, database, &want.role)?;
-        prepare(&mut self.admin(database)?, &want.role)
+        self.make_database(database, &want.role)
+    }
+
+    /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.
+    pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
+        make_empty(&mut self.admin("postgres")?, database, role)?;
+        prepare(&mut self.admin(database)?, role)
     }
 
     /// Dropped only because this program marked it before it began to fill it.
@@ -102,8 +107,9 @@ impl Apply<'_> {
             .command()?
             .args(["-d", &want.database, "-i", &want.modules.join(",")])
             .args(["--load-language", self.language(environment)]);
-        odoo.run(cmd, progress)?.good()?;
-        self.installed(want)
+        let verdict = odoo.run(cmd, progress)?.good()?;
+        self.installed(want)?;
+        self.remember_first(&want.database, &verdict.worked_on)
     }
 
     fn language(&self, environment: &Name) -> &str {

@@ -18,7 +18,27 @@ impl Apply<'_> {
     }
 
     pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {
-        accounts::create(name, home).run()
+        let there = |home: &Utf8Path| {
+            let accounts = observe::host::accounts()?;
+            Ok::<_, Failure>(accounts.home_of(name).is_some_and(|seen| seen == home))
+        };
+        // The `useradd` of a run that was killed may finish while this one begins.
+        if !there(home)? {
+            let made = accounts::create(name, home).run();
+            if !there(home)? {
+                return made;
+            }
+        }
+        // A machine that lost its power in between has the user without its group.
+        let grouped = || Ok::<_, Failure>(observe::host::accounts()?.group(name).is_some());
+        if grouped()? {
+            return Ok(());
+        }
+        let made = accounts::create_group(name).run();
+        if !grouped()? {
+            return made;
+        }
+        accounts::set_group(name).run()
     }
 
     pub(super) fn join_group(user: &str, group: &str) -> Result<()> {
@@ -155,14 +175,16 @@ impl Apply<'_> {
 /// Removes the users of a pack; their files must be gone or given away before.
 pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
     let seen = observe::host::accounts()?;
-    let parts = ["nginx", "gate", "postgres"].into_iter().map(str::to_owned);
+    let parts = ["nginx", "gate", "redis", "postgres"]
+        .into_iter()
+        .map(str::to_owned);
     let users = parts
         .chain(environments.map(ToString::to_string))
         .filter_map(|part| layout.user(&part));
     // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
     let ours = |name: &String| {
-        seen.user_fact(name)
-            .is_some_and(|fact| fact.home.starts_with(layout.root()))
+        seen.home_of(name)
+            .is_some_and(|home| home.starts_with(layout.root()))
     };
     users
         .filter(ours)

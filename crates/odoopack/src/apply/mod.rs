@@ -2,11 +2,15 @@
 mod databases;
 pub(crate) mod export;
 mod ground;
+mod modules;
 pub(crate) mod restore;
 mod services;
+mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
+pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
+pub(crate) use throwaway::{Tested, Tests};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};
@@ -150,6 +154,7 @@ impl Apply<'_> {
             cache: &self.cache,
             repo: &self.repo,
             python: &python,
+            lock: crate::oca::file::read(&self.repo)?,
         })
         .map(drop)
     }

@@ -15,8 +15,10 @@ use crate::store::schedule;
 )]
 pub(crate) enum Args {
     /// Show every job with its next time and its last end; exits with 8 when one failed or was not begun
+    #[command(after_help = "Example:\n  odoopack schedule list --json")]
     List,
     /// Run one job now; without a name: begin every job at its time (the supervisor does this)
+    #[command(after_help = "Example:\n  odoopack schedule run certificates")]
     Run {
         /// Name of a job, as `odoopack schedule list` shows it
         job: Option<String>,

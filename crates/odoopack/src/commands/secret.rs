@@ -19,6 +19,9 @@ use crate::store::{lock, secrets};
 )]
 pub(crate) enum Args {
     /// Store a value, read from standard input or generated
+    #[command(
+        after_help = "Examples:\n  odoopack secret set SMTP < smtp.txt\n  odoopack secret set API_TOKEN --generate"
+    )]
     Set {
         /// Name: upper-case letters, digits and underscores
         name: String,
@@ -27,8 +30,10 @@ pub(crate) enum Args {
         generate: bool,
     },
     /// List names and where their values come from, never the values; `nowhere` is named in the file and has none
+    #[command(after_help = "Example:\n  odoopack secret list")]
     List,
     /// Replace a generated value by a new one; `odoopack up` then brings it to every place that uses it
+    #[command(after_help = "Example:\n  odoopack secret rotate PRODUCTION_DATABASE && odoopack up --yes")]
     Rotate {
         /// Name of a stored value
         name: String,
@@ -69,10 +74,11 @@ fn from_stdin() -> Result<String> {
     let read = std::io::stdin().read_to_string(&mut text);
     read.map_err(|e| Failure::failed("could not read the value from standard input").because(e))?;
     let value = text.strip_suffix('\n').unwrap_or(&text);
-    if value.is_empty() || value.contains('\n') {
+    let is_key = value.starts_with("-----BEGIN ");
+    if value.is_empty() || (value.contains('\n') && !is_key) {
         return Err(Failure::new(
             Kind::Usage,
-            "the value must be one line that is not empty",
+            "the value must be one line that is not empty, or a private key",
         ));
     }
     Ok(value.to_owned())

@@ -10,10 +10,13 @@ use crate::ui;
 #[command(after_help = "Examples:\n  odoopack spec show\n  odoopack spec schema > odoopack.schema.json")]
 pub(crate) enum Args {
     /// Print each value with where it came from
+    #[command(after_help = "Example:\n  odoopack spec show | grep -v '# default'")]
     Show,
     /// Print the JSON Schema of odoopack.toml
+    #[command(after_help = "Example:\n  odoopack spec schema > odoopack.schema.json")]
     Schema,
     /// Print every key with its meaning and default, as Markdown
+    #[command(after_help = "Example:\n  odoopack spec reference | less")]
     Reference,
 }
 

@@ -51,7 +51,23 @@ fn places(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Vec
         };
         place(repo.join(directory), origin)
     }));
-    for path in spec.addons.oca.iter().map(|path| repo.join(path)) {
+    // What is locked is built from the lock; checkouts are for people then, and nothing else there counts.
+    let locked = release
+        .map(|release| &release.repositories)
+        .filter(|all| !all.is_empty());
+    for (name, path) in locked.into_iter().flatten() {
+        let origin = Origin::Oca {
+            repository: name.clone(),
+        };
+        all.push(place(path.clone(), origin));
+    }
+    for path in spec
+        .addons
+        .oca
+        .iter()
+        .filter(|_| locked.is_none())
+        .map(|path| repo.join(path))
+    {
         for name in names(&path)? {
             let origin = Origin::Oca {
                 repository: name.clone(),

@@ -14,9 +14,9 @@ use postgres::{Client, NoTls};
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// Directory of its socket.
-    socket: Utf8PathBuf,
+    pub(crate) socket: Utf8PathBuf,
     /// Names the socket, whether it listens on TCP or not.
-    port: u16,
+    pub(crate) port: u16,
 }
 
 /// The server of a pack.

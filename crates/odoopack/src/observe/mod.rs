@@ -2,9 +2,12 @@
 pub(crate) mod addons;
 pub(crate) mod children;
 pub(crate) mod clock;
+pub(crate) mod code;
+pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
 pub(crate) mod host;
+pub(crate) mod installed;
 pub(crate) mod listeners;
 pub(crate) mod owner;
 pub(crate) mod paths;
@@ -107,7 +110,9 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
-    let parts = ["postgres", "gate", "nginx"].into_iter().map(str::to_owned);
+    let parts = ["postgres", "gate", "redis", "nginx"]
+        .into_iter()
+        .map(str::to_owned);
     let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
     let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
     let numbers = users.iter().filter_map(|name| accounts.user(name));

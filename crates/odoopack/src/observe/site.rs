@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{Spec, Tls};
+use odoopack_core::spec::{Sessions, Spec, Tls};
 use odoopack_core::target::secret_name;
 
 use crate::failure::{Failure, Result};
@@ -42,6 +42,7 @@ pub(crate) fn site(
         database: environment.database.clone(),
         static_mark: None,
         hsts: !own,
+        sessions_in_redis: environment.sessions == Sessions::Redis,
     })
 }
 

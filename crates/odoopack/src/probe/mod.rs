@@ -44,6 +44,8 @@ pub(crate) struct Site {
     pub(crate) static_mark: Option<(String, String)>,
     /// Whether browsers shall be told never to come without TLS.
     pub(crate) hsts: bool,
+    /// Whether sessions are to be in Redis.
+    pub(crate) sessions_in_redis: bool,
 }
 
 /// Somebody who may sign in.
@@ -92,6 +94,8 @@ pub(crate) enum Probe {
     Redirect,
     /// Odoo's processes and the database server answer.
     Health,
+    /// Sessions are where the file wants them.
+    Sessions,
     /// The login page and every file that it names.
     Login,
     /// nginx serves static files itself.
@@ -110,10 +114,11 @@ pub(crate) enum Probe {
 
 impl Probe {
     /// Every probe, cheapest and most basic first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Certificate,
         Self::Redirect,
         Self::Health,
+        Self::Sessions,
         Self::Login,
         Self::Static,
         Self::Websocket,
@@ -124,10 +129,11 @@ impl Probe {
     ];
 
     /// What `up` waits for and `status` shows: quick, and without signing in.
-    pub(crate) const QUICK: [Self; 7] = [
+    pub(crate) const QUICK: [Self; 8] = [
         Self::Certificate,
         Self::Redirect,
         Self::Health,
+        Self::Sessions,
         Self::Login,
         Self::Static,
         Self::Websocket,
@@ -140,6 +146,7 @@ impl Probe {
             Self::Certificate => "certificate",
             Self::Redirect => "redirect",
             Self::Health => "health",
+            Self::Sessions => "sessions",
             Self::Login => "login",
             Self::Static => "static",
             Self::Websocket => "websocket",
@@ -155,6 +162,7 @@ impl Probe {
             Self::Certificate => certificate::certificate(client),
             Self::Redirect => doors::redirect(client),
             Self::Health => health::health(client),
+            Self::Sessions => health::sessions(client),
             Self::Login => login::login(client),
             Self::Static => headers::static_file(client),
             Self::Websocket => websocket::websocket(client),
@@ -169,7 +177,7 @@ impl Probe {
 /// Asks each question once, in the order given.
 ///
 /// # Shape
-/// One entry per question, in the same order.
+/// One entry per question, in the same order; `sessions` is left out where they are kept in files.
 ///
 /// # Effects
 /// `sign_in` and `report` write a session and, since 18.0, a device entry; they sign out at the end. Unless
@@ -204,7 +212,8 @@ pub(crate) fn all_pass(seen: &[Seen]) -> bool {
 fn visit(site: &Site, which: &[Probe], stop_at_failure: bool) -> Vec<Seen> {
     let client = Client::new(site);
     let mut seen: Vec<Seen> = Vec::new();
-    for probe in which {
+    let applies = |probe: &&Probe| **probe != Probe::Sessions || site.sessions_in_redis;
+    for probe in which.iter().filter(applies) {
         let blocked = stop_at_failure && !all_pass(&seen);
         let started = Instant::now();
         let judged = match &client {

@@ -65,6 +65,7 @@ pub(super) fn start(name: &str, days: i64, answering: Answering) -> Site {
         database: "erp".to_owned(),
         static_mark: None,
         hsts: false,
+        sessions_in_redis: false,
     };
     let plain = Arc::clone(&answering);
     std::thread::spawn(move || {

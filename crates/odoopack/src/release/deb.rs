@@ -21,7 +21,7 @@ pub(super) fn resolve(builder: &Builder<'_>, location: &str, sha256: Option<&str
         (false, sha256) => hash_of_local(&local(builder, location), sha256)?,
     };
     Ok(Record::new(
-        decided(builder.spec, &format!("deb sha256:{pin}")),
+        decided(builder, &format!("deb sha256:{pin}")),
         &pin,
         Vec::new(),
     ))

@@ -32,13 +32,23 @@ pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -
     let apt = Apt::open(builder.cache, suite)?;
     apt.update(builder)?;
     let packages = apt.locate(Some(name))?;
-    let main = packages
-        .iter()
-        .find(|package| package.name == name)
-        .ok_or_else(|| {
+    if !packages.iter().any(|package| package.name == name) {
+        return Err(
             Failure::refused(format!("Debian {suite} has no package `{name}`"))
-                .hint("use another suite, such as `sid`")
-        })?;
+                .hint("use another suite, such as `sid`"),
+        );
+    }
+    record(builder, packages)
+}
+
+/// The decision for exactly these packages.
+pub(super) fn record(builder: &Builder<'_>, mut packages: Vec<Package>) -> Result<Record> {
+    let name = package(builder.spec.odoo.series)?;
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    let main = packages.iter().find(|package| package.name == name);
+    let main = main.ok_or_else(|| {
+        Failure::refused(format!("the lock names no package `{name}`")).hint("`odoopack lock --update`")
+    })?;
     let parts: Vec<String> = packages
         .iter()
         .map(|p| format!("{}={} {}", p.name, p.version, p.sha256))
@@ -49,7 +59,7 @@ pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -
         main.version, main.sha256
     );
     Ok(Record::new(
-        decided(builder.spec, &identity),
+        decided(builder, &identity),
         &main.sha256.clone(),
         packages,
     ))

@@ -1,10 +1,11 @@
 //! The virtual environment: exactly the lock, shared by every release with the same one, usable by every user.
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
+use odoopack_core::oca_lock::Lock;
 use odoopack_core::spec::Spec;
 
 use super::requirements::Requirements;
-use super::{Builder, index, interpreter, lock, walk};
+use super::{Builder, index, interpreter, lock, python_lock, walk};
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -25,10 +26,23 @@ pub(super) struct Built {
 }
 
 /// A hash of everything in the file and in files that decides what the environment holds.
-pub(super) fn fingerprint(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path) -> Result<String> {
+pub(super) fn fingerprint(
+    spec: &Spec,
+    repo: &Utf8Path,
+    tree: &Utf8Path,
+    lock: Option<&Lock>,
+) -> Result<String> {
     let asked = spec.odoo.python.as_deref().unwrap_or("newest");
-    let requirements = Requirements::read(spec, repo, tree)?.hash();
-    Ok(super::sha256(format!("{requirements} {asked}").as_bytes()))
+    let requirements = Requirements::read(spec, repo, tree, &needs(lock))?.hash();
+    let locked = lock.and_then(|lock| lock.python.as_ref());
+    let locked = locked.map_or_else(String::new, odoopack_core::hash::of);
+    Ok(super::sha256(
+        format!("{requirements} {asked}{locked}").as_bytes(),
+    ))
+}
+
+fn needs(lock: Option<&Lock>) -> Vec<String> {
+    lock.map(Lock::python_needs).unwrap_or_default()
 }
 
 /// Whether an environment was finished and its interpreter is still there.
@@ -39,8 +53,9 @@ pub(super) fn is_whole(directory: &Utf8Path) -> bool {
 /// Makes the environment of a release, or finds that it is there.
 pub(super) fn build(builder: &Builder<'_>, release: &Release, progress: &Progress) -> Result<Built> {
     let tree = builder.tree(release);
-    let inputs = fingerprint(builder.spec, builder.repo, &tree)?;
-    let requirements = Requirements::read(builder.spec, builder.repo, &tree)?;
+    let pack_lock = builder.lock.as_ref();
+    let inputs = fingerprint(builder.spec, builder.repo, &tree, pack_lock)?;
+    let requirements = Requirements::read(builder.spec, builder.repo, &tree, &needs(pack_lock))?;
     let interpreter = interpreter::probe(builder.python)?;
     let lock = lock_of(builder, &requirements, &interpreter, progress)?;
     let key = format!("{lock}\0{} {}", interpreter.platform, interpreter.program);
@@ -65,6 +80,9 @@ fn lock_of(
     interpreter: &Interpreter,
     progress: &Progress,
 ) -> Result<String> {
+    if let Some(lock) = python_lock::of_pack(builder, requirements, interpreter)? {
+        return Ok(lock);
+    }
     let place = lock::place(builder.cache, requirements, interpreter);
     if let Some(lock) = lock::known(&place)? {
         return Ok(lock);

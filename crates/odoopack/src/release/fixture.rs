@@ -59,6 +59,7 @@ impl Scratch {
             cache: &self.cache,
             repo: &self.root,
             python: &self.python,
+            lock: None,
         }
     }
 
@@ -109,11 +110,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             python: None,
             options: [].into(),
         },
-        addons: Addons {
-            own: Vec::new(),
-            oca: None,
-            requirements: Vec::new(),
-        },
+        addons: Addons::default(),
         mail: Mail {
             relay: None,
             catcher: HostPort {

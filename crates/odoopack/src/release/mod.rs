@@ -13,6 +13,8 @@ mod interpreter;
 mod lock;
 pub(crate) mod packages;
 mod path;
+mod pin;
+mod python_lock;
 mod record;
 mod requirements;
 mod store;
@@ -22,17 +24,19 @@ mod walk;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
 use odoopack_core::layout::Layout;
+use odoopack_core::oca_lock::Lock;
 use odoopack_core::spec::{Source, Spec};
 use sha2::Digest;
 
 use crate::failure::Result;
+use crate::oca;
 use crate::ui::{Progress, Ui};
 pub(crate) use interpreter::choose as interpreter;
 use record::Record;
 pub(crate) use record::observe;
 
 /// What the three steps need to know.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Builder<'a> {
     /// For warnings.
     pub(crate) ui: &'a Ui,
@@ -46,25 +50,45 @@ pub(crate) struct Builder<'a> {
     pub(crate) repo: &'a Utf8Path,
     /// The host's interpreter, from [`interpreter`].
     pub(crate) python: &'a Utf8Path,
+    /// `oca.lock.json`, when there is one.
+    pub(crate) lock: Option<Lock>,
 }
 
 impl Builder<'_> {
-    /// Decides exactly which code it will be: version and hash, or commit.
+    /// Decides exactly which code it will be: what the lock says, else version and hash, or commit, of now.
     ///
     /// # Effects
     /// Writes `release.json`; a decision that was made for the same source is kept, without any network.
     pub(crate) fn resolve(&self, progress: &Progress) -> Result<Release> {
-        if let Some(record) =
-            record::read(self.layout)?.filter(|record| record.release.wanted == wanted(self.spec))
-        {
+        pin::demand(self.spec, self.lock.as_ref())?;
+        self.decision(progress)
+    }
+
+    /// The same, whatever the lock says of repositories: for making a lock.
+    pub(crate) fn decision(&self, progress: &Progress) -> Result<Release> {
+        let wanted = pin::wanted(self.spec, self.lock.as_ref());
+        if let Some(record) = record::read(self.layout)?.filter(|record| record.release.wanted == wanted) {
             return record::as_it_is(self, record).map(|record| record.release);
         }
-        let record = match &self.spec.odoo.source {
-            Source::Debian { suite } => debian::resolve(self, suite, progress),
-            Source::Deb { location, sha256 } => deb::resolve(self, location, sha256.as_deref()),
-            Source::Git { url, commit } => git::resolve(self, url, commit.as_deref()),
-            Source::Path { directory } => path::resolve(self, directory),
+        self.decide(progress)
+    }
+
+    /// Decides anew, whatever was decided before.
+    pub(crate) fn decide(&self, progress: &Progress) -> Result<Release> {
+        let mut record = match self.lock.as_ref().map(|lock| &lock.odoo) {
+            Some(pin) => pin::record(self, pin),
+            None => match &self.spec.odoo.source {
+                Source::Debian { suite } => debian::resolve(self, suite, progress),
+                Source::Deb { location, sha256 } => deb::resolve(self, location, sha256.as_deref()),
+                Source::Git { url, commit } => git::resolve(self, url, commit.as_deref()),
+                Source::Path { directory } => path::resolve(self, directory),
+            },
         }?;
+        // The same code may be here already, decided on in another way.
+        if tree::is_whole(&self.tree(&record.release)) {
+            record.release.fetched = true;
+            self.describe(&mut record)?;
+        }
         record::write(self.layout, &record)?;
         record::as_it_is(self, record).map(|record| record.release)
     }
@@ -76,18 +100,29 @@ impl Builder<'_> {
     pub(crate) fn fetch(&self, release: &Release, progress: &Progress) -> Result<Release> {
         let record = record::of(self.layout, release)?;
         let mut record = record::as_it_is(self, record)?;
-        if !record.release.fetched {
+        self.fetch_repositories(progress)?;
+        if !record::has_code(self, &record) {
             match &self.spec.odoo.source {
                 Source::Debian { suite } => debian::fetch(self, suite, &record, progress),
                 Source::Deb { location, .. } => deb::fetch(self, location, &record, progress),
                 Source::Git { url, .. } => git::fetch(self, url, &record, progress),
                 Source::Path { directory } => path::fetch(self, directory, &record),
             }?;
-            record.release.fetched = true;
-            self.describe(&mut record)?;
-            record::write(self.layout, &record)?;
         }
+        record.release.fetched = true;
+        record.release.repositories = repositories(self.layout, self.lock.as_ref());
+        self.describe(&mut record)?;
+        record::write(self.layout, &record)?;
         Ok(record.release)
+    }
+
+    /// Builds the tree of every repository of the lock.
+    fn fetch_repositories(&self, progress: &Progress) -> Result<()> {
+        let Some(lock) = self.lock.as_ref().filter(|lock| !lock.repositories.is_empty()) else {
+            return Ok(());
+        };
+        let workshop = oca::Workshop::new(self.spec, self.layout, self.repo, self.cache)?;
+        workshop.build_trees(lock, progress)
     }
 
     /// Builds the Python environment, or takes one that another release has built from the same lock.
@@ -116,28 +151,26 @@ impl Builder<'_> {
 }
 
 /// A release that was decided on and not fetched.
-fn decided(spec: &Spec, identity: &str) -> Release {
+fn decided(builder: &Builder<'_>, identity: &str) -> Release {
+    let series = builder.spec.odoo.series;
     Release {
-        id: format!("{}-{}", spec.odoo.series, &sha256(identity.as_bytes())[..12]),
+        id: format!("{series}-{}", &sha256(identity.as_bytes())[..12]),
         identity: identity.to_owned(),
-        wanted: wanted(spec),
+        wanted: pin::wanted(builder.spec, builder.lock.as_ref()),
         fetched: false,
         entry: Utf8PathBuf::new(),
         python_path: None,
         addons: Vec::new(),
+        repositories: [].into(),
         python: None,
     }
 }
 
-/// The source of the file as one text: another text needs another release.
-fn wanted(spec: &Spec) -> String {
-    let source = match &spec.odoo.source {
-        Source::Git { url, commit } => format!("git {url} {}", commit.as_deref().unwrap_or("branch")),
-        Source::Debian { suite } => format!("debian {suite}"),
-        Source::Deb { location, sha256 } => format!("deb {location} {}", sha256.as_deref().unwrap_or("any")),
-        Source::Path { directory } => format!("path {directory}"),
-    };
-    format!("{} {source}", spec.odoo.series)
+/// Where the modules of each repository of a lock are.
+fn repositories(layout: &Layout, lock: Option<&Lock>) -> std::collections::BTreeMap<String, Utf8PathBuf> {
+    let all = lock.iter().flat_map(|lock| &lock.repositories);
+    all.map(|(name, locked)| (name.clone(), oca::tree::place(layout, name, locked)))
+        .collect()
 }
 
 /// The user's cache directory for us: below `XDG_CACHE_HOME`, else `~/.cache`.
@@ -170,6 +203,8 @@ mod fixture;
 mod real_debian;
 #[cfg(test)]
 mod real_download;
+#[cfg(test)]
+mod real_lock;
 #[cfg(test)]
 mod real_pins;
 #[cfg(test)]

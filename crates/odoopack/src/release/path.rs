@@ -15,7 +15,7 @@ pub(super) fn resolve(builder: &Builder<'_>, directory: &Utf8Path) -> Result<Rec
         check_readable(directory)?;
     }
     Ok(Record::new(
-        decided(builder.spec, &format!("path {directory}")),
+        decided(builder, &format!("path {directory}")),
         "",
         Vec::new(),
     ))

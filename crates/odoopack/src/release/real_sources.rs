@@ -1,10 +1,12 @@
 //! The `git`, `path` and `deb` sources for real, with a tiny Odoo.
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Release, Seen};
 use odoopack_core::spec::{Series, Source};
 
 use super::fixture::{Scratch, tiny_odoo};
-use super::observe;
+use super::{observe, walk};
 use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
@@ -19,7 +21,7 @@ fn fetched(scratch: &Scratch) -> Result<Release> {
     scratch.builder().fetch(&release, &progress())
 }
 
-fn git(repository: &Utf8Path, args: &[&str]) -> String {
+pub(super) fn git(repository: &Utf8Path, args: &[&str]) -> String {
     let who = [
         "-c",
         "user.name=T",
@@ -85,8 +87,22 @@ fn a_branch_is_resolved_once_and_the_commit_kept() {
     assert_eq!(fetched(&pinned).unwrap().identity, format!("git {second}"));
 }
 
+/// Modification times of every entry below a directory, by its path there.
+pub(super) fn times(tree: &Utf8Path) -> BTreeMap<String, u64> {
+    let mut all = BTreeMap::new();
+    walk::walk(tree, &mut |path, _| {
+        let time = path.symlink_metadata().unwrap().modified().unwrap();
+        let seconds = time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        all.insert(path.strip_prefix(tree).unwrap().to_string(), seconds);
+        Ok(())
+    })
+    .unwrap();
+    all.retain(|name, _| name != ".odoopack-tree");
+    all
+}
+
 #[test]
-fn a_git_tree_has_the_commits_times_and_no_repository() {
+fn a_git_tree_has_times_of_its_content_and_no_repository() {
     let upstream = Scratch::new(Series::V18, Source::Debian { suite: String::new() });
     let (place, _) = repository(&upstream.root);
     let pack = git_pack(place.as_str(), None);
@@ -95,14 +111,27 @@ fn a_git_tree_has_the_commits_times_and_no_repository() {
     assert_eq!(release.entry, tree.join("odoo-bin"));
     assert_eq!(release.python_path, None);
     assert_eq!(release.addons, [tree.join("odoo/addons"), tree.join("addons")]);
-    for name in ["odoo-bin", "odoo", "addons/web/__manifest__.py"] {
-        let time = tree.join(name).metadata().unwrap().modified().unwrap();
-        assert_eq!(
-            time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(),
-            1_700_000_000,
-            "{name}"
-        );
-    }
+    // Another commit in another repository: the same content has the same times, another content has others.
+    files::replace(
+        &place.join("addons/web/__manifest__.py"),
+        b"{'name': 'Other'}\n",
+        0o644,
+        None,
+    )
+    .unwrap();
+    commit(&place, "later");
+    let again = git_pack(place.as_str(), None);
+    let later = fetched(&again).unwrap();
+    let (mut one, mut other) = (times(&tree), times(&again.layout.releases().join(&later.id)));
+    assert!(
+        one.len() > 8
+            && one
+                .values()
+                .all(|time| (1_000_000_000..1_500_000_000).contains(time))
+    );
+    let changed = "addons/web/__manifest__.py";
+    assert_ne!(one.remove(changed), other.remove(changed));
+    assert_eq!(one, other);
     assert!(!tree.join(".git").exists());
     let beside: Vec<String> = pack
         .layout

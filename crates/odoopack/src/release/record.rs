@@ -2,11 +2,13 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Release, Seen};
 use odoopack_core::layout::Layout;
+use odoopack_core::oca_lock::Lock;
 use odoopack_core::spec::{Source, Spec};
 
-use super::{Builder, environment, tree};
+use super::{Builder, environment, pin, tree};
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::oca;
 use crate::tools::apt_private::Package;
 
 /// Version of the file's shape.
@@ -42,32 +44,68 @@ impl Record {
 /// Looks at the release of a pack: recorded for this source, and what of it is there.
 ///
 /// # Shape
-/// Absent when nothing was decided for the source that the file names now. `fetched` and `python` tell what is on
-/// disk, whatever the record says; `python` is `None` too when the requirements have changed since.
+/// Absent when nothing was decided for the source that file and lock name now; unknown when the lock is no lock, or
+/// says something else than the file. `fetched` and `python` tell what is on disk, whatever the record says;
+/// `python` is `None` too when the requirements have changed since.
 pub(crate) fn observe(layout: &Layout, spec: &Spec, repo: &Utf8Path) -> Result<Seen<Release>> {
-    let Some(record) = read(layout)?.filter(|record| record.release.wanted == super::wanted(spec)) else {
+    let lock = match oca::file::read(repo).and_then(|lock| pin::demand(spec, lock.as_ref()).map(|()| lock)) {
+        Ok(lock) => lock,
+        Err(failure) => return Ok(Seen::Unknown(failure.sentence())),
+    };
+    let wanted = pin::wanted(spec, lock.as_ref());
+    let Some(record) = read(layout)?.filter(|record| record.release.wanted == wanted) else {
         return Ok(Seen::Absent);
     };
-    seen(layout, spec, repo, record).map(|record| Seen::Present(record.release))
+    let place = Place {
+        layout,
+        spec,
+        repo,
+        lock: lock.as_ref(),
+    };
+    seen(&place, record).map(|record| Seen::Present(record.release))
+}
+
+/// What decides whether a release is there.
+struct Place<'a> {
+    layout: &'a Layout,
+    spec: &'a Spec,
+    repo: &'a Utf8Path,
+    lock: Option<&'a Lock>,
 }
 
 /// The record with `fetched` and `python` as they are on disk.
 pub(super) fn as_it_is(builder: &Builder<'_>, record: Record) -> Result<Record> {
-    seen(builder.layout, builder.spec, builder.repo, record)
+    let place = Place {
+        layout: builder.layout,
+        spec: builder.spec,
+        repo: builder.repo,
+        lock: builder.lock.as_ref(),
+    };
+    seen(&place, record)
 }
 
-fn seen(layout: &Layout, spec: &Spec, repo: &Utf8Path, mut record: Record) -> Result<Record> {
-    let tree = tree(layout, &record.release);
-    record.release.fetched = record.release.fetched && is_whole(&tree, &spec.odoo.source, &record.release);
+fn seen(place: &Place<'_>, mut record: Record) -> Result<Record> {
+    let tree = tree(place.layout, &record.release);
+    let repositories = super::repositories(place.layout, place.lock);
+    let whole = repositories.values().all(|tree| oca::tree::is_whole(tree));
+    record.release.fetched =
+        record.release.fetched && whole && is_whole(&tree, &place.spec.odoo.source, &record.release);
+    record.release.repositories = repositories;
     if !record.release.fetched {
         record.release.python = None;
     }
     if let Some(directory) = record.release.python.take() {
-        let inputs = environment::fingerprint(spec, repo, &tree)?;
+        let inputs = environment::fingerprint(place.spec, place.repo, &tree, place.lock)?;
         let same = record.inputs.as_ref() == Some(&inputs);
         record.release.python = (same && environment::is_whole(&directory)).then_some(directory);
     }
     Ok(record)
+}
+
+/// Whether Odoo's own code is there, whatever else is.
+pub(super) fn has_code(builder: &Builder<'_>, record: &Record) -> bool {
+    let tree = tree(builder.layout, &record.release);
+    !record.release.entry.as_str().is_empty() && is_whole(&tree, &builder.spec.odoo.source, &record.release)
 }
 
 fn is_whole(tree: &Utf8Path, source: &Source, release: &Release) -> bool {

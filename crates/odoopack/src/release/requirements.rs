@@ -23,11 +23,13 @@ pub(super) struct Requirements {
     own: Vec<Utf8PathBuf>,
     /// The text of the pack's files and of those they include.
     own_texts: Vec<String>,
+    /// What the modules of the lock need.
+    needs: Vec<String>,
 }
 
 impl Requirements {
     /// Reads the lists of a tree and of a pack.
-    pub(super) fn read(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path) -> Result<Self> {
+    pub(super) fn read(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path, needs: &[String]) -> Result<Self> {
         let (source, open) = source_list(tree)?;
         let source = [source, python_pins::for_spec(spec)].concat();
         let own: Vec<Utf8PathBuf> = spec
@@ -46,6 +48,7 @@ impl Requirements {
             open,
             own,
             own_texts,
+            needs: needs.to_vec(),
         })
     }
 
@@ -62,7 +65,9 @@ impl Requirements {
             list: &self.source,
             open: self.open,
         };
-        python_pins::pins(&wanted, python, &own)
+        let mut pins = python_pins::pins(&wanted, python, &own);
+        pins.constraints += &python_pins::of_series(self.series, &own);
+        pins
     }
 
     /// The requirement file for the resolver.
@@ -72,7 +77,8 @@ impl Requirements {
             .iter()
             .flat_map(|file| ["-r ", file.as_str(), "\n"])
             .collect();
-        format!("{}\n{}\n{own}", self.source, pins.additions)
+        let needs = self.needs.join("\n");
+        format!("{}\n{}\n{own}{needs}\n", self.source, pins.additions)
     }
 
     /// A hash of everything, whatever files it is spread over.
@@ -81,6 +87,7 @@ impl Requirements {
         let all: Vec<&str> = [&self.source, &ours]
             .into_iter()
             .chain(&self.own_texts)
+            .chain(&self.needs)
             .map(String::as_str)
             .collect();
         super::sha256(all.join("\0").as_bytes())

@@ -43,6 +43,11 @@ impl Journal {
         self.write(&serde_json::json!({ "event": "done", "step": step }))
     }
 
+    /// Something of an operation that is no step of a plan.
+    pub(crate) fn note(&mut self, event: &str, detail: &serde_json::Value) -> Result<()> {
+        self.write(&serde_json::json!({ "event": event, "detail": detail }))
+    }
+
     /// The run has ended.
     pub(crate) fn end(&mut self, outcome: &str) -> Result<()> {
         self.write(&serde_json::json!({ "event": "end", "outcome": outcome }))

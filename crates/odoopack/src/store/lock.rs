@@ -2,6 +2,7 @@
 use std::io::Write;
 
 use camino::Utf8Path;
+use odoopack_core::name::Name;
 
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
@@ -17,11 +18,35 @@ pub(crate) struct Lock {
 /// # Errors
 /// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
 pub(crate) fn take(state: &Utf8Path, why: &str) -> Result<Lock> {
-    let path = state.join("lock");
-    let mut file = files::append(&path).map_err(not_writable)?;
+    take_file(&state.join("lock"), why)
+}
+
+/// Takes one environment without waiting: backups, deploys, module operations, clones and restores of it exclude each other.
+///
+/// # Errors
+/// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
+pub(crate) fn take_environment(state: &Utf8Path, environment: &Name, why: &str) -> Result<Lock> {
+    let directory = state.join("locks");
+    files::directory_all(&directory).map_err(not_writable)?;
+    take_file(&directory.join(environment.as_str()), why)
+}
+
+/// Takes the database for tests of an environment without waiting; it stands beside everything else.
+///
+/// # Errors
+/// Kind `Locked` (exit code 5) naming the holder when somebody else has it.
+pub(crate) fn take_tests(state: &Utf8Path, environment: &Name, why: &str) -> Result<Lock> {
+    let directory = state.join("locks");
+    files::directory_all(&directory).map_err(not_writable)?;
+    // No environment's name holds a point.
+    take_file(&directory.join(format!("{environment}.tests")), why)
+}
+
+fn take_file(path: &Utf8Path, why: &str) -> Result<Lock> {
+    let mut file = files::append(path).map_err(not_writable)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return Err(held(&path)),
+        Err(std::fs::TryLockError::WouldBlock) => return Err(held(path)),
         Err(std::fs::TryLockError::Error(e)) => {
             return Err(Failure::failed(format!("could not lock `{path}`")).because(e));
         }
@@ -84,5 +109,19 @@ mod tests {
         );
         drop(first);
         take(state, "down").unwrap();
+    }
+
+    #[test]
+    fn environments_exclude_themselves_and_nobody_else() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let [production, staging] = ["production", "staging"].map(|name| name.parse().unwrap());
+        let _backup = take_environment(state, &production, "backup").unwrap();
+        take_environment(state, &staging, "backup").unwrap();
+        take(state, "up").unwrap();
+        assert_eq!(
+            take_environment(state, &production, "deploy").unwrap_err().kind,
+            Kind::Locked
+        );
     }
 }

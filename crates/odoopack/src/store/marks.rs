@@ -132,6 +132,55 @@ pub(crate) fn unfinished_cluster(state: &Utf8Path) -> Utf8PathBuf {
     state.join("unfinished-cluster")
 }
 
+/// A module operation that was begun: what to know when it is cut off.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ModuleWork {
+    /// The command, for people.
+    pub(crate) command: String,
+    /// Services that it stopped.
+    pub(crate) services: Vec<String>,
+}
+
+/// The module operation of an environment that was cut off; only to be asked when nobody can be at it.
+pub(crate) fn module_work(state: &Utf8Path, environment: &Name) -> Result<Option<ModuleWork>> {
+    read(&module_work_file(state, environment))
+}
+
+/// Marks that a module operation begins.
+pub(crate) fn remember_module_work(state: &Utf8Path, environment: &Name, work: &ModuleWork) -> Result<()> {
+    files::directory_all(&state.join("modules"))?;
+    write(&module_work_file(state, environment), work)
+}
+
+/// The operation has ended, one way or the other.
+pub(crate) fn forget_module_work(state: &Utf8Path, environment: &Name) -> Result<()> {
+    files::remove(&module_work_file(state, environment))
+}
+
+fn module_work_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
+    state.join("modules").join(format!("{environment}.json"))
+}
+
+/// Says that the database for tests of an environment is ours to drop, from before it is made.
+pub(crate) fn remember_tests(state: &Utf8Path, environment: &Name, database: &str) -> Result<()> {
+    files::directory_all(&state.join("modules"))?;
+    files::replace(&tests_file(state, environment), database.as_bytes(), 0o600, None)
+}
+
+/// Whether a database of this name was begun for tests.
+pub(crate) fn is_for_tests(state: &Utf8Path, environment: &Name, database: &str) -> Result<bool> {
+    Ok(files::read_text(&tests_file(state, environment))?.is_some_and(|name| name == database))
+}
+
+/// The database for tests is gone.
+pub(crate) fn forget_tests(state: &Utf8Path, environment: &Name) -> Result<()> {
+    files::remove(&tests_file(state, environment))
+}
+
+fn tests_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
+    state.join("modules").join(format!("{environment}.tests"))
+}
+
 fn stamp_file(state: &Utf8Path, service: &str) -> Utf8PathBuf {
     state.join("stamps").join(format!("{service}.json"))
 }

@@ -48,13 +48,22 @@ impl Accounts {
         self.users.get(name).map(|(uid, gid, _)| (*uid, *gid))
     }
 
+    /// Home of a user, of half an account too.
+    pub(crate) fn home_of(&self, name: &str) -> Option<&Utf8Path> {
+        self.users.get(name).map(|(_, _, home)| home.as_path())
+    }
+
     /// Group by number.
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
         self.groups.get(name).map(|(gid, _)| *gid)
     }
 
     /// Home and groups of a user that exists.
+    ///
+    /// # Shape
+    /// `None` also for half an account, without the group of the same name: it must be completed.
     pub(crate) fn user_fact(&self, name: &str) -> Option<UserFact> {
+        self.group(name)?;
         let (_, _, home) = self.users.get(name)?;
         Some(UserFact {
             home: home.clone(),
@@ -84,6 +93,8 @@ impl Accounts {
     }
 }
 
+// Each of these finishes when we are ended: cut off, it would leave locks below /etc and half an account.
+
 /// Creates a system user that cannot log in, with a group of the same name.
 pub(crate) fn create(name: &str, home: &Utf8Path) -> Cmd {
     Cmd::new("useradd")
@@ -96,16 +107,27 @@ pub(crate) fn create(name: &str, home: &Utf8Path) -> Cmd {
             "--home-dir",
         ])
         .args([home.as_str(), name])
+        .outlives()
+}
+
+/// Creates the group of a user that has none.
+pub(crate) fn create_group(name: &str) -> Cmd {
+    Cmd::new("groupadd").args(["--system", name]).outlives()
+}
+
+/// Makes the group of the same name the user's own.
+pub(crate) fn set_group(user: &str) -> Cmd {
+    Cmd::new("usermod").args(["--gid", user, user]).outlives()
 }
 
 /// Adds a user to a group.
 pub(crate) fn join(user: &str, group: &str) -> Cmd {
-    Cmd::new("gpasswd").args(["--add", user, group])
+    Cmd::new("gpasswd").args(["--add", user, group]).outlives()
 }
 
 /// Removes a user with its group.
 pub(crate) fn remove(name: &str) -> Cmd {
-    Cmd::new("userdel").arg(name)
+    Cmd::new("userdel").arg(name).outlives()
 }
 
 #[cfg(test)]

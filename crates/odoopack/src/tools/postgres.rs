@@ -1,4 +1,7 @@
-//! PostgreSQL's server programs: a new cluster, and readiness.
+//! PostgreSQL's programs: a new cluster, a dump, what a dump holds.
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use camino::Utf8Path;
 
 use crate::exec::Cmd;
@@ -17,9 +20,77 @@ pub(crate) fn initdb(programs: &Utf8Path, cluster: &Utf8Path, user: Option<&str>
         .directory(cluster)
 }
 
+/// Longest that a dump may take.
+const DUMP: Duration = Duration::from_hours(24);
+
+/// Dumps a database as the administrator sees it under an exported snapshot, uncompressed, to stdout.
+///
+/// # Errors of the program
+/// A table that somebody changes meanwhile: it waits a minute for the lock, then ends.
+pub(crate) fn dump(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str, snapshot: &str) -> Cmd {
+    Cmd::new(programs.join("pg_dump"))
+        .args([
+            "--format=custom",
+            "--compress=0",
+            "--no-password",
+            "--lock-wait-timeout=60000",
+        ])
+        .arg(format!("--snapshot={snapshot}"))
+        .arg(format!("--host={}", server.0))
+        .arg(format!("--port={}", server.1))
+        .arg(format!("--username={ADMIN_ROLE}"))
+        .arg(format!("--dbname={database}"))
+        .env("PGAPPNAME", "odoopack-backup")
+        .bare()
+        .patience(DUMP)
+}
+
+/// Lists what the archive on stdin holds; reads no further than its table of contents.
+pub(crate) fn list_archive(programs: &Utf8Path) -> Cmd {
+    Cmd::new(programs.join("pg_restore")).arg("--list").bare()
+}
+
+/// The tables whose rows an archive holds, `schema.table`, from what `pg_restore --list` printed (version 15 to 18).
+pub(crate) fn parse_tables_with_data(text: &str) -> BTreeSet<String> {
+    let line = |line: &str| {
+        let (_, rest) = line.split_once(" TABLE DATA ")?;
+        let mut words = rest.split(' ');
+        Some(format!("{}.{}", words.next()?, words.next()?))
+    };
+    text.lines()
+        .filter(|text| !text.starts_with(';'))
+        .filter_map(line)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dump_is_uncompressed_and_of_one_snapshot() {
+        assert_eq!(
+            dump(
+                "/pg/bin".into(),
+                ("/run/pg".into(), 5432),
+                "demo",
+                "00000003-0000001B-1"
+            )
+            .to_string(),
+            "/pg/bin/pg_dump --format=custom --compress=0 --no-password --lock-wait-timeout=60000 \
+             --snapshot=00000003-0000001B-1 --host=/run/pg --port=5432 --username=odoopack --dbname=demo"
+        );
+    }
+
+    #[test]
+    fn tables_of_an_archive_are_found() {
+        let text = ";\n; Archive created at 2026-11-26 12:00:00 UTC\n;     Format: CUSTOM\n\
+                    215; 1259 16390 TABLE public res_users demo\n\
+                    3380; 0 16390 TABLE DATA public res_users demo\n\
+                    3381; 0 16400 TABLE DATA public ir_cron demo\n3400; 0 0 SEQUENCE SET public ir_cron_id_seq demo\n";
+        let found: Vec<_> = parse_tables_with_data(text).into_iter().collect();
+        assert_eq!(found, ["public.ir_cron", "public.res_users"]);
+    }
 
     #[test]
     fn a_new_cluster_has_checksums_and_no_password_login() {

@@ -125,6 +125,30 @@ impl Uv {
             .args(["--output-file", compile.lock.as_str(), compile.wanted.as_str()])
     }
 
+    /// Says what would be downloaded for a lock, without any network.
+    pub(crate) fn plan(&self, environment: &Utf8Path, lock: &Utf8Path) -> Cmd {
+        self.call()
+            .args(["pip", "sync", "--dry-run", "--offline", "--python"])
+            .arg(environment.join("bin/python").as_str())
+            .args(["--require-hashes", "--only-binary", ":all:", lock.as_str()])
+    }
+
+    /// Installs a lock for a try: nothing is compiled.
+    pub(crate) fn try_install(&self, environment: &Utf8Path, lock: &Utf8Path, offline: bool) -> Cmd {
+        let cmd = self
+            .call()
+            .args(["pip", "sync", "--quiet", "--python"])
+            .arg(environment.join("bin/python").as_str())
+            .args([
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--link-mode",
+                "hardlink",
+            ]);
+        if offline { cmd.arg("--offline") } else { cmd }.arg(lock.as_str())
+    }
+
     /// Makes the environment hold exactly the lock, bytecode included: the users that run it cannot write there.
     pub(crate) fn sync(&self, environment: &Utf8Path, lock: &Utf8Path, offline: bool) -> Cmd {
         let cmd = self
@@ -140,6 +164,20 @@ impl Uv {
             .args(["--link-mode", "hardlink", "--compile-bytecode"]);
         if offline { cmd.arg("--offline") } else { cmd }.arg(lock.as_str())
     }
+}
+
+/// How many packages would be downloaded, as [`Uv::plan`] says on stderr; `None` when it does not say what it would do.
+///
+/// # Source
+/// uv 0.13.9: `Would download 3 packages` stands there only when something is missing; a package whose cached file has
+/// another hash than the lock counts as missing (tried).
+pub(crate) fn parse_missing(text: &str) -> Option<usize> {
+    let count = |start: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(start))?;
+        line.split(' ').next()?.parse().ok()
+    };
+    let resolved = text.lines().any(|line| line.starts_with("Resolved "));
+    count("Would download ").or(resolved.then_some(0))
 }
 
 #[cfg(test)]
@@ -181,6 +219,25 @@ mod tests {
             uv().venv("/usr/bin/python3".into(), "/e".into()).to_string(),
             "/c/uv venv --quiet --no-project --clear --python /usr/bin/python3 /e"
         );
+    }
+
+    #[test]
+    fn reads_how_much_is_missing() {
+        let said = "Using Python 3.11.2 environment at: v\nResolved 61 packages in 11ms\n";
+        assert_eq!(
+            parse_missing(&format!("{said}Would install 61 packages\n + zeep==4.2.1\n")),
+            Some(0)
+        );
+        assert_eq!(
+            parse_missing(&format!(
+                "{said}Would download 1 package\nWould install 61 packages\n"
+            )),
+            Some(1)
+        );
+        assert_eq!(parse_missing("error: no such option\n"), None);
+        assert!(uv().plan("/e".into(), "/l".into()).to_string().ends_with(
+            "pip sync --dry-run --offline --python /e/bin/python --require-hashes --only-binary :all: /l"
+        ));
     }
 
     #[test]

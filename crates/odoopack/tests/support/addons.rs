@@ -5,7 +5,18 @@ use super::machine::must;
 
 /// Fetches a wheel once and lays its module out below `to`, as a git repository of modules would be.
 pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
+    std::fs::create_dir_all(to).unwrap();
+    let unpacked = unpacked(package, version).join("odoo/addons");
+    must("cp", &["-rT", unpacked.as_str(), to.as_str()]);
+}
+
+/// A wheel, fetched and unpacked once.
+pub(crate) fn unpacked(package: &str, version: &str) -> Utf8PathBuf {
     let cache = cache().join(format!("{package}-{version}"));
+    let to = cache.join("unpacked");
+    if to.is_dir() {
+        return to;
+    }
     let wheel = || {
         let mut entries = cache.read_dir_utf8().into_iter().flatten().flatten();
         entries
@@ -14,25 +25,18 @@ pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
     };
     if wheel().is_none() {
         let wanted = format!("{package}=={version}");
-        let mut args = vec![
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-        ];
-        args.extend(["-d", cache.as_str(), &wanted]);
+        let mut args = vec!["-m", "pip", "download", "--quiet", "--no-deps"];
+        args.extend(["--only-binary=:all:", "-d", cache.as_str(), &wanted]);
         must("python3", &args);
     }
-    std::fs::create_dir_all(to).unwrap();
-    let unpacked = tempfile::tempdir().unwrap();
-    let place = unpacked.path().to_str().unwrap();
+    // Whole or not at all: a run that is killed here leaves nothing that looks unpacked.
+    let part = cache.join(format!("part-{}", std::process::id()));
     must(
         "python3",
-        &["-m", "zipfile", "-e", wheel().unwrap().as_str(), place],
+        &["-m", "zipfile", "-e", wheel().unwrap().as_str(), part.as_str()],
     );
-    must("cp", &["-rT", &format!("{place}/odoo/addons"), to.as_str()]);
+    drop(std::fs::rename(&part, &to));
+    to
 }
 
 /// Packages of the OCA, `name==version` per line, of 18.0 and 19.0.

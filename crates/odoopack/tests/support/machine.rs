@@ -1,6 +1,7 @@
 //! Eyes on the machine: processes, listeners, users.
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use camino::Utf8Path;
 
@@ -138,6 +139,38 @@ pub(crate) fn must(program: &str, args: &[&str]) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+/// Standard error of a program that must end well.
+#[track_caller]
+pub(crate) fn must_say(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir("/")
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{program} {args:?}: {said}");
+    said
+}
+
+/// The same, with something to read.
+#[track_caller]
+pub(crate) fn must_with(program: &str, args: &[&str], input: &str) -> String {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{program}: {e}"));
+    let mut pipe = child.stdin.take().unwrap();
+    let text = input.to_owned();
+    let writer = std::thread::spawn(move || pipe.write_all(text.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    drop(writer.join());
+    assert!(output.status.success(), "{program} {args:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What a statement gives as (role, database) with this password; `None` when it fails.

@@ -10,6 +10,7 @@
 pub(crate) mod addons;
 pub(crate) mod browser;
 pub(crate) mod guest;
+pub(crate) mod hashes;
 pub(crate) mod journal;
 pub(crate) mod literals;
 pub(crate) mod machine;
@@ -85,7 +86,9 @@ impl Pack {
     /// Its private ports begin at `first`, far from where a pack of somebody else on this machine would take its own.
     pub(crate) fn with_file(name: &str, first: u16, text: &str) -> Self {
         let pack = Self::new(name);
-        let ports = serde_json::json!({ "production": first, "staging": first + 10 });
+        let names = ["production", "staging", "core", "marketing", "dev"];
+        let ports: std::collections::BTreeMap<_, _> = names.into_iter().zip((first..).step_by(10)).collect();
+        let ports = serde_json::json!(ports);
         pack.write("data/odoopack/ports.json", &ports.to_string());
         pack.write("repo/odoopack.toml", &text.replace("ROOT", pack.root.as_str()));
         pack.write(".odoopack-demo", "made by a test\n");
@@ -263,6 +266,13 @@ pub(crate) fn tail(text: &str, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
+/// A program with its arguments.
+pub(crate) fn command(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
 /// Waits until `look` sees something, and returns it.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -289,7 +299,7 @@ pub(crate) fn file(name: &str, more: &str) -> String {
 }
 
 /// Ports nobody listens on at this moment.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = std::array::from_fn::<_, N, _>(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }

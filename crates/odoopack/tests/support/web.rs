@@ -179,6 +179,11 @@ impl Session<'_> {
         self.site.ask("POST", path, &headers, body.as_bytes()).unwrap()
     }
 
+    /// The id of the session.
+    pub(crate) fn cookie_value(&self) -> &str {
+        self.cookie.trim_start_matches("session_id=")
+    }
+
     pub(crate) fn get(&self, path: &str) -> Page {
         self.site
             .ask("GET", path, &[("Cookie", self.cookie.as_str())], b"")

@@ -1,4 +1,5 @@
 //! Tables: each kind of change, what it asks for, and why.
+use super::super::Loaded;
 use super::*;
 
 /// Contents whose parts are named by letters: `p` Python, `d` data, `t` translations, `s` static, `x` tests.
@@ -46,12 +47,20 @@ impl Case {
             module("other", &["base"]),
         ];
         let languages = vec!["en_US".to_owned()];
-        let loaded = all
+        let modules = all
             .iter()
             .map(|(one, disk)| (one.name.clone(), disk.contents.clone()))
             .collect();
         Self {
-            record: Record::default().after(&loaded, &|_| true, "build 1", &languages),
+            record: Record::default().after(
+                &Loaded {
+                    modules: &modules,
+                    build: "build 1",
+                    languages: &languages,
+                    whole: true,
+                },
+                &|_| true,
+            ),
             installed: all.iter().map(|(one, _)| one.clone()).collect(),
             disk: all.into_iter().map(|(one, disk)| (one.name, disk)).collect(),
             languages,

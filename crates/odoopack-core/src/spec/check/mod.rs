@@ -1,4 +1,5 @@
 //! What no single value can show: checks across the file.
+mod addons;
 pub(super) mod environments;
 mod source;
 
@@ -35,6 +36,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     required(report);
     root(spec, report);
     source::check(spec, report);
+    addons::check(spec, report);
     web(spec, report);
     mail(report);
     options(spec, report);

@@ -93,6 +93,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "A watched tree costs memory, and half a change would be served.",
     },
     Key {
+        path: "environments.*.sessions",
+        shape: Shape::Word(&["disk", "redis"]),
+        fallback: Literal("\"disk\""),
+        example: "\"redis\"",
+        doc: "Where sessions are kept: files of the environment, or a Redis of the pack with a module of ours in every process. A change signs everybody out.",
+        why: "One host needs no more; Odoo's own way is the best tested.",
+    },
+    Key {
         path: "environments.*.users",
         shape: Shape::Integer {
             least: 1,

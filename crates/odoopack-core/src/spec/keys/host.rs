@@ -1,4 +1,4 @@
-//! Keys of `[pack]`, `[addons]`, `[mail]`, `[postgres]`, `[web]` and `[capacity]`.
+//! Keys of `[pack]`, `[mail]`, `[postgres]`, `[web]` and `[capacity]`.
 use super::Fallback::{Absent, Computed, Literal};
 use super::Key;
 use crate::spec::shape::Shape;
@@ -41,30 +41,6 @@ pub(super) const PACK: &[Key] = &[
 ];
 
 pub(super) const KEYS: &[Key] = &[
-    Key {
-        path: "addons.own",
-        shape: Shape::List(&Shape::Path),
-        fallback: Literal("[]"),
-        example: "[\"addons/ipai\"]",
-        doc: "Directories of own modules, absolute or relative to `repo`.",
-        why: "Odoo runs without any.",
-    },
-    Key {
-        path: "addons.oca",
-        shape: Shape::Path,
-        fallback: Absent("no OCA repositories"),
-        example: "\"addons/external/oca\"",
-        doc: "Directory whose sub-directories are OCA repositories, absolute or relative to `repo`.",
-        why: "Odoo runs without any.",
-    },
-    Key {
-        path: "addons.requirements",
-        shape: Shape::List(&Shape::Path),
-        fallback: Literal("[]"),
-        example: "[\"requirements.txt\"]",
-        doc: "pip requirement files, absolute or relative to `repo`.",
-        why: "A file that was not named is not installed.",
-    },
     Key {
         path: "mail.smtp",
         shape: Shape::HostPort,

@@ -1,4 +1,5 @@
 //! The one table of keys: reading, the schema, the reference and the starter file all come from it.
+mod addons;
 mod environments;
 mod host;
 mod odoo;
@@ -72,6 +73,27 @@ pub(super) const SECTIONS: &[Section] = &[
         "Options of odoo.conf that nothing else in this file governs.",
     ),
     section("addons", "Where modules come from."),
+    named(
+        "addons.repositories",
+        (Shape::Repository, "project"),
+        "Git repositories of modules, below the directory `oca`.",
+    ),
+    section(
+        "addons.repositories.*",
+        "One repository: where it is, what is taken from it.",
+    ),
+    named(
+        "addons.groups",
+        (Shape::Repository, "foundation"),
+        "Groups of repositories.",
+    ),
+    section("addons.groups.*", "One group of repositories, for people."),
+    named(
+        "addons.hosts",
+        (Shape::Host, "github.com"),
+        "Hosts of repositories that need more than a URL.",
+    ),
+    section("addons.hosts.*", "How repositories of one host are read."),
     section(
         "mail",
         "Outgoing mail; production uses the relay, every other environment the catcher.",
@@ -125,9 +147,16 @@ const fn named(path: &'static str, names: (Shape, &'static str), doc: &'static s
 
 /// Every key, in the order in which files are written.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [FIRST, host::PACK, odoo::KEYS, host::KEYS, environments::KEYS]
-        .into_iter()
-        .flatten()
+    [
+        FIRST,
+        host::PACK,
+        odoo::KEYS,
+        addons::KEYS,
+        host::KEYS,
+        environments::KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The key at `pattern`.

@@ -40,6 +40,20 @@ pub(super) enum Shape {
     Address,
     /// Something that git can clone.
     GitUrl,
+    /// The same, or an address without protection, which the checks judge.
+    RepositoryUrl,
+    /// The name of a repository or a group of repositories.
+    Repository,
+    /// A branch.
+    Branch,
+    /// What is merged: `REF` or `URL REF`.
+    Merge,
+    /// A host name or an IPv4 address.
+    Host,
+    /// The public key of an ssh host.
+    HostKey,
+    /// One line for people.
+    Line,
     /// A Debian package file: path or https URL.
     Deb,
     /// A Debian suite.
@@ -206,7 +220,13 @@ impl Shape {
             Self::Python => "a Python interpreter",
             Self::HostPort => "host:port",
             Self::Address => "an IP address",
-            Self::GitUrl => "a clone URL",
+            Self::GitUrl | Self::RepositoryUrl => "a clone URL",
+            Self::Repository => "a name of letters, digits, underscores and hyphens",
+            Self::Branch => "a branch",
+            Self::Merge => "`REF` or `URL REF`",
+            Self::Host => "a host name or an IPv4 address",
+            Self::HostKey => "a public key such as `ssh-ed25519 AAAA...`",
+            Self::Line => "a line of text",
             Self::Deb => "a path or an https URL",
             Self::Suite => "a Debian suite",
             Self::Port => "a port",

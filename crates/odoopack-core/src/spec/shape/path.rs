@@ -68,6 +68,17 @@ pub(super) fn git_url(text: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Whether it is a clone URL, also one without protection on the way.
+pub(super) fn repository_url(text: &str) -> Result<(), Wrong> {
+    let plain = ["git://", "http://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    match plain {
+        Some(rest) => git_url(&format!("https://{rest}")),
+        None => git_url(text),
+    }
+}
+
 /// Refuses a password or token inside a URL: git would show it in the list of processes.
 fn credentials(text: &str) -> Result<(), Wrong> {
     let authority = text

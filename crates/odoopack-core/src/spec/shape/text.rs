@@ -17,6 +17,8 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Absolute => return path::absolute(text),
         Shape::Path => return path::any(text),
         Shape::GitUrl => return path::git_url(text),
+        Shape::RepositoryUrl => return path::repository_url(text),
+        Shape::Merge => return merge(text),
         Shape::Deb => return path::deb(text),
         Shape::Word(words) => return word(text, words),
         Shape::Engine => return engine(text),
@@ -27,6 +29,10 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
         Shape::Email => is_email(text),
+        Shape::Repository => is_repository(text),
+        Shape::Branch => is_reference(text),
+        Shape::Host => is_host(text),
+        Shape::HostKey => is_host_key(text),
         Shape::Language => is_language(text),
         Shape::Module => only(text, |b| b.is_ascii_alphanumeric() || b == b'_'),
         Shape::Pattern => only(text, |b| b.is_ascii_alphanumeric() || b"_*".contains(&b)),
@@ -42,7 +48,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
             b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'
         }),
         Shape::Hex(digits) => text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()),
-        Shape::OdooValue | Shape::PostgresValue => true,
+        Shape::OdooValue | Shape::PostgresValue | Shape::Line => true,
         Shape::Format | Shape::Port | Shape::Integer { .. } | Shape::Bool | Shape::List(_) => false,
     };
     if good {
@@ -96,6 +102,44 @@ fn only(text: &str, inner: impl Fn(u8) -> bool) -> bool {
 /// A host name or an IPv4 address.
 pub(in crate::spec) fn is_host(text: &str) -> bool {
     text.parse::<Ipv4Addr>().is_ok() || domain::check(text).is_ok()
+}
+
+/// A directory below another one: never hidden, never a way out.
+fn is_repository(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    text.len() <= 64 && text.bytes().all(inner) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// A name that git takes for a branch or a reference, and for nothing else.
+fn is_reference(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"._/-".contains(&b);
+    let part = |part: &str| !part.is_empty() && !part.starts_with(['.', '-']) && !part.ends_with('.');
+    text.bytes().all(inner)
+        && text.split('/').all(part)
+        && !text.contains("..")
+        && text.rsplit_once('.').is_none_or(|(_, end)| end != "lock")
+}
+
+fn merge(text: &str) -> Result<(), Wrong> {
+    let (url, reference) = text.rsplit_once(' ').map_or((None, text), |(u, r)| (Some(u), r));
+    if let Some(url) = url {
+        path::repository_url(url)?;
+    }
+    if is_reference(reference) {
+        return Ok(());
+    }
+    Err(wrong(
+        format!("`{text}` is nothing that can be merged"),
+        "write `refs/pull/1234/head`, a branch, or `URL BRANCH`",
+    ))
+}
+
+fn is_host_key(text: &str) -> bool {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
+    let kind = |b: u8| b.is_ascii_alphanumeric() || b"-@.".contains(&b);
+    text.split_once(' ').is_some_and(|(name, key)| {
+        name.bytes().all(kind) && !name.starts_with('-') && key.len() > 40 && key.bytes().all(base64)
+    })
 }
 
 fn is_email(text: &str) -> bool {
@@ -214,6 +258,40 @@ mod tests {
         for text in bad {
             assert!(check(shape, text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_of_git_are_nothing_that_git_takes_for_something_else() {
+        check_all(
+            Shape::Branch,
+            &["18.0", "18.0-fix/x", "refs/pull/12/head"],
+            &[
+                "-x", "a..b", "a/", "/a", "a b", ".x", "a.lock", "x/-y", "HEAD~1", "a@{1}",
+            ],
+        );
+        check_all(
+            Shape::Repository,
+            &["server-tools", "l10n-italy"],
+            &["..", ".git", "a/b", "-x", "", "a.b"],
+        );
+        check_all(
+            Shape::Merge,
+            &[
+                "refs/pull/12/head",
+                "https://github.com/acme/project 18.0-fix",
+                "/srv/fork x",
+            ],
+            &["https://u:p@h/x y", "--upload-pack=x", "ext::sh x", "a b c"],
+        );
+        check_all(
+            Shape::RepositoryUrl,
+            &[
+                "https://github.com/OCA/web",
+                "git://127.0.0.1/web",
+                "git@github.com:acme/web.git",
+            ],
+            &["ext::sh -c x", "https://u:p@h/x", "--x", "ftp://x/y"],
+        );
     }
 
     #[test]

@@ -92,10 +92,59 @@ fn odoo() -> impl Strategy<Value = Odoo> {
 }
 
 fn addons() -> impl Strategy<Value = Addons> {
-    (modules(), of("[a-z]{1,5}/[a-z]{1,5}"), modules()).prop_map(|(own, oca, requirements)| Addons {
-        own,
-        oca,
-        requirements,
+    let named = "[a-z0-9][a-z0-9_-]{0,9}";
+    let group = (0_u32..9, of("[a-z ]{1,9}x")).prop_map(|(order, description)| Group { order, description });
+    let host = (
+        of("[A-Z][A-Z0-9_]{0,9}".prop_map(SecretRef::Named)),
+        any::<bool>(),
+    )
+        .prop_map(|(key, insecure)| GitHost {
+            key,
+            known: Vec::new(),
+            insecure,
+        });
+    let tables = (
+        btree_map(named, repository(), 0..3),
+        btree_map(named, group, 0..3),
+        btree_map(domain(), host, 0..3),
+    );
+    (modules(), "[a-z]{1,5}/[a-z]{1,5}", modules(), tables).prop_map(|(own, oca, requirements, tables)| {
+        let (mut repositories, groups, hosts) = tables;
+        for repository in repositories.values_mut() {
+            repository.group = groups.keys().next().cloned();
+        }
+        Addons {
+            own,
+            oca: Some(oca),
+            requirements,
+            repositories,
+            groups,
+            hosts,
+        }
+    })
+}
+
+fn repository() -> impl Strategy<Value = Repository> {
+    let url = prop_oneof![
+        Just("https://github.com/OCA/web.git".to_owned()),
+        Just("git@github.com:acme/web.git".to_owned()),
+        path().prop_map(String::from)
+    ];
+    let merge = (of(path().prop_map(String::from)), "refs/pull/[1-9]{1,4}/head")
+        .prop_map(|(url, reference)| MergeSource { url, reference });
+    let merges = vec(merge, 0..3).prop_map(|mut list| {
+        list.dedup();
+        list.truncate(1);
+        list
+    });
+    let place = (url, "[0-9]{2}\\.0(-[a-z]{1,5})?", of("[0-9a-f]{40}"));
+    (place, modules(), merges).prop_map(|((url, branch, commit), modules, merges)| Repository {
+        url,
+        branch,
+        commit,
+        modules,
+        merges,
+        group: None,
     })
 }
 
@@ -189,6 +238,11 @@ fn environment() -> impl Strategy<Value = Environment> {
             database: String::new(),
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
+            sessions: if numbers.0 % 3 == 0 {
+                Sessions::Redis
+            } else {
+                Sessions::Disk
+            },
             users: numbers.0,
             workers: numbers.1.map(|workers| {
                 if numbers.0 % 2 == 0 && kind == Kind::Development {

@@ -293,6 +293,7 @@ pub(super) fn release(layout: &Layout, fetched: bool, python: bool) -> Release {
         } else {
             Vec::new()
         },
+        repositories: BTreeMap::new(),
         python: python.then(|| layout.pythons().join("0123")),
     }
 }

@@ -1,21 +1,91 @@
-//! `backup`: environments in and out.
+//! `backup`: snapshots of environments made, listed, looked into; backups of others brought in and written out.
+mod cat;
+mod create;
+mod diff;
 mod export;
 mod import;
+mod key;
+mod list;
+mod ls;
 
-use crate::context::Context;
-use crate::failure::Result;
+use odoopack_core::name::Name;
 
-/// Bring backups in and write them out
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind, Result};
+
+/// Make snapshots of database, filestore, configuration and secrets, look into them, bring backups in and write them out
 #[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "A snapshot is encrypted, deduplicated and readable with stock restic: `restic -r <root>/backups snapshots`.\n\nExamples:\n  odoopack backup create\n  odoopack backup list\n  odoopack backup cat latest manifest.json"
+)]
 pub(crate) enum Args {
+    Create(create::Args),
+    List(list::Args),
+    Ls(ls::Args),
+    Cat(cat::Args),
+    Diff(diff::Args),
     Import(import::Args),
     Export(export::Args),
+    #[command(subcommand)]
+    Key(key::Args),
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     match args {
+        Args::Create(args) => create::run(cx, args),
+        Args::List(args) => list::run(cx, args),
+        Args::Ls(args) => ls::run(cx, args),
+        Args::Cat(args) => cat::run(cx, args),
+        Args::Diff(args) => diff::run(cx, args),
         Args::Import(args) => import::run(cx, args),
         Args::Export(args) => export::run(cx, args),
+        Args::Key(args) => key::run(cx, args),
+    }
+}
+
+/// The environment that is meant: the one named, `production`, or the only one.
+fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
+    let all = &pack.loaded.spec.environments;
+    if let Some(name) = named {
+        return Ok(name.clone());
+    }
+    let production = all.keys().find(|name| name.as_str() == "production");
+    let only = || all.keys().next().filter(|_| all.len() == 1);
+    production.or_else(only).cloned().ok_or_else(|| {
+        let there: Vec<_> = all.keys().map(Name::as_str).collect();
+        Failure::new(Kind::Usage, "which environment?").hint(format!("name one: {}", there.join(", ")))
+    })
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut number = bytes as f64;
+    let mut unit = 0;
+    while number >= 999.5 && unit + 1 < units.len() {
+        number /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else if number < 9.95 {
+        format!("{number:.1} {}", units[unit])
+    } else {
+        format!("{number:.0} {}", units[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_have_two_or_three_digits() {
+        let of = |bytes| super::size(bytes);
+        assert_eq!(
+            [of(0), of(999), of(1_000), of(12_345), of(999_700)].join(" "),
+            "0 B 999 B 1.0 kB 12 kB 1.0 MB"
+        );
+        assert_eq!(of(9_960_000_000), "10 GB");
     }
 }

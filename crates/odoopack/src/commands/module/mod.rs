@@ -1,10 +1,17 @@
-//! `module`: which modules there are, why, in which order, and what is wrong with them.
+//! `module`: which modules there are, why, in which order, what is wrong with them, what changed, and what is done to them.
+mod changed;
 mod check;
+mod doing;
+mod ground;
+mod hash;
 mod list;
 mod missing;
 mod order;
+mod running;
+mod test;
 mod tree;
 mod why;
+mod work;
 
 use std::collections::BTreeSet;
 
@@ -16,10 +23,10 @@ use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::{self, addons};
 
-/// Show which modules there are, why, in which order Odoo loads them, and what is wrong with them
+/// Show which modules there are and what is wrong with them; install, update, test and remove them
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "Manifests are read without Python and without a database.\n\nExamples:\n  odoopack module check\n  odoopack module why stock --edition core"
+    after_help = "Manifests are read without Python, and the first six need no database.\n\nExamples:\n  odoopack module check\n  odoopack module changed production\n  odoopack module why stock --edition core"
 )]
 pub(crate) enum Args {
     List(list::Args),
@@ -28,6 +35,12 @@ pub(crate) enum Args {
     Missing(missing::Args),
     Order(order::Args),
     Check(check::Args),
+    Changed(changed::Args),
+    Install(work::Install),
+    Update(work::Update),
+    Uninstall(work::Uninstall),
+    Test(test::Args),
+    Hash(hash::Args),
 }
 
 /// One edition, and where its companies are.
@@ -43,18 +56,26 @@ pub(crate) struct Chosen {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
-    let seen = Seen::look(&pack)?;
+    let with_manifests = |show: &dyn Fn(&Pack, Seen) -> Result<()>| {
+        let pack = cx.load()?;
+        show(&pack, Seen::look(&pack)?)
+    };
     match args {
-        Args::List(args) => {
+        Args::List(args) => with_manifests(&|_, seen| {
             list::run(cx, &seen, args);
             Ok(())
-        }
-        Args::Tree(args) => tree::run(cx, &pack, seen, args),
-        Args::Why(args) => why::run(cx, &pack, seen, args),
-        Args::Missing(args) => missing::run(cx, &pack, &seen, args),
-        Args::Order(args) => order::run(cx, &pack, seen, args),
-        Args::Check(args) => check::run(cx, &pack, &seen, args),
+        }),
+        Args::Tree(args) => with_manifests(&|pack, seen| tree::run(cx, pack, seen, args)),
+        Args::Why(args) => with_manifests(&|pack, seen| why::run(cx, pack, seen, args)),
+        Args::Missing(args) => with_manifests(&|pack, seen| missing::run(cx, pack, &seen, args)),
+        Args::Order(args) => with_manifests(&|pack, seen| order::run(cx, pack, seen, args)),
+        Args::Check(args) => with_manifests(&|pack, seen| check::run(cx, pack, &seen, args)),
+        Args::Changed(args) => changed::run(cx, args),
+        Args::Install(args) => work::run_install(cx, args),
+        Args::Update(args) => work::run_update(cx, args),
+        Args::Uninstall(args) => work::run_uninstall(cx, args),
+        Args::Test(args) => test::run(cx, args),
+        Args::Hash(args) => hash::run(cx, args),
     }
 }
 

@@ -1,0 +1,8 @@
+//! What a snapshot says of itself, and which snapshots are kept.
+mod manifest;
+pub mod retention;
+
+pub use manifest::{
+    Attachments, BadManifest, Code, Database, Dump, FORMAT, Manifest, Seconds, Table, paths,
+    read_attachments, write_attachments,
+};

@@ -1,0 +1,75 @@
+//! What modules need of Python: names of distributions, where manifests give names of imports.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::RepositorySeen;
+
+/// Import name to distribution, where manifests name the import.
+///
+/// # Source
+/// Read off the manifests and `requirements.txt` of OCA repositories of 16.0 to 19.0, and the packages' own pages.
+const IMPORTS: &[(&str, &str)] = &[
+    ("asterisk", "py-Asterisk"),
+    ("Crypto", "pycryptodome"),
+    ("cv2", "opencv-python-headless"),
+    ("dateutil", "python-dateutil"),
+    ("dotenv", "python-dotenv"),
+    ("git", "GitPython"),
+    ("google.auth", "google-auth"),
+    ("graphql", "graphql-core"),
+    ("jose", "python-jose"),
+    ("jwt", "PyJWT"),
+    ("ldap", "python-ldap"),
+    ("magic", "python-magic"),
+    ("OpenSSL", "pyOpenSSL"),
+    ("PIL", "Pillow"),
+    ("saml2", "pysaml2"),
+    ("serial", "pyserial"),
+    ("slugify", "python-slugify"),
+    ("stdnum", "python-stdnum"),
+    ("u2flib_server", "python-u2flib-server"),
+    ("usb", "pyusb"),
+    ("voicent", "Voicent-Python"),
+    ("yaml", "PyYAML"),
+    ("zxcvbn", "zxcvbn"),
+];
+
+/// Python requirements of the chosen modules, sorted, each once.
+pub fn python_of(modules: &BTreeMap<String, String>, seen: &RepositorySeen) -> Vec<String> {
+    let mut all = BTreeSet::new();
+    for name in modules.keys() {
+        if let Some(Ok(module)) = seen.modules.get(name) {
+            all.extend(module.python.iter().map(|need| distribution(need.trim())));
+        }
+    }
+    all.into_iter().filter(|need| !need.is_empty()).collect()
+}
+
+fn distribution(need: &str) -> String {
+    let known = IMPORTS.iter().find(|(import, _)| *import == need);
+    known.map_or_else(|| need.to_owned(), |(_, name)| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ModuleSeen;
+    use super::*;
+    use crate::spec::Series;
+
+    #[test]
+    fn only_the_chosen_modules_count_and_imports_become_distributions() {
+        let module = |needs: &str| {
+            let text =
+                format!("{{'version': '18.0.1.0.0', 'external_dependencies': {{'python': [{needs}]}}}}");
+            ModuleSeen::read(text.as_bytes(), Series::V18)
+        };
+        let seen = RepositorySeen {
+            modules: [
+                ("a".to_owned(), module("'ldap', 'openupgradelib>=3'")),
+                ("b".to_owned(), module("'xlrd'")),
+            ]
+            .into(),
+        };
+        let chosen = [("a".to_owned(), String::new())].into();
+        assert_eq!(python_of(&chosen, &seen), ["openupgradelib>=3", "python-ldap"]);
+    }
+}

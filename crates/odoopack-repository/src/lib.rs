@@ -1,0 +1,25 @@
+//! The backup repository: restic's format, on a directory or in an S3 bucket, behind types of our own.
+//!
+//! Nothing outside of this crate names `rustic_core` or `object_store`. What they would pass over in silence is an error here: a listing
+//! that failed, a file that was not stored, a warning while storing. A snapshot becomes visible last, after its tree was checked, and one
+//! repository has one writer.
+mod archive;
+mod backend;
+mod error;
+mod lock;
+mod objects;
+mod parts;
+mod place;
+mod read;
+mod repository;
+mod source;
+mod warnings;
+
+pub use archive::{Label, Stored};
+pub use error::{Error, Result};
+pub use lock::{Holder, Writer};
+pub use parts::{PART, Parts, part_name};
+pub use place::{Access, Bucket, Place};
+pub use read::{Differences, Entry, Kind, Reader};
+pub use repository::{Repository, Snapshot};
+pub use source::{Content, Item};

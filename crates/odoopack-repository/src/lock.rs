@@ -1,0 +1,165 @@
+//! One writer per repository: `flock` on this host, a lock object for other hosts, and a look for stock restic's own locks.
+use std::fs::{File, OpenOptions, TryLockError};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::objects::Objects;
+use crate::place::Place;
+
+/// Name of our lock object; restic reads no such directory.
+const OBJECT: &str = "odoopack/writer";
+/// A lock that was not renewed for this long belongs to nobody; restic calls its own stale after the same time.
+const STALE: i64 = 30 * 60;
+/// How often a held lock is renewed.
+const RENEWED: Duration = Duration::from_mins(5);
+
+/// Who writes, where and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Holder {
+    /// Name of the host.
+    pub host: String,
+    /// Identity of this boot of the host; a process of another boot is gone.
+    pub boot: String,
+    /// Process.
+    pub pid: u32,
+    /// What it does, such as `odoopack backup create production`.
+    pub why: String,
+}
+
+/// The right to write; given back when dropped.
+#[derive(Debug)]
+pub struct Writer {
+    objects: Objects,
+    renewing: Option<(Sender<()>, JoinHandle<()>)>,
+    _file: Option<File>,
+}
+
+impl Writer {
+    /// Takes the repository for `holder`, without waiting.
+    pub(crate) fn take(place: &Place, objects: &Objects, holder: &Holder) -> Result<Self> {
+        let file = match place {
+            Place::Directory(directory) => Some(flock(directory)?),
+            Place::Bucket(_) => None,
+        };
+        refuse_restic(objects)?;
+        refuse_other(objects, holder)?;
+        write(objects, holder)?;
+        // Two hosts that wrote at the same time both read the same bytes afterwards: one of them finds the other's.
+        let now = read(objects)?;
+        if now.as_ref() != Some(holder) {
+            return Err(Error::Locked(
+                now.map_or_else(|| "unknown".to_owned(), |other| other.to_string()),
+            ));
+        }
+        Ok(Self {
+            objects: objects.clone(),
+            renewing: Some(renew(objects.clone(), holder.clone())),
+            _file: file,
+        })
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some((over, thread)) = self.renewing.take() {
+            drop(over);
+            thread.join().unwrap_or_default();
+        }
+        // What is left behind is taken over by this host at once and by others after half an hour.
+        self.objects.remove(OBJECT).unwrap_or_default();
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, process {} on {}", self.why, self.pid, self.host)
+    }
+}
+
+fn flock(directory: &str) -> Result<File> {
+    let path = format!("{directory}/odoopack.lock");
+    let failed = |e: &std::io::Error| Error::Store {
+        act: "lock".to_owned(),
+        place: path.clone(),
+        why: e.to_string(),
+    };
+    let file = OpenOptions::new().append(true).create(true).open(&path);
+    let file = file.map_err(|e| failed(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked("another process of this host".to_owned())),
+        Err(TryLockError::Error(e)) => Err(failed(&e)),
+    }
+}
+
+/// Stock restic writes a file below `locks/` and renews it every five minutes.
+fn refuse_restic(objects: &Objects) -> Result<()> {
+    let fresh = objects
+        .list("locks")?
+        .into_iter()
+        .find(|lock| is_fresh(lock.written));
+    match fresh {
+        None => Ok(()),
+        Some(lock) => {
+            let short: String = lock.name.chars().take(8).collect();
+            Err(Error::Locked(format!("restic, lock {short} in `locks/`")))
+        }
+    }
+}
+
+fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {
+    let Some(other) = read(objects)? else {
+        return Ok(());
+    };
+    let written = objects
+        .list("odoopack")?
+        .into_iter()
+        .find(|lock| lock.name == "writer");
+    let stale = !written.is_some_and(|lock| is_fresh(lock.written));
+    if stale || gone(&other, holder) {
+        return Ok(());
+    }
+    Err(Error::Locked(other.to_string()))
+}
+
+/// Whether the other holder was a process of this host that no longer lives.
+fn gone(other: &Holder, holder: &Holder) -> bool {
+    let here = other.host == holder.host;
+    here && (other.boot != holder.boot || !std::path::Path::new(&format!("/proc/{}", other.pid)).exists())
+}
+
+fn is_fresh(written: i64) -> bool {
+    Timestamp::now().as_second() - written < STALE
+}
+
+fn read(objects: &Objects) -> Result<Option<Holder>> {
+    let Some(bytes) = objects.get(OBJECT)? else {
+        return Ok(None);
+    };
+    let holder = serde_json::from_slice(&bytes).map_err(|e| Error::Format {
+        what: format!("could not read the lock {OBJECT} at {}", objects.place()),
+        why: e.to_string(),
+    })?;
+    Ok(Some(holder))
+}
+
+fn write(objects: &Objects, holder: &Holder) -> Result<()> {
+    let bytes = serde_json::to_vec(holder).expect("plain data always serializes");
+    objects.put(OBJECT, vec![Bytes::from(bytes)])
+}
+
+fn renew(objects: Objects, holder: Holder) -> (Sender<()>, JoinHandle<()>) {
+    let (over, waiting) = channel();
+    let thread = std::thread::spawn(move || {
+        while let Err(RecvTimeoutError::Timeout) = waiting.recv_timeout(RENEWED) {
+            // A lock that could not be renewed now is renewed the next time, well before it counts as stale.
+            write(&objects, &holder).unwrap_or_default();
+        }
+    });
+    (over, thread)
+}

@@ -1,0 +1,181 @@
+//! Objects of a store by name, synchronously; a listing is whole or an error.
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use tokio::runtime::{Handle, Runtime};
+
+use crate::error::{Error, Result};
+use crate::place::Place;
+
+/// Objects bigger than this are uploaded in pieces, so that a lost connection costs one piece.
+const PIECE: usize = 8 * 1024 * 1024;
+
+/// The objects of one repository.
+#[derive(Clone)]
+pub(crate) struct Objects {
+    store: Arc<dyn ObjectStore>,
+    root: Path,
+    place: Arc<str>,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Last part of its name.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// When it was written, in seconds since 1970.
+    pub(crate) written: i64,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Objects").field(&self.place).finish()
+    }
+}
+
+impl Objects {
+    /// The objects at `place`.
+    pub(crate) fn at(place: &Place) -> Result<Self> {
+        let (store, root) = place.open()?;
+        Ok(Self {
+            store,
+            root,
+            place: place.to_string().into(),
+        })
+    }
+
+    /// Where they are, in words.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Every object below `directory`, at any depth.
+    ///
+    /// # Errors
+    /// When any part of the listing failed: what could not be listed is not absent.
+    pub(crate) fn list(&self, directory: &str) -> Result<Vec<Listed>> {
+        let prefix = self.path(directory);
+        let all = wait(self.store.list(Some(&prefix)).try_collect::<Vec<_>>());
+        let all = all.map_err(|e| self.failed(&format!("list {directory}"), &e))?;
+        let listed = |meta: object_store::ObjectMeta| Listed {
+            name: meta.location.filename().unwrap_or_default().to_owned(),
+            size: meta.size,
+            written: meta.last_modified.timestamp(),
+        };
+        Ok(all.into_iter().map(listed).collect())
+    }
+
+    /// The whole object; `None` when the store says that there is none.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Bytes>> {
+        let read = wait(async { self.store.get(&self.path(name)).await?.bytes().await });
+        match read {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed(&format!("read {name}"), &e)),
+        }
+    }
+
+    /// A range of an object; exactly that many bytes or an error.
+    pub(crate) fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
+        let wanted = range.end - range.start;
+        let bytes = wait(self.store.get_range(&self.path(name), range));
+        let bytes = bytes.map_err(|e| self.failed(&format!("read {name}"), &e))?;
+        if u64::try_from(bytes.len()).is_ok_and(|got| got == wanted) {
+            return Ok(bytes);
+        }
+        Err(Error::Store {
+            act: format!("read {name}"),
+            place: self.place.to_string(),
+            why: format!("{} bytes came instead of {wanted}", bytes.len()),
+        })
+    }
+
+    /// Size of an object; `None` when there is none.
+    pub(crate) fn size(&self, name: &str) -> Result<Option<u64>> {
+        match wait(self.store.head(&self.path(name))) {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed(&format!("look at {name}"), &e)),
+        }
+    }
+
+    /// Writes an object and asks for its size afterwards: a store that lost a piece is found out here.
+    pub(crate) fn put(&self, name: &str, content: Vec<Bytes>) -> Result<()> {
+        let size: usize = content.iter().map(Bytes::len).sum();
+        let path = self.path(name);
+        let written = if size > PIECE {
+            wait(self.put_in_pieces(&path, content))
+        } else {
+            wait(self.store.put(&path, PutPayload::from_iter(content))).map(drop)
+        };
+        written.map_err(|e| self.failed(&format!("write {name}"), &e))?;
+        let there = self.size(name)?;
+        if there.is_some_and(|there| usize::try_from(there).is_ok_and(|there| there == size)) {
+            return Ok(());
+        }
+        let there = there.map_or_else(|| "nothing".to_owned(), |there| format!("{there} bytes"));
+        Err(Error::Store {
+            act: format!("write {name}"),
+            place: self.place.to_string(),
+            why: format!("{size} bytes were written, and {there} are there"),
+        })
+    }
+
+    async fn put_in_pieces(&self, path: &Path, content: Vec<Bytes>) -> object_store::Result<()> {
+        let upload = self.store.put_multipart(path).await?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
+        for bytes in content {
+            upload.wait_for_capacity(2).await?;
+            upload.put(bytes);
+        }
+        upload.finish().await.map(drop)
+    }
+
+    /// Removes an object; one that is gone is fine.
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        match wait(self.store.delete(&self.path(name))) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.failed(&format!("remove {name}"), &e)),
+        }
+    }
+
+    fn path(&self, name: &str) -> Path {
+        name.split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self.root.clone(), Path::join)
+    }
+
+    fn failed(&self, act: &str, error: &object_store::Error) -> Error {
+        Error::Store {
+            act: act.to_owned(),
+            place: self.place.to_string(),
+            why: error.to_string(),
+        }
+    }
+}
+
+/// Runs one request to its end on a runtime of this crate.
+fn wait<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+fn runtime() -> &'static Handle {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .thread_name("repository")
+                .enable_all()
+                .build()
+                .expect("the system has threads and epoll")
+        })
+        .handle()
+}

@@ -1,0 +1,130 @@
+//! Where a repository is: a directory, or a bucket with a prefix.
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use odoopack_core::secret::SecretText;
+
+use crate::error::{Error, Result};
+
+/// Longest that one request to a bucket may take, and how long it is retried in all.
+const REQUEST: Duration = Duration::from_mins(2);
+const RETRYING: Duration = Duration::from_mins(5);
+
+/// A directory or a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A directory of this host, or one mounted on it.
+    Directory(String),
+    /// S3 or what speaks like it.
+    Bucket(Bucket),
+}
+
+/// A bucket, and a prefix in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Address of the service, such as `https://sgp1.digitaloceanspaces.com`.
+    pub endpoint: String,
+    /// Name of the bucket.
+    pub name: String,
+    /// Directory in the bucket; empty for its root.
+    pub prefix: String,
+    /// Region that requests are signed for.
+    pub region: String,
+    /// Who asks.
+    pub access: Access,
+    /// Wait longer for a busy service (`true` outside of tests).
+    pub patient: bool,
+}
+
+/// A pair of an access key's name and its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Access key id.
+    pub id: String,
+    /// Secret access key.
+    pub secret: SecretText,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => f.write_str(path),
+            Self::Bucket(bucket) => {
+                write!(f, "{}/{}", bucket.endpoint.trim_end_matches('/'), bucket.name)?;
+                if bucket.prefix.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "/{}", bucket.prefix)
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    /// The store behind a place, and the path of the repository in it.
+    pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Path)> {
+        match self {
+            Self::Directory(path) => directory(path).map(|store| (store, Path::default())),
+            Self::Bucket(bucket) => Ok((self.bucket(bucket)?, Path::from(bucket.prefix.as_str()))),
+        }
+    }
+
+    fn bucket(&self, bucket: &Bucket) -> Result<Arc<dyn ObjectStore>> {
+        // One provider for the whole process: ring. An error only says that it was set before.
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap_or_default();
+        let retry = RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: if bucket.patient { 10 } else { 3 },
+            retry_timeout: if bucket.patient {
+                RETRYING
+            } else {
+                Duration::from_secs(10)
+            },
+        };
+        let timeout = if bucket.patient {
+            REQUEST
+        } else {
+            Duration::from_secs(3)
+        };
+        let plain = bucket.endpoint.starts_with("http://");
+        let client = ClientOptions::new().with_timeout(timeout).with_allow_http(plain);
+        let store = AmazonS3Builder::new()
+            .with_endpoint(bucket.endpoint.trim_end_matches('/'))
+            .with_bucket_name(&bucket.name)
+            .with_region(&bucket.region)
+            .with_access_key_id(&bucket.access.id)
+            .with_secret_access_key(bucket.access.secret.expose())
+            .with_client_options(client)
+            .with_retry(retry)
+            .build()
+            .map_err(|e| self.unusable(&e))?;
+        Ok(Arc::new(store))
+    }
+
+    fn unusable(&self, error: &object_store::Error) -> Error {
+        Error::Store {
+            act: "open the store".to_owned(),
+            place: self.to_string(),
+            why: error.to_string(),
+        }
+    }
+}
+
+fn directory(path: &str) -> Result<Arc<dyn ObjectStore>> {
+    let failed = |why: String| Error::Store {
+        act: "open the directory".to_owned(),
+        place: path.to_owned(),
+        why,
+    };
+    std::fs::create_dir_all(path).map_err(|e| failed(e.to_string()))?;
+    let store = LocalFileSystem::new_with_prefix(path).map_err(|e| failed(e.to_string()))?;
+    Ok(Arc::new(store.with_fsync(true)))
+}

@@ -1,0 +1,233 @@
+//! A repository: made, opened, its snapshots listed.
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use odoopack_core::secret::SecretText;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{
+    ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, WriteBackend,
+};
+
+use crate::backend::Backend;
+use crate::error::{Error, Result, format};
+use crate::lock::{Holder, Writer};
+use crate::objects::Objects;
+use crate::place::Place;
+use crate::read::Reader;
+
+/// Tag of a snapshot that retention never removes.
+const PINNED: &str = "pinned";
+/// What marks the words of the operator among the tags.
+const NOTE: &str = "note:";
+
+/// An open repository.
+pub struct Repository {
+    pub(crate) place: Place,
+    pub(crate) objects: Objects,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) inner: rustic_core::Repository<OpenStatus>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Repository")
+            .field(&self.place.to_string())
+            .finish()
+    }
+}
+
+/// One snapshot, as the list shows it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its name for people: the first eight digits of the id it had first; a pin does not change it.
+    pub id: String,
+    /// When its data was read.
+    pub time: Timestamp,
+    /// Pack that it is of.
+    pub pack: String,
+    /// Environment that it is of.
+    pub environment: String,
+    /// Words of the operator.
+    pub note: Option<String>,
+    /// Never removed by retention.
+    pub pinned: bool,
+    /// Bytes that would be restored.
+    pub size: u64,
+    /// Bytes that it added to the repository, compressed.
+    pub added: u64,
+    /// Files in it.
+    pub files: u64,
+    /// Files that had to be read, the rest was unchanged.
+    pub read: u64,
+    /// How long it took to store, in seconds.
+    pub seconds: f64,
+    pub(crate) file: SnapshotFile,
+}
+
+impl Repository {
+    /// Makes an empty repository that `key` opens.
+    ///
+    /// # Errors
+    /// [`Error::Present`] when one is there.
+    pub fn create(place: &Place, key: &SecretText) -> Result<Self> {
+        let objects = Objects::at(place)?;
+        if objects.size("config")?.is_some() {
+            return Err(Error::Present(place.to_string()));
+        }
+        let (backend, inner) = unopened(&objects)?;
+        let credentials = Credentials::password(key.expose());
+        let made = inner.init(&credentials, &KeyOptions::default(), &ConfigOptions::default());
+        let inner = made.map_err(format("could not make a repository"))?;
+        Ok(Self {
+            place: place.clone(),
+            objects,
+            backend,
+            inner,
+        })
+    }
+
+    /// Opens the repository at `place`.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] when the store says that there is none, [`Error::WrongKey`] when `key` opens none of its keys.
+    pub fn open(place: &Place, key: &SecretText) -> Result<Self> {
+        if let Place::Directory(directory) = place
+            && !std::path::Path::new(directory).exists()
+        {
+            return Err(Error::Absent(place.to_string()));
+        }
+        let objects = Objects::at(place)?;
+        if objects.size("config")?.is_none() {
+            return Err(Error::Absent(place.to_string()));
+        }
+        let (backend, inner) = unopened(&objects)?;
+        let opened = inner.open(&Credentials::password(key.expose()));
+        let inner = opened.map_err(|error| {
+            if error.is_incorrect_password() {
+                Error::WrongKey(place.to_string())
+            } else {
+                format("could not open the repository")(error)
+            }
+        })?;
+        Ok(Self {
+            place: place.clone(),
+            objects,
+            backend,
+            inner,
+        })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Takes the right to write.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] naming who has it.
+    pub fn writer(&self, holder: &Holder) -> Result<Writer> {
+        Writer::take(&self.place, &self.objects, holder)
+    }
+
+    /// Every snapshot that can be seen, oldest first.
+    ///
+    /// # Errors
+    /// When the listing failed or one of them could not be read: a list that may lack one is no list.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let files = self.inner.get_all_snapshots();
+        let files = files.map_err(format("could not list snapshots"))?;
+        let mut snapshots: Vec<Snapshot> = files.into_iter().map(Snapshot::of).collect();
+        snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(snapshots)
+    }
+
+    /// The snapshot called `name`: the beginning of its id, or `latest` of an environment.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`] when none or several match.
+    pub fn snapshot(&self, name: &str, environment: Option<&str>) -> Result<Snapshot> {
+        let of = |s: &Snapshot| environment.is_none_or(|environment| s.environment == environment);
+        let mut all: Vec<Snapshot> = self.snapshots()?.into_iter().filter(of).collect();
+        if name == "latest" {
+            let none = || Error::NoSnapshot("there is no snapshot yet".to_owned());
+            return all.pop().ok_or_else(none);
+        }
+        let full = |s: &Snapshot| s.file.id.to_hex().as_str().starts_with(name);
+        let mut found = all.into_iter().filter(|s| {
+            name.len() >= 4 && (s.id.starts_with(name) || s.first_id().starts_with(name) || full(s))
+        });
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(Error::NoSnapshot(format!("there is no snapshot `{name}`"))),
+            (Some(_), Some(_)) => Err(Error::NoSnapshot(format!(
+                "several snapshots begin with `{name}`"
+            ))),
+        }
+    }
+
+    /// The same repository opened once more, with the key that is known already.
+    pub(crate) fn again(&self) -> Result<rustic_core::Repository<OpenStatus>> {
+        let inner = rustic(&self.backend)?;
+        let opened = inner.open(&Credentials::Masterkey(self.inner.key()));
+        opened.map_err(format("could not open the repository"))
+    }
+
+    /// Opens everything that was stored for reading.
+    pub fn reader(&self) -> Result<Reader> {
+        let indexed = self.again()?.to_indexed();
+        Ok(Reader::new(indexed.map_err(format("could not read the index"))?))
+    }
+}
+
+fn unopened(objects: &Objects) -> Result<(Arc<Backend>, rustic_core::Repository<()>)> {
+    let backend = Arc::new(Backend::new(objects.clone()));
+    let inner = rustic(&backend)?;
+    Ok((backend, inner))
+}
+
+fn rustic(backend: &Arc<Backend>) -> Result<rustic_core::Repository<()>> {
+    let store: Arc<dyn WriteBackend> = backend.clone();
+    let options = RepositoryOptions::default().no_cache(true);
+    let inner = rustic_core::Repository::new(&options, &RepositoryBackends::new(store, None));
+    inner.map_err(format("could not open the repository"))
+}
+
+impl Snapshot {
+    pub(crate) fn of(file: SnapshotFile) -> Self {
+        let summary = file.summary.clone().unwrap_or_default();
+        let first = file.original.unwrap_or(file.id);
+        let tags: Vec<&String> = file.tags.iter().collect();
+        let path = file.paths.iter().next().map(String::as_str).unwrap_or_default();
+        Self {
+            id: first.to_hex().as_str()[..8].to_owned(),
+            time: file.time.timestamp(),
+            pack: file.hostname.clone(),
+            environment: path.trim_start_matches('/').to_owned(),
+            note: tags
+                .iter()
+                .find_map(|tag| tag.strip_prefix(NOTE))
+                .map(str::to_owned)
+                .or_else(|| file.description.clone()),
+            pinned: tags.iter().any(|tag| *tag == PINNED),
+            size: summary.total_bytes_processed,
+            added: summary.data_added_packed,
+            files: summary.total_files_processed,
+            read: summary.files_new + summary.files_changed,
+            seconds: summary.total_duration,
+            file,
+        }
+    }
+
+    /// Digits of the id that it had first.
+    fn first_id(&self) -> String {
+        let id = self.file.original.unwrap_or(self.file.id);
+        id.to_hex().as_str().to_owned()
+    }
+
+    /// Id by which stock restic knows it now.
+    pub fn restic_id(&self) -> String {
+        self.file.id.to_hex().as_str().to_owned()
+    }
+}

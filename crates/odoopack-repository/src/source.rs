@@ -1,0 +1,254 @@
+//! What is handed over to be stored: files with their exact size, one after the other, in the order of their paths.
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rustic_core::repofile::{Metadata, Node, NodeType};
+use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
+
+use crate::error::Error;
+use crate::parts::Permit;
+
+/// One file to store.
+#[derive(Debug)]
+pub struct Item {
+    /// Path in the snapshot, `/` between its parts, none at its ends.
+    pub path: String,
+    /// Its bytes.
+    pub content: Content,
+    /// Exact size in bytes.
+    pub size: u64,
+    /// Modification time; a file with the same path, size and time as in the snapshot before is not read again.
+    pub modified: Timestamp,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Where the bytes of a file come from.
+#[derive(Debug)]
+pub enum Content {
+    /// A file of this host.
+    File(PathBuf),
+    /// A symbolic link to this; its size is 0.
+    Link(String),
+    /// Bytes that are here.
+    Bytes(Bytes),
+    /// A part of a stream; its memory is lent until it was stored.
+    Part(Bytes, Permit),
+}
+
+impl Item {
+    /// A small file from its bytes.
+    pub fn small(path: impl Into<String>, bytes: impl Into<Bytes>, modified: Timestamp) -> Self {
+        let bytes = bytes.into();
+        Self {
+            path: path.into(),
+            size: bytes.len() as u64,
+            content: Content::Bytes(bytes),
+            modified,
+            mode: 0o600,
+        }
+    }
+}
+
+/// What happened while items were handed over.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    pub(crate) files: u64,
+    pub(crate) links: u64,
+    pub(crate) bytes: u64,
+    pub(crate) error: Option<String>,
+}
+
+type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
+
+/// The items as rustic wants them.
+pub(crate) struct Source {
+    items: Mutex<Option<Items>>,
+    top: String,
+    handed: Arc<Mutex<Handed>>,
+}
+
+impl Source {
+    pub(crate) fn new(
+        top: &str,
+        items: impl Iterator<Item = Result<Item, Error>> + Send + 'static,
+    ) -> (Self, Arc<Mutex<Handed>>) {
+        let handed = Arc::new(Mutex::new(Handed::default()));
+        let source = Self {
+            items: Mutex::new(Some(Box::new(items))),
+            top: top.to_owned(),
+            handed: Arc::clone(&handed),
+        };
+        (source, handed)
+    }
+}
+
+impl ReadSource for Source {
+    type Open = Opening;
+    type Iter = Box<dyn Iterator<Item = RusticResult<ReadSourceEntry<Opening>>> + Send>;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Self::Iter {
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (top, handed) = (self.top.clone(), Arc::clone(&self.handed));
+        let items = items.unwrap_or_else(|| Box::new(std::iter::empty()));
+        Box::new(items.map_while(move |item| entry(&top, item, &handed).map(Ok)))
+    }
+}
+
+/// `None` ends the snapshot: an item could not be made, so nothing that follows counts.
+fn entry(
+    top: &str,
+    item: Result<Item, Error>,
+    handed: &Arc<Mutex<Handed>>,
+) -> Option<ReadSourceEntry<Opening>> {
+    let mut tally = handed.lock().unwrap_or_else(PoisonError::into_inner);
+    let item = match item {
+        Ok(item) => item,
+        Err(error) => {
+            tally.error.get_or_insert(error.to_string());
+            return None;
+        }
+    };
+    tally.files += 1;
+    tally.bytes += item.size;
+    let path = PathBuf::from(format!("/{top}/{}", item.path));
+    let metadata = Metadata {
+        mode: Some(item.mode),
+        mtime: Some(item.modified),
+        size: item.size,
+        ..Metadata::default()
+    };
+    let name = path.file_name()?.to_owned();
+    if let Content::Link(target) = &item.content {
+        tally.files -= 1;
+        tally.links += 1;
+        let kind = NodeType::from_link(target.as_ref());
+        let node = Node::new_node(&name, kind, metadata);
+        return Some(ReadSourceEntry {
+            path,
+            node,
+            open: None,
+        });
+    }
+    let node = Node::new_node(&name, NodeType::File, metadata);
+    let open = Opening {
+        path: item.path,
+        size: item.size,
+        content: item.content,
+        handed: Arc::clone(handed),
+    };
+    Some(ReadSourceEntry {
+        path,
+        node,
+        open: Some(open),
+    })
+}
+
+/// A file about to be read.
+pub(crate) struct Opening {
+    path: String,
+    size: u64,
+    content: Content,
+    handed: Arc<Mutex<Handed>>,
+}
+
+impl ReadSourceOpen for Opening {
+    type Reader = Exact;
+
+    fn open(self) -> RusticResult<Exact> {
+        let (inner, permit): (Box<dyn Read + Send>, _) = match self.content {
+            Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes)), None),
+            // Links are never opened.
+            Content::Link(_) => (Box::new(io::empty()), None),
+            Content::Part(bytes, permit) => (Box::new(io::Cursor::new(bytes)), Some(permit)),
+            Content::File(path) => match std::fs::File::open(&path) {
+                Ok(file) => (Box::new(file), None),
+                Err(e) => {
+                    let text = format!("could not open `{}`: {e}", path.display());
+                    note(&self.handed, &text);
+                    return Err(RusticError::new(ErrorKind::InputOutput, text));
+                }
+            },
+        };
+        Ok(Exact {
+            inner,
+            path: self.path,
+            left: self.size,
+            handed: self.handed,
+            _permit: permit,
+        })
+    }
+}
+
+/// A reader that gives exactly the bytes that were promised, or fails.
+pub(crate) struct Exact {
+    inner: Box<dyn Read + Send>,
+    path: String,
+    left: u64,
+    handed: Arc<Mutex<Handed>>,
+    _permit: Option<Permit>,
+}
+
+impl Read for Exact {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self
+            .inner
+            .read(buffer)
+            .map_err(|e| self.wrong(format!("could not read `{}`: {e}", self.path)))?;
+        if got == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(self.wrong(format!("`{}` became {} bytes shorter", self.path, self.left)));
+        }
+        self.left = match self.left.checked_sub(got as u64) {
+            Some(left) => left,
+            None => return Err(self.wrong(format!("`{}` grew while it was read", self.path))),
+        };
+        Ok(got)
+    }
+}
+
+impl Exact {
+    fn wrong(&self, text: String) -> io::Error {
+        note(&self.handed, &text);
+        io::Error::other(text)
+    }
+}
+
+fn note(handed: &Arc<Mutex<Handed>>, text: &str) {
+    let mut tally = handed.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.error.get_or_insert_with(|| text.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(promised: u64, bytes: &'static [u8]) -> io::Result<usize> {
+        let handed = Arc::new(Mutex::new(Handed::default()));
+        let opening = Opening {
+            path: "x".to_owned(),
+            size: promised,
+            content: Content::Bytes(Bytes::from_static(bytes)),
+            handed,
+        };
+        opening.open().unwrap().read_to_end(&mut Vec::new())
+    }
+
+    #[test]
+    fn a_file_that_changes_its_size_while_it_is_read_is_an_error() {
+        assert_eq!(read(3, b"abc").unwrap(), 3);
+        assert!(
+            read(4, b"abc")
+                .unwrap_err()
+                .to_string()
+                .contains("1 bytes shorter")
+        );
+        assert!(read(2, b"abc").unwrap_err().to_string().contains("grew"));
+    }
+}

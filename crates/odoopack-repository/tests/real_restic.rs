@@ -1,0 +1,294 @@
+//! Stock restic as an independent reader: it checks, restores and finds every byte.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts restic and writes files"
+)]
+
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jiff::Timestamp;
+use odoopack_core::secret::SecretText;
+use odoopack_repository::{Content, Error, Holder, Item, Label, Parts, Place, Repository, Snapshot};
+
+const KEY: &str = "correct horse battery staple";
+
+fn key() -> SecretText {
+    SecretText::new(KEY)
+}
+
+fn holder() -> Holder {
+    Holder {
+        host: "here".to_owned(),
+        boot: "1".to_owned(),
+        pid: std::process::id(),
+        why: "a test".to_owned(),
+    }
+}
+
+struct Rig {
+    keep: tempfile::TempDir,
+    repository: Repository,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().join("repo").to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &key()).unwrap();
+        Self { keep, repository }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.keep.path().join(name)
+    }
+
+    /// A dump in parts, two files below `filestore` and a manifest after them.
+    fn store(&self, dump: &[u8], time: i64) -> Snapshot {
+        let time = Timestamp::from_second(time).unwrap();
+        let label = Label {
+            pack: "demo".to_owned(),
+            environment: "production".to_owned(),
+            time,
+            note: Some("before the fair".to_owned()),
+        };
+        let writer = self.repository.writer(&holder()).unwrap();
+        let files = self.filestore();
+        let parts = Parts::new(Cursor::new(dump.to_vec()), "database", time);
+        let manifest = Item::small("manifest.json", "{}", time);
+        let items = parts.chain(files.into_iter().map(Ok)).chain([Ok(manifest)]);
+        let stored = self.repository.store(&writer, &label, items).unwrap();
+        stored.publish().unwrap()
+    }
+
+    fn filestore(&self) -> Vec<Item> {
+        let directory = self.path("filestore");
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = |name: &str, size: usize| {
+            let path = directory.join(name);
+            if !path.exists() {
+                std::fs::write(&path, noise(size, 7)).unwrap();
+            }
+            let metadata = path.metadata().unwrap();
+            Item {
+                path: format!("filestore/{name}"),
+                size: metadata.len(),
+                content: Content::File(path),
+                modified: metadata.modified().unwrap().try_into().unwrap(),
+                mode: 0o640,
+            }
+        };
+        vec![file("aa", 300_000), file("bb", 0)]
+    }
+
+    fn restic(&self, arguments: &[&str]) -> String {
+        restic(&self.path("repo"), &self.path("cache"), arguments)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the independent reader is an outside program"
+)]
+fn restic(repository: &Path, cache: &Path, arguments: &[&str]) -> String {
+    let outcome = Command::new("restic")
+        .args(arguments)
+        .env("RESTIC_REPOSITORY", repository)
+        .env("RESTIC_PASSWORD", KEY)
+        .env("RESTIC_CACHE_DIR", cache)
+        .output()
+        .unwrap();
+    let text =
+        String::from_utf8_lossy(&outcome.stdout).into_owned() + &String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success(), "restic {arguments:?}: {text}");
+    text
+}
+
+/// Bytes that neither compress nor repeat.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+fn whole(directory: &Path) -> Vec<u8> {
+    let mut names: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    names.sort();
+    names
+        .iter()
+        .flat_map(|path| std::fs::read(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn stock_restic_brings_back_two_different_dumps_byte_for_byte() {
+    let rig = Rig::new();
+    let first = noise(70 * 1024 * 1024, 1);
+    let mut second = first.clone();
+    second[40_000_000..40_001_000].copy_from_slice(&noise(1000, 9));
+    let one = rig.store(&first, 1_700_000_000);
+    let two = rig.store(&second, 1_700_086_400);
+    rig.restic(&["check", "--read-data"]);
+    for (snapshot, dump, name) in [(&one, &first, "one"), (&two, &second, "two")] {
+        let target = rig.path(name);
+        rig.restic(&[
+            "restore",
+            &snapshot.restic_id(),
+            "--verify",
+            "--target",
+            target.to_str().unwrap(),
+        ]);
+        assert!(whole(&target.join("production/database")) == *dump, "{name}");
+        let file = std::fs::read(target.join("production/filestore/aa")).unwrap();
+        assert!(file == noise(300_000, 7));
+        assert_eq!(
+            std::fs::metadata(target.join("production/filestore/bb"))
+                .unwrap()
+                .len(),
+            0
+        );
+    }
+    assert!(
+        two.added < 20_000_000,
+        "{} bytes for a changed kilobyte",
+        two.added
+    );
+    assert_eq!(
+        (one.files, two.read),
+        (5, 3),
+        "the filestore and nothing else was unchanged"
+    );
+}
+
+#[test]
+fn reads_what_it_wrote() {
+    let rig = Rig::new();
+    let dump = noise(70 * 1024 * 1024, 3);
+    let made = rig.store(&dump, 1_700_000_000);
+    let again = Repository::open(rig.repository.place(), &key()).unwrap();
+    let found = again.snapshot("latest", Some("production")).unwrap();
+    assert_eq!(
+        (found.id.as_str(), found.note.as_deref()),
+        (made.id.as_str(), Some("before the fair"))
+    );
+    assert_eq!(found.size, dump.len() as u64 + 300_002);
+    let reader = again.reader().unwrap();
+    let mut back = Vec::new();
+    assert_eq!(
+        reader.stream_parts(&found, "database", &mut back).unwrap(),
+        dump.len() as u64
+    );
+    assert!(back == dump);
+    assert_eq!(reader.read(&found, "manifest.json").unwrap(), b"{}");
+    let target = rig.path("back");
+    std::fs::create_dir(&target).unwrap();
+    reader.restore(&found, "filestore", &target).unwrap();
+    assert!(std::fs::read(target.join("aa")).unwrap() == noise(300_000, 7));
+    assert!(matches!(
+        reader.read(&found, "nothing"),
+        Err(Error::NoFile { .. })
+    ));
+    assert!(matches!(again.snapshot("ffff", None), Err(Error::NoSnapshot(_))));
+}
+
+#[test]
+fn a_stream_that_breaks_off_leaves_no_snapshot() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the server is gone"))
+        }
+    }
+    let rig = Rig::new();
+    let kept = rig.store(b"a dump", 1_700_000_000);
+    let label = Label {
+        pack: "demo".to_owned(),
+        environment: "production".to_owned(),
+        time: Timestamp::from_second(1_700_086_400).unwrap(),
+        note: None,
+    };
+    let writer = rig.repository.writer(&holder()).unwrap();
+    let stream = Cursor::new(noise(1000, 5)).chain(Broken);
+    let failed = rig
+        .repository
+        .store(&writer, &label, Parts::new(stream, "database", label.time));
+    assert!(failed.unwrap_err().to_string().contains("the server is gone"));
+    let listed: Vec<_> = rig
+        .repository
+        .snapshots()
+        .unwrap()
+        .into_iter()
+        .map(|s| s.id)
+        .collect();
+    assert_eq!(listed, [kept.id]);
+    rig.restic(&["check", "--read-data"]);
+}
+
+#[test]
+fn a_file_that_is_gone_when_it_is_read_fails_the_snapshot() {
+    let rig = Rig::new();
+    let mut files = rig.filestore();
+    files[0].content = Content::File(rig.path("gone"));
+    let label = Label {
+        pack: "demo".to_owned(),
+        environment: "production".to_owned(),
+        time: Timestamp::from_second(1_700_000_000).unwrap(),
+        note: None,
+    };
+    let writer = rig.repository.writer(&holder()).unwrap();
+    let failed = rig.repository.store(&writer, &label, files.into_iter().map(Ok));
+    assert!(failed.unwrap_err().to_string().contains("gone"));
+    assert!(rig.repository.snapshots().unwrap().is_empty());
+}
+
+#[test]
+fn one_writes_at_a_time_and_the_second_is_told_who() {
+    let rig = Rig::new();
+    let writer = rig.repository.writer(&holder()).unwrap();
+    let again = Repository::open(rig.repository.place(), &key()).unwrap();
+    assert!(matches!(again.writer(&holder()), Err(Error::Locked(_))));
+    drop(writer);
+    drop(again.writer(&holder()).unwrap());
+    // A lock object of another host, as a repository that is shared by hosts would have.
+    let other = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    std::fs::create_dir_all(rig.path("repo/odoopack")).unwrap();
+    std::fs::write(
+        rig.path("repo/odoopack/writer"),
+        serde_json::to_vec(&other).unwrap(),
+    )
+    .unwrap();
+    let refused = again.writer(&holder()).unwrap_err().to_string();
+    assert!(refused.contains("elsewhere"), "{refused}");
+}
+
+#[test]
+fn the_wrong_key_and_no_repository_are_told_apart() {
+    let rig = Rig::new();
+    let wrong = Repository::open(rig.repository.place(), &SecretText::new("other"));
+    assert!(matches!(wrong, Err(Error::WrongKey(_))));
+    let nowhere = Place::Directory(rig.path("nowhere").to_str().unwrap().to_owned());
+    assert!(matches!(
+        Repository::open(&nowhere, &key()),
+        Err(Error::Absent(_))
+    ));
+    assert!(matches!(
+        Repository::create(rig.repository.place(), &key()),
+        Err(Error::Present(_))
+    ));
+    assert!(!rig.path("nowhere").exists(), "looking makes nothing");
+}

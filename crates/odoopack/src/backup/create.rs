@@ -1,0 +1,307 @@
+//! The story of a backup: hold still, store, check, show.
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use odoopack_core::backup::{Code, Manifest, paths};
+use odoopack_core::facts::Seen;
+use odoopack_core::name::Name;
+use odoopack_core::spec::Environment;
+use odoopack_core::target;
+use odoopack_repository::{Label, Repository, Snapshot, Stored, Writer};
+
+use super::database::{Collector, Frozen};
+use super::items::{self, Origin, Told};
+use super::record::{self, Event, Line};
+use super::{failure, place};
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Result};
+use crate::observe::{self, databases};
+use crate::store::journal::Journal;
+use crate::store::lock;
+use crate::tools::git::bundle as git;
+use crate::tools::postgres;
+
+/// How often a dump is begun that somebody broke by changing a table.
+const ATTEMPTS: u32 = 3;
+
+/// A snapshot that was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) manifest: Manifest,
+    pub(crate) seconds: f64,
+    /// A key was made with it, and nobody has it elsewhere yet.
+    pub(crate) new_key: bool,
+    /// How many files were missing the last time; `None` for the first backup.
+    pub(crate) missing_before: Option<u64>,
+}
+
+/// Makes a snapshot of an environment.
+///
+/// # Errors
+/// Kind `Locked` when somebody is at work on the environment or in the repository; then, and after every other error, no snapshot became
+/// visible and those that were there are as they were.
+pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, note: Option<&str>) -> Result<Made> {
+    let state = pack.layout.state();
+    observe::owner::check(&state)?;
+    let why = format!("odoopack backup create {environment}");
+    let settings = settings(pack, environment)?;
+    let _alone = lock::take_environment(&state, environment, &why)?;
+    crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
+    let mut journal = Journal::start(&state, "backup-create")?;
+    journal.note("environment", &serde_json::json!(environment))?;
+    let begun = Instant::now();
+    let made = locked(cx, pack, (environment, settings), note, &mut journal);
+    let seconds = begun.elapsed().as_secs_f64();
+    match made {
+        Ok(made) => {
+            let made = Made { seconds, ..made };
+            record::add(&pack.layout, &line(environment, &made))?;
+            journal.end("made")?;
+            Ok(made)
+        }
+        Err(failure) => {
+            let failed = Line {
+                at: jiff::Timestamp::now(),
+                event: Event::Failed,
+                environment: environment.to_string(),
+                snapshot: String::new(),
+                seconds,
+                detail: serde_json::json!({ "why": failure.chain() }),
+            };
+            record::add(&pack.layout, &failed)?;
+            journal.end("failed")?;
+            Err(failure.during(format!(
+                "could not back up {environment}; older snapshots are as they were"
+            )))
+        }
+    }
+}
+
+fn line(environment: &Name, made: &Made) -> Line {
+    Line {
+        at: made.snapshot.time,
+        event: Event::Made,
+        environment: environment.to_string(),
+        snapshot: made.snapshot.id.clone(),
+        seconds: made.seconds,
+        detail: serde_json::json!({
+            "size": made.snapshot.size,
+            "added": made.snapshot.added,
+            "missing": made.manifest.attachments.missing.len(),
+        }),
+    }
+}
+
+fn settings<'a>(pack: &'a Pack, environment: &Name) -> Result<&'a Environment> {
+    pack.loaded.spec.environments.get(environment).ok_or_else(|| {
+        let names: Vec<_> = pack.loaded.spec.environments.keys().map(Name::as_str).collect();
+        Failure::new(
+            crate::failure::Kind::Usage,
+            format!("there is no environment `{environment}`"),
+        )
+        .hint(format!("there is: {}", names.join(", ")))
+    })
+}
+
+fn locked(
+    cx: &Context,
+    pack: &Pack,
+    (environment, settings): (&Name, &Environment),
+    note: Option<&str>,
+    journal: &mut Journal,
+) -> Result<Made> {
+    let server = databases::server(&pack.loaded.spec, &pack.layout);
+    // Before anything is made: a database that is not there leaves no repository behind.
+    let major = Frozen::take(&server, &settings.database)?.describe()?.major;
+    let origin = origin(pack, environment, settings, &server, major)?;
+    let (repository, new_key) = place::open_or_make(pack)?;
+    let why = format!("odoopack backup create {environment}");
+    let writer = repository
+        .writer(&place::holder(&why)?)
+        .map_err(|e| failure::of(&e))?;
+    let missing_before = missing_before(pack, environment)?;
+    let mut attempt = 1;
+    let (stored, manifest) = loop {
+        journal.note("store", &serde_json::json!({ "attempt": attempt }))?;
+        // The collector first: what the snapshot names must not be collected after it was taken.
+        let collector = Collector::hold(&server, &settings.database)?;
+        let frozen = Frozen::take(&server, &settings.database)?;
+        let told = Told::default();
+        let label = label(pack, environment, note, &frozen);
+        match store(
+            cx,
+            (&repository, &writer),
+            &label,
+            (origin.clone(), frozen),
+            &told,
+        ) {
+            Ok(stored) => {
+                collector.release()?;
+                break stored;
+            }
+            Err(failure) if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) => {
+                let why = failure.chain().join(": ");
+                cx.ui.warn(&format!(
+                    "the database was not read to its end, trying again: {why}"
+                ));
+                attempt += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+    };
+    journal.note("check", &serde_json::json!(stored.snapshot().id))?;
+    sane(&origin, &stored, &manifest)?;
+    let snapshot = stored.publish().map_err(|e| failure::of(&e))?;
+    Ok(Made {
+        snapshot,
+        manifest,
+        seconds: 0.0,
+        new_key,
+        missing_before,
+    })
+}
+
+fn label(pack: &Pack, environment: &Name, note: Option<&str>, frozen: &Frozen) -> Label {
+    Label {
+        pack: pack.layout.pack().to_string(),
+        environment: environment.to_string(),
+        time: frozen.taken,
+        note: note.map(str::to_owned),
+    }
+}
+
+fn origin(
+    pack: &Pack,
+    environment: &Name,
+    settings: &Environment,
+    server: &databases::Server,
+    major: u16,
+) -> Result<Origin> {
+    let host = observe::host::host(pack.layout.root())?;
+    let programs = host.postgres.get(&major).ok_or_else(|| {
+        Failure::refused(format!(
+            "pg_dump of the server's own major version {major} is not installed"
+        ))
+        .hint(format!("`apt-get install postgresql-client-{major}`"))
+    })?;
+    let release = match observe::release(pack)? {
+        Seen::Present(release) => Some(release),
+        Seen::Absent | Seen::Unknown(_) | Seen::NotYet => None,
+    };
+    let commit = git::head(&pack.directory).outcome()?;
+    let commit = commit.status.success().then(|| commit.stdout.trim().to_owned());
+    let data = pack.layout.environment(environment);
+    Ok(Origin {
+        layout: pack.layout.clone(),
+        environment: environment.to_string(),
+        kind: target::database_mark(settings.kind).to_owned(),
+        code: Code {
+            series: pack.loaded.spec.odoo.series.to_string(),
+            release: release.as_ref().map(|release| release.id.clone()),
+            identity: release.map(|release| release.identity),
+            commit,
+        },
+        filestore: data.join("filestore").join(&settings.database),
+        pack: pack.directory.clone(),
+        programs: programs.clone(),
+        socket: server.socket.clone(),
+        port: server.port,
+    })
+}
+
+fn missing_before(pack: &Pack, environment: &Name) -> Result<Option<u64>> {
+    let lines = record::all(&pack.layout)?;
+    let of = |line: &&Line| line.event == Event::Made && line.environment == environment.as_str();
+    let last = lines.iter().rev().find(of);
+    Ok(last.and_then(|line| line.detail["missing"].as_u64()))
+}
+
+fn store<'a>(
+    cx: &Context,
+    (repository, writer): (&'a Repository, &Writer),
+    label: &Label,
+    (origin, frozen): (Origin, Frozen),
+    told: &Told,
+) -> Result<(Stored<'a>, Manifest)> {
+    let progress = Arc::new(cx.ui.step(&format!("store {}", label.environment)));
+    let shown = Arc::clone(&progress);
+    let items = items::all(origin, frozen, told.clone(), move |path| shown.detail(path));
+    let stored = repository.store(writer, label, items);
+    let manifest = told
+        .manifest
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    // The items and with them the second owner of the line are gone.
+    let end = |good: bool| match Arc::into_inner(progress) {
+        Some(progress) if good => progress.done(),
+        Some(progress) => progress.failed(),
+        None => {}
+    };
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(e) => {
+            end(false);
+            return Err(failure::of(&e));
+        }
+    };
+    end(true);
+    let manifest = manifest.ok_or_else(|| Failure::failed("the snapshot has no manifest"))?;
+    Ok((stored, manifest))
+}
+
+/// Reads in what was stored before anybody can see it: the archive lists every table that was counted.
+fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()> {
+    let cmd = postgres::list_archive(&origin.programs);
+    let listed = cmd.feed(|input| {
+        let mut until = Until { input, enough: false };
+        let streamed = stored
+            .reader()
+            .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
+        match streamed {
+            Err(e) if !until.enough => Err(std::io::Error::other(e.to_string())),
+            _ => Ok(()),
+        }
+    })?;
+    if !listed.status.success() {
+        return Err(cmd.ended_badly(&listed).during("the dump cannot be listed"));
+    }
+    let listed = postgres::parse_tables_with_data(&listed.stdout);
+    let lacking: Vec<&str> = manifest
+        .database
+        .tables
+        .keys()
+        .filter(|table| !listed.contains(*table))
+        .map(String::as_str)
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "the dump does not hold: {}",
+        lacking.join(", ")
+    )))
+}
+
+/// A program's input; `pg_restore` reads the table of contents and then goes away, which is enough.
+struct Until<'a> {
+    input: &'a mut dyn Write,
+    enough: bool,
+}
+
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.input.write(bytes);
+        self.enough |= written
+            .as_ref()
+            .is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
+        written
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.input.flush()
+    }
+}

@@ -1,0 +1,117 @@
+//! The filestore of one database: what is there, in order, without Odoo's list of what to collect.
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::backup::paths;
+use odoopack_repository::{Content, Item};
+
+use crate::failure::{Failure, Result};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Paths below the filestore.
+    pub(crate) names: BTreeSet<String>,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// The same as items, in the order of their paths.
+    pub(crate) items: Vec<Item>,
+}
+
+/// Lists `filestore`; one that is not there is empty, as that of a database without attachments is.
+pub(crate) fn find(filestore: &Utf8Path) -> Result<Found> {
+    let mut found = Found::default();
+    for directory in sorted(filestore)? {
+        if directory.file_name() == Some("checklist") {
+            continue;
+        }
+        if !is_directory(&directory)? {
+            add(&mut found, filestore, &directory)?;
+            continue;
+        }
+        for file in sorted(&directory)? {
+            add(&mut found, filestore, &file)?;
+        }
+    }
+    Ok(found)
+}
+
+fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
+    let metadata = path.symlink_metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Failure::failed(format!(
+            "`{path}` is neither a file of Odoo's nor a directory of them"
+        ))
+        .hint("move it out of the filestore"));
+    }
+    let below = path.strip_prefix(filestore).unwrap_or(path);
+    let modified = metadata.modified().map_err(failed)?;
+    found.names.insert(below.to_string());
+    found.bytes += metadata.len();
+    found.items.push(Item {
+        path: format!("{}/{below}", paths::FILESTORE),
+        content: Content::File(path.as_std_path().to_owned()),
+        size: metadata.len(),
+        modified: modified
+            .try_into()
+            .map_err(|e: jiff::Error| Failure::failed(format!("`{path}` has an odd time")).because(e))?,
+        mode: std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
+    });
+    Ok(())
+}
+
+fn is_directory(path: &Utf8Path) -> Result<bool> {
+    let metadata = path.symlink_metadata();
+    let metadata = metadata.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
+    Ok(metadata.is_dir())
+}
+
+/// What lies in a directory, sorted by bytes; nothing when there is no such directory.
+fn sorted(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
+    let entries = match directory.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut paths = entries
+        .map(|entry| entry.map(camino::Utf8DirEntry::into_path))
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(failed)?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files;
+
+    #[test]
+    fn finds_files_in_order_and_leaves_out_what_is_to_be_collected() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        for name in ["ab/abff", "ab/ab00", "00/00aa", "checklist/ab/ab00"] {
+            let path = root.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"x", 0o640, None).unwrap();
+        }
+        let found = find(root).unwrap();
+        let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["filestore/00/00aa", "filestore/ab/ab00", "filestore/ab/abff"]
+        );
+        assert_eq!((found.bytes, found.names.len()), (3, 3));
+        assert!(find(&root.join("nothing")).unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_an_error() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        std::os::unix::fs::symlink("/nowhere", root.join("ab")).unwrap();
+        assert!(find(root).unwrap_err().to_string().contains("ab"));
+    }
+}

@@ -1,0 +1,254 @@
+//! Everything of a snapshot, in the order of its paths: each stage begins when the one before has been handed over.
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use odoopack_core::backup::{Attachments, Code, Manifest, Seconds, paths, read_attachments};
+use odoopack_core::layout::Layout;
+use odoopack_repository::{Content, Error, Item, Parts};
+
+use super::database::{Counting, Frozen};
+use super::{filestore, key, tree};
+use crate::failure::{Failure, Result};
+use crate::store::secrets;
+use crate::tools::git::bundle as git;
+use crate::tools::postgres;
+
+/// Where a snapshot is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) layout: Layout,
+    pub(crate) environment: String,
+    pub(crate) kind: String,
+    pub(crate) code: Code,
+    /// Odoo's filestore of the database.
+    pub(crate) filestore: Utf8PathBuf,
+    /// The pack's own directory.
+    pub(crate) pack: Utf8PathBuf,
+    /// PostgreSQL's programs, of the server's own major.
+    pub(crate) programs: Utf8PathBuf,
+    /// Socket and port of the server.
+    pub(crate) socket: Utf8PathBuf,
+    pub(crate) port: u16,
+}
+
+/// What the stages leave behind for whoever waits for the snapshot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) manifest: Arc<Mutex<Option<Manifest>>>,
+    /// The database could not be read to its end: somebody may have changed a table meanwhile.
+    pub(crate) database_failed: Arc<AtomicBool>,
+}
+
+type Items = Box<dyn Iterator<Item = std::result::Result<Item, Error>> + Send>;
+type Stage = fn(&mut Work) -> Result<Items>;
+
+/// The stages in the order of their paths.
+const STAGES: &[Stage] = &[
+    config,
+    attachments,
+    dump,
+    files,
+    manifest,
+    history,
+    pack,
+    secret_values,
+    tls,
+];
+
+struct Work {
+    origin: Origin,
+    frozen: Frozen,
+    counting: Option<Counting>,
+    named: BTreeSet<String>,
+    found: Attachments,
+    begun: Instant,
+    seconds: Seconds,
+    dumped: Arc<AtomicU64>,
+    told: Told,
+}
+
+/// The items of one snapshot.
+pub(crate) fn all(
+    origin: Origin,
+    frozen: Frozen,
+    told: Told,
+    show: impl Fn(&str) + Send + 'static,
+) -> impl Iterator<Item = std::result::Result<Item, Error>> + Send + 'static {
+    let counting = Some(frozen.count());
+    let mut work = Work {
+        origin,
+        frozen,
+        counting,
+        named: BTreeSet::new(),
+        found: Attachments::default(),
+        begun: Instant::now(),
+        seconds: Seconds::default(),
+        dumped: Arc::default(),
+        told,
+    };
+    let mut stages: VecDeque<Stage> = STAGES.iter().copied().collect();
+    let mut current: Items = Box::new(std::iter::empty());
+    std::iter::from_fn(move || {
+        loop {
+            if let Some(item) = current.next() {
+                if let Ok(item) = &item {
+                    show(&item.path);
+                }
+                return Some(item);
+            }
+            let stage = stages.pop_front()?;
+            match stage(&mut work) {
+                Ok(items) => current = items,
+                Err(failure) => {
+                    stages.clear();
+                    return Some(Err(Error::NotWhole(failure.chain().join(": "))));
+                }
+            }
+        }
+    })
+}
+
+fn boxed(items: Vec<Item>) -> Items {
+    Box::new(items.into_iter().map(Ok))
+}
+
+fn config(work: &mut Work) -> Result<Items> {
+    tree::items(&work.origin.layout.config(), paths::CONFIG).map(boxed)
+}
+
+fn attachments(work: &mut Work) -> Result<Items> {
+    let text = work.frozen.attachments()?;
+    let rows = read_attachments(&text);
+    let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
+    work.named = rows.into_iter().map(|(file, _, _)| file).collect();
+    Ok(boxed(vec![Item::small(
+        paths::ATTACHMENTS,
+        text,
+        work.frozen.taken,
+    )]))
+}
+
+fn dump(work: &mut Work) -> Result<Items> {
+    let server = (work.origin.socket.as_path(), work.origin.port);
+    let cmd = postgres::dump(
+        &work.origin.programs,
+        server,
+        work.frozen.name(),
+        &work.frozen.snapshot,
+    );
+    let stream = Counted {
+        stream: cmd.pipe()?,
+        bytes: Arc::clone(&work.dumped),
+        failed: Arc::clone(&work.told.database_failed),
+    };
+    Ok(Box::new(Parts::new(stream, paths::DUMP, work.frozen.taken)))
+}
+
+fn files(work: &mut Work) -> Result<Items> {
+    work.seconds.database = work.begun.elapsed().as_secs_f64();
+    let found = filestore::find(&work.origin.filestore)?;
+    work.found = Attachments {
+        named: work.named.len() as u64,
+        files: found.items.len() as u64,
+        bytes: found.bytes,
+        missing: work.named.difference(&found.names).cloned().collect(),
+    };
+    Ok(boxed(found.items))
+}
+
+fn manifest(work: &mut Work) -> Result<Items> {
+    work.seconds.filestore = work.begun.elapsed().as_secs_f64() - work.seconds.database;
+    let counted = work.counting.take().map(Counting::result);
+    let tables = counted.unwrap_or_else(|| Err(Failure::failed("the rows were not counted")));
+    let tables = tables.inspect_err(|_| work.told.database_failed.store(true, Ordering::SeqCst))?;
+    let mut database = work.frozen.describe()?;
+    database.tables = tables;
+    database.dump.size = work.dumped.load(Ordering::SeqCst);
+    database.dump.parts = database.dump.size.div_ceil(odoopack_repository::PART as u64);
+    let manifest = Manifest {
+        format: odoopack_core::backup::FORMAT,
+        odoopack: env!("CARGO_PKG_VERSION").to_owned(),
+        pack: work.origin.layout.pack().to_string(),
+        environment: work.origin.environment.clone(),
+        kind: work.origin.kind.clone(),
+        taken: work.frozen.taken.to_string(),
+        code: work.origin.code.clone(),
+        database,
+        modules: work.frozen.modules()?,
+        attachments: work.found.clone(),
+        seconds: work.seconds,
+    };
+    let item = Item::small(paths::MANIFEST, manifest.to_json(), work.frozen.taken);
+    *work.told.manifest.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest);
+    Ok(boxed(vec![item]))
+}
+
+fn pack(work: &mut Work) -> Result<Items> {
+    tree::items(&work.origin.pack, paths::PACK).map(boxed)
+}
+
+fn history(work: &mut Work) -> Result<Items> {
+    if work.origin.code.commit.is_none() {
+        return Ok(boxed(Vec::new()));
+    }
+    let stream = git::bundle(&work.origin.pack).pipe()?;
+    Ok(Box::new(Parts::new(stream, paths::HISTORY, work.frozen.taken)))
+}
+
+fn secret_values(work: &mut Work) -> Result<Items> {
+    let directory = work.origin.layout.secrets();
+    let mut items = Vec::new();
+    for name in secrets::names(&directory)? {
+        // The key that opens the repository would open nothing from inside of it.
+        if name == key::NAME {
+            continue;
+        }
+        let path = secrets::path(&directory, &name);
+        let metadata = path.metadata();
+        let metadata =
+            metadata.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
+        let modified = metadata
+            .modified()
+            .ok()
+            .and_then(|time| Timestamp::try_from(time).ok());
+        items.push(Item {
+            path: format!("{}/{name}", paths::SECRETS),
+            content: Content::File(path.into_std_path_buf()),
+            size: metadata.len(),
+            modified: modified.unwrap_or(work.frozen.taken),
+            mode: 0o600,
+        });
+    }
+    Ok(boxed(items))
+}
+
+fn tls(work: &mut Work) -> Result<Items> {
+    tree::items(&work.origin.layout.tls(), paths::TLS).map(boxed)
+}
+
+/// Counts what is read, and notes when reading failed.
+struct Counted<R> {
+    stream: R,
+    bytes: Arc<AtomicU64>,
+    failed: Arc<AtomicBool>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stream.read(buffer) {
+            Ok(got) => {
+                self.bytes.fetch_add(got as u64, Ordering::SeqCst);
+                Ok(got)
+            }
+            Err(e) => {
+                self.failed.store(true, Ordering::SeqCst);
+                Err(e)
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Backups: one consistent snapshot of an environment into the repository, and what the repository says.
+//!
+//! The story of a backup is in [`create`]; everything that names `odoopack_repository` is below this module.
+pub(crate) mod create;
+mod database;
+pub(crate) mod failure;
+mod filestore;
+mod items;
+pub(crate) mod key;
+pub(crate) mod place;
+pub(crate) mod record;
+mod tree;

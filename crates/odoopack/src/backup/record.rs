@@ -1,0 +1,98 @@
+//! What happened to backups, one JSON line each: made, failed, copied, read, proven. Ages and trends come from here.
+use std::io::Write;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use odoopack_core::layout::Layout;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Failure, Result};
+use crate::files;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Event {
+    /// A snapshot became visible.
+    Made,
+    /// A backup was begun and did not become a snapshot.
+    Failed,
+    /// A snapshot was copied off site, and every new object looked at there.
+    Offsite,
+    /// A part of a repository was read and was right.
+    Read,
+    /// A snapshot was restored and found to be right.
+    Proven,
+    /// A proof was tried and failed.
+    Unproven,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// What.
+    pub(crate) event: Event,
+    /// Of which environment; empty for a whole repository.
+    pub(crate) environment: String,
+    /// Name of the snapshot; empty where there is none.
+    pub(crate) snapshot: String,
+    /// How long it took.
+    pub(crate) seconds: f64,
+    /// Numbers and words that belong to it.
+    #[serde(default)]
+    pub(crate) detail: serde_json::Value,
+}
+
+fn path(layout: &Layout) -> Utf8PathBuf {
+    layout.state().join("backups.jsonl")
+}
+
+/// Adds a line, synced.
+pub(crate) fn add(layout: &Layout, line: &Line) -> Result<()> {
+    let path = path(layout);
+    let failed = |e: std::io::Error| Failure::failed(format!("could not write `{path}`")).because(e);
+    let text = serde_json::to_string(line).map_err(|e| failed(e.into()))? + "\n";
+    let mut file = files::append(&path)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_data())
+        .map_err(failed)
+}
+
+/// Every line, oldest first; a line that was cut off by a crash is passed over.
+pub(crate) fn all(layout: &Layout) -> Result<Vec<Line>> {
+    let text = files::read_text(&path(layout))?.unwrap_or_default();
+    Ok(text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_and_a_torn_one_is_passed_over() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        let layout = Layout::new(&root, &"demo".parse().unwrap(), false);
+        files::directory_all(&layout.state()).unwrap();
+        assert!(all(&layout).unwrap().is_empty());
+        let line = Line {
+            at: Timestamp::UNIX_EPOCH,
+            event: Event::Made,
+            environment: "production".to_owned(),
+            snapshot: "abcd".to_owned(),
+            seconds: 1.5,
+            detail: serde_json::json!({ "added": 3 }),
+        };
+        add(&layout, &line).unwrap();
+        files::append(&path(&layout))
+            .unwrap()
+            .write_all(b"{\"at\":")
+            .unwrap();
+        assert_eq!(all(&layout).unwrap(), [line]);
+    }
+}

@@ -1,0 +1,74 @@
+//! `backup create`: one consistent snapshot of an environment.
+use odoopack_core::name::Name;
+
+use super::{environment, size};
+use crate::backup::create::{Made, create};
+use crate::backup::key;
+use crate::context::Context;
+use crate::failure::Result;
+
+/// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Odoo goes on working. The snapshot becomes visible when it is stored and checked; after a failure older ones are as they were.\n\nExamples:\n  odoopack backup create\n  odoopack backup create staging --note 'before the import'"
+)]
+pub(crate) struct Args {
+    /// Environment; `production`, or the only one, when it is left out
+    #[arg(value_name = "ENV")]
+    environment: Option<Name>,
+    /// Words to find it by
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let environment = environment(&pack, args.environment.as_ref())?;
+    let made = create(cx, &pack, &environment, args.note.as_deref())?;
+    alarm(cx, &made);
+    let (snapshot, manifest) = (&made.snapshot, &made.manifest);
+    cx.ui.json(&serde_json::json!({
+        "snapshot": snapshot.id,
+        "environment": environment,
+        "time": snapshot.time,
+        "size": snapshot.size,
+        "added": snapshot.added,
+        "files": snapshot.files,
+        "read": snapshot.read,
+        "missing": manifest.attachments.missing,
+        "seconds": made.seconds,
+    }));
+    cx.ui.result(&format!(
+        "snapshot {} of {environment}: {} in {:.1} s, {} added",
+        snapshot.id,
+        size(snapshot.size),
+        made.seconds,
+        size(snapshot.added)
+    ));
+    if !key::is_confirmed(&pack.layout)? {
+        if made.new_key {
+            cx.ui
+                .say("a key was made for the backups; without it nobody can ever read them");
+        }
+        cx.ui.say(
+            "keep the key somewhere else: `odoopack backup key export`, then `odoopack backup key confirm`",
+        );
+    }
+    Ok(())
+}
+
+/// Files that the database names and that are gone: always said, and more of them than the last time is an alarm.
+fn alarm(cx: &Context, made: &Made) {
+    let missing = &made.manifest.attachments.missing;
+    let Some(first) = missing.first() else { return };
+    let count = missing.len() as u64;
+    let more = made.missing_before.is_some_and(|before| before < count);
+    let than = made
+        .missing_before
+        .map_or_else(String::new, |before| format!(", {before} the last time"));
+    let word = if more { "ALARM: " } else { "" };
+    cx.ui.warn(&format!(
+        "{word}{count} attachments were already missing in the filestore{than}, among them `{first}`"
+    ));
+}

@@ -1,0 +1,62 @@
+//! What every command about the modules of a database looks at first.
+use odoopack_core::facts::Release;
+use odoopack_core::name::Name;
+use postgres::Client;
+
+use crate::commands;
+use crate::context::Pack;
+use crate::failure::{Failure, Result};
+use crate::observe;
+use crate::observe::code::{self, Code};
+use crate::observe::databases::{connect, server, words};
+
+/// An environment with a database that is filled, and its code.
+pub(super) struct Ground {
+    pub(super) environment: Name,
+    pub(super) database: String,
+    pub(super) release: Release,
+    /// The administrator's connection to the database; locks of the database are held by it.
+    pub(super) client: Client,
+    pub(super) code: Code,
+}
+
+impl Ground {
+    /// Looks at the environment called `name`.
+    ///
+    /// # Errors
+    /// Kind `Refused` while it is not up.
+    pub(super) fn look(pack: &Pack, name: &str) -> Result<Self> {
+        let (environment, settings) = commands::environment(pack, name)?;
+        let not_up = |why: String| {
+            Failure::refused(format!("{environment} is not up"))
+                .because(why)
+                .hint("`odoopack up`")
+        };
+        let release = observe::release(pack)?;
+        let release = release.present().filter(|release| release.fetched);
+        let release = release
+            .ok_or_else(|| not_up("Odoo is not built yet".to_owned()))?
+            .clone();
+        let server = server(&pack.loaded.spec, &pack.layout);
+        let mut client = connect(&server, &settings.database).map_err(|e| not_up(words(&e)))?;
+        let filled = "SELECT to_regclass('ir_module_module') IS NOT NULL";
+        let filled = client.query_one(filled, &[]).map_err(|e| not_up(words(&e)))?;
+        if !filled.get::<_, bool>(0) {
+            return Err(not_up(format!("`{}` holds no Odoo yet", settings.database)));
+        }
+        let code = code::look(&pack.loaded.spec, &pack.layout, &release, &mut client)?;
+        Ok(Self {
+            environment: environment.clone(),
+            database: settings.database.clone(),
+            release,
+            client,
+            code,
+        })
+    }
+
+    /// Looks at code and database again.
+    pub(super) fn again(&mut self, pack: &Pack) -> Result<()> {
+        self.code = code::look(&pack.loaded.spec, &pack.layout, &self.release, &mut self.client)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The services of an environment around a module operation: which run, stopped before it, started after it.
+use odoopack_core::changed::Work;
+use odoopack_core::name::Name;
+use odoopack_core::plan::{Plan, Step};
+
+use crate::apply::Apply;
+use crate::context::{Context, Pack};
+use crate::failure::Result;
+use crate::observe::{self, View};
+use crate::store::journal::Journal;
+use crate::store::marks::ModuleWork;
+
+/// What runs of an environment.
+pub(super) struct Running {
+    environment: Name,
+    view: View,
+    /// Services that are there now.
+    now: Vec<String>,
+    /// Services that shall be there afterwards: also those that a run of ours had stopped when it was killed.
+    after: Vec<String>,
+}
+
+impl Running {
+    /// Looks; `left` is what a run that was killed had under way.
+    pub(super) fn look(pack: &Pack, environment: &Name, left: Option<&ModuleWork>) -> Result<Self> {
+        let view = observe::look(pack)?;
+        let prefix = format!("{environment}.");
+        let of_it = view
+            .target
+            .services
+            .iter()
+            .map(|service| &service.name)
+            .filter(|name| name.starts_with(&prefix));
+        let stopped = |name: &String| left.is_some_and(|left| left.services.contains(name));
+        let there = |name: &String| view.facts.services.contains_key(name);
+        let (mut now, mut after) = (Vec::new(), Vec::new());
+        for name in of_it {
+            if there(name) {
+                now.push(name.clone());
+            }
+            if there(name) || stopped(name) {
+                after.push(name.clone());
+            }
+        }
+        Ok(Self {
+            environment: environment.clone(),
+            view,
+            now,
+            after,
+        })
+    }
+
+    /// Services that the work interrupts.
+    pub(super) fn stops(&self, work: &Work) -> Vec<String> {
+        if work.changes_tables() || self.now != self.after {
+            self.after.clone()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Stops what the work interrupts; crons first, for they begin something new any time.
+    pub(super) fn stop(&self, cx: &Context, pack: &Pack, work: &Work, journal: &mut Journal) -> Result<()> {
+        if self.stops(work).is_empty() {
+            return Ok(());
+        }
+        let mut names = self.now.clone();
+        names.sort_by_key(|name| !name.ends_with(".cron"));
+        let steps = names
+            .into_iter()
+            .map(|service| Step::RemoveService { service })
+            .collect();
+        self.apply(cx, pack).run(
+            &Plan {
+                steps,
+                ..Plan::default()
+            },
+            journal,
+        )
+    }
+
+    /// Starts what was stopped, and waits until the environment answers.
+    pub(super) fn start(&self, cx: &Context, pack: &Pack, work: &Work, journal: &mut Journal) -> Result<()> {
+        let names = self.stops(work);
+        let mut steps: Vec<Step> = names
+            .iter()
+            .map(|service| Step::StartService {
+                service: service.clone(),
+            })
+            .collect();
+        if names.iter().any(|name| name.ends_with(".web")) {
+            steps.push(Step::PassProbes {
+                environment: self.environment.clone(),
+            });
+        }
+        self.apply(cx, pack).run(
+            &Plan {
+                steps,
+                ..Plan::default()
+            },
+            journal,
+        )
+    }
+
+    /// Effects on the environment as it was seen.
+    pub(super) fn apply<'a>(&'a self, cx: &'a Context, pack: &'a Pack) -> Apply<'a> {
+        Apply {
+            ui: &cx.ui,
+            spec: &pack.loaded.spec,
+            layout: &pack.layout,
+            target: &self.view.target,
+            facts: &self.view.facts,
+            repo: pack.directory.clone(),
+            cache: crate::context::cache(),
+        }
+    }
+}

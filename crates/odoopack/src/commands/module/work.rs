@@ -1,0 +1,272 @@
+//! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
+use odoopack_core::changed::Ground as Plan;
+use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
+
+use super::doing::Doing;
+use super::ground::Ground;
+use super::running::Running;
+use crate::apply;
+use crate::commands;
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind, Result};
+use crate::store::journal::Journal;
+use crate::store::{lock, marks};
+use crate::ui::Ui;
+
+/// Install modules into an environment's database
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Stops the environment's services, so that nobody works while tables change, runs Odoo once, judges its log and not only its exit code, and starts the services again. Whoever works in the environment is interrupted for that time.\n\nExamples:\n  odoopack module install staging project_timeline --dry-run\n  odoopack module install production project_timeline web_responsive"
+)]
+pub(crate) struct Install {
+    /// The environment
+    environment: String,
+    /// Modules; what they need comes with them
+    #[arg(required = true, value_name = "MODULE")]
+    modules: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Update modules in an environment's database; without names, what changed
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without names it does what `odoopack module changed` says: updates what must be updated, has bundles made again where only static files changed (nothing is stopped for that), and nothing for the rest. Otherwise as for install.\n\nExamples:\n  odoopack module update production --dry-run\n  odoopack module update production\n  odoopack module update staging project_timeline"
+)]
+pub(crate) struct Update {
+    /// The environment
+    environment: String,
+    /// Modules; those that need them are updated as well
+    #[arg(value_name = "MODULE")]
+    modules: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// Remove modules, their data and what needs them from an environment's database
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Shows what goes with them, and asks. Tables and data of the modules are gone afterwards.\n\nExamples:\n  odoopack module uninstall staging project_timeline --dry-run\n  odoopack module uninstall production project_timeline --yes"
+)]
+pub(crate) struct Uninstall {
+    /// The environment
+    environment: String,
+    /// Modules
+    #[arg(required = true, value_name = "MODULE")]
+    modules: Vec<String>,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What the three share.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct How {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// First put back modules that somebody left in a state `to ...`, as Odoo does after a failure
+    #[arg(long)]
+    reset_states: bool,
+}
+
+struct Asked<'a> {
+    act: Act,
+    environment: &'a str,
+    modules: &'a [String],
+    how: How,
+}
+
+/// Runs `install`.
+pub(crate) fn run_install(cx: &Context, args: &Install) -> Result<()> {
+    run(
+        cx,
+        &Asked {
+            act: Act::Install,
+            environment: &args.environment,
+            modules: &args.modules,
+            how: args.how,
+        },
+    )
+}
+
+/// Runs `update`.
+pub(crate) fn run_update(cx: &Context, args: &Update) -> Result<()> {
+    run(
+        cx,
+        &Asked {
+            act: Act::Update,
+            environment: &args.environment,
+            modules: &args.modules,
+            how: args.how,
+        },
+    )
+}
+
+/// Runs `uninstall`.
+pub(crate) fn run_uninstall(cx: &Context, args: &Uninstall) -> Result<()> {
+    run(
+        cx,
+        &Asked {
+            act: Act::Uninstall,
+            environment: &args.environment,
+            modules: &args.modules,
+            how: args.how,
+        },
+    )
+}
+
+fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
+    let pack = cx.load()?;
+    let mut ground = Ground::look(&pack, asked.environment)?;
+    let left = marks::module_work(&pack.layout.state(), &ground.environment)?;
+    let shown = plan(&pack, &ground, asked, left.is_some())?;
+    let running = Running::look(&pack, &ground.environment, left.as_ref())?;
+    refuse(&shown)?;
+    if shown.is_empty() && left.is_none() {
+        shown.notes.iter().for_each(|note| cx.ui.say(note));
+        cx.ui.json(&serde_json::json!({ "work": shown, "done": false }));
+        cx.ui.result("nothing to do");
+        return Ok(());
+    }
+    if let Some(left) = &left {
+        let note = "what it had begun is put right first";
+        cx.ui
+            .say(&format!("  note: `{}` did not end; {note}", left.command));
+    }
+    show(&cx.ui, &shown, &running, &ground);
+    if asked.how.dry_run {
+        cx.ui
+            .json(&serde_json::json!({ "work": shown, "stops": running.stops(&shown), "done": false }));
+        return Ok(());
+    }
+    confirm(&cx.ui, &shown)?;
+    let state = pack.layout.state();
+    let why = format!("odoopack module {} {}", asked.act, ground.environment);
+    let _pack = lock::take(&state, &why)?;
+    let _environment = lock::take_environment(&state, &ground.environment, &why)?;
+    apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
+    ground.again(&pack)?;
+    let work = plan(&pack, &ground, asked, left.is_some())?;
+    if work != shown {
+        return Err(
+            Failure::refused("meanwhile something has changed here").hint("run the same command again")
+        );
+    }
+    let journal = Journal::start(&state, "module")?;
+    let whole = asked.act == Act::Update && asked.modules.is_empty();
+    let mut doing = Doing {
+        cx,
+        pack: &pack,
+        ground,
+        running,
+        journal,
+        whole,
+    };
+    let outcome = doing.work(&work);
+    doing
+        .journal
+        .end(if outcome.is_ok() { "done" } else { "failed" })?;
+    outcome
+}
+
+fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<Work> {
+    let (_, settings) = commands::environment(pack, ground.environment.as_str())?;
+    let edition = pack.loaded.spec.editions.get(&settings.edition);
+    let in_file = edition.map(|edition| edition.modules.clone()).unwrap_or_default();
+    let known = Plan {
+        environment: &ground.environment,
+        tree: &ground.code.tree,
+        installed: ground.code.stored.names(),
+        underway: &ground.code.stored.underway,
+        // What a run of ours left when it was killed is put back without a question: nobody else may have been here since.
+        reset: asked.how.reset_states || left,
+        in_file: &in_file,
+    };
+    Ok(match asked.act {
+        Act::Install => install(&known, asked.modules),
+        Act::Uninstall => uninstall(&known, asked.modules),
+        Act::Update => {
+            let changes = ground.code.changes()?;
+            if asked.modules.is_empty() {
+                update_changed(&known, &changes)
+            } else {
+                update(&known, asked.modules, &changes)
+            }
+        }
+    })
+}
+
+fn refuse(work: &Work) -> Result<()> {
+    let Some((first, rest)) = work.refusals.split_first() else {
+        return Ok(());
+    };
+    let failure = Failure::new(Kind::Refused, first.what.clone()).hint(first.hint.clone());
+    Err(rest.iter().fold(failure, |failure, more| {
+        failure.hint(format!("also: {}: {}", more.what, more.hint))
+    }))
+}
+
+fn show(ui: &Ui, work: &Work, running: &Running, ground: &Ground) {
+    work.notes
+        .iter()
+        .for_each(|note| ui.say(&format!("  note: {note}")));
+    if !work.reset.is_empty() {
+        let list: Vec<&str> = work.reset.keys().map(String::as_str).collect();
+        ui.say(&format!(
+            "  - put the states of {} back, as they were before a run that did not end",
+            list.join(", ")
+        ));
+    }
+    let stops = running.stops(work);
+    if !stops.is_empty() {
+        ui.say(&format!(
+            "  - stop {}: nobody may work while tables change",
+            stops.join(" and ")
+        ));
+    }
+    if !work.modules.is_empty() {
+        let other = match work.act {
+            Act::Install => ", which come with them",
+            Act::Update => ", which need them",
+            Act::Uninstall => ", which need them, AND ALL THEIR DATA",
+        };
+        let more = if work.others.is_empty() {
+            String::new()
+        } else {
+            format!(" and {}{other}", work.others.join(", "))
+        };
+        ui.say(&format!(
+            "  - {} {}{more}, in database {}",
+            work.act,
+            work.modules.join(", "),
+            ground.database
+        ));
+    }
+    if work.assets {
+        ui.say("  - have bundles made again, while everything runs");
+    }
+    if !work.remember.is_empty() {
+        ui.say(&format!("  - remember the files of {}", work.remember.join(", ")));
+    }
+    if !stops.is_empty() {
+        ui.say(&format!(
+            "  - start {} with the code of today, and wait until every probe passes",
+            stops.join(" and ")
+        ));
+    }
+}
+
+fn confirm(ui: &Ui, work: &Work) -> Result<()> {
+    let question = match work.act {
+        Act::Uninstall => "uninstall them, with all their data?",
+        Act::Install | Act::Update => "do this?",
+    };
+    let yes = ui
+        .confirm(question)
+        .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if yes {
+        Ok(())
+    } else {
+        Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"))
+    }
+}

@@ -1,0 +1,301 @@
+//! `oca.lock.json` as a whole: made from file and network, compared with the old one, verified.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+use odoopack_core::oca_lock::{
+    Break, Change, FORMAT, Lock, Locked, OdooPin, Unpinned, changes, module_breaks, odoo_break, wish_breaks,
+};
+
+use crate::context::{self, Pack};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::oca::resolve::{Move, Resolved, Wish};
+use crate::oca::{self, Workshop};
+use crate::release::{self, Builder};
+use crate::ui::{Progress, Ui};
+
+/// What shall move; everything else stays where the old lock has it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// Odoo itself, to what its source has now.
+    pub(crate) odoo: bool,
+    /// Python packages, to the newest versions that fit.
+    pub(crate) python: bool,
+    /// Repositories by name.
+    pub(crate) moves: BTreeMap<String, Move>,
+}
+
+/// A lock that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Made {
+    pub(crate) lock: Lock,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// Makes the lock that the file wants; nothing is written into the pack.
+///
+/// # Errors
+/// Refused when a wanted module is not there, of another series or not installable: every such module is named.
+pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress) -> Result<Made> {
+    let (old, odoo_pinned) = old(pack)?;
+    let keep = old
+        .as_ref()
+        .filter(|old| {
+            odoo_pinned && !request.odoo && odoo_break(&pack.loaded.spec.odoo.source, &old.odoo).is_none()
+        })
+        .filter(|old| old.series == pack.loaded.spec.odoo.series);
+    let cache = context::cache();
+    let python = release::interpreter(
+        pack.loaded.spec.odoo.series,
+        pack.loaded.spec.odoo.python.as_deref(),
+        pack.layout.own_users(),
+    )?;
+    let builder = Builder {
+        ui,
+        layout: &pack.layout,
+        spec: &pack.loaded.spec,
+        cache: &cache,
+        repo: &pack.directory,
+        python: &python,
+        // Of the old lock only Odoo counts here: repositories may be about to change.
+        lock: keep.map(|old| Lock {
+            repositories: BTreeMap::new(),
+            ..old.clone()
+        }),
+    };
+    progress.detail("Odoo");
+    let release = if request.odoo {
+        builder.decide(progress)?
+    } else {
+        builder.decision(progress)?
+    };
+    let release = builder.fetch(&release, progress)?;
+    let workshop = Workshop::new(&pack.loaded.spec, &pack.layout, &pack.directory, &cache)?;
+    let resolved = repositories(pack, &workshop, old.as_ref(), request, progress)?;
+    let mut lock = Lock {
+        format: FORMAT,
+        series: pack.loaded.spec.odoo.series,
+        odoo: builder.pin(&release)?,
+        repositories: resolved
+            .iter()
+            .map(|one| (one.name.clone(), one.locked.clone()))
+            .collect(),
+        groups: pack.loaded.spec.addons.groups.clone(),
+        python: old.as_ref().and_then(|old| old.python.clone()),
+    };
+    judge(&lock, &resolved)?;
+    progress.detail("Python packages");
+    let with_old = Builder {
+        lock: old.clone(),
+        ..builder.clone()
+    };
+    let needs = lock.python_needs();
+    lock.python = Some(with_old.lock_python(&release, &needs, request.python, progress)?);
+    let changes = changes(old.as_ref().filter(|_| odoo_pinned), &lock);
+    Ok(Made { lock, changes })
+}
+
+/// What the old lock has pinned, and whether Odoo is among it.
+fn old(pack: &Pack) -> Result<(Option<Lock>, bool)> {
+    Ok(match oca::file::salvage(&pack.directory)? {
+        None => (None, true),
+        Some((lock, unpinned)) => {
+            let odoo = !unpinned.iter().any(|one| one.name == "odoo");
+            (Some(lock), odoo)
+        }
+    })
+}
+
+fn repositories(
+    pack: &Pack,
+    workshop: &Workshop<'_>,
+    old: Option<&Lock>,
+    request: &Request,
+    progress: &Progress,
+) -> Result<Vec<Resolved>> {
+    let wish = |(name, wanted)| -> Wish<'_> {
+        let name: &String = name;
+        Wish {
+            name,
+            wanted,
+            old: old.and_then(|old| old.repositories.get(name)),
+            to: request.moves.get(name).cloned().unwrap_or(Move::Stay),
+        }
+    };
+    let wishes: Vec<Wish<'_>> = pack.loaded.spec.addons.repositories.iter().map(wish).collect();
+    oca::resolve::resolve(workshop, &wishes, progress)
+}
+
+/// Every wanted module exists, fits the series and can be installed.
+fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
+    let seen = resolved
+        .iter()
+        .map(|one| (one.name.as_str(), &one.seen))
+        .collect();
+    let breaks: Vec<Break> = resolved
+        .iter()
+        .flat_map(|one| {
+            let elsewhere = |module: &str| oca::verify::who_has(lock, &seen, &one.name, module);
+            module_breaks(&one.name, &one.locked, &one.seen, &elsewhere)
+        })
+        .collect();
+    if breaks.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::refused(format!(
+        "the lock would promise what is not there; {}",
+        counted(breaks.len())
+    ))
+    .because(
+        breaks
+            .iter()
+            .map(|b| format!("{}: {}", b.about, b.what))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    );
+    let helps: BTreeSet<&String> = breaks.iter().map(|b| &b.help).collect();
+    for help in helps.into_iter().take(8) {
+        failure = failure.hint(if help.starts_with("odoopack") {
+            format!("`{help}`")
+        } else {
+            help.clone()
+        });
+    }
+    Err(failure)
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 {
+        "1 module is wrong".to_owned()
+    } else {
+        format!("{count} modules are wrong")
+    }
+}
+
+/// Writes the lock; gives the path.
+pub(crate) fn write(pack: &Pack, lock: &Lock) -> Result<Utf8PathBuf> {
+    oca::file::write(&pack.directory, lock)?;
+    Ok(oca::file::path(&pack.directory))
+}
+
+/// Runs `work` and puts back what it decided about the release: for looking ahead.
+pub(crate) fn without_deciding<T>(pack: &Pack, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let record = pack.layout.state().join("release.json");
+    let before = files::read_text(&record)?;
+    let done = work();
+    match before {
+        Some(text) => files::replace(&record, text.as_bytes(), 0o644, None)?,
+        None => files::remove(&record)?,
+    }
+    done
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verified {
+    pub(crate) breaks: Vec<Break>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) repositories: usize,
+    pub(crate) modules: usize,
+    pub(crate) packages: usize,
+}
+
+/// Looks at everything that the lock promises.
+pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -> Result<Verified> {
+    let spec = &pack.loaded.spec;
+    let broken = |breaks| Verified {
+        breaks,
+        ..Verified::default()
+    };
+    let Some((lock, unpinned)) = oca::file::salvage(&pack.directory)? else {
+        let none = Break::new("no-lock", "lock", "there is no `oca.lock.json`", "odoopack lock");
+        return Ok(broken(vec![none]));
+    };
+    if !unpinned.is_empty() {
+        let named = |one: &Unpinned| Break::new("unpinned", &one.name, one.to_string(), one.command());
+        return Ok(broken(unpinned.iter().map(named).collect()));
+    }
+    let cache = context::cache();
+    let mut all = Verified {
+        breaks: wish_breaks(spec, &lock),
+        repositories: lock.repositories.len(),
+        packages: lock
+            .python
+            .iter()
+            .flat_map(|p| p.targets.values())
+            .map(Vec::len)
+            .max()
+            .unwrap_or_default(),
+        ..Verified::default()
+    };
+    let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
+    odoo(&workshop, &lock, offline, &mut all);
+    let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
+    all.breaks.extend(report.breaks);
+    all.notes.extend(report.notes);
+    all.modules = report.modules;
+    progress.detail("Python packages");
+    let python = release::interpreter(
+        spec.odoo.series,
+        spec.odoo.python.as_deref(),
+        pack.layout.own_users(),
+    )?;
+    let builder = Builder {
+        ui,
+        layout: &pack.layout,
+        spec,
+        cache: &cache,
+        repo: &pack.directory,
+        python: &python,
+        lock: Some(lock.clone()),
+    };
+    all.breaks
+        .extend(builder.python_breaks(&lock, offline, progress)?);
+    Ok(all)
+}
+
+fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified) {
+    match &lock.odoo {
+        OdooPin::Path { directory } => {
+            all.notes
+                .push(format!("odoo: nobody pins what `{directory}` holds"));
+        }
+        OdooPin::Git { url, commit } if !offline => {
+            let mirror = workshop.mirror(url);
+            let head = mirror.head(lock.series.as_str());
+            let moved = head.as_ref().is_ok_and(|head| head != commit);
+            if moved {
+                all.notes.push(format!(
+                    "odoo: `{}` has moved on; `odoopack lock --update` follows",
+                    lock.series
+                ));
+            }
+            if let Err(failure) = mirror.bring(commit) {
+                let what = failure.chain().join(": ");
+                all.breaks
+                    .push(Break::new("gone", "odoo", what, "odoopack lock --update"));
+            }
+        }
+        OdooPin::Git { .. } | OdooPin::Debian { .. } | OdooPin::Deb { .. } => {}
+    }
+}
+
+/// The repositories of the lock, those of `names` or all.
+pub(crate) fn chosen<'a>(lock: &'a Lock, names: &[String]) -> Result<Vec<(&'a String, &'a Locked)>> {
+    let unknown = names.iter().find(|name| !lock.repositories.contains_key(*name));
+    if let Some(name) = unknown {
+        let known: Vec<&str> = lock.repositories.keys().map(String::as_str).collect();
+        return Err(
+            Failure::refused(format!("there is no repository `{name}` in the lock")).hint(format!(
+                "known: {}; a new one: `odoopack oca add {name}`",
+                known.join(", ")
+            )),
+        );
+    }
+    let wanted = |name: &String| names.is_empty() || names.contains(name);
+    Ok(lock
+        .repositories
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .collect())
+}

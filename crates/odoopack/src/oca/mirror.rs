@@ -1,0 +1,156 @@
+//! One mirror per repository, below the cache, shared by packs and releases: commits without their history.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::oca_lock::{ModuleSeen, RepositorySeen};
+use odoopack_core::spec::Series;
+
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::tools::git::{self, Way};
+
+/// A bare repository that holds what was asked of an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Mirror {
+    /// Directory of the bare repository.
+    pub(crate) place: Utf8PathBuf,
+    /// What it mirrors.
+    pub(crate) url: String,
+    pub(super) way: Way,
+}
+
+impl Mirror {
+    /// The mirror of `url`, whether it is there or not.
+    pub(crate) fn of(cache: &Utf8Path, url: &str, way: Way) -> Self {
+        let key = &odoopack_core::hash::hex(url.as_bytes())[..16];
+        Self {
+            place: cache.join("git").join(format!("{key}.git")),
+            url: url.to_owned(),
+            way,
+        }
+    }
+
+    /// Directory of the commits without files, for questions about the past.
+    pub(super) fn history(&self) -> Utf8PathBuf {
+        self.place.with_extension("history.git")
+    }
+
+    /// Asks for the commit that a branch or reference stands at now.
+    pub(crate) fn head(&self, branch: &str) -> Result<String> {
+        let cmd = git::branch_head(&self.url, branch, &self.way);
+        let outcome = cmd.outcome()?;
+        if outcome.status.code() == Some(2) {
+            return Err(Failure::refused(format!(
+                "`{}` has no branch `{branch}`",
+                self.url
+            )));
+        }
+        if !outcome.status.success() {
+            return Err(cmd
+                .ended_badly(&outcome)
+                .during(format!("could not ask `{}` for its branch `{branch}`", self.url))
+                .hint("check the address, the key and the network, then run again"));
+        }
+        git::parse_head(&outcome.stdout).ok_or_else(|| {
+            Failure::failed(format!("`{}` names no commit for `{branch}`", self.url)).because(outcome.stdout)
+        })
+    }
+
+    /// Whether a commit is here, with everything that belongs to it.
+    pub(crate) fn has(&self, commit: &str) -> Result<bool> {
+        if !self.place.join("HEAD").is_file() {
+            return Ok(false);
+        }
+        Ok(git::holds(&self.place, commit).outcome()?.status.success())
+    }
+
+    /// Fetches a commit if it is not here.
+    pub(crate) fn bring(&self, commit: &str) -> Result<()> {
+        if self.has(commit)? {
+            return Ok(());
+        }
+        let _held = self.prepare()?;
+        if self.has(commit)? {
+            return Ok(());
+        }
+        git::fetch(&self.place, &self.url, commit, &self.way)
+            .run()
+            .map_err(|failure| {
+                failure
+                    .during(format!("could not fetch commit {commit} from `{}`", self.url))
+                    .hint("check that the commit still exists there and the network works, then run again")
+            })
+    }
+
+    /// Takes a commit that was made on this machine.
+    pub(super) fn adopt(&self, from: &Utf8Path, commit: &str) -> Result<()> {
+        let _held = self.prepare()?;
+        git::fetch(&self.place, from.as_str(), commit, &Way::default()).run()
+    }
+
+    /// Makes the repository and keeps others from writing to it.
+    fn prepare(&self) -> Result<std::fs::File> {
+        files::directory_all(&self.place)?;
+        let held = files::lock(&self.place.with_extension("lock"))?;
+        if !self.place.join("HEAD").is_file() {
+            git::init(&self.place).run()?;
+        }
+        Ok(held)
+    }
+
+    /// The tree of a commit that is here.
+    pub(crate) fn tree(&self, commit: &str) -> Result<String> {
+        tree(&self.place, commit)
+    }
+}
+
+/// The tree of a commit in a repository.
+pub(super) fn tree(place: &Utf8Path, commit: &str) -> Result<String> {
+    git::tree_of(place, commit)
+        .read()
+        .map(|text| text.trim().to_owned())
+}
+
+/// The modules at the root of a commit, with what counts of their manifests.
+pub(crate) fn modules(place: &Utf8Path, commit: &str, series: Series) -> Result<RepositorySeen> {
+    let names = git::list(place, commit).read()?;
+    let manifests: Vec<String> = names
+        .split('\0')
+        .filter(|path| {
+            path.split_once('/')
+                .is_some_and(|(_, file)| file == odoopack_core::manifest::FILE)
+        })
+        .map(str::to_owned)
+        .collect();
+    let texts = read(place, commit, &manifests)?;
+    let one = |(path, text): (String, String)| {
+        let name = path.split('/').next().unwrap_or_default().to_owned();
+        (name, ModuleSeen::read(text.as_bytes(), series))
+    };
+    Ok(RepositorySeen {
+        modules: texts.into_iter().map(one).collect(),
+    })
+}
+
+/// Files of a commit by their path; what is not there is left out.
+pub(crate) fn read(place: &Utf8Path, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = git::contents(place, commit, paths).read()?;
+    Ok(git::parse_contents(&text, commit))
+}
+
+/// Scripts of migrations below a commit: module and version.
+pub(super) fn migrations(place: &Utf8Path, commit: &str) -> Result<Vec<(String, String)>> {
+    let names = git::list(place, commit).read()?;
+    let one = |path: &str| {
+        let mut parts = path.split('/');
+        let (module, directory, version) = (parts.next()?, parts.next()?, parts.next()?);
+        let script = parts.next().is_some_and(|file| file.ends_with(".py"));
+        (matches!(directory, "migrations" | "upgrades") && script)
+            .then(|| (module.to_owned(), version.to_owned()))
+    };
+    let mut found: Vec<(String, String)> = names.split('\0').filter_map(one).collect();
+    found.sort();
+    found.dedup();
+    Ok(found)
+}

@@ -1,0 +1,190 @@
+//! From what the file wants of a repository to what the lock says of it.
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+use odoopack_core::foreign::address;
+use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned};
+use odoopack_core::python_pins::name_of;
+use odoopack_core::spec::Repository;
+
+use super::mirror::{self, Mirror};
+use super::{Workshop, merge, parallel};
+use crate::failure::Result;
+use crate::ui::Progress;
+
+/// Which commit is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// The one of the file or the lock; the branch's own only where neither names one.
+    Stay,
+    /// What the branch stands at now.
+    Newest,
+    /// This one.
+    To(String),
+    /// The last one before this date.
+    Before(String),
+}
+
+/// One repository to resolve.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) wanted: &'a Repository,
+    /// What the lock says now.
+    pub(crate) old: Option<&'a Locked>,
+    pub(crate) to: Move,
+}
+
+/// A repository with what it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    pub(crate) name: String,
+    pub(crate) locked: Locked,
+    pub(crate) seen: RepositorySeen,
+}
+
+/// Resolves repositories, several at a time.
+pub(crate) fn resolve(
+    workshop: &Workshop<'_>,
+    wishes: &[Wish<'_>],
+    progress: &Progress,
+) -> Result<Vec<Resolved>> {
+    parallel::each(
+        wishes,
+        |wish| wish.name,
+        |wish| {
+            progress.detail(wish.name);
+            one(workshop, wish).map_err(|failure| {
+                failure.during(format!("could not resolve the repository `{}`", wish.name))
+            })
+        },
+    )
+}
+
+fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
+    let wanted = wish.wanted;
+    let mirror = workshop.mirror(&wanted.url);
+    let commit = commit(&mirror, wish)?;
+    let merges = merges(workshop, &mirror, wish)?;
+    let (result, tree) = if merges.is_empty() {
+        mirror.bring(&commit)?;
+        (None, mirror.tree(&commit)?)
+    } else {
+        let (result, tree) = merge::merged(workshop, wish.name, &mirror, &commit, &merges)?;
+        (Some(result), tree)
+    };
+    let used = result.as_deref().unwrap_or(&commit);
+    let seen = mirror::modules(&mirror.place, used, workshop.spec.odoo.series)?;
+    let modules = chosen(wanted, &seen);
+    let python = python(&mirror.place, used, &modules, &seen)?;
+    Ok(Resolved {
+        name: wish.name.to_owned(),
+        locked: Locked {
+            url: wanted.url.clone(),
+            branch: wanted.branch.clone(),
+            commit,
+            merges,
+            merged: result,
+            tree,
+            group: wanted.group.clone(),
+            modules,
+            python,
+        },
+        seen,
+    })
+}
+
+fn commit(mirror: &Mirror, wish: &Wish<'_>) -> Result<String> {
+    let wanted = wish.wanted;
+    let same = |old: &&Locked| address::same(&old.url, &wanted.url) && old.branch == wanted.branch;
+    let kept = || wish.old.filter(same).map(|old| old.commit.clone());
+    match &wish.to {
+        Move::Stay => match wanted.commit.clone().or_else(kept) {
+            Some(commit) => Ok(commit),
+            None => mirror.head(&wanted.branch),
+        },
+        Move::Newest => mirror.head(&wanted.branch),
+        Move::To(commit) => Ok(commit.clone()),
+        Move::Before(date) => mirror.before(&wanted.branch, date),
+    }
+}
+
+/// The commits to merge: those of the lock while nothing moves, else those that the references stand at now.
+fn merges(workshop: &Workshop<'_>, mirror: &Mirror, wish: &Wish<'_>) -> Result<Vec<Merged>> {
+    let one = |source: &odoopack_core::spec::MergeSource| -> Result<Merged> {
+        let of_old = |old: &&Merged| old.reference == source.reference && old.url == source.url;
+        let kept = wish.old.and_then(|old| old.merges.iter().find(of_old));
+        let commit = match kept {
+            Some(kept) if wish.to == Move::Stay => kept.commit.clone(),
+            _ if is_pinned(&source.reference) => source.reference.clone(),
+            _ => match &source.url {
+                Some(url) => workshop.mirror(url).head(&source.reference)?,
+                None => mirror.head(&source.reference)?,
+            },
+        };
+        Ok(Merged {
+            url: source.url.clone(),
+            reference: source.reference.clone(),
+            commit,
+        })
+    };
+    wish.wanted.merges.iter().map(one).collect()
+}
+
+/// The modules that are taken; of one that is not there the version is empty, so that the judgement names it.
+fn chosen(wanted: &Repository, seen: &RepositorySeen) -> BTreeMap<String, String> {
+    let version = |name: &String| match seen.modules.get(name) {
+        Some(Ok(module)) => module.version.clone(),
+        Some(Err(_)) | None => String::new(),
+    };
+    if wanted.modules.is_empty() {
+        let usable = seen.modules.iter().filter_map(|(name, module)| match module {
+            Ok(module) if module.usable() => Some((name.clone(), module.version.clone())),
+            Ok(_) | Err(_) => None,
+        });
+        return usable.collect();
+    }
+    wanted
+        .modules
+        .iter()
+        .map(|name| (name.clone(), version(name)))
+        .collect()
+}
+
+/// What the modules need of Python; a version that the repository's own list names is taken from there.
+pub(super) fn python(
+    place: &Utf8Path,
+    commit: &str,
+    modules: &BTreeMap<String, String>,
+    seen: &RepositorySeen,
+) -> Result<Vec<String>> {
+    let needed = odoopack_core::oca_lock::python_of(modules, seen);
+    if needed.is_empty() {
+        return Ok(needed);
+    }
+    let list = mirror::read(place, commit, &["requirements.txt".to_owned()])?;
+    let lines: Vec<String> = list
+        .iter()
+        .flat_map(|(_, text)| text.lines())
+        .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned())
+        .collect();
+    let exact = |need: String| {
+        let name = name_of(&need);
+        let bare = need
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        let listed = lines
+            .iter()
+            .find(|line| bare && name_of(line) == name && !line.contains("git+"));
+        listed.cloned().unwrap_or(need)
+    };
+    let mut all: Vec<String> = needed.into_iter().map(exact).collect();
+    all.sort();
+    all.dedup();
+    Ok(all)
+}
+
+/// Whether a repository has a module that can be installed.
+pub(crate) fn has(seen: &RepositorySeen, module: &str) -> bool {
+    matches!(seen.modules.get(module), Some(Ok(found)) if found.usable())
+}

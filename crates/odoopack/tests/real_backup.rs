@@ -1,0 +1,304 @@
+//! Backups of a real Odoo: made while it works, looked into, brought back by stock restic and `pg_restore`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and writes files"
+)]
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::Value;
+use support::Pack;
+
+const FILE: &str = r#"[environments.production]
+domain = "localhost"
+users = 3
+"#;
+
+const CANARY: &str = "canary-backup-77aa01";
+
+#[test]
+fn snapshots_of_a_working_odoo() {
+    let pack = Pack::with_file("backup", 31_200, &support::file("backup", FILE));
+    pack.now("nothing to back up yet");
+    pack.run(&["backup", "create"]).exits(4);
+    pack.run(&["backup", "list"]).exits(4);
+    assert!(
+        !pack.path("backups/config").exists(),
+        "a refused backup makes no repository"
+    );
+    pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
+    pack.now("up");
+    pack.run(&["up", "--yes"]).exits(0);
+    first(&pack);
+    the_key_is_kept_elsewhere(&pack);
+    second_day(&pack);
+    stock_restic_and_pg_restore(&pack);
+    who_comes_second_is_told(&pack);
+    a_dump_that_breaks_leaves_nothing(&pack);
+    nothing_leaks(&pack);
+    pack.now("done");
+}
+
+fn sql(pack: &Pack, sql: &str) -> String {
+    let answer = pack
+        .run(&["psql", "production", "--admin", "--", "-Atc", sql])
+        .exits(0);
+    answer.stdout.trim().to_owned()
+}
+
+/// Counts, modules and attachments are what the database says.
+fn first(pack: &Pack) {
+    pack.now("the first snapshot");
+    let made = pack.json(&["backup", "create", "--note", "the first"]);
+    assert_eq!(
+        (&made["environment"], &made["missing"]),
+        (&"production".into(), &serde_json::json!([]))
+    );
+    let manifest = manifest(pack, "latest");
+    for table in ["res_users", "ir_model_data", "ir_attachment"] {
+        let rows: u64 = sql(pack, &format!("SELECT count(*) FROM {table}"))
+            .parse()
+            .unwrap();
+        assert_eq!(
+            manifest["database"]["tables"][format!("public.{table}")],
+            rows,
+            "{table}"
+        );
+    }
+    let modules: usize = sql(
+        pack,
+        "SELECT count(*) FROM ir_module_module WHERE state = 'installed'",
+    )
+    .parse()
+    .unwrap();
+    assert_eq!(manifest["modules"].as_object().unwrap().len(), modules);
+    assert_eq!(manifest["database"]["unaccent_immutable"], true);
+    assert!(manifest["attachments"]["named"].as_u64().unwrap() > 0);
+    let list = pack.json(&["backup", "list"]);
+    assert_eq!(
+        (&list[0]["snapshot"], &list[0]["note"]),
+        (&made["snapshot"], &"the first".into())
+    );
+    let top = pack.json(&["backup", "ls", "latest"]);
+    let names: Vec<&str> = top
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "config",
+            "database",
+            "filestore",
+            "manifest.json",
+            "pack",
+            "secrets",
+            "tls"
+        ]
+    );
+}
+
+fn manifest(pack: &Pack, snapshot: &str) -> Value {
+    pack.run(&["backup", "cat", snapshot, "manifest.json"])
+        .exits(0)
+        .json()
+}
+
+fn the_key_is_kept_elsewhere(pack: &Pack) {
+    pack.now("the key");
+    let key = pack.run(&["backup", "key", "export"]).exits(0).stdout;
+    assert_eq!(key.trim(), pack.secret("BACKUP_KEY"));
+    pack.run_with(&["backup", "key", "confirm"], "WRONG\n").exits(4);
+    pack.run_with(&["backup", "key", "confirm"], &key).exits(0);
+    let said = pack.run(&["backup", "create"]).exits(0).said();
+    assert!(
+        !said.contains("key"),
+        "confirmed, so nothing more is said of it: {said}"
+    );
+}
+
+/// A day's work shows in `diff`, and a file that is gone is said.
+fn second_day(pack: &Pack) {
+    pack.now("the second day");
+    sql(
+        pack,
+        "INSERT INTO res_partner_category (name, active) VALUES ('{\"en_US\": \"backup\"}', true)",
+    );
+    let lost = sql(
+        pack,
+        "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL",
+    );
+    let filestore = pack.path("data/environments/production/filestore");
+    let database = sql(pack, "SELECT current_database()");
+    std::fs::remove_file(filestore.join(&database).join(&lost)).unwrap();
+    let made = pack.run(&["backup", "create", "--json"]).exits(0);
+    assert!(
+        made.stderr.contains("ALARM") && made.stderr.contains(&lost),
+        "{}",
+        made.said()
+    );
+    assert_eq!(made.json()["missing"], serde_json::json!([lost]));
+    let first = pack.json(&["backup", "list"])[0]["snapshot"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let diff = pack.json(&["backup", "diff", &first, "latest"]);
+    assert_eq!(
+        diff["tables"]["public.res_partner_category"],
+        serde_json::json!(["0", "1"])
+    );
+    assert_eq!(diff["files"]["removed"], serde_json::json!([lost]));
+    let kept = pack.run(&["backup", "cat", &first, &format!("filestore/{lost}")]);
+    assert_eq!(kept.code, Some(0));
+}
+
+fn restic(pack: &Pack, arguments: &[&str]) {
+    let outcome = Command::new("restic")
+        .args(arguments)
+        .env("RESTIC_REPOSITORY", pack.path("backups"))
+        .env("RESTIC_PASSWORD", pack.secret("BACKUP_KEY"))
+        .env("RESTIC_CACHE_DIR", pack.path("restic-cache"))
+        .output()
+        .unwrap();
+    assert!(
+        outcome.status.success(),
+        "{}",
+        String::from_utf8_lossy(&outcome.stderr)
+    );
+}
+
+/// The way out without this program: restic, `cat` and `pg_restore`.
+fn stock_restic_and_pg_restore(pack: &Pack) {
+    pack.now("stock restic and pg_restore");
+    restic(pack, &["check", "--read-data"]);
+    let target = pack.path("restic");
+    restic(
+        pack,
+        &["restore", "latest", "--verify", "--target", target.as_str()],
+    );
+    let back = target.join("production");
+    assert_eq!(
+        std::fs::read_to_string(back.join("secrets/CANARY"))
+            .unwrap()
+            .trim(),
+        CANARY
+    );
+    assert!(!back.join("secrets/BACKUP_KEY").exists());
+    assert_eq!(
+        std::fs::read(back.join("pack/tree/odoopack.toml")).unwrap(),
+        std::fs::read(pack.path("repo/odoopack.toml")).unwrap()
+    );
+    pg_restore_puts_it_together(pack, &back);
+}
+
+fn pg_restore_puts_it_together(pack: &Pack, back: &Utf8Path) {
+    let entries = back.join("database/dump").read_dir_utf8().unwrap();
+    let mut parts: Vec<Utf8PathBuf> = entries.map(|e| e.unwrap().into_path()).collect();
+    parts.sort();
+    sql(pack, "CREATE DATABASE restored TEMPLATE template0");
+    let socket = pack.path("data/run/postgres");
+    let port = sql(pack, "SHOW port");
+    let to = [
+        "-h",
+        socket.as_str(),
+        "-U",
+        "odoopack",
+        "-p",
+        &port,
+        "-d",
+        "restored",
+    ];
+    let mut restore = Command::new("pg_restore")
+        .args(to)
+        .arg("--no-owner")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = restore.stdin.take().unwrap();
+    for part in parts {
+        std::io::copy(&mut std::fs::File::open(part).unwrap(), &mut input).unwrap();
+    }
+    drop(input);
+    let outcome = restore.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(back.join("manifest.json")).unwrap()).unwrap();
+    for table in ["res_users", "ir_model_data", "res_partner_category"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let count = Command::new("psql")
+            .args(to)
+            .args(["-Atc", &count])
+            .output()
+            .unwrap();
+        let count = String::from_utf8_lossy(&count.stdout);
+        let count: u64 = count.trim().parse().unwrap_or_else(|_| panic!("{said}"));
+        assert_eq!(
+            manifest["database"]["tables"][format!("public.{table}")],
+            count,
+            "{table}: {said}"
+        );
+    }
+    sql(pack, "DROP DATABASE restored");
+}
+
+fn who_comes_second_is_told(pack: &Pack) {
+    pack.now("two at once");
+    let lock = std::fs::File::open(pack.path("data/odoopack/locks/production")).unwrap();
+    lock.lock().unwrap();
+    let second = pack.run(&["backup", "create"]).exits(5);
+    assert!(
+        second.stderr.contains("odoopack backup create production"),
+        "{}",
+        second.said()
+    );
+    drop(lock);
+    let lock = std::fs::File::open(pack.path("backups/odoopack.lock")).unwrap();
+    lock.lock().unwrap();
+    pack.run(&["backup", "create"]).exits(5);
+}
+
+/// PostgreSQL goes away in the middle: no snapshot, and what there was is whole.
+fn a_dump_that_breaks_leaves_nothing(pack: &Pack) {
+    pack.now("a dump that breaks");
+    let before = pack.json(&["backup", "list"]);
+    sql(
+        pack,
+        "CREATE TABLE wide AS SELECT g, repeat(md5(g::text), 30) FROM generate_series(1, 150000) g",
+    );
+    let child = pack.start(&["backup", "create"]);
+    let dumping = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'odoopack-backup' AND query LIKE 'COPY%'";
+    for _ in 0..3 {
+        support::wait_for("a dump to break", || (sql(pack, dumping) == "t").then_some(()));
+    }
+    let outcome = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("trying again") && said.contains("older snapshots are as they were"),
+        "{said}"
+    );
+    assert_eq!(pack.json(&["backup", "list"]), before);
+    restic(pack, &["check"]);
+    sql(pack, "DROP TABLE wide");
+    pack.run(&["backup", "create"]).exits(0);
+}
+
+fn nothing_leaks(pack: &Pack) {
+    let key = pack.secret("BACKUP_KEY");
+    let said = pack.everything_said().replacen(&key, "", 1);
+    assert!(
+        !said.contains(&key),
+        "the key was printed by something else than `key export`"
+    );
+    for journal in pack.path("data/odoopack/operations").read_dir_utf8().unwrap() {
+        let text = std::fs::read_to_string(journal.unwrap().path()).unwrap();
+        assert!(!text.contains(&key) && !text.contains(CANARY));
+    }
+}
