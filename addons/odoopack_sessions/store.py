@@ -37,7 +37,6 @@ def connection(told):
         password=told["password"],
         socket_timeout=5,
         health_check_interval=30,
-        retry_on_timeout=True,
         decode_responses=True,
     )
 

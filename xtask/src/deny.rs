@@ -38,8 +38,8 @@ pub(crate) fn without_installing() -> Result<()> {
         "--format",
         "{p}\t{l}",
     ]))?;
-    let allowed = allowed(&std::fs::read_to_string(run::root().join("deny.toml"))?);
-    let refused = refused(&tree, &allowed);
+    let deny = std::fs::read_to_string(run::root().join("deny.toml"))?;
+    let refused = refused(&tree, &allowed(&deny), &exceptions(&deny));
     if !refused.is_empty() {
         bail!(
             "licences that deny.toml does not allow:\n  {}",
@@ -60,8 +60,20 @@ fn allowed(deny: &str) -> Vec<String> {
     list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+/// Crates of `exceptions = [{ crate = NAME, allow = [LICENCE] }]`, each with what it may have besides; one a line.
+fn exceptions(deny: &str) -> Vec<(String, String)> {
+    let quoted = |line: &str| {
+        let mut words = line.split('"').skip(1).step_by(2).map(str::to_owned);
+        words.next().zip(words.next())
+    };
+    deny.lines()
+        .filter(|line| line.contains("{ crate = ") && line.contains("allow = ["))
+        .filter_map(quoted)
+        .collect()
+}
+
 /// The lines of `tree` (`name version<TAB>licence`) whose licence is not met by the allowed ones.
-fn refused(tree: &str, allowed: &[String]) -> Vec<String> {
+fn refused(tree: &str, allowed: &[String], exceptions: &[(String, String)]) -> Vec<String> {
     let mut lines: Vec<&str> = tree
         .lines()
         .map(|line| line.trim_end_matches(" (*)"))
@@ -70,8 +82,16 @@ fn refused(tree: &str, allowed: &[String]) -> Vec<String> {
     lines.sort_unstable();
     lines.dedup();
     let is_refused = |line: &&&str| {
-        let (_, expression) = line.split_once('\t').unwrap_or((line, ""));
-        !licence::is_met(expression, allowed)
+        let (name, expression) = line.split_once('\t').unwrap_or((line, ""));
+        let name = name.split(' ').next().unwrap_or_default();
+        let own = exceptions
+            .iter()
+            .filter(|(of, _)| of == name)
+            .map(|(_, licence)| licence.clone());
+        !licence::is_met(
+            expression,
+            &allowed.iter().cloned().chain(own).collect::<Vec<_>>(),
+        )
     };
     lines
         .iter()
@@ -89,6 +109,8 @@ mod tests {
         let allowed = allowed("[licenses]\nallow = [\n  \"MIT\", # why\n  \"ISC\",\n]\n");
         assert_eq!(allowed, ["MIT", "ISC"]);
         let tree = "good 1.0\tMIT OR GPL-3.0\nbad 2.0\tGPL-3.0\nbad 2.0\tGPL-3.0 (*)\nsilent 1.0\t\n";
-        assert_eq!(refused(tree, &allowed), ["bad 2.0: GPL-3.0", "silent 1.0: "]);
+        assert_eq!(refused(tree, &allowed, &[]), ["bad 2.0: GPL-3.0", "silent 1.0: "]);
+        let exceptions = exceptions("exceptions = [{ crate = \"bad\", allow = [\"GPL-3.0\"] }]\n");
+        assert_eq!(refused(tree, &allowed, &exceptions), ["silent 1.0: "]);
     }
 }

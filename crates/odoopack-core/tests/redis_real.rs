@@ -82,4 +82,9 @@ fn it_keeps_what_it_is_given_and_everybody_sees_only_their_own() {
         known("production", &["ping"]).trim() == "PONG"
     });
     assert_eq!(known("production", &["get", "shop:production:s:1"]).trim(), "x");
+    // What was written in a transaction, too.
+    assert_eq!(
+        must("/usr/bin/python3", &["-B", script, one.as_str()]).trim(),
+        "kept"
+    );
 }

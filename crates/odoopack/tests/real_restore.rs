@@ -233,7 +233,7 @@ fn odoo_reads_ours_and_we_read_odoos(pack: &Pack, zip: &camino::Utf8Path) {
 
 /// Folder, custom, plain and compressed: out, and in again, with the same indexes and attachments.
 fn every_other_shape(pack: &Pack) {
-    let indexes = "SELECT count(*) || ' ' || md5(string_agg(indexdef, '|' ORDER BY indexdef)) FROM pg_indexes WHERE schemaname = 'public'";
+    let indexes = "SELECT count(*) || ' ' || md5(string_agg(indexname, '|' ORDER BY indexname)) FROM pg_indexes WHERE schemaname = 'public'";
     let whole = sql(pack, "restore_production", indexes);
     for (name, more, only) in [
         ("folder", &["--shape", "folder"][..], &[][..]),

@@ -103,7 +103,8 @@ pub fn for_spec(spec: &crate::spec::Spec) -> String {
     let mut all = String::new();
     if reload {
         // `odoo/service/server.py`, `FSWatcherWatchdog`, 17.0 to 19.0.
-        all.push_str("\nwatchdog\n");
+        // From 7 on a queue that overflows is answered by looking through every directory, which fills it again (seen with 7.1.0).
+        all.push_str("\nwatchdog<7\n");
     }
     if spec.in_redis().next().is_some() {
         // `addons/odoopack_sessions`.

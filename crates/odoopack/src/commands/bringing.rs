@@ -81,7 +81,9 @@ pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, targ
         return Ok(());
     }
     consent(&cx.ui, name, environment.kind, &planned, target)?;
-    let _lock = lock::take(&pack.layout.state(), &format!("restore of {name}"))?;
+    let (state, why) = (pack.layout.state(), format!("restore of {name}"));
+    let _environment = lock::take_environment(&state, name, &why)?;
+    let _lock = lock::take(&state, &why)?;
     let apply = super::up::applier(cx, pack, &view);
     let resumed = crate::apply::restore::take_up(&apply)?;
     if !resumed.is_empty() {

@@ -94,7 +94,7 @@ fn resume(cx: &Context, args: &Resume) -> Result<()> {
     if !yes {
         return Err(Failure::refused("nothing was let go").hint("`--yes` answers the question"));
     }
-    let _lock = lock::take(&pack.layout.state(), "env resume")?;
+    let _environment = lock::take_environment(&pack.layout.state(), name, "env resume")?;
     let went = harmless::resume(&mut client)?;
     cx.ui
         .json(&serde_json::json!({ "environment": name, "held": false, "went": went }));

@@ -60,7 +60,7 @@ fn forget(cx: &Context, name: &str) -> Result<()> {
     if !yes {
         return Err(Failure::refused("nothing was removed").hint("`--yes` answers the question"));
     }
-    let _lock = lock::take(&pack.layout.state(), "restore --forget-replaced")?;
+    let _environment = lock::take_environment(&pack.layout.state(), name, "restore --forget-replaced")?;
     replaced.remove(&apply)?;
     cx.ui.json(&serde_json::json!({ "removed": replaced.names() }));
     cx.ui.result(&format!("removed {}", replaced.names().join(", ")));

@@ -70,7 +70,7 @@ impl Cmd {
         if crate::interrupt::exit_code().is_some() {
             return Err(self.failure("was not started: interrupted"));
         }
-        let mut command = self.prepare(&self.argv());
+        let mut command = self.prepare(&self.bound_argv());
         if self.directory.is_none() {
             command.current_dir("/");
         }

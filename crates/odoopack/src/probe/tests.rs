@@ -34,6 +34,7 @@ fn healthy(asked: &Asked) -> Vec<u8> {
             r#"{"status": "pass", "db_server_status": true}"#,
             &[],
         ),
+        "/odoopack/sessions" => with(200, "application/json", r#"{"good": true}"#, &[]),
         "/web/login" => with(200, "text/html; charset=utf-8", PAGE, &[cookie]),
         "/web/assets/15213f5/web.assets_frontend.min.css" => {
             with(200, "text/css", "a{background:url(/web/x.png)}", &[])
@@ -112,9 +113,9 @@ fn a_healthy_site_passes_every_probe() {
         .map(|one| format!("{} {:?} {}", one.probe, one.verdict, one.detail))
         .collect();
     assert!(all_pass(&seen), "{told:#?}");
-    // Where sessions are is asked only of a site that wants them in Redis.
-    assert_eq!(seen.len(), Probe::ALL.len() - 1);
-    assert_eq!(seen[3].detail, "7 files, 0 KiB");
+    assert_eq!(seen.len(), Probe::ALL.len());
+    assert_eq!(seen[3].detail, "sessions are in Redis");
+    assert_eq!(seen[4].detail, "7 files, 0 KiB");
     assert!(seen.iter().all(|one| one.verdict == Verdict::Pass), "{told:#?}");
 }
 

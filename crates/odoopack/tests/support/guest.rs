@@ -213,8 +213,8 @@ impl<'a> Guest<'a> {
             format!("{program}:/usr/local/bin/odoopack:ro"),
             format!("{place}:/opt"),
         ];
-        // Without SYS_PTRACE, as in most containers: root cannot see whose sockets are open and knows its services by their users.
-        let options = "run --detach --network none --cgroupns host --cap-add SYS_ADMIN --security-opt seccomp=unconfined \
+        // SYS_PTRACE: root sees whose sockets are open, as on any host.
+        let options = "run --detach --network none --cgroupns host --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined \
                        --stop-signal SIGRTMIN+3 --env container=docker --tmpfs /run --tmpfs /run/lock";
         let mut args: Vec<&str> = options.split_whitespace().collect();
         args.extend(["--label", LABEL]);

@@ -50,7 +50,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Err(Failure::refused(format!("there is no directory for `{path}`")));
     }
     let view = bringing::look(&pack)?;
-    let _lock = lock::take(&pack.layout.state(), "odoopack backup export")?;
+    let _environment = lock::take_environment(&pack.layout.state(), name, "odoopack backup export")?;
     let apply = super::super::up::applier(cx, &pack, &view);
     let progress = cx.ui.step(&format!("write {name} to {path}"));
     let written = match export(&apply, name, &path, shape, &progress) {
