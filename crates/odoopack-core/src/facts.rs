@@ -63,6 +63,8 @@ pub struct Facts {
     pub modules: Tree,
     /// What the farms hold, by edition.
     pub farms: BTreeMap<String, FarmFact>,
+    /// Environments whose requests wait at the gate, as far as it says.
+    pub held: BTreeSet<Name>,
     /// First port of each environment's block, as given out before.
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.

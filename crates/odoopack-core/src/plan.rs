@@ -121,6 +121,8 @@ pub enum Step {
     FinishDatabase { environment: Name, database: String },
     /// Mark a database that somebody else filled.
     MarkDatabase { environment: Name, database: String },
+    /// Let the requests of an environment in again that the gate keeps waiting.
+    ReleaseHold { environment: Name },
     /// Wait until an environment answers as it should.
     PassProbes { environment: Name },
 }
@@ -185,6 +187,7 @@ impl fmt::Display for Step {
                 write!(f, "set the administrator's password in {database}")
             }
             Self::MarkDatabase { database, .. } => write!(f, "mark database {database}"),
+            Self::ReleaseHold { environment } => write!(f, "let requests to {environment} in again"),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
         }
     }
@@ -234,6 +237,7 @@ impl Step {
             | Self::InitializeDatabase { .. }
             | Self::FinishDatabase { .. }
             | Self::MarkDatabase { .. }
+            | Self::ReleaseHold { .. }
             | Self::PassProbes { .. } => None,
         }
     }

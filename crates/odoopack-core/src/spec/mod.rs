@@ -157,7 +157,7 @@ pub struct Repository {
     pub branch: String,
     /// Commit to stay at; `None`: the one in the lock.
     pub commit: Option<String>,
-    /// Modules that are taken; empty: every installable one.
+    /// Modules that are taken, by name or with `*` for any letters; empty: every installable one.
     pub modules: Vec<String>,
     /// What is merged on top, in order. Default: nothing.
     pub merges: Vec<MergeSource>,

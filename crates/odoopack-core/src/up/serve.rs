@@ -183,6 +183,7 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         .filter(|service| service.name != "postgres");
     steps.extend(rest.filter_map(|service| converge(known, service)));
     steps.extend(timers(known));
+    steps.extend(held(known));
     if steps.iter().any(|step| !of_a_timer(step)) {
         let environments = known.spec.environments.keys();
         steps.extend(environments.map(|name| Step::PassProbes {
@@ -190,6 +191,15 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         }));
     }
     steps
+}
+
+/// Nobody who plans holds anything: whatever still waits was left by a run that was killed.
+fn held<'a>(known: &'a Known<'_>) -> impl Iterator<Item = Step> + 'a {
+    let there = |name: &&Name| known.spec.environments.contains_key(*name);
+    let environments = known.facts.held.iter().filter(there);
+    environments.map(|name| Step::ReleaseHold {
+        environment: name.clone(),
+    })
 }
 
 fn of_a_timer(step: &Step) -> bool {

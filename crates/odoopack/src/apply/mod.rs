@@ -2,14 +2,17 @@
 mod databases;
 pub(crate) mod export;
 mod ground;
+mod hold;
 mod modules;
 pub(crate) mod restore;
+mod restore_point;
 mod services;
 mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
 pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
+pub(crate) use restore_point::{database_size, restore_point};
 pub(crate) use throwaway::{Tested, Tests};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -135,6 +138,7 @@ impl Apply<'_> {
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
+            Step::ReleaseHold { environment } => self.release_hold(environment),
             Step::PassProbes { environment } => self.pass_probes(environment, progress),
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod code;
 pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
+mod held;
 pub(crate) mod host;
 pub(crate) mod installed;
 pub(crate) mod listeners;
@@ -134,6 +135,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         release,
         modules,
         farms: addons::farms(&layout.addons())?,
+        held: held::look(&layout.gate_control()),
         ports: marks::ports(&state)?,
         foreign_listeners: listeners::foreign(&ours, &numbers),
         certificates: BTreeMap::new(),

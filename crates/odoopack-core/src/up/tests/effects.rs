@@ -210,7 +210,12 @@ impl Machine {
                 assert!(state.host.systemd);
                 state.supervisor = Seen::Present(1);
             }
+            Step::ReleaseHold { environment } => assert!(state.held.remove(environment)),
             Step::PassProbes { environment } => {
+                assert!(
+                    !state.held.contains(environment),
+                    "the probes would wait at the gate"
+                );
                 let runs = |name: &String| {
                     state
                         .services

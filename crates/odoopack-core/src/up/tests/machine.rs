@@ -262,6 +262,7 @@ fn nothing(root: bool) -> Facts {
         secrets: BTreeMap::new(),
         release: Seen::Absent,
         farms: BTreeMap::new(),
+        held: std::collections::BTreeSet::new(),
         modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),

@@ -59,24 +59,18 @@ impl Running {
         }
     }
 
-    /// Stops what the work interrupts; crons first, for they begin something new any time.
+    /// Stops what the work interrupts: crons first, for they begin something new any time; visitors wait at the gate.
     pub(super) fn stop(&self, cx: &Context, pack: &Pack, work: &Work, journal: &mut Journal) -> Result<()> {
         if self.stops(work).is_empty() {
             return Ok(());
         }
-        let mut names = self.now.clone();
-        names.sort_by_key(|name| !name.ends_with(".cron"));
-        let steps = names
-            .into_iter()
-            .map(|service| Step::RemoveService { service })
-            .collect();
-        self.apply(cx, pack).run(
-            &Plan {
-                steps,
-                ..Plan::default()
-            },
-            journal,
-        )
+        let apply = self.apply(cx, pack);
+        let (crons, rest): (Vec<&String>, Vec<&String>) =
+            self.now.iter().partition(|name| name.ends_with(".cron"));
+        apply.run(&removal(&crons), journal)?;
+        journal.note("hold", &serde_json::json!({ "environment": self.environment }))?;
+        apply.hold_requests(&self.environment)?;
+        apply.run(&removal(&rest), journal)
     }
 
     /// Starts what was stopped, and waits until the environment answers.
@@ -89,9 +83,11 @@ impl Running {
             })
             .collect();
         if names.iter().any(|name| name.ends_with(".web")) {
-            steps.push(Step::PassProbes {
-                environment: self.environment.clone(),
+            let environment = self.environment.clone();
+            steps.push(Step::ReleaseHold {
+                environment: environment.clone(),
             });
+            steps.push(Step::PassProbes { environment });
         }
         self.apply(cx, pack).run(
             &Plan {
@@ -113,5 +109,15 @@ impl Running {
             repo: pack.directory.clone(),
             cache: crate::context::cache(),
         }
+    }
+}
+
+fn removal(services: &[&String]) -> Plan {
+    let step = |service: &&String| Step::RemoveService {
+        service: (*service).clone(),
+    };
+    Plan {
+        steps: services.iter().map(step).collect(),
+        ..Plan::default()
     }
 }
