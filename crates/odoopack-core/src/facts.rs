@@ -1,4 +1,6 @@
 //! What was seen on the machine; "not there", "could not look" and "cannot be seen yet" are different values.
+mod containers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
@@ -7,6 +9,8 @@ use crate::modules::Tree;
 use crate::name::Name;
 use crate::secret::SecretText;
 use crate::units::Bytes;
+
+pub use containers::{Containers, Docker, Image};
 
 /// One observation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Facts {
     pub supervisor: Seen<u32>,
     /// Services that the supervisor knows.
     pub services: BTreeMap<String, Seen<ServiceFact>>,
+    /// What containers need; nothing of it is looked at for the engine `native`.
+    pub containers: Containers,
     /// Timers of this pack that systemd starts, by job.
     pub timers: BTreeMap<String, TimerFact>,
 }
@@ -88,6 +94,10 @@ pub struct Facts {
 /// One user of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFact {
+    /// Number.
+    pub uid: u32,
+    /// Number of its own group.
+    pub gid: u32,
     /// Home directory.
     pub home: Utf8PathBuf,
     /// Groups besides its own.
@@ -109,6 +119,8 @@ pub struct Host {
     pub systemd: bool,
     /// Name of the user we are.
     pub user: String,
+    /// Its number, and that of its group.
+    pub ids: (u32, u32),
     /// Debian or a derivative whose packages we know the names of.
     pub debian: bool,
     /// Installed PostgreSQL servers: major to the directory of its programs.

@@ -2,6 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
+use crate::spec::Engine;
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,7 @@ pub struct Layout {
     pack: Name,
     /// Whether the servers run as users of their own (only root can arrange that).
     own_users: bool,
+    engine: Engine,
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
@@ -51,7 +53,24 @@ impl Layout {
             root: root.to_owned(),
             pack: pack.clone(),
             own_users,
+            engine: Engine::Native,
         }
+    }
+
+    /// The same pack run by another engine.
+    #[must_use]
+    pub fn with_engine(self, engine: Engine) -> Self {
+        Self { engine, ..self }
+    }
+
+    /// What runs the processes.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Whether the processes run in containers.
+    pub fn containers(&self) -> bool {
+        self.engine == Engine::Compose
     }
 
     /// The pack's root.
@@ -114,6 +133,11 @@ impl Layout {
         self.data().join("releases")
     }
 
+    /// Static files of a release that lies in an image, laid out for nginx like an addons directory.
+    pub fn statics(&self, release: &str) -> Utf8PathBuf {
+        self.releases().join(release).join("static")
+    }
+
     /// Python environments, shared by releases with the same lock.
     pub fn pythons(&self) -> Utf8PathBuf {
         self.releases().join("python")
@@ -131,7 +155,47 @@ impl Layout {
 
     /// Rendered configuration.
     pub fn config(&self) -> Utf8PathBuf {
-        self.data().join("config")
+        match self.engine {
+            Engine::Native => self.data().join("config"),
+            Engine::Compose => self.root.join("config"),
+        }
+    }
+
+    /// Directory of the stack: its compose file, its variables, nginx's configuration.
+    pub fn deploy(&self) -> Utf8PathBuf {
+        self.root.join("deploy")
+    }
+
+    /// Directory of nginx's configuration.
+    pub fn nginx(&self) -> Utf8PathBuf {
+        match self.engine {
+            Engine::Native => self.config().join("nginx"),
+            Engine::Compose => self.deploy().join("nginx"),
+        }
+    }
+
+    /// The gate's configuration.
+    pub fn gate_config(&self) -> Utf8PathBuf {
+        match self.engine {
+            Engine::Native => self.config().join("gate.json"),
+            // A container sees a file that is replaced only through its directory.
+            Engine::Compose => self.config().join("gate/gate.json"),
+        }
+    }
+
+    /// The users that containers know, and their groups.
+    pub fn accounts(&self) -> [Utf8PathBuf; 2] {
+        ["passwd", "group"].map(|name| self.config().join("accounts").join(name))
+    }
+
+    /// The file of the stack.
+    pub fn stack(&self) -> Utf8PathBuf {
+        self.deploy().join("docker-compose.yml")
+    }
+
+    /// Name of the pack's project in Docker Compose.
+    pub fn project(&self) -> String {
+        format!("odoopack-{}", self.pack)
     }
 
     /// Data directory of Redis.
@@ -196,10 +260,15 @@ impl Layout {
 
     /// odoo.conf of one slot.
     pub fn odoo_conf(&self, name: &Name, slot: Slot) -> Utf8PathBuf {
-        self.config()
-            .join(name.as_str())
-            .join(slot.as_str())
-            .join("odoo.conf")
+        match self.engine {
+            Engine::Native => self
+                .config()
+                .join(name.as_str())
+                .join(slot.as_str())
+                .join("odoo.conf"),
+            // Each container has its own ports, so the slots need no files of their own.
+            Engine::Compose => self.config().join(format!("{name}.conf")),
+        }
     }
 
     /// The user of a part: an environment, `postgres`, `nginx`, `gate`; `None` as an ordinary user.

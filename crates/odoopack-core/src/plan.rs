@@ -73,6 +73,10 @@ pub enum Step {
     FetchOdoo { release: String },
     /// Build the virtual environment.
     BuildPython { release: String },
+    /// Find an image here, else pull it, and pin what was found.
+    GetImage { part: String, image: String },
+    /// Make the gate's image from this program.
+    MakeGateImage { image: String },
     /// Create the database cluster.
     CreateCluster { major: u16 },
     /// Issue a certificate from the pack's own authority.
@@ -141,6 +145,8 @@ impl fmt::Display for Step {
             Self::ResolveSource { source } => write!(f, "find the newest Odoo of {source}"),
             Self::FetchOdoo { release } => write!(f, "get Odoo {release}"),
             Self::BuildPython { release } => write!(f, "build the Python environment of {release}"),
+            Self::GetImage { image, .. } => write!(f, "get image {image} and pin it"),
+            Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
             Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
             Self::LinkModules {
@@ -218,6 +224,8 @@ impl Step {
             | Self::ResolveSource { .. }
             | Self::FetchOdoo { .. }
             | Self::BuildPython { .. }
+            | Self::GetImage { .. }
+            | Self::MakeGateImage { .. }
             | Self::CreateCluster { .. }
             | Self::IssueCertificate { .. }
             | Self::LinkModules { .. }

@@ -354,7 +354,7 @@ fn the_inner_port_serves_reports_without_tls_and_without_the_manager() {
     let url = |path: &str| {
         format!(
             "http://127.0.0.1:{}{path}",
-            rig.input.sites[0].inner_port.unwrap()
+            rig.input.sites[0].inner.clone().unwrap().1
         )
     };
     let page = rig.curl(&[], &url("/report/html/x"));

@@ -15,6 +15,8 @@ use odoopack_core::target;
 use crate::exec::{Cmd, Outcome};
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe::containers;
+use crate::tools::docker;
 use crate::ui::Progress;
 
 /// Longest that one act may take.
@@ -89,6 +91,9 @@ impl<'a> OneShot<'a> {
     pub(crate) fn odoo(&self, subcommand: &str) -> Result<Cmd> {
         let not_built = || Failure::refused("Odoo's Python is not built yet").hint("`odoopack up`");
         let python = self.release.python.as_ref().ok_or_else(not_built)?;
+        if self.layout.containers() {
+            return self.in_container(subcommand);
+        }
         let mut argv = target::odoo_command(self.release, python, &self.conf);
         subcommand.clone_into(&mut argv[2]);
         let mut argv = argv.into_iter();
@@ -115,6 +120,18 @@ impl<'a> OneShot<'a> {
             }
         }
         Ok(cmd)
+    }
+
+    /// The environment's tool, under a name by which one that was left behind is found.
+    fn in_container(&self, subcommand: &str) -> Result<Cmd> {
+        let name = format!("{}-{}-act", self.layout.project(), self.environment);
+        // A run that was killed leaves its container working.
+        docker::remove(&name).outcome()?;
+        let tool = format!("{}.tools", self.environment);
+        Ok(containers::project(self.layout)
+            .tool(&tool, Some(&name), false)
+            .args([subcommand, "-c", target::ODOO_CONF])
+            .patience(PATIENCE))
     }
 
     /// Runs it to its end and judges its log; a bad verdict is no error yet.

@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Odoo run once: its log judged.
-    ("oneshot",  &["exec", "failure", "files", "ui"]),
+    ("oneshot",  &["exec", "failure", "files", "observe", "tools", "ui"]),
     // Interactive programs as an environment sees the world.
     ("session",  &["context", "exec", "failure", "observe", "oneshot", "store", "tools"]),
     // From the source that the file names to code that runs.

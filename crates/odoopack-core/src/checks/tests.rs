@@ -148,12 +148,13 @@ fn our_own_nginx_conf_leaves_nothing_to_say() {
         key: "/d/k.pem".into(),
         gate_socket: "/d/gate.sock".into(),
         slots: vec![crate::render::nginx::Slot {
+            host: "127.0.0.1".to_owned(),
             web: 20_000,
             websocket: Some(20_001),
         }],
         static_roots: vec!["/d/addons".into()],
         accel: None,
-        inner_port: Some(20_009),
+        inner: Some(("127.0.0.1".to_owned(), 20_009)),
         direct_port: None,
         ribbon: None,
         production: true,
@@ -173,6 +174,7 @@ fn our_own_nginx_conf_leaves_nothing_to_say() {
         https_port: 443,
         body_limit: crate::units::Bytes::mib(128),
         login_rate: 30,
+        sites_in: None,
         sites: vec![site],
     };
     let text = crate::render::nginx::nginx_conf(&input);

@@ -49,6 +49,8 @@ pub(super) fn flat(spec: &Spec) -> Vec<Line> {
     lines.addons(&spec.addons);
     lines.mail(&spec.mail);
     lines.postgres(&spec.postgres);
+    lines.add("images.postgres", text(&spec.images.postgres));
+    lines.add("images.nginx", text(&spec.images.nginx));
     lines.web(&spec.web);
     lines.add("capacity.cores", spec.capacity.cores.and_then(plain));
     lines.add("capacity.memory", spec.capacity.memory.and_then(bytes));
@@ -117,6 +119,7 @@ impl Lines {
                 self.add("odoo.source.sha256", sha256.as_ref().and_then(text));
             }
             Source::Path { directory } => self.add("odoo.source.path", text(directory)),
+            Source::Image { name } => self.add("odoo.source.image", text(name)),
         }
     }
 

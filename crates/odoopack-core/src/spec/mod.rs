@@ -56,6 +56,8 @@ pub struct Spec {
     pub mail: Mail,
     /// `[postgres]`.
     pub postgres: Postgres,
+    /// `[images]`: what containers are made from.
+    pub images: Images,
     /// `[web]`: what nginx listens on.
     pub web: Web,
     /// `[capacity]`: what the sizing may count on.
@@ -86,6 +88,8 @@ pub struct Pack {
 pub enum Engine {
     /// Processes of this host, supervised by systemd or runit.
     Native,
+    /// Containers, driven through Docker Compose.
+    Compose,
 }
 
 /// `[odoo]`.
@@ -128,6 +132,11 @@ pub enum Source {
     Path {
         /// Absolute directory that holds `odoo/` and `addons/`, or an unpacked package.
         directory: Utf8PathBuf,
+    },
+    /// A container image that holds Odoo: `{ image = "odoo:18.0" }`; with `engine = "compose"` only.
+    Image {
+        /// Name with its tag or digest.
+        name: String,
     },
 }
 
@@ -254,6 +263,15 @@ pub struct Postgres {
     pub port: Option<u16>,
     /// `[postgres.options]`: further settings of postgresql.conf, appended last.
     pub options: BTreeMap<String, String>,
+}
+
+/// `[images]`: what containers are made from; the engine `compose` alone reads it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Images {
+    /// Default: `postgres:16`, or the major of `[postgres]`.
+    pub postgres: String,
+    /// Default: `nginx:stable`.
+    pub nginx: String,
 }
 
 /// `[web]`: what nginx listens on.

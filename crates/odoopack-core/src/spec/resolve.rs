@@ -9,7 +9,8 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Capacity, Edition, Environment, Kind, Mail, Odoo, Pack, Postgres, Relay, Source, Spec, Tls, Web,
+    Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres, Relay, Series, Source,
+    Spec, Tls, Web,
 };
 use crate::name::Name;
 
@@ -24,14 +25,16 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
     let editions = editions(&values);
     let environments = environments(&values, &pack, &editions);
     let web = web(&values, &environments);
-    let odoo = odoo(&values, context);
+    let odoo = odoo(&values, context, pack.engine);
     let odoo_series = odoo.series;
+    let postgres = postgres(&values);
     Spec {
         pack,
         odoo,
         addons: addons::addons(&values, odoo_series),
         mail: mail(&values),
-        postgres: postgres(&values),
+        images: images(&values, postgres.version),
+        postgres,
         web,
         capacity: capacity(&values),
         editions,
@@ -62,16 +65,17 @@ fn tidy(path: &Utf8Path) -> Utf8PathBuf {
     path.components().collect()
 }
 
-fn odoo(values: &Values<'_>, context: &LoadContext) -> Odoo {
+fn odoo(values: &Values<'_>, context: &LoadContext, engine: Engine) -> Odoo {
+    let series = values.plain("odoo.series");
     Odoo {
-        series: values.plain("odoo.series"),
-        source: source(values, context),
+        series,
+        source: source(values, context, engine, series),
         python: values.given("odoo.python"),
         options: values.map("odoo.options"),
     }
 }
 
-fn source(values: &Values<'_>, context: &LoadContext) -> Source {
+fn source(values: &Values<'_>, context: &LoadContext, engine: Engine, series: Series) -> Source {
     let hex = |path: &str| values.given::<String>(path).map(|t| t.to_ascii_lowercase());
     if let Some(suite) = values.given("odoo.source.debian") {
         Source::Debian { suite }
@@ -83,6 +87,12 @@ fn source(values: &Values<'_>, context: &LoadContext) -> Source {
     } else if let Some(directory) = values.given::<Utf8PathBuf>("odoo.source.path") {
         Source::Path {
             directory: tidy(&directory),
+        }
+    } else if let Some(name) = values.given("odoo.source.image") {
+        Source::Image { name }
+    } else if engine == Engine::Compose && values.given::<String>("odoo.source.git").is_none() {
+        Source::Image {
+            name: format!("odoo:{series}"),
         }
     } else {
         Source::Git {
@@ -117,6 +127,15 @@ fn postgres(values: &Values<'_>) -> Postgres {
         version: values.given("postgres.version"),
         port: values.given("postgres.port"),
         options: values.map("postgres.options"),
+    }
+}
+
+/// The image follows the wanted major.
+fn images(values: &Values<'_>, major: Option<u16>) -> Images {
+    let postgres = || format!("postgres:{}", major.unwrap_or(16));
+    Images {
+        postgres: values.given("images.postgres").unwrap_or_else(postgres),
+        nginx: values.plain("images.nginx"),
     }
 }
 

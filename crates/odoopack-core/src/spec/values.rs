@@ -109,6 +109,7 @@ impl fmt::Display for super::Source {
             Self::Debian { suite } => write!(f, "Debian {suite}"),
             Self::Deb { location, .. } => write!(f, "package {location}"),
             Self::Path { directory } => write!(f, "checkout {directory}"),
+            Self::Image { name } => write!(f, "image {name}"),
         }
     }
 }
@@ -185,6 +186,7 @@ impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Native => f.pad("native"),
+            Self::Compose => f.pad("compose"),
         }
     }
 }
@@ -195,9 +197,10 @@ impl FromStr for Engine {
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         match text {
             "native" => Ok(Self::Native),
+            "compose" => Ok(Self::Compose),
             other => Err(UnknownWord {
                 word: other.to_owned(),
-                known: "native",
+                known: "native, compose",
             }),
         }
     }

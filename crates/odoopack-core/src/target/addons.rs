@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 use super::{File, Known};
-use crate::facts::Release;
 use crate::layout::Layout;
 use crate::modules::{self, Module, Origin};
 use crate::name::Name;
@@ -46,26 +45,36 @@ fn selected<'a>(known: &Known<'a>, edition: &Name) -> BTreeMap<&'a str, &'a Modu
     })
 }
 
-/// Whether there are farms at all.
+/// Whether there are farms at all. Not for containers: each sees only what is mounted, and links lead elsewhere.
 pub(super) fn wanted(known: &Known<'_>) -> bool {
-    !known.spec.addons.own.is_empty() || known.spec.addons.oca.is_some()
+    let named = !known.spec.addons.own.is_empty() || known.spec.addons.oca.is_some();
+    named && !known.layout.containers()
 }
 
-/// What Odoo and nginx look through before Odoo's own directories: the farm, when it holds anything.
-pub(super) fn path(known: &Known<'_>, edition: &Name) -> Option<Utf8PathBuf> {
-    let filled = wanted(known) && !selected(known, edition).is_empty();
-    filled.then(|| known.layout.farm(edition))
+/// What Odoo and nginx look through before Odoo's own directories: the farm, when it holds anything; in containers the
+/// directories of own modules.
+pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
+    if known.layout.containers() {
+        return super::files::own_addons(known);
+    }
+    Vec::from_iter(linked(known, edition).then(|| known.layout.farm(edition)))
 }
 
-/// Directories in which nginx looks for static files. Odoo finds what Python packages bring by itself; nginx has to be told.
-pub(super) fn static_roots(known: &Known<'_>, edition: &Name, release: &Release) -> Vec<Utf8PathBuf> {
+/// Whether the farm of an edition holds anything.
+pub(super) fn linked(known: &Known<'_>, edition: &Name) -> bool {
+    wanted(known) && !selected(known, edition).is_empty()
+}
+
+/// Directories in which nginx looks for static files before Odoo's own, and those that Python packages bring: Odoo finds
+/// these by itself, nginx has to be told.
+pub(super) fn static_roots(known: &Known<'_>, edition: &Name, odoo: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
     let modules = known.facts.modules.iter();
     let brought = modules.filter(|module| module.origin == Origin::Python);
     let python: BTreeSet<Utf8PathBuf> = brought
         .filter_map(|module| Some(module.path.parent()?.to_owned()))
         .collect();
-    let farm = path(known, edition).into_iter();
-    farm.chain(release.addons.iter().cloned()).chain(python).collect()
+    let first = paths(known, edition).into_iter();
+    first.chain(odoo).chain(python).collect()
 }
 
 /// File that says where each link comes from: `data/addons/<edition>.json`.

@@ -8,6 +8,9 @@ use crate::service::Service;
 use crate::spec::Source;
 
 pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
+    if known.layout.containers() {
+        return vec![program("docker", "docker.io", "runs the containers")];
+    }
     let mut all = vec![
         program("postgres", "postgresql", "the database server"),
         program("nginx", "nginx", "TLS, static files and limits"),
@@ -74,6 +77,9 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
     ]);
     for name in known.spec.environments.keys() {
         all.push(part(layout.environment(name), name.as_str(), 0o750));
+        if layout.containers() {
+            continue;
+        }
         let conf = layout.config().join(name.as_str());
         all.push(plain(known, conf, 0o755));
         for slot in crate::layout::Slot::ALL {
@@ -90,7 +96,7 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
         all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
     }
     all.extend(super::sessions::directories(known));
-    if !known.facts.host.systemd {
+    if !known.facts.host.systemd && !layout.containers() {
         all.extend(services.flat_map(|service| runit(known, service)));
     }
     all
@@ -109,7 +115,11 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.pythons(),
         layout.config(),
         layout.config().join("postgres"),
-        layout.config().join("nginx"),
+        layout
+            .nginx()
+            .parent()
+            .map_or_else(|| layout.config(), camino::Utf8Path::to_owned),
+        layout.nginx(),
         super::printing::directory(layout),
         layout.state(),
         layout.state().join("bin"),
@@ -119,6 +129,10 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
+    if layout.containers() {
+        let more = [layout.config().join("gate"), layout.config().join("accounts")];
+        all.extend(more.into_iter().map(|path| plain(known, path, 0o755)));
+    }
     let closed = [
         layout.backups(),
         layout.secrets(),
@@ -126,7 +140,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.state().join("unfinished"),
     ];
     all.extend(closed.into_iter().map(|path| plain(known, path, 0o700)));
-    if !known.facts.host.systemd {
+    if !known.facts.host.systemd && !layout.containers() {
         all.extend([layout.runit(), layout.enabled()].map(|path| plain(known, path, 0o755)));
     }
     all

@@ -7,16 +7,17 @@ use super::{Access, File, Known, TargetError};
 use crate::gate;
 use crate::layout::{Layout, Slot};
 use crate::name::Name;
-use crate::render::{nginx, pg_hba, postgresql, runit, shell, systemd};
+use crate::render::{pg_hba, postgresql, runit, shell, systemd};
 use crate::secret::SecretText;
 use crate::service::Service;
-use crate::spec::{Environment, Kind, Spec, Tls, Value};
+use crate::spec::{Environment, Spec, Tls, Value};
 use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     let mut all = Vec::from_iter(gate(known));
+    all.extend(super::compose::accounts(known));
     all.extend(postgres(known));
-    all.extend(nginx(known));
+    all.extend(super::nginx::of(known));
     all.extend(super::addons::records(known));
     all.extend(super::printing::of(known));
     for (name, environment) in &known.spec.environments {
@@ -68,19 +69,16 @@ pub(super) fn for_part(known: &Known<'_>, part: &str, mode: u32) -> Access {
 fn gate(known: &Known<'_>) -> Option<File> {
     let layout = known.layout;
     let slots = |name: &Name| {
-        let ports = known.ports.get(name)?;
-        let one = |slot: Slot| {
-            let websocket = (!known.threaded(name)).then(|| ports.websocket(slot));
-            (
-                slot,
-                gate::Address {
-                    host: None,
-                    web: ports.web(slot),
-                    websocket,
-                },
-            )
+        let one = |slot: &Slot| {
+            let place = known.place(name, *slot)?;
+            let address = gate::Address {
+                host: place.host,
+                web: place.web,
+                websocket: place.websocket,
+            };
+            Some((*slot, address))
         };
-        Some(Slot::ALL.map(one).into())
+        known.slots().iter().map(one).collect::<Option<BTreeMap<_, _>>>()
     };
     let environment = |name: &Name| {
         let socket = layout.gate_sockets().join(format!("{name}.sock"));
@@ -93,11 +91,7 @@ fn gate(known: &Known<'_>) -> Option<File> {
         environments: known.spec.environments.keys().filter_map(environment).collect(),
     };
     let content = serde_json::to_string_pretty(&config).ok()? + "\n";
-    Some(text(
-        layout.config().join("gate.json"),
-        ours(known, 0o644),
-        content,
-    ))
+    Some(text(layout.gate_config(), ours(known, 0o644), content))
 }
 
 fn postgres(known: &Known<'_>) -> Vec<File> {
@@ -168,69 +162,19 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
     known.spec.environments.iter().map(one).collect()
 }
 
-fn nginx(known: &Known<'_>) -> Option<File> {
-    let layout = known.layout;
-    let release = known.facts.release.present().filter(|release| release.fetched)?;
-    let version = known.facts.host.nginx?;
-    let web = &known.spec.web;
-    let site = |(name, environment): (&Name, &Environment)| {
-        let ports = known.ports.get(name)?;
-        let websocket = |slot| (!known.threaded(name)).then(|| ports.websocket(slot));
-        let (certificate, key) = certificate_pair(layout, name, &environment.tls);
-        Some(nginx::Site {
-            environment: name.to_string(),
-            domain: environment.domain.clone(),
-            certificate,
-            key,
-            gate_socket: layout.gate_sockets().join(format!("{name}.sock")),
-            slots: Slot::ALL
-                .map(|slot| nginx::Slot {
-                    web: ports.web(slot),
-                    websocket: websocket(slot),
-                })
-                .into(),
-            inner_port: Some(ports.inner()),
-            direct_port: environment.http_port,
-            ribbon: (environment.kind != Kind::Production).then(|| name.to_string()),
-            static_roots: super::addons::static_roots(known, &environment.edition, release),
-            accel: Some(nginx::Accel {
-                directory: layout
-                    .environment(name)
-                    .join("filestore")
-                    .join(&environment.database),
-                database: environment.database.clone(),
-            }),
-            production: environment.kind == Kind::Production,
-            hsts: environment.tls != Tls::Local,
-        })
-    };
-    let input = nginx::Nginx {
-        hash: made_from(known),
-        version: (version.0.into(), version.1.into(), version.2.into()),
-        user: layout.user("nginx"),
-        workers: known.sizing.nginx_workers,
-        pid: layout.data().join("nginx/nginx.pid"),
-        temporary: layout.data().join("nginx"),
-        // svlogd rotates what the master writes to its own output.
-        access_log: if known.facts.host.systemd {
-            nginx::AccessLog::Journal
-        } else {
-            nginx::AccessLog::File("/dev/stdout".into())
-        },
-        error_log: Utf8PathBuf::from("stderr"),
-        listen: web.listen.clone(),
-        http_port: web.http_port,
-        https_port: web.https_port,
-        body_limit: web.body_limit,
-        login_rate: web.login_rate,
-        sites: known.spec.environments.iter().filter_map(site).collect(),
-    };
-    let path = layout.config().join("nginx/nginx.conf");
-    Some(text(path, ours(known, 0o644), nginx::nginx_conf(&input)))
+/// Directories of own modules, absolute.
+pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
+    known
+        .spec
+        .addons
+        .own
+        .iter()
+        .map(|path| known.layout.repo().join(path))
+        .collect()
 }
 
 /// Certificate and key of an environment.
-fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
+pub(super) fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
     match tls {
         Tls::Local => (
             certificate(layout, name),
@@ -280,7 +224,12 @@ fn secrets_file(known: &Known<'_>, name: &Name, environment: &Environment) -> Op
     };
     Some(File {
         path: environment_secrets(known.layout, name),
-        access: ours(known, 0o600),
+        // A container reads it as the environment's user, the supervisors of a host before they become that user.
+        access: if known.layout.containers() {
+            for_part(known, name.as_str(), 0o640)
+        } else {
+            ours(known, 0o600)
+        },
         content: SecretText::new(render(&|value| value.expose().to_owned())),
         shown: render(&|_| "***".to_owned()),
     })

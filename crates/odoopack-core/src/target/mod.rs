@@ -3,9 +3,11 @@
 //! Parts that need facts which an earlier stage produces (the built release, a secret) are left out until
 //! those facts are there; [`Target::complete`] says whether anything is missing.
 mod addons;
+mod compose;
 mod databases;
 mod directories;
 mod files;
+mod nginx;
 mod odoo;
 mod ports;
 mod printing;
@@ -18,13 +20,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 pub use addons::Farm;
+pub use compose::{GATE_PART, ODOO_CONF};
 pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
 
 use crate::facts::Facts;
-use crate::layout::Layout;
+use crate::layout::{Layout, Slot};
 use crate::name::Name;
 use crate::render::systemd;
 use crate::secret::SecretText;
@@ -55,14 +58,25 @@ pub struct Target {
     pub services: Vec<Service>,
     /// Links to modules, by edition.
     pub farms: BTreeMap<Name, Farm>,
+    /// Images of the containers by part, as the file names them; none with the engine `native`.
+    pub images: BTreeMap<String, String>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
     /// Jobs that systemd begins, with the file of each timer; empty where the service `schedule` begins them.
     pub timers: BTreeMap<String, Utf8PathBuf>,
-    /// What systemd knows of the pack; `None` where runit supervises it.
+    /// What systemd knows of the pack; `None` where runit supervises it, or Docker.
     pub systemd: Option<Units>,
+    /// The services as containers, with the engine `compose`.
+    pub stack: Option<Stack>,
     /// Whether every file and service could be stated.
     pub complete: bool,
+}
+
+/// The pack's services as Docker Compose knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Definition of each service as it stands in the file.
+    pub definitions: BTreeMap<String, String>,
 }
 
 /// The pack's units under systemd.
@@ -173,15 +187,19 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let services = services::of(&seen);
     let mut files = files::of(&seen)?;
     let stated = services.iter().flatten();
-    let systemd = facts.host.systemd.then(|| Units::of(layout, stated.clone()));
+    let stack = layout.containers().then(|| compose::stack(&seen, stated.clone()));
+    let systemd = (facts.host.systemd && stack.is_none()).then(|| Units::of(layout, stated.clone()));
     files.extend(sessions::files(&seen));
-    files.push(schedule::table(&seen));
-    files.extend(match &systemd {
-        Some(_) => files::systemd(&seen, stated)
+    if stack.is_none() {
+        files.push(schedule::table(&seen));
+    }
+    files.extend(match (&systemd, &stack) {
+        (_, Some((_, files))) => files.clone(),
+        (Some(_), None) => files::systemd(&seen, stated)
             .into_iter()
             .chain(schedule::units(&seen))
             .collect::<Vec<_>>(),
-        None => stated.flat_map(|service| files::runit(&seen, service)).collect(),
+        (None, None) => stated.flat_map(|service| files::runit(&seen, service)).collect(),
     });
     let complete = services.iter().all(Option::is_some) && files::complete(&seen);
     Ok(Target {
@@ -192,14 +210,31 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         secrets: secrets(spec),
         certificates: files::certificates(spec),
         farms: addons::farms(&seen),
+        images: compose::images(&seen),
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),
         files,
-        timers: schedule::timers(&seen),
+        timers: if layout.containers() {
+            BTreeMap::new()
+        } else {
+            schedule::timers(&seen)
+        },
         systemd,
+        stack: stack.map(|(stack, _)| stack),
         complete,
         ports,
     })
+}
+
+/// Where the Odoo of a slot answers.
+pub(crate) struct Place {
+    /// `None`: loopback.
+    pub(crate) host: Option<String>,
+    pub(crate) web: u16,
+    /// What the gevent process would listen on.
+    pub(crate) gevent: u16,
+    /// `None` for the threaded server.
+    pub(crate) websocket: Option<u16>,
 }
 
 /// What the parts of the target are stated from.
@@ -212,6 +247,34 @@ pub(crate) struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// The slots that an environment has.
+    pub(crate) fn slots(&self) -> &'static [Slot] {
+        if self.layout.containers() {
+            &[Slot::Blue]
+        } else {
+            &Slot::ALL
+        }
+    }
+
+    /// Where the Odoo of a slot answers.
+    pub(crate) fn place(&self, name: &Name, slot: Slot) -> Option<Place> {
+        let ports = self.ports.get(name)?;
+        let host = self
+            .layout
+            .containers()
+            .then(|| compose::address(self.facts.containers.network, *ports, slot));
+        let (web, gevent) = match host {
+            Some(_) => compose::ODOO_PORTS,
+            None => (ports.web(slot), ports.websocket(slot)),
+        };
+        Some(Place {
+            host,
+            web,
+            gevent,
+            websocket: (!self.threaded(name)).then_some(gevent),
+        })
+    }
+
     /// Whether an environment runs the threaded server, which has no gevent process.
     pub(crate) fn threaded(&self, name: &Name) -> bool {
         self.sizing
@@ -264,14 +327,18 @@ impl Target {
         self.file(self.systemd.as_ref()?.files.get(service)?)
     }
 
-    /// What the supervisor starts a service from: its unit, or its `run` script.
-    pub fn definition(&self, service: &str) -> Option<&File> {
+    /// What a service is started from: its part of the stack, its unit, or its `run` script.
+    pub fn definition(&self, service: &str) -> Option<&str> {
+        if let Some(stack) = &self.stack {
+            return stack.definitions.get(service).map(String::as_str);
+        }
         let script = format!("/runit/{service}/run");
-        self.unit(service).or_else(|| {
+        let run = || {
             self.files
                 .iter()
                 .find(|file| file.path.as_str().ends_with(&script))
-        })
+        };
+        self.unit(service).or_else(run).map(|file| file.shown.as_str())
     }
 
     /// The service called `name`.

@@ -19,8 +19,8 @@ pub(super) fn conf(
     environment: &Environment,
 ) -> Result<Vec<File>, TargetError> {
     let mut files = Vec::new();
-    for slot in Slot::ALL {
-        let Some(input) = input(known, name, environment, slot) else {
+    for slot in known.slots() {
+        let Some(input) = input(known, name, environment, *slot) else {
             return Ok(Vec::new());
         };
         let wrong = |why| TargetError::OdooConf {
@@ -28,7 +28,7 @@ pub(super) fn conf(
             why,
         };
         files.push(File {
-            path: known.layout.odoo_conf(name, slot),
+            path: known.layout.odoo_conf(name, *slot),
             access: super::files::for_part(known, name.as_str(), 0o640),
             content: odoo_conf::render(&input).map_err(wrong)?,
             shown: odoo_conf::shown(&input).map_err(wrong)?,
@@ -42,13 +42,13 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
     let size = known.sizing.environments.get(name)?;
     let secret = |what: &str| known.facts.secrets.get(&secret_name(name, what)).cloned();
     let edition = known.spec.editions.get(&environment.edition)?;
-    let farm = super::addons::path(known, &environment.edition);
+    let first = super::addons::paths(known, &environment.edition);
     Some(OdooConf {
         series: known.spec.odoo.series,
         made_from: super::files::made_from(known),
         title: format!("{name} of {}", known.layout.pack()),
         database: database(known, name, environment, secret("DATABASE")?)?,
-        addons_path: farm
+        addons_path: first
             .into_iter()
             .chain(super::sessions::addons(known, environment))
             .chain(release.addons.iter().cloned())
@@ -96,11 +96,13 @@ fn database(
 }
 
 fn http(known: &Known<'_>, name: &Name, slot: Slot) -> Option<Http> {
-    let ports = known.ports.get(name)?;
+    let place = known.place(name, slot)?;
+    // A container's address is its own; nothing of it is published.
+    let interface = place.host.map_or("127.0.0.1", |_| "0.0.0.0");
     Some(Http {
-        interface: "127.0.0.1".to_owned(),
-        port: ports.web(slot),
-        gevent_port: ports.websocket(slot),
+        interface: interface.to_owned(),
+        port: place.web,
+        gevent_port: place.gevent,
         proxy_mode: true,
         x_sendfile: true,
     })

@@ -41,6 +41,11 @@ impl Ports {
         self.first + 8
     }
 
+    /// Number of the block.
+    pub fn number(self) -> u16 {
+        self.first.saturating_sub(FIRST) / BLOCK
+    }
+
     fn at(slot: Slot) -> u16 {
         match slot {
             Slot::Blue => 0,

@@ -34,7 +34,9 @@ pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
         }
     }
     all.push(nginx(known));
-    all.extend(super::schedule::service(known).map(Some));
+    // It would have to command Docker from inside of a container.
+    let schedule = super::schedule::service(known).filter(|_| !known.layout.containers());
+    all.extend(schedule.map(Some));
     all
 }
 
@@ -117,8 +119,12 @@ pub(crate) fn major(known: &Known<'_>) -> Option<u16> {
 
 fn gate(known: &Known<'_>) -> Service {
     let layout = known.layout;
-    let program = layout.state().join("bin").join(super::binary_name());
-    let config = layout.config().join("gate.json");
+    let program = if layout.containers() {
+        super::compose::GATE.into()
+    } else {
+        layout.state().join("bin").join(super::binary_name())
+    };
+    let config = layout.gate_config();
     let argv = vec![
         program.into_string(),
         "gate".to_owned(),
@@ -144,10 +150,14 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
     let layout = known.layout;
     let program = known.facts.programs.get("nginx")?;
     known.facts.release.present().filter(|release| release.fetched)?;
-    let config = layout.config().join("nginx/nginx.conf");
+    let config = layout.nginx().join("nginx.conf");
     let prefix = layout.data().join("nginx");
     let argv = [program.as_str(), "-c", config.as_str(), "-p", prefix.as_str()];
     let mut inputs = vec![config.clone()];
+    if layout.containers() {
+        let domains = known.spec.environments.values().map(|e| &e.domain);
+        inputs.extend(domains.map(|domain| layout.nginx().join(format!("{domain}.conf"))));
+    }
     inputs.extend(
         known
             .spec
@@ -186,7 +196,13 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     let slot = Slot::Blue;
     let layout = known.layout;
     let conf = layout.odoo_conf(name, slot);
-    let mut argv = command(release, python, &conf);
+    let mut argv = if layout.containers() {
+        ["odoo", "-c", super::compose::ODOO_CONF]
+            .map(str::to_owned)
+            .into()
+    } else {
+        command(release, python, &conf)
+    };
     if environment.reload {
         // Up to 18.0 odoo.conf cannot say it (`odoo/tools/config.py`, `dev_mode`).
         argv.push("--dev=reload,qweb,xml".to_owned());
@@ -199,8 +215,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
     // Odoo reads which modules there are when it starts.
-    let farm = super::addons::path(known, &environment.edition)
-        .map(|_| super::addons::record(layout, &environment.edition));
+    let linked = super::addons::linked(known, &environment.edition);
+    let farm = linked.then(|| super::addons::record(layout, &environment.edition));
     let limit = known
         .sizing
         .environments
@@ -216,7 +232,11 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),
-        environment: variables(layout, name, environment, release, python),
+        environment: if layout.containers() {
+            in_container()
+        } else {
+            variables(layout, name, environment, release, python)
+        },
         environment_file: secret.then(|| super::files::environment_secrets(layout, name)),
         stop_within: Seconds(limit + STOP_MARGIN),
         writable: vec![layout.environment(name)],
@@ -245,7 +265,7 @@ fn memory_max(known: &Known<'_>, name: &Name, role: Role) -> Option<Bytes> {
         .sizing
         .environments
         .get(name)
-        .filter(|_| known.facts.host.systemd)?;
+        .filter(|_| known.facts.host.systemd || known.layout.containers())?;
     let (processes, gevent) = match (role, size.workers) {
         (Role::Cron, _) => (size.cron_workers + 1, Bytes(0)),
         (Role::Web | Role::OneShot, 0) => (1, Bytes(0)),
@@ -307,6 +327,19 @@ pub fn variables(
     });
     all.extend(plain);
     all
+}
+
+/// What the image's own PATH and the rest of the container leave open.
+fn in_container() -> BTreeMap<String, String> {
+    let all = [
+        ("LANG", "C.UTF-8"),
+        ("LC_ALL", "C.UTF-8"),
+        ("PYTHONUNBUFFERED", "1"),
+        ("PYTHONDONTWRITEBYTECODE", "1"),
+        ("TZ", "UTC"),
+    ];
+    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// `queue_job`'s runner is loaded in the web process only: two runners on one database run jobs twice.

@@ -83,9 +83,30 @@ pub(super) fn access_differs(wanted: &Access, fact: &crate::facts::PathFact) -> 
         || wanted.group.as_ref().is_some_and(|group| *group != fact.group)
 }
 
+/// Images that are not pinned yet, or that the file now names otherwise.
+fn images(known: &Known<'_>) -> Vec<Step> {
+    let seen = &known.facts.containers.images;
+    let pinned = |part: &String, image: &String| seen.get(part).is_some_and(|seen| seen.wanted == *image);
+    let missing = known
+        .target
+        .images
+        .iter()
+        .filter(|(part, image)| !pinned(part, image));
+    missing
+        .map(|(part, image)| match part.as_str() {
+            crate::target::GATE_PART => Step::MakeGateImage { image: image.clone() },
+            _ => Step::GetImage {
+                part: part.clone(),
+                image: image.clone(),
+            },
+        })
+        .collect()
+}
+
 pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps = images(known);
     match known.facts.release.present() {
+        _ if known.target.stack.is_some() => {}
         None => steps.push(Step::ResolveSource {
             source: known.spec.odoo.source.to_string(),
         }),
@@ -99,7 +120,8 @@ pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
         }
         Some(_) => {}
     }
-    if known.facts.cluster.is_absent() {
+    // What makes a cluster lies in an image that must be there first.
+    if known.facts.cluster.is_absent() && steps.iter().all(|step| !matches!(step, Step::GetImage { .. })) {
         let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
         let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);
         steps.extend(major.map(|major| Step::CreateCluster { major }));

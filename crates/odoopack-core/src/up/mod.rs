@@ -92,13 +92,13 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     Plan {
         steps,
         then,
-        notes: fences(&facts.host),
+        notes: fences(&facts.host, target.stack.is_some()),
         refusals: Vec::new(),
     }
 }
 
 /// What cannot be had on this machine, one sentence each; empty as root under systemd.
-pub fn fences(host: &Host) -> Vec<String> {
+pub fn fences(host: &Host, containers: bool) -> Vec<String> {
     let mut all = Vec::new();
     if !host.root {
         all.push(format!(
@@ -106,7 +106,7 @@ pub fn fences(host: &Host) -> Vec<String> {
             host.user
         ));
     }
-    if !host.systemd {
+    if !host.systemd && !containers {
         all.push(
             "no service has a memory limit or a read-only file system: that takes systemd and root; Odoo's workers still keep their own memory limits".to_owned(),
         );

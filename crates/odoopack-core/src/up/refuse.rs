@@ -16,7 +16,9 @@ const MEMORY: Bytes = Bytes::mib(1800);
 
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
+    all.extend(another_engine(known));
     all.extend(host(known));
+    all.extend(containers(known));
     all.extend(versions(known));
     all.extend(modules(known));
     all.extend(packages(known));
@@ -73,6 +75,25 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// A cluster belongs to the programs and the users that made it; another engine has others.
+fn another_engine(known: &Known<'_>) -> Option<Refusal> {
+    known.facts.cluster.present()?;
+    let in_container = known.facts.containers.images.contains_key("postgres");
+    let (made, wanted) = match (in_container, known.target.stack.is_some()) {
+        (true, false) => ("compose", "native"),
+        (false, true) => ("native", "compose"),
+        (true, true) | (false, false) => return None,
+    };
+    Some(Refusal::new(
+        format!(
+            "data/postgres was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
+        ),
+        format!(
+            "write `engine = \"{made}\"` in [pack]; to change the engine, dump and restore into a new root"
+        ),
+    ))
+}
+
 fn host(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let mut all = Vec::new();
@@ -95,6 +116,59 @@ fn host(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// What containers need of this machine, and what an image must hold.
+fn containers(known: &Known<'_>) -> Vec<Refusal> {
+    if known.target.stack.is_none() {
+        return Vec::new();
+    }
+    let mut all = unreachable(known);
+    let docker = &known.facts.containers.docker;
+    if docker.present().is_some_and(|docker| docker.compose.is_none()) {
+        all.push(Refusal::new(
+            "Docker Compose is not installed: `docker compose version` fails",
+            "`apt-get install docker-compose` (Debian 13 or newer), or `docker-compose-plugin` from Docker's own archive",
+        ));
+    }
+    // A missing program is a step of its own.
+    if let Some(why) = reason(docker).filter(|_| known.facts.programs.contains_key("docker")) {
+        all.push(Refusal::new(
+            format!("Docker does not answer: {why}"),
+            "start it (`systemctl start docker`), or join the group that may use it",
+        ));
+    }
+    let odoo = known.facts.containers.images.get("odoo");
+    let wanted = known.spec.odoo.series;
+    if let Some(image) = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted))
+        && image.version.0.to_string() != wanted.to_string().trim_end_matches(".0")
+    {
+        all.push(Refusal::new(
+            format!(
+                "image `{}` holds Odoo {}, the file says {wanted}",
+                image.wanted, image.version.0
+            ),
+            "correct `series` or `source` in [odoo]",
+        ));
+    }
+    all
+}
+
+/// What the file may ask for and containers do not get.
+fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
+    let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
+    let addons = &spec.addons;
+    let asked = [
+        (!addons.repositories.is_empty(), "[addons.repositories]"),
+        (!addons.requirements.is_empty(), "[addons] requirements"),
+        (spec.in_redis().next().is_some(), "sessions = \"redis\""),
+    ];
+    let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
+    asked
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(refusal)
+        .collect()
 }
 
 fn versions(known: &Known<'_>) -> Vec<Refusal> {
@@ -121,11 +195,19 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
-    all.extend(python(known));
-    if let Some(disk) = on_disk.filter(|disk| !host.postgres.contains_key(disk)) {
+    if known.target.stack.is_none() {
+        all.extend(python(known));
+    }
+    // The programs of a container lie in an image, which may still have to be got.
+    let known_programs = known.target.stack.is_none() || !host.postgres.is_empty();
+    if let Some(disk) = on_disk.filter(|disk| known_programs && !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
             format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
-            format!("`apt-get install postgresql-{disk}`"),
+            if known.target.stack.is_some() {
+                format!("write `postgres = \"postgres:{disk}\"` in [images]")
+            } else {
+                format!("`apt-get install postgresql-{disk}`")
+            },
         ));
     }
     all
@@ -269,9 +351,9 @@ fn ports(known: &Known<'_>) -> Vec<Refusal> {
             })
         })
         .collect();
-    let low = wanted
-        .iter()
-        .filter(|(port, _)| *port < 1024 && !known.facts.host.root);
+    // Docker listens for containers, and is root.
+    let ours = !known.facts.host.root && known.target.stack.is_none();
+    let low = wanted.iter().filter(|(port, _)| *port < 1024 && ours);
     all.extend(low.map(|(port, key)| {
         Refusal::new(
             format!("an ordinary user cannot listen on port {port}"),

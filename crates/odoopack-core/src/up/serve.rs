@@ -36,6 +36,9 @@ pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
 
 /// What the supervisor needs before it can run a service.
 fn supervisor(known: &Known<'_>, before: &[Step]) -> Vec<Step> {
+    if known.target.stack.is_some() {
+        return Vec::new();
+    }
     let absent = known.facts.supervisor.is_absent();
     let Some(units) = &known.target.systemd else {
         return absent.then_some(Step::StartSupervisor).into_iter().collect();
@@ -271,7 +274,7 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
 pub fn definition_hash(target: &Target, service: &Service) -> String {
     let content = |path: &camino::Utf8PathBuf| target.file(path).map(|file| file.content.expose());
     let files: Vec<_> = service.start_inputs.iter().map(content).collect();
-    let definition = target.definition(&service.name).map(|file| file.shown.as_str());
+    let definition = target.definition(&service.name);
     crate::hash::of(&(definition, files))
 }
 

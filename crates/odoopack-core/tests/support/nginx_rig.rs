@@ -38,13 +38,15 @@ impl Rig {
         let mut input = input(&path);
         files(&path);
         let [stopped, slot, inner] = free_ports();
-        input.sites[0].inner_port = Some(inner);
+        input.sites[0].inner = Some(("127.0.0.1".to_owned(), inner));
         input.sites[0].slots = vec![
             Slot {
+                host: "127.0.0.1".to_owned(),
                 web: stopped,
                 websocket: None,
             },
             Slot {
+                host: "127.0.0.1".to_owned(),
                 web: slot,
                 websocket: Some(slot),
             },
@@ -168,6 +170,7 @@ pub(crate) fn input(path: &Utf8PathBuf) -> Nginx {
         https_port: tls_port,
         body_limit: Bytes::mib(1),
         login_rate: 30,
+        sites_in: None,
         sites: vec![
             site(path, "production", PRODUCTION),
             site(path, "staging-2", STAGING),
@@ -183,7 +186,7 @@ pub(crate) fn site(path: &Utf8PathBuf, environment: &str, domain: &str) -> Site 
         key: path.join("site.key"),
         gate_socket: path.join(format!("{environment}.sock")),
         slots: vec![],
-        inner_port: None,
+        inner: None,
         direct_port: None,
         ribbon: None,
         static_roots: vec![path.join("own addons"), path.join("odoo")],

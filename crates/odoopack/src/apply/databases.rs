@@ -170,7 +170,12 @@ impl Apply<'_> {
         let mut all = vec![("web.base.url.freeze", "True".to_owned())];
         all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
         let inner = self.target.ports.get(environment).map(|ports| ports.inner());
-        all.extend(inner.map(|port| ("report.url", format!("http://127.0.0.1:{port}"))));
+        let host = if self.layout.containers() {
+            "nginx"
+        } else {
+            "127.0.0.1"
+        };
+        all.extend(inner.map(|port| ("report.url", format!("http://{host}:{port}"))));
         all
     }
 

@@ -1,5 +1,6 @@
 //! Packages, users, directories, secrets, files, the empty cluster.
 use camino::Utf8Path;
+use odoopack_core::facts::Image;
 use odoopack_core::hash;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
@@ -9,7 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe;
 use crate::store::{marks, secrets};
-use crate::tools::{accounts, postgres};
+use crate::tools::{accounts, docker, postgres};
 use crate::ui::Progress;
 
 impl Apply<'_> {
@@ -118,8 +119,47 @@ impl Apply<'_> {
             self.clear_half_made_cluster()?;
         }
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
-        postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?;
+        match self.facts.containers.images.get("postgres") {
+            Some(image) if self.layout.containers() => self.cluster_in_container(image, programs)?,
+            _ => postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?,
+        }
         files::remove(&mark)
+    }
+
+    /// Made by the programs of the image, as the user that its server will run as.
+    fn cluster_in_container(&self, image: &Image, programs: &Utf8Path) -> Result<()> {
+        let cluster = self.layout.cluster();
+        // initdb asks for the name of its user; the rendered accounts come with the configuration, later.
+        let [passwd, group] = self.layout.accounts();
+        for path in [&passwd, &group] {
+            self.write_file(path)?;
+        }
+        let user = self.container_user("postgres")?;
+        let mounts = [
+            (cluster.clone(), cluster.clone()),
+            (passwd, "/etc/passwd".into()),
+            (group, "/etc/group".into()),
+        ];
+        docker::once_with(
+            &image.id,
+            &user,
+            &mounts,
+            &postgres::initdb_argv(programs, &cluster),
+        )
+        .run()
+    }
+
+    /// `uid:gid` of a part's user, or ours where there are no such users.
+    fn container_user(&self, part: &str) -> Result<String> {
+        let (uid, gid) = match self.layout.user(part) {
+            Some(name) => {
+                let fact = self.facts.users.get(&name);
+                let fact = fact.ok_or_else(|| Failure::failed(format!("there is no user `{name}`")))?;
+                (fact.uid, fact.gid)
+            }
+            None => self.facts.host.ids,
+        };
+        Ok(format!("{uid}:{gid}"))
     }
 
     /// An `initdb` that was killed leaves a `PG_VERSION` and half a cluster; the mark says that it never held data.

@@ -3,6 +3,7 @@ mod databases;
 pub(crate) mod export;
 mod ground;
 mod hold;
+mod images;
 mod modules;
 pub(crate) mod restore;
 mod restore_point;
@@ -109,6 +110,8 @@ impl Apply<'_> {
             Step::BuildPython { .. } => {
                 self.with_builder(|builder| builder.build_python(self.release()?, progress))
             }
+            Step::GetImage { part, image } => self.get_image(part, image, progress),
+            Step::MakeGateImage { image } => self.make_gate_image(image),
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)

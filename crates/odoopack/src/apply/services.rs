@@ -12,6 +12,7 @@ use crate::observe;
 use crate::probe::{self, Probe};
 use crate::store::marks::{self, Stamp, timer_stamp};
 use crate::store::schedule;
+use crate::tools::docker;
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
@@ -118,7 +119,15 @@ impl Apply<'_> {
 
     /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.
     fn test_nginx(&self, service: &Service) -> Result<()> {
-        let config = self.layout.config().join("nginx/nginx.conf");
+        let config = self.layout.nginx().join("nginx.conf");
+        if self.layout.containers() {
+            return match observe::containers::one(self.layout, &service.name)? {
+                Some(container) => {
+                    docker::inside(&container.id, &["nginx", "-t", "-q", "-c", config.as_str()]).run()
+                }
+                None => Err(Failure::failed("nginx does not run").hint("`odoopack up`")),
+            };
+        }
         let program = service
             .argv
             .first()

@@ -184,7 +184,7 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         layout.authority(),
     ));
     let host = observe::host::host(root)?;
-    for fence in fences(&host) {
+    for fence in fences(&host, false) {
         cx.ui.result(&format!("Note: {fence}."));
     }
     if !host.systemd {

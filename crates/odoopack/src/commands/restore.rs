@@ -28,7 +28,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 fn resume(cx: &Context) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("restore")?;
     let done = bringing::resume(cx, &pack)?;
     cx.ui.json(&serde_json::json!({ "resumed": done }));
     if done.is_empty() {
@@ -39,7 +39,7 @@ fn resume(cx: &Context) -> Result<()> {
 }
 
 fn forget(cx: &Context, name: &str) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("restore")?;
     let (name, environment) = environment(&pack, name)?;
     let view = bringing::look(&pack)?;
     let apply = super::up::applier(cx, &pack, &view);

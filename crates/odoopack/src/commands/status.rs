@@ -40,7 +40,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         }
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
-    let fences = fences(&view.facts.host);
+    let fences = fences(&view.facts.host, view.target.stack.is_some());
     for fence in &fences {
         cx.ui.result(&format!("\nnote: {fence}"));
     }

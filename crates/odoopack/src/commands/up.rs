@@ -131,6 +131,9 @@ fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Jour
         .map(|(name, ports)| (name.clone(), ports.first))
         .collect();
     marks::remember_ports(&state, &ports)?;
+    if pack.layout.containers() {
+        marks::remember_network(&state, view.facts.containers.network)?;
+    }
     applier(cx, pack, view).run(next, journal)
 }
 

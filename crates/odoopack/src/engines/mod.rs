@@ -1,4 +1,5 @@
 //! What runs the processes; each engine converges, starts, stops and observes services.
+mod compose;
 mod journal;
 pub(crate) mod runit;
 mod svlogd;
@@ -13,6 +14,7 @@ use odoopack_core::service::Service;
 
 use crate::failure::{Failure, Result};
 use crate::observe::supervisor::Supervisor;
+use compose::Compose;
 use runit::Runit;
 use systemd::Systemd;
 
@@ -32,14 +34,17 @@ pub(crate) enum Engine<'a> {
     Runit(Runit<'a>),
     /// systemd as process 1.
     Systemd(Systemd<'a>),
+    /// Docker, through Compose.
+    Compose(Compose<'a>),
 }
 
 impl<'a> Engine<'a> {
-    /// The engine of this machine for the user who runs this program.
+    /// The engine of the pack on this machine, for the user who runs this program.
     pub(crate) fn here(layout: &'a Layout) -> Self {
-        match Supervisor::here() {
+        match Supervisor::of(layout) {
             Supervisor::Runit => Self::Runit(Runit { layout }),
             Supervisor::Systemd => Self::Systemd(Systemd { layout }),
+            Supervisor::Docker => Self::Compose(Compose { layout }),
         }
     }
 
@@ -47,6 +52,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => (Supervisor::Runit, runit.layout),
             Self::Systemd(systemd) => (Supervisor::Systemd, systemd.layout),
+            Self::Compose(compose) => (Supervisor::Docker, compose.layout),
         }
     }
 
@@ -72,6 +78,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn without_supervisor(&self) -> &'static str {
         match self {
             Self::Runit(_) => "the supervisor does not run: nothing heals, `odoopack up` starts it",
+            Self::Compose(_) => "no container of the pack exists: `odoopack up` makes them",
             Self::Systemd(_) => {
                 "the pack's target is off: nothing starts at the next boot, `odoopack up` switches it on"
             }
@@ -82,7 +89,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_supervisor(&self, services: &[Service]) -> Result<()> {
         match self {
             Self::Runit(runit) => runit.start_supervisor(services),
-            Self::Systemd(_) => Ok(()),
+            Self::Systemd(_) | Self::Compose(_) => Ok(()),
         }
     }
 
@@ -90,7 +97,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn make_known(&self, services: &[Service]) -> Result<()> {
         match self {
             Self::Runit(runit) => runit.make_known(services),
-            Self::Systemd(_) => Ok(()),
+            Self::Systemd(_) | Self::Compose(_) => Ok(()),
         }
     }
 
@@ -104,6 +111,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_timer(&self, job: &str) -> Result<()> {
         match self {
             Self::Runit(_) => Err(Failure::failed("runit has no timers")),
+            Self::Compose(_) => Err(Failure::failed("Docker has no timers")),
             Self::Systemd(systemd) => systemd.start_timer(job),
         }
     }
@@ -111,7 +119,7 @@ impl<'a> Engine<'a> {
     /// Begins a job no more.
     pub(crate) fn remove_timer(&self, job: &str) -> Result<()> {
         match self {
-            Self::Runit(_) => Ok(()),
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
             Self::Systemd(systemd) => systemd.remove_timer(job),
         }
     }
@@ -119,7 +127,7 @@ impl<'a> Engine<'a> {
     /// Makes the supervisor read its definitions again.
     pub(crate) fn read_definitions(&self) -> Result<()> {
         match self {
-            Self::Runit(_) => Ok(()),
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
             Self::Systemd(_) => Systemd::read_units(),
         }
     }
@@ -128,6 +136,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_at_boot(&self, target: &str) -> Result<()> {
         match self {
             Self::Runit(_) => Err(Failure::failed("runit starts nothing at boot")),
+            Self::Compose(_) => Err(Failure::failed("Docker starts what it ran before by itself")),
             Self::Systemd(_) => Systemd::start_at_boot(target),
         }
     }
@@ -137,6 +146,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.start(service),
             Self::Systemd(systemd) => systemd.start(service),
+            Self::Compose(compose) => compose.start(service),
         }
     }
 
@@ -145,6 +155,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.restart(service),
             Self::Systemd(systemd) => systemd.restart(service),
+            Self::Compose(compose) => compose.restart(service),
         }
     }
 
@@ -153,6 +164,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.reload(service),
             Self::Systemd(systemd) => systemd.reload(service),
+            Self::Compose(compose) => compose.reload(service),
         }
     }
 
@@ -161,6 +173,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.remove(name, within),
             Self::Systemd(systemd) => systemd.remove(name, Duration::from_secs(within)),
+            Self::Compose(compose) => compose.remove(name, Duration::from_secs(within)),
         }
     }
 
@@ -169,13 +182,14 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => runit.stop_supervisor(),
             Self::Systemd(systemd) => systemd.stop(),
+            Self::Compose(compose) => compose.stop(),
         }
     }
 
     /// Takes away the definitions that lie outside the pack's root, of a pack that is stopped.
     pub(crate) fn forget(&self) -> Result<()> {
         match self {
-            Self::Runit(_) => Ok(()),
+            Self::Runit(_) | Self::Compose(_) => Ok(()),
             Self::Systemd(systemd) => systemd.forget(),
         }
     }
@@ -185,6 +199,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::services(runit.layout),
             Self::Systemd(systemd) => journal::services(systemd.layout),
+            Self::Compose(compose) => Compose::logged(compose.layout),
         }
     }
 
@@ -193,6 +208,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::read(runit.layout, services),
             Self::Systemd(systemd) => journal::read(systemd.layout, services, part),
+            Self::Compose(compose) => Compose::logs(compose.layout, services, part),
         }
     }
 
@@ -201,6 +217,7 @@ impl<'a> Engine<'a> {
         match self {
             Self::Runit(runit) => svlogd::follow(runit.layout, services, each),
             Self::Systemd(systemd) => journal::follow(systemd.layout, services, each),
+            Self::Compose(compose) => Compose::follow(compose.layout, services, each),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn of(layout: &Layout, name: &str, service: &ServiceFact) -> Option<C
         .filter(|pid| listeners::parent(*pid) == Some(master))
         .count() as u64;
     let started = jiff::Timestamp::now().as_second() - i64::try_from(service.since?).ok()?;
-    if Supervisor::here() == Supervisor::Systemd {
+    if Supervisor::of(layout) == Supervisor::Systemd {
         let replaced = replaced_in_journal(layout, name, started, running)?;
         return Some(Children { running, replaced });
     }

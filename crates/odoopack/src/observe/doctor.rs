@@ -33,7 +33,8 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             there: view.facts.host.memory,
             planned: Bytes(planned),
         },
-        supervisor: if view.facts.host.systemd {
+        // Docker starts what it ran before, and limits memory, as systemd does.
+        supervisor: if view.facts.host.systemd || view.target.stack.is_some() {
             Supervisor::Systemd
         } else {
             Supervisor::Runit { boot: Seen::Absent }
@@ -217,6 +218,10 @@ fn dangling(view: &View) -> Seen<Vec<String>> {
     let Some(release) = view.facts.release.present() else {
         return Seen::NotYet;
     };
+    // Links of an image lead to places of that image.
+    if view.target.stack.is_some() {
+        return Seen::Present(Vec::new());
+    }
     let mut all = Vec::new();
     for addons in &release.addons {
         if let Err(e) = collect(addons, &mut all) {

@@ -21,6 +21,7 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
         root: uid.is_root(),
         systemd: Supervisor::here() == Supervisor::Systemd,
         user: accounts()?.user_name(uid.as_raw()),
+        ids: (uid.as_raw(), rustix::process::getegid().as_raw()),
         debian: Utf8Path::new("/etc/debian_version").is_file(),
         postgres: postgres_servers(),
         pythons: pythons(),

@@ -3,6 +3,7 @@ pub(crate) mod addons;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod code;
+pub(crate) mod containers;
 pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
@@ -21,7 +22,7 @@ pub(crate) mod units;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::{Cluster, Facts, Host, Seen};
+use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::Spec;
@@ -48,12 +49,31 @@ pub(crate) struct View {
 pub(crate) fn look(pack: &Pack) -> Result<View> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     owner::check(&layout.state())?;
-    let host = host::host(layout.root())?;
+    let mut host = host::host(layout.root())?;
+    let containers = if layout.containers() {
+        containers::look(layout)?
+    } else {
+        Containers {
+            images: marks::images(&layout.state())?,
+            ..Containers::default()
+        }
+    };
+    if layout.containers() {
+        containers::fill(&mut host, &containers);
+    }
     let sizing = size(spec, &host)?;
-    let mut facts = ground(pack, host)?;
+    let mut facts = ground(pack, host, containers)?;
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
+    let nginx = facts
+        .containers
+        .images
+        .get("nginx")
+        .and_then(|image| image.places.first());
+    facts
+        .programs
+        .extend(nginx.map(|program| ("nginx".to_owned(), program.clone())));
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);
@@ -81,7 +101,11 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
 
 /// The built code of a pack.
 pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>> {
-    crate::release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    if layout.containers() {
+        return containers::release(spec, layout);
+    }
+    crate::release::observe(layout, spec, &pack.directory)
 }
 
 /// The resource plan for this machine.
@@ -101,10 +125,10 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
 }
 
 /// Everything that can be seen without a target.
-fn ground(pack: &Pack, host: Host) -> Result<Facts> {
+fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
-    let engine = Supervisor::here();
+    let engine = Supervisor::of(layout);
     let supervisor = engine.process(layout)?;
     let services = engine.services(layout)?;
     // Services of a supervisor that was killed go on without it, and are ours all the same.
@@ -118,8 +142,15 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
     let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
     let numbers = users.iter().filter_map(|name| accounts.user(name));
     let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
+    let mut foreign_listeners = listeners::foreign(&ours, &numbers);
+    if layout.containers() {
+        let published = containers::published(layout)?;
+        foreign_listeners.retain(|port, _| !published.contains(port));
+    }
     let release = release(pack)?;
-    let modules = addons::tree(spec, &layout.repo(), release.present())?;
+    // What lies in an image is not looked through.
+    let own_too = release.present().filter(|_| !layout.containers());
+    let modules = addons::tree(spec, &layout.repo(), own_too)?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -137,7 +168,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         farms: addons::farms(&layout.addons())?,
         held: held::look(&layout.gate_control()),
         ports: marks::ports(&state)?,
-        foreign_listeners: listeners::foreign(&ours, &numbers),
+        foreign_listeners,
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
         databases: Seen::NotYet,
@@ -146,6 +177,7 @@ fn ground(pack: &Pack, host: Host) -> Result<Facts> {
         // Services of a supervisor that was killed go on without it, and are ours all the same.
         services,
         supervisor,
+        containers,
         host,
     })
 }

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 
-use super::{services, units};
+use super::{containers, services, units};
 use crate::failure::Result;
 
 /// A supervisor.
@@ -15,9 +15,20 @@ pub(crate) enum Supervisor {
     Runit,
     /// systemd as process 1, which only root can give units.
     Systemd,
+    /// Docker, which runs the containers of a stack.
+    Docker,
 }
 
 impl Supervisor {
+    /// The one of a pack on this machine.
+    pub(crate) fn of(layout: &Layout) -> Self {
+        if layout.containers() {
+            Self::Docker
+        } else {
+            Self::here()
+        }
+    }
+
     /// The one of this machine for the user who runs this program.
     ///
     /// # Source
@@ -36,6 +47,8 @@ impl Supervisor {
         match self {
             Self::Runit => Ok(services::supervisor(layout)),
             Self::Systemd => units::supervisor(layout),
+            // Whether it answers is a fact of its own.
+            Self::Docker => containers::supervisor(layout),
         }
     }
 
@@ -44,13 +57,14 @@ impl Supervisor {
         match self {
             Self::Runit => services::all(layout),
             Self::Systemd => units::all(layout),
+            Self::Docker => containers::services(layout),
         }
     }
 
     /// Every timer that is enabled, by job.
     pub(crate) fn timers(self, layout: &Layout) -> Result<BTreeMap<String, TimerFact>> {
         match self {
-            Self::Runit => Ok(BTreeMap::new()),
+            Self::Runit | Self::Docker => Ok(BTreeMap::new()),
             Self::Systemd => units::timers(layout),
         }
     }
@@ -59,8 +73,8 @@ impl Supervisor {
     pub(crate) fn starts(self, layout: &Layout, service: &str) -> Result<u64> {
         match self {
             Self::Runit => services::starts(layout, service),
-            // systemd forgets its count at each start that is asked for.
-            Self::Systemd => Ok(0),
+            // Both forget their count at each start that is asked for.
+            Self::Systemd | Self::Docker => Ok(0),
         }
     }
 }

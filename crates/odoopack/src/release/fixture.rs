@@ -2,7 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{
-    Addons, Capacity, Engine, HostPort, Mail, Odoo, Pack, Postgres, Series, Source, Spec, Web,
+    Addons, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Series, Source, Spec, Web,
 };
 use odoopack_core::units::Bytes;
 
@@ -123,6 +123,10 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             version: None,
             port: None,
             options: [].into(),
+        },
+        images: Images {
+            postgres: String::new(),
+            nginx: String::new(),
         },
         web: Web {
             listen: Vec::new(),

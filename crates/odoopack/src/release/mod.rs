@@ -28,7 +28,7 @@ use odoopack_core::oca_lock::Lock;
 use odoopack_core::spec::{Source, Spec};
 use sha2::Digest;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::oca;
 use crate::ui::{Progress, Ui};
 pub(crate) use interpreter::choose as interpreter;
@@ -82,6 +82,7 @@ impl Builder<'_> {
                 Source::Deb { location, sha256 } => deb::resolve(self, location, sha256.as_deref()),
                 Source::Git { url, commit } => git::resolve(self, url, commit.as_deref()),
                 Source::Path { directory } => path::resolve(self, directory),
+                Source::Image { name } => Err(in_an_image(name)),
             },
         }?;
         // The same code may be here already, decided on in another way.
@@ -107,6 +108,7 @@ impl Builder<'_> {
                 Source::Deb { location, .. } => deb::fetch(self, location, &record, progress),
                 Source::Git { url, .. } => git::fetch(self, url, &record, progress),
                 Source::Path { directory } => path::fetch(self, directory, &record),
+                Source::Image { name } => Err(in_an_image(name)),
             }?;
         }
         record.release.fetched = true;
@@ -148,6 +150,14 @@ impl Builder<'_> {
     fn tree(&self, release: &Release) -> Utf8PathBuf {
         record::tree(self.layout, release)
     }
+}
+
+/// The engine `compose` gets its images itself.
+fn in_an_image(name: &str) -> Failure {
+    Failure::refused(format!(
+        "Odoo comes from the image `{name}`: there is nothing to fetch, build or lock"
+    ))
+    .hint("`odoopack up` gets the image and pins it by its digest")
 }
 
 /// A release that was decided on and not fetched.

@@ -46,6 +46,7 @@ pub(super) fn wanted(spec: &Spec, lock: Option<&Lock>) -> String {
                 format!("deb {location} {}", sha256.as_deref().unwrap_or("any"))
             }
             Source::Path { directory } => format!("path {directory}"),
+            Source::Image { name } => format!("image {name}"),
         },
     };
     format!("{} {source}", spec.odoo.series)
@@ -93,6 +94,7 @@ impl Builder<'_> {
             Source::Path { directory } => OdooPin::Path {
                 directory: directory.to_string(),
             },
+            Source::Image { name } => return Err(super::in_an_image(name)),
         })
     }
 }

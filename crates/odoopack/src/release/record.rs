@@ -110,7 +110,7 @@ pub(super) fn has_code(builder: &Builder<'_>, record: &Record) -> bool {
 
 fn is_whole(tree: &Utf8Path, source: &Source, release: &Release) -> bool {
     let whole = match source {
-        Source::Path { .. } => true,
+        Source::Path { .. } | Source::Image { .. } => true,
         Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } => tree::is_whole(tree),
     };
     whole && release.entry.is_file()

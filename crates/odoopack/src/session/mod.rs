@@ -2,7 +2,7 @@
 use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::name::Name;
 use odoopack_core::spec::Environment;
-use odoopack_core::target::{postgres_port, secret_name};
+use odoopack_core::target::{ODOO_CONF, postgres_port, secret_name};
 
 use crate::context::Pack;
 use crate::exec::Cmd;
@@ -10,6 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::oneshot::OneShot;
 use crate::store::secrets;
+use crate::tools::docker;
 
 /// Replaces this process by a subcommand of Odoo with the environment's configuration, user and variables.
 pub(crate) fn odoo(
@@ -19,10 +20,35 @@ pub(crate) fn odoo(
     subcommand: &str,
     rest: &[String],
 ) -> Failure {
+    if pack.layout.containers() {
+        return tool(pack, name, environment, subcommand, rest);
+    }
     match odoo_command(pack, name, environment, subcommand) {
         Ok(cmd) => cmd.args(rest.iter().cloned()).become_it(),
         Err(failure) => failure,
     }
+}
+
+/// The environment's tool in a container of its own.
+fn tool(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str, rest: &[String]) -> Failure {
+    if !pack.layout.stack().is_file() {
+        return Failure::refused("there are no containers yet").hint("`odoopack up`");
+    }
+    let project = observe::containers::project(&pack.layout);
+    project
+        .tool(&format!("{name}.tools"), None, terminal())
+        .args([subcommand, "-c", ODOO_CONF, "-d", &environment.database])
+        .args(rest.iter().cloned())
+        .become_it()
+}
+
+/// Whether a person sits in front of us: only then a program in a container may ask for a terminal.
+fn terminal() -> bool {
+    let is_one = |fd: &str| {
+        let place = std::fs::read_link(format!("/proc/self/fd/{fd}"));
+        place.is_ok_and(|place| place.starts_with("/dev/pts") || place.starts_with("/dev/tty"))
+    };
+    is_one("0") && is_one("1")
 }
 
 fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand: &str) -> Result<Cmd> {
@@ -36,6 +62,16 @@ fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand:
     Ok(odoo.odoo(subcommand)?.args(["-d", &environment.database]))
 }
 
+/// psql of this machine, or that of the server's container, whose administrator is root there as here.
+fn program(pack: &Pack) -> Result<Cmd> {
+    if !pack.layout.containers() {
+        return Ok(Cmd::new("psql"));
+    }
+    let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
+    let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
+    Ok(docker::session(&server.id, &["PGPASSWORD"], terminal()).arg("psql"))
+}
+
 /// Replaces this process by psql on the environment's database, as its own role or as the administrator.
 pub(crate) fn psql(
     pack: &Pack,
@@ -44,7 +80,11 @@ pub(crate) fn psql(
     admin: bool,
     rest: &[String],
 ) -> Failure {
-    let cmd = Cmd::new("psql")
+    let program = match program(pack) {
+        Ok(program) => program,
+        Err(failure) => return failure,
+    };
+    let cmd = program
         .args([
             "-h",
             pack.layout.postgres_socket().as_str(),

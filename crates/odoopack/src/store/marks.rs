@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Image;
 use odoopack_core::name::Name;
 use serde::de::DeserializeOwned;
 
@@ -55,6 +56,31 @@ pub(crate) fn remember_ports(state: &Utf8Path, given: &BTreeMap<Name, u16>) -> R
     } else {
         write(&state.join("ports.json"), &all)
     }
+}
+
+/// Images that were found and pinned, by part.
+pub(crate) fn images(state: &Utf8Path) -> Result<BTreeMap<String, Image>> {
+    Ok(read(&state.join("images.json"))?.unwrap_or_default())
+}
+
+/// Remembers what an image is from now on.
+pub(crate) fn remember_image(state: &Utf8Path, part: &str, image: &Image) -> Result<()> {
+    let mut all = images(state)?;
+    all.insert(part.to_owned(), image.clone());
+    write(&state.join("images.json"), &all)
+}
+
+/// First three bytes of the stack's network.
+pub(crate) fn network(state: &Utf8Path) -> Result<Option<[u8; 3]>> {
+    read(&state.join("network.json"))
+}
+
+/// Remembers the network, which stays.
+pub(crate) fn remember_network(state: &Utf8Path, network: [u8; 3]) -> Result<()> {
+    if self::network(state)? == Some(network) {
+        return Ok(());
+    }
+    write(&state.join("network.json"), &network)
 }
 
 /// Name of the pack that made this data directory.

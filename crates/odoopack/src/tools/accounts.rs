@@ -64,8 +64,10 @@ impl Accounts {
     /// `None` also for half an account, without the group of the same name: it must be completed.
     pub(crate) fn user_fact(&self, name: &str) -> Option<UserFact> {
         self.group(name)?;
-        let (_, _, home) = self.users.get(name)?;
+        let (uid, gid, home) = self.users.get(name)?;
         Some(UserFact {
+            uid: *uid,
+            gid: *gid,
             home: home.clone(),
             groups: self.groups_of(name),
         })

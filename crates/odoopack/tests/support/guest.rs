@@ -316,7 +316,7 @@ impl Drop for Guest<'_> {
     }
 }
 
-fn answer(output: &Output) -> Answer {
+pub(super) fn answer(output: &Output) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Answer {
         code: output
@@ -328,13 +328,13 @@ fn answer(output: &Output) -> Answer {
     }
 }
 
-fn cache() -> Utf8PathBuf {
+pub(super) fn cache() -> Utf8PathBuf {
     let home = std::env::var("HOME").expect("the tests run for a user with a home");
     Utf8PathBuf::from(home).join(".cache")
 }
 
 /// The host's own suite, so that this program finds the libraries that it was built with.
-fn suite() -> String {
+pub(super) fn suite() -> String {
     let text = std::fs::read_to_string("/etc/os-release").unwrap();
     let name = text
         .lines()
@@ -345,7 +345,7 @@ fn suite() -> String {
 }
 
 /// The mirror that the host's own apt is configured with.
-fn mirror(suite: &str) -> String {
+pub(super) fn mirror(suite: &str) -> String {
     let format = "$(REPO_URI) $(CODENAME) $(COMPONENT)";
     let text = machine::must(
         "apt-get",

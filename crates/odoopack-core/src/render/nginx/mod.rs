@@ -1,5 +1,5 @@
 //! The whole `nginx.conf`: TLS, static files, limits, security headers; everything else goes to the gate.
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use self::text::{Text, quoted};
 use crate::units::Bytes;
@@ -45,6 +45,8 @@ pub struct Nginx {
     pub body_limit: Bytes,
     /// Sign-in attempts per minute and client address, at least 1.
     pub login_rate: u32,
+    /// Directory with one file per site ([`site_conf`]); `None`: they stand in `nginx.conf` itself.
+    pub sites_in: Option<Utf8PathBuf>,
     /// In the order in which they shall stand; domains and environments unique.
     pub sites: Vec<Site>,
 }
@@ -74,9 +76,10 @@ pub struct Site {
     pub gate_socket: Utf8PathBuf,
     /// Asked directly while the gate is dead.
     pub slots: Vec<Slot>,
-    /// Loopback port without TLS, for the pages that Odoo's own wkhtmltopdf asks for (`report.url`).
-    pub inner_port: Option<u16>,
-    /// Loopback port without TLS, for people on this machine.
+    /// Address and port without TLS, for the pages that Odoo's own wkhtmltopdf asks for (`report.url`); nobody outside
+    /// reaches it.
+    pub inner: Option<(String, u16)>,
+    /// Port without TLS, for people on this machine; at the same address as the inner one, else loopback.
     pub direct_port: Option<u16>,
     /// What every page says at its corner; `None` for the real one.
     pub ribbon: Option<String>,
@@ -90,9 +93,14 @@ pub struct Site {
     pub hsts: bool,
 }
 
-/// The private loopback ports of one slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Address of a slot on this host.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+/// The private address of one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
+    /// [`LOOPBACK`], or the address of a container.
+    pub host: String,
     /// HTTP.
     pub web: u16,
     /// The gevent process; `None` with `workers = 0`, where the web port speaks websocket too.
@@ -127,10 +135,24 @@ pub fn nginx_conf(input: &Nginx) -> String {
         http::log(t, input);
         site::strangers(t, input);
         for site in &input.sites {
-            site::upstreams(t, site);
-            site::servers(t, input, site);
+            match &input.sites_in {
+                Some(directory) => t.line(format_args!("include {}", quoted(site_file(directory, site)))),
+                None => site::whole(t, input, site),
+            }
         }
     });
+    text.finish()
+}
+
+/// The file of a site where each has its own.
+pub fn site_file(directory: &Utf8Path, site: &Site) -> Utf8PathBuf {
+    directory.join(format!("{}.conf", site.domain))
+}
+
+/// Renders the file of one site, for [`Nginx::sites_in`].
+pub fn site_conf(input: &Nginx, site: &Site) -> String {
+    let mut text = Text::new(super::made_by(&input.hash));
+    site::whole(&mut text, input, site);
     text.finish()
 }
 

@@ -1,7 +1,7 @@
 //! The part of `nginx.conf` that belongs to one environment.
 use super::http::{RPC_BURST, other_host};
 use super::text::{Text, quoted};
-use super::{Accel, Nginx, Site, page};
+use super::{Accel, Nginx, Site, Slot, page};
 
 /// Servers for every name that is not ours: closed without an answer.
 pub(super) fn strangers(t: &mut Text, input: &Nginx) {
@@ -22,33 +22,42 @@ pub(super) fn strangers(t: &mut Text, input: &Nginx) {
     });
 }
 
+/// Everything of one environment.
+pub(super) fn whole(t: &mut Text, input: &Nginx, site: &Site) {
+    upstreams(t, site);
+    servers(t, input, site);
+}
+
 /// The gate, and the slots for the time it is dead.
 ///
 /// No `keepalive`: opening a unix socket costs microseconds and leaves no `TIME_WAIT`, while a POST on a kept connection
 /// that the gate closes at that moment is lost (nginx never repeats a POST it has sent). `max_fails=0`:
 /// every request tries the gate first, so the slots are asked directly for not one request longer than needed.
-pub(super) fn upstreams(t: &mut Text, site: &Site) {
+fn upstreams(t: &mut Text, site: &Site) {
     t.gap();
-    let web: Vec<u16> = site.slots.iter().map(|s| s.web).collect();
-    let websocket: Vec<u16> = site.slots.iter().map(|s| s.websocket.unwrap_or(s.web)).collect();
-    upstream(t, &site.environment, site, &web);
-    upstream(t, &format!("{}_websocket", site.environment), site, &websocket);
+    let address = |slot: &Slot, port: u16| format!("{}:{port}", slot.host);
+    let web = |slot: &Slot| address(slot, slot.web);
+    let websocket = |slot: &Slot| address(slot, slot.websocket.unwrap_or(slot.web));
+    let slots = &site.slots;
+    upstream(t, &site.environment, site, slots.iter().map(web));
+    let name = format!("{}_websocket", site.environment);
+    upstream(t, &name, site, slots.iter().map(websocket));
 }
 
-fn upstream(t: &mut Text, name: &str, site: &Site, ports: &[u16]) {
+fn upstream(t: &mut Text, name: &str, site: &Site, slots: impl Iterator<Item = String>) {
     t.block(format_args!("upstream {name}"), |t| {
         t.line(format_args!(
             "server {} max_fails=0",
             quoted(format_args!("unix:{}", site.gate_socket))
         ));
-        for port in ports {
-            t.line(format_args!("server 127.0.0.1:{port} backup max_fails=0"));
+        for slot in slots {
+            t.line(format_args!("server {slot} backup max_fails=0"));
         }
     });
 }
 
 /// Plain HTTP, which redirects, and TLS.
-pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
+fn servers(t: &mut Text, input: &Nginx, site: &Site) {
     t.block("server", |t| {
         listen(t, input, input.http_port, "");
         t.line(format_args!("server_name {}", site.domain));
@@ -71,10 +80,14 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
         ribbon(t, site);
         locations(t, site);
     });
+    let own = site
+        .inner
+        .as_ref()
+        .map_or(super::LOOPBACK, |(address, _)| address.as_str());
     if let Some(port) = site.direct_port {
         t.block("server", |t| {
             t.note("For people on this machine, without TLS; the only server of this port.");
-            t.line(format_args!("listen 127.0.0.1:{port}"));
+            t.line(format_args!("listen {own}:{port}"));
             t.line(format_args!("server_name {}", site.domain));
             headers(t, site);
             if input.version >= (1, 19, 3) {
@@ -87,12 +100,12 @@ pub(super) fn servers(t: &mut Text, input: &Nginx, site: &Site) {
             locations(t, site);
         });
     }
-    if let Some(port) = site.inner_port {
+    if let Some((address, port)) = &site.inner {
         t.block("server", |t| {
             t.note(
                 "For wkhtmltopdf: it cannot check the certificate, and attachments are sent by nginx only.",
             );
-            t.line(format_args!("listen 127.0.0.1:{port}"));
+            t.line(format_args!("listen {address}:{port}"));
             t.note("The only server of this port, so it answers to every Host; the name is for the log.");
             t.line(format_args!("server_name {}", site.domain));
             headers(t, site);

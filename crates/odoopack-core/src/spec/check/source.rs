@@ -1,14 +1,15 @@
 //! Checks of where Odoo's code comes from.
 use crate::spec::load::Report;
-use crate::spec::{Series, Source, Spec};
+use crate::spec::{Engine, Series, Source, Spec};
 
-const SOURCES: [&str; 4] = ["git", "debian", "deb", "path"];
+const SOURCES: [&str; 5] = ["git", "debian", "deb", "path", "image"];
 
 /// Exactly one source, complete, and one that has the series.
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     let given: Vec<_> = SOURCES.into_iter().filter(|s| report.given(&at(s))).collect();
     one(&given, report);
     companions(report);
+    engine(spec, report);
     debian(spec, report);
     package(spec, report);
 }
@@ -22,7 +23,7 @@ fn one(given: &[&str], report: &mut Report<'_>) {
         let what = format!("`{first}` and `{second}` exclude each other");
         report.refuse("odoo.source", what, format!("keep one of {}", given.join(", ")));
     } else if given.is_empty() && report.document.tables.contains_key("odoo.source") {
-        let hint = "write one of `git`, `debian`, `deb`, `path`, or leave `source` out";
+        let hint = "write one of `git`, `debian`, `deb`, `path`, `image`, or leave `source` out";
         report.refuse("odoo.source", "names no source", hint);
     }
 }
@@ -38,6 +39,35 @@ fn companions(report: &mut Report<'_>) {
                 format!("add `{main} = ...`, or remove `{companion}`"),
             );
         }
+    }
+}
+
+/// Containers are made from images, processes of the host are not.
+fn engine(spec: &Spec, report: &mut Report<'_>) {
+    if !report.sound("pack.engine") {
+        return;
+    }
+    match (spec.pack.engine, &spec.odoo.source) {
+        (Engine::Native, Source::Image { .. }) => report.refuse(
+            "odoo.source.image",
+            "the engine `native` runs no images",
+            "write `engine = \"compose\"` in [pack], or take another source such as `{ git = ... }`",
+        ),
+        (
+            Engine::Compose,
+            Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } | Source::Path { .. },
+        ) => {
+            let given = SOURCES.into_iter().find(|s| report.given(&at(s)));
+            report.refuse(
+                &at(given.unwrap_or("git")),
+                "the engine `compose` runs images",
+                format!(
+                    "write `source = {{ image = \"odoo:{}\" }}`, or leave `source` out",
+                    spec.odoo.series
+                ),
+            );
+        }
+        (Engine::Native, _) | (Engine::Compose, Source::Image { .. }) => {}
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys of `[pack]`, `[mail]`, `[postgres]`, `[web]` and `[capacity]`.
+//! Keys of `[pack]`, `[mail]`, `[postgres]`, `[images]`, `[web]` and `[capacity]`.
 use super::Fallback::{Absent, Computed, Literal};
 use super::Key;
 use crate::spec::shape::Shape;
@@ -24,11 +24,11 @@ pub(super) const PACK: &[Key] = &[
     },
     Key {
         path: "pack.engine",
-        shape: Shape::Engine,
+        shape: Shape::Word(&["native", "compose"]),
         fallback: Literal("\"native\""),
-        example: "\"native\"",
-        doc: "What runs the processes.",
-        why: "The only engine of this version: processes of this host, no containers.",
+        example: "\"compose\"",
+        doc: "What runs the processes: `native` (systemd or runit) or `compose` (Docker).",
+        why: "Nothing else has to be installed and nothing lies between Odoo and the host.",
     },
     Key {
         path: "pack.timezone",
@@ -96,6 +96,22 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"1s\"",
         doc: "One setting of postgresql.conf; booleans become `on` and `off`.",
         why: "The sizing sets what Odoo needs.",
+    },
+    Key {
+        path: "images.postgres",
+        shape: Shape::Image,
+        fallback: Computed("`postgres:` with the major of `[postgres] version`, else `postgres:16`"),
+        example: "\"postgres:16\"",
+        doc: "Image of the database server, for the engine `compose`.",
+        why: "Debian's, not Alpine's: collations of a volume depend on the C library.",
+    },
+    Key {
+        path: "images.nginx",
+        shape: Shape::Image,
+        fallback: Literal("\"nginx:stable\""),
+        example: "\"nginx:stable\"",
+        doc: "Image of nginx, for the engine `compose`.",
+        why: "What was found first is pinned by digest; a newer one comes when the line changes.",
     },
     Key {
         path: "web.listen",

@@ -65,7 +65,7 @@ pub(super) const SECTIONS: &[Section] = &[
     section("odoo", "Odoo itself."),
     section(
         "odoo.source",
-        "Where Odoo's own code comes from: exactly one of `git`, `debian`, `deb`, `path`.",
+        "Where Odoo's own code comes from: exactly one of `git`, `debian`, `deb`, `path`, `image`.",
     ),
     named(
         "odoo.options",
@@ -103,6 +103,10 @@ pub(super) const SECTIONS: &[Section] = &[
         "postgres.options",
         (Shape::Setting, "log_min_duration_statement"),
         "Further settings of postgresql.conf, appended last.",
+    ),
+    section(
+        "images",
+        "What containers are made from; only the engine `compose` reads it.",
     ),
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),
@@ -265,7 +269,7 @@ mod tests {
     fn knows_what_may_stand_below() {
         assert_eq!(
             children("odoo.source"),
-            ["git", "commit", "debian", "deb", "sha256", "path"]
+            ["git", "commit", "debian", "deb", "sha256", "path", "image"]
         );
         assert_eq!(children("editions"), ["*"]);
         assert!(children("format").is_empty());

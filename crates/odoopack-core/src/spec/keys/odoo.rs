@@ -1,5 +1,5 @@
 //! Keys of `[odoo]`.
-use super::Fallback::{Absent, Literal};
+use super::Fallback::{Absent, Computed, Literal};
 use super::Key;
 use crate::spec::shape::Shape;
 
@@ -59,6 +59,14 @@ pub(super) const KEYS: &[Key] = &[
         example: "\"/usr/src/odoo\"",
         doc: "Directory that holds `odoo/` and `addons/`, or an unpacked package; used read-only.",
         why: "Git is the source that can be locked to a commit.",
+    },
+    Key {
+        path: "odoo.source.image",
+        shape: Shape::Image,
+        fallback: Computed("with the engine `compose`: `odoo:` and the series"),
+        example: "\"odoo:18.0\"",
+        doc: "Container image that holds Odoo, for the engine `compose` only.",
+        why: "The official image.",
     },
     Key {
         path: "odoo.python",

@@ -77,8 +77,8 @@ pub(super) enum Shape {
     Bool,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// What runs the processes.
-    Engine,
+    /// The name of a container image.
+    Image,
     /// A time zone.
     Zone,
     /// A reference to a secret.
@@ -232,7 +232,7 @@ impl Shape {
             Self::Port => "a port",
             Self::Bytes => "a size such as 512MiB",
             Self::Bool => "true or false",
-            Self::Engine => "one of native",
+            Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",

@@ -21,7 +21,6 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Merge => return merge(text),
         Shape::Deb => return path::deb(text),
         Shape::Word(words) => return word(text, words),
-        Shape::Engine => return engine(text),
         Shape::Zone => return zone(text),
         Shape::Name => return name(text),
         Shape::Bytes => return bytes(text),
@@ -29,6 +28,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
         Shape::Email => is_email(text),
+        Shape::Image => is_image(text),
         Shape::Repository => is_repository(text),
         Shape::Branch => is_reference(text),
         Shape::Host => is_host(text),
@@ -178,18 +178,12 @@ fn is_address(text: &str) -> bool {
     }
 }
 
-fn engine(text: &str) -> Result<(), Wrong> {
-    match text {
-        "native" => Ok(()),
-        "compose" => Err(wrong(
-            "this version runs `native` only, not `compose`",
-            "write `engine = \"native\"`, or leave the line out",
-        )),
-        other => Err(wrong(
-            format!("`{other}` is not an engine"),
-            suggest::hint(other, &["native"]),
-        )),
-    }
+/// A reference to an image: name, then a tag or a digest, in the characters that Docker allows.
+fn is_image(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+    text.bytes().all(inner)
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn zone(text: &str) -> Result<(), Wrong> {

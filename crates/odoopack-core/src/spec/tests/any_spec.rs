@@ -168,6 +168,23 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         })
 }
 
+fn images() -> impl Strategy<Value = Images> {
+    let image = || "[a-z]{1,8}(:[a-z0-9.]{0,4}[a-z0-9])?";
+    (image(), image()).prop_map(|(postgres, nginx)| Images { postgres, nginx })
+}
+
+/// Containers are made from images.
+fn runs_on(odoo: Odoo, engine: Engine) -> Odoo {
+    let name = format!("example.com/odoo:{}", odoo.series);
+    match engine {
+        Engine::Native => odoo,
+        Engine::Compose => Odoo {
+            source: Source::Image { name },
+            ..odoo
+        },
+    }
+}
+
 fn web() -> impl Strategy<Value = Web> {
     (
         Just(vec!["10.0.0.1".to_owned(), "[::]".to_owned()]),
@@ -283,10 +300,11 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 fn spec() -> impl Strategy<Value = Spec> {
     let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
     let zone = zone.prop_map(|text| text.parse().unwrap());
-    let pack = (name(), path(), zone).prop_map(|(name, root, timezone)| Pack {
+    let pack = (name(), path(), zone, proptest::bool::ANY);
+    let pack = pack.prop_map(|(name, root, timezone, compose)| Pack {
         name,
         root,
-        engine: Engine::Native,
+        engine: if compose { Engine::Compose } else { Engine::Native },
         timezone,
     });
     (
@@ -295,17 +313,22 @@ fn spec() -> impl Strategy<Value = Spec> {
         addons(),
         mail(),
         postgres(),
+        images(),
         web(),
         capacity(),
         environments(),
     )
         .prop_map(
-            |(pack, odoo, addons, mail, postgres, web, capacity, (editions, environments))| Spec {
+            |(pack, odoo, addons, mail, postgres, images, web, capacity, (editions, environments))| Spec {
+                odoo: runs_on(odoo, pack.engine),
+                postgres: Postgres {
+                    port: postgres.port.filter(|_| pack.engine == Engine::Native),
+                    ..postgres
+                },
                 pack,
-                odoo,
                 addons,
                 mail,
-                postgres,
+                images,
                 web,
                 capacity,
                 editions,

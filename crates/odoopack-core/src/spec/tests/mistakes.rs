@@ -6,7 +6,7 @@ const DOZENS: &str = r#"format = 1
 [pack]
 name = "Insight_Pulse"
 root = "/opt/my odoo"
-engine = "compose"
+engine = "docker"
 
 [odoo]
 series = "18"

@@ -5,7 +5,8 @@ use camino::Utf8Path;
 
 use super::machine::{DAY, Machine, OURS, release};
 use crate::facts::{
-    Certificate, Cluster, DatabaseFact, Facts, PathFact, PathKind, Seen, ServiceFact, TimerFact, UserFact,
+    Certificate, Cluster, DatabaseFact, Docker, Facts, Image, PathFact, PathKind, Seen, ServiceFact,
+    TimerFact, UserFact,
 };
 use crate::plan::Step;
 use crate::secret::SecretText;
@@ -32,7 +33,10 @@ impl Machine {
             }
             Step::CreateUser { name, home } => {
                 assert!(target.users.iter().any(|u| u.name == *name && u.home == *home));
+                let number = 900 + u32::try_from(state.users.len()).unwrap();
                 let user = UserFact {
+                    uid: number,
+                    gid: number,
                     home: home.clone(),
                     groups: BTreeSet::new(),
                 };
@@ -76,6 +80,15 @@ impl Machine {
                 farm.links
                     .extend(link.iter().map(|name| (name.clone(), wanted[name].clone())));
             }
+            Step::GetImage { part, image } => {
+                assert_eq!(target.images.get(part), Some(image));
+                self.get_image(part, image);
+            }
+            Step::MakeGateImage { image } => {
+                assert!(state.binary_current, "there is no program to make it from");
+                assert_eq!(target.images.get("gate"), Some(image));
+                self.get_image("gate", image);
+            }
             Step::CreateCluster { major } => {
                 assert!(state.cluster.is_absent(), "there is a cluster");
                 assert!(state.host.postgres.contains_key(major), "no programs of {major}");
@@ -112,6 +125,9 @@ impl Machine {
             Step::StartService { service }
             | Step::RestartService { service, .. }
             | Step::ReloadService { service, .. } => {
+                if target.stack.is_some() {
+                    state.supervisor = Seen::Present(1);
+                }
                 assert!(
                     state.supervisor.present().is_some(),
                     "nobody could start {service}"
@@ -237,6 +253,35 @@ impl Machine {
         }
     }
 
+    /// What the program finds in an image, and what follows from it.
+    fn get_image(&mut self, part: &str, name: &str) {
+        let (version, place) = match part {
+            "odoo" => ((19, 0, 0), "/usr/lib/python3/dist-packages/odoo/addons"),
+            "postgres" => ((16, 0, 0), "/usr/lib/postgresql/16/bin"),
+            "nginx" => ((1, 28, 0), "/usr/sbin/nginx"),
+            _ => ((0, 0, 0), "/odoopack"),
+        };
+        let image = Image {
+            wanted: name.to_owned(),
+            pinned: format!("{part}@sha256:0"),
+            id: "sha256:0".to_owned(),
+            version,
+            places: vec![place.into()],
+        };
+        let layout = self.layout();
+        let facts = &mut self.facts;
+        match part {
+            "odoo" => facts.release = Seen::Present(release(&layout, true, true)),
+            "postgres" => facts.host.postgres = [(version.0, place.into())].into(),
+            "nginx" => {
+                facts.host.nginx = Some(version);
+                facts.programs.insert("nginx".to_owned(), place.into());
+            }
+            _ => {}
+        }
+        facts.containers.images.insert(part.to_owned(), image);
+    }
+
     pub(super) fn install(&mut self, program: &str) {
         let host = &mut self.facts.host;
         match program {
@@ -249,6 +294,12 @@ impl Machine {
                 host.pythons.insert((3, 11), "/usr/bin/python3.11".into());
             }
             "nginx" => host.nginx = Some((1, 22, 1)),
+            "docker" => {
+                self.facts.containers.docker = Seen::Present(Docker {
+                    server: "20.10.24".to_owned(),
+                    compose: Some("2.26.1".to_owned()),
+                });
+            }
             _ => {}
         }
         self.facts

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use camino::Utf8PathBuf;
 
-use crate::facts::{DatabaseFact, Databases, Facts, Host, Release, Seen, ServiceFact};
+use crate::facts::{Containers, DatabaseFact, Databases, Facts, Host, Release, Seen, ServiceFact};
 use crate::layout::Layout;
 use crate::name::Name;
 use crate::plan::{Plan, Step};
@@ -88,6 +88,7 @@ impl Machine {
 
     pub(super) fn layout(&self) -> Layout {
         Layout::new(&self.spec.pack.root, &self.spec.pack.name, self.facts.host.root)
+            .with_engine(self.spec.pack.engine)
     }
 
     /// What the program would see now, and what should be there: as its `observe` does it.
@@ -246,6 +247,7 @@ fn nothing(root: bool) -> Facts {
             root,
             systemd: false,
             user: if root { "root" } else { "maria" }.to_owned(),
+            ids: if root { (0, 0) } else { (1000, 1000) },
             debian: true,
             postgres: BTreeMap::new(),
             pythons: BTreeMap::new(),
@@ -272,6 +274,7 @@ fn nothing(root: bool) -> Facts {
         unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,
         services: BTreeMap::new(),
+        containers: Containers::default(),
         timers: BTreeMap::new(),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) struct Chosen {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let with_manifests = |show: &dyn Fn(&Pack, Seen) -> Result<()>| {
-        let pack = cx.load()?;
+        let pack = cx.load_native("module")?;
         show(&pack, Seen::look(&pack)?)
     };
     match args {

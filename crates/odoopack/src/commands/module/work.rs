@@ -122,7 +122,7 @@ pub(crate) fn run_uninstall(cx: &Context, args: &Uninstall) -> Result<()> {
 }
 
 fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("module")?;
     let mut ground = Ground::look(&pack, asked.environment)?;
     let size = database_size(&mut ground.client)?;
     let left = marks::module_work(&pack.layout.state(), &ground.environment)?;

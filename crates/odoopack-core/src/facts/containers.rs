@@ -1,0 +1,52 @@
+//! What containers run on and are made from.
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+
+use super::Seen;
+
+/// Docker, the images of the pack, and its network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Containers {
+    /// The daemon and Compose.
+    pub docker: Seen<Docker>,
+    /// Images that were found and pinned, by part: `odoo`, `postgres`, `nginx`, `gate`.
+    pub images: BTreeMap<String, Image>,
+    /// First three bytes of the network of the stack: the one that it has, else one that is free here.
+    pub network: [u8; 3],
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        Self {
+            docker: Seen::NotYet,
+            images: BTreeMap::new(),
+            network: [172, 28, 0],
+        }
+    }
+}
+
+/// Versions of what drives containers.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Docker {
+    /// Of the daemon.
+    pub server: String,
+    /// Of Compose; `None`: it is not installed.
+    pub compose: Option<String>,
+}
+
+/// An image that was found once and is kept until the file names another.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// As the file names it.
+    pub wanted: String,
+    /// What the stack names: `repository@sha256:...` when a registry knows it, else the image's own id.
+    pub pinned: String,
+    /// Id of the image on this machine.
+    pub id: String,
+    /// Version of the program in it; zeros where there is none to ask for.
+    pub version: (u16, u16, u16),
+    /// What is where in it: Odoo's own addons directories; the directory of PostgreSQL's programs; nginx's program.
+    pub places: Vec<Utf8PathBuf>,
+}

@@ -1,0 +1,325 @@
+//! One container per service.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::layout::Layout;
+use crate::name::Name;
+use crate::render::compose::{Container, Health, Mount, Network};
+use crate::service::{Service, Signal};
+use crate::spec::{Environment, Tls};
+use crate::target::Known;
+use crate::units::{Bytes, Seconds};
+
+use super::ODOO_CONF;
+
+/// Parallel queries share memory through `/dev/shm`.
+const SHARED_MEMORY: Bytes = Bytes::mib(256);
+/// nginx's master reads keys that only root may read, gives its directories to the workers and becomes them.
+const NGINX: [&str; 6] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+];
+/// A first start reads every module.
+const ODOO_START: Seconds = Seconds(180);
+/// Recovery after a power cut.
+const POSTGRES_START: Seconds = Seconds(300);
+
+/// The container of a service; `None` while its image or its user is not known.
+pub(super) fn of(known: &Known<'_>, service: &Service) -> Option<Container> {
+    match (service.name.as_str(), environment(known, service)) {
+        ("postgres", _) => postgres(known, service),
+        ("gate", _) => gate(known, service),
+        ("nginx", _) => nginx(known, service),
+        (_, Some((name, environment))) => odoo(known, service, name, environment),
+        (_, None) => None,
+    }
+}
+
+/// What `docker compose run --rm ENVIRONMENT.tools SUBCOMMAND` starts; one per environment.
+pub(super) fn tool(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let (name, environment) = environment(known, service).filter(|_| service.name.ends_with(".web"))?;
+    Some(Container {
+        name: format!("{name}.tools"),
+        command: vec!["--help".to_owned()],
+        network: Network::Stack,
+        health: None,
+        tool: true,
+        ..odoo(known, service, name, environment)?
+    })
+}
+
+/// The environment that a service of Odoo belongs to.
+fn environment<'a>(known: &Known<'a>, service: &Service) -> Option<(&'a Name, &'a Environment)> {
+    let (name, _) = service.name.split_once('.')?;
+    known
+        .spec
+        .environments
+        .iter()
+        .find(|(known, _)| known.as_str() == name)
+}
+
+/// What all containers share.
+fn base(known: &Known<'_>, service: &Service, image: &str, part: &str) -> Option<Container> {
+    let image = known.facts.containers.images.get(image)?;
+    let [passwd, group] = known.layout.accounts();
+    let mut environment = service.environment.clone();
+    // The image knows best where its programs are.
+    environment.remove("PATH");
+    Some(Container {
+        name: service.name.clone(),
+        image: image.pinned.clone(),
+        user: user(known, part)?,
+        entrypoint: service.argv.iter().take(1).cloned().collect(),
+        command: service.argv.iter().skip(1).cloned().collect(),
+        environment,
+        directory: service.directory.clone(),
+        mounts: vec![
+            mount(&passwd, "/etc/passwd".into(), false),
+            mount(&group, "/etc/group".into(), false),
+        ],
+        stop_signal: signal(service.stop_signal),
+        stop_within: service.stop_within,
+        memory: service.memory_max,
+        after: Vec::new(),
+        ..Container::default()
+    })
+}
+
+/// `uid:gid` of a part's user, or ours where there are no such users.
+fn user(known: &Known<'_>, part: &str) -> Option<String> {
+    let (uid, gid) = match known.layout.user(part) {
+        Some(name) => known.facts.users.get(&name).map(|fact| (fact.uid, fact.gid))?,
+        None => known.facts.host.ids,
+    };
+    Some(format!("{uid}:{gid}"))
+}
+
+fn signal(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Term => "SIGTERM",
+        Signal::Int => "SIGINT",
+        Signal::Quit => "SIGQUIT",
+        Signal::Hup => "SIGHUP",
+    }
+}
+
+fn mount(source: &Utf8Path, target: Utf8PathBuf, writable: bool) -> Mount {
+    Mount {
+        source: source.to_owned(),
+        target,
+        writable,
+    }
+}
+
+/// At the same place inside as outside, so that every path in a log or a file means the same.
+fn same(path: &Utf8Path, writable: bool) -> Mount {
+    mount(path, path.to_owned(), writable)
+}
+
+/// Reached through its socket only, so it needs no network at all.
+fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let layout = known.layout;
+    let mut one = base(known, service, "postgres", "postgres")?;
+    one.mounts.extend([
+        same(&layout.cluster(), true),
+        same(&layout.postgres_socket(), true),
+        same(&layout.config().join("postgres"), false),
+    ]);
+    let port = crate::target::postgres_port(known.spec);
+    let (socket, port) = (layout.postgres_socket(), port.to_string());
+    let program = Utf8Path::new(service.argv.first()?).with_file_name("pg_isready");
+    // As a role that may enter: every refusal is a line in the log.
+    let admin = crate::layout::ADMIN_ROLE;
+    let ask = [
+        program.as_str(),
+        "-q",
+        "-h",
+        socket.as_str(),
+        "-p",
+        &port,
+        "-U",
+        admin,
+        "-d",
+        "postgres",
+    ];
+    Some(Container {
+        network: Network::Isolated,
+        scratch: vec!["/tmp"],
+        shared_memory: Some(SHARED_MEMORY),
+        health: Some(Health {
+            command: ask.map(str::to_owned).into(),
+            start: POSTGRES_START,
+        }),
+        ..one
+    })
+}
+
+fn gate(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let layout = known.layout;
+    let mut one = base(known, service, "gate", "gate")?;
+    let config = layout.gate_config();
+    one.mounts
+        .extend(service.writable.iter().map(|path| same(path, true)));
+    one.mounts
+        .extend(config.parent().map(|directory| same(directory, false)));
+    Some(one)
+}
+
+fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let layout = known.layout;
+    let web = &known.spec.web;
+    let mut one = base(known, service, "nginx", "nginx")?;
+    one.mounts.extend([
+        same(&layout.nginx(), false),
+        same(&layout.tls(), false),
+        same(&layout.data().join("nginx"), true),
+        same(&layout.gate_sockets(), false),
+    ]);
+    for (name, environment) in &known.spec.environments {
+        one.mounts.push(same(&layout.environment(name), false));
+        one.mounts
+            .extend(brought(&environment.tls).map(|path| same(&path, false)));
+    }
+    let addons = crate::target::files::own_addons(known);
+    one.mounts.extend(addons.iter().map(|path| same(path, false)));
+    let release = known.facts.release.present()?;
+    one.mounts.push(same(&layout.statics(&release.id), false));
+    let root = layout.own_users();
+    Some(Container {
+        // Its workers become the pack's nginx user; as an ordinary user it is that user from the start.
+        user: if root { "0:0".to_owned() } else { one.user },
+        capabilities: if root {
+            NGINX.to_vec()
+        } else {
+            vec!["NET_BIND_SERVICE"]
+        },
+        scratch: vec!["/tmp"],
+        publish: [web.http_port, web.https_port]
+            .into_iter()
+            .flat_map(|port| publish(&web.listen, port))
+            .chain(direct(known))
+            .collect(),
+        after: vec![("gate".to_owned(), false)],
+        ..one
+    })
+}
+
+/// Ports of development environments: for people on this machine.
+fn direct<'a>(known: &Known<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let ports = known.spec.environments.values().filter_map(|one| one.http_port);
+    ports.map(|port| format!("127.0.0.1:{port}:{port}"))
+}
+
+/// Every address of the file; both wildcards together are what Docker does by itself.
+fn publish(listen: &[String], port: u16) -> Vec<String> {
+    let wild = ["0.0.0.0", "[::]"];
+    if wild
+        .iter()
+        .all(|address| listen.iter().any(|known| known == address))
+    {
+        return vec![format!("{port}:{port}")];
+    }
+    listen
+        .iter()
+        .map(|address| format!("{address}:{port}:{port}"))
+        .collect()
+}
+
+/// Directory of a certificate that the operator brings; Let's Encrypt's files are links within their own tree.
+fn brought(tls: &Tls) -> impl Iterator<Item = Utf8PathBuf> {
+    const TREE: &str = "/etc/letsencrypt";
+    let paths = match tls {
+        Tls::Local => Vec::new(),
+        Tls::Files { certificate, key } => vec![certificate.clone(), key.clone()],
+    };
+    let place = |path: Utf8PathBuf| {
+        if path.starts_with(TREE) {
+            Some(TREE.into())
+        } else {
+            path.parent().map(Utf8Path::to_owned)
+        }
+    };
+    let mut places: Vec<Utf8PathBuf> = paths.into_iter().filter_map(place).collect();
+    places.dedup();
+    places.into_iter()
+}
+
+fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environment) -> Option<Container> {
+    let layout = known.layout;
+    let mut one = base(known, service, "odoo", name.as_str())?;
+    one.mounts.extend([
+        mount(
+            &layout.odoo_conf(name, crate::layout::Slot::Blue),
+            ODOO_CONF.into(),
+            false,
+        ),
+        same(&layout.environment(name), true),
+        same(&layout.postgres_socket(), false),
+    ]);
+    one.mounts
+        .extend(addons(known).iter().map(|path| same(path, false)));
+    if let Some(secrets) = &service.environment_file {
+        one.mounts.push(same(secrets, false));
+        one.entrypoint = with_secrets(secrets, &one.entrypoint);
+    }
+    one.environment.extend(variables(layout, name, environment));
+    let web = service.name.ends_with(".web");
+    let address = known.place(name, crate::layout::Slot::Blue)?.host?;
+    Some(Container {
+        scratch: vec!["/tmp"],
+        network: if web {
+            Network::Fixed(address)
+        } else {
+            Network::Stack
+        },
+        after: vec![("postgres".to_owned(), true)],
+        health: web.then(|| Health {
+            command: vec!["python3".to_owned(), "-c".to_owned(), ask()],
+            start: ODOO_START,
+        }),
+        ..one
+    })
+}
+
+/// What Odoo reads modules from besides its own.
+fn addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
+    crate::target::files::own_addons(known)
+}
+
+/// The image has Python for certain, and curl perhaps.
+fn ask() -> String {
+    let (web, _) = super::ODOO_PORTS;
+    format!("import urllib.request; urllib.request.urlopen('http://127.0.0.1:{web}/web/health', timeout=7)")
+}
+
+/// Values in a file stay out of `docker inspect` and of `docker compose config`.
+fn with_secrets(file: &Utf8Path, entrypoint: &[String]) -> Vec<String> {
+    let script = "set -a; . \"$0\"; set +a; exec \"$@\"";
+    ["/bin/sh", "-c", script, file.as_str()]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(entrypoint.iter().cloned())
+        .collect()
+}
+
+/// A number without a name must not stop Odoo, which asks for the name of its user.
+///
+/// # Source
+/// `odoo/cli/server.py`, `check_root_user`: `getpass.getuser()` reads `LOGNAME` first.
+fn variables(layout: &Layout, name: &Name, environment: &Environment) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([
+        ("HOME".to_owned(), layout.environment(name).into_string()),
+        ("LOGNAME".to_owned(), "odoo".to_owned()),
+    ]);
+    let plain = environment.env.iter().filter_map(|(name, value)| match value {
+        crate::spec::Value::Plain(text) => Some((name.clone(), text.clone())),
+        crate::spec::Value::Secret(_) => None,
+    });
+    all.extend(plain);
+    all
+}

@@ -1,0 +1,220 @@
+//! The engine `compose`: the same planner, with containers in the place of processes.
+use super::machine::{Machine, name};
+use crate::facts::{Docker, Seen};
+use crate::plan::Step;
+
+const FILE: &str = r#"
+format = 1
+[pack]
+name = "shop"
+root = "/opt/shop"
+engine = "compose"
+[odoo]
+series = "19.0"
+[environments.production]
+domain = "erp.example.com"
+[environments.staging]
+domain = "staging.example.com"
+"#;
+
+fn up(root: bool) -> Machine {
+    let mut machine = Machine::with_packages(FILE, root);
+    machine.converge();
+    machine
+}
+
+#[test]
+fn a_stack_is_brought_up_and_then_nothing_is_left() {
+    for root in [true, false] {
+        let mut machine = Machine::with_packages(FILE, root);
+        let done = machine.converge();
+        let images: Vec<String> = done
+            .iter()
+            .filter(|step| matches!(step, Step::GetImage { .. } | Step::MakeGateImage { .. }))
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            images,
+            [
+                "make image odoopack-gate:1 from this program",
+                "get image nginx:stable and pin it",
+                "get image odoo:19.0 and pin it",
+                "get image postgres:16 and pin it"
+            ]
+        );
+        assert!(done.contains(&Step::CreateCluster { major: 16 }));
+        assert!(!done.iter().any(|step| matches!(
+            step,
+            Step::StartSupervisor | Step::ReadUnits | Step::FetchOdoo { .. } | Step::BuildPython { .. }
+        )));
+        assert!(machine.plan().is_empty() && machine.plan().then.is_empty());
+    }
+}
+
+#[test]
+fn the_files_of_the_stack_are_where_people_look_for_them() {
+    let (target, _) = up(true).look();
+    for file in [
+        "deploy/docker-compose.yml",
+        "deploy/.env",
+        "deploy/nginx/nginx.conf",
+        "deploy/nginx/erp.example.com.conf",
+        "deploy/nginx/staging.example.com.conf",
+        "config/production.conf",
+        "config/staging.conf",
+        "config/gate/gate.json",
+    ] {
+        assert!(
+            target.file(format!("/opt/shop/{file}").as_str().into()).is_some(),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_whole_stack() {
+    let (target, _) = up(true).look();
+    let file = target.file("/opt/shop/deploy/docker-compose.yml".into()).unwrap();
+    insta::assert_snapshot!(file.content.expose());
+}
+
+#[test]
+fn no_secret_stands_in_the_stack_or_beside_it() {
+    let machine = up(true);
+    let (target, facts) = machine.look();
+    let open: Vec<_> = target
+        .files
+        .iter()
+        .filter(|file| file.path.starts_with("/opt/shop/deploy"))
+        .collect();
+    assert!(open.len() > 3);
+    for file in open {
+        for (name, value) in &facts.secrets {
+            assert!(
+                !file.content.expose().contains(value.expose()),
+                "{name} stands in {}",
+                file.path
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_published_but_nginx() {
+    let (target, _) = up(true).look();
+    let file = target.file("/opt/shop/deploy/docker-compose.yml".into()).unwrap();
+    let read = crate::foreign::compose::Compose::read(file.content.expose()).unwrap();
+    for service in &read.services {
+        let ports: Vec<String> = service.ports().into_iter().map(|port| port.shown).collect();
+        let wanted: &[&str] = if service.name == "nginx" {
+            &["80:80", "443:443"]
+        } else {
+            &[]
+        };
+        assert_eq!(ports, wanted, "{}", service.name);
+    }
+}
+
+#[test]
+fn an_environment_more_restarts_no_other() {
+    let mut machine = up(true);
+    let more = format!("{FILE}[environments.trial]\ndomain = \"trial.example.com\"\n");
+    machine.spec = Machine::fresh(&more, true).spec;
+    let done = machine.converge();
+    let touched: Vec<String> = done
+        .iter()
+        .filter(|step| matches!(step, Step::RestartService { .. }))
+        .map(ToString::to_string)
+        .collect();
+    // nginx serves the files of the new one, which it must see first.
+    assert_eq!(touched, ["restart nginx (what it is started with changed)"]);
+    assert!(machine.plan().is_empty());
+}
+
+#[test]
+fn another_image_is_got_and_its_service_alone_is_made_anew() {
+    let mut machine = up(true);
+    machine.spec.images.nginx = "nginx:1.29".to_owned();
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    assert_eq!(done[0], "get image nginx:1.29 and pin it");
+    assert!(
+        !done.iter().any(|step| step.contains("production.blue")),
+        "{done:#?}"
+    );
+}
+
+#[test]
+fn an_address_stays_with_its_environment() {
+    let (before, _) = up(true).look();
+    let mut machine = up(true);
+    machine.spec.environments.remove(&name("production"));
+    let (after, _) = machine.look();
+    let of = |target: &crate::target::Target| {
+        target.stack.clone().unwrap().definitions["staging.blue.web"].clone()
+    };
+    assert_eq!(of(&before), of(&after));
+}
+
+#[test]
+fn docker_without_compose_or_without_an_answer_is_refused_before_anything_is_touched() {
+    let mut machine = Machine::with_packages(FILE, true);
+    let said = |machine: &Machine| machine.plan().refusals[0].what.clone();
+    machine.facts.containers.docker = Seen::Present(Docker {
+        server: "20.10.24".to_owned(),
+        compose: None,
+    });
+    assert!(said(&machine).contains("Compose is not installed"));
+    machine.facts.containers.docker = Seen::Unknown("Cannot connect".to_owned());
+    assert!(said(&machine).contains("Docker does not answer: Cannot connect"));
+}
+
+#[test]
+fn another_engine_does_not_take_over_a_cluster() {
+    let native = FILE.replace("engine = \"compose\"", "engine = \"native\"");
+    for (made_by, then) in [(FILE, native.as_str()), (native.as_str(), FILE)] {
+        let mut machine = Machine::with_packages(made_by, true);
+        machine.facts.containers.docker = Seen::Present(Docker {
+            server: "20.10.24".to_owned(),
+            compose: Some("2.26.1".to_owned()),
+        });
+        machine.converge();
+        machine.spec = Machine::fresh(then, true).spec;
+        let said = &machine.plan().refusals[0];
+        assert!(said.what.contains("was made by the engine"), "{said:?}");
+        assert!(said.hint.contains("dump and restore"), "{said:?}");
+    }
+}
+
+#[test]
+fn an_image_of_another_series_is_refused() {
+    let mut machine = up(true);
+    let image = machine.facts.containers.images.get_mut("odoo").unwrap();
+    image.version = (18, 0, 0);
+    let plan = machine.plan();
+    assert_eq!(
+        plan.refusals[0].what,
+        "image `odoo:19.0` holds Odoo 18, the file says 19.0"
+    );
+}
+
+#[test]
+fn what_containers_do_not_get_is_refused_and_not_left_out() {
+    for (more, what) in [
+        (
+            "[addons]\noca = \"oca\"\n[addons.repositories.web]\n",
+            "the engine `compose` has no [addons.repositories]",
+        ),
+        (
+            "[addons]\nrequirements = [\"requirements.txt\"]\n",
+            "the engine `compose` has no [addons] requirements",
+        ),
+        (
+            "[environments.redis]\ndomain = \"redis.example.com\"\nsessions = \"redis\"\n",
+            "the engine `compose` has no sessions = \"redis\"",
+        ),
+    ] {
+        let machine = Machine::with_packages(&format!("{FILE}{more}"), true);
+        let said: Vec<String> = machine.plan().refusals.into_iter().map(|r| r.what).collect();
+        assert_eq!(said, [what]);
+    }
+}

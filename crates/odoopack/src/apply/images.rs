@@ -1,0 +1,174 @@
+//! Images of the containers: found or pulled once, then pinned; the gate's is made from this program.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::Image;
+
+use super::Apply;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe::containers;
+use crate::store::marks;
+use crate::tools::{docker, ldd};
+use crate::ui::Progress;
+
+/// Asks an image of Odoo what it holds; printed as JSON.
+const ASK_ODOO: &str = "import json, os, odoo, odoo.release
+homes = [os.path.abspath(p) for p in odoo.__path__]
+places = [os.path.join(h, 'addons') for h in homes] + [os.path.join(os.path.dirname(h), 'addons') for h in homes]
+print(json.dumps({'version': odoo.release.version_info[0], 'places': [p for p in places if os.path.isdir(p)]}))";
+
+/// Links lead to other packages of the image, so what they name is copied.
+const COPY_STATICS: &str = r#"set -e
+for place; do
+  cd "$place"
+  for static in */static; do
+    [ -d "$static" ] && [ ! -e "/statics/$static" ] || continue
+    mkdir -p "/statics/${static%/*}"
+    cp -rL "$static" "/statics/$static"
+  done
+done"#;
+
+/// What [`ASK_ODOO`] prints.
+#[derive(serde::Deserialize)]
+struct OdooAnswer {
+    version: u16,
+    places: Vec<Utf8PathBuf>,
+}
+
+impl Apply<'_> {
+    pub(super) fn get_image(&self, part: &str, name: &str, progress: &Progress) -> Result<()> {
+        if find(name)?.is_none() {
+            progress.detail(&format!("pulling {name}"));
+            docker::pull(name).run()?;
+        }
+        let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        progress.detail(&format!("asking {name} what it holds"));
+        let (version, places) = holds(part, &found.id)?;
+        if part == "odoo" {
+            progress.detail("copying its static files for nginx");
+            self.copy_statics(&found.id, &places)?;
+        }
+        let image = Image {
+            wanted: name.to_owned(),
+            pinned: found.digest.unwrap_or_else(|| found.id.clone()),
+            id: found.id,
+            version,
+            places,
+        };
+        marks::remember_image(&self.layout.state(), part, &image)
+    }
+
+    /// nginx serves them itself: whatever is in the first of the addons directories wins, as in `addons_path`.
+    fn copy_statics(&self, id: &str, places: &[Utf8PathBuf]) -> Result<()> {
+        let release = containers::release_id(self.spec.odoo.series, id);
+        let statics = self.layout.statics(&release);
+        if statics.is_dir() {
+            return Ok(());
+        }
+        let new = statics.with_extension("new");
+        files::remove_tree(&new)?;
+        files::directory_all(&new)?;
+        let out = (new.clone(), Utf8PathBuf::from("/statics"));
+        let mut argv = ["sh", "-c", COPY_STATICS, "sh"].map(str::to_owned).to_vec();
+        argv.extend(places.iter().map(ToString::to_string));
+        docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
+        files::rename(&new, &statics)
+    }
+
+    /// The program with the libraries that it is linked to, and nothing else: no shell, no package manager.
+    pub(super) fn make_gate_image(&self, name: &str) -> Result<()> {
+        let place = self.layout.state().join("gate-image");
+        files::remove_tree(&place)?;
+        files::directory_all(&place)?;
+        let program = &self.target.binary;
+        copy(program, &place.join("odoopack"))?;
+        for library in ldd::parse(&ldd::libraries(program).read()?) {
+            let inside = place.join(library.as_str().trim_start_matches('/'));
+            files::directory_all(inside.parent().unwrap_or(&place))?;
+            copy(&library, &inside)?;
+        }
+        let text = "FROM scratch\nCOPY . /\nLABEL org.opencontainers.image.title=\"odoopack gate\"\nENTRYPOINT [\"/odoopack\"]\n";
+        files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
+        docker::build(&place, name).run()?;
+        let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        let image = Image {
+            wanted: name.to_owned(),
+            pinned: found.id.clone(),
+            id: found.id,
+            version: (0, 0, 0),
+            places: Vec::new(),
+        };
+        marks::remember_image(&self.layout.state(), odoopack_core::target::GATE_PART, &image)?;
+        files::remove_tree(&place)
+    }
+}
+
+fn ids((uid, gid): (u32, u32)) -> String {
+    format!("{uid}:{gid}")
+}
+
+fn find(name: &str) -> Result<Option<docker::Image>> {
+    let outcome = docker::image(name).outcome()?;
+    if !outcome.status.success() {
+        return Ok(None);
+    }
+    docker::parse_image(&outcome.stdout)
+        .map_err(|e| Failure::failed("Docker's answer about an image was not understood").because(e))
+}
+
+/// The version of the program in an image, and where it is.
+fn holds(part: &str, id: &str) -> Result<((u16, u16, u16), Vec<Utf8PathBuf>)> {
+    let strange = |text: &str| {
+        Failure::refused(format!("the image for {part} holds no {part} that is known"))
+            .because(text.trim().to_owned())
+            .hint("correct its name in odoopack.toml")
+    };
+    if part == "odoo" {
+        let text = docker::once(id, "python3", &["-c", ASK_ODOO]).read()?;
+        let answer: OdooAnswer = serde_json::from_str(text.trim()).map_err(|_| strange(&text))?;
+        return Ok(((answer.version, 0, 0), answer.places));
+    }
+    let script = format!("readlink -f \"$(command -v {part})\"; {part} -v 2>&1 || {part} --version");
+    let text = docker::once(id, "sh", &["-c", &script]).read()?;
+    let (path, rest) = text.split_once('\n').ok_or_else(|| strange(&text))?;
+    let path = Utf8PathBuf::from(path);
+    let (version, place) = match part {
+        "postgres" => (postgres_version(rest), path.parent().map(Utf8Path::to_owned)),
+        _ => (crate::tools::nginx::parse_version(rest), Some(path)),
+    };
+    match (version, place) {
+        (Some(version), Some(place)) => Ok((version, vec![place])),
+        _ => Err(strange(&text)),
+    }
+}
+
+/// Reads `postgres (PostgreSQL) 16.4 (Debian 16.4-1.pgdg120+1)`.
+fn postgres_version(text: &str) -> Option<(u16, u16, u16)> {
+    let rest = text.split("(PostgreSQL) ").nth(1)?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(|major| (major, 0, 0))
+}
+
+fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let content =
+        std::fs::read(from).map_err(|e| Failure::failed(format!("could not read `{from}`")).because(e))?;
+    files::replace(to, &content, 0o755, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_a_server_says_of_itself() {
+        for (text, wanted) in [
+            (
+                "postgres (PostgreSQL) 16.4 (Debian 16.4-1.pgdg120+1)\n",
+                Some((16, 0, 0)),
+            ),
+            ("postgres (PostgreSQL) 18beta1\n", Some((18, 0, 0))),
+            ("sh: postgres: not found\n", None),
+        ] {
+            assert_eq!(postgres_version(text), wanted, "{text}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Containers, images and the network of a stack.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8Path;
+use odoopack_core::facts::{Containers, Docker, Host, Release, Seen, ServiceFact};
+use odoopack_core::layout::Layout;
+use odoopack_core::odoo::Series;
+use odoopack_core::spec::{Source, Spec};
+
+use crate::exec::find_program;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::store::marks;
+use crate::tools::docker::{self, Container, Project};
+
+/// The project of a pack.
+pub(crate) fn project(layout: &Layout) -> Project {
+    Project {
+        name: layout.project(),
+        file: layout.stack(),
+    }
+}
+
+/// The containers of a pack, tools left out.
+pub(crate) fn all(layout: &Layout) -> Result<Vec<Container>> {
+    if find_program("docker").is_none() {
+        return Ok(Vec::new());
+    }
+    let ids = docker::ids(&layout.project()).read()?;
+    let ids: Vec<&str> = ids.lines().collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One that goes away in between makes Docker end badly after it has told of the others.
+    let outcome = docker::inspect(&ids).outcome()?;
+    let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
+    let all = docker::parse_containers(&outcome.stdout).map_err(strange)?;
+    Ok(all.into_iter().filter(|one| !one.one_off).collect())
+}
+
+/// Process 1 stands for the daemon; it looks after the pack when the pack has a container.
+pub(crate) fn supervisor(layout: &Layout) -> Result<Seen<u32>> {
+    let any = !all(layout)?.is_empty();
+    Ok(if any { Seen::Present(1) } else { Seen::Absent })
+}
+
+/// One service's container.
+pub(crate) fn one(layout: &Layout, service: &str) -> Result<Option<Container>> {
+    Ok(all(layout)?.into_iter().find(|one| one.service == service))
+}
+
+/// Every service that has a container.
+pub(crate) fn services(layout: &Layout) -> Result<BTreeMap<String, Seen<ServiceFact>>> {
+    let all = all(layout)?;
+    all.iter()
+        .map(|one| Ok((one.service.clone(), Seen::Present(fact(layout, one)?))))
+        .collect()
+}
+
+/// A container as a service.
+pub(crate) fn fact(layout: &Layout, container: &Container) -> Result<ServiceFact> {
+    let stamp = marks::stamp(&layout.state(), &container.service)?;
+    let now = jiff::Timestamp::now().as_second();
+    let age = container.started.and_then(|then| u64::try_from(now - then).ok());
+    Ok(ServiceFact {
+        running: container.running,
+        pid: container.pid,
+        since: age,
+        restarts: container.restarts,
+        started_with: stamp.as_ref().map(|stamp| stamp.inputs.clone()),
+        started_as: stamp.map(|stamp| stamp.definition),
+    })
+}
+
+/// Ports of the host that lead into running containers of the pack.
+pub(crate) fn published(layout: &Layout) -> Result<BTreeSet<u16>> {
+    let all = all(layout)?;
+    Ok(all
+        .iter()
+        .filter(|one| one.running)
+        .flat_map(|one| one.published.clone())
+        .collect())
+}
+
+/// What containers need.
+pub(crate) fn look(layout: &Layout) -> Result<Containers> {
+    let state = layout.state();
+    Ok(Containers {
+        docker: daemon(),
+        images: marks::images(&state)?,
+        network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
+            Some(network) => network,
+            None => free_network()?,
+        },
+    })
+}
+
+fn daemon() -> Seen<Docker> {
+    if find_program("docker").is_none() {
+        return Seen::Absent;
+    }
+    let server = match docker::server_version().read() {
+        Ok(text) => text.trim().to_owned(),
+        Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
+    };
+    let compose = docker::compose_version().read().ok();
+    Seen::Present(Docker {
+        server,
+        compose: compose.map(|text| text.trim().to_owned()),
+    })
+}
+
+/// The network that the pack's containers are in already.
+fn own_network(layout: &Layout) -> Result<Option<[u8; 3]>> {
+    if find_program("docker").is_none() {
+        return Ok(None);
+    }
+    let outcome = docker::subnet(&layout.project()).outcome()?;
+    Ok(docker::parse_subnet(&outcome.stdout).filter(|_| outcome.status.success()))
+}
+
+/// A network that no route of the host leads into, from Docker's own part of the private addresses.
+fn free_network() -> Result<[u8; 3]> {
+    let routes = files::read_text(Utf8Path::new("/proc/net/route"))?.unwrap_or_default();
+    let taken = parse_routes(&routes);
+    let candidates = (28..32_u8).flat_map(|b| (0..=255_u8).map(move |c| [172, b, c]));
+    let free = |[a, b, c]: &[u8; 3]| {
+        let address = u32::from_be_bytes([*a, *b, *c, 0]);
+        let wide = |net: u32, mask: u32| address & mask == net || net & 0xffff_ff00 == address;
+        taken.iter().all(|(net, mask)| *mask == 0 || !wide(*net, *mask))
+    };
+    let found = candidates.into_iter().find(free);
+    found.ok_or_else(|| Failure::refused("no network is free between 172.28.0.0 and 172.31.255.0"))
+}
+
+/// Destination and mask of every route (`proc(5)`; hexadecimal, in the byte order of the machine).
+fn parse_routes(text: &str) -> Vec<(u32, u32)> {
+    let number = |field: Option<&&str>| u32::from_str_radix(field?, 16).ok().map(u32::from_be);
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        Some((number(fields.get(1))?, number(fields.get(7))?))
+    };
+    text.lines().skip(1).filter_map(line).collect()
+}
+
+/// What lies in the images, put where the programs of the host would be.
+pub(crate) fn fill(host: &mut Host, containers: &Containers) {
+    let (major, nginx) = (containers.images.get("postgres"), containers.images.get("nginx"));
+    host.postgres = major
+        .and_then(|image| Some((image.version.0, image.places.first()?.clone())))
+        .into_iter()
+        .collect();
+    host.nginx = nginx.map(|image| image.version);
+    host.pythons.clear();
+}
+
+/// Name of the release that an image is.
+pub(crate) fn release_id(series: Series, image: &str) -> String {
+    let short: String = image.trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{series}-{short}")
+}
+
+/// The release that the pinned image of Odoo is.
+pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
+    let Source::Image { name } = &spec.odoo.source else {
+        return Ok(Seen::Absent);
+    };
+    let images = marks::images(&layout.state())?;
+    let Some(image) = images.get("odoo").filter(|image| image.wanted == *name) else {
+        return Ok(Seen::Absent);
+    };
+    Ok(Seen::Present(Release {
+        id: release_id(spec.odoo.series, &image.id),
+        identity: format!("image {}", image.pinned),
+        wanted: format!("{} image {name}", spec.odoo.series),
+        fetched: true,
+        entry: "/usr/bin/odoo".into(),
+        python_path: None,
+        addons: image.places.clone(),
+        repositories: BTreeMap::new(),
+        python: Some("/usr".into()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_routes() {
+        let text = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+                    eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                    br-1\t00001CAC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
+        assert_eq!(parse_routes(text), [(0, 0), (0xac1c_0000, 0xffff_0000)]);
+    }
+}

@@ -1,0 +1,338 @@
+//! A pack in containers, with a real Docker Engine and Docker Compose in a network of their own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+)]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use support::browser::Browser;
+use support::stack::{Stack, docker, in_own_network, must};
+use support::web::Site;
+use support::{Pack, machine, wait_for};
+
+const SERVICES: [&str; 5] = [
+    "gate",
+    "nginx",
+    "postgres",
+    "production.blue.cron",
+    "production.blue.web",
+];
+
+const FILE: &str = r#"format = 1
+
+[pack]
+name = "shop"
+root = "ROOT"
+engine = "compose"
+
+[odoo]
+series = "19.0"
+
+[images]
+postgres = "postgres:15"
+nginx = "nginx:1.22"
+
+[web]
+listen = ["127.0.0.1"]
+http_port = 80
+https_port = 443
+
+[environments.production]
+domain = "localhost"
+workers = 2
+
+[environments.production.env]
+CANARY = "secret:CANARY"
+"#;
+
+const CANARY: &str = "canary-77b1d2c4";
+
+const STAGING: &str =
+    "\n[environments.staging]\ndomain = \"staging.localhost\"\nworkers = 0\ncron_workers = 0\n";
+
+#[test]
+fn a_pack_lives_in_containers() {
+    if !in_own_network("a_pack_lives_in_containers") {
+        return;
+    }
+    let _docker = match Stack::start() {
+        Ok(docker) => docker,
+        // The one reason for which this may be left out.
+        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+    };
+    let pack = Pack::with_file("stack", 31_800, FILE);
+    pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
+    pack.now("up from nothing");
+    pack.run(&["up", "--yes"]).exits(0);
+    nothing_to_do(&pack);
+    all_good(&pack);
+    a_person_signs_in(&pack, &pack.site());
+    no_secret_can_be_seen(&pack);
+    only_nginx_is_published();
+    people_work_in_it(&pack);
+    a_killed_process_comes_back(&pack);
+    a_container_made_anew_breaks_no_request(&pack);
+    data_outlives_the_containers(&pack);
+    it_runs_without_this_program(&pack);
+    another_environment_disturbs_nobody(&pack);
+    another_engine_is_refused(&pack);
+    pack.run(&["down"]).exits(0);
+    assert_eq!(must(&["ps", "--all", "--quiet"]), "");
+    pack.now("done");
+}
+
+#[track_caller]
+fn nothing_to_do(pack: &Pack) {
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+}
+
+#[track_caller]
+fn all_good(pack: &Pack) {
+    let status = pack.run(&["status", "--json"]).exits(0).first_json();
+    for probe in status["probes"]["production"].as_array().unwrap() {
+        assert_eq!(probe["verdict"], "pass", "{probe}");
+    }
+    for service in SERVICES {
+        assert_eq!(
+            status["services"][service]["running"], true,
+            "{service}: {status}"
+        );
+    }
+}
+
+fn id(service: &str) -> String {
+    let filter = format!("label=com.docker.compose.service={service}");
+    must(&["ps", "--quiet", "--no-trunc", "--filter", &filter])
+}
+
+fn a_person_signs_in(pack: &Pack, site: &Site) {
+    pack.now("a person signs in with a browser, and a websocket opens");
+    let browser = Browser::start(site, &pack.read("data/tls/production.pem"));
+    browser.type_into("input[name=login]", "admin");
+    browser.type_into("input[name=password]", &pack.secret("PRODUCTION_ADMIN"));
+    browser.click("button[type=submit]");
+    browser.find(".o_main_navbar");
+    let broken = browser.script("return performance.getEntriesByType('resource').filter(r => r.responseStatus >= 400).map(r => r.name)");
+    assert_eq!(broken, json!([]));
+    drop(browser);
+    assert!(site.websocket().contains(" 101 "), "{}", site.websocket());
+}
+
+/// Neither in a command line, nor in what Docker tells of a container, nor in the files beside the stack.
+fn no_secret_can_be_seen(pack: &Pack) {
+    pack.now("no secret in a process list, in `docker inspect` or in the stack");
+    let names = ["PRODUCTION_ADMIN", "PRODUCTION_DATABASE", "PRODUCTION_MASTER"];
+    let mut secrets: Vec<String> = names.iter().map(|name| pack.secret(name)).collect();
+    secrets.push(CANARY.to_owned());
+    let file = pack.path("deploy/docker-compose.yml");
+    let mut texts = vec![must(&["compose", "--file", file.as_str(), "config"])];
+    for service in SERVICES {
+        texts.push(must(&["top", &id(service), "-eo", "pid,args"]));
+        texts.push(must(&["inspect", &id(service)]));
+    }
+    for file in [
+        "deploy/docker-compose.yml",
+        "deploy/.env",
+        "deploy/nginx/nginx.conf",
+        "deploy/nginx/localhost.conf",
+    ] {
+        texts.push(pack.read(file));
+    }
+    for text in texts {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "a secret stands in\n{text}");
+        }
+    }
+    let answer = pack.run_with(
+        &["shell", "production"],
+        "import os; print('seen', os.environ['CANARY'])\n",
+    );
+    assert!(answer.exits(0).stdout.contains(&format!("seen {CANARY}")));
+}
+
+fn only_nginx_is_published() {
+    let listening = machine::listening();
+    assert_eq!(
+        listening
+            .into_iter()
+            .filter(|port| *port < 10_000)
+            .collect::<Vec<_>>(),
+        [80, 443]
+    );
+    for service in SERVICES {
+        let format = "{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}} {{.HostConfig.CapDrop}} {{.Config.User}}";
+        let seen = must(&["inspect", "--format", format, &id(service)]);
+        assert!(
+            seen.starts_with("true [no-new-privileges:true] [ALL]"),
+            "{service}: {seen}"
+        );
+        assert_eq!(seen.ends_with(" 0:0"), service == "nginx", "{service}: {seen}");
+    }
+    let format = "{{.HostConfig.NetworkMode}}";
+    assert_eq!(must(&["inspect", "--format", format, &id("postgres")]), "none");
+}
+
+fn people_work_in_it(pack: &Pack) {
+    pack.now("psql, shell, exec, logs, doctor");
+    let ask = |more: &[&str], sql: &str| {
+        let args = [&["psql", "production"], more, &["--", "-Atc", sql]].concat();
+        pack.run(&args).exits(0).stdout.trim().to_owned()
+    };
+    assert_eq!(
+        ask(&[], "SELECT current_user || ' ' || current_database()"),
+        "shop_production shop_production"
+    );
+    assert_eq!(ask(&["--admin"], "SELECT current_user"), "odoopack");
+    assert_eq!(
+        ask(
+            &["--admin"],
+            "SELECT rolsuper FROM pg_roles WHERE rolname = 'shop_production'"
+        ),
+        "f"
+    );
+    assert_eq!(ask(&["--admin"], "SHOW data_checksums"), "on");
+    let answer = pack
+        .run(&["exec", "production", "--", "neutralize", "--stdout"])
+        .exits(0);
+    assert!(answer.stdout.contains("COMMIT;"), "{}", answer.said());
+    let logs = pack.run(&["logs", "-n", "100000"]).exits(0).stdout;
+    for (service, text) in [
+        ("production.blue.web", "odoo.service.server"),
+        ("postgres", "ready to accept"),
+        ("nginx", "/web/login"),
+    ] {
+        assert!(
+            logs.lines()
+                .any(|line| line.starts_with(service) && line.contains(text)),
+            "{service}: {text}"
+        );
+    }
+    pack.run(&["doctor"]).exits(0);
+    pack.run(&["render", "--check"]).exits(0);
+}
+
+fn a_killed_process_comes_back(pack: &Pack) {
+    for service in ["production.blue.web", "gate", "postgres"] {
+        pack.now(&format!("kill -9 of {service}"));
+        let pid = must(&["inspect", "--format", "{{.State.Pid}}", &id(service)]);
+        machine::kill(pid.parse().unwrap());
+        wait_for(&format!("{service} is back and counted"), || {
+            let seen = pack.status()["services"][service].clone();
+            (seen["running"] == true && seen["restarts"].as_u64() > Some(0)).then_some(())
+        });
+    }
+    wait_for("every probe passes again", || {
+        (pack.status()["good"] == true).then_some(())
+    });
+    nothing_to_do(pack);
+}
+
+/// The slots stand behind the gate's socket, and the gate holds what comes while Odoo's container is exchanged.
+fn a_container_made_anew_breaks_no_request(pack: &Pack) {
+    pack.now("the gate's container is made anew under load");
+    let site = pack.site();
+    let nginx = id("nginx");
+    let over = AtomicBool::new(false);
+    let (asked, bad) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let (mut asked, mut bad) = (0, Vec::new());
+            while !over.load(Ordering::Relaxed) {
+                asked += 1;
+                match site.try_get("/web/health") {
+                    Ok(page) if page.status == 200 => {}
+                    Ok(page) => bad.push(page.status.to_string()),
+                    Err(why) => bad.push(why),
+                }
+            }
+            (asked, bad)
+        });
+        let before = id("gate");
+        pack.run(&["restart", "gate"]).exits(0);
+        assert_ne!(id("gate"), before);
+        over.store(true, Ordering::Relaxed);
+        load.join().unwrap()
+    });
+    assert!(asked > 5, "only {asked} requests");
+    assert_eq!(bad, Vec::<String>::new(), "of {asked} requests");
+    assert_eq!(id("nginx"), nginx);
+    println!("         {asked} requests, none broken");
+}
+
+fn data_outlives_the_containers(pack: &Pack) {
+    pack.now("down and up keep what people made");
+    let site = pack.site();
+    let session = site
+        .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    session.picture_goes_round();
+    let made = session.call("res.partner", "create", &json!([[{ "name": "Kept" }]]));
+    assert!(made[0].is_u64(), "{made}");
+    pack.run(&["down"]).exits(0);
+    assert_eq!(must(&["ps", "--all", "--quiet"]), "");
+    pack.run(&["up", "--yes"]).exits(0);
+    all_good(pack);
+    let session = site
+        .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    let found = session.call("res.partner", "search_count", &json!([[["name", "=", "Kept"]]]));
+    assert_eq!(found, 1);
+}
+
+fn it_runs_without_this_program(pack: &Pack) {
+    pack.now("plain `docker compose` brings up the same stack");
+    let file = pack.path("deploy/docker-compose.yml");
+    let compose = |args: &[&str]| docker(&[&["compose", "--file", file.as_str()], args].concat());
+    let config = compose(&["config", "--quiet"]).exits(0);
+    assert_eq!(config.stderr, "");
+    compose(&["down"]).exits(0);
+    compose(&["up", "--detach"]).exits(0);
+    wait_for("every probe passes", || {
+        (pack.status()["good"] == true).then_some(())
+    });
+    nothing_to_do(pack);
+}
+
+fn another_environment_disturbs_nobody(pack: &Pack) {
+    pack.now("a second environment");
+    let before: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
+        .map(id)
+        .into();
+    let text = pack.read("repo/odoopack.toml");
+    pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
+    pack.run(&["up", "--yes"]).exits(0);
+    let after: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
+        .map(id)
+        .into();
+    assert_eq!(before, after);
+    let status = pack.run(&["status", "--json"]).exits(0).first_json();
+    assert_eq!(status["good"], true, "{status}");
+    assert_eq!(status["probes"].as_object().unwrap().len(), 2);
+    let sql = "SELECT has_database_privilege('shop_staging', 'shop_production', 'CONNECT')";
+    let answer = pack
+        .run(&["psql", "production", "--admin", "--", "-Atc", sql])
+        .exits(0);
+    assert_eq!(answer.stdout.trim(), "f");
+    nothing_to_do(pack);
+}
+
+fn another_engine_is_refused(pack: &Pack) {
+    pack.edit_file("engine = \"compose\"", "engine = \"native\"");
+    pack.edit_file(
+        "series = \"19.0\"",
+        "series = \"19.0\"\nsource = { debian = \"sid\" }",
+    );
+    let answer = pack.run(&["up", "--yes"]).exits(4);
+    assert!(
+        answer.stderr.contains("was made by the engine `compose`"),
+        "{}",
+        answer.said()
+    );
+    pack.edit_file("engine = \"native\"", "engine = \"compose\"");
+    pack.edit_file("\nsource = { debian = \"sid\" }", "");
+    nothing_to_do(pack);
+}

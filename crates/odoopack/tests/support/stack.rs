@@ -1,0 +1,333 @@
+//! A Docker of the test's own, in a network of its own, with images that carry the names that a stack asks for.
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::guest::{answer, cache, mirror, suite};
+use super::{Answer, Pack, file, machine};
+
+/// Set in the process that has the network of its own.
+const INSIDE: &str = "ODOOPACK_TEST_STACK";
+/// Says what the images are made of; another text makes them anew.
+const RECIPE: &str = "2";
+/// What the official images hold besides their program: PostgreSQL, nginx, and what Odoo needs.
+const PACKAGES: &str = "python3,postgresql,nginx-light,wkhtmltopdf,ca-certificates,procps,tzdata,fonts-dejavu-core,libldap-2.5-0,libxslt1.1";
+/// What is not worth its space, and speed instead of safety against a power cut.
+const DPKG: [&str; 3] = [
+    "force-unsafe-io",
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/man/*",
+];
+/// No cluster of Debian's own.
+const HOOKS: [&str; 3] = [
+    r#"--essential-hook=mkdir -p "$1/etc/postgresql-common/createcluster.d""#,
+    r#"--essential-hook=echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.d/none.conf""#,
+    r#"--customize-hook=rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*"#,
+];
+/// The suite that has Compose 2 as a package.
+const COMPOSE_SUITE: &str = "trixie";
+/// Module directories that no test needs and that make half of Odoo's size.
+const LEFT_OUT: &str = "l10n_";
+
+/// Runs a test again in a process whose network is its own; true in that process.
+///
+/// What has to be downloaded is downloaded before, because nothing can be from there.
+pub(crate) fn in_own_network(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        machine::must("ip", &["link", "set", "lo", "up"]);
+        return true;
+    }
+    machine::must_be_root();
+    Ingredients::prepare();
+    let this = std::env::current_exe().unwrap();
+    let status = Command::new("unshare")
+        .args(["--net", "--mount", "--fork", "--kill-child", "--"])
+        .arg(this)
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        // The program under test and `docker` find the daemon and Compose by these, as on any host.
+        .env("DOCKER_HOST", Ingredients::socket())
+        .env("DOCKER_CONFIG", Ingredients::plugins())
+        .status()
+        .expect("`unshare` is part of util-linux");
+    assert!(status.success(), "see above");
+    false
+}
+
+/// What images are made of.
+struct Ingredients;
+
+impl Ingredients {
+    fn home() -> Utf8PathBuf {
+        cache().join("odoopack-tests/stack").join(RECIPE)
+    }
+
+    fn tree() -> Utf8PathBuf {
+        Self::home().join("base.tar")
+    }
+
+    fn odoo() -> Utf8PathBuf {
+        Self::home().join("odoo")
+    }
+
+    fn plugins() -> Utf8PathBuf {
+        Self::home().join("docker-config")
+    }
+
+    /// One test at a time holds the place.
+    fn socket() -> String {
+        format!("unix://{}/docker.sock", Self::home())
+    }
+
+    fn prepare() {
+        std::fs::create_dir_all(Self::home()).unwrap();
+        let held = File::create(Self::home().join(".held")).unwrap();
+        held.lock().unwrap();
+        if !Self::plugins().join("cli-plugins/docker-compose").is_file() {
+            compose_plugin(&Self::plugins());
+        }
+        if !Self::tree().is_file() {
+            println!("         making the base of the images");
+            base(&Self::tree());
+        }
+        if !Self::odoo().join("Dockerfile").is_file() {
+            println!("         taking a release of Odoo for its image");
+            odoo(&Self::odoo());
+        }
+    }
+}
+
+/// Compose's binary from Debian's package, through an apt state of its own.
+fn compose_plugin(place: &Utf8Path) {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(scratch.path()).unwrap();
+    for directory in ["state/lists/partial", "cache/archives/partial"] {
+        std::fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    std::fs::write(root.join("status"), "").unwrap();
+    let source = format!(
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {} {COMPOSE_SUITE} main\n",
+        mirror(&suite())
+    );
+    std::fs::write(root.join("source.list"), source).unwrap();
+    let apt = |args: &[&str]| {
+        let options = [
+            format!("Dir::State={root}/state"),
+            format!("Dir::State::status={root}/status"),
+            format!("Dir::Cache={root}/cache"),
+            format!("Dir::Etc::sourcelist={root}/source.list"),
+            "Dir::Etc::sourceparts=/dev/null".to_owned(),
+            "Acquire::Check-Valid-Until=false".to_owned(),
+        ];
+        let options = options.iter().flat_map(|option| ["-o", option]);
+        let output = Command::new("apt-get")
+            .arg("-q")
+            .args(options)
+            .args(args)
+            .current_dir(root)
+            .output()
+            .unwrap();
+        answer(&output).exits(0);
+    };
+    apt(&["update"]);
+    apt(&["download", "docker-compose"]);
+    let package = root.read_dir_utf8().unwrap().flatten();
+    let package = package
+        .map(camino::Utf8DirEntry::into_path)
+        .find(|path| path.extension() == Some("deb"));
+    machine::must(
+        "dpkg-deb",
+        &["-x", package.unwrap().as_str(), root.join("out").as_str()],
+    );
+    let plugin = root.join("out/usr/libexec/docker/cli-plugins/docker-compose");
+    std::fs::create_dir_all(place.join("cli-plugins")).unwrap();
+    std::fs::copy(plugin, place.join("cli-plugins/docker-compose")).unwrap();
+}
+
+fn base(tree: &Utf8Path) {
+    let suite = suite();
+    let new = tree.with_extension("new");
+    let mut maker = Command::new("mmdebstrap");
+    maker.args(["--mode=root", "--variant=apt", "--format=tar"]);
+    maker.arg(format!("--include={PACKAGES}"));
+    maker
+        .args(DPKG.map(|option| format!("--dpkgopt={option}")))
+        .args(HOOKS);
+    maker.args([
+        &suite,
+        new.as_str(),
+        &format!("deb {} {suite} main", mirror(&suite)),
+    ]);
+    let output = maker
+        .output()
+        .expect("`mmdebstrap` is not installed; `cargo xtask setup` installs it");
+    answer(&output).exits(0);
+    std::fs::rename(new, tree).unwrap();
+}
+
+/// A release that the engine `native` built, as the tree of an image: Debian's package and a virtual environment.
+fn odoo(place: &Utf8Path) {
+    let more = "[environments.production]\ndomain = \"localhost\"\n";
+    let pack = Pack::with_file("stack-source", 31_900, &file("stack-source", more));
+    pack.run(&["up", "--yes"]).exits(0);
+    let record: serde_json::Value = serde_json::from_str(&pack.read("data/odoopack/release.json")).unwrap();
+    let text = |key: &str| Utf8PathBuf::from(record["release"][key].as_str().unwrap());
+    let (entry, python) = (text("entry"), text("python"));
+    let usr = entry.parent().and_then(Utf8Path::parent).unwrap();
+    drop(std::fs::remove_dir_all(place));
+    let tree = place.join("tree");
+    let inside = |path: &Utf8Path| tree.join(path.as_str().trim_start_matches('/'));
+    std::fs::create_dir_all(inside(&python).parent().unwrap()).unwrap();
+    machine::must("cp", &["-a", usr.as_str(), tree.join("usr").as_str()]);
+    machine::must("cp", &["-a", python.as_str(), inside(&python).as_str()]);
+    machine::must("find", &[tree.as_str(), "-path", "*/i18n/*", "-delete"]);
+    let addons = tree.join("usr/lib/python3/dist-packages/odoo/addons");
+    for entry in addons.read_dir_utf8().unwrap().flatten() {
+        if entry.file_name().starts_with(LEFT_OUT) {
+            std::fs::remove_dir_all(entry.path()).unwrap();
+        }
+    }
+    // Its packages lie where Debian's Python looks for them, and this is another one.
+    let packages = inside(&python)
+        .join("lib")
+        .read_dir_utf8()
+        .unwrap()
+        .flatten()
+        .next()
+        .unwrap();
+    let path = packages.path().join("site-packages/odoo.pth");
+    std::fs::write(path, "/usr/lib/python3/dist-packages\n").unwrap();
+    let script = std::fs::read_to_string(tree.join("usr/bin/odoo")).unwrap();
+    let (_, rest) = script.split_once('\n').unwrap();
+    std::fs::write(
+        tree.join("usr/bin/odoo"),
+        format!("#!{python}/bin/python\n{rest}"),
+    )
+    .unwrap();
+    machine::must("chmod", &["755", tree.join("usr/bin/odoo").as_str()]);
+    let dockerfile = format!(
+        "FROM odoopack-test-base:{RECIPE}\nCOPY tree /\n\
+         RUN useradd --system --home-dir /var/lib/odoo --create-home odoo && mkdir -p /etc/odoo /mnt/extra-addons\n\
+         ENV LANG=C.UTF-8 ODOO_RC=/etc/odoo/odoo.conf PATH={python}/bin:{PATH}\nUSER odoo\nCMD [\"odoo\"]\n"
+    );
+    std::fs::write(place.join("Dockerfile"), dockerfile).unwrap();
+}
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The daemon; gone with the value.
+pub(crate) struct Stack {
+    daemon: Child,
+    place: tempfile::TempDir,
+    _held: File,
+}
+
+impl Stack {
+    /// Starts it and makes the images that are missing; the reason when Docker cannot start here.
+    pub(crate) fn start() -> Result<Self, String> {
+        let home = Ingredients::home().join("docker");
+        std::fs::create_dir_all(&home).map_err(|e| format!("{home}: {e}"))?;
+        let held = File::create(home.join(".held")).map_err(|e| e.to_string())?;
+        held.lock().map_err(|e| e.to_string())?;
+        let place = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let at = Utf8PathBuf::from_path_buf(place.path().to_owned()).expect("a temporary directory is UTF-8");
+        let log = File::create(at.join("log")).map_err(|e| e.to_string())?;
+        let daemon = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "dockerd"])
+            .arg(format!("--host={}", Ingredients::socket()))
+            .arg(format!("--data-root={home}"))
+            .arg(format!("--exec-root={at}/exec"))
+            .arg(format!("--pidfile={at}/pid"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(|e| e.to_string())?)
+            .stderr(log)
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        let mut stack = Self {
+            daemon,
+            place,
+            _held: held,
+        };
+        stack.wait(&at.join("log"))?;
+        Self::remove_left();
+        stack.images();
+        Ok(stack)
+    }
+
+    fn wait(&mut self, log: &Utf8Path) -> Result<(), String> {
+        let begun = Instant::now();
+        while docker(&["version"]).code != Some(0) {
+            let ended = matches!(self.daemon.try_wait(), Ok(Some(_)));
+            if ended || begun.elapsed() > Duration::from_mins(1) {
+                let text = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(format!("dockerd does not start:\n{}", super::tail(&text, 8)));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// What a killed run left behind.
+    fn remove_left() {
+        for id in must(&["ps", "--all", "--quiet"]).lines() {
+            must(&["rm", "--force", "--volumes", id]);
+        }
+        must(&["network", "prune", "--force"]);
+    }
+
+    fn images(&self) {
+        let base = format!("odoopack-test-base:{RECIPE}");
+        let known = |name: &str| docker(&["image", "inspect", name]).code == Some(0);
+        if !known(&base) {
+            println!("         importing the base of the images");
+            must(&["import", Ingredients::tree().as_str(), &base]);
+        }
+        let postgres = self.place.path().join("postgres");
+        std::fs::create_dir_all(&postgres).unwrap();
+        let text = format!(
+            "FROM {base}\nENV PGDATA=/var/lib/postgresql/data PATH={PATH}:/usr/lib/postgresql/15/bin\nCMD [\"postgres\"]\n"
+        );
+        std::fs::write(postgres.join("Dockerfile"), text).unwrap();
+        for (name, context) in [
+            ("postgres:15", Utf8PathBuf::from_path_buf(postgres).unwrap()),
+            ("odoo:19.0", Ingredients::odoo()),
+        ] {
+            if !known(name) {
+                println!("         building {name}");
+                let output = Command::new("docker")
+                    .args(["build", "--quiet", "--tag", name, context.as_str()])
+                    .env("DOCKER_BUILDKIT", "0")
+                    .output()
+                    .unwrap();
+                answer(&output).exits(0);
+            }
+        }
+        must(&["tag", &base, "nginx:1.22"]);
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let pid = self.daemon.id().to_string();
+        drop(Command::new("kill").args(["-TERM", &pid]).output());
+        drop(self.daemon.wait());
+    }
+}
+
+/// Runs `docker`.
+pub(crate) fn docker(args: &[&str]) -> Answer {
+    let output = Command::new("docker")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("docker: {e}; `cargo xtask setup` installs it"));
+    answer(&output)
+}
+
+/// Runs it and expects that it ends well; its output.
+#[track_caller]
+pub(crate) fn must(args: &[&str]) -> String {
+    docker(args).exits(0).stdout.trim().to_owned()
+}
