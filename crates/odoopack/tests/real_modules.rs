@@ -8,8 +8,10 @@ mod modules;
 mod support;
 
 use camino::Utf8Path;
-use modules::mishaps::{a_broken_module, killed_in_the_middle};
-use modules::{BROKEN, NOTE, bundle_holds, changed, is_changed, is_changed_module, pids, sql, states, write};
+use modules::mishaps::{a_broken_module, copies, killed_in_the_middle};
+use modules::{
+    BROKEN, NOTE, bundle_holds, changed, edit, is_changed, is_changed_module, pids, sql, states, write,
+};
 use serde_json::{Value, json};
 use support::hashes::{ours, theirs, usual};
 use support::{Pack, addons, machine, wait_for};
@@ -51,6 +53,7 @@ fn modules_are_installed_changed_updated_tested_and_removed() {
     install(&pack);
     each_edit_has_its_reaction(&pack);
     static_files_only(&pack);
+    code_of_two_modules(&pack);
     killed_in_the_middle(&pack);
     a_broken_module(&pack);
     missing_code(&pack);
@@ -87,12 +90,7 @@ fn install(pack: &Pack) {
 
 fn each_edit_has_its_reaction(pack: &Pack) {
     pack.now("each kind of edit has its own reaction");
-    let edit = |path: &str, old: &str, new: &str| {
-        let below = format!("repo/addons/own/shop_note/{path}");
-        let text = pack.read(&below);
-        assert!(text.contains(old), "{text}");
-        pack.write(&below, &text.replace(old, new));
-    };
+    let edit = |path: &str, old: &str, new: &str| edit(pack, &format!("own/shop_note/{path}"), old, new);
     let check = |path: &str, (old, new): (&str, &str), reaction: &str, reason: &str| {
         edit(path, old, new);
         is_changed(pack, reaction, reason);
@@ -146,6 +144,27 @@ fn static_files_only(pack: &Pack) {
     wait_for("the second bundle", || {
         bundle_holds(pack, "note-second").then_some(())
     });
+}
+
+fn code_of_two_modules(pack: &Pack) {
+    pack.now("a new field, and a newer version from the OCA: exactly these are updated");
+    edit(pack, "own/shop_note/models.py", "note_one", "note_two");
+    edit(pack, "oca/auditlog/__manifest__.py", "19.0.2.0.1", "19.0.2.0.2");
+    let plan = pack.json(&["module", "update", "production", "--dry-run"]);
+    assert_eq!(plan["work"]["modules"], json!(["auditlog", "shop_note"]));
+    assert!(
+        plan["restore_point_bytes"].as_u64().unwrap() > 1_000_000,
+        "{plan}"
+    );
+    let before = pids(pack);
+    pack.json(&["module", "update", "production"]);
+    let columns = "SELECT string_agg(column_name, ' ') FROM information_schema.columns \
+                   WHERE table_name = 'res_partner_category' AND column_name LIKE 'note_%'";
+    assert!(sql(pack, columns).contains("note_two"));
+    let version = "SELECT latest_version FROM ir_module_module WHERE name = 'auditlog'";
+    assert_eq!((sql(pack, version), copies(pack)), ("19.0.2.0.2".to_owned(), 0));
+    assert_ne!(pids(pack), before);
+    assert_eq!(changed(pack), []);
 }
 
 fn missing_code(pack: &Pack) {

@@ -15,6 +15,8 @@ pub struct Farm {
     pub directory: Utf8PathBuf,
     /// Module to the directory that its link leads to.
     pub links: BTreeMap<String, Utf8PathBuf>,
+    /// File that says where each link comes from; services start again when it changes.
+    pub record: Utf8PathBuf,
 }
 
 /// The farms of all editions that an environment runs; none when the file names no directories of modules.
@@ -32,8 +34,12 @@ pub(super) fn farms(known: &Known<'_>) -> BTreeMap<Name, Farm> {
         let links = links
             .map(|(module, found)| (module.to_owned(), found.path.clone()))
             .collect();
-        let directory = known.layout.farm(name);
-        (name.clone(), Farm { directory, links })
+        let farm = Farm {
+            directory: known.layout.farm(name),
+            links,
+            record: record(known.layout, name),
+        };
+        (name.clone(), farm)
     };
     used.map(one).collect()
 }

@@ -162,7 +162,10 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
         (!addons.repositories.is_empty(), "[addons.repositories]"),
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.in_redis().next().is_some(), "sessions = \"redis\""),
-        (spec.editions.values().any(|one| !one.only.is_empty()), "`only` of an edition"),
+        (
+            spec.editions.values().any(|one| !one.only.is_empty()),
+            "`only` of an edition",
+        ),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked

@@ -3,13 +3,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Known;
 use super::ground::access_differs;
+use super::{Consent, Known};
 use crate::facts::{Facts, PathKind, Seen};
 use crate::name::Name;
 use crate::plan::{Plan, Step, Why};
 use crate::render::systemd;
 use crate::service::Service;
+use crate::spec::Spec;
 use crate::target::{File, Target};
 
 /// A certificate is issued again when it has less than this left.
@@ -150,6 +151,33 @@ fn links(known: &Known<'_>) -> Vec<Step> {
         })
     };
     editions.into_iter().filter_map(one).collect()
+}
+
+/// What lets Odoo see the modules of an edition that came or went: their links, and the record that services start with.
+///
+/// # Shape
+/// Part of what `up` would do next; empty when nothing came or went.
+pub fn farm(spec: &Spec, target: &Target, facts: &Facts, edition: &Name) -> Vec<Step> {
+    let known = Known {
+        spec,
+        target,
+        facts,
+        consent: Consent::default(),
+    };
+    let Some(farm) = target.farms.get(edition) else {
+        return Vec::new();
+    };
+    let of_it =
+        |step: &Step| matches!(step, Step::LinkModules { edition: one, .. } if one == edition.as_str());
+    let mut steps: Vec<Step> = links(&known).into_iter().filter(of_it).collect();
+    let linked = !steps.is_empty();
+    let record = target.file(&farm.record).filter(|_| linked);
+    let written = record.and_then(|file| why(&known, file));
+    steps.extend(written.map(|why| Step::WriteFile {
+        path: farm.record.clone(),
+        why,
+    }));
+    steps
 }
 
 /// Why a file must be written; `None` when it is as it should be.

@@ -284,7 +284,8 @@ fn built(
     Ok(())
 }
 
-fn some(files: &[String]) -> String {
+/// The first few of many files.
+pub(crate) fn some(files: &[String]) -> String {
     let first = files.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     match files.len() {
         0..=5 => first,

@@ -107,7 +107,7 @@ fn whole(pack: &Pack) -> String {
 }
 
 /// Databases that were made to come back to, or put aside by that.
-fn copies(pack: &Pack) -> usize {
+pub(crate) fn copies(pack: &Pack) -> usize {
     let names = sql(
         pack,
         "SELECT datname FROM pg_database WHERE datname ~ '_(before|undone)_'",

@@ -49,6 +49,14 @@ pub(crate) fn write(pack: &Pack, module: &str, files: &[(&str, &str)]) {
     }
 }
 
+/// Edits a file below the directories of modules.
+pub(crate) fn edit(pack: &Pack, below: &str, old: &str, new: &str) {
+    let below = format!("repo/addons/{below}");
+    let text = pack.read(&below);
+    assert!(text.contains(old), "{text}");
+    pack.write(&below, &text.replace(old, new));
+}
+
 pub(crate) fn sql(pack: &Pack, sql: &str) -> String {
     pack.run(&["psql", "production", "--", "-Atc", sql])
         .exits(0)

@@ -81,6 +81,15 @@ fn modules_are_linked_once_and_odoo_is_restarted_to_see_them() {
     set(&mut machine, &[("/r/other/a", "{}")]);
     let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
     assert_eq!(steps[0], "link modules of edition core: a, unlink b");
+    // What a module operation does of it.
+    let (target, facts) = machine.look();
+    let edition = "core".parse().unwrap();
+    let part: Vec<String> = crate::up::farm(&machine.spec, &target, &facts, &edition)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(part.len(), 2, "{part:?}");
+    assert!(part[0] == steps[0] && part[1].starts_with("write /opt/shop/data/addons/core.json"));
     machine.converge();
     assert_eq!(machine.facts.farms["core"].links["a"], "/r/other/a");
     // The file names no directory any more.

@@ -387,18 +387,3 @@ fn only_certificates_that_end_soon_are_renewed_whatever_else_the_file_wants() {
         "a first certificate is a matter of `up`"
     );
 }
-
-#[test]
-fn requests_that_a_killed_run_held_are_let_in_before_the_probes() {
-    let mut machine = Machine::up(true);
-    let one = machine.spec.environments.keys().next().unwrap().clone();
-    machine.facts.held = [one.clone(), name("gone")].into();
-    let steps = only(&machine);
-    assert_eq!(steps[0], format!("let requests to {one} in again"));
-    assert!(
-        steps.len() > 1 && steps[1..].iter().all(|step| step.starts_with("check ")),
-        "{steps:?}"
-    );
-    machine.converge();
-    assert_eq!(machine.facts.held, [name("gone")].into());
-}

@@ -35,6 +35,7 @@ impl Doing<'_> {
     /// With the state that the database and the environment are in.
     pub(super) fn work(&mut self, work: &Work) -> Result<()> {
         let state = self.pack.layout.state();
+        self.running.link(self.cx, self.pack, &mut self.journal)?;
         let before = self
             .ground
             .code

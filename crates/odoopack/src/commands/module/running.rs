@@ -2,10 +2,11 @@
 use odoopack_core::changed::Work;
 use odoopack_core::name::Name;
 use odoopack_core::plan::{Plan, Step};
+use odoopack_core::up;
 
 use crate::apply::Apply;
 use crate::context::{Context, Pack};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
 use crate::store::marks::ModuleWork;
@@ -48,6 +49,36 @@ impl Running {
             now,
             after,
         })
+    }
+
+    /// What lets Odoo see modules that came or went since `up`.
+    ///
+    /// # Errors
+    /// Kind `Refused` when Odoo does not look into the directory of links at all yet.
+    pub(super) fn links(&self, pack: &Pack) -> Result<Vec<Step>> {
+        let spec = &pack.loaded.spec;
+        let (_, settings) = crate::commands::environment(pack, self.environment.as_str())?;
+        let steps = up::farm(spec, &self.view.target, &self.view.facts, &settings.edition);
+        let farm = self.view.facts.farms.get(settings.edition.as_str());
+        let first = farm.is_none_or(|farm| farm.links.is_empty());
+        if !steps.is_empty() && first {
+            return Err(Failure::refused(format!(
+                "Odoo does not look for modules of edition {} yet",
+                settings.edition
+            ))
+            .hint("`odoopack up`"));
+        }
+        Ok(steps)
+    }
+
+    /// Links what came or went.
+    pub(super) fn link(&self, cx: &Context, pack: &Pack, journal: &mut Journal) -> Result<()> {
+        let steps = self.links(pack)?;
+        let plan = Plan {
+            steps,
+            ..Plan::default()
+        };
+        self.apply(cx, pack).run(&plan, journal)
     }
 
     /// Services that the work interrupts.

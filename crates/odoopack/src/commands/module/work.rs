@@ -1,7 +1,9 @@
 //! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
 use odoopack_core::changed::Ground as Plan;
 use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
+use odoopack_core::plan::Refusal;
 use odoopack_core::restore::room_for_copy;
+use odoopack_core::spec::Edition;
 use odoopack_core::units::Bytes;
 
 use super::doing::Doing;
@@ -145,13 +147,15 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
             ));
         }
     }
+    let links = running.links(&pack)?;
+    links.iter().for_each(|step| cx.ui.say(&format!("  - {step}")));
     let point = point(asked, &shown, &ground);
     show(&cx.ui, &shown, &running, (&ground, point.as_ref().map(|_| size)));
     room(&pack, point.is_some(), size)?;
     if asked.how.dry_run {
         let copied = point.map(|_| size.0);
         cx.ui.json(&serde_json::json!({
-            "work": shown, "stops": running.stops(&shown), "restore_point_bytes": copied, "done": false,
+            "work": shown, "links": links, "stops": running.stops(&shown), "restore_point_bytes": copied, "done": false,
         }));
         return Ok(());
     }
@@ -222,7 +226,22 @@ fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<W
         in_file: &in_file,
     };
     Ok(match asked.act {
-        Act::Install => install(&known, asked.modules),
+        Act::Install => {
+            let mut work = install(&known, asked.modules);
+            let sees = |edition: &Edition| known.tree.clone().of_edition(edition);
+            let sees = edition.map_or_else(|| known.tree.clone(), sees);
+            let unseen = |name: &&String| known.tree.get(name).is_some() && sees.get(name).is_none();
+            work.refusals
+                .extend(asked.modules.iter().filter(unseen).map(|name| {
+                    let edition = &settings.edition;
+                    let what = format!("`{name}` is there, but edition {edition} does not ask for it");
+                    Refusal::new(
+                        what,
+                        format!("add it to `modules` of [editions.{edition}], then `odoopack up`"),
+                    )
+                }));
+            work
+        }
         Act::Uninstall => uninstall(&known, asked.modules),
         Act::Update => {
             let changes = ground.code.changes()?;
