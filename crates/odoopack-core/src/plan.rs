@@ -153,18 +153,7 @@ impl fmt::Display for Step {
                 edition,
                 link,
                 unlink,
-            } => {
-                let gone = if unlink.is_empty() {
-                    String::new()
-                } else {
-                    format!(", unlink {}", unlink.join(", "))
-                };
-                match link.len() {
-                    0 => write!(f, "unlink modules of edition {edition}: {}", unlink.join(", ")),
-                    1..=3 => write!(f, "link modules of edition {edition}: {}{gone}", link.join(", ")),
-                    many => write!(f, "link {many} modules of edition {edition}{gone}"),
-                }
-            }
+            } => f.write_str(&linking(edition, link, unlink)),
             Self::WriteFile { path, why } => write!(f, "write {path} ({why})"),
             Self::RemoveFile { path } => write!(f, "remove {path}"),
             Self::StartSupervisor => write!(f, "start the supervisor"),
@@ -196,6 +185,20 @@ impl fmt::Display for Step {
             Self::ReleaseHold { environment } => write!(f, "let requests to {environment} in again"),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
         }
+    }
+}
+
+fn linking(edition: &str, link: &[String], unlink: &[String]) -> String {
+    let gone = unlink.join(", ");
+    let came = match link.len() {
+        0 => return format!("unlink modules of edition {edition}: {gone}"),
+        1..=3 => format!("link modules of edition {edition}: {}", link.join(", ")),
+        many => format!("link {many} modules of edition {edition}"),
+    };
+    if unlink.is_empty() {
+        came
+    } else {
+        format!("{came}, unlink {gone}")
     }
 }
 

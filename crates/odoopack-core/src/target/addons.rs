@@ -66,8 +66,13 @@ pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
     Vec::from_iter(linked(known, edition).then(|| known.layout.farm(edition)))
 }
 
+/// The record of an edition's farm, when it holds anything.
+pub(super) fn read_at_start(known: &Known<'_>, edition: &Name) -> Option<Utf8PathBuf> {
+    linked(known, edition).then(|| record(known.layout, edition))
+}
+
 /// Whether the farm of an edition holds anything.
-pub(super) fn linked(known: &Known<'_>, edition: &Name) -> bool {
+fn linked(known: &Known<'_>, edition: &Name) -> bool {
     wanted(known) && !selected(known, edition).is_empty()
 }
 
@@ -84,7 +89,7 @@ pub(super) fn static_roots(known: &Known<'_>, edition: &Name, odoo: Vec<Utf8Path
 }
 
 /// File that says where each link comes from: `data/addons/<edition>.json`.
-pub(super) fn record(layout: &Layout, edition: &Name) -> Utf8PathBuf {
+fn record(layout: &Layout, edition: &Name) -> Utf8PathBuf {
     layout.addons().join(format!("{edition}.json"))
 }
 

@@ -214,9 +214,6 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .env
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
-    // Odoo reads which modules there are when it starts.
-    let linked = super::addons::linked(known, &environment.edition);
-    let farm = linked.then(|| super::addons::record(layout, &environment.edition));
     let limit = known
         .sizing
         .environments
@@ -228,7 +225,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         after.push("redis".to_owned());
         inputs.push(layout.sessions(name));
     }
-    inputs.extend(farm);
+    // Odoo reads which modules there are when it starts.
+    inputs.extend(super::addons::read_at_start(known, &environment.edition));
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),
