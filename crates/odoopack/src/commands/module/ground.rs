@@ -57,17 +57,17 @@ impl Ground {
 
     /// Leaves the database: PostgreSQL copies and renames it only while nobody is in it.
     pub(super) fn step_out(&mut self, pack: &Pack) -> Result<()> {
-        self.client = self.enter(pack, "postgres")?;
+        self.client = Self::enter(pack, "postgres")?;
         Ok(())
     }
 
     /// Comes back, and keeps click-odoo-update away again.
     pub(super) fn step_in(&mut self, pack: &Pack) -> Result<()> {
-        self.client = self.enter(pack, &self.database)?;
+        self.client = Self::enter(pack, &self.database)?;
         apply::exclude_click_odoo(&mut self.client, &self.database)
     }
 
-    fn enter(&self, pack: &Pack, database: &str) -> Result<Client> {
+    fn enter(pack: &Pack, database: &str) -> Result<Client> {
         connect(&server(&pack.loaded.spec, &pack.layout), database).map_err(|e| {
             Failure::failed(format!("could not connect to database {database}")).because(words(&e))
         })

@@ -132,21 +132,10 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let running = Running::look(&pack, &ground.environment, left.as_ref())?;
     refuse(&shown)?;
     if shown.is_empty() && left.is_none() {
-        shown.notes.iter().for_each(|note| cx.ui.say(note));
-        cx.ui.json(&serde_json::json!({ "work": shown, "done": false }));
-        cx.ui.result("nothing to do");
+        nothing_to_do(&cx.ui, &shown);
         return Ok(());
     }
-    if let Some(left) = &left {
-        let note = "what it had begun is put right first";
-        cx.ui
-            .say(&format!("  note: `{}` did not end; {note}", left.command));
-        for point in &left.restore_points {
-            cx.ui.say(&format!(
-                "  note: before it the database was as {point} is; dropped when this ends well"
-            ));
-        }
-    }
+    say_left(&cx.ui, left.as_ref());
     let links = running.links(&pack)?;
     links.iter().for_each(|step| cx.ui.say(&format!("  - {step}")));
     let point = point(asked, &shown, &ground);
@@ -190,6 +179,26 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+fn nothing_to_do(ui: &Ui, shown: &Work) {
+    shown.notes.iter().for_each(|note| ui.say(note));
+    ui.json(&serde_json::json!({ "work": shown, "done": false }));
+    ui.result("nothing to do");
+}
+
+/// What a run that was killed left, and what becomes of it.
+fn say_left(ui: &Ui, left: Option<&marks::ModuleWork>) {
+    let Some(left) = left else {
+        return;
+    };
+    let note = "what it had begun is put right first";
+    ui.say(&format!("  note: `{}` did not end; {note}", left.command));
+    for point in &left.restore_points {
+        ui.say(&format!(
+            "  note: before it the database was as {point} is; dropped when this ends well"
+        ));
+    }
 }
 
 /// Name of the copy that is made before tables change.
