@@ -9,6 +9,7 @@ pub(crate) mod replaced;
 pub(crate) mod source;
 mod verify;
 
+pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
 
 use std::cell::RefCell;
