@@ -9,6 +9,7 @@ mod copy;
 mod error;
 #[cfg(test)]
 mod faults;
+mod guarded;
 mod lock;
 mod objects;
 mod pace;

@@ -9,6 +9,7 @@ use rustic_core::repofile::{Node, PackId, SnapshotFile};
 use rustic_core::{DataId, IndexedFullStatus, LocalDestination, LsOptions, RestoreOptions, RusticResult};
 
 use crate::error::{Error, Result, format};
+use crate::guarded::guarded;
 use crate::repository::Snapshot;
 use crate::warnings;
 
@@ -123,9 +124,10 @@ impl Reader {
             let plan = plan.map_err(&failed)?;
             let size = plan.restore_size;
             let walk = self.walk(&node, &list)?;
-            self.inner
-                .restore(plan, &options, walk, &destination)
-                .map_err(&failed)?;
+            guarded(|| {
+                let restored = self.inner.restore(plan, &options, walk, &destination);
+                restored.map_err(&failed)
+            })?;
             Ok(size)
         });
         let size = restored?;
