@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use support::browser::Browser;
+use support::probe::{probe_module, write_controller, write_view};
 use support::stack::{Stack, docker, in_own_network, must};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
@@ -33,6 +34,9 @@ engine = "compose"
 [odoo]
 series = "19.0"
 
+[addons]
+own = ["addons/own"]
+
 [images]
 postgres = "postgres:15"
 nginx = "nginx:1.22"
@@ -52,8 +56,16 @@ CANARY = "secret:CANARY"
 
 const CANARY: &str = "canary-77b1d2c4";
 
-const STAGING: &str =
-    "\n[environments.staging]\ndomain = \"staging.localhost\"\nworkers = 0\ncron_workers = 0\n";
+const DEVELOPMENT: &str = r#"
+[editions.field]
+modules = ["dev_probe"]
+
+[environments.dev]
+edition = "field"
+domain = "dev.localhost"
+http_port = 8069
+reload = true
+"#;
 
 #[test]
 fn a_pack_lives_in_containers() {
@@ -66,6 +78,7 @@ fn a_pack_lives_in_containers() {
         Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
     };
     let pack = Pack::with_file("stack", 31_800, FILE);
+    probe_module(&pack, "one", "first");
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
@@ -80,6 +93,8 @@ fn a_pack_lives_in_containers() {
     data_outlives_the_containers(&pack);
     it_runs_without_this_program(&pack);
     another_environment_disturbs_nobody(&pack);
+    development_takes_changes_in(&pack);
+    the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
@@ -303,7 +318,7 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
         .map(id)
         .into();
     let text = pack.read("repo/odoopack.toml");
-    pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
+    pack.write("repo/odoopack.toml", &format!("{text}{DEVELOPMENT}"));
     pack.run(&["up", "--yes"]).exits(0);
     let after: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
         .map(id)
@@ -312,11 +327,63 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
     assert_eq!(status["probes"].as_object().unwrap().len(), 2);
-    let sql = "SELECT has_database_privilege('shop_staging', 'shop_production', 'CONNECT')";
+    let sql = "SELECT has_database_privilege('shop_dev', 'shop_production', 'CONNECT')";
     let answer = pack
         .run(&["psql", "production", "--admin", "--", "-Atc", sql])
         .exits(0);
     assert_eq!(answer.stdout.trim(), "f");
+    nothing_to_do(pack);
+}
+
+fn development_takes_changes_in(pack: &Pack) {
+    pack.now("development: its own port on loopback, and changes that are taken in at once");
+    let page = || machine::must("curl", &["-s", "http://127.0.0.1:8069/probe"]);
+    let first = page();
+    assert!(first.contains("python says one, the view says first"), "{first}");
+    let before = id("dev.blue.web");
+    write_view(pack, "second");
+    wait_for("the view is taken in", || {
+        page().contains("the view says second").then_some(())
+    });
+    write_controller(pack, "two");
+    wait_for("Python is taken in", || {
+        page().contains("python says two").then_some(())
+    });
+    let restarts = must(&["inspect", "--format", "{{.RestartCount}}", &before]);
+    assert_eq!((id("dev.blue.web"), restarts.as_str()), (before, "0"));
+}
+
+fn the_database_is_published_on_loopback_alone(pack: &Pack) {
+    pack.now("PostgreSQL answers on loopback when the file asks for it");
+    let text = pack.read("repo/odoopack.toml");
+    pack.write(
+        "repo/odoopack.toml",
+        &format!("{text}\n[postgres]\nport = 5432\n"),
+    );
+    pack.run(&["up", "--yes"]).exits(0);
+    let ask = |user: &str, password: &str| {
+        let url = format!("postgresql://{user}@127.0.0.1:5432/shop_dev");
+        let output = std::process::Command::new("psql")
+            .args([&url, "-Atc", "SELECT current_user"])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        )
+    };
+    assert_eq!(
+        ask("shop_dev", &pack.secret("DEV_DATABASE")),
+        (true, "shop_dev".to_owned())
+    );
+    assert!(!ask("shop_dev", "guessed").0);
+    assert!(!ask("shop_production", &pack.secret("PRODUCTION_DATABASE")).0);
+    let format = "{{json .HostConfig.PortBindings}}";
+    assert_eq!(
+        must(&["inspect", "--format", format, &id("postgres")]),
+        r#"{"5432/tcp":[{"HostIp":"127.0.0.1","HostPort":"5432"}]}"#
+    );
     nothing_to_do(pack);
 }
 

@@ -318,10 +318,7 @@ fn spec() -> impl Strategy<Value = Spec> {
         .prop_map(
             |(pack, odoo, addons, mail, postgres, images, web, capacity, (editions, environments))| Spec {
                 odoo: runs_on(odoo, pack.engine),
-                postgres: Postgres {
-                    port: postgres.port.filter(|_| pack.engine == Engine::Native),
-                    ..postgres
-                },
+                postgres,
                 pack,
                 addons,
                 mail,

@@ -121,7 +121,7 @@ fn same(path: &Utf8Path, writable: bool) -> Mount {
     mount(path, path.to_owned(), writable)
 }
 
-/// Reached through its socket only, so it needs no network at all.
+/// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback.
 fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "postgres", "postgres")?;
@@ -147,8 +147,13 @@ fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
         "-d",
         "postgres",
     ];
+    let published = known.spec.postgres.port;
     Some(Container {
-        network: Network::Isolated,
+        network: published.map_or(Network::Isolated, |_| Network::Stack),
+        publish: published
+            .into_iter()
+            .map(|port| format!("127.0.0.1:{port}:{port}"))
+            .collect(),
         scratch: vec!["/tmp"],
         shared_memory: Some(SHARED_MEMORY),
         health: Some(Health {

@@ -116,6 +116,25 @@ fn nothing_is_published_but_nginx() {
 }
 
 #[test]
+fn a_server_that_is_asked_for_is_published_on_loopback_and_lets_roles_in() {
+    let mut machine = Machine::with_packages(&format!("{FILE}[postgres]\nport = 5432\n"), true);
+    machine.converge();
+    let (target, _) = machine.look();
+    let definition = target.definition("postgres").unwrap();
+    assert!(
+        definition.contains("\"127.0.0.1:5432:5432\"") && !definition.contains("network_mode"),
+        "{definition}"
+    );
+    let hba = machine.layout().config().join("postgres/pg_hba.conf");
+    let hba = target.file(&hba).unwrap();
+    assert!(
+        hba.shown.contains("\"shop_staging\" 172.28.0.0/24 scram-sha-256"),
+        "{}",
+        hba.shown
+    );
+}
+
+#[test]
 fn an_environment_more_restarts_no_other() {
     let mut machine = up(true);
     let more = format!("{FILE}[environments.trial]\ndomain = \"trial.example.com\"\n");
