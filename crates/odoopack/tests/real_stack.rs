@@ -64,6 +64,7 @@ modules = ["dev_probe"]
 edition = "field"
 domain = "dev.localhost"
 http_port = 8069
+demo = false
 reload = true
 "#;
 
@@ -92,6 +93,8 @@ fn a_pack_lives_in_containers() {
     a_container_made_anew_breaks_no_request(&pack);
     data_outlives_the_containers(&pack);
     it_runs_without_this_program(&pack);
+    a_backup_is_made_with_the_servers_own_programs(&pack);
+    images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
     development_takes_changes_in(&pack);
     the_database_is_published_on_loopback_alone(&pack);
@@ -310,6 +313,60 @@ fn it_runs_without_this_program(pack: &Pack) {
         (pack.status()["good"] == true).then_some(())
     });
     nothing_to_do(pack);
+}
+
+fn a_backup_is_made_with_the_servers_own_programs(pack: &Pack) {
+    pack.now("a backup");
+    pack.run(&["backup", "create"]).exits(0);
+    let manifest = pack
+        .run(&["backup", "cat", "latest", "manifest.json"])
+        .exits(0)
+        .json();
+    let sql = "SELECT count(*) FROM res_partner";
+    let counted = pack
+        .run(&["psql", "production", "--", "-Atc", sql])
+        .exits(0)
+        .stdout;
+    let rows = manifest["database"]["tables"]["public.res_partner"].clone();
+    assert_eq!(rows["rows"].to_string(), counted.trim(), "{rows}");
+    assert_ne!(manifest["attachments"]["files"], 0);
+    assert_eq!(manifest["attachments"]["missing"], json!([]));
+}
+
+/// The other machine is another pack that names images which nobody has.
+fn images_go_to_a_machine_without_a_registry(pack: &Pack) {
+    pack.now("images go into a file and out of it");
+    let listed = pack.json(&["image", "list"])["images"].clone();
+    let ids = |images: &serde_json::Value| -> Vec<String> {
+        let all = images.as_array().unwrap().iter();
+        all.map(|one| one["id"].as_str().unwrap_or("none").to_owned())
+            .collect()
+    };
+    assert!(
+        ids(&listed).iter().all(|id| id.starts_with("sha256:")),
+        "{listed}"
+    );
+    let file = pack.path("images.tar");
+    pack.run(&["image", "export", file.as_str()]).exits(0);
+    pack.run(&["image", "export", file.as_str()]).exits(4);
+    let text = FILE
+        .replace("postgres:15", "postgres:elsewhere")
+        .replace("nginx:1.22", "nginx:elsewhere")
+        .replace(
+            "series = \"19.0\"",
+            "series = \"19.0\"\nsource = { image = \"odoo:elsewhere\" }",
+        );
+    let other = Pack::with_file("stack-elsewhere", 31_850, &text);
+    other.run(&["image", "import", "/dev/null"]).exits(4);
+    other.run(&["image", "import", file.as_str()]).exits(0);
+    let taken = other.json(&["image", "list"])["images"].clone();
+    assert_eq!(ids(&taken), ids(&listed));
+    let plan = other.run(&["plan"]).exits(0).stdout;
+    assert!(
+        !plan.contains("get image") && plan.contains("data/postgres"),
+        "{plan}"
+    );
+    std::fs::remove_file(&file).unwrap();
 }
 
 fn another_environment_disturbs_nobody(pack: &Pack) {

@@ -10,6 +10,7 @@ mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
+pub(crate) use images::Carried;
 pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
 pub(crate) use throwaway::{Tested, Tests};
 

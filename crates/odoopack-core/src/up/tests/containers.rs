@@ -237,3 +237,16 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
         assert_eq!(said, [what]);
     }
 }
+
+#[test]
+fn an_image_that_cannot_take_in_changed_code_is_refused_where_that_is_wanted() {
+    let more = "[environments.dev]\ndomain = \"dev.example.com\"\nreload = true\n";
+    let mut machine = Machine::with_packages(&format!("{FILE}{more}"), true);
+    machine.converge();
+    assert!(machine.plan().refusals.is_empty());
+    machine.facts.containers.images.get_mut("odoo").unwrap().python = vec!["redis".to_owned()];
+    assert_eq!(
+        machine.plan().refusals[0].what,
+        "image `odoo:19.0` has no Python module `watchdog`, which `reload = true` needs"
+    );
+}

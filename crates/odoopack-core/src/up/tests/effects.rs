@@ -251,6 +251,7 @@ impl Machine {
             id: "sha256:0".to_owned(),
             version,
             places: vec![place.into()],
+            python: crate::facts::PYTHON.map(str::to_owned).into(),
         };
         let layout = self.layout();
         let facts = &mut self.facts;

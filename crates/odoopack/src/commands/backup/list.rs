@@ -18,7 +18,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     let repository = place::open(&pack)?;
     let mut snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
     snapshots.retain(|s| {
