@@ -54,7 +54,7 @@ impl Repository {
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
             let reader = self.reader()?;
-            self.check(&reader, &file, &handed)?;
+            self.check_tree(&reader, &file, &handed)?;
             Ok((file, reader))
         });
         match checked {
@@ -101,7 +101,7 @@ impl Repository {
     }
 
     /// Walks the stored tree: as many files and bytes as were handed over, and every one of their blobs in a pack that is there.
-    fn check(&self, reader: &Reader, file: &SnapshotFile, handed: &Handed) -> Result<()> {
+    fn check_tree(&self, reader: &Reader, file: &SnapshotFile, handed: &Handed) -> Result<()> {
         let packs = self.backend.list_with_size(FileType::Pack);
         let packs: HashSet<PackId> = packs
             .map_err(format("could not list packs"))?

@@ -16,6 +16,8 @@ pub(crate) struct Backend {
     objects: Objects,
     /// `Some`: snapshot files are kept here instead of being written.
     held: Mutex<Option<Vec<Held>>>,
+    /// `Some`: what is written is noted here.
+    writes: Mutex<Option<Vec<(FileType, Id)>>>,
 }
 
 impl Backend {
@@ -23,6 +25,7 @@ impl Backend {
         Self {
             objects,
             held: Mutex::new(None),
+            writes: Mutex::new(None),
         }
     }
 
@@ -38,6 +41,20 @@ impl Backend {
             self.objects.put(&name(FileType::Snapshot, id), content.clone())?;
         }
         Ok(held.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// From now on every object that is written is noted.
+    pub(crate) fn note_writes(&self) {
+        *self.writes.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// What was written since; from now on nothing is noted.
+    pub(crate) fn written(&self) -> Vec<(FileType, Id)> {
+        self.writes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or_default()
     }
 
     /// Forgets the snapshot files that were kept back.
@@ -128,7 +145,14 @@ impl WriteBackend for Backend {
                 return Ok(());
             }
         }
-        self.objects.put(&name(kind, id), content).map_err(|e| rustic(&e))
+        self.objects
+            .put(&name(kind, id), content)
+            .map_err(|e| rustic(&e))?;
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writes) = writes.as_mut() {
+            writes.push((kind, *id));
+        }
+        Ok(())
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {

@@ -67,6 +67,8 @@ pub(crate) fn words(error: &RusticError) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
+        // Where in the library it happened helps nobody who reads the message.
+        .take_while(|line| !line.starts_with("Backtrace:"))
         .filter(|line| !line.is_empty())
         .collect();
     lines.join(" ")

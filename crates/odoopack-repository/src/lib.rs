@@ -5,21 +5,27 @@
 //! repository has one writer.
 mod archive;
 mod backend;
+mod copy;
 mod error;
+#[cfg(test)]
+mod faults;
 mod lock;
 mod objects;
 mod parts;
 mod place;
+mod prune;
 mod read;
 mod repository;
 mod source;
 mod warnings;
 
 pub use archive::{Label, Stored};
+pub use copy::Copied;
 pub use error::{Error, Result};
 pub use lock::{Holder, Writer};
 pub use parts::{PART, Parts, part_name};
 pub use place::{Access, Bucket, Place};
+pub use prune::{Pruned, Reading};
 pub use read::{Differences, Entry, Kind, Reader};
 pub use repository::{Repository, Snapshot};
 pub use source::{Content, Item};

@@ -130,7 +130,10 @@ fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {
 /// Whether the other holder was a process of this host that no longer lives.
 fn gone(other: &Holder, holder: &Holder) -> bool {
     let here = other.host == holder.host;
-    here && (other.boot != holder.boot || !std::path::Path::new(&format!("/proc/{}", other.pid)).exists())
+    // Our own: its removal failed once, and who else of this process writes to a directory is kept out by `flock`.
+    let ours = other.pid == holder.pid;
+    let lives = || std::path::Path::new(&format!("/proc/{}", other.pid)).exists();
+    here && (other.boot != holder.boot || ours || !lives())
 }
 
 fn is_fresh(written: i64) -> bool {

@@ -21,6 +21,8 @@ pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
     root: Path,
     place: Arc<str>,
+    #[cfg(test)]
+    pub(crate) faults: crate::faults::Faults,
 }
 
 /// One object of a listing.
@@ -48,6 +50,8 @@ impl Objects {
             store,
             root,
             place: place.to_string().into(),
+            #[cfg(test)]
+            faults: crate::faults::Faults::default(),
         })
     }
 
@@ -61,6 +65,8 @@ impl Objects {
     /// # Errors
     /// When any part of the listing failed: what could not be listed is not absent.
     pub(crate) fn list(&self, directory: &str) -> Result<Vec<Listed>> {
+        #[cfg(test)]
+        self.faults.fail(&format!("list {directory}"))?;
         let prefix = self.path(directory);
         let all = wait(self.store.list(Some(&prefix)).try_collect::<Vec<_>>());
         let all = all.map_err(|e| self.failed(&format!("list {directory}"), &e))?;
@@ -74,6 +80,8 @@ impl Objects {
 
     /// The whole object; `None` when the store says that there is none.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Bytes>> {
+        #[cfg(test)]
+        self.faults.fail(&format!("get {name}"))?;
         let read = wait(async { self.store.get(&self.path(name)).await?.bytes().await });
         match read {
             Ok(bytes) => Ok(Some(bytes)),
@@ -109,6 +117,8 @@ impl Objects {
     /// Writes an object and asks for its size afterwards: a store that lost a piece is found out here.
     pub(crate) fn put(&self, name: &str, content: Vec<Bytes>) -> Result<()> {
         let size: usize = content.iter().map(Bytes::len).sum();
+        #[cfg(test)]
+        let content = self.faults.spoil(&format!("put {name}"), content)?;
         let path = self.path(name);
         let written = if size > PIECE {
             wait(self.put_in_pieces(&path, content))
@@ -120,11 +130,20 @@ impl Objects {
         if there.is_some_and(|there| usize::try_from(there).is_ok_and(|there| there == size)) {
             return Ok(());
         }
-        let there = there.map_or_else(|| "nothing".to_owned(), |there| format!("{there} bytes"));
+        // Half an index makes a repository unreadable, so it must not stay.
+        let removed = match there {
+            Some(_) => self
+                .remove(name)
+                .map_or("and could not be removed", |()| "and were removed"),
+            None => "",
+        };
+        let there = there.map_or_else(|| "nothing is".to_owned(), |there| format!("{there} bytes are"));
         Err(Error::Store {
             act: format!("write {name}"),
             place: self.place.to_string(),
-            why: format!("{size} bytes were written, and {there} are there"),
+            why: format!("{size} bytes were written, {there} there {removed}")
+                .trim_end()
+                .to_owned(),
         })
     }
 
@@ -140,6 +159,8 @@ impl Objects {
 
     /// Removes an object; one that is gone is fine.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
+        #[cfg(test)]
+        self.faults.fail(&format!("remove {name}"))?;
         match wait(self.store.delete(&self.path(name))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(self.failed(&format!("remove {name}"), &e)),

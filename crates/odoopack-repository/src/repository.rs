@@ -17,7 +17,7 @@ use crate::place::Place;
 use crate::read::Reader;
 
 /// Tag of a snapshot that retention never removes.
-const PINNED: &str = "pinned";
+pub(crate) const PINNED: &str = "pinned";
 /// What marks the words of the operator among the tags.
 const NOTE: &str = "note:";
 
@@ -187,7 +187,7 @@ fn unopened(objects: &Objects) -> Result<(Arc<Backend>, rustic_core::Repository<
     Ok((backend, inner))
 }
 
-fn rustic(backend: &Arc<Backend>) -> Result<rustic_core::Repository<()>> {
+pub(crate) fn rustic(backend: &Arc<Backend>) -> Result<rustic_core::Repository<()>> {
     let store: Arc<dyn WriteBackend> = backend.clone();
     let options = RepositoryOptions::default().no_cache(true);
     let inner = rustic_core::Repository::new(&options, &RepositoryBackends::new(store, None));

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use odoopack_core::backup::retention::{Candidate, Keep, Verdict, judge};
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Content, Error, Holder, Item, Label, Parts, Place, Repository, Snapshot};
+use odoopack_repository::{Content, Error, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
 
 const KEY: &str = "correct horse battery staple";
 
@@ -61,6 +63,24 @@ impl Rig {
         let items = parts.chain(files.into_iter().map(Ok)).chain([Ok(manifest)]);
         let stored = self.repository.store(&writer, &label, items).unwrap();
         stored.publish().unwrap()
+    }
+
+    /// One small file.
+    fn store_small(&self, time: i64) -> Snapshot {
+        let time = Timestamp::from_second(time).unwrap();
+        let label = Label {
+            pack: "demo".to_owned(),
+            environment: "production".to_owned(),
+            time,
+            note: None,
+        };
+        let writer = self.repository.writer(&holder()).unwrap();
+        let item = Item::small("manifest.json", time.to_string(), time);
+        self.repository
+            .store(&writer, &label, std::iter::once(Ok(item)))
+            .unwrap()
+            .publish()
+            .unwrap()
     }
 
     fn filestore(&self) -> Vec<Item> {
@@ -291,4 +311,151 @@ fn the_wrong_key_and_no_repository_are_told_apart() {
         Err(Error::Present(_))
     ));
     assert!(!rig.path("nowhere").exists(), "looking makes nothing");
+}
+
+/// Whether this restic keeps the oldest snapshot while a rule has not found enough: since 0.16.
+fn keeps_the_oldest(rig: &Rig) -> bool {
+    let version = rig.restic(&["version"]);
+    let number = version.split(['.', ' ']).nth(2).unwrap();
+    number.parse::<u32>().unwrap() >= 16 || !version.starts_with("restic 0.")
+}
+
+/// Policies, and how restic says them.
+fn policies() -> Vec<(Keep, &'static str)> {
+    let within = |text: &str| Some(text.parse().unwrap());
+    let zero = Keep::default();
+    vec![
+        (
+            Keep {
+                daily: 7,
+                weekly: 4,
+                monthly: 12,
+                ..zero
+            },
+            "--keep-daily 7 --keep-weekly 4 --keep-monthly 12",
+        ),
+        (
+            Keep {
+                last: 5,
+                hourly: 3,
+                yearly: 3,
+                ..zero
+            },
+            "--keep-last 5 --keep-hourly 3 --keep-yearly 3",
+        ),
+        (
+            Keep {
+                within: within("2m10d"),
+                ..zero
+            },
+            "--keep-within 2m10d",
+        ),
+        (
+            Keep {
+                weekly: 9,
+                within: within("40d"),
+                ..zero
+            },
+            "--keep-weekly 9 --keep-within 40d",
+        ),
+        (Keep { monthly: 40, ..zero }, "--keep-monthly 40"),
+        (Keep { daily: 200, ..zero }, "--keep-daily 200"),
+    ]
+}
+
+/// A year of nights with gaps and days with several, judged by restic and by us.
+#[test]
+fn retention_keeps_what_restic_forget_keeps() {
+    let rig = Rig::new();
+    let oldest = keeps_the_oldest(&rig);
+    let start = 1_735_700_000;
+    let mut candidates = Vec::new();
+    for number in 0_i64..70 {
+        // Every third week is missing, some nights have two.
+        let day = number * 5 + if number % 7 == 3 { 12 } else { 0 };
+        let time = start + day * 86_400 + if number % 9 == 4 { -80_000 } else { 3_000 };
+        let snapshot = rig.store_small(time);
+        candidates.push(Candidate {
+            id: snapshot.restic_id(),
+            time: snapshot.time,
+            pinned: false,
+            proven: false,
+        });
+    }
+    for (keep, arguments) in policies() {
+        let mut all = vec!["forget", "--dry-run", "--json"];
+        all.extend(arguments.split(' '));
+        let text = rig.restic(&all);
+        let json = text
+            .lines()
+            .find(|line| line.starts_with('['))
+            .unwrap_or_else(|| panic!("{text}"));
+        let groups: serde_json::Value = serde_json::from_str(json).unwrap();
+        let mut theirs: Vec<String> = groups[0]["keep"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["id"].as_str().unwrap().to_owned())
+            .collect();
+        let verdicts = judge(&candidates, &keep, &TimeZone::UTC, Timestamp::now());
+        let kept = |v: &Verdict| {
+            v.reasons
+                .iter()
+                .any(|reason| oldest || !reason.starts_with("oldest of"))
+        };
+        let mut ours: Vec<String> = verdicts.into_iter().filter(kept).map(|v| v.id).collect();
+        theirs.sort();
+        ours.sort();
+        assert_eq!(ours, theirs, "{arguments}");
+    }
+}
+
+#[test]
+fn a_prune_of_stock_restic_leaves_nothing_to_complain_of() {
+    let rig = Rig::new();
+    let one = rig.store(&noise(5_000_000, 1), 1_700_000_000);
+    let two = rig.store(&noise(5_000_000, 2), 1_700_086_400);
+    let writer = rig.repository.writer(&holder()).unwrap();
+    rig.repository
+        .forget(
+            &writer,
+            std::slice::from_ref(&one),
+            &[one.id.clone(), two.id.clone()],
+        )
+        .unwrap();
+    let pruned = rig
+        .repository
+        .prune(&writer, std::slice::from_ref(&two.id))
+        .unwrap();
+    assert!(pruned.marked > 4_000_000 && pruned.removed == 0, "{pruned:?}");
+    drop(writer);
+    rig.restic(&["prune"]);
+    assert_eq!(rig.repository.check(Reading::Everything).unwrap(), [""; 0]);
+    rig.restic(&["check", "--read-data"]);
+    let three = rig.store(&noise(5_000_000, 3), 1_700_172_800);
+    let reader = rig.repository.reader().unwrap();
+    for (snapshot, seed) in [(&two, 2), (&three, 3)] {
+        let mut back = Vec::new();
+        reader.stream_parts(snapshot, "database", &mut back).unwrap();
+        assert!(back == noise(5_000_000, seed));
+    }
+}
+
+#[test]
+fn a_writer_waits_for_nobody_and_respects_the_lock_of_restic() {
+    let rig = Rig::new();
+    rig.store(b"a dump", 1_700_000_000);
+    std::fs::create_dir_all(rig.path("repo/locks")).unwrap();
+    let lock = rig.path("repo/locks").join("a".repeat(64));
+    std::fs::write(&lock, "a lock of restic").unwrap();
+    let refused = rig.repository.writer(&holder()).unwrap_err().to_string();
+    assert!(refused.contains("restic, lock aaaaaaaa"), "{refused}");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+    std::fs::File::options()
+        .write(true)
+        .open(&lock)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    drop(rig.repository.writer(&holder()).unwrap());
 }

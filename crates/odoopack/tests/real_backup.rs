@@ -39,6 +39,7 @@ fn snapshots_of_a_working_odoo() {
     stock_restic_and_pg_restore(&pack);
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
+    old_ones_go(&pack);
     nothing_leaks(&pack);
     pack.now("done");
 }
@@ -288,6 +289,52 @@ fn a_dump_that_breaks_leaves_nothing(pack: &Pack) {
     restic(pack, &["check"]);
     sql(pack, "DROP TABLE wide");
     pack.run(&["backup", "create"]).exits(0);
+}
+
+/// The policy, a pin, and the ages against the file.
+fn old_ones_go(pack: &Pack) {
+    pack.now("retention and status");
+    let list = pack.json(&["backup", "list"]);
+    let first = list[0]["snapshot"].as_str().unwrap().to_owned();
+    let unproven = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
+    assert_eq!(
+        unproven["complaints"],
+        serde_json::json!(["production: proven never"])
+    );
+    pack.edit_file(
+        "[environments.production]",
+        "[backup.keep]\nlast = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n\n[environments.production]",
+    );
+    pack.json(&["backup", "pin", &first]);
+    let would = pack.json(&["backup", "forget", "--dry-run"]);
+    assert_eq!(
+        would["would_remove"].as_array().unwrap().len(),
+        list.as_array().unwrap().len() - 2
+    );
+    assert_eq!(
+        pack.json(&["backup", "list"]).as_array().unwrap().len(),
+        list.as_array().unwrap().len()
+    );
+    pack.json(&["backup", "create", "--forget"]);
+    let left = pack.json(&["backup", "list"]);
+    let reasons: Vec<&str> = left
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["reasons"][0].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons, ["pinned", "last"]);
+    assert_eq!(left[0]["snapshot"], first.as_str());
+    pack.run(&["backup", "forget", &first]).exits(4);
+    restic(pack, &["check"]);
+    pack.run(&["backup", "cat", &first, "manifest.json"]).exits(0);
+    let hidden = pack
+        .path("backups/snapshots")
+        .join(left[1]["restic"].as_str().unwrap());
+    std::fs::rename(&hidden, pack.path("aside")).unwrap();
+    let refused = pack.run(&["backup", "forget", "--yes"]).exits(4);
+    assert!(refused.stderr.contains("--accept-missing"), "{}", refused.said());
+    std::fs::rename(pack.path("aside"), &hidden).unwrap();
 }
 
 fn nothing_leaks(pack: &Pack) {

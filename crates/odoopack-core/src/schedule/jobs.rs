@@ -1,7 +1,7 @@
 //! The jobs that the file asks for.
 use super::{When, Zone};
 use crate::name::Name;
-use crate::spec::{Spec, Tls};
+use crate::spec::{Kind, Spec, Tls};
 
 /// Version of the rendered table's form.
 pub const FORMAT: u32 = 1;
@@ -50,7 +50,26 @@ pub fn jobs(spec: &Spec) -> Vec<Job> {
         when: CERTIFICATES,
         run: vec!["renew".to_owned()],
     };
-    local.then(certificates).into_iter().collect()
+    let mut all: Vec<Job> = local.then(certificates).into_iter().collect();
+    all.extend(spec.backup.schedule.iter().flat_map(|when| backups(spec, when)));
+    all
+}
+
+/// A backup of every production environment, and after it the snapshots that the policy no longer keeps.
+fn backups(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
+    let production = spec
+        .environments
+        .iter()
+        .filter(|(_, environment)| environment.kind == Kind::Production);
+    production.map(move |(name, _)| Job {
+        name: format!("backup-{name}"),
+        what: format!("back up {name}, and forget what `[backup.keep]` no longer keeps"),
+        environment: Some(name.clone()),
+        when: when.clone(),
+        run: ["backup", "create", name.as_str(), "--forget"]
+            .map(str::to_owned)
+            .to_vec(),
+    })
 }
 
 impl Table {

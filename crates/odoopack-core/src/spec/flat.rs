@@ -3,10 +3,20 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::written::{literal, quoted};
-use super::{Addons, Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
+use super::{Addons, Backup, Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
+use crate::backup::retention::Keep;
 use crate::name::Name;
 use crate::units::Bytes;
 
+const KEEP: [&str; 7] = [
+    "backup.keep.last",
+    "backup.keep.hourly",
+    "backup.keep.daily",
+    "backup.keep.weekly",
+    "backup.keep.monthly",
+    "backup.keep.yearly",
+    "backup.keep.within",
+];
 /// One key of a spec.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -58,6 +68,7 @@ pub(super) fn flat(spec: &Spec) -> Vec<Line> {
         "capacity.reserve_environments",
         plain(spec.capacity.reserve_environments),
     );
+    lines.backup(&spec.backup);
     for (name, edition) in &spec.editions {
         lines.edition(name, edition);
     }
@@ -183,6 +194,28 @@ impl Lines {
         self.add("web.https_port", plain(web.https_port));
         self.add("web.body_limit", bytes(web.body_limit));
         self.add("web.login_rate", plain(web.login_rate));
+    }
+
+    fn backup(&mut self, backup: &Backup) {
+        self.add("backup.schedule", backup.schedule.as_ref().and_then(text));
+        self.keep(&backup.keep);
+        self.add("backup.age.made", text(backup.age.made));
+        self.add("backup.age.proven", text(backup.age.proven));
+    }
+
+    fn keep(&mut self, keep: &Keep) {
+        let counts = [
+            keep.last,
+            keep.hourly,
+            keep.daily,
+            keep.weekly,
+            keep.monthly,
+            keep.yearly,
+        ];
+        for (pattern, count) in KEEP.into_iter().zip(counts) {
+            self.add(pattern, plain(count));
+        }
+        self.add(KEEP[6], keep.within.and_then(text));
     }
 
     fn edition(&mut self, name: &Name, edition: &Edition) {

@@ -27,9 +27,11 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use crate::backup::retention::Keep;
 use crate::name::Name;
+use crate::schedule::When;
 use crate::schedule::Zone;
-use crate::units::Bytes;
+use crate::units::{Bytes, Seconds};
 
 pub use crate::odoo::{Series, UnknownSeries};
 pub use carry::{Carried, carry_over};
@@ -62,6 +64,8 @@ pub struct Spec {
     pub web: Web,
     /// `[capacity]`: what the sizing may count on.
     pub capacity: Capacity,
+    /// `[backup]`.
+    pub backup: Backup,
     /// `[editions.NAME]`; never empty (an edition `core` exists when the file names none).
     pub editions: BTreeMap<Name, Edition>,
     /// `[environments.NAME]`; never empty.
@@ -298,6 +302,26 @@ pub struct Capacity {
     pub memory: Option<Bytes>,
     /// Copies and previews that must fit without changing a shared server. Default: 2.
     pub reserve_environments: u32,
+}
+
+/// `[backup]`: snapshots of environments.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Backup {
+    /// When production environments are backed up; `None`: not by themselves.
+    pub schedule: Option<When>,
+    /// Which snapshots stay below `<root>/backups`. Default: 7 days, 4 weeks, 12 months.
+    pub keep: Keep,
+    /// How old each kind of proof may be.
+    pub age: BackupAge,
+}
+
+/// `[backup.age]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BackupAge {
+    /// Of the newest snapshot. Default: 26h.
+    pub made: Seconds,
+    /// Of the last restore that was found to be right. Default: 8d.
+    pub proven: Seconds,
 }
 
 /// `[editions.NAME]`: a product line.

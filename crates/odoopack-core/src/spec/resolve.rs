@@ -9,9 +9,10 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres, Relay, Series, Source,
-    Spec, Tls, Web,
+    Backup, BackupAge, Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres,
+    Relay, Series, Source, Spec, Tls, Web,
 };
+use crate::backup::retention::Keep;
 use crate::name::Name;
 
 /// The spec that `document` describes.
@@ -37,6 +38,7 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
         postgres,
         web,
         capacity: capacity(&values),
+        backup: backup(&values),
         editions,
         environments,
     }
@@ -169,6 +171,30 @@ fn capacity(values: &Values<'_>) -> Capacity {
         cores: values.given("capacity.cores"),
         memory: values.given("capacity.memory"),
         reserve_environments: values.plain("capacity.reserve_environments"),
+    }
+}
+
+fn backup(values: &Values<'_>) -> Backup {
+    Backup {
+        schedule: values.given("backup.schedule"),
+        keep: keep(values, "backup.keep"),
+        age: BackupAge {
+            made: values.plain("backup.age.made"),
+            proven: values.plain("backup.age.proven"),
+        },
+    }
+}
+
+fn keep(values: &Values<'_>, table: &str) -> Keep {
+    let count = |rule: &str| values.plain(&format!("{table}.{rule}"));
+    Keep {
+        last: count("last"),
+        hourly: count("hourly"),
+        daily: count("daily"),
+        weekly: count("weekly"),
+        monthly: count("monthly"),
+        yearly: count("yearly"),
+        within: values.given(&format!("{table}.within")),
     }
 }
 

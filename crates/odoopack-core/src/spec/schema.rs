@@ -103,6 +103,11 @@ fn value(shape: Shape) -> Value {
         Shape::HostPort => form("^[^ ]+:[0-9]{1,5}$"),
         Shape::Image => form("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
         Shape::Suite => form("^[a-z][a-z0-9-]*$"),
+        Shape::When => {
+            form("^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(,(Mon|Tue|Wed|Thu|Fri|Sat|Sun))* )?[0-9]{2}:[0-9]{2}$")
+        }
+        Shape::Duration => form("^[0-9]+ *(s|m|h|d)$"),
+        Shape::Within => form("^([0-9]+y)?([0-9]+m)?([0-9]+d)?([0-9]+h)?$"),
         Shape::Zone => form("^[A-Za-z][A-Za-z0-9/_+-]*$"),
         Shape::Bytes => form("^[0-9]+ *(B|KiB|MiB|GiB|TiB)$"),
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),

@@ -9,4 +9,6 @@ mod items;
 pub(crate) mod key;
 pub(crate) mod place;
 pub(crate) mod record;
+pub(crate) mod retention;
+pub(crate) mod status;
 mod tree;

@@ -1,4 +1,5 @@
 //! What happened to backups, one JSON line each: made, failed, copied, read, proven. Ages and trends come from here.
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use camino::Utf8PathBuf;
@@ -23,6 +24,8 @@ pub(crate) enum Event {
     Read,
     /// A snapshot was restored and found to be right.
     Proven,
+    /// A snapshot was removed, or was found to have been removed by somebody else.
+    Forgotten,
     /// A proof was tried and failed.
     Unproven,
 }
@@ -67,6 +70,21 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Line>> {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect())
+}
+
+/// Names of the snapshots that were made here and not forgotten.
+pub(crate) fn known(lines: &[Line]) -> Vec<String> {
+    let of = |event: Event| {
+        lines
+            .iter()
+            .filter(move |line| line.event == event)
+            .map(|line| line.snapshot.as_str())
+    };
+    let gone: BTreeSet<&str> = of(Event::Forgotten).collect();
+    of(Event::Made)
+        .filter(|id| !gone.contains(id))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

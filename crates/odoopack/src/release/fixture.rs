@@ -1,10 +1,12 @@
 //! What the tests of releases share: a pack in a scratch directory and a tiny Odoo.
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::backup::retention::Keep;
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{
-    Addons, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Series, Source, Spec, Web,
+    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Series,
+    Source, Spec, Web,
 };
-use odoopack_core::units::Bytes;
+use odoopack_core::units::{Bytes, Seconds};
 
 use super::Builder;
 use crate::files;
@@ -134,6 +136,14 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             https_port: 443,
             body_limit: Bytes(1),
             login_rate: 30,
+        },
+        backup: Backup {
+            schedule: None,
+            keep: Keep::default(),
+            age: BackupAge {
+                made: Seconds(0),
+                proven: Seconds(0),
+            },
         },
         capacity: Capacity {
             cores: None,

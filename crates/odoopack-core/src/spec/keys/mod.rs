@@ -1,5 +1,6 @@
 //! The one table of keys: reading, the schema, the reference and the starter file all come from it.
 mod addons;
+mod backup;
 mod environments;
 mod host;
 mod odoo;
@@ -110,6 +111,12 @@ pub(super) const SECTIONS: &[Section] = &[
     ),
     section("web", "What nginx listens on."),
     section("capacity", "What the sizing may count on."),
+    section("backup", "Snapshots of environments."),
+    section(
+        "backup.keep",
+        "Which snapshots below `<root>/backups` stay, with restic's meaning.",
+    ),
+    section("backup.age", "How old each kind of proof may be."),
     named(
         "editions",
         (Shape::Name, "core"),
@@ -157,6 +164,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         odoo::KEYS,
         addons::KEYS,
         host::KEYS,
+        backup::KEYS,
         environments::KEYS,
     ]
     .into_iter()

@@ -79,6 +79,12 @@ pub(super) enum Shape {
     Image,
     /// A time zone.
     Zone,
+    /// A time of day, on every day or some days.
+    When,
+    /// A length of time.
+    Duration,
+    /// A length of time in calendar units.
+    Within,
     /// A reference to a secret.
     Secret,
     /// A value of odoo.conf.
@@ -231,6 +237,9 @@ impl Shape {
             Self::Bool => "true or false",
             Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
+            Self::When => "a time such as 02:00 or Sun 03:00",
+            Self::Duration => "a length of time such as 26h or 8d",
+            Self::Within => "a length of time such as 30d or 1y6m",
             Self::Secret => "secret:NAME",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",

@@ -2,12 +2,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Shape, Wrong, domain, path, wrong};
+use crate::backup::retention::Within;
 use crate::name::Name;
-use crate::schedule::Zone;
+use crate::schedule::{When, Zone};
 use crate::spec::suggest;
 use crate::spec::values::is_variable;
 use crate::spec::{HostPort, SecretRef, Value};
-use crate::units::Bytes;
+use crate::units::{Bytes, Seconds};
 
 /// Whether `text` may stand where `shape` is wanted.
 pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
@@ -27,6 +28,9 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Database => return database(text),
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
+        Shape::When => text.parse::<When>().is_ok(),
+        Shape::Duration => text.parse::<Seconds>().is_ok(),
+        Shape::Within => text.parse::<Within>().is_ok(),
         Shape::Email => is_email(text),
         Shape::Image => is_image(text),
         Shape::Repository => is_repository(text),

@@ -6,6 +6,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::*;
+use crate::backup::retention::{Keep, Within};
+use crate::units::Seconds;
 
 fn name() -> impl Strategy<Value = Name> {
     "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?".prop_map(|t| t.parse().unwrap())
@@ -212,6 +214,34 @@ fn capacity() -> impl Strategy<Value = Capacity> {
     )
 }
 
+fn keep() -> impl Strategy<Value = Keep> {
+    let counts = (0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9, 0_u32..9);
+    let within = of((1_u32..9, 0_u32..12).prop_map(|(days, months)| Within {
+        months,
+        days,
+        ..Within::default()
+    }));
+    (counts, within).prop_map(|((last, hourly, daily, weekly, monthly, yearly), within)| Keep {
+        last,
+        hourly,
+        daily,
+        weekly,
+        monthly,
+        yearly,
+        within,
+    })
+}
+
+fn backup() -> impl Strategy<Value = Backup> {
+    let when =
+        of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
+    let age = (1_u64..1 << 30, 1_u64..1 << 30).prop_map(|(made, proven)| BackupAge {
+        made: Seconds(made),
+        proven: Seconds(proven),
+    });
+    (when, keep(), age).prop_map(|(schedule, keep, age)| Backup { schedule, keep, age })
+}
+
 fn edition() -> impl Strategy<Value = Edition> {
     (modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, jobrunner)| Edition {
         modules,
@@ -313,10 +343,22 @@ fn spec() -> impl Strategy<Value = Spec> {
         images(),
         web(),
         capacity(),
+        backup(),
         environments(),
     )
         .prop_map(
-            |(pack, odoo, addons, mail, postgres, images, web, capacity, (editions, environments))| Spec {
+            |(
+                pack,
+                odoo,
+                addons,
+                mail,
+                postgres,
+                images,
+                web,
+                capacity,
+                backup,
+                (editions, environments),
+            )| Spec {
                 odoo: runs_on(odoo, pack.engine),
                 postgres,
                 pack,
@@ -325,6 +367,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 images,
                 web,
                 capacity,
+                backup,
                 editions,
                 environments,
             },

@@ -22,8 +22,8 @@ https_port = 99999
 listen = ["0.0.0.0", "eth0", "0.0.0.0"]
 body_limit = 100
 
-[backup]
-schedule = "02:00"
+[monitor]
+every = "5m"
 
 [editions.core]
 modules = ["web_responsive", 7]

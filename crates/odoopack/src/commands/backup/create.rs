@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Words to find it by
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Then remove the snapshots that `[backup.keep]` no longer keeps
+    #[arg(long)]
+    forget: bool,
 }
 
 /// Runs the command.
@@ -46,6 +49,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         made.seconds,
         size(snapshot.added)
     ));
+    if args.forget {
+        super::forget::by_policy(cx, &pack)?;
+    }
     if !key::is_confirmed(&pack.layout)? {
         if made.new_key {
             cx.ui

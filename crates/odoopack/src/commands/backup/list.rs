@@ -2,12 +2,12 @@
 use odoopack_core::name::Name;
 
 use super::size;
-use crate::backup::failure;
 use crate::backup::place;
+use crate::backup::retention::judged;
 use crate::context::Context;
 use crate::failure::Result;
 
-/// List the snapshots, oldest first
+/// List the snapshots, oldest first, with what `[backup.keep]` makes of each
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  odoopack backup list\n  odoopack backup list production --json")]
 pub(crate) struct Args {
@@ -20,34 +20,42 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
-    let mut snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
-    snapshots.retain(|s| {
+    let mut judged = judged(&pack, &repository)?;
+    judged.retain(|j| {
         args.environment
             .as_ref()
-            .is_none_or(|name| s.environment == name.as_str())
+            .is_none_or(|name| j.snapshot.environment == name.as_str())
     });
-    let rows: Vec<_> = snapshots
+    judged.sort_by_key(|j| j.snapshot.time);
+    let rows: Vec<_> = judged
         .iter()
-        .map(|s| {
+        .map(|j| {
+            let s = &j.snapshot;
             serde_json::json!({
                 "snapshot": s.id, "environment": s.environment, "time": s.time, "size": s.size, "added": s.added,
                 "files": s.files, "seconds": s.seconds, "pinned": s.pinned, "note": s.note, "restic": s.restic_id(),
+                "keep": j.verdict.keep, "reasons": j.verdict.reasons,
             })
         })
         .collect();
     cx.ui.json(&serde_json::json!(rows));
-    if snapshots.is_empty() {
+    if judged.is_empty() {
         cx.ui
             .result("no snapshot yet; `odoopack backup create` makes one");
     }
-    for s in &snapshots {
-        let pin = if s.pinned { " pinned" } else { "" };
+    for j in &judged {
+        let s = &j.snapshot;
         let note = s
             .note
             .as_ref()
             .map_or_else(String::new, |note| format!("  {note}"));
+        let verdict = if j.verdict.keep {
+            format!("keep: {}", j.verdict.reasons.join(", "))
+        } else {
+            "goes".to_owned()
+        };
         cx.ui.result(&format!(
-            "{}  {}  {:<12} {:>8} {:>8} added{pin}{note}",
+            "{}  {}  {:<12} {:>8} {:>8} added  {verdict}{note}",
             s.id,
             s.time.strftime("%Y-%m-%d %H:%M:%SZ"),
             s.environment,

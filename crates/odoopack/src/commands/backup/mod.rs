@@ -3,10 +3,13 @@ mod cat;
 mod create;
 mod diff;
 mod export;
+mod forget;
 mod import;
 mod key;
 mod list;
 mod ls;
+mod pin;
+mod status;
 
 use odoopack_core::name::Name;
 
@@ -24,6 +27,12 @@ pub(crate) enum Args {
     Ls(ls::Args),
     Cat(cat::Args),
     Diff(diff::Args),
+    /// Keep a snapshot whatever the policy says
+    Pin(pin::Args),
+    /// Leave a snapshot to the policy again
+    Unpin(pin::Args),
+    Forget(forget::Args),
+    Status(status::Args),
     Import(import::Args),
     Export(export::Args),
     #[command(subcommand)]
@@ -38,6 +47,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Ls(args) => ls::run(cx, args),
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
+        Args::Pin(args) => pin::run(cx, args, true),
+        Args::Unpin(args) => pin::run(cx, args, false),
+        Args::Forget(args) => forget::run(cx, args),
+        Args::Status(args) => status::run(cx, args),
         Args::Import(args) => import::run(cx, args),
         Args::Export(args) => export::run(cx, args),
         Args::Key(args) => key::run(cx, args),

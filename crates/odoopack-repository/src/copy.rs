@@ -1,0 +1,126 @@
+//! Snapshots in another place, each new object looked at there before the snapshot becomes visible.
+use std::collections::HashSet;
+
+use odoopack_core::secret::SecretText;
+use rustic_core::{Credentials, KeyOptions};
+use sha2::{Digest, Sha256};
+
+use crate::backend::{self, Backend};
+use crate::error::{Error, Result, format};
+use crate::lock::Writer;
+use crate::objects::Objects;
+use crate::place::Place;
+use crate::repository::{Repository, Snapshot, rustic};
+use crate::warnings;
+
+/// What a copy did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Snapshots that were not there before.
+    pub snapshots: u64,
+    /// Objects that were written, read again there, and found to be right.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Repository {
+    /// Makes an empty repository that cuts data as this one does, so that a copy finds again what is there.
+    ///
+    /// # Errors
+    /// [`Error::Present`] when one is there.
+    pub fn create_beside(&self, place: &Place, key: &SecretText) -> Result<Self> {
+        let objects = Objects::at(place)?;
+        if objects.size("config")?.is_some() {
+            return Err(Error::Present(place.to_string()));
+        }
+        let mut config = self.inner.config().clone();
+        config.id = rustic_core::Id::random().into();
+        let backend = std::sync::Arc::new(Backend::new(objects.clone()));
+        let credentials = Credentials::password(key.expose());
+        let made = rustic(&backend)?.init_with_config(&credentials, &KeyOptions::default(), config);
+        let inner = made.map_err(format("could not make a repository"))?;
+        Ok(Self {
+            place: place.clone(),
+            objects,
+            backend,
+            inner,
+        })
+    }
+
+    /// Copies snapshots that `other` does not have yet.
+    ///
+    /// What was uploaded before an interruption and stands in an index there is not uploaded again.
+    pub fn copy_to(&self, other: &Self, _writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
+        let there: HashSet<String> = other.snapshots()?.into_iter().map(|s| s.id).collect();
+        let wanted: Vec<_> = snapshots
+            .iter()
+            .filter(|s| !there.contains(&s.id))
+            .map(|s| {
+                let mut file = s.file.clone();
+                // The name for people stays that of the first.
+                file.original.get_or_insert(s.file.id);
+                file
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(Copied::default());
+        }
+        other.backend.hold_snapshots();
+        other.backend.note_writes();
+        let (done, heard) = warnings::listening(|| -> Result<()> {
+            let from = self
+                .again()?
+                .to_indexed()
+                .map_err(format("could not read the index"))?;
+            let to = other
+                .again()?
+                .to_indexed_ids()
+                .map_err(format("could not read the index there"))?;
+            from.copy(&to, &wanted)
+                .map_err(format("could not copy snapshots"))
+        });
+        let checked = done.and_then(|()| {
+            if heard.is_empty() {
+                other.look_at_writes()
+            } else {
+                Err(Error::NotWhole(heard.join("; ")))
+            }
+        });
+        match checked {
+            Ok((objects, bytes)) => {
+                let published = other.backend.publish_snapshots()?;
+                Ok(Copied {
+                    snapshots: published.len() as u64,
+                    objects,
+                    bytes,
+                })
+            }
+            Err(error) => {
+                other.backend.discard_snapshots();
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads every object that was written and compares its hash, which is its name in restic's format.
+    fn look_at_writes(&self) -> Result<(u64, u64)> {
+        let mut bytes = 0;
+        let written = self.backend.written();
+        for (kind, id) in &written {
+            let name = backend::name(*kind, id);
+            let content = self.objects.get(&name)?;
+            let content = content
+                .ok_or_else(|| Error::NotWhole(format!("{name} is not there after it was written")))?;
+            let hash: String = Sha256::digest(&content)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            if hash != id.to_hex().as_str() {
+                return Err(Error::NotWhole(format!("{name} is not what was written")));
+            }
+            bytes += content.len() as u64;
+        }
+        Ok((written.len() as u64, bytes))
+    }
+}

@@ -1,0 +1,131 @@
+//! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
+use rustic_core::repofile::{SnapshotFile, StringList};
+use rustic_core::{CheckOptions, PruneOptions, ReadSubsetOption};
+
+use crate::error::{Error, Result, format};
+use crate::repository::{PINNED, Repository, Snapshot};
+use crate::{lock::Writer, warnings};
+
+/// What a prune did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Bytes of packs that are marked now, and removed by a prune a day later.
+    pub marked: u64,
+    /// Bytes that were removed now: they had been marked a day ago.
+    pub removed: u64,
+}
+
+/// Which part of the data to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Only the index: is every pack there?
+    Nothing,
+    /// The `number`th of seven parts, from 1; seven days read everything once.
+    Seventh(u8),
+    /// Everything.
+    Everything,
+}
+
+impl Repository {
+    /// Removes snapshots from the list. Their data stays until it was marked by one prune and removed by another a day later.
+    ///
+    /// # Errors
+    /// [`Error::Fewer`] when the store lists fewer than `known` snapshots: a listing that lacks some is no ground to remove others.
+    pub fn forget(&self, _writer: &Writer, snapshots: &[Snapshot], known: &[String]) -> Result<()> {
+        self.expect(known)?;
+        let ids: Vec<_> = snapshots.iter().map(|s| s.file.id).collect();
+        let removed = self.inner.delete_snapshots(&ids);
+        removed.map_err(format("could not remove snapshots"))
+    }
+
+    /// Marks data that no snapshot needs, and removes what was marked a day ago.
+    pub fn prune(&self, _writer: &Writer, known: &[String]) -> Result<Pruned> {
+        self.expect(known)?;
+        let options = PruneOptions::default();
+        let (done, heard) = warnings::listening(|| -> Result<Pruned> {
+            let again = self.again()?;
+            let plan = again
+                .prune_plan(&options)
+                .map_err(format("could not plan the prune"))?;
+            let size = plan.stats.size_sum();
+            let pruned = Pruned {
+                marked: size.remove + size.repackrm,
+                removed: plan.stats.size_to_delete.remove,
+            };
+            again.prune(&options, plan).map_err(format("could not prune"))?;
+            Ok(pruned)
+        });
+        let pruned = done?;
+        if heard.is_empty() {
+            Ok(pruned)
+        } else {
+            Err(Error::Format {
+                what: "the prune did not go well".to_owned(),
+                why: heard.join("; "),
+            })
+        }
+    }
+
+    /// Every snapshot of `known` must be listed.
+    fn expect(&self, known: &[String]) -> Result<()> {
+        let listed = self.snapshots()?;
+        if known.iter().all(|id| listed.iter().any(|s| s.id == *id)) {
+            return Ok(());
+        }
+        Err(Error::Fewer {
+            listed: listed.len(),
+            known: known.len(),
+        })
+    }
+
+    /// Pins a snapshot, or takes the pin away; its name stays, the id that restic shows changes.
+    pub fn pin(&self, _writer: &Writer, snapshot: &Snapshot, pinned: bool) -> Result<()> {
+        if snapshot.pinned == pinned {
+            return Ok(());
+        }
+        let mut file: SnapshotFile = snapshot.file.clone();
+        let tag: StringList = PINNED
+            .parse()
+            .map_err(|_| Error::NoSnapshot("the tag cannot be written".to_owned()))?;
+        if pinned {
+            file.add_tags(vec![tag]);
+        } else {
+            file.remove_tags(&[tag]);
+        }
+        file.original.get_or_insert(snapshot.file.id);
+        // The new one first: at no moment is there none.
+        self.inner
+            .save_snapshots(vec![file])
+            .map_err(format("could not write the snapshot"))?;
+        let old = [snapshot.file.id];
+        self.inner
+            .delete_snapshots(&old)
+            .map_err(format("could not remove the snapshot's older form"))
+    }
+
+    /// Looks whether everything that the snapshots need is there, and reads a part of it; returns what is wrong.
+    ///
+    /// A pack that is gone after it had been marked for removal is fine: stock restic removes such packs at once.
+    pub fn check(&self, reading: Reading) -> Result<Vec<String>> {
+        let mut options = CheckOptions::default();
+        options.read_data = reading != Reading::Nothing;
+        if let Reading::Seventh(number) = reading {
+            let subset: std::result::Result<ReadSubsetOption, _> = format!("{number}/7").parse();
+            options.read_data_subset = subset.map_err(format("could not choose a part"))?;
+        }
+        let (results, _) = warnings::listening(|| {
+            let again = self.again()?;
+            again
+                .check(options)
+                .map_err(format("could not check the repository"))
+        });
+        let wrong = results?
+            .0
+            .into_iter()
+            .filter(|(level, _)| format!("{level:?}") == "Error");
+        Ok(wrong
+            .map(|(_, error)| error.to_string())
+            .filter(|text| !(text.contains("marked to-delete: true") && text.contains("not present")))
+            .collect())
+    }
+}

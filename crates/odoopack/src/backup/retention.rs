@@ -1,0 +1,173 @@
+//! Retention: which snapshots of the repository stay, and the removal of the others.
+use jiff::Timestamp;
+use odoopack_core::backup::retention::{Candidate, Verdict, judge};
+use odoopack_repository::{Pruned, Repository, Snapshot};
+
+use super::record::{self, Event, Line};
+use super::{failure, place};
+use crate::context::Pack;
+use crate::failure::{Failure, Result};
+
+/// A snapshot with its verdict.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) verdict: Verdict,
+}
+
+/// What was removed.
+#[derive(Debug)]
+pub(crate) struct Forgotten {
+    pub(crate) snapshots: Vec<String>,
+    pub(crate) pruned: Pruned,
+}
+
+/// Judges every snapshot by the file, group by group, newest first. Snapshots of other packs, or that somebody made with stock restic, are
+/// not ours to remove.
+pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>> {
+    let snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
+    let proven: Vec<String> = record::all(&pack.layout)?
+        .into_iter()
+        .filter(|line| line.event == Event::Proven)
+        .map(|line| line.snapshot)
+        .collect();
+    let spec = &pack.loaded.spec;
+    let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) = snapshots
+        .into_iter()
+        .partition(|s| s.pack == pack.layout.pack().as_str() && !s.environment.contains('/'));
+    let mut environments: Vec<String> = ours.iter().map(|s| s.environment.clone()).collect();
+    environments.sort();
+    environments.dedup();
+    let mut all = Vec::new();
+    for environment in environments {
+        let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
+        let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
+        let verdicts = judge(
+            &candidates,
+            &spec.backup.keep,
+            &spec.pack.timezone.rules(),
+            Timestamp::now(),
+        );
+        all.extend(verdicts.into_iter().filter_map(|verdict| {
+            let snapshot = group.iter().find(|s| s.id == verdict.id)?;
+            Some(Judged {
+                snapshot: (*snapshot).clone(),
+                verdict,
+            })
+        }));
+    }
+    all.extend(others.into_iter().rev().map(|snapshot| Judged {
+        verdict: Verdict {
+            id: snapshot.id.clone(),
+            keep: true,
+            reasons: vec!["not of this pack".to_owned()],
+        },
+        snapshot,
+    }));
+    Ok(all)
+}
+
+fn candidate(snapshot: &Snapshot, proven: &[String]) -> Candidate {
+    Candidate {
+        id: snapshot.id.clone(),
+        time: snapshot.time,
+        pinned: snapshot.pinned,
+        proven: proven.contains(&snapshot.id),
+    }
+}
+
+/// Removes snapshots and then the data that was marked a day ago.
+///
+/// # Errors
+/// Kind `Refused` when a snapshot that was made here is not listed: a listing that lacks some is no ground to remove others.
+pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -> Result<Forgotten> {
+    let failed = |e: odoopack_repository::Error| {
+        let failure = failure::of(&e);
+        if matches!(e, odoopack_repository::Error::Fewer { .. }) {
+            failure.hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose")
+        } else {
+            failure
+        }
+    };
+    let writer = repository
+        .writer(&place::holder("odoopack backup forget")?)
+        .map_err(|e| failure::of(&e))?;
+    let known = record::known(&record::all(&pack.layout)?);
+    repository.forget(&writer, which, &known).map_err(failed)?;
+    for snapshot in which {
+        gone(pack, &snapshot.environment, &snapshot.id)?;
+    }
+    let known = record::known(&record::all(&pack.layout)?);
+    let pruned = repository.prune(&writer, &known).map_err(failed)?;
+    Ok(Forgotten {
+        snapshots: which.iter().map(|s| s.id.clone()).collect(),
+        pruned,
+    })
+}
+
+/// Notes that snapshots which are known and not listed are gone for good; returns their names.
+pub(crate) fn accept_missing(pack: &Pack, repository: &Repository) -> Result<Vec<String>> {
+    let listed = repository.snapshots().map_err(|e| failure::of(&e))?;
+    let mut known = record::known(&record::all(&pack.layout)?);
+    known.retain(|id| !listed.iter().any(|s| s.id == *id));
+    for id in &known {
+        gone(pack, "", id)?;
+    }
+    Ok(known)
+}
+
+fn gone(pack: &Pack, environment: &str, snapshot: &str) -> Result<()> {
+    let line = Line {
+        at: Timestamp::now(),
+        event: Event::Forgotten,
+        environment: environment.to_owned(),
+        snapshot: snapshot.to_owned(),
+        seconds: 0.0,
+        detail: serde_json::Value::Null,
+    };
+    record::add(&pack.layout, &line)
+}
+
+/// Pins a snapshot, or takes the pin away.
+pub(crate) fn pin(repository: &Repository, snapshot: &Snapshot, pinned: bool) -> Result<()> {
+    let writer = repository
+        .writer(&place::holder("odoopack backup pin")?)
+        .map_err(|e| failure::of(&e))?;
+    repository
+        .pin(&writer, snapshot, pinned)
+        .map_err(|e| failure::of(&e))
+}
+
+/// The snapshots that are named, when none of them is one that no policy would remove either.
+pub(crate) fn named(judged: &[Judged], repository: &Repository, names: &[String]) -> Result<Vec<Snapshot>> {
+    let mut which = Vec::new();
+    for name in names {
+        let snapshot = repository.snapshot(name, None).map_err(|e| failure::of(&e))?;
+        let found = judged.iter().find(|judged| judged.snapshot.id == snapshot.id);
+        let reasons = found
+            .map(|judged| judged.verdict.reasons.as_slice())
+            .unwrap_or_default();
+        let held = |why: &str| reasons.iter().any(|reason| reason == why);
+        if held("pinned") || held("last proven") || held("the last one") || held("not of this pack") {
+            return Err(
+                Failure::refused(format!("snapshot {} stays: {}", snapshot.id, reasons.join(", ")))
+                    .hint("`odoopack backup unpin SNAPSHOT` takes a pin away"),
+            );
+        }
+        which.push(snapshot);
+    }
+    let left = |environment: &str| {
+        let of = |judged: &&Judged| judged.snapshot.environment == environment;
+        judged
+            .iter()
+            .filter(of)
+            .any(|judged| !which.iter().any(|s| s.id == judged.snapshot.id))
+    };
+    match which.iter().find(|s| !left(&s.environment)) {
+        None => Ok(which),
+        Some(s) => Err(
+            Failure::refused(format!("no snapshot of {} would be left", s.environment))
+                .hint("`odoopack backup create` first"),
+        ),
+    }
+}

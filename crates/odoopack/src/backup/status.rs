@@ -1,0 +1,219 @@
+//! How old backups are, and whether that is what the file allows.
+use jiff::Timestamp;
+use odoopack_core::spec::Kind;
+use odoopack_core::units::Seconds;
+use odoopack_repository::{Error, Repository};
+
+use super::record::{self, Event, Line};
+use super::{failure, key, place};
+use crate::context::Pack;
+use crate::failure::Result;
+
+/// One age against its limit.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(crate) struct Age {
+    /// When it happened last; `None`: never.
+    pub(crate) at: Option<Timestamp>,
+    /// Name of the snapshot.
+    pub(crate) snapshot: Option<String>,
+    /// How old it may be.
+    pub(crate) limit: Seconds,
+    /// Whether it is younger.
+    pub(crate) good: bool,
+}
+
+/// One environment.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Row {
+    pub(crate) environment: String,
+    /// Whether the limits hold for it: production only.
+    pub(crate) judged: bool,
+    pub(crate) made: Age,
+    pub(crate) proven: Age,
+    /// Seconds and added bytes of the last snapshots, newest first.
+    pub(crate) trend: Vec<(f64, u64)>,
+    /// Why the last backup failed, when nothing was made since.
+    pub(crate) failed: Option<String>,
+    /// More files were missing at the source the last time than the time before.
+    pub(crate) more_missing: bool,
+}
+
+/// Everything that `backup status` shows.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Status {
+    pub(crate) environments: Vec<Row>,
+    pub(crate) key_confirmed: bool,
+    /// Snapshots that were made here and are not listed any more.
+    pub(crate) missing_snapshots: Vec<String>,
+}
+
+/// Snapshots whose durations and sizes are shown.
+const TREND: usize = 7;
+
+/// Looks at the repository and at what was noted.
+pub(crate) fn look(pack: &Pack) -> Result<Status> {
+    let lines = record::all(&pack.layout)?;
+    let snapshots = match key::stored(&pack.layout)? {
+        None => Vec::new(),
+        Some(key) => match Repository::open(&place::local(pack), &key) {
+            Err(Error::Absent(_)) => Vec::new(),
+            opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
+        },
+    };
+    let now = Timestamp::now();
+    let spec = &pack.loaded.spec;
+    let mut environments = Vec::new();
+    for (name, settings) in &spec.environments {
+        let newest = snapshots
+            .iter()
+            .rfind(|s| s.environment == name.as_str() && s.time <= now);
+        let proven = last(&lines, name.as_str(), Event::Proven);
+        environments.push(Row {
+            environment: name.to_string(),
+            judged: settings.kind == Kind::Production,
+            made: age(newest.map(|s| (s.time, s.id.as_str())), spec.backup.age.made, now),
+            proven: age(
+                proven.map(|l| (l.at, l.snapshot.as_str())),
+                spec.backup.age.proven,
+                now,
+            ),
+            trend: trend(&lines, name.as_str()),
+            failed: failed(&lines, name.as_str()),
+            more_missing: more_missing(&lines, name.as_str()),
+        });
+    }
+    let mut missing = record::known(&lines);
+    missing.retain(|id| !snapshots.iter().any(|s| s.id == *id));
+    Ok(Status {
+        environments,
+        key_confirmed: key::is_confirmed(&pack.layout)?,
+        missing_snapshots: missing,
+    })
+}
+
+impl Status {
+    /// Everything that is not as the file allows, one sentence each.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if !self.key_confirmed {
+            all.push("nobody has confirmed to have the backup key elsewhere".to_owned());
+        }
+        if !self.missing_snapshots.is_empty() {
+            all.push(format!(
+                "{} snapshots that were made are not listed any more",
+                self.missing_snapshots.len()
+            ));
+        }
+        for row in self.environments.iter().filter(|row| row.judged) {
+            let name = &row.environment;
+            for (what, age) in [("made", &row.made), ("proven", &row.proven)] {
+                if !age.good {
+                    let since = if age.at.is_some() {
+                        format!("older than {}", age.limit)
+                    } else {
+                        "never".to_owned()
+                    };
+                    all.push(format!("{name}: {what} {since}"));
+                }
+            }
+            if row.failed.is_some() {
+                all.push(format!("{name}: the last backup failed"));
+            }
+            if row.more_missing {
+                all.push(format!(
+                    "{name}: more attachments are missing in the filestore than before"
+                ));
+            }
+        }
+        all
+    }
+}
+
+fn age(last: Option<(Timestamp, &str)>, limit: Seconds, now: Timestamp) -> Age {
+    let seconds = last.map(|(at, _)| now.as_second() - at.as_second());
+    Age {
+        at: last.map(|(at, _)| at),
+        snapshot: last.map(|(_, id)| id.to_owned()),
+        limit,
+        good: seconds.is_some_and(|seconds| u64::try_from(seconds).unwrap_or_default() <= limit.0),
+    }
+}
+
+fn of<'a>(lines: &'a [Line], environment: &'a str) -> impl DoubleEndedIterator<Item = &'a Line> {
+    lines.iter().filter(move |line| line.environment == environment)
+}
+
+fn last<'a>(lines: &'a [Line], environment: &'a str, event: Event) -> Option<&'a Line> {
+    of(lines, environment).rfind(|line| line.event == event)
+}
+
+fn trend(lines: &[Line], environment: &str) -> Vec<(f64, u64)> {
+    let made = of(lines, environment)
+        .rev()
+        .filter(|line| line.event == Event::Made);
+    let one = |line: &Line| (line.seconds, line.detail["added"].as_u64().unwrap_or_default());
+    made.take(TREND).map(one).collect()
+}
+
+fn failed(lines: &[Line], environment: &str) -> Option<String> {
+    let last = of(lines, environment).rfind(|line| matches!(line.event, Event::Made | Event::Failed))?;
+    (last.event == Event::Failed).then(|| last.detail["why"].to_string())
+}
+
+fn more_missing(lines: &[Line], environment: &str) -> bool {
+    let made = of(lines, environment)
+        .rev()
+        .filter(|line| line.event == Event::Made);
+    let mut counts = made.map(|line| line.detail["missing"].as_u64().unwrap_or_default());
+    let (last, before) = (counts.next(), counts.next());
+    last.zip(before).is_some_and(|(last, before)| last > before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(at: i64, event: Event, detail: serde_json::Value) -> Line {
+        Line {
+            at: Timestamp::from_second(at).unwrap(),
+            event,
+            environment: "production".to_owned(),
+            snapshot: format!("{at:08}"),
+            seconds: 1.0,
+            detail,
+        }
+    }
+
+    #[test]
+    fn an_age_is_good_up_to_its_limit_and_never_is_not() {
+        let now = Timestamp::from_second(1000).unwrap();
+        let good = |at: i64| {
+            age(
+                Some((Timestamp::from_second(at).unwrap(), "x")),
+                Seconds(100),
+                now,
+            )
+            .good
+        };
+        assert!(good(900) && !good(899));
+        assert!(!age(None, Seconds(100), now).good);
+    }
+
+    #[test]
+    fn a_failure_counts_until_something_is_made() {
+        let missing = |n: u64| serde_json::json!({ "missing": n, "added": n });
+        let mut lines = vec![
+            line(1, Event::Made, missing(0)),
+            line(2, Event::Failed, serde_json::json!({ "why": ["x"] })),
+        ];
+        assert!(failed(&lines, "production").is_some() && failed(&lines, "staging").is_none());
+        lines.push(line(3, Event::Made, missing(2)));
+        assert!(failed(&lines, "production").is_none() && more_missing(&lines, "production"));
+        lines.push(line(4, Event::Made, missing(2)));
+        assert!(!more_missing(&lines, "production"));
+        assert_eq!(trend(&lines, "production"), [(1.0, 2), (1.0, 2), (1.0, 0)]);
+        assert_eq!(record::known(&lines).len(), 3);
+        lines.push(line(3, Event::Forgotten, serde_json::Value::Null));
+        assert_eq!(record::known(&lines), ["00000001", "00000004"]);
+    }
+}

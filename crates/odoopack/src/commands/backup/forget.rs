@@ -1,0 +1,89 @@
+//! `backup forget`: remove what the policy no longer keeps, or what is named.
+use super::size;
+use crate::backup::place;
+use crate::backup::retention::{Forgotten, accept_missing, forget, judged, named};
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Result};
+
+/// Remove the snapshots that `[backup.keep]` no longer keeps, or those that are named
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Never removes what is pinned, the last snapshot that was proven, or the last one of an environment. Data that no snapshot needs is marked, and removed a day later.\n\nExamples:\n  odoopack backup forget --dry-run\n  odoopack backup forget 1a2b3c4d"
+)]
+pub(crate) struct Args {
+    /// Snapshots to remove, whatever the policy says
+    snapshots: Vec<String>,
+    /// Show what would be removed and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Snapshots that were made here and are not listed any more were removed on purpose
+    #[arg(long)]
+    accept_missing: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let repository = place::open(&pack)?;
+    if args.accept_missing && !args.dry_run {
+        for id in accept_missing(&pack, &repository)? {
+            cx.ui.say(&format!("{id} is gone, and that was accepted"));
+        }
+    }
+    let judged = judged(&pack, &repository)?;
+    let which = if args.snapshots.is_empty() {
+        let goes = judged.iter().filter(|judged| !judged.verdict.keep);
+        goes.map(|judged| judged.snapshot.clone()).collect()
+    } else {
+        named(&judged, &repository, &args.snapshots)?
+    };
+    for snapshot in &which {
+        let time = snapshot.time.strftime("%Y-%m-%d %H:%M:%SZ");
+        cx.ui.say(&format!(
+            "  - remove {} of {}, {time}",
+            snapshot.id, snapshot.environment
+        ));
+    }
+    if args.dry_run {
+        let ids: Vec<_> = which.iter().map(|s| s.id.as_str()).collect();
+        cx.ui.json(&serde_json::json!({ "would_remove": ids }));
+        return Ok(());
+    }
+    let asked = which.is_empty()
+        || cx
+            .ui
+            .confirm("remove these?")
+            .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if !asked {
+        return Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"));
+    }
+    let done = forget(&pack, &repository, &which)?;
+    cx.ui.json(&serde_json::json!({
+        "removed": done.snapshots, "marked": done.pruned.marked, "freed": done.pruned.removed,
+    }));
+    cx.ui.result(&words(&done));
+    Ok(())
+}
+
+fn words(done: &Forgotten) -> String {
+    format!(
+        "{} snapshots removed; {} marked to be removed in a day, {} freed",
+        done.snapshots.len(),
+        size(done.pruned.marked),
+        size(done.pruned.removed)
+    )
+}
+
+/// After a backup: applies the policy and says what it did.
+pub(super) fn by_policy(cx: &Context, pack: &Pack) -> Result<()> {
+    let repository = place::open(pack)?;
+    let judged = judged(pack, &repository)?;
+    let goes: Vec<_> = judged
+        .iter()
+        .filter(|j| !j.verdict.keep)
+        .map(|j| j.snapshot.clone())
+        .collect();
+    let done = forget(pack, &repository, &goes)?;
+    cx.ui.say(&words(&done));
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! `backup status`: how old the backups are, against what the file allows.
+use super::size;
+use crate::backup::status::{Age, look};
+use crate::context::Context;
+use crate::failure::{Failure, Kind, Result};
+
+/// Show how old the backups are: made and proven, with the trend of duration and size
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exits with 8 when an age of a production environment is beyond `[backup.age]`, when the last backup failed, when snapshots have disappeared, or when nobody has confirmed to have the key.\n\nExamples:\n  odoopack backup status\n  odoopack backup status --json"
+)]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
+    let pack = cx.load()?;
+    let status = look(&pack)?;
+    let complaints = status.complaints();
+    cx.ui.json(
+        &serde_json::json!({ "status": status, "complaints": complaints, "good": complaints.is_empty() }),
+    );
+    for row in &status.environments {
+        cx.ui.result(&format!(
+            "{:<16} made {}, proven {}",
+            row.environment,
+            words(&row.made),
+            words(&row.proven)
+        ));
+        let trend: Vec<_> = row
+            .trend
+            .iter()
+            .map(|(s, added)| format!("{s:.0} s {}", size(*added)))
+            .collect();
+        if !trend.is_empty() {
+            cx.ui
+                .result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
+        }
+    }
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::new(Kind::Drift, complaints.join("; "));
+    Err(if status.key_confirmed {
+        failure.hint("`odoopack backup create`")
+    } else {
+        failure.hint("`odoopack backup key export`, then `odoopack backup key confirm`")
+    })
+}
+
+fn words(age: &Age) -> String {
+    let Some(at) = age.at else {
+        return "never".to_owned();
+    };
+    let mark = if age.good { "" } else { " (too old)" };
+    format!("{}{mark}", at.strftime("%Y-%m-%d %H:%M:%SZ"))
+}
