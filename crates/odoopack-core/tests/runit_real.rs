@@ -40,15 +40,12 @@ fn service(directory: &Utf8Path, argv: &[&str]) -> Service {
     }
 }
 
-/// Writes `run` beside nothing else and runs it as a shell would.
+/// Writes `run` beside nothing else and runs it as `runsv` does: not as a leader, so that `setsid` in it need not fork.
 fn output_of(directory: &Utf8Path, service: &Service) -> String {
     let script = directory.join("run");
     std::fs::write(&script, runit::run(service, "abc")).unwrap();
     must("sh", &["-n", script.as_str()]);
-    must(
-        "sh",
-        &["-c", r#"cd "$0" && exec setsid -w sh run"#, directory.as_str()],
-    )
+    must("sh", &["-c", r#"cd "$0" && exec sh run"#, directory.as_str()])
 }
 
 /// Root keeps what nginx needs; what a container took away before is no reason to fail.

@@ -1,11 +1,12 @@
 //! Random values, and password hashes as Odoo's passlib writes them.
-use pbkdf2::pbkdf2_hmac;
+use std::num::NonZeroU32;
+
 use rand::Rng;
 use rand::distr::Alphanumeric;
-use sha2::Sha512;
+use ring::pbkdf2::{PBKDF2_HMAC_SHA512, derive};
 
 /// Rounds that Odoo asks for (`res_users.py` `MIN_ROUNDS`, 17.0 to 19.0); fewer would be rehashed at the next login.
-const ROUNDS: u32 = 600_000;
+const ROUNDS: NonZeroU32 = NonZeroU32::new(600_000).expect("not zero");
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./";
 
 /// A random password of letters and digits, about 140 bits.
@@ -23,9 +24,9 @@ pub(crate) fn hash(password: &str) -> String {
 }
 
 /// `$pbkdf2-sha512$ROUNDS$SALT$KEY` (passlib 1.7, `pbkdf2_sha512`).
-fn hash_with(password: &str, salt: &[u8], rounds: u32) -> String {
+fn hash_with(password: &str, salt: &[u8], rounds: NonZeroU32) -> String {
     let mut key = [0_u8; 64];
-    pbkdf2_hmac::<Sha512>(password.as_bytes(), salt, rounds, &mut key);
+    derive(PBKDF2_HMAC_SHA512, rounds, salt, password.as_bytes(), &mut key);
     format!("$pbkdf2-sha512${rounds}${}${}", ab64(salt), ab64(&key))
 }
 
@@ -61,7 +62,7 @@ mod tests {
     fn hashes_as_passlib_does() {
         let salt: Vec<u8> = (0..16).collect();
         assert_eq!(
-            hash_with("admin", &salt, 1000),
+            hash_with("admin", &salt, NonZeroU32::new(1000).unwrap()),
             "$pbkdf2-sha512$1000$AAECAwQFBgcICQoLDA0ODw$aKgGNHu34fR74hlBgfFekJphXK1N3gnOe3Lgp8FO48d8kwG6FEqYI1r0qdB.aSgGSQ2FwLojT47uLUbOD1cDhw"
         );
     }

@@ -100,12 +100,6 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "speaks TLS and makes certificates that are not ours",
     },
     Need {
-        package: "logrotate",
-        seen: Seen::File("/usr/sbin/logrotate"),
-        service: None,
-        why: "reads the rendered rotation",
-    },
-    Need {
         package: "restic",
         seen: Seen::Program("restic"),
         service: None,

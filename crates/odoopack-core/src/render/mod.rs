@@ -1,7 +1,6 @@
 //! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
 pub mod compose;
-pub mod logrotate;
 pub mod nginx;
 pub mod odoo_conf;
 pub mod pg_hba;

@@ -19,8 +19,8 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// File in the service directory with the id of the service's process group.
 const LEADER: &str = "leader";
 
-/// File in the service directory with one line, the time in UTC, for each start; it also counts the starts after a
-/// `runsv` that was killed and ran no `finish`.
+/// File in the service directory with one line `COUNT TIME`: how often the service was started, and the last time in
+/// UTC. It also counts the starts after a `runsv` that was killed and ran no `finish`.
 pub const STARTS: &str = "starts";
 
 /// Where svlogd writes, and how much of it is kept.
@@ -67,7 +67,7 @@ pub fn run(service: &Service, hash: &str) -> String {
     chain.extend(service.argv.iter().map(|a| word(a).into_owned()));
     format!(
         "#!/bin/sh\n{}# {description}\nPATH={PATH}\nexec 2>&1\necho $$ >{LEADER}\n\
-         date -u +%Y-%m-%dT%H:%M:%SZ >>{STARTS}\ncd {} || exit 111\n\
+         n=$(cat {STARTS} 2>/dev/null)\necho \"$((${{n%%[!0-9]*}} + 1)) $(date -u +%Y-%m-%dT%H:%M:%SZ)\" >{STARTS}\ncd {} || exit 111\n\
          umask {:03o}\n# shellcheck disable=SC3045\n{{ ulimit -c 0; ulimit -n {} 2>/dev/null || ulimit -n \"$(ulimit -Hn)\"; }}\n{}\n",
         made_by(hash),
         word(service.directory.as_str()),
@@ -103,16 +103,17 @@ fn privileges(service: &Service) -> String {
 /// Ends what the service left behind (the workers of a killed nginx keep its ports) and notes the end.
 ///
 /// # Shape
-/// Each end is a line `TIME CODE SIGNAL` in `exits`: UTC in ISO 8601, the exit code or -1, the signal or 0.
-/// The number of lines is the number of starts that ended.
+/// Each end is a line `TIME CODE SIGNAL` in `exits`: UTC in ISO 8601, the exit code or -1, the signal or 0. A service that ends all the
+/// time must not fill the disk: beyond 64 KiB the last 500 lines stay.
 pub fn finish(hash: &str, exits: &Utf8Path) -> String {
+    let exits = word(exits.as_str());
     format!(
-        "#!/bin/sh\n{}PATH={PATH}\n\
+        "#!/bin/sh\n{}PATH={PATH}\nexits={exits}\n\
          [ ! -s {LEADER} ] || kill -s KILL -- \"-$(cat {LEADER})\" 2>/dev/null\n\
          rm -f {LEADER}\n\
-         echo \"$(date -u +%Y-%m-%dT%H:%M:%SZ) $1 $2\" >>{}\n",
+         echo \"$(date -u +%Y-%m-%dT%H:%M:%SZ) $1 $2\" >>\"$exits\"\n\
+         if [ \"$(wc -c <\"$exits\")\" -gt 65536 ]; then\n    tail -n 500 \"$exits\" >\"$exits.new\" && mv \"$exits.new\" \"$exits\"\nfi\n",
         made_by(hash),
-        word(exits.as_str())
     )
 }
 

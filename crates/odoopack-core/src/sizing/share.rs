@@ -78,6 +78,11 @@ fn grown(host: &Host, wants: &Wants, mode: Mode) -> Option<Share> {
     Some(share)
 }
 
+/// Environments come and go by ones, the cluster's room for them by fours.
+fn rounded(environments: u32) -> u32 {
+    environments.checked_next_multiple_of(4).unwrap_or(environments)
+}
+
 /// Workers that a production could use.
 fn needed(want: &Want) -> u32 {
     want.users.div_ceil(USERS_OF_A_WORKER).max(FEWEST_WORKERS)
@@ -141,10 +146,11 @@ impl Share {
     /// The cluster's settings, from the host, the number of productions and the number of copies only.
     ///
     /// Connections are counted as if the productions had as many workers as the host may ever give them, and the copies
-    /// theirs, so that more users or a copy more need no restart of the cluster.
+    /// theirs, and both numbers are rounded up: more users, a copy more or an edition that goes need no restart of the
+    /// cluster, which would be felt by everybody else. A connection that nobody opens costs some ten KiB.
     pub(super) fn postgres(&self, host: &Host) -> PostgresSize {
         let threaded = matches!(self.mode, Mode::Threaded | Mode::Tiny);
-        let count = u32::try_from(self.productions.len()).unwrap_or(u32::MAX);
+        let count = rounded(u32::try_from(self.productions.len()).unwrap_or(u32::MAX));
         let workers = if threaded { 0 } else { FEWEST_WORKERS };
         let copy = Shape::new(workers, 1, false).connections();
         let all = if threaded {
@@ -161,7 +167,7 @@ impl Share {
         } else {
             count * each + more_workers
         };
-        let copies = self.copies.saturating_mul(copy);
+        let copies = rounded(self.copies).saturating_mul(copy);
         let sum = productions + second_slot + copies + RESERVED_CONNECTIONS;
         PostgresSize {
             max_connections: sum.max(100).next_multiple_of(10),

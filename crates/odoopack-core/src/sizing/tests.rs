@@ -209,6 +209,17 @@ proptest! {
         prop_assert_eq!(before.postgres, size(&host, &wants).unwrap().postgres);
     }
 
+    /// Editions come and go while others serve; a restart of the cluster would be felt by all of them.
+    #[test]
+    fn an_edition_more_or_less_needs_no_restart_of_the_cluster(count in 2..=4_u32, users in 1..200_u32) {
+        let editions = |count| Wants {
+            environments: (0..count).map(|n| want(&format!("edition-{n}"), users, true)).collect(),
+            ..wants(1, users)
+        };
+        let roomy = host(8, 64);
+        prop_assert_eq!(size(&roomy, &editions(count)).unwrap().postgres, size(&roomy, &editions(count - 1)).unwrap().postgres);
+    }
+
     #[test]
     fn more_memory_is_never_refused(host in any_host(), wants in any_wants(), more in 1..65_536_u64) {
         let bigger = Host { memory: Bytes(host.memory.0 + Bytes::mib(more).0), ..host };

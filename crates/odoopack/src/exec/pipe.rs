@@ -3,7 +3,8 @@ use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread::JoinHandle;
 
-use super::{Cmd, Outcome, read_all};
+use super::run::read_all;
+use super::{Cmd, Outcome};
 use crate::failure::Result;
 
 /// Stdout of a running program. Reading ends with an error when the program did not end well, so that what it wrote until then cannot

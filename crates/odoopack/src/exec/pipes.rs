@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 use std::thread::JoinHandle;
 
-use super::{Cmd, Outcome, Watchdog, end_group, read_all};
+use super::run::read_all;
+use super::stop::Watchdog;
+use super::{Cmd, Outcome, end_group};
 use crate::failure::{Failure, Result};
 
 /// A program whose stderr is being read.

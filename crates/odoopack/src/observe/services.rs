@@ -81,5 +81,6 @@ pub(crate) fn supervised(definition: &Utf8Path) -> bool {
 pub(crate) fn starts(layout: &Layout, name: &str) -> Result<u64> {
     let path = layout.runit().join(name).join(STARTS);
     let text = files::read_text(&path)?.unwrap_or_default();
-    Ok(text.lines().count() as u64)
+    let count = text.split_whitespace().next();
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or_default())
 }
