@@ -16,12 +16,13 @@ use support::stack::{Stack, docker, in_own_network, must};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "gate",
     "nginx",
     "postgres",
     "production.blue.cron",
     "production.blue.web",
+    "redis",
 ];
 
 const FILE: &str = r#"format = 1
@@ -40,6 +41,7 @@ own = ["addons/own"]
 [images]
 postgres = "postgres:15"
 nginx = "nginx:1.22"
+redis = "redis:7.0"
 
 [web]
 listen = ["127.0.0.1"]
@@ -49,6 +51,7 @@ https_port = 443
 [environments.production]
 domain = "localhost"
 workers = 2
+sessions = "redis"
 
 [environments.production.env]
 CANARY = "secret:CANARY"
@@ -80,7 +83,6 @@ fn a_pack_lives_in_containers() {
     };
     let pack = Pack::with_file("stack", 31_800, FILE);
     probe_module(&pack, "one", "first");
-    pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
     nothing_to_do(&pack);
@@ -92,6 +94,7 @@ fn a_pack_lives_in_containers() {
     a_killed_process_comes_back(&pack);
     a_container_made_anew_breaks_no_request(&pack);
     data_outlives_the_containers(&pack);
+    sessions_are_in_redis(&pack);
     it_runs_without_this_program(&pack);
     a_backup_is_made_with_the_servers_own_programs(&pack);
     images_go_to_a_machine_without_a_registry(&pack);
@@ -144,7 +147,12 @@ fn a_person_signs_in(pack: &Pack, site: &Site) {
 /// Neither in a command line, nor in what Docker tells of a container, nor in the files beside the stack.
 fn no_secret_can_be_seen(pack: &Pack) {
     pack.now("no secret in a process list, in `docker inspect` or in the stack");
-    let names = ["PRODUCTION_ADMIN", "PRODUCTION_DATABASE", "PRODUCTION_MASTER"];
+    let names = [
+        "PRODUCTION_ADMIN",
+        "PRODUCTION_DATABASE",
+        "PRODUCTION_MASTER",
+        "PRODUCTION_SESSIONS",
+    ];
     let mut secrets: Vec<String> = names.iter().map(|name| pack.secret(name)).collect();
     secrets.push(CANARY.to_owned());
     let file = pack.path("deploy/docker-compose.yml");
@@ -301,6 +309,27 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert_eq!(found, 1);
 }
 
+/// In Redis, and nowhere else: nobody is signed out when both begin anew.
+fn sessions_are_in_redis(pack: &Pack) {
+    pack.now("sessions are in Redis and outlive it and Odoo");
+    let site = pack.site();
+    let session = site
+        .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    let count = |session: &support::web::Session<'_>| {
+        session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]))
+    };
+    assert_eq!(count(&session), 1);
+    pack.run(&["restart", "redis"]).exits(0);
+    pack.run(&["restart", "production.blue.web"]).exits(0);
+    wait_for("every probe passes again", || {
+        (pack.status()["good"] == true).then_some(())
+    });
+    assert_eq!(count(&session), 1);
+    let files = std::fs::read_dir(pack.path("data/environments/production/sessions"));
+    assert_eq!(files.unwrap().count(), 0);
+}
+
 fn it_runs_without_this_program(pack: &Pack) {
     pack.now("plain `docker compose` brings up the same stack");
     let file = pack.path("deploy/docker-compose.yml");
@@ -352,6 +381,7 @@ fn images_go_to_a_machine_without_a_registry(pack: &Pack) {
     let text = FILE
         .replace("postgres:15", "postgres:elsewhere")
         .replace("nginx:1.22", "nginx:elsewhere")
+        .replace("redis:7.0", "redis:elsewhere")
         .replace(
             "series = \"19.0\"",
             "series = \"19.0\"\nsource = { image = \"odoo:elsewhere\" }",

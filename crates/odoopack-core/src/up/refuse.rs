@@ -160,7 +160,14 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
 /// Python modules that the file asks for by what it wants.
 fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
     let any = |wants: fn(&crate::spec::Environment) -> bool| known.spec.environments.values().any(wants);
-    let asked = [("watchdog", "reload = true", any(|one| one.reload))];
+    let asked = [
+        ("watchdog", "reload = true", any(|one| one.reload)),
+        (
+            "redis",
+            "sessions = \"redis\"",
+            any(|one| one.sessions == crate::spec::Sessions::Redis),
+        ),
+    ];
     let lacks = |module: &str| !image.python.iter().any(|held| held == module);
     let refusal = |(module, key, _)| {
         Refusal::new(
@@ -184,7 +191,6 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let asked = [
         (!addons.repositories.is_empty(), "[addons.repositories]"),
         (!addons.requirements.is_empty(), "[addons] requirements"),
-        (spec.in_redis().next().is_some(), "sessions = \"redis\""),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked

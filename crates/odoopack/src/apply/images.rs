@@ -147,12 +147,18 @@ fn holds(part: &str, id: &str) -> Result<Image> {
             ..Image::default()
         });
     }
-    let script = format!("readlink -f \"$(command -v {part})\"; {part} -v 2>&1 || {part} --version");
+    // Redis goes by the name that it is called by, which may be a link to another program of its own.
+    let script = if part == "redis" {
+        "command -v redis-server; redis-server --version".to_owned()
+    } else {
+        format!("readlink -f \"$(command -v {part})\"; {part} -v 2>&1 || {part} --version")
+    };
     let text = docker::once(id, "sh", &["-c", &script]).read()?;
     let (path, rest) = text.split_once('\n').ok_or_else(|| strange(&text))?;
     let path = Utf8PathBuf::from(path);
     let (version, place) = match part {
         "postgres" => (postgres_version(rest), path.parent().map(Utf8Path::to_owned)),
+        "redis" => (redis_version(rest), Some(path)),
         _ => (crate::tools::nginx::parse_version(rest), Some(path)),
     };
     match (version, place) {
@@ -163,6 +169,14 @@ fn holds(part: &str, id: &str) -> Result<Image> {
         }),
         _ => Err(strange(&text)),
     }
+}
+
+/// Reads `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=...`.
+fn redis_version(text: &str) -> Option<(u16, u16, u16)> {
+    let (_, rest) = text.split_once(" v=")?;
+    let mut numbers = rest.split_whitespace().next()?.split('.').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some((next()?, next()?, next()?))
 }
 
 /// Reads `postgres (PostgreSQL) 16.4 (Debian 16.4-1.pgdg120+1)`.
@@ -181,6 +195,13 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_redis_says_of_itself() {
+        let text = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=b0d5\n";
+        assert_eq!(redis_version(text), Some((7, 0, 15)));
+        assert_eq!(redis_version("sh: redis-server: not found\n"), None);
+    }
 
     #[test]
     fn reads_what_a_server_says_of_itself() {
