@@ -9,11 +9,15 @@ use anyhow::{Context, Result, bail};
 use crate::{run, setup};
 
 /// The binaries with real tests, and what each goes through here.
-const SUBJECTS: [(&str, &str); 3] = [
+const SUBJECTS: [(&str, &str); 4] = [
     ("real_demo", "demo from nothing, a browser, drift, down and up"),
     (
         "real_faults",
         "`up` killed at every step, once in each round; every process killed",
+    ),
+    (
+        "real_restore",
+        "a restore killed at every step; imports, snapshots, a lost machine",
     ),
     ("real_pack", "secrets, modules of the OCA, a second environment"),
 ];

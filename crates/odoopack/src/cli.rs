@@ -3,9 +3,9 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, completions, demo, doctor, down, edition, env, exec, gate, image, import, init, lock, logs,
-    module, oca, plan, psql, render, renew, restart, restore, schedule, secret, shell, sizing, spec, status,
-    up,
+    backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, image, import, init, lock,
+    logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell, sizing,
+    spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -68,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Backup(backup::Args),
     Restore(restore::Args),
+    Recover(recover::Args),
     #[command(subcommand)]
     Env(env::Args),
     #[command(subcommand)]
@@ -78,6 +79,8 @@ enum Command {
     Spec(spec::Args),
     #[command(hide = true)]
     Gate(gate::Args),
+    #[command(hide = true)]
+    BootTest(boot_test::Args),
     Completions(completions::Args),
 }
 
@@ -118,11 +121,13 @@ impl Cli {
             Command::Sizing(args) => sizing::run(&cx, args),
             Command::Backup(args) => backup::run(&cx, args),
             Command::Restore(args) => restore::run(&cx, args),
+            Command::Recover(args) => recover::run(&cx, args),
             Command::Env(args) => env::run(&cx, args),
             Command::Module(args) => module::run(&cx, args),
             Command::Secret(args) => secret::run(&cx, args),
             Command::Spec(args) => spec::run(&cx, args),
             Command::Gate(args) => gate::run(args),
+            Command::BootTest(args) => boot_test::run(&cx, args),
             Command::Completions(args) => {
                 completions::run(args);
                 Ok(())

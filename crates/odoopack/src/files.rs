@@ -93,6 +93,17 @@ pub(crate) fn create(path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Result
     make().map_err(|e| Failure::failed(format!("could not write `{path}`")).because(e))
 }
 
+/// Converges owner and mode of an open file.
+pub(crate) fn own(file: &std::fs::File, path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Result<()> {
+    let change = || -> std::io::Result<()> {
+        if let Some(owner) = owner {
+            std::os::unix::fs::fchown(file, Some(owner.uid), Some(owner.gid))?;
+        }
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
+    };
+    change().map_err(|e| Failure::failed(format!("could not change the owner of `{path}`")).because(e))
+}
+
 /// Makes a file that shares its bytes with another; says `false`, and makes nothing, where the file system cannot.
 pub(crate) fn share(from: &std::fs::File, path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Result<bool> {
     let file = create(path, mode, owner)?;

@@ -174,8 +174,8 @@ pub(crate) fn out(text: &str) {
 }
 
 /// Stdout for bytes that are the result themselves, such as a file of a snapshot.
-pub(crate) fn raw() -> std::io::StdoutLock<'static> {
-    std::io::stdout().lock()
+pub(crate) fn raw() -> std::io::Stdout {
+    std::io::stdout()
 }
 
 fn err(text: &str) {

@@ -1,5 +1,6 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
 mod client;
+mod data;
 mod gate;
 mod hash;
 mod lock;
@@ -7,6 +8,7 @@ mod machine;
 mod memory;
 mod pack;
 mod page;
+mod restore;
 mod rig;
 mod start;
 mod stats;
@@ -22,8 +24,18 @@ use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
-    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash",
+    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash", "restore",
 ];
+
+/// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
+const SOME: data::Amount = data::Amount {
+    rows: 400_000,
+    files: 5_000,
+};
+const FULL: data::Amount = data::Amount {
+    rows: 2_500_000,
+    files: 40_000,
+};
 
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
@@ -36,7 +48,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .partition(|argument| argument.starts_with('-'));
     let unknown = options
         .iter()
-        .find(|option| **option != "--cold")
+        .find(|option| !["--cold", "--full"].contains(*option))
         .or_else(|| pieces.iter().find(|piece| !PIECES.contains(piece)));
     if let Some(unknown) = unknown {
         bail!(
@@ -47,7 +59,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let whole = pieces.is_empty();
     let mut bench = Bench {
         binary: build()?,
-        cold: !options.is_empty(),
+        cold: options.contains(&"--cold"),
+        full: options.contains(&"--full"),
         demo: None,
     };
     let before = machine::load();
@@ -87,6 +100,7 @@ fn build() -> Result<PathBuf> {
 struct Bench {
     binary: PathBuf,
     cold: bool,
+    full: bool,
     /// Brought up by the first piece that needs it.
     demo: Option<Demo>,
 }
@@ -102,6 +116,7 @@ impl Bench {
             "switch" => self.switch(),
             "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
             "hash" => self.hash(),
+            "restore" => self.restore(),
             other => bail!("no such piece: {other}"),
         }
     }
@@ -198,6 +213,13 @@ impl Bench {
                 ("`odoopack module changed`, the demo", &found.changed),
             ],
         ))
+    }
+
+    fn restore(&mut self) -> Result<String> {
+        let amount = if self.full { FULL } else { SOME };
+        let found = restore::restores(self.demo()?, amount)?;
+        let rows: Vec<_> = found.rows.iter().map(|(what, times)| (*what, times)).collect();
+        Ok(page::table("Bringing it back", &found.about, &rows))
     }
 
     fn switch(&mut self) -> Result<String> {

@@ -8,7 +8,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
 use crate::spec::Kind;
@@ -104,6 +104,7 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
     }
     if wanted.filestore {
         steps.push(Step::PlaceFilestore {
+            own: directory.clone(),
             directory: directory.clone(),
         });
     }
@@ -128,6 +129,40 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
         steps.push(Step::StartServices { services });
         steps.push(Step::PassProbes {
             environment: wanted.environment.clone(),
+        });
+    }
+    steps
+}
+
+/// Plans a drill: everything up to the end of `boot` or of the comparison, and nothing that anybody sees.
+///
+/// # Shape
+/// Holds no swap, so that a drill that was cut off is always taken back, as is one that has ended.
+pub fn plan_drill(id: &str, role: &str, place: &Utf8Path, database: &str, boot: bool) -> Vec<Step> {
+    let hidden = own_name(database, "drill", id);
+    let own = place.join(own_name("drill", "of", id));
+    let directory = own.join("filestore").join(&hidden);
+    let mut steps = vec![
+        Step::MakeDatabase {
+            database: hidden.clone(),
+            role: role.to_owned(),
+        },
+        Step::LoadDatabase {
+            database: hidden.clone(),
+        },
+        Step::PlaceFilestore {
+            directory: directory.clone(),
+            own: own.clone(),
+        },
+        Step::Verify {
+            database: Some(hidden.clone()),
+            directory: Some(directory),
+        },
+    ];
+    if boot {
+        steps.push(Step::Boot {
+            database: hidden,
+            own,
         });
     }
     steps

@@ -13,8 +13,11 @@ pub enum Step {
     MakeDatabase { database: String, role: String },
     /// Fill it, as the environment's role.
     LoadDatabase { database: String },
-    /// Put the attachments into a directory that nobody uses.
-    PlaceFilestore { directory: Utf8PathBuf },
+    /// Put the attachments into a directory that nobody uses; `own` is that directory, or the one of the operation around it.
+    PlaceFilestore {
+        directory: Utf8PathBuf,
+        own: Utf8PathBuf,
+    },
     /// Compare what arrived with what should have.
     Verify {
         database: Option<String>,
@@ -24,6 +27,8 @@ pub enum Step {
     MakeHarmless { database: String, environment: Name },
     /// Keep scheduled jobs and outgoing mail still.
     HoldJobs { database: String },
+    /// Start Odoo on it, cut off from every network, sign in and look at the web client.
+    Boot { database: String, own: Utf8PathBuf },
     /// Stop what uses the database.
     StopServices { services: Vec<String> },
     /// Let the new database have the name; the old one is kept under another.
@@ -77,7 +82,7 @@ impl Step {
     pub fn undo(&self) -> Option<Undo> {
         match self.clone() {
             Self::MakeDatabase { database, .. } => Some(Undo::DropDatabase { database }),
-            Self::PlaceFilestore { directory } => Some(Undo::RemoveDirectory { directory }),
+            Self::PlaceFilestore { own, .. } => Some(Undo::RemoveDirectory { directory: own }),
             Self::StopServices { services } => Some(Undo::StartServices { services }),
             Self::StartServices { services } => Some(Undo::StopServices { services }),
             Self::SwapDatabase { from, to, kept, mark } => {
@@ -88,6 +93,7 @@ impl Step {
             | Self::Verify { .. }
             | Self::MakeHarmless { .. }
             | Self::HoldJobs { .. }
+            | Self::Boot { .. }
             | Self::PassProbes { .. } => None,
         }
     }
@@ -108,6 +114,7 @@ impl Step {
             | Self::Verify { .. }
             | Self::MakeHarmless { .. }
             | Self::HoldJobs { .. }
+            | Self::Boot { .. }
             | Self::StopServices { .. }
             | Self::StartServices { .. }
             | Self::PassProbes { .. } => None,
@@ -127,7 +134,7 @@ impl fmt::Display for Step {
                 write!(f, "make an empty database {database} that only {role} may enter")
             }
             Self::LoadDatabase { database } => write!(f, "load the dump into {database}"),
-            Self::PlaceFilestore { directory } => write!(f, "put the attachments into {directory}"),
+            Self::PlaceFilestore { directory, .. } => write!(f, "put the attachments into {directory}"),
             Self::Verify { .. } => write!(f, "compare what arrived with what should have"),
             Self::MakeHarmless { database, .. } => {
                 write!(
@@ -137,6 +144,12 @@ impl fmt::Display for Step {
             }
             Self::HoldJobs { database } => {
                 write!(f, "hold scheduled jobs and outgoing mail in {database}")
+            }
+            Self::Boot { database, .. } => {
+                write!(
+                    f,
+                    "start Odoo on {database} without any network, sign in and look at the web client"
+                )
             }
             Self::StopServices { services } => write!(f, "stop {}", services.join(", ")),
             Self::SwapDatabase {

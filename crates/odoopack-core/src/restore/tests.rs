@@ -177,7 +177,7 @@ impl World {
             Step::MakeDatabase { .. } => self.hidden = true,
             Step::LoadDatabase { .. } => self.loaded = true,
             Step::PlaceFilestore { .. } => self.directory = true,
-            Step::Verify { .. } => assert!(self.loaded && self.directory),
+            Step::Verify { .. } | Step::Boot { .. } => assert!(self.loaded && self.directory),
             Step::MakeHarmless { .. } | Step::HoldJobs { .. } => self.fenced = true,
             Step::StopServices { .. } => self.running = false,
             Step::SwapDatabase { .. } => {
@@ -318,6 +318,24 @@ fn killed_at_any_two_points_it_ends_old_or_new() {
         }
     }
     assert!(ends.0 > 1000 && ends.1 > 1000, "{ends:?}");
+}
+
+/// Whatever becomes of a drill, nothing is left of it.
+#[test]
+fn a_drill_is_always_taken_back() {
+    let steps = plan_drill("7k2m", "pack_production", "/r".into(), "pack_production", true);
+    assert!(!steps.iter().any(|step| step.is_swap() || step.is_visible()));
+    for cut in 0..=steps.len() {
+        let events: Vec<Event> = (0..cut)
+            .flat_map(|at| [Event::Begin(at), Event::Done(at)])
+            .collect();
+        let Recovery::Revert(order) = recover(&steps, &events) else {
+            panic!("a drill went on");
+        };
+        assert_eq!(order.len(), cut);
+        let undone = order.iter().filter_map(|at| steps[*at].undo()).count();
+        assert_eq!(undone, [0, 1, 1, 2, 2, 2][cut]);
+    }
 }
 
 #[test]

@@ -79,10 +79,7 @@ impl Apply<'_> {
                 "`{database}` was not being filled by this program"
             )));
         }
-        let sql = format!("DROP DATABASE {} WITH (FORCE)", sql::identifier(database));
-        self.admin("postgres")?
-            .batch_execute(&sql)
-            .map_err(|e| failed("could not drop the database", &e))
+        drop_database(&mut self.admin("postgres")?, database)
     }
 
     /// The number of a database: one that is made anew under the same name has another.
@@ -193,7 +190,7 @@ pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {
 }
 
 /// Makes a database, if it is not there, that only its owner and the administrator may enter.
-pub(super) fn make_empty(client: &mut Client, database: &str, owner: &str) -> Result<()> {
+fn make_empty(client: &mut Client, database: &str, owner: &str) -> Result<()> {
     let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
     if there
         .map_err(|e| failed("could not look for the database", &e))?
@@ -208,8 +205,19 @@ pub(super) fn make_empty(client: &mut Client, database: &str, owner: &str) -> Re
         .map_err(|e| failed("could not close the database to others", &e))
 }
 
+/// Drops a database, if it is there, whoever is in it.
+pub(super) fn drop_database(client: &mut Client, database: &str) -> Result<()> {
+    let sql = format!(
+        "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+        sql::identifier(database)
+    );
+    client
+        .batch_execute(&sql)
+        .map_err(|e| failed("could not drop the database", &e))
+}
+
 /// What only the administrator may do in an empty database.
-pub(super) fn prepare(client: &mut Client, owner: &str) -> Result<()> {
+fn prepare(client: &mut Client, owner: &str) -> Result<()> {
     client
         .batch_execute(&sql::prepare_database(owner))
         .map_err(|e| failed("could not prepare the database", &e))

@@ -5,11 +5,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::log::Verdict;
 use odoopack_core::render::odoo_conf::with_options;
-use odoopack_core::render::sql;
 use odoopack_core::target::tests_database;
 
 use super::Apply;
-use super::databases::failed;
+use super::databases::{drop_database, failed};
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
 use crate::oneshot::OneShot;
@@ -165,10 +164,7 @@ impl Apply<'_> {
             ))
             .hint(format!("rename it, with `odoopack psql {environment} --admin`")));
         }
-        let drop = format!("DROP DATABASE {} WITH (FORCE)", sql::identifier(database));
-        client
-            .batch_execute(&drop)
-            .map_err(|e| failed("could not drop the database of tests", &e))
+        drop_database(&mut client, database)
     }
 }
 

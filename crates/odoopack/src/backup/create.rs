@@ -1,5 +1,4 @@
 //! The story of a backup: hold still, store, check, show.
-use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -13,6 +12,7 @@ use odoopack_repository::{Label, Repository, Snapshot, Stored, Writer};
 
 use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
+use super::piece::Until;
 use super::record::{self, Event, Line};
 use super::{failure, place};
 use crate::context::{Context, Pack};
@@ -297,24 +297,4 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
         "the dump does not hold: {}",
         lacking.join(", ")
     )))
-}
-
-/// A program's input; `pg_restore` reads the table of contents and then goes away, which is enough.
-struct Until<'a> {
-    input: &'a mut dyn Write,
-    enough: bool,
-}
-
-impl Write for Until<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.input.write(bytes);
-        self.enough |= written
-            .as_ref()
-            .is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe);
-        written
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.input.flush()
-    }
 }

@@ -30,10 +30,14 @@ pub(crate) struct Row {
     pub(crate) judged: bool,
     pub(crate) made: Age,
     pub(crate) proven: Age,
+    /// Seconds that the last proof took, which is what bringing it back takes.
+    pub(crate) recovery: Option<f64>,
     /// Seconds and added bytes of the last snapshots, newest first.
     pub(crate) trend: Vec<(f64, u64)>,
     /// Why the last backup failed, when nothing was made since.
     pub(crate) failed: Option<String>,
+    /// Why the last proof failed, when none went well since.
+    pub(crate) unproven: Option<String>,
     /// More files were missing at the source the last time than the time before.
     pub(crate) more_missing: bool,
 }
@@ -77,8 +81,10 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
                 spec.backup.age.proven,
                 now,
             ),
+            recovery: proven.map(|l| l.seconds),
             trend: trend(&lines, name.as_str()),
             failed: failed(&lines, name.as_str()),
+            unproven: unproven(&lines, name.as_str()),
             more_missing: more_missing(&lines, name.as_str()),
         });
     }
@@ -119,6 +125,9 @@ impl Status {
             if row.failed.is_some() {
                 all.push(format!("{name}: the last backup failed"));
             }
+            if row.unproven.is_some() {
+                all.push(format!("{name}: the last drill failed"));
+            }
             if row.more_missing {
                 all.push(format!(
                     "{name}: more attachments are missing in the filestore than before"
@@ -127,6 +136,14 @@ impl Status {
         }
         all
     }
+}
+
+fn unproven(lines: &[Line], environment: &str) -> Option<String> {
+    let drill = |line: &&Line| {
+        line.environment == environment && matches!(line.event, Event::Proven | Event::Unproven)
+    };
+    let last = lines.iter().rev().find(drill)?;
+    (last.event == Event::Unproven).then(|| last.detail["why"].to_string())
 }
 
 fn age(last: Option<(Timestamp, &str)>, limit: Seconds, now: Timestamp) -> Age {
@@ -197,6 +214,18 @@ mod tests {
         };
         assert!(good(900) && !good(899));
         assert!(!age(None, Seconds(100), now).good);
+    }
+
+    #[test]
+    fn a_drill_that_failed_counts_until_one_goes_well() {
+        let mut lines = vec![
+            line(1, Event::Proven, serde_json::json!({})),
+            line(2, Event::Unproven, serde_json::json!({ "why": ["x"] })),
+            line(3, Event::Made, serde_json::json!({})),
+        ];
+        assert!(unproven(&lines, "production").is_some() && unproven(&lines, "staging").is_none());
+        lines.push(line(4, Event::Proven, serde_json::json!({})));
+        assert!(unproven(&lines, "production").is_none());
     }
 
     #[test]

@@ -13,32 +13,62 @@ use crate::observe::{self, View};
 use crate::store::lock;
 use crate::ui::Ui;
 
-/// Where to.
+/// How.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Target {
-    #[command(flatten)]
-    place: Place,
-    /// Bring only a part
-    #[arg(long, value_enum, value_name = "PART")]
-    only: Option<Part>,
+pub(crate) struct Options {
     /// The name of the production environment that is to be replaced, where nobody can be asked
-    #[arg(long, value_name = "ENVIRONMENT")]
+    #[arg(long, value_name = "ENV")]
     yes_replace: Option<String>,
     /// Show the plan and stop
     #[arg(long)]
     dry_run: bool,
 }
 
+impl Options {
+    /// With the consent that production is replaced.
+    pub(crate) fn replacing(name: &str) -> Self {
+        Self {
+            yes_replace: Some(name.to_owned()),
+            dry_run: false,
+        }
+    }
+}
+
 /// In the place of an environment, or beside it.
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Place {
+pub(crate) struct Place {
     /// Put it in the place of this environment's database and attachments, which are kept
     #[arg(long, value_name = "ENV")]
     to: Option<String>,
     /// Put it beside, as a harmless copy under a name that no service uses
     #[arg(long = "as", value_name = "NAME")]
     beside: Option<String>,
+}
+
+impl Place {
+    /// In the place of an environment.
+    pub(crate) fn to(name: &str) -> Self {
+        Self {
+            to: Some(name.to_owned()),
+            beside: None,
+        }
+    }
+
+    /// Beside.
+    pub(crate) fn beside(name: &str) -> Self {
+        Self {
+            to: None,
+            beside: Some(name.to_owned()),
+        }
+    }
+}
+
+/// Everything that was asked for.
+struct Target<'a> {
+    place: &'a Place,
+    only: Option<Part>,
+    options: &'a Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -66,17 +96,24 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
 }
 
 /// Plans, asks, restores and reports.
-pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, target: &Target) -> Result<()> {
+pub(crate) fn bring(
+    cx: &Context,
+    pack: &Pack,
+    (source, from): (&Source, &str),
+    place: &Place,
+    (only, options): (Option<Part>, &Options),
+) -> Result<()> {
+    let target = &Target { place, only, options };
     let (name, environment) = whose(pack, target)?;
     right_series(pack, source)?;
     let view = look(pack)?;
     no_attachments(source, target)?;
     let planned = plan(pack, &view, (name, environment), from, target)?;
-    room(pack, source, target)?;
+    room(pack, source, target.only)?;
     for step in &planned.steps {
         cx.ui.say(&format!("  - {step}"));
     }
-    if target.dry_run {
+    if target.options.dry_run {
         cx.ui.json(&serde_json::json!({ "plan": planned }));
         return Ok(());
     }
@@ -99,7 +136,7 @@ pub(crate) fn bring(cx: &Context, pack: &Pack, source: &Source, from: &str, targ
 }
 
 /// The environment whose role, user and release are used.
-fn whose<'a>(pack: &'a Pack, target: &Target) -> Result<(&'a Name, &'a Environment)> {
+fn whose<'a>(pack: &'a Pack, target: &Target<'_>) -> Result<(&'a Name, &'a Environment)> {
     if let Some(name) = &target.place.to {
         return super::environment(pack, name);
     }
@@ -123,7 +160,7 @@ fn right_series(pack: &Pack, source: &Source) -> Result<()> {
     }
 }
 
-fn no_attachments(source: &Source, target: &Target) -> Result<()> {
+fn no_attachments(source: &Source, target: &Target<'_>) -> Result<()> {
     if target.only == Some(Part::Filestore) && !source.has_filestore() {
         return Err(Failure::refused("there are no attachments in this backup"));
     }
@@ -135,7 +172,7 @@ fn plan(
     view: &View,
     (name, environment): (&Name, &Environment),
     from: &str,
-    target: &Target,
+    target: &Target<'_>,
 ) -> Result<Planned> {
     let filestores = pack.layout.environment(name).join("filestore");
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());
@@ -166,7 +203,7 @@ fn destination(
     view: &View,
     environment: &Environment,
     filestores: &camino::Utf8Path,
-    target: &Target,
+    target: &Target<'_>,
 ) -> Result<Destination> {
     let databases = view.facts.databases.present();
     let known = |name: &str| databases.is_some_and(|all| all.databases.contains_key(name));
@@ -218,19 +255,12 @@ fn services(view: &View, name: &Name) -> Vec<String> {
         .collect()
 }
 
-fn room(pack: &Pack, source: &Source, target: &Target) -> Result<()> {
+/// Refuses what would not fit.
+pub(crate) fn room(pack: &Pack, source: &Source, only: Option<Part>) -> Result<()> {
     let (rows, files) = source.sizes()?;
     let none = odoopack_core::units::Bytes(0);
-    let rows = if target.only == Some(Part::Filestore) {
-        none
-    } else {
-        rows
-    };
-    let files = if target.only == Some(Part::Database) {
-        none
-    } else {
-        files
-    };
+    let rows = if only == Some(Part::Filestore) { none } else { rows };
+    let files = if only == Some(Part::Database) { none } else { files };
     let free = observe::host::disk_free(pack.layout.root())?;
     restore::room(rows, files, free).map_err(|e| {
         Failure::refused(format!("there is not enough room on the disk of {}", pack.layout.root()))
@@ -240,7 +270,7 @@ fn room(pack: &Pack, source: &Source, target: &Target) -> Result<()> {
 }
 
 /// Replacing production wants its name, typed; replacing another environment a yes.
-fn consent(ui: &Ui, name: &Name, kind: Kind, planned: &Planned, target: &Target) -> Result<()> {
+fn consent(ui: &Ui, name: &Name, kind: Kind, planned: &Planned, target: &Target<'_>) -> Result<()> {
     let replaces = planned.steps.iter().any(|step| step.kept().is_some());
     if !replaces {
         return Ok(());
@@ -250,7 +280,7 @@ fn consent(ui: &Ui, name: &Name, kind: Kind, planned: &Planned, target: &Target)
         let yes = ui.confirm(&format!("replace {name}?")).map_err(asking)?;
         return if yes { Ok(()) } else { Err(declined(name, false)) };
     }
-    let answer = match &target.yes_replace {
+    let answer = match &target.options.yes_replace {
         Some(answer) => Some(answer.clone()),
         None => ui
             .ask(&format!("this replaces {name}; type its name to go on:"))
@@ -272,7 +302,7 @@ fn declined(name: &Name, production: bool) -> Failure {
     Failure::refused(format!("{name} was not replaced; nothing was changed")).hint(hint)
 }
 
-fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target) {
+fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target<'_>) {
     let kept: Vec<&str> = planned.steps.iter().filter_map(Step::kept).collect();
     cx.ui.json(&serde_json::json!({
         "operation": planned.id, "environment": planned.environment, "source": planned.source, "kept": kept,
@@ -317,8 +347,12 @@ fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target) {
 
 /// Puts right what an earlier restore left; says what it did.
 pub(crate) fn resume(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
-    let view = look(pack)?;
-    let _lock = lock::take(&pack.layout.state(), "restore --resume")?;
+    let state = pack.layout.state();
+    if crate::store::operation::open_journals(&state)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock::take(&state, "restore --resume")?;
+    let view = observe::look(pack)?;
     let apply: Apply<'_> = super::up::applier(cx, pack, &view);
     crate::apply::restore::take_up(&apply)
 }

@@ -1,5 +1,6 @@
 //! One file per command; each reads as a story: load, observe, plan, show, apply, verify.
 pub(crate) mod backup;
+pub(crate) mod boot_test;
 mod bringing;
 pub(crate) mod completions;
 pub(crate) mod demo;
@@ -18,6 +19,7 @@ pub(crate) mod module;
 pub(crate) mod oca;
 pub(crate) mod plan;
 pub(crate) mod psql;
+pub(crate) mod recover;
 pub(crate) mod render;
 pub(crate) mod renew;
 pub(crate) mod restart;
@@ -28,6 +30,7 @@ pub(crate) mod shell;
 pub(crate) mod sizing;
 pub(crate) mod spec;
 pub(crate) mod status;
+mod stored;
 pub(crate) mod up;
 
 use odoopack_core::name::Name;

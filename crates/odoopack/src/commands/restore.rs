@@ -1,30 +1,123 @@
-//! `restore`: what is left of restores: those that were cut off, and what they replaced.
-use crate::commands::{bringing, environment};
+//! `restore`: a snapshot comes back, whole or in part; and what is left of earlier restores.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::backup::paths;
+
+use crate::apply::restore::source::Source;
+use crate::backup::stored::Opened;
+use crate::commands::bringing::{self, Options, Part, Place};
+use crate::commands::stored::Which;
+use crate::commands::{environment, stored};
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
 use crate::store::lock;
 
-/// Put right a restore that was cut off, or remove what a restore has replaced
+/// Bring a snapshot back, put right a restore that was cut off, or remove what was replaced
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A restore that was killed is finished when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore --resume\n  odoopack restore --forget-replaced production"
+    after_help = "The snapshot is loaded under a hidden name and compared, row counts, indexes and attachments, and only then put in the place of what was there, which is kept. Into another environment it is a harmless copy. In production scheduled jobs and outgoing mail are held until `odoopack env resume`. A restore that was killed is finished by `--resume` when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore latest --to staging\n  odoopack restore 1a2b3c4d --yes-replace production\n  odoopack restore 1a2b3c4d --as look --only database\n  odoopack backup cat latest database/dump | pg_restore -t res_partner -f -"
 )]
-#[group(required = true, multiple = false)]
 pub(crate) struct Args {
+    /// Beginning of a snapshot's name, or `latest`
+    #[arg(required_unless_present_any = ["resume", "forget_replaced"])]
+    snapshot: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    /// Put it in the place of this environment; without it, of the one that it was taken of
+    #[arg(long, value_name = "ENV", conflicts_with_all = ["beside", "resume", "forget_replaced"])]
+    to: Option<String>,
+    /// Put it beside, as a harmless copy under a name that no service uses
+    #[arg(long = "as", value_name = "NAME", id = "beside", conflicts_with_all = ["resume", "forget_replaced"])]
+    beside: Option<String>,
+    /// Bring only a part
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Only>,
+    #[command(flatten)]
+    options: Options,
     /// Finish, or take back, restores that were cut off
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["snapshot", "forget_replaced"])]
     resume: bool,
     /// Remove the databases and attachments that restores of this environment have replaced
-    #[arg(long, value_name = "ENVIRONMENT")]
+    #[arg(long, value_name = "ENV", conflicts_with = "snapshot")]
     forget_replaced: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// The database; attachments stay as they are
+    Database,
+    /// The attachments; the database stays as it is
+    Filestore,
+    /// The pack's files and the rendered configuration, into a directory beside; nothing is replaced
+    Config,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    match &args.forget_replaced {
-        Some(name) => forget(cx, name),
+    if let Some(name) = &args.forget_replaced {
+        return forget(cx, name);
+    }
+    match &args.snapshot {
+        Some(name) if args.only == Some(Only::Config) => config(cx, args, name),
+        Some(name) => bring(cx, args, name),
         None => resume(cx),
     }
+}
+
+fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
+    let pack = cx.load_native("restore")?;
+    let opened = stored::open(&pack, name, &args.which)?;
+    let own = opened.manifest().environment.clone();
+    let place = match (&args.to, &args.beside) {
+        (_, Some(beside)) => Place::beside(beside),
+        (Some(to), None) => Place::to(to),
+        (None, None) => Place::to(&own),
+    };
+    let only = match args.only {
+        Some(Only::Database) => Some(Part::Database),
+        Some(Only::Filestore) => Some(Part::Filestore),
+        Some(Only::Config) | None => None,
+    };
+    let from = format!("snapshot {}", opened.id());
+    let source = Source::Snapshot(stored::boxed(opened));
+    cx.ui.say(&source.describe());
+    bringing::bring(cx, &pack, (&source, &from), &place, (only, &args.options))
+}
+
+/// Files only ever go into a new directory.
+fn config(cx: &Context, args: &Args, name: &str) -> Result<()> {
+    let pack = cx.load()?;
+    let opened = stored::open(&pack, name, &args.which)?;
+    let place = pack.layout.data().join("restored").join(opened.id());
+    if place.exists() {
+        return Err(Failure::refused(format!("`{place}` is there already")).hint("move it away"));
+    }
+    let _lock = lock::take(&pack.layout.state(), "restore --only config")?;
+    let made = files_of(&opened, &place);
+    if made.is_err() {
+        files::remove_tree(&place)?;
+    }
+    let parts = made?;
+    cx.ui
+        .json(&serde_json::json!({ "directory": place, "parts": parts }));
+    cx.ui.result(&format!("{place}: {}", parts.join(", ")));
+    Ok(())
+}
+
+fn files_of(opened: &Opened, place: &Utf8Path) -> Result<Vec<&'static str>> {
+    let mut parts = Vec::new();
+    if let Some(parent) = place.parent() {
+        files::directory_all(parent)?;
+    }
+    files::directory(place, 0o700, None)?;
+    for (part, to) in [(paths::PACK, "pack"), (paths::CONFIG, "config")] {
+        let to: Utf8PathBuf = place.join(to);
+        files::directory(&to, 0o700, None)?;
+        if opened.directory(part, &to)? {
+            parts.push(part);
+        }
+    }
+    Ok(parts)
 }
 
 fn resume(cx: &Context) -> Result<()> {
@@ -58,7 +151,7 @@ fn forget(cx: &Context, name: &str) -> Result<()> {
         .confirm("remove this for good?")
         .map_err(|e| Failure::failed("could not ask").because(e))?;
     if !yes {
-        return Err(Failure::refused("nothing was removed").hint("`--yes` answers the question"));
+        return Err(Failure::new(Kind::Refused, "nothing was removed").hint("`--yes` answers the question"));
     }
     let _environment = lock::take_environment(&pack.layout.state(), name, "restore --forget-replaced")?;
     replaced.remove(&apply)?;

@@ -53,6 +53,36 @@ impl Cmd {
         self.finish(started, value)
     }
 
+    /// Runs it and gives it its stdin while `read` has its stdout.
+    ///
+    /// # Errors
+    /// As [`Cmd::fill`].
+    pub(crate) fn through<T: Send>(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+        read: impl FnOnce(&mut dyn Read) -> Result<T> + Send,
+    ) -> Result<T> {
+        let mut started = self.begin(Stdio::piped(), Stdio::piped())?;
+        let (Some(mut to), Some(mut from)) = (started.child.stdin.take(), started.child.stdout.take()) else {
+            return self.finish(started, Err(self.failure("has no stdin or stdout")));
+        };
+        let value = std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                let value = read(&mut from)?;
+                std::io::copy(&mut from, &mut std::io::sink())
+                    .map(|_| value)
+                    .map_err(|e| self.failure("could not be read to its end").because(e))
+            });
+            let written = write(&mut to);
+            drop(to);
+            let value = reading
+                .join()
+                .unwrap_or_else(|_| Err(self.failure("could not be read")));
+            written.and(value)
+        });
+        self.finish(started, value)
+    }
+
     /// Runs it with an open file as its stdin, so that the program's user need not be allowed to open it; returns stdout.
     pub(crate) fn read_with(&self, input: File) -> Result<String> {
         let mut started = self.begin(Stdio::from(input), Stdio::piped())?;

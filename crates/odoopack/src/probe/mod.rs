@@ -1,4 +1,5 @@
 //! Live probes: asks a running site what its users would ask and judges the answers.
+pub(crate) mod bare;
 mod certificate;
 mod client;
 mod doors;

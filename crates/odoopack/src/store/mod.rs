@@ -3,5 +3,6 @@ pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod marks;
 pub(crate) mod operation;
+pub(crate) mod recovering;
 pub(crate) mod schedule;
 pub(crate) mod secrets;

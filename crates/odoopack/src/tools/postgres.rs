@@ -69,6 +69,16 @@ pub(crate) fn list_archive(pg_restore: Cmd) -> Cmd {
     pg_restore.arg("--list")
 }
 
+/// Writes one table of the archive on stdin as SQL: its definition and its rows, or these alone.
+pub(crate) fn table_of_archive(programs: &Utf8Path, (schema, table): (&str, &str), rows_alone: bool) -> Cmd {
+    let cmd = Cmd::new(programs.join("pg_restore"))
+        .args(["--no-owner", "--no-acl", "-f", "-"])
+        .arg(format!("--schema={schema}"))
+        .arg(format!("--table={table}"))
+        .bare();
+    if rows_alone { cmd.arg("--data-only") } else { cmd }
+}
+
 /// The tables whose rows an archive holds, `schema.table`, from what `pg_restore --list` printed (version 15 to 18).
 pub(crate) fn parse_tables_with_data(text: &str) -> BTreeSet<String> {
     let line = |line: &str| {

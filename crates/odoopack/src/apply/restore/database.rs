@@ -5,7 +5,8 @@ use odoopack_core::render::sql::{identifier, literal};
 use postgres::Client;
 
 use super::Restore;
-use crate::apply::databases::{failed, make_empty};
+use super::source::Source;
+use crate::apply::databases::{drop_database, failed};
 use crate::failure::{Failure, Result};
 
 /// How long sessions may take to end once they were told to.
@@ -19,14 +20,31 @@ impl Restore<'_> {
     /// Everything that only an administrator may do is done now, while nothing of anybody is in the database: an object of
     /// a hostile dump could run as whoever touches it later.
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
-        let mut client = self.postgres()?;
         let door = door(database, role);
-        client
+        self.postgres()?
             .batch_execute(&door)
             .map_err(|e| failed("could not let the role in", &e))?;
-        make_empty(&mut client, database, role)?;
+        self.apply.make_database(database, role)?;
+        self.extensions(database)
+    }
+
+    /// Those of a snapshot are known to be of this pack, so that the administrator may make what the role may not.
+    fn extensions(&self, database: &str) -> Result<()> {
+        let Some(Source::Snapshot(stored)) = self.source else {
+            return Ok(());
+        };
         let mut inside = self.apply.admin(database)?;
-        crate::apply::databases::prepare(&mut inside, role)
+        for name in stored.manifest().database.extensions.keys() {
+            let sql = format!("CREATE EXTENSION IF NOT EXISTS {}", identifier(name));
+            inside.batch_execute(&sql).map_err(|e| {
+                failed(
+                    &format!("could not make the extension `{name}`, which the snapshot has"),
+                    &e,
+                )
+                .hint("install the Debian package that brings it for this server's major")
+            })?;
+        }
+        Ok(())
     }
 
     /// Only names that this operation made up are ever dropped.
@@ -112,11 +130,10 @@ pub(super) fn exists(client: &mut Client, database: &str) -> Result<bool> {
 
 /// Drops a database and the role that let somebody in.
 pub(super) fn drop_with_door(client: &mut Client, database: &str) -> Result<()> {
-    let name = identifier(database);
+    drop_database(client, database)?;
     client
-        .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        .and_then(|()| client.batch_execute(&format!("DROP ROLE IF EXISTS {name}")))
-        .map_err(|e| failed("could not drop the database", &e))
+        .batch_execute(&format!("DROP ROLE IF EXISTS {}", identifier(database)))
+        .map_err(|e| failed("could not drop the role that let somebody in", &e))
 }
 
 /// `pg_hba.conf` lets a role into a database that has a role of its own name which the first is a member of (`samerole`).

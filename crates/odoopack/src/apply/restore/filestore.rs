@@ -16,10 +16,21 @@ const DIRECTORY: u32 = 0o750;
 const FILE: u32 = 0o640;
 
 impl Restore<'_> {
-    pub(super) fn place_filestore(&self, directory: &Utf8Path, progress: &Progress) -> Result<()> {
+    pub(super) fn place_filestore(
+        &self,
+        directory: &Utf8Path,
+        own: &Utf8Path,
+        progress: &Progress,
+    ) -> Result<()> {
         let owner = self.owner()?;
-        files::remove_tree(directory)?;
-        files::directory(directory, DIRECTORY, owner)?;
+        files::remove_tree(own)?;
+        let below = directory.strip_prefix(own).unwrap_or(Utf8Path::new(""));
+        let mut place = own.to_owned();
+        files::directory(&place, DIRECTORY, owner)?;
+        for part in below {
+            place.push(part);
+            files::directory(&place, DIRECTORY, owner)?;
+        }
         let mut place = Place {
             directory,
             owner,
@@ -28,6 +39,15 @@ impl Restore<'_> {
             damaged: Vec::new(),
         };
         match self.source()? {
+            Source::Snapshot(stored) => {
+                progress.detail("reading the snapshot");
+                stored.filestore(directory)?;
+                for (name, _) in &source::attachments(directory)? {
+                    place.adopt(name)?;
+                    progress.detail(&format!("{} attachments", place.count));
+                }
+                place.directories()?;
+            }
             Source::Zip(archive) => {
                 let all = archive.attachments.len();
                 archive.for_each_attachment(|name, content| {
@@ -144,6 +164,31 @@ impl Place<'_> {
         let mut hash = Sha1::new();
         std::io::copy(&mut source, &mut hash).map_err(failed)?;
         self.judge(name, hash);
+        Ok(())
+    }
+
+    /// Takes over a file that is in its place already: it was made by us, so nothing else shares it.
+    fn adopt(&mut self, name: &str) -> Result<()> {
+        let path = self.directory.join(name);
+        let failed = |e| Failure::failed(format!("could not read `{path}`")).because(e);
+        let mut file = std::fs::File::open(&path).map_err(failed)?;
+        files::own(&file, &path, FILE, self.owner)?;
+        let mut hash = Sha1::new();
+        std::io::copy(&mut file, &mut hash).map_err(failed)?;
+        self.judge(name, hash);
+        Ok(())
+    }
+
+    /// Takes over the directories of files that are in their place already.
+    fn directories(&self) -> Result<()> {
+        let failed = |e| Failure::failed(format!("could not list `{}`", self.directory)).because(e);
+        files::directory(self.directory, DIRECTORY, self.owner)?;
+        for entry in self.directory.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                files::directory(entry.path(), DIRECTORY, self.owner)?;
+            }
+        }
         Ok(())
     }
 

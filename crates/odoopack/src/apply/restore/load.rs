@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::dump::{sql::Filter, toc};
 
 use super::Restore;
-use super::source::{Dump, Format, Source};
+use super::source::{Dump, Format, Source, Stored};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -16,6 +16,7 @@ impl Restore<'_> {
     pub(super) fn load(&self, database: &str, progress: &Progress) -> Result<()> {
         let entrance = self.entrance(database)?;
         match self.source()? {
+            Source::Snapshot(stored) => self.snapshot(&entrance, stored.as_ref(), progress),
             Source::Zip(archive) => archive.with_dump(|dump| self.plain(&entrance, dump, progress)),
             Source::Folder { dump, .. } | Source::Dump(dump) => match dump.format {
                 Format::Custom => self.archive(&entrance, dump, progress),
@@ -90,6 +91,27 @@ impl Restore<'_> {
         };
         files::remove(&place)?;
         restored
+    }
+
+    /// The dump of a snapshot is put down first: only a file can be restored in parallel.
+    fn snapshot(&self, entrance: &Entrance, stored: &dyn Stored, progress: &Progress) -> Result<()> {
+        let place = self
+            .apply
+            .layout
+            .environment(&self.environment)
+            .join(".restore-dump");
+        files::remove(&place)?;
+        let put = || -> Result<Dump> {
+            let mut file =
+                std::io::BufWriter::with_capacity(1 << 20, files::create(&place, 0o640, self.owner()?)?);
+            progress.detail("reading the snapshot");
+            stored.dump(&mut file)?;
+            file.into_inner().map_err(|e| broken(e.into_error()))?;
+            Dump::of(&place, Format::Custom)
+        };
+        let loaded = put().and_then(|dump| self.archive(entrance, &dump, progress));
+        files::remove(&place)?;
+        loaded
     }
 
     /// A file with the list, which the environment's user may read and nobody else may change.

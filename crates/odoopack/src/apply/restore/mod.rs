@@ -1,5 +1,6 @@
 //! The restore as an operation: each step journalled before it begins, taken back when a later one fails.
 mod archive;
+pub(crate) mod boot;
 mod database;
 mod filestore;
 pub(crate) mod harmless;
@@ -45,6 +46,9 @@ pub(crate) struct Found {
     /// Version of `base` in the database.
     pub(crate) version: String,
     pub(crate) modules: usize,
+    /// Tables whose rows were counted, and the rows; only of a snapshot.
+    pub(crate) tables: usize,
+    pub(crate) rows: u64,
     /// Attachments that the database names.
     pub(crate) attachments: usize,
     /// Files that arrived.
@@ -64,6 +68,8 @@ pub(crate) struct Restore<'a> {
     id: String,
     served: bool,
     source: Option<&'a Source>,
+    /// Nothing of the pack runs but its database server: `up` starts the rest and looks at it.
+    dark: bool,
     found: RefCell<Found>,
 }
 
@@ -75,6 +81,7 @@ impl<'a> Restore<'a> {
             id: planned.id.clone(),
             served: planned.served,
             source,
+            dark: false,
             found: RefCell::default(),
         }
     }
@@ -91,19 +98,57 @@ impl<'a> Restore<'a> {
         Ok(restore.found.into_inner())
     }
 
+    /// Runs a planned drill and takes everything back, whatever came of it.
+    ///
+    /// # Errors
+    /// What was not as it should be, or kind `NeedsHuman` when something is left.
+    pub(crate) fn drill(apply: &'a Apply<'a>, planned: &Planned, source: &'a Source) -> Result<Found> {
+        let mut operation = Operation::start(&apply.layout.state(), KIND, &planned.id, planned)?;
+        let restore = Self::new(apply, planned, Some(source));
+        let mut failure = None;
+        let mut begun = 0;
+        for (at, step) in planned.steps.iter().enumerate() {
+            begun = at + 1;
+            if let Err(e) = restore.one(at, step, &mut operation) {
+                failure = Some(e);
+                break;
+            }
+        }
+        let order: Vec<usize> = (0..begun).rev().collect();
+        let none = Failure::failed("the drill itself went well");
+        restore
+            .backward(planned, &order, operation)
+            .map_err(|e| stuck(&e, failure.as_ref().unwrap_or(&none)))?;
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(restore.found.into_inner()),
+        }
+    }
+
+    /// One step with its journal and its line.
+    fn one(&self, at: usize, step: &Step, operation: &mut Operation) -> Result<()> {
+        let progress = self.apply.ui.step(&step.to_string());
+        let done = operation
+            .event(&Event::Begin(at))
+            .and_then(|()| self.step(step, &progress))
+            .and_then(|()| operation.event(&Event::Done(at)));
+        match done {
+            Ok(()) => {
+                progress.done();
+                Ok(())
+            }
+            Err(failure) => {
+                progress.failed();
+                Err(self.apply.with_disk(failure.during(format!("could not {step}"))))
+            }
+        }
+    }
+
     fn forward(&self, planned: &Planned, from: usize, mut operation: Operation) -> Result<()> {
         for (at, step) in planned.steps.iter().enumerate().skip(from) {
-            let progress = self.apply.ui.step(&step.to_string());
-            let done = operation
-                .event(&Event::Begin(at))
-                .and_then(|()| self.step(step, &progress))
-                .and_then(|()| operation.event(&Event::Done(at)));
-            if let Err(failure) = done {
-                progress.failed();
-                let failure = self.apply.with_disk(failure.during(format!("could not {step}")));
+            if let Err(failure) = self.one(at, step, &mut operation) {
                 return self.take_back(planned, at, operation, failure);
             }
-            progress.done();
         }
         operation.end("done")
     }
@@ -145,18 +190,20 @@ impl<'a> Restore<'a> {
         match step {
             Step::MakeDatabase { database, role } => self.make_database(database, role),
             Step::LoadDatabase { database } => self.load(database, progress),
-            Step::PlaceFilestore { directory } => self.place_filestore(directory, progress),
+            Step::PlaceFilestore { directory, own } => self.place_filestore(directory, own, progress),
             Step::Verify { database, directory } => self.verify(database.as_deref(), directory.as_deref()),
             Step::MakeHarmless {
                 database,
                 environment,
             } => self.make_harmless(database, environment),
             Step::HoldJobs { database } => self.hold(database),
+            Step::Boot { database, own } => self.boot(database, own, progress),
             Step::StopServices { services } => self.stop(services),
             Step::SwapDatabase { from, to, kept, mark } => {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())
             }
             Step::SwapFilestore { from, to, kept } => Self::swap_filestore(from, to, kept.as_deref()),
+            Step::StartServices { .. } | Step::PassProbes { .. } if self.dark => Ok(()),
             Step::StartServices { services } => self.start(services),
             Step::PassProbes { environment } => self.apply.pass_probes(environment, progress),
         }
@@ -166,6 +213,7 @@ impl<'a> Restore<'a> {
         match undo {
             Undo::DropDatabase { database } => self.drop_database(database),
             Undo::RemoveDirectory { directory } => crate::files::remove_tree(directory),
+            Undo::StartServices { .. } if self.dark => Ok(()),
             Undo::StartServices { services } => self.start(services),
             Undo::StopServices { services } => self.stop(services),
             Undo::SwapDatabaseBack { from, to, kept, mark } => {
@@ -248,13 +296,17 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
 pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
     let mut said = Vec::new();
     let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), KIND)?;
+    let dark = !all.is_empty() && wake(apply)?;
     for Unfinished {
         what: planned,
         events,
         operation,
     } in all
     {
-        let restore = Restore::new(apply, &planned, None);
+        let restore = Restore {
+            dark,
+            ..Restore::new(apply, &planned, None)
+        };
         let done = match recover(&planned.steps, &events) {
             Recovery::Finish(from) => restore.forward(&planned, from, operation).map(|()| "finished"),
             Recovery::Revert(order) => restore
@@ -272,7 +324,21 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
             planned.environment, planned.source
         ));
     }
+    if dark {
+        said.push("`odoopack up` starts what does not run".to_owned());
+    }
     Ok(said)
+}
+
+/// Starts the database server where the machine went down under a restore; says whether nothing else runs.
+fn wake(apply: &Apply<'_>) -> Result<bool> {
+    if apply.admin("postgres").is_ok() {
+        return Ok(false);
+    }
+    let dark = apply.facts.supervisor.is_absent();
+    apply.start_supervisor()?;
+    apply.start_service("postgres")?;
+    Ok(dark)
 }
 
 /// The way back is blocked: what was begun stays in the journal, and the same command goes on.

@@ -1,8 +1,9 @@
 //! What a backup of somebody is: Odoo's zip, a folder, a custom archive, plain SQL; found out by its bytes, not its name.
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::backup::Manifest;
 use odoopack_core::dump::archive::is_attachment;
 use odoopack_core::units::Bytes;
 
@@ -12,9 +13,25 @@ use crate::failure::{Failure, Result};
 /// A custom archive is compressed; its rows are about this many times bigger.
 const ARCHIVE_GROWS: u64 = 5;
 
+/// A snapshot of the repository, as far as a restore needs to know it.
+pub(crate) trait Stored: std::fmt::Debug {
+    /// Its name, for people.
+    fn name(&self) -> String;
+    /// What it says of itself.
+    fn manifest(&self) -> &Manifest;
+    /// Place, size and SHA-1 of each attachment that its database names.
+    fn attachments(&self) -> Result<Vec<(String, i64, String)>>;
+    /// Writes the dump, a custom archive.
+    fn dump(&self, out: &mut dyn Write) -> Result<()>;
+    /// Puts the filestore into an empty directory.
+    fn filestore(&self, directory: &Utf8Path) -> Result<()>;
+}
+
 /// A backup that can be brought back.
 #[derive(Debug)]
 pub(crate) enum Source {
+    /// A snapshot of ours.
+    Snapshot(Box<dyn Stored>),
     /// Odoo's own zip, Odoo.sh's downloads.
     Zip(Archive),
     /// A folder with a dump and, perhaps, a filestore (click-odoo-backupdb).
@@ -74,6 +91,17 @@ impl Source {
     /// What it is, in words.
     pub(crate) fn describe(&self) -> String {
         match self {
+            Self::Snapshot(stored) => {
+                let manifest = stored.manifest();
+                format!(
+                    "{} of {}, taken {}, Odoo {}, {} attachments",
+                    stored.name(),
+                    manifest.environment,
+                    manifest.taken,
+                    manifest.code.series,
+                    manifest.attachments.files
+                )
+            }
             Self::Zip(archive) => archive.describe(),
             Self::Folder { dump, filestore } => {
                 let files = if filestore.is_some() {
@@ -90,6 +118,7 @@ impl Source {
     /// The series that it says it is of.
     pub(crate) fn series(&self) -> Option<&str> {
         match self {
+            Self::Snapshot(stored) => Some(&stored.manifest().code.series),
             Self::Zip(archive) => archive.series.as_deref(),
             Self::Folder { .. } | Self::Dump(_) => None,
         }
@@ -98,6 +127,7 @@ impl Source {
     /// Whether it has attachments at all.
     pub(crate) fn has_filestore(&self) -> bool {
         match self {
+            Self::Snapshot(stored) => stored.manifest().attachments.files > 0,
             Self::Zip(archive) => !archive.attachments.is_empty(),
             Self::Folder { filestore, .. } => filestore.is_some(),
             Self::Dump(_) => false,
@@ -107,6 +137,12 @@ impl Source {
     /// About how many bytes of rows and of attachments it will become.
     pub(crate) fn sizes(&self) -> Result<(Bytes, Bytes)> {
         Ok(match self {
+            // The dump lies beside the database while it is loaded in parallel.
+            Self::Snapshot(stored) => {
+                let manifest = stored.manifest();
+                let database = manifest.database.size.saturating_add(manifest.database.dump.size);
+                (Bytes(database), Bytes(manifest.attachments.bytes))
+            }
             Self::Zip(archive) => archive.sizes(),
             Self::Folder { dump, filestore } => {
                 let files = match filestore {
@@ -121,7 +157,7 @@ impl Source {
 }
 
 impl Dump {
-    fn of(path: &Utf8Path, format: Format) -> Result<Self> {
+    pub(super) fn of(path: &Utf8Path, format: Format) -> Result<Self> {
         let size = std::fs::metadata(path).map_err(|e| unreadable(path, e))?.len();
         if size == 0 {
             return Err(Failure::refused(format!("`{path}` is empty")));

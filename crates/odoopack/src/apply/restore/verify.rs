@@ -5,7 +5,9 @@ use camino::Utf8Path;
 use postgres::Client;
 
 use super::Restore;
-use super::source;
+use super::source::{self, Source, Stored};
+use odoopack_core::render::sql::identifier;
+
 use crate::apply::databases::failed;
 use crate::failure::{Failure, Result};
 
@@ -25,13 +27,15 @@ impl Restore<'_> {
         };
         self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
         let Some(database) = database else {
-            self.damage();
-            return Ok(());
+            return self.files_alone(present.as_ref());
         };
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
         Self::whole_indexes(&mut client)?;
         self.modules(&mut client)?;
+        if let Some(Source::Snapshot(stored)) = self.source {
+            self.as_taken(&mut client, stored.as_ref())?;
+        }
         let named = named(&mut client)?;
         match present {
             Some(present) => self.compare(&named, &present)?,
@@ -66,6 +70,56 @@ impl Restore<'_> {
             "the database is of Odoo {version}, this pack runs {series}"
         ))
         .hint("restore it into a pack of its own series; an upgrade is a migration"))
+    }
+
+    /// A snapshot says what it holds: every table's rows, every index, every attachment.
+    fn as_taken(&self, client: &mut Client, stored: &dyn Stored) -> Result<()> {
+        let manifest = stored.manifest();
+        let mut wrong = Vec::new();
+        for (table, wanted) in &manifest.database.tables {
+            let name: Vec<String> = table.splitn(2, '.').map(identifier).collect();
+            let count = client.query_one(&format!("SELECT count(*) FROM ONLY {}", name.join(".")), &[]);
+            let rows: i64 = count
+                .map_err(|e| failed(&format!("could not count the rows of {table}"), &e))?
+                .get(0);
+            if u64::try_from(rows) != Ok(wanted.rows) {
+                wrong.push(format!("{table} has {rows} rows instead of {}", wanted.rows));
+            }
+        }
+        let sql = "SELECT schemaname || '.' || indexname FROM pg_indexes";
+        let rows = client
+            .query(sql, &[])
+            .map_err(|e| failed("could not look at the indexes", &e))?;
+        let indexes: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        let missing = manifest
+            .database
+            .indexes
+            .iter()
+            .filter(|index| !indexes.contains(*index));
+        wrong.extend(missing.map(|index| format!("index {index} is missing")));
+        self.found(|found| {
+            found.tables = manifest.database.tables.len();
+            found.rows = manifest.database.tables.values().map(|table| table.rows).sum();
+        });
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<&str> = wrong.iter().take(SHOWN).map(String::as_str).collect();
+        Err(Failure::failed(format!(
+            "the snapshot did not come back as it was taken: {} differences",
+            wrong.len()
+        ))
+        .because(shown.join("; ")))
+    }
+
+    /// Without its database the attachments are compared with what the snapshot says of them.
+    fn files_alone(&self, present: Option<&BTreeSet<String>>) -> Result<()> {
+        if let (Some(Source::Snapshot(stored)), Some(present)) = (self.source, present) {
+            let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
+            self.compare(&named.collect(), present)?;
+        }
+        self.damage();
+        Ok(())
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {

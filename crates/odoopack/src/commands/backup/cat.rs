@@ -1,37 +1,52 @@
-//! `backup cat`: one file of a snapshot.
+//! `backup cat`: one piece of a snapshot.
 use std::io::Write;
 
-use crate::backup::{failure, place};
+use odoopack_core::backup::paths;
+
+use crate::backup::piece;
+use crate::commands::stored::{self, Which};
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::ui;
 
-/// Write one file of a snapshot to standard output, or a directory of parts put together
+/// Write one piece of a snapshot to standard output: a file, a directory of parts put together, a table, an attachment
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  odoopack backup cat latest manifest.json\n  odoopack backup cat latest filestore/ab/ab12cd > file\n  odoopack backup cat latest database/dump | pg_restore --list"
+    after_help = "A table comes as SQL that makes and fills it; `psql` loads it beside the one that is there under another schema or in another database.\n\nExamples:\n  odoopack backup cat latest manifest.json\n  odoopack backup cat latest --table res_partner > partners.sql\n  odoopack backup cat latest --attachment contract.pdf > contract.pdf\n  odoopack backup cat latest database/dump | pg_restore --list"
 )]
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
     snapshot: String,
     /// File in it; `database/dump` and `pack/history` are put together from their parts
-    path: String,
+    #[arg(required_unless_present_any = ["table", "attachment"])]
+    path: Option<String>,
+    /// A table of its database, `res_partner` or `schema.table`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "attachment"])]
+    table: Option<String>,
+    /// An attachment, by its number or its name
+    #[arg(long, value_name = "ID|NAME", conflicts_with = "path")]
+    attachment: Option<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
-    let failed = |e: odoopack_repository::Error| failure::of(&e);
-    let repository = place::open(&pack)?;
-    let snapshot = repository.snapshot(&args.snapshot, None).map_err(failed)?;
-    let reader = repository.reader().map_err(failed)?;
-    let mut out = ui::raw();
-    if odoopack_core::backup::paths::IN_PARTS.contains(&args.path.as_str()) {
-        reader
-            .stream_parts(&snapshot, &args.path, &mut out)
-            .map_err(failed)?;
+    let pack = if args.table.is_some() {
+        cx.load_native("backup cat --table")?
     } else {
-        reader.stream(&snapshot, &args.path, &mut out).map_err(failed)?;
+        cx.load()?
+    };
+    let opened = stored::open(&pack, &args.snapshot, &args.which)?;
+    let mut out = ui::raw();
+    match (&args.path, &args.table, &args.attachment) {
+        (_, Some(table), _) => piece::table(&pack, &opened, table, &mut out)?,
+        (_, _, Some(attachment)) => piece::attachment(&pack, &opened, attachment, &mut out)?,
+        (Some(path), ..) if paths::IN_PARTS.contains(&path.as_str()) => {
+            opened.parts(path, &mut out)?;
+        }
+        (Some(path), ..) => opened.file(path, &mut out)?,
+        (None, None, None) => return Err(Failure::new(Kind::Usage, "which piece of the snapshot?")),
     }
     out.flush()
         .map_err(|e| Failure::failed("could not write to standard output").because(e))

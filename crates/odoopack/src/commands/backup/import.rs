@@ -2,7 +2,7 @@
 use camino::Utf8PathBuf;
 
 use crate::apply::restore::source::Source;
-use crate::commands::bringing::{self, Target};
+use crate::commands::bringing::{self, Options, Part, Place};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 
@@ -15,7 +15,12 @@ pub(crate) struct Args {
     /// A zip of Odoo or Odoo.sh, a folder of click-odoo-backupdb, a `pg_dump -Fc`, .sql or .sql.gz
     file: Utf8PathBuf,
     #[command(flatten)]
-    target: Target,
+    place: Place,
+    /// Bring only a part
+    #[arg(long, value_enum, value_name = "PART")]
+    only: Option<Part>,
+    #[command(flatten)]
+    options: Options,
 }
 
 /// Runs the command.
@@ -25,5 +30,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         .map_err(|e| Failure::refused(format!("`{}` is no path", args.file)).because(e))?;
     let source = Source::open(&path)?;
     cx.ui.say(&format!("{path}: {}", source.describe()));
-    bringing::bring(cx, &pack, &source, path.as_str(), &args.target)
+    bringing::bring(
+        cx,
+        &pack,
+        (&source, path.as_str()),
+        &args.place,
+        (args.only, &args.options),
+    )
 }

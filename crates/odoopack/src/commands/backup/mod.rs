@@ -2,6 +2,7 @@
 mod cat;
 mod create;
 mod diff;
+mod drill;
 mod export;
 mod forget;
 mod import;
@@ -27,6 +28,7 @@ pub(crate) enum Args {
     Ls(ls::Args),
     Cat(cat::Args),
     Diff(diff::Args),
+    Drill(drill::Args),
     /// Keep a snapshot whatever the policy says
     Pin(pin::Args),
     /// Leave a snapshot to the policy again
@@ -47,6 +49,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Ls(args) => ls::run(cx, args),
         Args::Cat(args) => cat::run(cx, args),
         Args::Diff(args) => diff::run(cx, args),
+        Args::Drill(args) => drill::run(cx, args),
         Args::Pin(args) => pin::run(cx, args, true),
         Args::Unpin(args) => pin::run(cx, args, false),
         Args::Forget(args) => forget::run(cx, args),
@@ -58,7 +61,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 /// The environment that is meant: the one named, `production`, or the only one.
-fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
+pub(super) fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
     let all = &pack.loaded.spec.environments;
     if let Some(name) = named {
         return Ok(name.clone());

@@ -21,10 +21,13 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     );
     for row in &status.environments {
         cx.ui.result(&format!(
-            "{:<16} made {}, proven {}",
+            "{:<16} made {}, proven {}{}",
             row.environment,
             words(&row.made),
-            words(&row.proven)
+            words(&row.proven),
+            row.recovery
+                .map(|seconds| format!(", back in {seconds:.0} s"))
+                .unwrap_or_default()
         ));
         let trend: Vec<_> = row
             .trend

@@ -1,0 +1,201 @@
+//! Odoo on a restored copy, cut off from every network: it starts, somebody signs in, the web client comes whole.
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::layout::Slot;
+use odoopack_core::name::Name;
+use odoopack_core::render::odoo_conf::with_options;
+
+use super::Restore;
+use crate::apply::databases::failed;
+use crate::context::Pack;
+use crate::exec::{Cmd, tail};
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::oneshot::OneShot;
+use crate::probe::bare::{self, Client};
+use crate::ui::Progress;
+
+/// Longest that Odoo may take until it answers.
+const HEALTHY: Duration = Duration::from_mins(4);
+/// Any port will do where nobody else is.
+const PORT: u16 = 8069;
+/// The variable in which the password goes to the process in the namespace.
+const PASSWORD: &str = "ODOOPACK_BOOT_PASSWORD";
+/// Lines of Odoo's log in a failure.
+const LINES: usize = 15;
+
+/// What the process in the namespace is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Inside {
+    pub(crate) environment: Name,
+    pub(crate) database: String,
+    pub(crate) login: String,
+    pub(crate) conf: Utf8PathBuf,
+}
+
+impl Restore<'_> {
+    /// Starts this program again in a network namespace of its own, where it starts Odoo and asks it.
+    pub(super) fn boot(&self, database: &str, own: &Utf8Path, progress: &Progress) -> Result<()> {
+        let password = crate::password::generate();
+        let login = self.sign_in_as(database, &password)?;
+        let conf = own.join("odoo.conf");
+        files::replace(&conf, self.conf(database, own)?.as_bytes(), 0o640, self.owner()?)?;
+        progress.detail("Odoo starts");
+        let program =
+            std::env::current_exe().map_err(|e| Failure::failed("could not find this program").because(e))?;
+        let root = self.apply.layout.root();
+        let alone = if rustix::process::geteuid().is_root() {
+            Cmd::new("unshare").args(["--net", "--"])
+        } else {
+            Cmd::new("unshare").args(["--user", "--map-current-user", "--keep-caps", "--net", "--"])
+        };
+        alone
+            .arg(program.to_string_lossy())
+            .args(["--root", root.as_str(), "boot-test", self.environment.as_str()])
+            .args(["--database", database, "--login", &login, "--conf", conf.as_str()])
+            .env(PASSWORD, password)
+            .patience(HEALTHY * 2)
+            .run()
+    }
+
+    /// A password for this copy alone; a second factor of production would keep everybody out.
+    fn sign_in_as(&self, database: &str, password: &str) -> Result<String> {
+        let mut client = self.inside(database)?;
+        let trouble = |e: postgres::Error| failed("could not give the administrator a password", &e);
+        let hash = crate::password::hash(password);
+        let sql = "UPDATE res_users SET password = $1 WHERE id = (SELECT res_id FROM ir_model_data \
+                   WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users') RETURNING login";
+        let row = client.query_opt(sql, &[&hash]).map_err(trouble)?;
+        let row = row.ok_or_else(|| Failure::failed("the database has no administrator"))?;
+        let second = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'res_users' AND column_name = 'totp_secret'";
+        let has_second: i64 = client.query_one(second, &[]).map_err(trouble)?.get(0);
+        if has_second > 0 {
+            client
+                .batch_execute("UPDATE res_users SET totp_secret = NULL WHERE totp_secret IS NOT NULL")
+                .map_err(trouble)?;
+        }
+        Ok(row.get(0))
+    }
+
+    /// The environment's own configuration, with the copy's database and a directory of its own; nginx is not there to
+    /// serve files.
+    fn conf(&self, database: &str, own: &Utf8Path) -> Result<String> {
+        let path = self.apply.layout.odoo_conf(&self.environment, Slot::Blue);
+        let text = files::read_text(&path)?
+            .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("`odoopack up`"))?;
+        Ok(conf_of_copy(&text, database, own))
+    }
+}
+
+fn conf_of_copy(text: &str, database: &str, own: &Utf8Path) -> String {
+    let port = PORT.to_string();
+    with_options(
+        text,
+        &[
+            ("db_name", database),
+            ("data_dir", own.as_str()),
+            ("x_sendfile", "False"),
+            ("proxy_mode", "False"),
+            ("workers", "0"),
+            ("max_cron_threads", "0"),
+            ("http_interface", "127.0.0.1"),
+            ("http_port", &port),
+        ],
+    )
+}
+
+/// What happens in the namespace: only loopback is there, and Odoo ends with this process.
+pub(crate) fn inside(pack: &Pack, told: &Inside) -> Result<()> {
+    let (spec, layout) = (&pack.loaded.spec, &pack.layout);
+    let release = crate::observe::release(pack)?;
+    let release = release
+        .present()
+        .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("`odoopack up`"))?;
+    let secrets = crate::observe::secrets::values(spec, layout)?;
+    let one = OneShot::of_services(spec, layout, &told.environment, release, &secrets)?;
+    let password = std::env::var(PASSWORD).map_err(|_| Failure::failed("the password did not arrive"))?;
+    Cmd::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .run()
+        .map_err(|e| e.hint("`apt-get install iproute2`"))?;
+    only_loopback()?;
+    let cmd = one
+        .odoo("server")?
+        .args(["-c", told.conf.as_str(), "-d", &told.database])
+        .args(["--workers", "0", "--max-cron-threads", "0"])
+        .patience(HEALTHY * 2);
+    let log = Arc::new(Mutex::new((String::new(), false)));
+    let shared = Arc::clone(&log);
+    std::thread::spawn(move || {
+        let ended = cmd.stream_stderr(&mut |line| {
+            let mut log = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            log.0.push_str(line);
+            log.0.push('\n');
+        });
+        let mut log = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        log.1 = true;
+        if let Err(failure) = ended {
+            log.0.push_str(&failure.chain().join(": "));
+        }
+    });
+    let said = || tail(&log.lock().unwrap_or_else(PoisonError::into_inner).0, LINES);
+    let ended = || log.lock().unwrap_or_else(PoisonError::into_inner).1;
+    let client = Client::new(PORT);
+    let begun = Instant::now();
+    while !client.is_healthy() {
+        if ended() || begun.elapsed() > HEALTHY {
+            return Err(Failure::failed("Odoo does not start on the copy").because(said()));
+        }
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    bare::visit(&client, &told.database, &told.login, &password)
+        .map_err(|why| Failure::failed(why).because(said()))
+}
+
+/// Nothing leads anywhere: the promise of a drill is that nothing is sent.
+fn only_loopback() -> Result<()> {
+    let text = files::read_text("/proc/net/dev".into())?.unwrap_or_default();
+    let others: Vec<&str> = text
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split(':').next())
+        .map(str::trim)
+        .filter(|name| *name != "lo")
+        .collect();
+    // Tunnels without an address that the kernel makes in every namespace are down.
+    let up = |name: &&str| {
+        let path = Utf8PathBuf::from(format!("/sys/class/net/{name}/operstate"));
+        !matches!(files::read_text(&path), Ok(Some(state)) if state.trim() == "down")
+    };
+    let routes = files::read_text("/proc/net/route".into())?.unwrap_or_default();
+    if routes.lines().count() <= 1 || !others.iter().any(up) {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        "the copy would have a network: nothing is started",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_gets_a_database_and_a_directory_of_its_own() {
+        let text =
+            "# made\n[options]\ndb_name = demo\ndb_user = a\ndata_dir = /x\nx_sendfile = True\nworkers = 4\n";
+        let copy = conf_of_copy(text, "copy", "/own".into());
+        for line in [
+            "db_name = copy",
+            "data_dir = /own",
+            "x_sendfile = False",
+            "workers = 0",
+            "db_user = a",
+        ] {
+            assert_eq!(copy.matches(&format!("\n{line}\n")).count(), 1, "{line}: {copy}");
+        }
+        assert!(!copy.contains("demo") && !copy.contains("= 4"), "{copy}");
+    }
+}

@@ -1,0 +1,220 @@
+//! `backup drill`: a snapshot is only a backup when it was brought back.
+use std::time::Instant;
+
+use odoopack_core::restore::plan_drill;
+use sha1::{Digest, Sha1};
+
+use crate::apply::restore::source::Source;
+use crate::apply::restore::{Found, Planned, Restore, take_up};
+use crate::backup::record::{self, Event, Line};
+use crate::backup::stored::Opened;
+use crate::commands::stored::Which;
+use crate::commands::{bringing, environment, stored};
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Result};
+use crate::store::lock;
+
+/// Prove that a snapshot can be brought back, and measure how long that takes
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Nothing that serves is touched, and nothing is left behind. `boot` restores into a database and a directory of its own, compares every row count, index and attachment with what the snapshot says, starts Odoo there without any network or scheduled job, signs in and looks at the web client. `backup status` shows the result as the age of the last proof.\n\nExamples:\n  odoopack backup drill\n  odoopack backup drill 1a2b3c4d --level restore"
+)]
+pub(crate) struct Args {
+    /// Beginning of a snapshot's name, or `latest`
+    #[arg(default_value = "latest")]
+    snapshot: String,
+    #[command(flatten)]
+    which: Which,
+    /// How far
+    #[arg(long, value_enum, default_value = "boot")]
+    level: Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    /// Every file and attachment that it should hold is in it
+    Index,
+    /// And every byte can be read, decrypted and is what its name says
+    Read,
+    /// And a database and a filestore come of it that are as they were
+    Restore,
+    /// And Odoo starts on them
+    Boot,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let pack = if args.level >= Level::Restore {
+        cx.load_native("backup drill")?
+    } else {
+        cx.load()?
+    };
+    let opened = stored::open(&pack, &args.snapshot, &args.which)?;
+    let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
+    cx.ui.say(&format!(
+        "snapshot {id} of {name}, taken {}",
+        opened.manifest().taken
+    ));
+    let begun = Instant::now();
+    let proof = prove(cx, &pack, opened, args.level);
+    let seconds = begun.elapsed().as_secs_f64();
+    let restored = args.level >= Level::Restore;
+    let event = match (&proof, restored) {
+        (Ok(_), true) => Event::Proven,
+        (Ok(_), false) => Event::Read,
+        (Err(_), _) => Event::Unproven,
+    };
+    let why = proof.as_ref().err().map(Failure::chain);
+    let refused = proof.as_ref().is_err_and(|failure| {
+        failure.kind == crate::failure::Kind::Refused || failure.kind == crate::failure::Kind::Locked
+    });
+    if !refused && args.level >= Level::Read {
+        let line = Line {
+            at: jiff::Timestamp::now(),
+            event,
+            environment: name.clone(),
+            snapshot: id.clone(),
+            seconds,
+            detail: serde_json::json!({ "level": args.level, "why": why }),
+        };
+        record::add(&pack.layout, &line)?;
+    }
+    let found = proof?;
+    found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
+    cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": args.level, "seconds": seconds, "found": found }));
+    cx.ui.result(&sentence(&id, args.level, seconds, &found));
+    Ok(())
+}
+
+fn sentence(id: &str, level: Level, seconds: f64, found: &Found) -> String {
+    let files = found.files.unwrap_or_default();
+    match level {
+        Level::Index => format!("snapshot {id} holds all that it should: {files} attachments"),
+        Level::Read => {
+            format!("snapshot {id} can be read: {files} attachments and the dump, in {seconds:.1} s")
+        }
+        Level::Restore => format!(
+            "snapshot {id} is proven: {} tables with {} rows and {files} attachments came back, in {seconds:.1} s",
+            found.tables, found.rows
+        ),
+        Level::Boot => format!(
+            "snapshot {id} is proven: {} tables with {} rows and {files} attachments came back and Odoo serves them, in {seconds:.1} s",
+            found.tables, found.rows
+        ),
+    }
+}
+
+fn prove(cx: &Context, pack: &Pack, opened: Opened, level: Level) -> Result<Found> {
+    match level {
+        Level::Index => index(&opened),
+        Level::Read => read(cx, &opened),
+        Level::Restore | Level::Boot => restore(cx, pack, opened, level == Level::Boot),
+    }
+}
+
+/// What the snapshot lists against what its database names.
+fn index(opened: &Opened) -> Result<Found> {
+    let files: std::collections::BTreeMap<String, u64> = opened.files()?.into_iter().collect();
+    let manifest = opened.manifest();
+    let known: std::collections::BTreeSet<&str> =
+        manifest.attachments.missing.iter().map(String::as_str).collect();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (place, size, _) in opened.attachments()? {
+        match files.get(&format!("filestore/{place}")) {
+            Some(stored) if i64::try_from(*stored) == Ok(size) => count += 1,
+            Some(stored) => wrong.push(format!("{place} has {stored} bytes instead of {size}")),
+            None if known.contains(place.as_str()) => {}
+            None => wrong.push(format!("{place} is missing")),
+        }
+    }
+    let dump: u64 = files
+        .iter()
+        .filter(|(path, _)| path.starts_with("database/dump/"))
+        .map(|(_, size)| size)
+        .sum();
+    if dump != manifest.database.dump.size {
+        wrong.push(format!(
+            "the dump has {dump} bytes instead of {}",
+            manifest.database.dump.size
+        ));
+    }
+    if wrong.is_empty() {
+        return Ok(Found {
+            files: Some(count),
+            ..Found::default()
+        });
+    }
+    let shown: Vec<&str> = wrong.iter().take(3).map(String::as_str).collect();
+    Err(Failure::failed(format!(
+        "the snapshot does not hold all that it should: {} differences",
+        wrong.len()
+    ))
+    .because(shown.join("; ")))
+}
+
+/// Every byte, and every attachment against its name.
+fn read(cx: &Context, opened: &Opened) -> Result<Found> {
+    let found = index(opened)?;
+    let progress = cx.ui.step("read every byte of it");
+    let all = opened.files()?;
+    let mut damaged = Vec::new();
+    for (at, (path, _)) in all.iter().enumerate() {
+        progress.detail(&format!("{} of {} files", at + 1, all.len()));
+        let mut hash = Sha1::new();
+        opened.file(path, &mut hash)?;
+        let name = path
+            .strip_prefix("filestore/")
+            .and_then(|place| place.split('/').nth(1));
+        if name.is_some_and(|name| name.len() == 40 && name != format!("{:x}", hash.finalize())) {
+            damaged.push(path.clone());
+        }
+    }
+    progress.done();
+    if damaged.is_empty() {
+        return Ok(found);
+    }
+    // They were so when they were stored: the snapshot is whole, the attachment was not.
+    let warning = format!(
+        "{} attachments were already damaged when they were backed up: {}",
+        damaged.len(),
+        damaged[0]
+    );
+    Ok(Found {
+        damaged,
+        warnings: vec![warning],
+        ..found
+    })
+}
+
+fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Found> {
+    let (name, settings) = environment(pack, &opened.manifest().environment)?;
+    let series = pack.loaded.spec.odoo.series.as_str();
+    if opened.manifest().code.series != series {
+        return Err(Failure::refused(format!(
+            "the snapshot is of Odoo {}, this pack runs {series}",
+            opened.manifest().code.series
+        ))
+        .hint("`--level read` proves as much of it as can be proven here"));
+    }
+    let from = format!("snapshot {}", opened.id());
+    let source = Source::Snapshot(stored::boxed(opened));
+    // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
+    let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
+    let view = bringing::look(pack)?;
+    bringing::room(pack, &source, None)?;
+    let apply = crate::commands::up::applier(cx, pack, &view);
+    take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));
+    let id = format!("{:08x}", jiff::Timestamp::now().as_second());
+    let role = pack.layout.role(name);
+    let place = pack.layout.environment(name);
+    let planned = Planned {
+        environment: name.clone(),
+        served: false,
+        source: from,
+        steps: plan_drill(&id, &role, &place, &settings.database, boot),
+        id,
+    };
+    Restore::drill(&apply, &planned, &source)
+}

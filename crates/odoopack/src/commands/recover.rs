@@ -1,0 +1,220 @@
+//! `recover`: an empty machine, the key and the repository are enough.
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::backup::paths;
+use odoopack_core::secret::SecretText;
+
+use crate::apply::restore::replaced;
+use crate::apply::restore::source::Source;
+use crate::backup::history::{self, History};
+use crate::backup::key;
+use crate::backup::stored::Opened;
+use crate::commands::bringing::{self, Options, Place};
+use crate::commands::{environment, stored, up};
+use crate::context::{Context, Pack};
+use crate::failure::{Failure, Kind, Result};
+use crate::files;
+use crate::observe;
+use crate::store::recovering::{self, Recovering, Stage};
+use crate::store::{lock, secrets};
+
+/// Bring a whole pack back on an empty machine, from its repository and its key
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Writes the pack's files, its secrets and certificates, builds and starts everything as `up` does, and restores the snapshot. Scheduled jobs and outgoing mail are held until `odoopack env resume`. Cut off, the same command goes on with it.\n\nExamples:\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --snapshot 1a2b3c4d"
+)]
+pub(crate) struct Args {
+    /// Directory of the repository
+    repository: Utf8PathBuf,
+    /// File with the key that `backup key export` shows
+    #[arg(long, value_name = "FILE")]
+    key_file: Utf8PathBuf,
+    /// Beginning of a snapshot's name, or `latest`
+    #[arg(long, default_value = "latest")]
+    snapshot: String,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let root = cx.root.clone().ok_or_else(|| {
+        Failure::new(Kind::Usage, "where to?").hint("`--root DIR` names the directory of the pack")
+    })?;
+    let begun = recovering::read(&root)?;
+    if begun.is_none() {
+        empty(&root)?;
+    }
+    let key = key(&args.key_file)?;
+    let directory = camino::absolute_utf8(&args.repository)
+        .map_err(|e| Failure::refused(format!("`{}` is no path", args.repository)).because(e))?;
+    // What was begun with one snapshot is not ended with another.
+    let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
+    let opened = Opened::elsewhere(&directory, &key, name)?;
+    consent(cx, &root, &opened, begun.as_ref())?;
+    let recovery = Recovery {
+        cx,
+        root,
+        key,
+        stage: begun.map_or(Stage::Files, |begun| begun.stage),
+    };
+    recovery.run(opened)
+}
+
+fn key(path: &Utf8Path) -> Result<SecretText> {
+    let text = files::read_text(path)?.ok_or_else(|| {
+        Failure::refused(format!("there is no `{path}`"))
+            .hint("write the key into it; `odoopack backup key export` showed it on the machine that is gone")
+    })?;
+    Ok(SecretText::new(text.trim()))
+}
+
+/// Nothing is recovered over something.
+fn empty(root: &Utf8Path) -> Result<()> {
+    for part in ["repo", "data"] {
+        let path = root.join(part);
+        if path.exists() {
+            return Err(Failure::refused(format!("`{path}` is there already"))
+                .hint("recover into an empty directory, or `odoopack restore` into the pack that is there"));
+        }
+    }
+    Ok(())
+}
+
+fn consent(cx: &Context, root: &Utf8Path, opened: &Opened, begun: Option<&Recovering>) -> Result<()> {
+    let manifest = opened.manifest();
+    cx.ui.say(&format!(
+        "snapshot {} of {}, taken {}",
+        opened.id(),
+        manifest.environment,
+        manifest.taken
+    ));
+    let question = if begun.is_some() {
+        format!("go on with the recovery into {root} that was cut off?")
+    } else {
+        format!("recover it into {root}?")
+    };
+    let yes = cx
+        .ui
+        .confirm(&question)
+        .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if yes {
+        return Ok(());
+    }
+    Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"))
+}
+
+/// One recovery; what has ended is not done again by the one that goes on.
+struct Recovery<'a> {
+    cx: &'a Context,
+    root: Utf8PathBuf,
+    key: SecretText,
+    stage: Stage,
+}
+
+impl Recovery<'_> {
+    fn run(&self, opened: Opened) -> Result<()> {
+        let snapshot = opened.id().to_owned();
+        if self.stage == Stage::Files {
+            files::directory_all(&self.root).map_err(lock::not_writable)?;
+            self.reached(&snapshot, Stage::Files)?;
+            let progress = self
+                .cx
+                .ui
+                .step("write the pack's files, history, secrets and certificates");
+            self.ground(&opened)?;
+            progress.done();
+            self.reached(&snapshot, Stage::Services)?;
+        }
+        let pack = self.cx.load_native("recover")?;
+        // A restore that was cut off is put right before anything starts.
+        let resumed = bringing::resume(self.cx, &pack)?;
+        resumed.iter().for_each(|sentence| self.cx.ui.say(sentence));
+        let everything = up::Args {
+            dry_run: false,
+            overwrite_edits: false,
+        };
+        up::converge(self.cx, &pack, &everything)?;
+        self.reached(&snapshot, Stage::Data)?;
+        self.data(&pack, opened)?;
+        recovering::end(&self.root)
+    }
+
+    fn reached(&self, snapshot: &str, stage: Stage) -> Result<()> {
+        let snapshot = snapshot.to_owned();
+        recovering::write(&self.root, &Recovering { snapshot, stage })
+    }
+
+    /// Everything that `up` needs; begins anew when it was cut off.
+    fn ground(&self, opened: &Opened) -> Result<()> {
+        let repo = self.root.join("repo");
+        files::remove_tree(&repo)?;
+        files::directory_all(&repo)?;
+        if !opened.directory(paths::PACK, &repo)? {
+            return Err(Failure::refused("the snapshot holds no pack"));
+        }
+        let pack = self.cx.load_native("recover").inspect_err(|_| {
+            // Nothing of use was written: the place is empty again.
+            drop(files::remove_tree(&repo).and_then(|()| recovering::end(&self.root)));
+        })?;
+        let layout = &pack.layout;
+        if layout.root() != self.root {
+            return Err(Failure::refused(format!(
+                "the file of the snapshot says that its root is {}",
+                layout.root()
+            ))
+            .hint(format!("`--root {}`", layout.root())));
+        }
+        let beside = self.root.join("history.bundle");
+        if history::bring(opened, &repo, &beside)? == History::OfMore {
+            self.cx.ui.warn(&format!(
+                "the pack was a directory of a bigger repository, whose history is kept as {beside}"
+            ));
+        }
+        files::directory_all(&layout.data())?;
+        for (part, to) in [(paths::SECRETS, layout.secrets()), (paths::TLS, layout.tls())] {
+            files::remove_tree(&to)?;
+            files::directory(&to, 0o700, None)?;
+            opened.directory(part, &to)?;
+        }
+        secrets::set(&layout.secrets(), key::NAME, self.key.expose())
+    }
+
+    fn data(&self, pack: &Pack, opened: Opened) -> Result<()> {
+        let name = opened.manifest().environment.clone();
+        let from = format!("snapshot {}", opened.id());
+        let wanted = opened.manifest().code.identity.clone();
+        let source = Source::Snapshot(stored::boxed(opened));
+        let options = Options::replacing(&name);
+        bringing::bring(
+            self.cx,
+            pack,
+            (&source, &from),
+            &Place::to(&name),
+            (None, &options),
+        )?;
+        self.forget_empty(pack, &name)?;
+        self.same_release(pack, wanted.as_deref())
+    }
+
+    /// What `up` had made was empty.
+    fn forget_empty(&self, pack: &Pack, name: &str) -> Result<()> {
+        let (name, settings) = environment(pack, name)?;
+        let _lock = lock::take(&pack.layout.state(), "odoopack recover")?;
+        let view = bringing::look(pack)?;
+        let apply = up::applier(self.cx, pack, &view);
+        replaced::find(&apply, name, &settings.database)?.remove(&apply)
+    }
+
+    /// A branch or a suite moves on; then it is said which code runs now.
+    fn same_release(&self, pack: &Pack, wanted: Option<&str>) -> Result<()> {
+        let release = observe::release(pack)?;
+        let runs = release.present().map(|release| release.identity.as_str());
+        match (wanted, runs) {
+            (Some(wanted), Some(runs)) if wanted != runs => {
+                let text = format!("the snapshot ran on {wanted}, this machine runs {runs}");
+                self.cx.ui.warn(&text);
+            }
+            _ => {}
+        }
+        self.cx.ui.result(&format!("{} is back", pack.layout.root()));
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Restores that are killed, and a server that goes away under one.
+use std::process::Command;
+
+use super::{databases, leftovers, sql};
+use crate::support::{Pack, machine, wait_for};
+
+/// A snapshot into another environment.
+const SNAPSHOT: [&str; 5] = ["restore", "latest", "--to", "staging", "--yes"];
+
+/// Steps of it, and the one that puts the new database in place: from its end on there is only the way forward.
+const STEPS: usize = 10;
+const SWAP: usize = 6;
+
+/// Killed before, in and after the swap, with `ODOOPACK_SOAK` at every step: the next command takes it back, or finishes
+/// it, and `up` waits for that.
+pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
+    let import = ["backup", "import", zip.as_str(), "--to", "staging", "--yes"];
+    if std::env::var("ODOOPACK_SOAK").is_ok() {
+        (0..STEPS).for_each(|step| killed_at(pack, &SNAPSHOT, step));
+        pack.now(&format!("soak: a restore killed at each of its {STEPS} steps"));
+    } else {
+        killed_at(pack, &SNAPSHOT, 1);
+        killed_at(pack, &import, 5);
+        killed_at(pack, &SNAPSHOT, SWAP + 1);
+    }
+}
+
+fn killed_at(pack: &Pack, command: &[&str], step: usize) {
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    pack.now(&format!("killed at step {step}"));
+    let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
+    let mut child = pack.start(command);
+    let open = pack.path("data/odoopack/open");
+    let journal = || {
+        let entry = open.read_dir_utf8().ok()?.flatten().next()?;
+        std::fs::read_to_string(entry.path()).ok()
+    };
+    wait_for("the step begins", || {
+        journal()?
+            .contains(&format!("{{\"begin\":{step}}}"))
+            .then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let finishes = journal().unwrap().contains(&format!("{{\"done\":{SWAP}}}"));
+    assert!(
+        step == SWAP || finishes == (step > SWAP),
+        "killed too late for step {step}"
+    );
+    let refused = pack.run(&["up", "--yes"]);
+    // Before anything that runs was touched there is nothing for `up` to do.
+    assert!(
+        step < SWAP || (refused.code == Some(4) && refused.stderr.contains("odoopack restore --resume")),
+        "{}",
+        refused.said()
+    );
+    if step == SWAP + 1 {
+        pack.now("and the whole machine goes down");
+        pack.run(&["down", "--yes"]).exits(0);
+    }
+    let said = pack.run(&["restore", "--resume"]).exits(0);
+    let done = if finishes { "finished" } else { "taken back" };
+    assert!(said.stdout.contains(done), "{}", said.said());
+    let after = (leftovers(pack), sql(pack, "restore_staging", uuid));
+    assert_eq!(after == before, !finishes, "{before:?} {after:?}");
+    pack.run(&["restore", "--resume"]).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    pack.run(&["status"]).exits(0);
+    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
+        .exits(0);
+}
+
+/// PostgreSQL is gone while a dump is loaded: nothing can be taken back until it runs again; then everything is.
+pub(crate) fn server_stops_in_the_middle(pack: &Pack) {
+    pack.now("PostgreSQL stops in the middle");
+    let before = leftovers(pack);
+    let child = pack.start(&SNAPSHOT);
+    wait_for("the load begins", || {
+        databases(pack).contains("_restore_").then_some(())
+    });
+    let pid = pack.status()["services"]["postgres"]["pid"].as_u64().unwrap();
+    machine::kill(u32::try_from(pid).unwrap());
+    let said = String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr).into_owned();
+    assert!(
+        said.contains("odoopack restore --resume") || said.contains("could not"),
+        "{said}"
+    );
+    wait_for("it heals", || {
+        let socket = pack.path("data/run/postgres");
+        let args = [
+            "-h",
+            socket.as_str(),
+            "-U",
+            "odoopack",
+            "-d",
+            "postgres",
+            "-Atc",
+            "SELECT 1",
+        ];
+        let output = Command::new("psql").args(args).output().unwrap();
+        output.status.success().then_some(())
+    });
+    pack.run(&["restore", "--resume"]).exits(0);
+    assert_eq!(leftovers(pack), before);
+}
+
+/// The disk fills while attachments arrive: what was there stays, and the message says which disk.
+pub(crate) fn disk_fills(pack: &Pack) {
+    pack.now("the disk is full");
+    let before = leftovers(pack);
+    let place = pack.path("data/environments/staging/filestore");
+    machine::must(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", place.as_str()],
+    );
+    let failed = pack.run(&SNAPSHOT);
+    machine::must("umount", &[place.as_str()]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert!(failed.stderr.contains("No space left"), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+}

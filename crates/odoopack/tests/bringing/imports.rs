@@ -1,0 +1,244 @@
+//! Backups of others come in and go out again.
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::json;
+
+use super::{databases, differences, sql};
+use crate::support::Pack;
+
+/// What a copy must not keep: a picture, a mail server, a job, an API key, a mail that waits.
+pub(crate) fn fill(pack: &Pack) {
+    let site = pack.site();
+    let session = site.sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"));
+    session.unwrap().picture_goes_round();
+    sql(
+        pack,
+        "restore_production",
+        "INSERT INTO ir_mail_server (name, smtp_host, smtp_port, smtp_encryption, smtp_authentication, smtp_pass, active) \
+           VALUES ('real', 'smtp.example.com', 587, 'starttls', 'login', 'geheim', true); \
+         INSERT INTO res_users_apikeys (name, user_id, scope, key, index) VALUES ('robot', 2, 'rpc', 'x', 'abcdefgh'); \
+         INSERT INTO mail_mail (mail_message_id, state, email_to) \
+           SELECT id, 'outgoing', 'a@example.com' FROM mail_message LIMIT 1; \
+         INSERT INTO ir_config_parameter (key, value) VALUES ('restore.proof', 'of production')",
+    );
+}
+
+pub(crate) fn export(pack: &Pack) -> Utf8PathBuf {
+    pack.now("export, while everything runs");
+    let zip = pack.path("out.zip");
+    pack.run(&["backup", "export", "production", zip.as_str()])
+        .exits(0);
+    zip
+}
+
+/// Odoo's own program, as the administrator of the cluster, who may make databases.
+fn odoo(pack: &Pack, args: &[&str]) {
+    let status = pack.status();
+    let pid = &status["services"]["production.blue.web"]["pid"];
+    let read = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap();
+    let line = read("cmdline");
+    let mut words = line.split('\0');
+    let (python, entry) = (words.next().unwrap(), words.next().unwrap());
+    let conf = pack.read("data/config/production/blue/odoo.conf");
+    let conf: String = conf
+        .lines()
+        .map(|line| match line.split_once(" = ") {
+            Some(("db_user", _)) => "db_user = odoopack\n".to_owned(),
+            Some(("db_password", _)) => String::new(),
+            Some(("data_dir", _)) => format!("data_dir = {}\n", pack.path("odoo")),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    pack.write("odoo/odoo.conf", &conf);
+    let mut command = Command::new(python);
+    command.arg(entry).args(args);
+    for (name, value) in read("environ")
+        .split('\0')
+        .filter_map(|pair| pair.split_once('='))
+    {
+        command.env(name, value);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "odoo {args:?}: {said}");
+}
+
+/// A zip of ours loads in Odoo, one of Odoo's comes back, and our neutralizing leaves the rows that Odoo's leaves (E20).
+pub(crate) fn odoo_reads_ours_and_we_read_odoos(pack: &Pack, zip: &Utf8Path) {
+    pack.now("Odoo loads our zip, and neutralizes it");
+    let conf = pack.path("odoo/odoo.conf").to_string();
+    odoo(pack, &["db", "-c", &conf, "load", "theirs", zip.as_str()]);
+    odoo(pack, &["neutralize", "-c", &conf, "-d", "theirs"]);
+    let ours = pack
+        .run(&["backup", "import", zip.as_str(), "--as", "ours", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(ours["found"]["missing"], 0);
+    assert!(ours["found"]["attachments"].as_u64().unwrap() > 5, "{ours}");
+    assert_eq!(
+        differences(pack, "theirs", "ours"),
+        [
+            "ir_config_parameter",
+            "ir_mail_server",
+            "mail_mail",
+            "res_users_apikeys"
+        ],
+        "beside our own rules"
+    );
+    let rows = |database: &str| {
+        let kept = "SELECT string_agg(key || '=' || value, E'\\n' ORDER BY key) FROM ir_config_parameter \
+                    WHERE key NOT IN ('database.uuid', 'database.secret', 'database.create_date', 'web.base.url')";
+        let servers =
+            "SELECT string_agg((name, smtp_host, active)::text, ' ' ORDER BY name) FROM ir_mail_server";
+        [sql(pack, database, kept), sql(pack, database, servers)]
+    };
+    assert_eq!(rows("theirs"), rows("ours"));
+    pack.now("we load what Odoo has dumped");
+    let dumped = pack.path("theirs.zip").to_string();
+    odoo(pack, &["db", "-c", &conf, "dump", "theirs", &dumped]);
+    pack.run(&["backup", "import", &dumped, "--as", "back"]).exits(0);
+    assert_eq!(
+        sql(
+            pack,
+            "back",
+            "SELECT value FROM ir_config_parameter WHERE key = 'restore.proof'"
+        ),
+        "of production"
+    );
+    pack.run(&["backup", "import", &dumped, "--as", "back"]).exits(4);
+    // `back` is owned by the environment's role, whoever owned it before.
+    let owners = "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+                  AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'e')";
+    assert_eq!(sql(pack, "back", owners), "restore_production");
+    for database in ["theirs", "back", "ours"] {
+        sql(pack, "postgres", &format!("DROP DATABASE {database}"));
+    }
+}
+
+/// Folder, custom, plain and compressed: out, and in again, with the same indexes and attachments.
+pub(crate) fn every_other_shape(pack: &Pack) {
+    let indexes = "SELECT count(*) || ' ' || md5(string_agg(indexname, '|' ORDER BY indexname)) FROM pg_indexes WHERE schemaname = 'public'";
+    let whole = sql(pack, "restore_production", indexes);
+    for (name, more, only) in [
+        ("folder", &["--shape", "folder"][..], &[][..]),
+        ("a.dump", &[], &["--only", "database"]),
+        ("a.sql", &[], &["--only", "database"]),
+        ("a.sql.gz", &[], &["--only", "database"]),
+    ] {
+        pack.now(&format!("out and in: {name}"));
+        let path = pack.path(name).to_string();
+        pack.run(&[&["backup", "export", "production", &path][..], more].concat())
+            .exits(0);
+        pack.run(&[&["backup", "import", &path, "--as", "shape"][..], only].concat())
+            .exits(0);
+        assert_eq!(sql(pack, "shape", indexes), whole, "{name}");
+        let files = pack.path("data/environments/production/filestore/shape");
+        assert_eq!(files.exists(), name == "folder");
+        drop(std::fs::remove_dir_all(files));
+        sql(pack, "postgres", "DROP DATABASE shape");
+        sql(pack, "postgres", "DROP ROLE shape");
+    }
+    let dump = pack.path("a.dump").to_string();
+    let refused = pack.run(&["backup", "import", &dump, "--as", "shape"]).exits(4);
+    assert!(
+        refused.stderr.contains("--only database"),
+        "a dump without attachments: {}",
+        refused.said()
+    );
+}
+
+pub(crate) fn copy_is_harmless(pack: &Pack, zip: &Utf8Path) {
+    pack.now("production into staging: a harmless copy that serves");
+    let before = pack.run(&["env", "check", "staging", "--json"]);
+    assert_eq!(
+        before.code,
+        Some(8),
+        "a fresh staging runs its jobs: {}",
+        before.said()
+    );
+    pack.run(&["backup", "import", zip.as_str(), "--to", "staging", "--yes"])
+        .exits(0);
+    pack.run(&["env", "check", "staging"]).exits(0);
+    let mark = |database: &str| {
+        let setting = "SELECT c FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c WHERE d.datname = ";
+        sql(pack, "postgres", &format!("{setting}'{database}'"))
+    };
+    assert_eq!(mark("restore_staging"), "odoopack.kind=staging");
+    let mut site = pack.site();
+    "staging.localhost".clone_into(&mut site.domain);
+    let session = site
+        .sign_in("restore_staging", &pack.secret("STAGING_ADMIN"))
+        .unwrap();
+    session.picture_goes_round();
+    let told = session.call("ir.config_parameter", "get_param", &json!(["restore.proof"]));
+    assert_eq!(told, "of production");
+    assert_eq!(site.get("/web/login").status, 200);
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    assert_ne!(
+        sql(pack, "restore_staging", uuid),
+        sql(pack, "restore_production", uuid)
+    );
+    sql(
+        pack,
+        "restore_staging",
+        "UPDATE ir_cron SET active = true WHERE id = (SELECT max(id) FROM ir_cron)",
+    );
+    let said = pack.run(&["env", "check", "staging"]).exits(8);
+    assert!(
+        said.stderr.contains("scheduled jobs that would run"),
+        "{}",
+        said.said()
+    );
+    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
+        .exits(0);
+    assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
+}
+
+pub(crate) fn production_is_held(pack: &Pack) {
+    pack.now("into production, which is held");
+    let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
+    let before = sql(pack, "restore_production", active);
+    let refused = pack
+        .run(&["restore", "latest", "--to", "production", "--yes"])
+        .exits(4);
+    assert!(
+        refused.stderr.contains("--yes-replace production"),
+        "{}",
+        refused.said()
+    );
+    let args = ["restore", "latest", "--yes-replace", "production"];
+    let said = pack.run(&args).exits(0);
+    assert!(
+        said.stdout.contains("are held") && said.stdout.contains("1 mails to send"),
+        "{}",
+        said.said()
+    );
+    assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+    let site = pack.site();
+    let session = site
+        .sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    session.picture_goes_round();
+    sql(
+        pack,
+        "restore_production",
+        "UPDATE mail_mail SET state = 'exception', write_date = now() AT TIME ZONE 'UTC'",
+    );
+    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    assert_eq!(sql(pack, "restore_production", active), before);
+    assert_eq!(
+        sql(
+            pack,
+            "restore_production",
+            "SELECT string_agg(state, ' ') FROM mail_mail"
+        ),
+        "outgoing"
+    );
+    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    let kept = databases(pack);
+    assert!(kept.contains("restore_production_replaced_"), "{kept}");
+    pack.run(&["restore", "--forget-replaced", "production", "--yes"])
+        .exits(0);
+    assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
+}

@@ -1,0 +1,79 @@
+//! A machine that is lost, and comes back from repository and key.
+use serde_json::json;
+
+use crate::support::{Pack, machine, wait_for};
+
+/// The machine is gone; the repository and the key on paper are all there is.
+pub(crate) fn machine_is_lost(pack: &Pack) {
+    pack.now("the machine is lost, and recovered from repository and key");
+    git(pack, &["init", "--quiet", "--initial-branch=main"]);
+    git(pack, &["add", "odoopack.toml"]);
+    git(pack, &["commit", "--quiet", "-m", "the pack"]);
+    pack.write("repo/note", "not committed\n");
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let keep = tempfile::tempdir().unwrap();
+    let place = keep.path().to_str().unwrap();
+    machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
+    let key = format!("{place}/key");
+    std::fs::write(&key, pack.secret("BACKUP_KEY")).unwrap();
+    let password = pack.secret("PRODUCTION_ADMIN");
+    pack.run(&["demo", "--down", "--yes"]).exits(0);
+    assert!(!pack.root.exists());
+    let repository = format!("{place}/backups");
+    let recover = ["recover", repository.as_str(), "--key-file", &key, "--yes"];
+    cut_off_twice(pack, &recover);
+    let said = pack.run(&recover).exits(0);
+    assert!(
+        !said.stderr.contains("this machine runs"),
+        "another release: {}",
+        said.said()
+    );
+    assert_eq!(git(pack, &["log", "--format=%s"]).trim(), "the pack");
+    assert_eq!(git(pack, &["status", "--porcelain"]).trim(), "?? note");
+    pack.write(".odoopack-demo", "made by a test\n");
+    let site = pack.site();
+    let session = site.sign_in("restore_production", &password).unwrap();
+    session.picture_goes_round();
+    assert_eq!(
+        session.call("ir.config_parameter", "get_param", &json!(["restore.proof"])),
+        "of production"
+    );
+    pack.run(&["recover", &repository, "--key-file", &key, "--yes"])
+        .exits(4);
+    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    pack.run(&["status"]).exits(0);
+}
+
+fn git(pack: &Pack, args: &[&str]) -> String {
+    let repo = pack.path("repo");
+    let who = [
+        "-C",
+        repo.as_str(),
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.com",
+    ];
+    machine::must("git", &[&who[..], args].concat())
+}
+
+/// Killed while it builds and starts, and while the data comes back.
+fn cut_off_twice(pack: &Pack, recover: &[&str]) {
+    for point in ["\"services\"", "\"data\""] {
+        pack.now(&format!("killed at {point}"));
+        let mut child = pack.start(recover);
+        let mark = pack.path(".odoopack-recovering");
+        wait_for("the stage begins", || {
+            let text = std::fs::read_to_string(&mark).ok()?;
+            text.contains(point).then_some(())
+        });
+        if point.contains("data") {
+            let open = pack.path("data/odoopack/open");
+            wait_for("the restore begins", || {
+                open.read_dir_utf8().ok()?.next().map(|_| ())
+            });
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,182 @@
+//! Snapshots of ours are proven, and come back.
+use camino::Utf8PathBuf;
+
+use super::{differences, leftovers, sql};
+use crate::support::{Pack, machine, wait_for};
+
+/// Odoo has served a drilled snapshot, and nothing is left of it.
+pub(crate) fn proven_without_a_trace(pack: &Pack) {
+    pack.now("a snapshot is drilled: Odoo serves it, and nothing is left");
+    sql(
+        pack,
+        "restore_production",
+        "UPDATE mail_mail SET state = 'outgoing'",
+    );
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let before = leftovers(pack);
+    let told = pack.json(&["backup", "drill"]);
+    assert!(
+        told["found"]["rows"].as_u64().unwrap() > 1000 && told["level"] == "boot",
+        "{told}"
+    );
+    let status = pack.run(&["backup", "status", "--json"]).first_json();
+    let row = &status["status"]["environments"][0];
+    assert_eq!(
+        (&row["proven"]["snapshot"], &row["recovery"]),
+        (&told["snapshot"], &told["seconds"]),
+        "{status}"
+    );
+    assert_eq!(leftovers(pack), before);
+    wait_for("everything of the drill to end", || {
+        let all = machine::processes_of(&pack.root);
+        (!all.iter().any(|process| process.line.contains("drill"))).then_some(())
+    });
+    let place = pack.path("data/environments/production");
+    let left: Vec<_> = place
+        .read_dir_utf8()
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_owned())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.contains("drill") || name.contains("restore")),
+        "{left:?}"
+    );
+    for level in ["index", "read"] {
+        pack.run(&["backup", "drill", "latest", "--level", level])
+            .exits(0);
+    }
+}
+
+/// Beside, into another environment, in parts, and its files.
+pub(crate) fn come_back(pack: &Pack) {
+    pack.now("a snapshot comes back");
+    pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let odd = differences(pack, "restore_production", "snap");
+    // What neutralizing changes, and what the scheduler of production has written meanwhile.
+    let neutral = [
+        "ir_config_parameter",
+        "ir_cron",
+        "ir_cron_progress",
+        "ir_cron_trigger",
+        "ir_mail_server",
+        "ir_ui_view",
+        "mail_mail",
+        "res_users_apikeys",
+    ];
+    let unexpected: Vec<_> = odd
+        .iter()
+        .filter(|name| !neutral.contains(&name.as_str()))
+        .collect();
+    assert!(
+        odd.len() >= 4 && unexpected.len() <= 2,
+        "beside what neutralizing changes: {odd:?}"
+    );
+    sql(pack, "postgres", "DROP DATABASE snap");
+    sql(pack, "postgres", "DROP ROLE snap");
+    pack.run(&["restore", "latest", "--to", "staging", "--yes"])
+        .exits(0);
+    pack.run(&["env", "check", "staging"]).exits(0);
+    let told = pack.json(&["restore", "latest", "--only", "config"]);
+    let directory = Utf8PathBuf::from(told["directory"].as_str().unwrap());
+    let file = std::fs::read_to_string(directory.join("pack/odoopack.toml")).unwrap();
+    assert_eq!(file, pack.read("repo/odoopack.toml"));
+    pieces(pack);
+    parts_alone(pack);
+}
+
+/// One table and one attachment, without restoring anything.
+fn pieces(pack: &Pack) {
+    let cat = |args: &[&str]| pack.run(&[&["backup", "cat", "latest"], args].concat());
+    let table = cat(&["--table", "ir_config_parameter"]).exits(0).stdout;
+    assert!(
+        table.contains("CREATE TABLE public.ir_config_parameter") && table.contains("restore.proof\t"),
+        "{table}"
+    );
+    assert!(
+        !table.contains("CREATE TABLE public.res_users"),
+        "one table alone"
+    );
+    cat(&["--table", "no_such_table"]).exits(4);
+    let one = "SELECT id || ' ' || store_fname FROM ir_attachment WHERE mimetype = 'text/css' AND store_fname IS NOT NULL ORDER BY id LIMIT 1";
+    let one = sql(pack, "restore_production", one);
+    let (id, place) = one.split_once(' ').unwrap();
+    let content = pack.read(&format!(
+        "data/environments/production/filestore/restore_production/{place}"
+    ));
+    assert_eq!(cat(&["--attachment", id]).exits(0).stdout, content);
+    cat(&["--attachment", "no such name"]).exits(4);
+}
+
+/// The attachments of a snapshot without its database, and the database without them.
+fn parts_alone(pack: &Pack) {
+    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
+    let before = sql(pack, "restore_staging", uuid);
+    let name = sql(
+        pack,
+        "restore_staging",
+        "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL",
+    );
+    let file = pack
+        .path("data/environments/staging/filestore/restore_staging")
+        .join(name);
+    std::fs::remove_file(&file).unwrap();
+    pack.run(&[
+        "restore",
+        "latest",
+        "--to",
+        "staging",
+        "--only",
+        "filestore",
+        "--yes",
+    ])
+    .exits(0);
+    assert!(file.is_file(), "{file}");
+    assert_eq!(sql(pack, "restore_staging", uuid), before);
+    pack.run(&["restore", "latest", "--as", "bare", "--only", "database"])
+        .exits(0);
+    assert!(!pack.path("data/environments/production/filestore/bare").exists());
+    sql(pack, "postgres", "DROP DATABASE bare");
+    sql(pack, "postgres", "DROP ROLE bare");
+    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
+        .exits(0);
+}
+
+/// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.
+pub(crate) fn damaged_is_unproven(pack: &Pack) {
+    pack.now("a snapshot that was damaged is unproven, and changes nothing");
+    let before = leftovers(pack);
+    let mut packs = Vec::new();
+    for two in pack.path("backups/data").read_dir_utf8().unwrap().flatten() {
+        packs.extend(
+            two.path()
+                .read_dir_utf8()
+                .unwrap()
+                .flatten()
+                .map(camino::Utf8DirEntry::into_path),
+        );
+    }
+    let biggest = packs
+        .iter()
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
+    let kept = std::fs::read(biggest).unwrap();
+    let mut bytes = kept.clone();
+    bytes[kept.len() / 3] ^= 0x40;
+    let writable = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(biggest, writable).unwrap();
+    std::fs::write(biggest, &bytes).unwrap();
+    let failed = pack.run(&["backup", "drill", "latest", "--level", "restore"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+    let failed = pack.run(&["restore", "latest", "--to", "staging", "--yes"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+    let record = pack.read("data/odoopack/backups.jsonl");
+    assert!(record.lines().last().unwrap().contains("unproven"), "{record}");
+    std::fs::write(biggest, &kept).unwrap();
+    pack.run(&["backup", "drill", "latest", "--level", "read"])
+        .exits(0);
+}
