@@ -11,7 +11,7 @@ use super::{Answer, Pack, file, machine};
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
 /// Says what the images are made of; another text makes them anew.
-const RECIPE: &str = "4";
+const RECIPE: &str = "5";
 /// What the official images hold besides their program: PostgreSQL, nginx, and what Odoo needs.
 const PACKAGES: &str = "python3,postgresql,redis-server,nginx-light,wkhtmltopdf,ca-certificates,procps,tzdata,fonts-dejavu-core,libldap-2.5-0,libxslt1.1";
 /// What is not worth its space, and speed instead of safety against a power cut.
@@ -181,9 +181,11 @@ fn odoo(place: &Utf8Path) {
     drop(std::fs::remove_dir_all(place));
     let tree = place.join("tree");
     let inside = |path: &Utf8Path| tree.join(path.as_str().trim_start_matches('/'));
-    std::fs::create_dir_all(inside(&python).parent().unwrap()).unwrap();
+    // Not where it was made: a container has a `/dev/shm` of its own in front of the image's.
+    let (made, python) = (python, Utf8PathBuf::from("/opt/odoo-python"));
+    std::fs::create_dir_all(tree.join("opt")).unwrap();
     machine::must("cp", &["-a", usr.as_str(), tree.join("usr").as_str()]);
-    machine::must("cp", &["-a", python.as_str(), inside(&python).as_str()]);
+    machine::must("cp", &["-a", made.as_str(), inside(&python).as_str()]);
     machine::must("find", &[tree.as_str(), "-path", "*/i18n/*", "-delete"]);
     let addons = tree.join("usr/lib/python3/dist-packages/odoo/addons");
     for entry in addons.read_dir_utf8().unwrap().flatten() {
