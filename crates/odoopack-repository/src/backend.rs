@@ -38,7 +38,7 @@ impl Backend {
     pub(crate) fn publish_snapshots(&self) -> Result<Vec<Id>> {
         let held = self.take_held();
         for (id, content) in &held {
-            self.objects.put(&name(FileType::Snapshot, id), content.clone())?;
+            self.objects.put(&name(FileType::Snapshot, id), content)?;
         }
         Ok(held.into_iter().map(|(id, _)| id).collect())
     }
@@ -146,7 +146,7 @@ impl WriteBackend for Backend {
             }
         }
         self.objects
-            .put(&name(kind, id), content)
+            .put(&name(kind, id), &content)
             .map_err(|e| rustic(&e))?;
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writes) = writes.as_mut() {

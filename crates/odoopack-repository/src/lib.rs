@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod lock;
 mod objects;
+mod pace;
 mod parts;
 mod place;
 mod prune;

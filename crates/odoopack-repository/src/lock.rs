@@ -153,7 +153,7 @@ fn read(objects: &Objects) -> Result<Option<Holder>> {
 
 fn write(objects: &Objects, holder: &Holder) -> Result<()> {
     let bytes = serde_json::to_vec(holder).expect("plain data always serializes");
-    objects.put(OBJECT, vec![Bytes::from(bytes)])
+    objects.put(OBJECT, &[Bytes::from(bytes)])
 }
 
 fn renew(objects: Objects, holder: Holder) -> (Sender<()>, JoinHandle<()>) {

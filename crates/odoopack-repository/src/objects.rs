@@ -2,6 +2,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -10,6 +11,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::error::{Error, Result};
+use crate::pace::Pace;
 use crate::place::Place;
 
 /// Objects bigger than this are uploaded in pieces, so that a lost connection costs one piece.
@@ -21,6 +23,7 @@ pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
     root: Path,
     place: Arc<str>,
+    pace: Pace,
     #[cfg(test)]
     pub(crate) faults: crate::faults::Faults,
 }
@@ -50,9 +53,15 @@ impl Objects {
             store,
             root,
             place: place.to_string().into(),
+            pace: Pace::default(),
             #[cfg(test)]
             faults: crate::faults::Faults::default(),
         })
+    }
+
+    /// How fast they may be written and read.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Where they are, in words.
@@ -84,7 +93,10 @@ impl Objects {
         self.faults.fail(&format!("get {name}"))?;
         let read = wait(async { self.store.get(&self.path(name)).await?.bytes().await });
         match read {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(bytes) => {
+                self.pace.wait(bytes.len());
+                Ok(Some(bytes))
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed(&format!("read {name}"), &e)),
         }
@@ -93,6 +105,7 @@ impl Objects {
     /// A range of an object; exactly that many bytes or an error.
     pub(crate) fn get_range(&self, name: &str, range: Range<u64>) -> Result<Bytes> {
         let wanted = range.end - range.start;
+        self.pace.wait(usize::try_from(wanted).unwrap_or(usize::MAX));
         let bytes = wait(self.store.get_range(&self.path(name), range));
         let bytes = bytes.map_err(|e| self.failed(&format!("read {name}"), &e))?;
         if u64::try_from(bytes.len()).is_ok_and(|got| got == wanted) {
@@ -114,23 +127,20 @@ impl Objects {
         }
     }
 
-    /// Writes an object and asks for its size afterwards: a store that lost a piece is found out here.
-    pub(crate) fn put(&self, name: &str, content: Vec<Bytes>) -> Result<()> {
-        let size: usize = content.iter().map(Bytes::len).sum();
-        #[cfg(test)]
-        let content = self.faults.spoil(&format!("put {name}"), content)?;
-        let path = self.path(name);
-        let written = if size > PIECE {
-            wait(self.put_in_pieces(&path, content))
-        } else {
-            wait(self.store.put(&path, PutPayload::from_iter(content))).map(drop)
-        };
-        written.map_err(|e| self.failed(&format!("write {name}"), &e))?;
-        let there = self.size(name)?;
-        if there.is_some_and(|there| usize::try_from(there).is_ok_and(|there| there == size)) {
+    /// Writes an object and asks for its size afterwards: a store that lost a piece is found out here, and gets it once more.
+    ///
+    /// # Errors
+    /// When the store refused it, or has again something else than was written; that is removed, as half an index makes a repository
+    /// unreadable.
+    pub(crate) fn put(&self, name: &str, content: &[Bytes]) -> Result<()> {
+        let size: u64 = content.iter().map(|bytes| bytes.len() as u64).sum();
+        let mut there = self.put_once(name, content)?;
+        if there != Some(size) {
+            there = self.put_once(name, content)?;
+        }
+        if there == Some(size) {
             return Ok(());
         }
-        // Half an index makes a repository unreadable, so it must not stay.
         let removed = match there {
             Some(_) => self
                 .remove(name)
@@ -147,12 +157,34 @@ impl Objects {
         })
     }
 
+    /// Writes an object; returns how many bytes of it are there.
+    fn put_once(&self, name: &str, content: &[Bytes]) -> Result<Option<u64>> {
+        let content = content.to_vec();
+        #[cfg(test)]
+        let content = self.faults.spoil(&format!("put {name}"), content)?;
+        let size: usize = content.iter().map(Bytes::len).sum();
+        let path = self.path(name);
+        let written = if size > PIECE {
+            wait(self.put_in_pieces(&path, content))
+        } else {
+            self.pace.wait(size);
+            wait(self.store.put(&path, PutPayload::from_iter(content))).map(drop)
+        };
+        written.map_err(|e| self.failed(&format!("write {name}"), &e))?;
+        self.size(name)
+    }
+
     async fn put_in_pieces(&self, path: &Path, content: Vec<Bytes>) -> object_store::Result<()> {
         let upload = self.store.put_multipart(path).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
         for bytes in content {
-            upload.wait_for_capacity(2).await?;
-            upload.put(bytes);
+            // In pieces already: what waits here was not sent yet.
+            for piece in bytes.chunks(PIECE) {
+                let pause = self.pace.claim(Instant::now(), piece.len());
+                tokio::time::sleep(pause).await;
+                upload.wait_for_capacity(2).await?;
+                upload.write(piece);
+            }
         }
         upload.finish().await.map(drop)
     }

@@ -1,10 +1,14 @@
 //! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
+use jiff::Span;
 use rustic_core::repofile::{SnapshotFile, StringList};
 use rustic_core::{CheckOptions, PruneOptions, ReadSubsetOption};
 
 use crate::error::{Error, Result, format};
 use crate::repository::{PINNED, Repository, Snapshot};
 use crate::{lock::Writer, warnings};
+
+/// How long data stays that was marked: longer than any backup takes that might still refer to it.
+const MARKED_HOURS: i32 = 23;
 
 /// What a prune did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +45,8 @@ impl Repository {
     /// Marks data that no snapshot needs, and removes what was marked a day ago.
     pub fn prune(&self, _writer: &Writer, known: &[String]) -> Result<Pruned> {
         self.expect(known)?;
-        let options = PruneOptions::default();
+        let mut options = PruneOptions::default();
+        options.keep_delete = Span::new().hours(MARKED_HOURS);
         let (done, heard) = warnings::listening(|| -> Result<Pruned> {
             let again = self.again()?;
             let plan = again

@@ -118,6 +118,11 @@ impl Repository {
         })
     }
 
+    /// From now on at most so many bytes are written and read in a second; 0: as fast as it goes.
+    pub fn limit(&self, bytes_per_second: u64) {
+        self.objects.pace().limit(bytes_per_second);
+    }
+
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.place

@@ -5,6 +5,10 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and writes files"
 )]
 
+mod backing;
+#[path = "../../odoopack-repository/tests/bucket/mod.rs"]
+#[expect(dead_code, reason = "what the tests of the repository need more of")]
+mod bucket;
 mod support;
 
 use std::process::{Command, Stdio};
@@ -40,6 +44,7 @@ fn snapshots_of_a_working_odoo() {
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
     old_ones_go(&pack);
+    backing::offsite::elsewhere(&pack);
     nothing_leaks(&pack);
     pack.now("done");
 }

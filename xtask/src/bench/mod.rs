@@ -1,4 +1,5 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
+mod backup;
 mod client;
 mod data;
 mod gate;
@@ -24,7 +25,7 @@ use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
-    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash", "restore",
+    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash", "backup", "restore",
 ];
 
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
@@ -116,6 +117,7 @@ impl Bench {
             "switch" => self.switch(),
             "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
             "hash" => self.hash(),
+            "backup" => self.backup(),
             "restore" => self.restore(),
             other => bail!("no such piece: {other}"),
         }
@@ -213,6 +215,12 @@ impl Bench {
                 ("`odoopack module changed`, the demo", &found.changed),
             ],
         ))
+    }
+
+    fn backup(&mut self) -> Result<String> {
+        let amount = if self.full { FULL } else { SOME };
+        let found = backup::backups(self.demo()?, amount)?;
+        Ok(page::backups(&found.about, &found.rows))
     }
 
     fn restore(&mut self) -> Result<String> {

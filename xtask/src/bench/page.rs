@@ -148,6 +148,15 @@ pub(super) fn lock(found: &lock::Found) -> String {
     )
 }
 
+/// Times of one run each, with the bytes that were added.
+pub(super) fn backups(about: &str, all: &[(String, Duration, u64)]) -> String {
+    let rows = joined(
+        all.iter()
+            .map(|(what, took, added)| format!("| {what} | {} | {} |\n", shown(*took), mib(added / 1024))),
+    );
+    format!("\n## Backups\n\n{about}\n\n| what | time | stored |\n|---|---|---|\n{rows}")
+}
+
 fn joined(rows: impl Iterator<Item = String>) -> String {
     rows.collect::<Vec<_>>().concat()
 }

@@ -1,7 +1,7 @@
 //! The jobs that the file asks for.
 use super::{When, Zone};
 use crate::name::Name;
-use crate::spec::{Kind, Spec, Tls};
+use crate::spec::{Environment, Kind, Spec, Tls};
 
 /// Version of the rendered table's form.
 pub const FORMAT: u32 = 1;
@@ -52,24 +52,41 @@ pub fn jobs(spec: &Spec) -> Vec<Job> {
     };
     let mut all: Vec<Job> = local.then(certificates).into_iter().collect();
     all.extend(spec.backup.schedule.iter().flat_map(|when| backups(spec, when)));
+    all.extend(spec.backup.drill.iter().flat_map(|when| drills(spec, when)));
     all
 }
 
 /// A backup of every production environment, and after it the snapshots that the policy no longer keeps.
 fn backups(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
-    let production = spec
-        .environments
-        .iter()
-        .filter(|(_, environment)| environment.kind == Kind::Production);
-    production.map(move |(name, _)| Job {
+    production(spec).map(move |name| Job {
         name: format!("backup-{name}"),
         what: format!("back up {name}, and forget what `[backup.keep]` no longer keeps"),
         environment: Some(name.clone()),
         when: when.clone(),
         run: ["backup", "create", name.as_str(), "--forget"]
+            .into_iter()
+            .chain(spec.backup.offsite.iter().map(|_| "--offsite"))
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+/// A proof of the newest snapshot of every production environment.
+fn drills(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
+    production(spec).map(move |name| Job {
+        name: format!("drill-{name}"),
+        what: format!("bring the newest snapshot of {name} back beside it, compare and remove it"),
+        environment: Some(name.clone()),
+        when: when.clone(),
+        run: ["backup", "drill", "--of", name.as_str()]
             .map(str::to_owned)
             .to_vec(),
     })
+}
+
+fn production(spec: &Spec) -> impl Iterator<Item = &Name> {
+    let production = |(_, environment): &(&Name, &Environment)| environment.kind == Kind::Production;
+    spec.environments.iter().filter(production).map(|(name, _)| name)
 }
 
 impl Table {

@@ -192,6 +192,33 @@ fn what_a_clock_that_was_ahead_wrote_silences_nothing() {
 }
 
 #[test]
+fn production_is_backed_up_and_proven_at_the_times_of_the_file() {
+    let jobs = |more: &str| {
+        let file = format!(
+            "format = 1\n[backup]\nschedule = \"02:00\"\ndrill = \"Sun 04:00\"\n{more}[environments.production]\ndomain = \"erp.example.com\"\n\
+             [environments.dev]\nkind = \"development\"\n"
+        );
+        let spec = crate::spec::load(&file, &crate::spec::LoadContext::new("/opt/x/repo"))
+            .unwrap()
+            .spec;
+        let jobs = super::jobs(&spec);
+        let of_backups = jobs.into_iter().filter(|job| job.run[0] == "backup");
+        of_backups
+            .map(|job| format!("{}: {}", job.name, job.run.join(" ")))
+            .collect::<Vec<_>>()
+    };
+    let with = |more: &str| {
+        vec![
+            format!("backup-production: backup create production --forget{more}"),
+            "drill-production: backup drill --of production".to_owned(),
+        ]
+    };
+    assert_eq!(jobs(""), with(""));
+    let offsite = "[backup.offsite]\ndirectory = \"/mnt/backups\"\n";
+    assert_eq!(jobs(offsite), with(" --offsite"));
+}
+
+#[test]
 fn the_table_of_jobs_comes_back_from_its_json() {
     let file = "format = 1\n[environments.production]\ndomain = \"erp.example.com\"\n";
     let spec = crate::spec::load(file, &crate::spec::LoadContext::new("/opt/x/repo"))

@@ -3,11 +3,22 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::written::{literal, quoted};
-use super::{Addons, Backup, Edition, Environment, Mail, Odoo, Postgres, Source, Spec, Tls, Web};
+use super::{
+    Addons, Backup, Edition, Elsewhere, Environment, Mail, Odoo, Offsite, Postgres, Source, Spec, Tls, Web,
+};
 use crate::backup::retention::Keep;
 use crate::name::Name;
 use crate::units::Bytes;
 
+const OFFSITE_KEEP: [&str; 7] = [
+    "backup.offsite.keep.last",
+    "backup.offsite.keep.hourly",
+    "backup.offsite.keep.daily",
+    "backup.offsite.keep.weekly",
+    "backup.offsite.keep.monthly",
+    "backup.offsite.keep.yearly",
+    "backup.offsite.keep.within",
+];
 const KEEP: [&str; 7] = [
     "backup.keep.last",
     "backup.keep.hourly",
@@ -199,12 +210,37 @@ impl Lines {
 
     fn backup(&mut self, backup: &Backup) {
         self.add("backup.schedule", backup.schedule.as_ref().and_then(text));
-        self.keep(&backup.keep);
+        self.add("backup.drill", backup.drill.as_ref().and_then(text));
+        self.keep(&KEEP, &backup.keep);
         self.add("backup.age.made", text(backup.age.made));
+        self.add("backup.age.offsite", text(backup.age.offsite));
         self.add("backup.age.proven", text(backup.age.proven));
+        if let Some(offsite) = &backup.offsite {
+            self.offsite(offsite);
+        }
     }
 
-    fn keep(&mut self, keep: &Keep) {
+    fn offsite(&mut self, offsite: &Offsite) {
+        match &offsite.place {
+            Elsewhere::Bucket {
+                address,
+                region,
+                credentials,
+                prune_credentials,
+            } => {
+                self.add("backup.offsite.s3", text(address));
+                self.add("backup.offsite.region", text(region));
+                self.add("backup.offsite.credentials", text(credentials));
+                let prune = prune_credentials.as_ref().and_then(text);
+                self.add("backup.offsite.prune_credentials", prune);
+            }
+            Elsewhere::Directory(path) => self.add("backup.offsite.directory", text(path)),
+        }
+        self.add("backup.offsite.bandwidth", offsite.bandwidth.and_then(bytes));
+        self.keep(&OFFSITE_KEEP, &offsite.keep);
+    }
+
+    fn keep(&mut self, patterns: &[&'static str; 7], keep: &Keep) {
         let counts = [
             keep.last,
             keep.hourly,
@@ -213,10 +249,10 @@ impl Lines {
             keep.monthly,
             keep.yearly,
         ];
-        for (pattern, count) in KEEP.into_iter().zip(counts) {
+        for (pattern, count) in patterns.iter().copied().zip(counts) {
             self.add(pattern, plain(count));
         }
-        self.add(KEEP[6], keep.within.and_then(text));
+        self.add(patterns[6], keep.within.and_then(text));
     }
 
     fn edition(&mut self, name: &Name, edition: &Edition) {

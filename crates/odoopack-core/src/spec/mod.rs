@@ -1,4 +1,5 @@
 //! The one declarative file, validated, with every default written out.
+mod bucket;
 mod carry;
 mod check;
 mod edit;
@@ -34,6 +35,7 @@ use crate::schedule::Zone;
 use crate::units::{Bytes, Seconds};
 
 pub use crate::odoo::{Series, UnknownSeries};
+pub use bucket::{BadBucket, BucketAddress};
 pub use carry::{Carried, carry_over};
 pub use edit::{EditError, NewEdition, add_edition, remove_edition};
 pub use load::{FILE, LoadContext, Loaded, load};
@@ -311,10 +313,44 @@ pub struct Capacity {
 pub struct Backup {
     /// When production environments are backed up; `None`: not by themselves.
     pub schedule: Option<When>,
+    /// When the newest snapshot of production environments is proven; `None`: not by itself.
+    pub drill: Option<When>,
     /// Which snapshots stay below `<root>/backups`. Default: 7 days, 4 weeks, 12 months.
     pub keep: Keep,
     /// How old each kind of proof may be.
     pub age: BackupAge,
+    /// `[backup.offsite]`; `None`: snapshots stay on this host.
+    pub offsite: Option<Offsite>,
+}
+
+/// `[backup.offsite]`: a second repository elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Offsite {
+    /// Where.
+    pub place: Elsewhere,
+    /// Most bytes that are sent and read per second; `None`: as fast as it goes.
+    pub bandwidth: Option<Bytes>,
+    /// Which snapshots are copied and stay there. Default: 4 weeks, 12 months.
+    pub keep: Keep,
+}
+
+/// Where the second repository is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elsewhere {
+    /// `s3 = "https://SERVICE/BUCKET"`.
+    Bucket {
+        /// The bucket.
+        address: BucketAddress,
+        /// Region that requests are signed for. Default: us-east-1.
+        region: String,
+        /// Secret with `id:secret` that may read and write.
+        credentials: SecretRef,
+        /// Secret with `id:secret` that may delete too; `None`: `credentials` may.
+        prune_credentials: Option<SecretRef>,
+    },
+    /// `directory = "/mnt/backups"`.
+    Directory(Utf8PathBuf),
 }
 
 /// `[backup.age]`.
@@ -322,6 +358,8 @@ pub struct Backup {
 pub struct BackupAge {
     /// Of the newest snapshot. Default: 26h.
     pub made: Seconds,
+    /// Of the newest snapshot off site, where there is such a place. Default: 26h.
+    pub offsite: Seconds,
     /// Of the last restore that was found to be right. Default: 8d.
     pub proven: Seconds,
 }

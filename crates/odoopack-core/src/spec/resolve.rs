@@ -9,8 +9,8 @@ use super::load::LoadContext;
 use super::lookup::Values;
 use super::reader::Document;
 use super::{
-    Backup, BackupAge, Capacity, Edition, Engine, Environment, Images, Kind, Mail, Odoo, Pack, Postgres,
-    Relay, Series, Source, Spec, Tls, Web,
+    Backup, BackupAge, Capacity, Edition, Elsewhere, Engine, Environment, Images, Kind, Mail, Odoo, Offsite,
+    Pack, Postgres, Relay, Series, Source, Spec, Tls, Web,
 };
 use crate::backup::retention::Keep;
 use crate::name::Name;
@@ -178,12 +178,33 @@ fn capacity(values: &Values<'_>) -> Capacity {
 fn backup(values: &Values<'_>) -> Backup {
     Backup {
         schedule: values.given("backup.schedule"),
+        drill: values.given("backup.drill"),
         keep: keep(values, "backup.keep"),
         age: BackupAge {
             made: values.plain("backup.age.made"),
+            offsite: values.plain("backup.age.offsite"),
             proven: values.plain("backup.age.proven"),
         },
+        offsite: elsewhere(values).map(|place| Offsite {
+            place,
+            bandwidth: values.given("backup.offsite.bandwidth"),
+            keep: keep(values, "backup.offsite.keep"),
+        }),
     }
+}
+
+/// `None` too for a bucket without credentials, which the checks refuse.
+fn elsewhere(values: &Values<'_>) -> Option<Elsewhere> {
+    let Some(address) = values.given("backup.offsite.s3") else {
+        let directory: Utf8PathBuf = values.given("backup.offsite.directory")?;
+        return Some(Elsewhere::Directory(tidy(&directory)));
+    };
+    Some(Elsewhere::Bucket {
+        address,
+        region: values.plain("backup.offsite.region"),
+        credentials: values.given("backup.offsite.credentials")?,
+        prune_credentials: values.given("backup.offsite.prune_credentials"),
+    })
 }
 
 fn keep(values: &Values<'_>, table: &str) -> Keep {

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::shape::text::is_host;
-use super::{Engine, HostPort, Kind, MergeSource, SecretRef, Sessions, Value};
+use super::{Elsewhere, Engine, HostPort, Kind, MergeSource, SecretRef, Sessions, Value};
 
 /// A word that is none of those which may stand there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +130,19 @@ impl super::Spec {
             Value::Secret(reference) => Some(reference),
             Value::Plain(_) => None,
         });
-        relay.chain(values).collect()
+        let offsite = self
+            .backup
+            .offsite
+            .iter()
+            .flat_map(|offsite| match &offsite.place {
+                Elsewhere::Bucket {
+                    credentials,
+                    prune_credentials,
+                    ..
+                } => std::iter::once(credentials).chain(prune_credentials).collect(),
+                Elsewhere::Directory(_) => Vec::new(),
+            });
+        relay.chain(offsite).chain(values).collect()
     }
 }
 

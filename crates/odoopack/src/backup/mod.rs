@@ -8,6 +8,7 @@ mod filestore;
 pub(crate) mod history;
 mod items;
 pub(crate) mod key;
+pub(crate) mod offsite;
 pub(crate) mod piece;
 pub(crate) mod place;
 pub(crate) mod record;
@@ -15,3 +16,5 @@ pub(crate) mod retention;
 pub(crate) mod status;
 pub(crate) mod stored;
 mod tree;
+
+pub(crate) use odoopack_repository::Repository;

@@ -18,8 +18,14 @@ pub(crate) enum Event {
     Made,
     /// A backup was begun and did not become a snapshot.
     Failed,
-    /// A snapshot was copied off site, and every new object looked at there.
+    /// A snapshot was copied off site, and every new object looked at there; as old as the snapshot.
     Offsite,
+    /// A copy off site ended well, whether something was new or not.
+    Copied,
+    /// A copy off site was begun and did not end well.
+    NotCopied,
+    /// A snapshot was removed off site, or was found to have been removed there by somebody else.
+    OffsiteForgotten,
     /// A part of a repository was read and was right.
     Read,
     /// A snapshot was restored and found to be right.
@@ -74,14 +80,23 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Line>> {
 
 /// Names of the snapshots that were made here and not forgotten.
 pub(crate) fn known(lines: &[Line]) -> Vec<String> {
+    left(lines, Event::Made, Event::Forgotten)
+}
+
+/// Names of the snapshots that were copied off site and not forgotten there.
+pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
+    left(lines, Event::Offsite, Event::OffsiteForgotten)
+}
+
+fn left(lines: &[Line], came: Event, went: Event) -> Vec<String> {
     let of = |event: Event| {
         lines
             .iter()
             .filter(move |line| line.event == event)
             .map(|line| line.snapshot.as_str())
     };
-    let gone: BTreeSet<&str> = of(Event::Forgotten).collect();
-    of(Event::Made)
+    let gone: BTreeSet<&str> = of(went).collect();
+    of(came)
         .filter(|id| !gone.contains(id))
         .map(str::to_owned)
         .collect()

@@ -1,10 +1,10 @@
 //! Retention: which snapshots of the repository stay, and the removal of the others.
 use jiff::Timestamp;
-use odoopack_core::backup::retention::{Candidate, Verdict, judge};
+use odoopack_core::backup::retention::{Candidate, Keep, Verdict, judge};
 use odoopack_repository::{Pruned, Repository, Snapshot};
 
 use super::record::{self, Event, Line};
-use super::{failure, place};
+use super::{failure, offsite, place};
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
@@ -13,6 +13,43 @@ use crate::failure::{Failure, Result};
 pub(crate) struct Judged {
     pub(crate) snapshot: Snapshot,
     pub(crate) verdict: Verdict,
+    /// Whether it is of this pack.
+    pub(crate) ours: bool,
+}
+
+/// Which of the two repositories is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The one of this host.
+    Here,
+    /// The second one.
+    Offsite,
+}
+
+impl Side {
+    /// The policy for it.
+    fn keep(self, pack: &Pack) -> Result<&Keep> {
+        match self {
+            Self::Here => Ok(&pack.loaded.spec.backup.keep),
+            Self::Offsite => Ok(&offsite::configured(pack)?.keep),
+        }
+    }
+
+    /// Snapshots that should be listed there.
+    fn known(self, pack: &Pack) -> Result<Vec<String>> {
+        let lines = record::all(&pack.layout)?;
+        Ok(match self {
+            Self::Here => record::known(&lines),
+            Self::Offsite => record::known_offsite(&lines),
+        })
+    }
+
+    fn gone(self) -> Event {
+        match self {
+            Self::Here => Event::Forgotten,
+            Self::Offsite => Event::OffsiteForgotten,
+        }
+    }
 }
 
 /// What was removed.
@@ -22,10 +59,14 @@ pub(crate) struct Forgotten {
     pub(crate) pruned: Pruned,
 }
 
-/// Judges every snapshot by the file, group by group, newest first. Snapshots of other packs, or that somebody made with stock restic, are
-/// not ours to remove.
-pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>> {
+/// Judges every snapshot of a repository by the file.
+pub(crate) fn judged(pack: &Pack, repository: &Repository, side: Side) -> Result<Vec<Judged>> {
     let snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
+    judge_all(pack, snapshots, side.keep(pack)?)
+}
+
+/// Judges snapshots, group by group, newest first. Those of other packs, or that somebody made with stock restic, are not ours to remove.
+pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> Result<Vec<Judged>> {
     let proven: Vec<String> = record::all(&pack.layout)?
         .into_iter()
         .filter(|line| line.event == Event::Proven)
@@ -42,17 +83,13 @@ pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>
     for environment in environments {
         let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
         let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
-        let verdicts = judge(
-            &candidates,
-            &spec.backup.keep,
-            &spec.pack.timezone.rules(),
-            Timestamp::now(),
-        );
+        let verdicts = judge(&candidates, keep, &spec.pack.timezone.rules(), Timestamp::now());
         all.extend(verdicts.into_iter().filter_map(|verdict| {
             let snapshot = group.iter().find(|s| s.id == verdict.id)?;
             Some(Judged {
                 snapshot: (*snapshot).clone(),
                 verdict,
+                ours: true,
             })
         }));
     }
@@ -63,6 +100,7 @@ pub(crate) fn judged(pack: &Pack, repository: &Repository) -> Result<Vec<Judged>
             reasons: vec!["not of this pack".to_owned()],
         },
         snapshot,
+        ours: false,
     }));
     Ok(all)
 }
@@ -80,7 +118,12 @@ fn candidate(snapshot: &Snapshot, proven: &[String]) -> Candidate {
 ///
 /// # Errors
 /// Kind `Refused` when a snapshot that was made here is not listed: a listing that lacks some is no ground to remove others.
-pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -> Result<Forgotten> {
+pub(crate) fn forget(
+    pack: &Pack,
+    repository: &Repository,
+    side: Side,
+    which: &[Snapshot],
+) -> Result<Forgotten> {
     let failed = |e: odoopack_repository::Error| {
         let failure = failure::of(&e);
         if matches!(e, odoopack_repository::Error::Fewer { .. }) {
@@ -92,12 +135,12 @@ pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -
     let writer = repository
         .writer(&place::holder("odoopack backup forget")?)
         .map_err(|e| failure::of(&e))?;
-    let known = record::known(&record::all(&pack.layout)?);
+    let known = side.known(pack)?;
     repository.forget(&writer, which, &known).map_err(failed)?;
     for snapshot in which {
-        gone(pack, &snapshot.environment, &snapshot.id)?;
+        gone(pack, side, &snapshot.environment, &snapshot.id)?;
     }
-    let known = record::known(&record::all(&pack.layout)?);
+    let known = side.known(pack)?;
     let pruned = repository.prune(&writer, &known).map_err(failed)?;
     Ok(Forgotten {
         snapshots: which.iter().map(|s| s.id.clone()).collect(),
@@ -106,20 +149,20 @@ pub(crate) fn forget(pack: &Pack, repository: &Repository, which: &[Snapshot]) -
 }
 
 /// Notes that snapshots which are known and not listed are gone for good; returns their names.
-pub(crate) fn accept_missing(pack: &Pack, repository: &Repository) -> Result<Vec<String>> {
+pub(crate) fn accept_missing(pack: &Pack, repository: &Repository, side: Side) -> Result<Vec<String>> {
     let listed = repository.snapshots().map_err(|e| failure::of(&e))?;
-    let mut known = record::known(&record::all(&pack.layout)?);
+    let mut known = side.known(pack)?;
     known.retain(|id| !listed.iter().any(|s| s.id == *id));
     for id in &known {
-        gone(pack, "", id)?;
+        gone(pack, side, "", id)?;
     }
     Ok(known)
 }
 
-fn gone(pack: &Pack, environment: &str, snapshot: &str) -> Result<()> {
+fn gone(pack: &Pack, side: Side, environment: &str, snapshot: &str) -> Result<()> {
     let line = Line {
         at: Timestamp::now(),
-        event: Event::Forgotten,
+        event: side.gone(),
         environment: environment.to_owned(),
         snapshot: snapshot.to_owned(),
         seconds: 0.0,

@@ -29,6 +29,8 @@ pub(crate) struct Row {
     /// Whether the limits hold for it: production only.
     pub(crate) judged: bool,
     pub(crate) made: Age,
+    /// `None`: the file names no second place.
+    pub(crate) offsite: Option<Age>,
     pub(crate) proven: Age,
     /// Seconds that the last proof took, which is what bringing it back takes.
     pub(crate) recovery: Option<f64>,
@@ -49,6 +51,8 @@ pub(crate) struct Status {
     pub(crate) key_confirmed: bool,
     /// Snapshots that were made here and are not listed any more.
     pub(crate) missing_snapshots: Vec<String>,
+    /// Why the last copy off site failed, when none ended well since.
+    pub(crate) not_copied: Option<String>,
 }
 
 /// Snapshots whose durations and sizes are shown.
@@ -81,6 +85,14 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
                 spec.backup.age.proven,
                 now,
             ),
+            offsite: spec.backup.offsite.as_ref().map(|_| {
+                let there = elsewhere(&lines, name.as_str(), now);
+                age(
+                    there.map(|l| (l.at, l.snapshot.as_str())),
+                    spec.backup.age.offsite,
+                    now,
+                )
+            }),
             recovery: proven.map(|l| l.seconds),
             trend: trend(&lines, name.as_str()),
             failed: failed(&lines, name.as_str()),
@@ -94,6 +106,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
         environments,
         key_confirmed: key::is_confirmed(&pack.layout)?,
         missing_snapshots: missing,
+        not_copied: not_copied(&lines),
     })
 }
 
@@ -110,9 +123,17 @@ impl Status {
                 self.missing_snapshots.len()
             ));
         }
+        if self.not_copied.is_some() {
+            all.push("the last copy off site failed".to_owned());
+        }
         for row in self.environments.iter().filter(|row| row.judged) {
             let name = &row.environment;
-            for (what, age) in [("made", &row.made), ("proven", &row.proven)] {
+            let ages = [
+                ("made", Some(&row.made)),
+                ("off site", row.offsite.as_ref()),
+                ("proven", Some(&row.proven)),
+            ];
+            for (what, age) in ages.into_iter().filter_map(|(what, age)| Some((what, age?))) {
                 if !age.good {
                     let since = if age.at.is_some() {
                         format!("older than {}", age.limit)
@@ -162,6 +183,20 @@ fn of<'a>(lines: &'a [Line], environment: &'a str) -> impl DoubleEndedIterator<I
 
 fn last<'a>(lines: &'a [Line], environment: &'a str, event: Event) -> Option<&'a Line> {
     of(lines, environment).rfind(|line| line.event == event)
+}
+
+/// The newest that was copied off site and not forgotten there.
+fn elsewhere<'a>(lines: &'a [Line], environment: &'a str, now: Timestamp) -> Option<&'a Line> {
+    let known = record::known_offsite(lines);
+    of(lines, environment)
+        .filter(|line| line.event == Event::Offsite && line.at <= now && known.contains(&line.snapshot))
+        .max_by_key(|line| line.at)
+}
+
+fn not_copied(lines: &[Line]) -> Option<String> {
+    let about = |line: &&Line| matches!(line.event, Event::Copied | Event::NotCopied);
+    let last = lines.iter().rfind(about)?;
+    (last.event == Event::NotCopied).then(|| last.detail["why"].to_string())
 }
 
 fn trend(lines: &[Line], environment: &str) -> Vec<(f64, u64)> {

@@ -25,6 +25,16 @@ pub(crate) fn values(spec: &Spec, layout: &Layout) -> Result<BTreeMap<String, Se
     Ok(all)
 }
 
+/// The value of one reference; `None` when it is nowhere.
+pub(crate) fn value(reference: &SecretRef, layout: &Layout) -> Result<Option<SecretText>> {
+    match reference {
+        SecretRef::Named(name) => Ok(secrets::all(&layout.secrets())?.remove(name)),
+        SecretRef::Command(words) => ask(words)
+            .map(Some)
+            .map_err(|e| e.during(format!("could not get `{reference}`"))),
+    }
+}
+
 /// The first line that a command prints; what it printed is in no error.
 fn ask(words: &[String]) -> Result<SecretText> {
     let cmd = Cmd::new(words[0].clone())

@@ -140,11 +140,14 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
         },
         backup: Backup {
             schedule: None,
+            drill: None,
             keep: Keep::default(),
             age: BackupAge {
                 made: Seconds(0),
+                offsite: Seconds(0),
                 proven: Seconds(0),
             },
+            offsite: None,
         },
         capacity: Capacity {
             cores: None,

@@ -1,5 +1,6 @@
 //! What no single value can show: checks across the file.
 mod addons;
+mod backup;
 pub(super) mod environments;
 mod source;
 
@@ -40,6 +41,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     web(spec, report);
     mail(report);
     options(spec, report);
+    backup::check(spec, report);
     environments::check(spec, report);
 }
 

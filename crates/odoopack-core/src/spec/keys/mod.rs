@@ -117,6 +117,14 @@ pub(super) const SECTIONS: &[Section] = &[
         "Which snapshots below `<root>/backups` stay, with restic's meaning.",
     ),
     section("backup.age", "How old each kind of proof may be."),
+    section(
+        "backup.offsite",
+        "A second repository elsewhere: a bucket, or a directory such as a mounted disk of another machine.",
+    ),
+    section(
+        "backup.offsite.keep",
+        "Which snapshots are copied there and stay, with restic's meaning.",
+    ),
     named(
         "editions",
         (Shape::Name, "core"),

@@ -79,6 +79,8 @@ pub(super) enum Shape {
     Image,
     /// A time zone.
     Zone,
+    /// The address of a bucket.
+    Bucket,
     /// A time of day, on every day or some days.
     When,
     /// A length of time.
@@ -237,6 +239,7 @@ impl Shape {
             Self::Bool => "true or false",
             Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
+            Self::Bucket => "the address of a bucket such as https://s3.example.com/bucket",
             Self::When => "a time such as 02:00 or Sun 03:00",
             Self::Duration => "a length of time such as 26h or 8d",
             Self::Within => "a length of time such as 30d or 1y6m",

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::schedule::{When, Zone};
 use crate::spec::suggest;
 use crate::spec::values::is_variable;
-use crate::spec::{HostPort, SecretRef, Value};
+use crate::spec::{BucketAddress, HostPort, SecretRef, Value};
 use crate::units::{Bytes, Seconds};
 
 /// Whether `text` may stand where `shape` is wanted.
@@ -28,6 +28,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Database => return database(text),
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
+        Shape::Bucket => text.parse::<BucketAddress>().is_ok(),
         Shape::When => text.parse::<When>().is_ok(),
         Shape::Duration => text.parse::<Seconds>().is_ok(),
         Shape::Within => text.parse::<Within>().is_ok(),

@@ -238,12 +238,41 @@ fn keep() -> impl Strategy<Value = Keep> {
 
 fn backup() -> impl Strategy<Value = Backup> {
     let when =
-        of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
-    let age = (1_u64..1 << 30, 1_u64..1 << 30).prop_map(|(made, proven)| BackupAge {
-        made: Seconds(made),
-        proven: Seconds(proven),
+        || of(prop_oneof![Just("02:00"), Just("Mon,Thu 22:30")]).prop_map(|w| w.map(|t| t.parse().unwrap()));
+    let seconds = || (1_u64..1 << 30).prop_map(Seconds);
+    let age = (seconds(), seconds(), seconds()).prop_map(|(made, offsite, proven)| BackupAge {
+        made,
+        offsite,
+        proven,
     });
-    (when, keep(), age).prop_map(|(schedule, keep, age)| Backup { schedule, keep, age })
+    (when(), when(), keep(), age, of(offsite())).prop_map(|(schedule, drill, keep, age, offsite)| Backup {
+        schedule,
+        drill,
+        keep,
+        age,
+        offsite,
+    })
+}
+
+fn offsite() -> impl Strategy<Value = Offsite> {
+    let addresses = prop_oneof![
+        Just("https://s3.example.com/odoo-backups"),
+        Just("http://127.0.0.1:9000/backups/erp")
+    ];
+    let bucket =
+        (addresses, secret(), of(secret())).prop_map(|(address, credentials, prune)| Elsewhere::Bucket {
+            address: address.parse().unwrap(),
+            region: "eu-1".to_owned(),
+            credentials,
+            prune_credentials: prune,
+        });
+    let directory = "/mnt/[a-z]{1,8}".prop_map(|path| Elsewhere::Directory(path.into()));
+    let bandwidth = of((1_u64..1 << 20).prop_map(|n| Bytes(n << 10)));
+    (prop_oneof![bucket, directory], bandwidth, keep()).prop_map(|(place, bandwidth, keep)| Offsite {
+        place,
+        bandwidth,
+        keep,
+    })
 }
 
 fn edition() -> impl Strategy<Value = Edition> {

@@ -3,7 +3,7 @@ use odoopack_core::name::Name;
 
 use super::{environment, size};
 use crate::backup::create::{Made, create};
-use crate::backup::key;
+use crate::backup::{key, place};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Then remove the snapshots that `[backup.keep]` no longer keeps
     #[arg(long)]
     forget: bool,
+    /// Then copy to the second place of `[backup.offsite]`, as `backup offsite --forget` does
+    #[arg(long)]
+    offsite: bool,
 }
 
 /// Runs the command.
@@ -50,7 +53,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         size(snapshot.added)
     ));
     if args.forget {
-        super::forget::by_policy(cx, &pack)?;
+        let repository = place::open(&pack)?;
+        super::forget::by_policy(cx, &pack, &repository, super::forget::Side::Here)?;
+    }
+    if args.offsite {
+        super::offsite::by_policy(cx, &pack)?;
     }
     if !key::is_confirmed(&pack.layout)? {
         if made.new_key {

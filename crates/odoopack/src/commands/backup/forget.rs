@@ -1,6 +1,9 @@
 //! `backup forget`: remove what the policy no longer keeps, or what is named.
 use super::size;
+use crate::backup::Repository;
+use crate::backup::offsite::{self, Right};
 use crate::backup::place;
+pub(super) use crate::backup::retention::Side;
 use crate::backup::retention::{Forgotten, accept_missing, forget, judged, named};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
@@ -8,7 +11,7 @@ use crate::failure::{Failure, Result};
 /// Remove the snapshots that `[backup.keep]` no longer keeps, or those that are named
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Never removes what is pinned, the last snapshot that was proven, or the last one of an environment. Data that no snapshot needs is marked, and removed a day later.\n\nExamples:\n  odoopack backup forget --dry-run\n  odoopack backup forget 1a2b3c4d"
+    after_help = "Never removes what is pinned, the last snapshot that was proven, or the last one of an environment. Data that no snapshot needs is marked, and removed a day later. Off site this takes `prune_credentials`, which are best given for this command alone.\n\nExamples:\n  odoopack backup forget --dry-run\n  odoopack backup forget 1a2b3c4d\n  ODOOPACK_SECRET_SPACES_PRUNE=ID:SECRET odoopack backup forget --offsite"
 )]
 pub(crate) struct Args {
     /// Snapshots to remove, whatever the policy says
@@ -19,18 +22,25 @@ pub(crate) struct Args {
     /// Snapshots that were made here and are not listed any more were removed on purpose
     #[arg(long)]
     accept_missing: bool,
+    /// In the second repository, by `[backup.offsite.keep]`
+    #[arg(long)]
+    offsite: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let repository = place::open(&pack)?;
+    let (side, repository) = if args.offsite {
+        (Side::Offsite, offsite::open(&pack, Right::Delete)?)
+    } else {
+        (Side::Here, place::open(&pack)?)
+    };
     if args.accept_missing && !args.dry_run {
-        for id in accept_missing(&pack, &repository)? {
+        for id in accept_missing(&pack, &repository, side)? {
             cx.ui.say(&format!("{id} is gone, and that was accepted"));
         }
     }
-    let judged = judged(&pack, &repository)?;
+    let judged = judged(&pack, &repository, side)?;
     let which = if args.snapshots.is_empty() {
         let goes = judged.iter().filter(|judged| !judged.verdict.keep);
         goes.map(|judged| judged.snapshot.clone()).collect()
@@ -57,7 +67,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if !asked {
         return Err(Failure::refused("nothing was changed").hint("`--yes` answers the question"));
     }
-    let done = forget(&pack, &repository, &which)?;
+    let done = forget(&pack, &repository, side, &which)?;
     cx.ui.json(&serde_json::json!({
         "removed": done.snapshots, "marked": done.pruned.marked, "freed": done.pruned.removed,
     }));
@@ -75,15 +85,14 @@ fn words(done: &Forgotten) -> String {
 }
 
 /// After a backup: applies the policy and says what it did.
-pub(super) fn by_policy(cx: &Context, pack: &Pack) -> Result<()> {
-    let repository = place::open(pack)?;
-    let judged = judged(pack, &repository)?;
+pub(super) fn by_policy(cx: &Context, pack: &Pack, repository: &Repository, side: Side) -> Result<()> {
+    let judged = judged(pack, repository, side)?;
     let goes: Vec<_> = judged
         .iter()
         .filter(|j| !j.verdict.keep)
         .map(|j| j.snapshot.clone())
         .collect();
-    let done = forget(pack, &repository, &goes)?;
+    let done = forget(pack, repository, side, &goes)?;
     cx.ui.say(&words(&done));
     Ok(())
 }

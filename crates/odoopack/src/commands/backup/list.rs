@@ -2,8 +2,9 @@
 use odoopack_core::name::Name;
 
 use super::size;
+use crate::backup::offsite::{self, Right};
 use crate::backup::place;
-use crate::backup::retention::judged;
+use crate::backup::retention::{Side, judged};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -14,13 +15,20 @@ pub(crate) struct Args {
     /// Only those of this environment
     #[arg(value_name = "ENV")]
     environment: Option<Name>,
+    /// Those of the second repository
+    #[arg(long)]
+    offsite: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let repository = place::open(&pack)?;
-    let mut judged = judged(&pack, &repository)?;
+    let (side, repository) = if args.offsite {
+        (Side::Offsite, offsite::open(&pack, Right::Write)?)
+    } else {
+        (Side::Here, place::open(&pack)?)
+    };
+    let mut judged = judged(&pack, &repository, side)?;
     judged.retain(|j| {
         args.environment
             .as_ref()

@@ -9,6 +9,7 @@ mod import;
 mod key;
 mod list;
 mod ls;
+mod offsite;
 mod pin;
 mod status;
 
@@ -34,6 +35,7 @@ pub(crate) enum Args {
     /// Leave a snapshot to the policy again
     Unpin(pin::Args),
     Forget(forget::Args),
+    Offsite(offsite::Args),
     Status(status::Args),
     Import(import::Args),
     Export(export::Args),
@@ -53,6 +55,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Pin(args) => pin::run(cx, args, true),
         Args::Unpin(args) => pin::run(cx, args, false),
         Args::Forget(args) => forget::run(cx, args),
+        Args::Offsite(args) => offsite::run(cx, args),
         Args::Status(args) => status::run(cx, args),
         Args::Import(args) => import::run(cx, args),
         Args::Export(args) => export::run(cx, args),

@@ -4,7 +4,7 @@ use crate::backup::status::{Age, look};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 
-/// Show how old the backups are: made and proven, with the trend of duration and size
+/// Show how old the backups are: made, off site and proven, with the trend of duration and size
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Exits with 8 when an age of a production environment is beyond `[backup.age]`, when the last backup failed, when snapshots have disappeared, or when nobody has confirmed to have the key.\n\nExamples:\n  odoopack backup status\n  odoopack backup status --json"
@@ -20,8 +20,12 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         &serde_json::json!({ "status": status, "complaints": complaints, "good": complaints.is_empty() }),
     );
     for row in &status.environments {
+        let offsite = row
+            .offsite
+            .as_ref()
+            .map_or_else(String::new, |age| format!("off site {}, ", words(age)));
         cx.ui.result(&format!(
-            "{:<16} made {}, proven {}{}",
+            "{:<16} made {}, {offsite}proven {}{}",
             row.environment,
             words(&row.made),
             words(&row.proven),

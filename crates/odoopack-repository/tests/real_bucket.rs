@@ -1,0 +1,347 @@
+//! A repository in a bucket of a real S3 service that fails in every way it can: nothing changed, or finished, and older snapshots whole.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts restic and writes files"
+)]
+
+mod bucket;
+
+use std::io::Cursor;
+use std::process::Command;
+use std::time::Instant;
+
+use bucket::{BUCKET, Fault, OWNER, Service, WRITER};
+use hyper::Method;
+use jiff::Timestamp;
+use odoopack_core::secret::SecretText;
+use odoopack_repository::{Copied, Error, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
+
+const KEY: &str = "correct horse battery staple";
+
+fn key() -> SecretText {
+    SecretText::new(KEY)
+}
+
+fn holder() -> Holder {
+    Holder {
+        host: "here".to_owned(),
+        boot: "1".to_owned(),
+        pid: std::process::id(),
+        why: "a test".to_owned(),
+    }
+}
+
+/// A repository of this host and one in a bucket beside it.
+struct Rig {
+    keep: tempfile::TempDir,
+    service: Service,
+    here: Repository,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().join("here").to_str().unwrap().to_owned());
+        Self {
+            here: Repository::create(&place, &key()).unwrap(),
+            service: Service::start(),
+            keep,
+        }
+    }
+
+    fn open(&self) -> Result<Repository, Error> {
+        let place = self.service.place("erp", WRITER);
+        match Repository::open(&place, &key()) {
+            Err(Error::Absent(_)) => self.here.create_beside(&place, &key()),
+            opened => opened,
+        }
+    }
+
+    fn there(&self) -> Repository {
+        self.open().unwrap()
+    }
+
+    /// Stores a dump on this host.
+    fn store(&self, size: usize, seed: u64) -> Snapshot {
+        let time = Timestamp::from_second(1_700_000_000 + i64::try_from(seed).unwrap()).unwrap();
+        let label = Label {
+            pack: "demo".to_owned(),
+            environment: "production".to_owned(),
+            time,
+            note: None,
+        };
+        let writer = self.here.writer(&holder()).unwrap();
+        let parts = Parts::new(Cursor::new(noise(size, seed)), "database", time);
+        let manifest = Item::small("manifest.json", "{}", time);
+        let stored = self.here.store(&writer, &label, parts.chain([Ok(manifest)]));
+        stored.unwrap().publish().unwrap()
+    }
+
+    fn copy(&self, snapshot: &Snapshot) -> Result<Copied, Error> {
+        let there = self.open()?;
+        let writer = there.writer(&holder())?;
+        self.here.copy_to(&there, &writer, std::slice::from_ref(snapshot))
+    }
+
+    /// The names there, and each of them whole.
+    fn whole(&self, dumps: &[(&Snapshot, usize, u64)]) {
+        let there = self.there();
+        let ids: Vec<String> = there.snapshots().unwrap().into_iter().map(|s| s.id).collect();
+        let wanted: Vec<String> = dumps.iter().map(|(s, _, _)| s.id.clone()).collect();
+        assert_eq!(ids, wanted);
+        let reader = there.reader().unwrap();
+        for (snapshot, size, seed) in dumps {
+            let found = there.snapshot(&snapshot.id, None).unwrap();
+            let mut back = Vec::new();
+            reader.stream_parts(&found, "database", &mut back).unwrap();
+            assert!(
+                back == noise(*size, *seed),
+                "snapshot {} is not whole",
+                snapshot.id
+            );
+        }
+    }
+}
+
+/// Bytes that neither compress nor repeat.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut bytes = Vec::with_capacity(length + 4);
+    while bytes.len() < length {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Picks the requests that go wrong.
+type Hit = fn(&Method, &str) -> bool;
+
+const BIG: usize = 20 * 1024 * 1024;
+
+#[test]
+fn a_copy_is_whole_and_stock_restic_reads_it() {
+    let rig = Rig::new();
+    let one = rig.store(BIG, 1);
+    let two = rig.store(300_000, 2);
+    let copied = rig.copy(&one).unwrap();
+    assert!(
+        copied.snapshots == 1 && copied.bytes > BIG as u64 && copied.objects >= 3,
+        "{copied:?}"
+    );
+    assert_eq!(rig.copy(&one).unwrap(), Copied::default());
+    assert!(rig.copy(&two).unwrap().bytes < 1_000_000);
+    rig.whole(&[(&one, BIG, 1), (&two, 300_000, 2)]);
+    let there = rig.there();
+    for part in 1..=7 {
+        assert_eq!(there.check(Reading::Seventh(part)).unwrap(), [""; 0]);
+    }
+    // The service keeps objects as files, so stock restic can read them as a directory.
+    for arguments in [
+        &["check", "--read-data"][..],
+        &["restore", "latest", "--verify", "--target"][..],
+    ] {
+        let mut command = Command::new("restic");
+        command
+            .args(arguments)
+            .env("RESTIC_REPOSITORY", rig.service.root.join(BUCKET).join("erp"))
+            .env("RESTIC_PASSWORD", KEY)
+            .env("RESTIC_CACHE_DIR", rig.keep.path().join("cache"));
+        if arguments[0] == "restore" {
+            command.arg(rig.keep.path().join("back"));
+        }
+        let outcome = command.output().unwrap();
+        assert!(
+            outcome.status.success(),
+            "{}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
+    }
+    let parts = std::fs::read_dir(rig.keep.path().join("back/production/database"));
+    let parts: Vec<_> = parts.unwrap().map(|part| part.unwrap().path()).collect();
+    assert_eq!(parts.len(), 1);
+    assert!(std::fs::read(&parts[0]).unwrap() == noise(300_000, 2));
+}
+
+/// One request that goes wrong is asked again: the copy ends well.
+#[test]
+fn what_goes_wrong_once_is_tried_again() {
+    let rig = Rig::new();
+    let first = rig.store(1000, 1);
+    rig.copy(&first).unwrap();
+    let mut dumps = vec![(first, 1000, 1)];
+    let put = |m: &Method, t: &str| *m == Method::PUT && t.contains("/data/");
+    let get = |m: &Method, t: &str| *m == Method::GET && t.contains("/data/");
+    let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
+    let hits: [(Fault, Hit); 5] = [
+        (Fault::Error, put),
+        (Fault::Silence, put),
+        (Fault::Error, get),
+        (Fault::HalfBody, get),
+        (Fault::LostPiece, ended),
+    ];
+    for (number, (fault, hit)) in hits.into_iter().enumerate() {
+        let seed = 10 + number as u64;
+        let size = if fault == Fault::LostPiece { BIG } else { 400_000 };
+        let snapshot = rig.store(size, seed);
+        rig.service.fail(fault, 1, hit);
+        let copied = rig.copy(&snapshot);
+        let (asked, left) = rig.service.heal();
+        assert_eq!(left, 0, "{fault:?} never happened: {asked:#?}");
+        assert_eq!(copied.unwrap_or_else(|e| panic!("{fault:?}: {e}")).snapshots, 1);
+        dumps.push((snapshot, size, seed));
+    }
+    let dumps: Vec<_> = dumps.iter().map(|(s, size, seed)| (s, *size, *seed)).collect();
+    rig.whole(&dumps);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// What goes wrong every time fails the copy, nothing new is seen, and the next copy ends well.
+#[test]
+fn what_goes_on_going_wrong_changes_nothing() {
+    let rig = Rig::new();
+    let first = rig.store(1000, 1);
+    rig.copy(&first).unwrap();
+    let data = |m: &Method, t: &str| *m == Method::PUT && t.contains("/data/");
+    let index = |m: &Method, t: &str| *m == Method::PUT && t.contains("/index/");
+    let snapshots = |m: &Method, t: &str| *m == Method::PUT && t.contains("/snapshots/");
+    let get = |m: &Method, t: &str| *m == Method::GET && t.contains("/data/");
+    let lists = |m: &Method, t: &str| *m == Method::GET && t.contains("list-type=2");
+    let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
+    let hits: [(Fault, Hit); 7] = [
+        (Fault::Error, data),
+        (Fault::Error, index),
+        (Fault::Error, snapshots),
+        (Fault::Error, lists),
+        (Fault::Silence, index),
+        (Fault::HalfBody, get),
+        (Fault::LostPiece, ended),
+    ];
+    for (number, (fault, hit)) in hits.into_iter().enumerate() {
+        let size = if fault == Fault::LostPiece { BIG } else { 400_000 };
+        let next = rig.store(size, 10 + number as u64);
+        rig.service.fail(fault, usize::MAX, hit);
+        let failed = rig.copy(&next);
+        let (asked, left) = rig.service.heal();
+        assert!(left < usize::MAX, "{fault:?} never happened: {asked:#?}");
+        assert!(failed.is_err(), "{fault:?}: {failed:?}");
+        rig.whole(&[(&first, 1000, 1)]);
+    }
+    let last = rig.store(BIG, 99);
+    rig.copy(&last).unwrap();
+    rig.whole(&[(&first, 1000, 1), (&last, BIG, 99)]);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// Everything but the last object was sent when the line broke: only that is sent again.
+#[test]
+fn what_was_sent_before_is_not_sent_again() {
+    let rig = Rig::new();
+    let snapshot = rig.store(BIG, 1);
+    let last = |m: &Method, t: &str| *m == Method::PUT && t.contains("/snapshots/");
+    rig.service.fail(Fault::Error, usize::MAX, last);
+    rig.copy(&snapshot).unwrap_err();
+    rig.service.heal();
+    let again = rig.copy(&snapshot).unwrap();
+    assert_eq!((again.snapshots, again.bytes), (1, 0), "{again:?}");
+    rig.whole(&[(&snapshot, BIG, 1)]);
+}
+
+/// A list from the past lacks snapshots and packs: nothing is taken away by it, and a copy over it leaves everything whole.
+#[test]
+fn a_list_from_the_past_takes_nothing_away() {
+    let rig = Rig::new();
+    let first = rig.store(100_000, 1);
+    rig.copy(&first).unwrap();
+    // Every listing was asked for once now, and is what will be answered again.
+    rig.there().check(Reading::Nothing).unwrap();
+    let second = rig.store(100_000, 2);
+    rig.copy(&second).unwrap();
+    let known = [first.id.clone(), second.id.clone()];
+    let stale = |m: &Method, t: &str| *m == Method::GET && t.contains("list-type=2");
+    rig.service.fail(Fault::StaleList, usize::MAX, stale);
+    let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
+    let writer = owner.writer(&holder()).unwrap();
+    let refused = owner.prune(&writer, &known);
+    assert!(matches!(refused, Err(Error::Fewer { .. })), "{refused:?}");
+    let refused = owner.forget(&writer, std::slice::from_ref(&first), &known);
+    assert!(matches!(refused, Err(Error::Fewer { .. })), "{refused:?}");
+    drop(writer);
+    let third = rig.store(100_000, 3);
+    let outcome = rig.copy(&third);
+    rig.service.heal();
+    drop(outcome);
+    rig.copy(&third).unwrap();
+    rig.whole(&[(&first, 100_000, 1), (&second, 100_000, 2), (&third, 100_000, 3)]);
+}
+
+/// Only the packs' list is from the past: what the index names and the list lacks stops a prune.
+#[test]
+fn a_prune_with_packs_that_are_not_listed_removes_nothing() {
+    let rig = Rig::new();
+    let first = rig.store(100_000, 1);
+    rig.copy(&first).unwrap();
+    rig.there().check(Reading::Nothing).unwrap();
+    let second = rig.store(100_000, 2);
+    rig.copy(&second).unwrap();
+    let known = [first.id.clone(), second.id.clone()];
+    let stale = |m: &Method, t: &str| *m == Method::GET && t.contains("list-type=2") && t.contains("data");
+    rig.service.fail(Fault::StaleList, usize::MAX, stale);
+    let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
+    let writer = owner.writer(&holder()).unwrap();
+    drop(owner.prune(&writer, &known));
+    let (_, left) = rig.service.heal();
+    assert!(left < usize::MAX);
+    drop(writer);
+    rig.whole(&[(&first, 100_000, 1), (&second, 100_000, 2)]);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// Who takes the machine has a key that reads and writes: it destroys nothing.
+#[test]
+fn the_key_that_writes_cannot_delete() {
+    let rig = Rig::new();
+    let one = rig.store(300_000, 1);
+    let two = rig.store(300_000, 2);
+    rig.copy(&one).unwrap();
+    rig.copy(&two).unwrap();
+    let known = [one.id.clone(), two.id.clone()];
+    let there = rig.there();
+    let writer = there.writer(&holder()).unwrap();
+    let listed = there.snapshots().unwrap();
+    let refused = there
+        .forget(&writer, &listed[..1], &known)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("may not delete"), "{refused}");
+    drop(writer);
+    rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2)]);
+    let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
+    let writer = owner.writer(&holder()).unwrap();
+    owner.forget(&writer, &listed[..1], &known).unwrap();
+    let pruned = owner.prune(&writer, std::slice::from_ref(&two.id)).unwrap();
+    assert!(pruned.marked > 200_000 && pruned.removed == 0, "{pruned:?}");
+    drop(writer);
+    rig.whole(&[(&two, 300_000, 2)]);
+}
+
+#[test]
+fn a_limit_holds() {
+    let rig = Rig::new();
+    let snapshot = rig.store(3_000_000, 1);
+    let there = rig.there();
+    there.limit(2_000_000);
+    let writer = there.writer(&holder()).unwrap();
+    let begun = Instant::now();
+    rig.here
+        .copy_to(&there, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
+    // Sent and read once: six megabytes, of which the last request need not be waited for.
+    let least = 1.4;
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(seconds >= least, "{seconds} s");
+}

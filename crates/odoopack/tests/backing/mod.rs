@@ -1,0 +1,2 @@
+//! Parts of the story of `real_backup`.
+pub(crate) mod offsite;

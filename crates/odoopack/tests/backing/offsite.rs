@@ -1,0 +1,106 @@
+//! The second place is a bucket of a real S3 service.
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::bucket;
+use crate::support::Pack;
+
+/// A bucket as the second place: copied, looked at, told apart from what stays here, and safe from this machine.
+pub(crate) fn elsewhere(pack: &Pack) {
+    pack.now("off site");
+    pack.run(&["backup", "offsite"]).exits(4);
+    let service = bucket::Service::start();
+    let offsite = format!(
+        "[backup.offsite]\ns3 = \"{}/{}/erp\"\ncredentials = \"secret:SPACES\"\nprune_credentials = \"secret:SPACES_PRUNE\"\nkeep = {{ last = 1, weekly = 0, monthly = 0 }}\n\n[backup.keep]",
+        service.endpoint(),
+        bucket::BUCKET
+    );
+    pack.edit_file("[backup.keep]", &offsite);
+    let lacking = pack.run(&["backup", "offsite"]).exits(4);
+    assert!(
+        lacking.stderr.contains("odoopack secret set SPACES"),
+        "{}",
+        lacking.said()
+    );
+    let (id, word) = bucket::WRITER;
+    pack.run_with(&["secret", "set", "SPACES"], &format!("{id}:{word}"))
+        .exits(0);
+    let never = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
+    let complaints = never["complaints"].to_string();
+    assert!(
+        complaints.contains("production: off site never")
+            && complaints.contains("the last copy off site failed"),
+        "{complaints}"
+    );
+    let list = pack.json(&["backup", "list"]);
+    let newest = list[list.as_array().unwrap().len() - 1]["snapshot"].clone();
+    let would = pack.json(&["backup", "offsite", "--dry-run"]);
+    // The pinned one too: what no policy removes here goes there.
+    assert_eq!(
+        would["would_copy"],
+        serde_json::json!([newest, list[0]["snapshot"]])
+    );
+    let copied = pack.json(&["backup", "offsite"]);
+    assert_eq!(
+        (&copied["copied"], &copied["read"]),
+        (&would["would_copy"], &1.into())
+    );
+    let again = pack.json(&["backup", "offsite", "--read"]);
+    assert_eq!(
+        (&again["copied"], &again["read"]),
+        (&serde_json::json!([]), &2.into())
+    );
+    let there = pack.json(&["backup", "list", "--offsite"]);
+    assert_eq!(there.as_array().unwrap().len(), 2);
+    let status = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
+    assert_eq!(
+        status["complaints"],
+        serde_json::json!(["production: proven never"])
+    );
+    restic_there(pack, &service);
+    removed_with_the_other_key(pack, &newest);
+    pack.edit_file(&offsite, "[backup.keep]");
+}
+
+fn restic_there(pack: &Pack, service: &bucket::Service) {
+    let outcome = Command::new("restic")
+        .args(["check", "--read-data"])
+        .env("RESTIC_REPOSITORY", service.root.join(bucket::BUCKET).join("erp"))
+        .env("RESTIC_PASSWORD", pack.secret("BACKUP_KEY"))
+        .env("RESTIC_CACHE_DIR", pack.path("restic-cache"))
+        .output()
+        .unwrap();
+    assert!(
+        outcome.status.success(),
+        "{}",
+        String::from_utf8_lossy(&outcome.stderr)
+    );
+}
+
+/// What the schedule runs copies the new one and takes nothing away; with the other key the older one goes.
+fn removed_with_the_other_key(pack: &Pack, older: &Value) {
+    let made = pack.run(&["backup", "create", "--forget", "--offsite"]).exits(0);
+    assert!(
+        made.said().contains("the credentials that delete are not here"),
+        "{}",
+        made.said()
+    );
+    let ids = |pack: &Pack| -> Vec<Value> {
+        let there = pack.json(&["backup", "list", "--offsite"]);
+        there
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["snapshot"].clone())
+            .collect()
+    };
+    assert_eq!(ids(pack).len(), 3);
+    pack.run(&["backup", "forget", "--offsite", "--yes"]).exits(4);
+    let (id, word) = bucket::OWNER;
+    pack.run_with(&["secret", "set", "SPACES_PRUNE"], &format!("{id}:{word}"))
+        .exits(0);
+    let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
+    assert_eq!(done["removed"], serde_json::json!([older]));
+    assert_eq!(ids(pack).len(), 2);
+}

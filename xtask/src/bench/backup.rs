@@ -1,0 +1,208 @@
+//! Backups of a night, the next night and the one after, beside what people would use instead, of the same data.
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::data::{self, Amount, DATABASE, entrance, filestore, must, sql};
+use super::pack::Demo;
+
+/// One row: what, how long it took, and how many bytes it added.
+pub(super) type Row = (String, Duration, u64);
+
+/// What is measured in one run on the same data.
+pub(super) struct Backups {
+    pub(super) about: String,
+    pub(super) rows: Vec<Row>,
+}
+
+struct Rig<'a> {
+    demo: &'a Demo,
+    place: PathBuf,
+}
+
+/// Fills the demo and measures.
+pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
+    data::fill(demo, amount)?;
+    let rig = Rig {
+        demo,
+        place: demo.root().join("bench-backups"),
+    };
+    fs::create_dir_all(&rig.place)?;
+    let mut init = rig.restic();
+    init.args(["init", "--quiet"]);
+    must(init)?;
+    let mut rows = vec![rig.seeds_way()?, rig.zstd()?];
+    rows.push(rig.ours("first")?);
+    rows.push(rig.beside("first")?);
+    rows.push(rig.ours("unchanged")?);
+    rows.push(rig.beside("unchanged")?);
+    rig.append(amount)?;
+    rows.push(rig.ours("1 % appended")?);
+    rows.push(rig.beside("1 % appended")?);
+    sql(
+        demo,
+        DATABASE,
+        "UPDATE bench_lines SET amount = amount + 1 WHERE id % 100 = 0",
+    )?;
+    rows.push(rig.ours("1 % updated in place")?);
+    rows.push(rig.beside("1 % updated in place")?);
+    let size = sql(
+        demo,
+        "postgres",
+        &format!("SELECT pg_size_pretty(pg_database_size('{DATABASE}'))"),
+    )?;
+    fs::remove_dir_all(&rig.place)?;
+    Ok(Backups {
+        about: format!(
+            "A database of {} and {} attachments of 2 to 82 kB, in one run, one time each. Ours is also checked: the dump is listed, every attachment of the \
+             database is matched with a file, and the stored tree is walked. The others check nothing; `restic` is given a finished `pg_dump -Fd -j2 -Z0`, whose time counts.",
+            size.trim(),
+            amount.files
+        ),
+        rows,
+    })
+}
+
+impl Rig<'_> {
+    fn ours(&self, what: &str) -> Result<Row> {
+        let begun = Instant::now();
+        let text = self.demo.read(&["backup", "create", "--json"])?;
+        let took = begun.elapsed();
+        let added = number_of(&text, "added").context("`backup create --json` says nothing of `added`")?;
+        Ok((format!("`odoopack backup create`, {what}"), took, added))
+    }
+
+    /// The way of the seed: both compressed, one after the other, all of it every night.
+    fn seeds_way(&self) -> Result<Row> {
+        let (dump, tar) = (self.place.join("seed.dump"), self.place.join("seed.tgz"));
+        let begun = Instant::now();
+        let mut command = self.dump();
+        command.arg("-Fc").arg("-f").arg(&dump);
+        must(command)?;
+        let mut command = self.tar();
+        command.arg("-czf").arg(&tar).arg(DATABASE);
+        must(command)?;
+        let took = begun.elapsed();
+        let size = dump.metadata()?.len() + tar.metadata()?.len();
+        Ok(("`pg_dump -Fc`, `tar czf`, every night".to_owned(), took, size))
+    }
+
+    fn zstd(&self) -> Result<Row> {
+        let (dump, packed) = (self.place.join("plain.dump"), self.place.join("all.tar.zst"));
+        let begun = Instant::now();
+        let mut command = self.dump();
+        command.args(["-Fc", "-Z0", "-f"]).arg(&dump);
+        must(command)?;
+        let mut command = self.tar();
+        command
+            .args(["-cf", "-", DATABASE, "-C"])
+            .arg(&self.place)
+            .arg("plain.dump");
+        let mut tar = command.stdout(Stdio::piped()).spawn()?;
+        let mut zstd = Command::new("zstd");
+        zstd.args(["-T0", "-q", "-f", "-o"])
+            .arg(&packed)
+            .stdin(tar.stdout.take().context("tar has no output")?);
+        must(zstd)?;
+        if !tar.wait()?.success() {
+            bail!("tar failed");
+        }
+        let took = begun.elapsed();
+        let size = packed.metadata()?.len();
+        fs::remove_file(dump)?;
+        Ok((
+            "`pg_dump -Fc -Z0`, `tar | zstd -T0`, every night".to_owned(),
+            took,
+            size,
+        ))
+    }
+
+    /// Restic on a finished dump and the filestore.
+    fn beside(&self, what: &str) -> Result<Row> {
+        let dump = self.place.join("dump");
+        let before = self.stored()?;
+        let begun = Instant::now();
+        let mut command = self.dump();
+        command.args(["-Fd", "-j2", "-Z0", "-f"]).arg(&dump);
+        must(command)?;
+        let mut backup = self.restic();
+        backup
+            .args(["backup", "--quiet"])
+            .arg(&dump)
+            .arg(filestore(self.demo));
+        must(backup)?;
+        let took = begun.elapsed();
+        fs::remove_dir_all(&dump)?;
+        let added = self.stored()? - before;
+        Ok((format!("`pg_dump -Fd -j2`, `restic backup`, {what}"), took, added))
+    }
+
+    /// Bytes in restic's repository.
+    fn stored(&self) -> Result<u64> {
+        let mut du = Command::new("du");
+        du.args(["-sb"]).arg(self.place.join("restic"));
+        let text = must(du)?;
+        let number = text.split_whitespace().next().context("du printed nothing")?;
+        Ok(number.parse()?)
+    }
+
+    fn append(&self, amount: Amount) -> Result<()> {
+        let (from, more) = (amount.rows, amount.rows / 100);
+        sql(
+            self.demo,
+            DATABASE,
+            &format!(
+                "INSERT INTO bench_lines SELECT g, g % 5000, md5(g::text), repeat(md5((g * 7)::text), 4), 1, now() \
+                 FROM generate_series({from} + 1, {from} + {more}) g"
+            ),
+        )
+        .map(drop)
+    }
+
+    fn dump(&self) -> Command {
+        let mut command = Command::new("pg_dump");
+        command.args(entrance(self.demo.root())).args(["-d", DATABASE]);
+        command
+    }
+
+    fn tar(&self) -> Command {
+        let mut command = Command::new("tar");
+        let filestore = filestore(self.demo);
+        command.arg("-C").arg(filestore.parent().unwrap_or(&filestore));
+        command
+    }
+
+    fn restic(&self) -> Command {
+        let mut command = Command::new("restic");
+        command
+            .env("RESTIC_REPOSITORY", self.place.join("restic"))
+            .env("RESTIC_PASSWORD", "bench")
+            .env("RESTIC_CACHE_DIR", self.place.join("cache"));
+        command
+    }
+}
+
+/// The whole number of a key of a JSON object.
+fn number_of(json: &str, key: &str) -> Option<u64> {
+    let (_, rest) = json.split_once(&format!("\"{key}\":"))?;
+    let digits: String = rest
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number_of;
+
+    #[test]
+    fn a_number_is_found_by_its_key() {
+        assert_eq!(number_of(r#"{"size":12,"added":345,"x":1}"#, "added"), Some(345));
+        assert_eq!(number_of(r#"{"added":null}"#, "added"), None);
+    }
+}
