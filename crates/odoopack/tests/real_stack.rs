@@ -83,6 +83,7 @@ fn a_pack_lives_in_containers() {
     };
     let pack = Pack::with_file("stack", 31_800, FILE);
     probe_module(&pack, "one", "first");
+    pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
     nothing_to_do(&pack);
