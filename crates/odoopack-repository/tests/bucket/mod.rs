@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use odoopack_core::secret::SecretText;
 use odoopack_repository::{Access, Bucket, Place};
 use s3s::auth::SimpleAuth;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 pub(crate) const BUCKET: &str = "backups";
@@ -23,6 +24,21 @@ pub(crate) const WRITER: (&str, &str) = ("writer", "the-word-of-the-writer");
 pub(crate) const OWNER: (&str, &str) = ("owner", "the-word-of-the-owner");
 /// Pieces of an upload are this big.
 const PIECE: u64 = 8 * 1024 * 1024;
+
+/// A repository in the bucket.
+pub(crate) fn place(endpoint: &str, prefix: &str, (id, word): (&str, &str)) -> Place {
+    Place::Bucket(Bucket {
+        endpoint: endpoint.to_owned(),
+        name: BUCKET.to_owned(),
+        prefix: prefix.to_owned(),
+        region: "us-east-1".to_owned(),
+        access: Access {
+            id: id.to_owned(),
+            secret: SecretText::new(word),
+        },
+        patient: false,
+    })
+}
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +93,10 @@ impl Service {
             auth.register(id.to_owned(), word.into());
         }
         builder.set_auth(auth);
+        // Some who ask live under a clock of the test.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         let inner = builder.build();
         let state = Arc::new(Mutex::new(State::default()));
         let listener = runtime
@@ -109,18 +129,8 @@ impl Service {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn place(&self, prefix: &str, (id, word): (&str, &str)) -> Place {
-        Place::Bucket(Bucket {
-            endpoint: self.endpoint(),
-            name: BUCKET.to_owned(),
-            prefix: prefix.to_owned(),
-            region: "us-east-1".to_owned(),
-            access: Access {
-                id: id.to_owned(),
-                secret: SecretText::new(word),
-            },
-            patient: false,
-        })
+    pub(crate) fn place(&self, prefix: &str, access: (&str, &str)) -> Place {
+        place(&self.endpoint(), prefix, access)
     }
 
     /// From now on the next `times` requests that `hit` picks go wrong.
