@@ -358,7 +358,7 @@ fn a_backup_is_made_with_the_servers_own_programs(pack: &Pack) {
         .exits(0)
         .stdout;
     let rows = manifest["database"]["tables"]["public.res_partner"].clone();
-    assert_eq!(rows["rows"].to_string(), counted.trim(), "{rows}");
+    assert_eq!(rows.to_string(), counted.trim());
     assert_ne!(manifest["attachments"]["files"], 0);
     assert_eq!(manifest["attachments"]["missing"], json!([]));
 }
