@@ -65,6 +65,10 @@ pub struct Facts {
     pub release: Seen<Release>,
     /// The modules that Odoo can see; Odoo's own are among them once its code is there.
     pub modules: Tree,
+    /// What the farms hold, by edition.
+    pub farms: BTreeMap<String, FarmFact>,
+    /// Environments whose requests wait at the gate, as far as it says.
+    pub held: BTreeSet<Name>,
     /// First port of each environment's block, as given out before.
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
@@ -178,6 +182,15 @@ pub struct Release {
     pub repositories: BTreeMap<String, Utf8PathBuf>,
     /// The virtual environment; `None` until it is built.
     pub python: Option<Utf8PathBuf>,
+}
+
+/// What is in the farm of an edition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FarmFact {
+    /// Links and where they lead.
+    pub links: BTreeMap<String, Utf8PathBuf>,
+    /// Everything else, which is not ours.
+    pub others: Vec<String>,
 }
 
 /// A certificate.

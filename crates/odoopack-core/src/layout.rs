@@ -143,6 +143,16 @@ impl Layout {
         self.releases().join("python")
     }
 
+    /// Farms of all editions.
+    pub fn addons(&self) -> Utf8PathBuf {
+        self.data().join("addons")
+    }
+
+    /// Links to the modules of one edition.
+    pub fn farm(&self, edition: &Name) -> Utf8PathBuf {
+        self.addons().join(edition.as_str())
+    }
+
     /// Rendered configuration.
     pub fn config(&self) -> Utf8PathBuf {
         match self.engine {

@@ -81,6 +81,12 @@ pub enum Step {
     CreateCluster { major: u16 },
     /// Issue a certificate from the pack's own authority.
     IssueCertificate { environment: Name, domain: String },
+    /// Converge the links to an edition's modules.
+    LinkModules {
+        edition: String,
+        link: Vec<String>,
+        unlink: Vec<String>,
+    },
     /// Write one rendered file.
     WriteFile { path: Utf8PathBuf, why: Why },
     /// Remove a file that nothing wants any more.
@@ -119,6 +125,8 @@ pub enum Step {
     FinishDatabase { environment: Name, database: String },
     /// Mark a database that somebody else filled.
     MarkDatabase { environment: Name, database: String },
+    /// Let the requests of an environment in again that the gate keeps waiting.
+    ReleaseHold { environment: Name },
     /// Wait until an environment answers as it should.
     PassProbes { environment: Name },
 }
@@ -141,6 +149,11 @@ impl fmt::Display for Step {
             Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
             Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
+            Self::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => f.write_str(&linking(edition, link, unlink)),
             Self::WriteFile { path, why } => write!(f, "write {path} ({why})"),
             Self::RemoveFile { path } => write!(f, "remove {path}"),
             Self::StartSupervisor => write!(f, "start the supervisor"),
@@ -169,8 +182,23 @@ impl fmt::Display for Step {
                 write!(f, "set the administrator's password in {database}")
             }
             Self::MarkDatabase { database, .. } => write!(f, "mark database {database}"),
+            Self::ReleaseHold { environment } => write!(f, "let requests to {environment} in again"),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
         }
+    }
+}
+
+fn linking(edition: &str, link: &[String], unlink: &[String]) -> String {
+    let gone = unlink.join(", ");
+    let came = match link.len() {
+        0 => return format!("unlink modules of edition {edition}: {gone}"),
+        1..=3 => format!("link modules of edition {edition}: {}", link.join(", ")),
+        many => format!("link {many} modules of edition {edition}"),
+    };
+    if unlink.is_empty() {
+        came
+    } else {
+        format!("{came}, unlink {gone}")
     }
 }
 
@@ -203,6 +231,7 @@ impl Step {
             | Self::MakeGateImage { .. }
             | Self::CreateCluster { .. }
             | Self::IssueCertificate { .. }
+            | Self::LinkModules { .. }
             | Self::RemoveFile { .. }
             | Self::StartSupervisor
             | Self::ReadUnits
@@ -219,6 +248,7 @@ impl Step {
             | Self::InitializeDatabase { .. }
             | Self::FinishDatabase { .. }
             | Self::MarkDatabase { .. }
+            | Self::ReleaseHold { .. }
             | Self::PassProbes { .. } => None,
         }
     }

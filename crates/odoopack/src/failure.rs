@@ -70,6 +70,13 @@ impl Failure {
         self
     }
 
+    /// The same after which everything is as it was before.
+    #[must_use]
+    pub(crate) fn into_rolled_back(mut self) -> Self {
+        self.kind = Kind::RolledBack;
+        self
+    }
+
     /// Adds an action that helps, with the exact command in backticks.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -230,6 +230,8 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
     odoo(&workshop, &lock, offline, &mut all);
+    progress.detail("Odoo's own files");
+    all.breaks.extend(built(pack)?);
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
     all.breaks.extend(report.breaks);
     all.notes.extend(report.notes);
@@ -278,6 +280,24 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
         }
         OdooPin::Git { .. } | OdooPin::Debian { .. } | OdooPin::Deb { .. } => {}
     }
+}
+
+/// Whether the code of Odoo that services run is still as it was built.
+fn built(pack: &Pack) -> Result<Option<Break>> {
+    let seen = release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
+    let Some(release) = seen.present().filter(|release| release.fetched) else {
+        return Ok(None);
+    };
+    let changed = release::changed_files(&pack.layout, release)?.unwrap_or_default();
+    let help = format!(
+        "`rm -r {}`, then `odoopack up`",
+        pack.layout.releases().join(&release.id)
+    );
+    let what = format!(
+        "files of the release were changed: {}",
+        oca::verify::some(&changed)
+    );
+    Ok((!changed.is_empty()).then(|| Break::new("release-changed", "odoo", what, help)))
 }
 
 /// The repositories of the lock, those of `names` or all.

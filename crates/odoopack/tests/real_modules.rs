@@ -4,9 +4,14 @@
     reason = "a test that cannot go on shall panic, in its helpers too"
 )]
 
+mod modules;
 mod support;
 
 use camino::Utf8Path;
+use modules::mishaps::{a_broken_module, copies, killed_in_the_middle};
+use modules::{
+    BROKEN, NOTE, bundle_holds, changed, edit, is_changed, is_changed_module, pids, sql, states, write,
+};
 use serde_json::{Value, json};
 use support::hashes::{ours, theirs, usual};
 use support::{Pack, addons, machine, wait_for};
@@ -35,121 +40,6 @@ domain = "localhost"
 users = 6
 "#;
 
-/// A module of our own, file by file.
-const NOTE: &[(&str, &str)] = &[
-    (
-        "__manifest__.py",
-        "{'name': 'Note', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['partner_firstname'],\n\
-         'data': ['data.xml'], 'assets': {'web.assets_frontend': ['shop_note/static/src/note.js']}}\n",
-    ),
-    ("__init__.py", "from . import models\n"),
-    (
-        "models.py",
-        "from odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n",
-    ),
-    (
-        "data.xml",
-        "<odoo><record id='one' model='res.partner.category'><field name='name'>first</field></record></odoo>\n",
-    ),
-    ("static/src/note.js", "console.log('note-first');\n"),
-    ("i18n/de.po", "# nothing\n"),
-    ("tests/__init__.py", "from . import test_note\n"),
-    (
-        "tests/test_note.py",
-        "from odoo.tests import TransactionCase\n\nclass TestNote(TransactionCase):\n    def test_good(self):\n        \
-         self.assertTrue(self.env['res.partner.category'].search([]))\n\n    def test_bad(self):\n        self.assertEqual(1, 2)\n",
-    ),
-];
-
-/// Odoo installs it, exits with 0, and says in its log that all is not well.
-const BROKEN: &[(&str, &str)] = &[
-    (
-        "__manifest__.py",
-        "{'name': 'Broken', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'post_init_hook': 'complain'}\n",
-    ),
-    (
-        "__init__.py",
-        "import logging\n\ndef complain(env):\n    logging.getLogger(__name__).error('half of the data is missing')\n",
-    ),
-];
-
-fn write(pack: &Pack, module: &str, files: &[(&str, &str)]) {
-    for (path, text) in files {
-        pack.write(&format!("repo/addons/own/{module}/{path}"), text);
-    }
-}
-
-fn sql(pack: &Pack, sql: &str) -> String {
-    pack.run(&["psql", "production", "--", "-Atc", sql])
-        .exits(0)
-        .stdout
-        .trim()
-        .to_owned()
-}
-
-fn states(pack: &Pack) -> String {
-    sql(
-        pack,
-        "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM ir_module_module WHERE state LIKE 'to %'",
-    )
-}
-
-/// What `module changed` says: module, reaction and the reasons.
-fn changed(pack: &Pack) -> Vec<(String, String, String)> {
-    let said = pack.json(&["module", "changed", "production"]);
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let one = |change: &Value| {
-        let reasons: Vec<String> = change["reasons"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|r| text(&r["because"]))
-            .collect();
-        (
-            text(&change["module"]),
-            text(&change["reaction"]),
-            reasons.join(" "),
-        )
-    };
-    said["changes"]["modules"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(one)
-        .collect()
-}
-
-#[track_caller]
-fn is_changed(pack: &Pack, reaction: &str, reasons: &str) {
-    is_changed_module(pack, "shop_note", reaction, reasons);
-}
-
-#[track_caller]
-fn is_changed_module(pack: &Pack, module: &str, reaction: &str, reasons: &str) {
-    let wanted = [module, reaction, reasons].map(str::to_owned);
-    assert_eq!(changed(pack), [wanted.into()]);
-}
-
-fn pids(pack: &Pack) -> Value {
-    let status = pack.status();
-    json!([
-        status["services"]["production.blue.web"]["pid"],
-        status["services"]["production.blue.cron"]["pid"]
-    ])
-}
-
-/// The page that everybody sees holds this text in its bundle.
-fn bundle_holds(pack: &Pack, text: &str) -> bool {
-    let site = pack.site();
-    let page = site.get("/web/login").is(200).text();
-    let bundles = page
-        .split('"')
-        .filter(|part| part.starts_with("/web/assets/") && part.ends_with(".js"));
-    bundles
-        .map(|url| site.get(url).is(200).text())
-        .any(|script| script.contains(text))
-}
-
 #[test]
 fn modules_are_installed_changed_updated_tested_and_removed() {
     let pack = Pack::with_file("modules", 31_300, &support::file("modules", FILE));
@@ -163,6 +53,7 @@ fn modules_are_installed_changed_updated_tested_and_removed() {
     install(&pack);
     each_edit_has_its_reaction(&pack);
     static_files_only(&pack);
+    code_of_two_modules(&pack);
     killed_in_the_middle(&pack);
     a_broken_module(&pack);
     missing_code(&pack);
@@ -199,12 +90,7 @@ fn install(pack: &Pack) {
 
 fn each_edit_has_its_reaction(pack: &Pack) {
     pack.now("each kind of edit has its own reaction");
-    let edit = |path: &str, old: &str, new: &str| {
-        let below = format!("repo/addons/own/shop_note/{path}");
-        let text = pack.read(&below);
-        assert!(text.contains(old), "{text}");
-        pack.write(&below, &text.replace(old, new));
-    };
+    let edit = |path: &str, old: &str, new: &str| edit(pack, &format!("own/shop_note/{path}"), old, new);
     let check = |path: &str, (old, new): (&str, &str), reaction: &str, reason: &str| {
         edit(path, old, new);
         is_changed(pack, reaction, reason);
@@ -260,78 +146,25 @@ fn static_files_only(pack: &Pack) {
     });
 }
 
-/// Killed while Odoo installs: what was begun is put back, and the same command ends it.
-fn killed_in_the_middle(pack: &Pack) {
-    pack.now("an installation is killed in the middle; run again, it ends");
-    let first = "{'name': 'First', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3'}\n";
-    write(
-        pack,
-        "shop_first",
-        &[("__manifest__.py", first), ("__init__.py", "")],
+fn code_of_two_modules(pack: &Pack) {
+    pack.now("a new field, and a newer version from the OCA: exactly these are updated");
+    edit(pack, "own/shop_note/models.py", "note_one", "note_two");
+    edit(pack, "oca/auditlog/__manifest__.py", "19.0.2.0.1", "19.0.2.0.2");
+    let plan = pack.json(&["module", "update", "production", "--dry-run"]);
+    assert_eq!(plan["work"]["modules"], json!(["auditlog", "shop_note"]));
+    assert!(
+        plan["restore_point_bytes"].as_u64().unwrap() > 1_000_000,
+        "{plan}"
     );
-    let slow = "{'name': 'Slow', 'version': '19.0.1.0.0', 'author': 'us', 'license': 'LGPL-3', 'depends': ['shop_first'], \
-                'post_init_hook': 'wait'}\n";
-    let hook = "import time\n\ndef wait(env):\n    env.cr.execute(\"SELECT pg_sleep(60) WHERE EXISTS (SELECT FROM ir_config_parameter \
-                WHERE key = 'hold')\")\n";
-    write(
-        pack,
-        "shop_slow",
-        &[("__manifest__.py", slow), ("__init__.py", hook)],
-    );
-    sql(
-        pack,
-        "INSERT INTO ir_config_parameter (key, value) VALUES ('hold', '1')",
-    );
-    let args = ["module", "install", "production", "shop_slow", "--yes"];
-    let mut child = pack.start(&args);
-    // The first module is committed, and the second one waits.
-    let waits = || (states(pack) == "shop_slow to install").then_some(());
-    wait_for("the hook of the second module", waits);
-    let odoo = machine::processes_of(&pack.root);
-    let odoo = odoo
-        .iter()
-        .find(|process| process.line.contains("-i shop_slow"))
-        .unwrap()
-        .pid;
-    machine::kill(child.id());
-    child.wait().unwrap();
-    wait_for("Odoo's end", || (!machine::alive(odoo)).then_some(()));
-    assert_eq!(states(pack), "shop_slow to install");
-    sql(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
-    let plan = pack.json(&[&args[..4], &["--dry-run"]].concat());
-    assert_eq!(plan["work"]["reset"], json!({ "shop_slow": "to install" }));
-    pack.run(&args).exits(0);
-    let both =
-        "SELECT string_agg(state, ' ') FROM ir_module_module WHERE name IN ('shop_first', 'shop_slow')";
-    assert_eq!(
-        (states(pack), sql(pack, both)),
-        (String::new(), "installed installed".to_owned())
-    );
-    pack.run(&["status"]).exits(0);
-    // The first one was loaded by the run that was killed before it could remember that.
-    let left: Vec<String> = changed(pack).into_iter().map(|(module, _, _)| module).collect();
-    assert_eq!(left, ["shop_first"]);
-    pack.json(&["module", "changed", "production", "--record"]);
+    let before = pids(pack);
+    pack.json(&["module", "update", "production"]);
+    let columns = "SELECT string_agg(column_name, ' ') FROM information_schema.columns \
+                   WHERE table_name = 'res_partner_category' AND column_name LIKE 'note_%'";
+    assert!(sql(pack, columns).contains("note_two"));
+    let version = "SELECT latest_version FROM ir_module_module WHERE name = 'auditlog'";
+    assert_eq!((sql(pack, version), copies(pack)), ("19.0.2.0.2".to_owned(), 0));
+    assert_ne!(pids(pack), before);
     assert_eq!(changed(pack), []);
-}
-
-fn a_broken_module(pack: &Pack) {
-    pack.now("a module that complains while Odoo exits with 0 fails, and the environment serves");
-    let failed = pack
-        .run(&["module", "install", "production", "shop_broken", "--yes"])
-        .exits(1);
-    assert!(
-        failed.stderr.contains("half of the data is missing"),
-        "{}",
-        failed.said()
-    );
-    assert!(
-        failed.stderr.contains("Odoo ended well but complained"),
-        "{}",
-        failed.said()
-    );
-    assert_eq!(states(pack), "");
-    pack.run(&["status"]).exits(0);
 }
 
 fn missing_code(pack: &Pack) {

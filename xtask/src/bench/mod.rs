@@ -7,6 +7,7 @@ mod hash;
 mod lock;
 mod machine;
 mod memory;
+mod modules;
 mod pack;
 mod page;
 mod restore;
@@ -25,7 +26,7 @@ use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
-    "start", "plan", "demo", "memory", "gate", "switch", "lock", "hash", "backup", "restore",
+    "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash", "backup", "restore",
 ];
 
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
@@ -115,6 +116,7 @@ impl Bench {
             "memory" => Ok(page::memory(&memory::of_pack(self.demo()?.root())?)),
             "gate" => self.gate(),
             "switch" => self.switch(),
+            "modules" => self.modules(),
             "lock" => Ok(page::lock(&lock::lock(&self.binary)?)),
             "hash" => self.hash(),
             "backup" => self.backup(),
@@ -197,6 +199,18 @@ impl Bench {
             ("tiny", tiny),
             ("Odoo 19, `/web/health`", odoo),
         ]))
+    }
+
+    fn modules(&mut self) -> Result<String> {
+        let binary = self.binary.clone();
+        let rows = modules::compare(&binary, &self.demo()?.odoo_addons()?)?;
+        let rows: Vec<_> = rows.iter().map(|row| (row.what.as_str(), &row.times)).collect();
+        Ok(page::table(
+            "Modules",
+            "3,000 manifests, copies of Odoo 19's own, read from disk and printed as a list and as a tree of dependencies; the whole \
+             process. Cold: the kernel's caches were emptied before each run.",
+            &rows,
+        ))
     }
 
     fn hash(&mut self) -> Result<String> {

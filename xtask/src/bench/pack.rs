@@ -88,6 +88,15 @@ impl Demo {
         self.place.path()
     }
 
+    /// Odoo's own modules.
+    pub(super) fn odoo_addons(&self) -> Result<PathBuf> {
+        let conf = self.root().join("data/config/production/blue/odoo.conf");
+        let text = fs::read_to_string(&conf).with_context(|| format!("cannot read {}", conf.display()))?;
+        let path = text.lines().find_map(|line| line.strip_prefix("addons_path = "));
+        let last = path.and_then(|path| path.trim().rsplit(',').next());
+        Ok(last.context("odoo.conf names no addons_path")?.into())
+    }
+
     /// Port on which Odoo itself answers.
     pub(super) fn odoo_port(&self) -> Result<u16> {
         let conf = self.root().join("data/config/production/blue/odoo.conf");

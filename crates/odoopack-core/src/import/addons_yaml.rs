@@ -1,5 +1,5 @@
 //! doodba's `addons.yaml`: several documents, each a map of repositories to patterns of module names.
-use super::{Found, Imported, foreign, is_module, plain_name};
+use super::{Found, Imported, foreign, is_pattern, plain_name};
 use crate::foreign::yaml::{self, Node};
 use crate::spec::Series;
 
@@ -86,10 +86,13 @@ fn own(file: &str, node: &Node, all: &mut Imported) {
     if !all.own.iter().any(|known| known == "private") {
         all.own.push("private".to_owned());
     }
-    if patterns(node) != ["*"] {
+    let chosen = patterns(node);
+    if chosen != ["*"] {
         all.leave(
             file,
-            "a selection of `private`: every module of an own directory can be used",
+            format!(
+                "a selection of `private`: every own module can be used; an edition narrows that by `only = {chosen:?}`"
+            ),
         );
     }
 }
@@ -117,16 +120,14 @@ fn repository(
     };
     let asked = patterns(node);
     let every = asked.contains(&"*");
-    let (plain, globs): (Vec<&str>, Vec<&str>) = asked.into_iter().partition(|text| is_module(text));
-    for glob in globs.iter().filter(|glob| **glob != "*" && !every) {
+    let (chosen, others): (Vec<&str>, Vec<&str>) = asked.into_iter().partition(|text| is_pattern(text));
+    for other in others.iter().filter(|_| !every) {
         all.leave(
             file,
-            format!(
-                "pattern `{glob}` of `{called}`: list the modules, or leave `modules` out for all of them"
-            ),
+            format!("pattern `{other}` of `{called}`: only `*` has a meaning here; list the modules"),
         );
     }
-    if plain.is_empty() && !every && globs.is_empty() {
+    if chosen.is_empty() && !every {
         all.leave(file, format!("`{called}` selects nothing"));
         return;
     }
@@ -136,7 +137,7 @@ fn repository(
         modules: if every {
             Vec::new()
         } else {
-            plain.into_iter().map(str::to_owned).collect()
+            chosen.into_iter().map(str::to_owned).collect()
         },
         ..Found::default()
     };

@@ -207,6 +207,14 @@ fn foreign(url: &str, name: &str) -> Option<String> {
     (!usual && !url.is_empty()).then(|| url.to_owned())
 }
 
+/// Whether a text may choose modules by name: `*` stands for any letters.
+fn is_pattern(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '*')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_*".contains(&b))
+}
+
 /// Whether a text may be the technical name of a module.
 fn is_module(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -210,7 +210,7 @@ fn remotes_merges_and_targets_of_git_aggregator() {
 
 #[test]
 fn documents_of_doodba() {
-    let text = "web: [web_responsive, \"web_*\"]\nprivate: \"*\"\nserver-tools: \"*\"\n---\nENV:\n  DEFAULT_REPO_PATTERN: https://github.com/acme/{}.git\n  PORT: 1\nfork: [a]\n---\nONLY:\n  PGDATABASE: [prod, uat]\nproject: [project_timeline]\nodoo/addons: [crm]\n";
+    let text = "web: [web_responsive, \"web_*\", \"web_[a-c]\"]\nprivate: \"*\"\nserver-tools: \"*\"\n---\nENV:\n  DEFAULT_REPO_PATTERN: https://github.com/acme/{}.git\n  PORT: 1\nfork: [a]\n---\nONLY:\n  PGDATABASE: [prod, uat]\nproject: [project_timeline]\nodoo/addons: [crm]\n";
     let all = imported("custom/src/addons.yaml", text);
     assert_eq!(
         said(&all),
@@ -218,7 +218,7 @@ fn documents_of_doodba() {
             "fork https://github.com/acme/fork.git - - [a] [] -",
             "project - - - [project_timeline] [] -",
             "server-tools - - - [] [] -",
-            "web - - - [web_responsive] [] -"
+            "web - - - [web_responsive web_*] [] -"
         ]
     );
     assert_eq!(all.own, ["private"]);
@@ -230,7 +230,7 @@ fn documents_of_doodba() {
     assert_eq!(
         left,
         [
-            "pattern `web_*` of `web`: list the modules, or leave `modules` out for all of them",
+            "pattern `web_[a-c]` of `web`: only `*` has a meaning here; list the modules",
             "`PORT` of document 2 is not used here",
             "document 3 holds only for PGDATABASE=prod|uat; put its modules into the edition that needs them",
             "a selection of `odoo/addons`: all of Odoo's own modules are there"

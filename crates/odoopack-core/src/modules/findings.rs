@@ -151,7 +151,7 @@ fn finding(trouble: Trouble, module: &str, what: String, hint: impl Into<String>
 }
 
 /// A name in several places: only one of them runs, and which one is easily not the one that was meant.
-pub(super) fn duplicate(tree: &Tree, name: &str) -> Option<Finding> {
+pub fn duplicate(tree: &Tree, name: &str) -> Option<Finding> {
     let [first, others @ ..] = tree.all(name) else {
         return None;
     };

@@ -1,4 +1,5 @@
 //! The modules that Odoo can see, what they need of each other, and in which order it loads them.
+mod farm;
 mod findings;
 mod install;
 mod licence;
@@ -9,12 +10,13 @@ mod providers;
 mod tests;
 mod wanted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use camino::Utf8PathBuf;
 
-pub use findings::{Finding, Installed, Trouble, check};
+pub use farm::farm;
+pub use findings::{Finding, Installed, Trouble, check, duplicate};
 pub use install::{Installation, Reason, Wish, install};
 pub use licence::conflict;
 pub use order::{Loaded, load_order};
@@ -23,7 +25,7 @@ pub use providers::{Provider, distribution, provider};
 pub use wanted::matches;
 
 use crate::manifest::{Manifest, NoManifest};
-use crate::spec::Series;
+use crate::spec::{Edition, Series};
 
 /// A module at a path, with its manifest.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +93,20 @@ impl Tree {
             }
         }
         Self { series, modules }
+    }
+
+    /// What Odoo sees when it runs this edition: its own modules, those of Python packages, and the edition's farm.
+    #[must_use]
+    pub fn of_edition(mut self, edition: &Edition) -> Self {
+        let linked: BTreeSet<String> = farm(&self, edition).into_keys().map(str::to_owned).collect();
+        self.modules.retain(|name, all| {
+            all.retain(|module| match module.origin {
+                Origin::Odoo | Origin::Python => true,
+                Origin::Own { .. } | Origin::Oca { .. } => linked.contains(name),
+            });
+            !all.is_empty()
+        });
+        self
     }
 
     /// The series that will load it.

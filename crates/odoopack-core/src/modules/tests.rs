@@ -169,6 +169,44 @@ fn licences_build_on_those_that_ask_as_much_or_less() {
 }
 
 #[test]
+fn a_farm_holds_own_modules_and_of_the_oca_what_is_asked_for_or_needed() {
+    let text = format!(
+        "{ODOO}
+        own/ipai_core: {{}}
+        own/ipai_sale: {{'depends': ['sale', 'sale_report']}}
+        reporting/sale_report: {{'depends': ['report_base']}}
+        reporting/report_base: {{}}
+        web/web_dark: {{'depends': ['web'], 'auto_install': True}}
+        web/web_responsive: {{}}"
+    );
+    let tree = tree(Series::V19, &text);
+    let names = |modules: &[&str], only: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let edition = Edition {
+            modules: owned(modules),
+            only: owned(only),
+            ..Edition::default()
+        };
+        farm(&tree, &edition).into_keys().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&[], &[]), "ipai_core ipai_sale report_base sale_report");
+    assert_eq!(
+        names(&["web_responsive", "stock", "nowhere"], &[]),
+        "ipai_core ipai_sale report_base sale_report web_responsive"
+    );
+    assert_eq!(names(&["stock"], &["*_core"]), "ipai_core");
+    assert_eq!(
+        names(&["ipai_sale"], &["web_*"]),
+        "ipai_sale report_base sale_report web_dark web_responsive"
+    );
+    // What lies in a repository and would install itself is not seen.
+    let seen = tree.of_edition(&Edition::default());
+    assert!(
+        seen.get("web_dark").is_none() && seen.get("sale").is_some() && seen.get("report_base").is_some()
+    );
+}
+
+#[test]
 fn odoos_own_code_is_in_one_place_however_it_is_packaged() {
     let module = |path: &str, origin: Origin| Module {
         name: "sale".to_owned(),

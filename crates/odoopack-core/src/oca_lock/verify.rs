@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Lock, Locked, OdooPin};
 use crate::foreign::address;
 use crate::manifest::{Manifest, NoManifest};
-use crate::modules::Provider;
+use crate::modules::{Provider, matches};
 use crate::spec::{Addons, Repository, Series, Source, Spec};
 
 /// One way in which the promise is not kept.
@@ -264,9 +264,11 @@ fn repository_breaks(name: &str, wanted: &Repository, locked: &Locked) -> Vec<Br
         differs("the file merges something else than the lock".to_owned());
     }
     if !wanted.modules.is_empty() {
-        let missing = wanted.modules.iter().filter(|m| !locked.modules.contains_key(*m));
+        let has = |pattern: &str| locked.modules.keys().any(|module| matches(pattern, module));
+        let missing = wanted.modules.iter().filter(|m| !has(m));
         missing.for_each(|m| differs(format!("the file wants `{m}`, the lock has no version of it")));
-        let more = locked.modules.keys().filter(|m| !wanted.modules.contains(m));
+        let asked = |module: &str| wanted.modules.iter().any(|pattern| matches(pattern, module));
+        let more = locked.modules.keys().filter(|m| !asked(m));
         more.for_each(|m| differs(format!("the lock has `{m}`, the file does not want it")));
     }
     all

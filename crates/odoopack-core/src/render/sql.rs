@@ -27,6 +27,60 @@ pub fn create_database(name: &str, owner: &str) -> String {
     )
 }
 
+/// Copies a database in which nobody is, under another name.
+///
+/// # Source
+/// `CREATE DATABASE` of PostgreSQL: neither settings nor privileges of the database itself come along. Since 15 it must be
+/// told to copy files rather than to write them all into its log; since 18 that can be a clone of the file system.
+pub fn copy_database(from: &str, to: &str, owner: &str, knows_strategies: bool) -> String {
+    let how = if knows_strategies {
+        " STRATEGY FILE_COPY"
+    } else {
+        ""
+    };
+    format!(
+        "CREATE DATABASE {} OWNER {} TEMPLATE {}{how}",
+        identifier(to),
+        identifier(owner),
+        identifier(from)
+    )
+}
+
+/// Says again what was set for a database, or for one role in it.
+///
+/// # Source
+/// `pg_dump` 15 to 18, `variable_is_guc_list_quote`: what holds a list is kept with its quotes and must not get more.
+pub fn setting(database: &str, role: Option<&str>, name: &str, value: &str) -> String {
+    const LISTS: [&str; 6] = [
+        "local_preload_libraries",
+        "search_path",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "temp_tablespaces",
+        "unix_socket_directories",
+    ];
+    let value = if LISTS.contains(&name) {
+        value.to_owned()
+    } else {
+        literal(value)
+    };
+    let whose = match role {
+        None => format!("DATABASE {}", identifier(database)),
+        Some(role) => format!("ROLE {} IN DATABASE {}", identifier(role), identifier(database)),
+    };
+    let name: Vec<String> = name.split('.').map(identifier).collect();
+    format!("ALTER {whose} SET {} = {value};", name.join("."))
+}
+
+/// Gives another database its name; both in one transaction with what else must change.
+pub fn rename_database(from: &str, to: &str) -> String {
+    format!(
+        "ALTER DATABASE {} RENAME TO {};",
+        identifier(from),
+        identifier(to)
+    )
+}
+
 /// Shuts a database to every role but its owner.
 pub fn close_database(name: &str) -> String {
     format!(
@@ -76,5 +130,13 @@ mod tests {
             mark("shop_production", "production"),
             "ALTER DATABASE \"shop_production\" SET odoopack.kind = 'production'"
         );
+    }
+
+    #[test]
+    fn what_was_set_is_said_again() {
+        let kind = "ALTER DATABASE \"d\" SET \"odoopack\".\"kind\" = 'production';";
+        assert_eq!(setting("d", None, "odoopack.kind", "production"), kind);
+        let path = "ALTER ROLE \"r\" IN DATABASE \"d\" SET \"search_path\" = \"$user\", public;";
+        assert_eq!(setting("d", Some("r"), "search_path", "\"$user\", public"), path);
     }
 }

@@ -14,7 +14,7 @@ use crate::name::Name;
 use crate::spec::Kind;
 
 pub use recovery::{Event, Recovery, recover};
-pub use room::{NoRoom, room};
+pub use room::{NoRoom, room, room_for_copy};
 pub use step::{Step, Undo};
 
 /// What is to be brought back, and where to.

@@ -22,7 +22,19 @@ pub struct NoRoom {
 /// [`NoRoom`] when they do not, with the reserve counted.
 pub fn room(rows: Bytes, files: Bytes, free: Bytes) -> Result<(), NoRoom> {
     let database = rows.0.saturating_mul(DATABASE_TENTHS) / 10;
-    let need = Bytes(database.saturating_add(files.0).saturating_add(RESERVE.0));
+    fits(database.saturating_add(files.0), free)
+}
+
+/// Says whether a second database of `size` bytes on disk fits.
+///
+/// # Errors
+/// [`NoRoom`] when it does not, with the reserve counted.
+pub fn room_for_copy(size: Bytes, free: Bytes) -> Result<(), NoRoom> {
+    fits(size.0, free)
+}
+
+fn fits(bytes: u64, free: Bytes) -> Result<(), NoRoom> {
+    let need = Bytes(bytes.saturating_add(RESERVE.0));
     if need <= free {
         Ok(())
     } else {

@@ -258,6 +258,7 @@ impl Lines {
         self.names = vec![name.to_string()];
         self.add("editions.*.modules", list(&edition.modules));
         self.add("editions.*.server_wide", list(&edition.server_wide));
+        self.add("editions.*.only", list(&edition.only));
         self.add("editions.*.jobrunner", plain(edition.jobrunner));
     }
 

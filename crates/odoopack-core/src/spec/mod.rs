@@ -172,7 +172,7 @@ pub struct Repository {
     pub branch: String,
     /// Commit to stay at; `None`: the one in the lock.
     pub commit: Option<String>,
-    /// Modules that are taken; empty: every installable one.
+    /// Modules that are taken, by name or with `*` for any letters; empty: every installable one.
     pub modules: Vec<String>,
     /// What is merged on top, in order. Default: nothing.
     pub merges: Vec<MergeSource>,
@@ -369,6 +369,8 @@ pub struct Edition {
     pub modules: Vec<String>,
     /// Modules loaded in every process (`server_wide_modules`) beyond the series' own. Default: none.
     pub server_wide: Vec<String>,
+    /// Patterns that choose among own modules and those of the OCA; empty: all own ones, and of the OCA's those that are asked for or needed.
+    pub only: Vec<String>,
     /// Default: false. Loads OCA `queue_job`'s runner in exactly one process.
     pub jobrunner: bool,
 }

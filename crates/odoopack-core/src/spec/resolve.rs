@@ -235,6 +235,7 @@ fn edition(values: &Values<'_>, name: &Name) -> Edition {
     Edition {
         modules: values.list(&at("modules")),
         server_wide: values.list(&at("server_wide")),
+        only: values.list(&at("only")),
         jobrunner: values.value(&at("jobrunner"), "editions.*.jobrunner"),
     }
 }

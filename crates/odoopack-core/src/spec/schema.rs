@@ -94,6 +94,7 @@ fn value(shape: Shape) -> Value {
         Shape::Domain | Shape::Host => form("^[a-z0-9.-]{1,253}$"),
         Shape::Email => form("^[^@]+@[a-z0-9.-]+$"),
         Shape::Database => form("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
+        Shape::Pattern => form("^[A-Za-z*][A-Za-z0-9_*]*$"),
         Shape::Module => form("^[A-Za-z][A-Za-z0-9_]*$"),
         Shape::Option => form("^[a-z][a-z0-9_]*$"),
         Shape::Setting => form("^[A-Za-z][A-Za-z0-9_.]*$"),

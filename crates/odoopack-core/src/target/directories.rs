@@ -90,6 +90,11 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
             ));
         }
     }
+    if super::addons::wanted(known) {
+        all.push(plain(known, layout.addons(), 0o755));
+        let farms = super::addons::farms(known).into_values();
+        all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
+    }
     all.extend(super::sessions::directories(known));
     if !known.facts.host.systemd && !layout.containers() {
         all.extend(services.flat_map(|service| runit(known, service)));

@@ -18,6 +18,7 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     all.extend(super::compose::accounts(known));
     all.extend(postgres(known));
     all.extend(super::nginx::of(known));
+    all.extend(super::addons::records(known));
     all.extend(super::printing::of(known));
     for (name, environment) in &known.spec.environments {
         all.extend(super::odoo::conf(known, name, environment)?);

@@ -2,6 +2,7 @@
 //!
 //! Parts that need facts which an earlier stage produces (the built release, a secret) are left out until
 //! those facts are there; [`Target::complete`] says whether anything is missing.
+mod addons;
 mod compose;
 mod databases;
 mod directories;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
+pub use addons::Farm;
 pub use compose::{GATE_PART, ODOO_CONF};
 pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
@@ -54,6 +56,8 @@ pub struct Target {
     pub files: Vec<File>,
     /// Supervised processes, in the order in which they start.
     pub services: Vec<Service>,
+    /// Links to modules, by edition.
+    pub farms: BTreeMap<Name, Farm>,
     /// Images of the containers by part, as the file names them; none with the engine `native`.
     pub images: BTreeMap<String, String>,
     /// Databases.
@@ -205,6 +209,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         binary: layout.state().join("bin").join(binary_name()),
         secrets: secrets(spec),
         certificates: files::certificates(spec),
+        farms: addons::farms(&seen),
         images: compose::images(&seen),
         databases: databases::of(spec, layout),
         services: services.into_iter().flatten().collect(),

@@ -1,7 +1,7 @@
 //! nginx's configuration: one file for a host, one more per site for a stack.
 use camino::Utf8PathBuf;
 
-use super::files::{certificate_pair, made_from, own_addons, text};
+use super::files::{certificate_pair, made_from, text};
 use super::{File, Known};
 use crate::facts::Release;
 use crate::layout::Slot;
@@ -82,10 +82,7 @@ fn site(known: &Known<'_>, release: &Release, name: &Name, environment: &Environ
         inner: Some((inner.to_owned(), ports.inner())),
         direct_port: environment.http_port,
         ribbon: (environment.kind != Kind::Production).then(|| name.to_string()),
-        static_roots: own_addons(known)
-            .into_iter()
-            .chain(statics(known, release))
-            .collect(),
+        static_roots: super::addons::static_roots(known, &environment.edition, statics(known, release)),
         accel: Some(Accel {
             directory: layout
                 .environment(name)

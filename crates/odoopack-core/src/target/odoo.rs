@@ -42,13 +42,13 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
     let size = known.sizing.environments.get(name)?;
     let secret = |what: &str| known.facts.secrets.get(&secret_name(name, what)).cloned();
     let edition = known.spec.editions.get(&environment.edition)?;
-    let own = super::files::own_addons(known);
+    let first = super::addons::paths(known, &environment.edition);
     Some(OdooConf {
         series: known.spec.odoo.series,
         made_from: super::files::made_from(known),
         title: format!("{name} of {}", known.layout.pack()),
         database: database(known, name, environment, secret("DATABASE")?)?,
-        addons_path: own
+        addons_path: first
             .into_iter()
             .chain(super::sessions::addons(known, environment))
             .chain(release.addons.iter().cloned())

@@ -225,6 +225,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         after.push("redis".to_owned());
         inputs.push(layout.sessions(name));
     }
+    // Odoo reads which modules there are when it starts.
+    inputs.extend(super::addons::read_at_start(known, &environment.edition));
     Some(Service {
         user: layout.user(name.as_str()),
         directory: layout.environment(name),

@@ -9,7 +9,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use serve::{definition_hash, inputs_hash, renewals, seen_inputs_hash, timer_hash};
+pub use serve::{definition_hash, farm, inputs_hash, renewals, seen_inputs_hash, timer_hash};
 
 use crate::facts::{Facts, Host};
 use crate::plan::{Plan, Step};

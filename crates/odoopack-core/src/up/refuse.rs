@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use super::Known;
 use crate::facts::{PathKind, Seen};
 use crate::layout::ADMIN_ROLE;
-use crate::modules::{Installed, Trouble};
+use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
 use crate::plan::{Refusal, Why};
 use crate::units::Bytes;
 
@@ -25,6 +25,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(ports(known));
     all.extend(closed(known));
     all.extend(misplaced(known));
+    all.extend(farms(known));
     all.extend(edits(known));
     all.extend(unknown(known));
     all
@@ -161,6 +162,10 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
         (!addons.repositories.is_empty(), "[addons.repositories]"),
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.in_redis().next().is_some(), "sessions = \"redis\""),
+        (
+            spec.editions.values().any(|one| !one.only.is_empty()),
+            "`only` of an edition",
+        ),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked
@@ -240,11 +245,46 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
-    crate::modules::check(tree, wanted.map(String::as_str), &Installed::default())
+    let mut found = crate::modules::check(tree, wanted.map(String::as_str), &Installed::default());
+    found.retain(|finding| judged(finding.trouble));
+    // A module of one's own that is in two places runs from one of them only, whether it is asked for or not.
+    let own = |all: &&[Module]| {
+        all.iter()
+            .any(|module| matches!(module.origin, Origin::Own { .. }))
+    };
+    let doubled: Vec<_> = tree
+        .duplicates()
+        .filter(own)
+        .filter_map(|all| duplicate(tree, &all[0].name))
+        .collect();
+    found.extend(
+        doubled
+            .into_iter()
+            .filter(|finding| !found.contains(finding))
+            .collect::<Vec<_>>(),
+    );
+    let refusals = found
         .into_iter()
-        .filter(|finding| judged(finding.trouble))
-        .map(|finding| Refusal::new(finding.what, finding.hint))
-        .collect()
+        .map(|finding| Refusal::new(finding.what, finding.hint));
+    refusals.collect()
+}
+
+/// What is no link in a farm is somebody's work.
+fn farms(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    for (edition, farm) in &known.facts.farms {
+        let others = farm.others.iter().map(|name| {
+            Refusal::new(
+                format!(
+                    "{}/data/addons/{edition}/{name} is no link: odoopack did not make it",
+                    known.spec.pack.root
+                ),
+                "move it into a directory of [addons] own",
+            )
+        });
+        all.extend(others);
+    }
+    all
 }
 
 /// Only where Python is installed at all: else its package is missing, which is said by its name.

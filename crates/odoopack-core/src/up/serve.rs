@@ -1,12 +1,16 @@
 //! Later stages: configuration and the database server; then the gate, Odoo and nginx.
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Known;
 use super::ground::access_differs;
+use super::{Consent, Known};
 use crate::facts::{Facts, PathKind, Seen};
+use crate::name::Name;
 use crate::plan::{Plan, Step, Why};
 use crate::render::systemd;
 use crate::service::Service;
+use crate::spec::Spec;
 use crate::target::{File, Target};
 
 /// A certificate is issued again when it has less than this left.
@@ -14,6 +18,7 @@ const RENEW_BEFORE: i64 = 30 * 86_400;
 
 pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
     let mut steps = certificates(known);
+    steps.extend(links(known));
     steps.extend(known.target.files.iter().filter_map(|file| {
         why(known, file).map(|why| Step::WriteFile {
             path: file.path.clone(),
@@ -114,6 +119,67 @@ fn due_certificates(target: &Target, facts: &Facts) -> Vec<Step> {
         .collect()
 }
 
+/// Links that are missing, lead elsewhere or are not wanted any more.
+fn links(known: &Known<'_>) -> Vec<Step> {
+    let nothing = BTreeMap::new();
+    let mut editions: BTreeSet<&str> = known.facts.farms.keys().map(String::as_str).collect();
+    editions.extend(known.target.farms.keys().map(Name::as_str));
+    let one = |edition: &str| {
+        let farm = known
+            .target
+            .farms
+            .iter()
+            .find(|(name, _)| name.as_str() == edition);
+        let wanted = farm.map_or(&nothing, |(_, farm)| &farm.links);
+        let seen = known
+            .facts
+            .farms
+            .get(edition)
+            .map_or(&nothing, |farm| &farm.links);
+        let wrong = wanted.iter().filter(|(name, path)| seen.get(*name) != Some(path));
+        let link: Vec<String> = wrong.map(|(name, _)| name.clone()).collect();
+        let unlink: Vec<String> = seen
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+            .cloned()
+            .collect();
+        let edition = edition.to_owned();
+        (!link.is_empty() || !unlink.is_empty()).then_some(Step::LinkModules {
+            edition,
+            link,
+            unlink,
+        })
+    };
+    editions.into_iter().filter_map(one).collect()
+}
+
+/// What lets Odoo see the modules of an edition that came or went: their links, and the record that services start with.
+///
+/// # Shape
+/// Part of what `up` would do next; empty when nothing came or went.
+pub fn farm(spec: &Spec, target: &Target, facts: &Facts, edition: &Name) -> Vec<Step> {
+    let known = Known {
+        spec,
+        target,
+        facts,
+        consent: Consent::default(),
+    };
+    let Some(farm) = target.farms.get(edition) else {
+        return Vec::new();
+    };
+    let of_it =
+        |step: &Step| matches!(step, Step::LinkModules { edition: one, .. } if one == edition.as_str());
+    let mut steps: Vec<Step> = links(&known).into_iter().filter(of_it).collect();
+    let linked = !steps.is_empty();
+    let record = target.file(&farm.record).filter(|_| linked);
+    let written = record.and_then(|file| why(&known, file));
+    steps.extend(written.map(|why| Step::WriteFile {
+        path: farm.record.clone(),
+        why,
+    }));
+    steps
+}
+
 /// Why a file must be written; `None` when it is as it should be.
 pub(super) fn why(known: &Known<'_>, file: &File) -> Option<Why> {
     let wanted = crate::hash::hex(file.content.expose().as_bytes());
@@ -148,6 +214,7 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         .filter(|service| service.name != "postgres");
     steps.extend(rest.filter_map(|service| converge(known, service)));
     steps.extend(timers(known));
+    steps.extend(held(known));
     if steps.iter().any(|step| !of_a_timer(step)) {
         let environments = known.spec.environments.keys();
         steps.extend(environments.map(|name| Step::PassProbes {
@@ -155,6 +222,15 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         }));
     }
     steps
+}
+
+/// Nobody who plans holds anything: whatever still waits was left by a run that was killed.
+fn held<'a>(known: &'a Known<'_>) -> impl Iterator<Item = Step> + 'a {
+    let there = |name: &&Name| known.spec.environments.contains_key(*name);
+    let environments = known.facts.held.iter().filter(there);
+    environments.map(|name| Step::ReleaseHold {
+        environment: name.clone(),
+    })
 }
 
 fn of_a_timer(step: &Step) -> bool {

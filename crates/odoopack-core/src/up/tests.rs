@@ -1,7 +1,9 @@
 //! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
 mod containers;
 mod effects;
+mod holds;
 mod machine;
 mod model;
+mod modules;
 mod tables;
 mod units;

@@ -61,6 +61,24 @@ impl Apply<'_> {
         files::directory(path, wanted.access.mode, owner)
     }
 
+    /// Links first, so that a module is never missing in between.
+    pub(super) fn link_modules(&self, edition: &str, link: &[String], unlink: &[String]) -> Result<()> {
+        let directory = self.layout.addons().join(edition);
+        let farm = self
+            .target
+            .farms
+            .iter()
+            .find(|(name, _)| name.as_str() == edition);
+        for name in link {
+            let to = farm.and_then(|(_, farm)| farm.links.get(name));
+            let to = to.ok_or_else(|| Failure::failed(format!("nothing wants the module `{name}`")))?;
+            files::link(to, &directory.join(name))?;
+        }
+        unlink
+            .iter()
+            .try_for_each(|name| files::remove(&directory.join(name)))
+    }
+
     /// Copies the running program, so that the gate keeps running while a newer one is built in its place.
     pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);

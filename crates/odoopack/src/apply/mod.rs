@@ -2,15 +2,18 @@
 mod databases;
 pub(crate) mod export;
 mod ground;
+mod hold;
 mod images;
 mod modules;
 pub(crate) mod restore;
+mod restore_point;
 mod services;
 mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
 pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
+pub(crate) use restore_point::{database_size, restore_point};
 pub(crate) use throwaway::{Tested, Tests};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -113,6 +116,11 @@ impl Apply<'_> {
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }
+            Step::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => self.link_modules(edition, link, unlink),
             Step::WriteFile { path, .. } => self.write_file(path),
             Step::RemoveFile { path } => self.remove_file(path),
             Step::StartSupervisor => self.start_supervisor(),
@@ -133,6 +141,7 @@ impl Apply<'_> {
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
+            Step::ReleaseHold { environment } => self.release_hold(environment),
             Step::PassProbes { environment } => self.pass_probes(environment, progress),
         }
     }

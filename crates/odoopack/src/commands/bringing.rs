@@ -107,6 +107,7 @@ pub(crate) fn bring(
     let (name, environment) = whose(pack, target)?;
     right_series(pack, source)?;
     let view = look(pack)?;
+    not_newer(&view, source)?;
     no_attachments(source, target)?;
     let planned = plan(pack, &view, (name, environment), from, target)?;
     room(pack, source, target.only)?;
@@ -156,6 +157,20 @@ fn right_series(pack: &Pack, source: &Source) -> Result<()> {
             "the backup is of Odoo {series}, this pack runs {ours}"
         ))
         .hint("restore it into a pack of its own series; an upgrade is a migration")),
+        _ => Ok(()),
+    }
+}
+
+/// An older server cannot read what a newer one has dumped.
+pub(crate) fn not_newer(view: &View, source: &Source) -> Result<()> {
+    let ours = view.facts.cluster.present().map(|cluster| cluster.major);
+    match (source.major(), ours) {
+        (Some(theirs), Some(ours)) if theirs > ours => Err(Failure::refused(format!(
+            "the snapshot is of PostgreSQL {theirs}, this pack's server is {ours}"
+        ))
+        .hint(format!(
+            "restore it into a pack with `version = {theirs}` in `[postgres]`"
+        ))),
         _ => Ok(()),
     }
 }

@@ -3,13 +3,6 @@
 //! One thread, one listener per environment, one new connection to Odoo per request. A request is sent to a
 //! slot at most once: only a connection that was refused is tried again, because nothing had been said on it.
 
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the first command that asks the gate comes with the command line"
-    )
-)]
 mod client;
 mod commands;
 mod control;
@@ -31,9 +24,5 @@ mod state;
 mod tunnel;
 mod upstream;
 
-#[expect(
-    unused_imports,
-    reason = "the first command that asks the gate comes with the command line"
-)]
 pub(crate) use client::{CallError, call};
 pub(crate) use server::run;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::Release;
+use odoopack_core::facts::{FarmFact, Release};
 use odoopack_core::manifest;
 use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name};
 use odoopack_core::spec::Spec;
@@ -118,6 +118,29 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
         }
         Ok(all)
     })
+}
+
+/// What the farms below `directory` hold.
+pub(crate) fn farms(directory: &Utf8Path) -> Result<BTreeMap<String, FarmFact>> {
+    let editions = names(directory)?;
+    let farms = editions.into_iter().filter(|name| directory.join(name).is_dir());
+    farms
+        .map(|name| Ok((name.clone(), farm(&directory.join(name))?)))
+        .collect()
+}
+
+fn farm(directory: &Utf8Path) -> Result<FarmFact> {
+    let mut farm = FarmFact::default();
+    for name in names(directory)? {
+        match directory.join(&name).read_link_utf8() {
+            Ok(to) => drop(farm.links.insert(name, to)),
+            Err(e) if e.kind() == ErrorKind::InvalidInput => farm.others.push(name),
+            Err(e) => {
+                return Err(Failure::failed(format!("could not read link `{directory}/{name}`")).because(e));
+            }
+        }
+    }
+    Ok(farm)
 }
 
 /// Asks the release's Python and PATH for everything that modules need besides modules.

@@ -7,6 +7,7 @@ pub(crate) mod containers;
 pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
+mod held;
 pub(crate) mod host;
 pub(crate) mod installed;
 pub(crate) mod listeners;
@@ -164,6 +165,8 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         secrets: secrets::values(spec, layout)?,
         release,
         modules,
+        farms: addons::farms(&layout.addons())?,
+        held: held::look(&layout.gate_control()),
         ports: marks::ports(&state)?,
         foreign_listeners,
         certificates: BTreeMap::new(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 use odoopack_core::foreign::address;
-use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned};
+use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned, taken};
 use odoopack_core::python_pins::name_of;
 use odoopack_core::spec::Repository;
 
@@ -75,7 +75,7 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
     };
     let used = result.as_deref().unwrap_or(&commit);
     let seen = mirror::modules(&mirror.place, used, workshop.spec.odoo.series)?;
-    let modules = chosen(wanted, &seen);
+    let modules = taken(wanted, &seen);
     let python = python(&mirror.place, used, &modules, &seen)?;
     Ok(Resolved {
         name: wish.name.to_owned(),
@@ -129,26 +129,6 @@ fn merges(workshop: &Workshop<'_>, mirror: &Mirror, wish: &Wish<'_>) -> Result<V
         })
     };
     wish.wanted.merges.iter().map(one).collect()
-}
-
-/// The modules that are taken; of one that is not there the version is empty, so that the judgement names it.
-fn chosen(wanted: &Repository, seen: &RepositorySeen) -> BTreeMap<String, String> {
-    let version = |name: &String| match seen.modules.get(name) {
-        Some(Ok(module)) => module.version.clone(),
-        Some(Err(_)) | None => String::new(),
-    };
-    if wanted.modules.is_empty() {
-        let usable = seen.modules.iter().filter_map(|(name, module)| match module {
-            Ok(module) if module.usable() => Some((name.clone(), module.version.clone())),
-            Ok(_) | Err(_) => None,
-        });
-        return usable.collect();
-    }
-    wanted
-        .modules
-        .iter()
-        .map(|name| (name.clone(), version(name)))
-        .collect()
 }
 
 /// What the modules need of Python; a version that the repository's own list names is taken from there.

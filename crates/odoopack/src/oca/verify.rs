@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use odoopack_core::modules::provider;
-use odoopack_core::oca_lock::{Break, Elsewhere, Lock, Locked, RepositorySeen, module_breaks};
+use odoopack_core::oca_lock::{Break, Elsewhere, Lock, Locked, RepositorySeen, module_breaks, not_taken};
 
 use super::checkout::{self, Pack, Seen};
 use super::mirror::Mirror;
@@ -141,6 +141,9 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
             locked.python
         );
         sight.add("python-needs", name, what, "odoopack lock");
+    }
+    if let Some(wanted) = workshop.spec.addons.repositories.get(name) {
+        sight.report.breaks.extend(not_taken(name, wanted, locked, &seen));
     }
     sight.seen = Some(seen);
     built(workshop, &mirror, name, locked, sight)
@@ -281,7 +284,8 @@ fn built(
     Ok(())
 }
 
-fn some(files: &[String]) -> String {
+/// The first few of many files.
+pub(crate) fn some(files: &[String]) -> String {
     let first = files.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     match files.len() {
         0..=5 => first,

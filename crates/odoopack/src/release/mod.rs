@@ -3,6 +3,7 @@
 //! Three steps, each repeatable and each finishing what an interrupted run left.
 mod apt_state;
 mod assets;
+mod contents;
 mod deb;
 mod debian;
 mod download;
@@ -150,6 +151,15 @@ impl Builder<'_> {
     fn tree(&self, release: &Release) -> Utf8PathBuf {
         record::tree(self.layout, release)
     }
+}
+
+/// Files of Odoo's own code that are not as they were when it was built; `None` when nothing is built, or by an earlier
+/// version, which wrote nothing down.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn changed_files(layout: &Layout, release: &Release) -> Result<Option<Vec<String>>> {
+    contents::differences(&record::tree(layout, release))
 }
 
 /// The engine `compose` gets its images itself.

@@ -102,6 +102,20 @@ pub(super) fn times(tree: &Utf8Path) -> BTreeMap<String, u64> {
 }
 
 #[test]
+fn a_changed_file_of_odoo_is_named() {
+    let upstream = Scratch::new(Series::V18, Source::Debian { suite: String::new() });
+    let (place, _) = repository(&upstream.root);
+    let pack = git_pack(place.as_str(), None);
+    let release = fetched(&pack).unwrap();
+    let changed = || super::changed_files(&pack.layout, &release).unwrap();
+    assert_eq!(changed(), Some(Vec::new()));
+    let below = "addons/web/__manifest__.py";
+    let file = pack.layout.releases().join(&release.id).join(below);
+    files::replace(&file, b"{'name': 'Mine'}\n", 0o644, None).unwrap();
+    assert_eq!(changed(), Some(vec![below.to_owned()]));
+}
+
+#[test]
 fn a_git_tree_has_times_of_its_content_and_no_repository() {
     let upstream = Scratch::new(Series::V18, Source::Debian { suite: String::new() });
     let (place, _) = repository(&upstream.root);

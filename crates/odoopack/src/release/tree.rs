@@ -5,8 +5,8 @@ use odoopack_core::spec::Series;
 use crate::failure::{Failure, Result};
 use crate::files;
 
-/// Written into a tree when everything else is there.
-const MARKER: &str = ".odoopack-tree";
+/// Written into a tree when everything else is there; holds what that is.
+pub(super) const MARKER: &str = ".odoopack-tree";
 /// Where a Debian package keeps Python code.
 const DIST_PACKAGES: &str = "usr/lib/python3/dist-packages";
 
@@ -101,7 +101,8 @@ pub(super) fn build(
         return Err(failure);
     }
     files::sync_file_system(&new)?;
-    files::replace(&new.join(MARKER), b"complete\n", 0o644, None)?;
+    let listed = super::contents::list(&new)?;
+    files::replace(&new.join(MARKER), listed.as_bytes(), 0o644, None)?;
     files::remove_tree(tree)?;
     files::rename(&new, tree)
 }

@@ -165,6 +165,9 @@ pub(crate) struct ModuleWork {
     pub(crate) command: String,
     /// Services that it stopped.
     pub(crate) services: Vec<String>,
+    /// Copies of the database that it and runs before it made.
+    #[serde(default)]
+    pub(crate) restore_points: Vec<String>,
 }
 
 /// The module operation of an environment that was cut off; only to be asked when nobody can be at it.

@@ -61,6 +61,18 @@ pub(crate) fn dump(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str
         .patience(DUMP)
 }
 
+/// Looks into every page of every table and every index of a database, as the administrator.
+pub(crate) fn amcheck(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str) -> Cmd {
+    Cmd::new(programs.join("pg_amcheck"))
+        .args(["--install-missing=pg_catalog", "--no-password", "--jobs=2"])
+        .arg(format!("--host={}", server.0))
+        .arg(format!("--port={}", server.1))
+        .arg(format!("--username={ADMIN_ROLE}"))
+        .arg(format!("--database={database}"))
+        .bare()
+        .patience(DUMP)
+}
+
 /// Lists what the archive on stdin holds; reads no further than its table of contents.
 pub(crate) fn list_archive(programs: &Utf8Path) -> Cmd {
     Cmd::new(programs.join("pg_restore")).arg("--list").bare()

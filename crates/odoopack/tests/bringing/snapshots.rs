@@ -16,7 +16,9 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
     let before = leftovers(pack);
     let told = pack.json(&["backup", "drill"]);
     assert!(
-        told["found"]["rows"].as_u64().unwrap() > 1000 && told["level"] == "boot",
+        told["found"]["rows"].as_u64().unwrap() > 1000
+            && told["found"]["pages"] == true
+            && told["level"] == "boot",
         "{told}"
     );
     let status = pack.run(&["backup", "status", "--json"]).first_json();

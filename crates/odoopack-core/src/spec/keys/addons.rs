@@ -54,10 +54,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "addons.repositories.*.modules",
-        shape: Shape::List(&Shape::Module),
+        shape: Shape::List(&Shape::Pattern),
         fallback: Literal("[]"),
         example: "[\"project_timeline\"]",
-        doc: "Modules that are taken from it; without any, every installable one.",
+        doc: "Modules that are taken from it, with `*` for any letters; without any, every installable one.",
         why: "A repository that was named is wanted.",
     },
     Key {

@@ -21,6 +21,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "Odoo's own list is always there.",
     },
     Key {
+        path: "editions.*.only",
+        shape: Shape::List(&Shape::Pattern),
+        fallback: Literal("[]"),
+        example: "[\"ipai_*\", \"web_responsive\"]",
+        doc: "Names, with `*` for any letters: which own modules and modules of the OCA Odoo can see, with what they depend on.",
+        why: "Without it all own modules, and of the OCA's those that are asked for or needed: others would install themselves.",
+    },
+    Key {
         path: "editions.*.jobrunner",
         shape: Shape::Bool,
         fallback: Literal("false"),

@@ -20,6 +20,8 @@ pub(super) enum Shape {
     Language,
     /// The technical name of a module.
     Module,
+    /// The technical name of a module, with `*` for any letters.
+    Pattern,
     /// The name of an option of odoo.conf.
     Option,
     /// The name of a setting of postgresql.conf.
@@ -217,6 +219,7 @@ impl Shape {
             Self::Database => "a database name",
             Self::Language => "a language code",
             Self::Module => "a module name",
+            Self::Pattern => "a module name or pattern",
             Self::Option => "an option of odoo.conf",
             Self::Setting => "a setting of postgresql.conf",
             Self::Variable => "a variable name",

@@ -40,6 +40,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::HostKey => is_host_key(text),
         Shape::Language => is_language(text),
         Shape::Module => only(text, |b| b.is_ascii_alphanumeric() || b == b'_'),
+        Shape::Pattern => only(text, |b| b.is_ascii_alphanumeric() || b"_*".contains(&b)),
         Shape::Option => only(text, |b| {
             b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'
         }),

@@ -272,10 +272,13 @@ fn offsite() -> impl Strategy<Value = Offsite> {
 }
 
 fn edition() -> impl Strategy<Value = Edition> {
-    (modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, jobrunner)| Edition {
-        modules,
-        server_wide,
-        jobrunner,
+    (modules(), modules(), modules(), any::<bool>()).prop_map(|(modules, server_wide, only, jobrunner)| {
+        Edition {
+            modules,
+            server_wide,
+            only,
+            jobrunner,
+        }
     })
 }
 

@@ -69,6 +69,17 @@ impl Machine {
             Step::ResolveSource { .. } => state.release = Seen::Present(release(&layout, false, false)),
             Step::FetchOdoo { .. } => state.release = Seen::Present(release(&layout, true, false)),
             Step::BuildPython { .. } => state.release = Seen::Present(release(&layout, true, true)),
+            Step::LinkModules {
+                edition,
+                link,
+                unlink,
+            } => {
+                let farm = state.farms.entry(edition.clone()).or_default();
+                farm.links.retain(|name, _| !unlink.contains(name));
+                let wanted = &target.farms[&edition.parse().unwrap()].links;
+                farm.links
+                    .extend(link.iter().map(|name| (name.clone(), wanted[name].clone())));
+            }
             Step::GetImage { part, image } => {
                 assert_eq!(target.images.get(part), Some(image));
                 self.get_image(part, image);
@@ -215,7 +226,12 @@ impl Machine {
                 assert!(state.host.systemd);
                 state.supervisor = Seen::Present(1);
             }
+            Step::ReleaseHold { environment } => assert!(state.held.remove(environment)),
             Step::PassProbes { environment } => {
+                assert!(
+                    !state.held.contains(environment),
+                    "the probes would wait at the gate"
+                );
                 let runs = |name: &String| {
                     state
                         .services

@@ -263,6 +263,8 @@ fn nothing(root: bool) -> Facts {
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),
         release: Seen::Absent,
+        farms: BTreeMap::new(),
+        held: std::collections::BTreeSet::new(),
         modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! The database that only the operation knows, and its way into the place of the old one.
 use std::time::{Duration, Instant};
 
-use odoopack_core::render::sql::{identifier, literal};
+use odoopack_core::render::sql::{identifier, literal, rename_database};
 use postgres::Client;
 
 use super::Restore;
@@ -79,10 +79,10 @@ impl Restore<'_> {
         }
         let mut sql = String::from("BEGIN;");
         if let Some(kept) = kept {
-            sql += &rename(to, kept);
+            sql += &rename_database(to, kept);
             sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(kept));
         }
-        sql += &rename(from, to);
+        sql += &rename_database(from, to);
         match mark {
             Some(mark) => sql += &set_mark(to, mark),
             // A database beside has no line of its own in pg_hba.conf; its door stays.
@@ -109,10 +109,10 @@ impl Restore<'_> {
             return Ok(());
         }
         let mut sql = String::from("BEGIN;");
-        sql += &rename(to, from);
+        sql += &rename_database(to, from);
         sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(from));
         if let Some(kept) = kept {
-            sql += &rename(kept, to);
+            sql += &rename_database(kept, to);
             sql += &mark.map(|mark| set_mark(to, mark)).unwrap_or_default();
         }
         sql += "COMMIT;";
@@ -121,7 +121,7 @@ impl Restore<'_> {
 }
 
 /// Whether there is a database of this name.
-pub(super) fn exists(client: &mut Client, database: &str) -> Result<bool> {
+pub(in crate::apply) fn exists(client: &mut Client, database: &str) -> Result<bool> {
     client
         .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database])
         .map(|row| row.is_some())
@@ -146,14 +146,6 @@ fn door(database: &str, role: &str) -> String {
     )
 }
 
-fn rename(from: &str, to: &str) -> String {
-    format!(
-        "ALTER DATABASE {} RENAME TO {};",
-        identifier(from),
-        identifier(to)
-    )
-}
-
 fn set_mark(database: &str, mark: &str) -> String {
     format!(
         "ALTER DATABASE {} SET odoopack.kind = {};",
@@ -163,7 +155,7 @@ fn set_mark(database: &str, mark: &str) -> String {
 }
 
 /// Ends every session on these databases and runs the statements before another one begins.
-fn alone(client: &mut Client, databases: &[&str], sql: &str) -> Result<()> {
+pub(in crate::apply) fn alone(client: &mut Client, databases: &[&str], sql: &str) -> Result<()> {
     let begun = Instant::now();
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid()";
     loop {

@@ -9,6 +9,7 @@ pub(crate) mod replaced;
 pub(crate) mod source;
 mod verify;
 
+pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
 
 use std::cell::RefCell;
@@ -49,6 +50,8 @@ pub(crate) struct Found {
     /// Tables whose rows were counted, and the rows; only of a snapshot.
     pub(crate) tables: usize,
     pub(crate) rows: u64,
+    /// Whether `pg_amcheck` looked at every page; it is not on every host.
+    pub(crate) pages: bool,
     /// Attachments that the database names.
     pub(crate) attachments: usize,
     /// Files that arrived.
@@ -68,6 +71,8 @@ pub(crate) struct Restore<'a> {
     id: String,
     served: bool,
     source: Option<&'a Source>,
+    /// Whether everything is taken back whatever comes of it.
+    drill: bool,
     /// Nothing of the pack runs but its database server: `up` starts the rest and looks at it.
     dark: bool,
     found: RefCell<Found>,
@@ -81,6 +86,7 @@ impl<'a> Restore<'a> {
             id: planned.id.clone(),
             served: planned.served,
             source,
+            drill: false,
             dark: false,
             found: RefCell::default(),
         }
@@ -104,7 +110,10 @@ impl<'a> Restore<'a> {
     /// What was not as it should be, or kind `NeedsHuman` when something is left.
     pub(crate) fn drill(apply: &'a Apply<'a>, planned: &Planned, source: &'a Source) -> Result<Found> {
         let mut operation = Operation::start(&apply.layout.state(), KIND, &planned.id, planned)?;
-        let restore = Self::new(apply, planned, Some(source));
+        let restore = Self {
+            drill: true,
+            ..Self::new(apply, planned, Some(source))
+        };
         let mut failure = None;
         let mut begun = 0;
         for (at, step) in planned.steps.iter().enumerate() {

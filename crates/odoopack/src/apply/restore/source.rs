@@ -124,6 +124,14 @@ impl Source {
         }
     }
 
+    /// The major of the server that it is of, where it says so.
+    pub(crate) fn major(&self) -> Option<u16> {
+        match self {
+            Self::Snapshot(stored) => Some(stored.manifest().database.major),
+            Self::Zip(_) | Self::Folder { .. } | Self::Dump(_) => None,
+        }
+    }
+
     /// Whether it has attachments at all.
     pub(crate) fn has_filestore(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! What arrived, compared with what should have: read as the environment's role, never as the administrator.
 use std::collections::BTreeSet;
 
+use ::postgres::Client;
 use camino::Utf8Path;
-use postgres::Client;
 
 use super::Restore;
 use super::source::{self, Source, Stored};
@@ -10,6 +10,7 @@ use odoopack_core::render::sql::identifier;
 
 use crate::apply::databases::failed;
 use crate::failure::{Failure, Result};
+use crate::tools::postgres;
 
 /// Names that a message shows.
 const SHOWN: usize = 3;
@@ -35,6 +36,9 @@ impl Restore<'_> {
         self.modules(&mut client)?;
         if let Some(Source::Snapshot(stored)) = self.source {
             self.as_taken(&mut client, stored.as_ref())?;
+        }
+        if self.drill {
+            self.pages(database)?;
         }
         let named = named(&mut client)?;
         match present {
@@ -119,6 +123,24 @@ impl Restore<'_> {
             self.compare(&named.collect(), present)?;
         }
         self.damage();
+        Ok(())
+    }
+
+    /// Every page of every table and index, where the program and its extension are there.
+    fn pages(&self, database: &str) -> Result<()> {
+        let programs = self.entrance(database)?.programs;
+        let sql = "SELECT FROM pg_available_extensions WHERE name = 'amcheck'";
+        let known = self.apply.admin(database)?.query_opt(sql, &[]);
+        let known = known.map_err(|e| failed("could not look for amcheck", &e))?;
+        if known.is_none() || !super::there(&programs.join("pg_amcheck"))? {
+            return Ok(());
+        }
+        let socket = self.apply.layout.postgres_socket();
+        let port = odoopack_core::target::postgres_port(self.apply.spec);
+        postgres::amcheck(&programs, (&socket, port), database)
+            .run()
+            .map_err(|e| e.during("the restored database is damaged"))?;
+        self.found(|found| found.pages = true);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::store::lock;
 /// Prove that a snapshot can be brought back, and measure how long that takes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Nothing that serves is touched, and nothing is left behind. `boot` restores into a database and a directory of its own, compares every row count, index and attachment with what the snapshot says, starts Odoo there without any network or scheduled job, signs in and looks at the web client. `backup status` shows the result as the age of the last proof.\n\nExamples:\n  odoopack backup drill\n  odoopack backup drill 1a2b3c4d --level restore"
+    after_help = "Nothing that serves is touched, and nothing is left behind. `boot` restores into a database and a directory of its own, compares every row count, index and attachment with what the snapshot says, has `pg_amcheck` look at every page where it is installed, starts Odoo there without any network or scheduled job, signs in and looks at the web client. `backup status` shows the result as the age of the last proof.\n\nExamples:\n  odoopack backup drill\n  odoopack backup drill 1a2b3c4d --level restore"
 )]
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
@@ -203,6 +203,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
+    bringing::not_newer(&view, &source)?;
     bringing::room(pack, &source, None)?;
     let apply = crate::commands::up::applier(cx, pack, &view);
     take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));

@@ -20,6 +20,12 @@ pub(super) struct Doing<'a> {
     pub(super) journal: Journal,
     /// Whether nothing that changed is left out.
     pub(super) whole: bool,
+    /// The copy of the database to come back to; `None` when none is wanted.
+    pub(super) point: Option<String>,
+    /// Whether it is there.
+    pub(super) taken: bool,
+    /// Copies that runs made which were killed; kept until one ends well.
+    pub(super) older_points: Vec<String>,
 }
 
 impl Doing<'_> {
@@ -29,22 +35,29 @@ impl Doing<'_> {
     /// With the state that the database and the environment are in.
     pub(super) fn work(&mut self, work: &Work) -> Result<()> {
         let state = self.pack.layout.state();
+        self.running.link(self.cx, self.pack, &mut self.journal)?;
         let before = self
             .ground
             .code
             .contents(work.all().chain(work.remember.iter().map(String::as_str)))?;
-        let mark = marks::ModuleWork {
+        let mut mark = marks::ModuleWork {
             command: format!("odoopack module {} {}", work.act, self.ground.environment),
             services: self.running.stops(work),
+            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
         };
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
-        self.running.stop(self.cx, self.pack, work, &mut self.journal)?;
-        let outcome = self.act(work, &before);
+        let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
+        let outcome = stopped.and_then(|()| self.act_or_return(work, &before, &mut mark));
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
         // What could not be started (^C) is started by the next run, which this mark tells.
         if started.is_ok() {
+            mark.services.clear();
+        }
+        if mark.services.is_empty() && mark.restore_points.is_empty() {
             marks::forget_module_work(&state, &self.ground.environment)?;
+        } else {
+            marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         }
         match (outcome, started) {
             (Ok(said), Ok(())) => {
@@ -67,6 +80,91 @@ impl Doing<'_> {
         }
     }
 
+    /// Acts; what fails brings the database back from its restore point. In `mark` stay the copies that are still there.
+    fn act_or_return(
+        &mut self,
+        work: &Work,
+        before: &BTreeMap<String, Contents>,
+        mark: &mut marks::ModuleWork,
+    ) -> Result<Vec<String>> {
+        let failure = match self.act(work, before) {
+            Ok(mut said) => {
+                let apply = self.running.apply(self.cx, self.pack);
+                match apply.forget_restore_points(&mark.restore_points) {
+                    Ok(()) => mark.restore_points.clear(),
+                    Err(failure) => said.push(failure.chain().join(": ")),
+                }
+                return Ok(said);
+            }
+            Err(failure) => failure,
+        };
+        let Some(point) = self.point.clone() else {
+            return Err(failure);
+        };
+        if !self.taken {
+            let apply = self.running.apply(self.cx, self.pack);
+            if apply.forget_restore_points(std::slice::from_ref(&point)).is_ok() {
+                mark.restore_points.retain(|one| *one != point);
+            }
+            return Err(failure);
+        }
+        match self.bring_back(&point) {
+            Ok(()) => {
+                mark.restore_points.retain(|one| *one != point);
+                let back = "the database is as it was before: it came back from its restore point";
+                Err(failure.hint(back).into_rolled_back())
+            }
+            Err(second) => {
+                let stays = format!(
+                    "database {} did not come back: {}; as it was before it is {point}",
+                    self.ground.database,
+                    second.chain().join(": ")
+                );
+                Err(failure.hint(stays).into_need_of_a_person())
+            }
+        }
+    }
+
+    /// Copies the database while nobody is in it, not even this program.
+    fn take_point(&mut self, point: &str) -> Result<()> {
+        self.journal
+            .note("restore-point", &serde_json::json!({ "database": point }))?;
+        let progress = self.cx.ui.step("take a restore point");
+        self.ground.step_out(self.pack)?;
+        let apply = self.running.apply(self.cx, self.pack);
+        let taken = apply.take_restore_point(&self.ground.environment, point);
+        drop(apply);
+        // Whatever came of it, the work or its failure goes on in the database.
+        let inside = self.ground.step_in(self.pack);
+        match taken.and(inside) {
+            Ok(()) => {
+                progress.done();
+                Ok(())
+            }
+            Err(failure) => {
+                progress.failed();
+                Err(failure.during("could not take a restore point"))
+            }
+        }
+    }
+
+    fn bring_back(&mut self, point: &str) -> Result<()> {
+        let progress = self.cx.ui.step("bring the database back");
+        let outcome = self.ground.step_out(self.pack).and_then(|()| {
+            let apply = self.running.apply(self.cx, self.pack);
+            apply.return_to_restore_point(&self.ground.environment, point)
+        });
+        match &outcome {
+            Ok(()) => progress.done(),
+            Err(_) => progress.failed(),
+        }
+        self.journal.note(
+            "returned",
+            &serde_json::json!({ "database": point, "well": outcome.is_ok() }),
+        )?;
+        outcome
+    }
+
     /// Everything between stop and start; gives what is worth saying.
     fn act(&mut self, work: &Work, before: &BTreeMap<String, Contents>) -> Result<Vec<String>> {
         if work.changes_tables() {
@@ -74,6 +172,10 @@ impl Doing<'_> {
         }
         if !work.reset.is_empty() {
             apply::reset_states(&mut self.ground.client)?;
+        }
+        if let Some(point) = self.point.clone() {
+            self.take_point(&point)?;
+            self.taken = true;
         }
         let loaded = if work.modules.is_empty() {
             Vec::new()
@@ -110,11 +212,11 @@ impl Doing<'_> {
             return Ok(verdict.worked_on.into_iter().collect());
         };
         progress.failed();
-        let state = self.state_after(work)?;
-        Err(failure
-            .during(format!("could not {sentence} in {}", self.ground.environment))
-            .hint(state)
-            .hint(format!("the whole log: {log}")))
+        let mut failure = failure.during(format!("could not {sentence} in {}", self.ground.environment));
+        if !self.taken {
+            failure = failure.hint(self.state_after(work)?);
+        }
+        Err(failure.hint(format!("the whole log: {log}")))
     }
 
     /// What Odoo says with exit code 0 and a clean log can still be untrue.

@@ -3,6 +3,7 @@ use odoopack_core::facts::Release;
 use odoopack_core::name::Name;
 use postgres::Client;
 
+use crate::apply;
 use crate::commands;
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
@@ -51,6 +52,24 @@ impl Ground {
             release,
             client,
             code,
+        })
+    }
+
+    /// Leaves the database: PostgreSQL copies and renames it only while nobody is in it.
+    pub(super) fn step_out(&mut self, pack: &Pack) -> Result<()> {
+        self.client = Self::enter(pack, "postgres")?;
+        Ok(())
+    }
+
+    /// Comes back, and keeps click-odoo-update away again.
+    pub(super) fn step_in(&mut self, pack: &Pack) -> Result<()> {
+        self.client = Self::enter(pack, &self.database)?;
+        apply::exclude_click_odoo(&mut self.client, &self.database)
+    }
+
+    fn enter(pack: &Pack, database: &str) -> Result<Client> {
+        connect(&server(&pack.loaded.spec, &pack.layout), database).map_err(|e| {
+            Failure::failed(format!("could not connect to database {database}")).because(words(&e))
         })
     }
 

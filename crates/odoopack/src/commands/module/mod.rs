@@ -56,20 +56,20 @@ pub(crate) struct Chosen {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let with_manifests = |show: &dyn Fn(&Pack, &Seen) -> Result<()>| {
+    let with_manifests = |show: &dyn Fn(&Pack, Seen) -> Result<()>| {
         let pack = cx.load_native("module")?;
-        show(&pack, &Seen::look(&pack)?)
+        show(&pack, Seen::look(&pack)?)
     };
     match args {
         Args::List(args) => with_manifests(&|_, seen| {
-            list::run(cx, seen, args);
+            list::run(cx, &seen, args);
             Ok(())
         }),
         Args::Tree(args) => with_manifests(&|pack, seen| tree::run(cx, pack, seen, args)),
         Args::Why(args) => with_manifests(&|pack, seen| why::run(cx, pack, seen, args)),
-        Args::Missing(args) => with_manifests(&|pack, seen| missing::run(cx, pack, seen, args)),
+        Args::Missing(args) => with_manifests(&|pack, seen| missing::run(cx, pack, &seen, args)),
         Args::Order(args) => with_manifests(&|pack, seen| order::run(cx, pack, seen, args)),
-        Args::Check(args) => with_manifests(&|pack, seen| check::run(cx, pack, seen, args)),
+        Args::Check(args) => with_manifests(&|pack, seen| check::run(cx, pack, &seen, args)),
         Args::Changed(args) => changed::run(cx, args),
         Args::Install(args) => work::run_install(cx, args),
         Args::Update(args) => work::run_update(cx, args),
@@ -91,38 +91,36 @@ impl Seen {
         let tree = addons::tree(&pack.loaded.spec, &pack.layout.repo(), release.as_ref())?;
         Ok(Self { tree, release })
     }
-
-    /// Odoo's own modules must be known: without them every answer would be a guess.
-    fn with_odoo(&self) -> Result<&Tree> {
-        if self.tree.get("base").is_some() {
-            return Ok(&self.tree);
-        }
-        Err(
-            Failure::refused("Odoo's own modules are not known yet: its code is not there")
-                .hint("`odoopack up` fetches it"),
-        )
-    }
 }
 
-/// An edition and what Odoo would install for it.
+/// What Odoo sees of an edition, and what it would install for it.
 struct Plan {
     edition: Name,
     wish: Wish,
+    tree: Tree,
     installation: Installation,
 }
 
-fn of(pack: &Pack, seen: &Seen, chosen: &Chosen) -> Result<Plan> {
-    let tree = seen.with_odoo()?;
+/// Odoo's own modules must be known: without them every answer would be a guess.
+fn of(pack: &Pack, seen: Seen, chosen: &Chosen) -> Result<Plan> {
+    if seen.tree.get("base").is_none() {
+        return Err(
+            Failure::refused("Odoo's own modules are not known yet: its code is not there")
+                .hint("`odoopack up` fetches it"),
+        );
+    }
     let (name, edition) = edition(pack, chosen.edition.as_deref())?;
     let wish = Wish {
         modules: wanted(edition).map(str::to_owned).collect(),
         countries: chosen.country.iter().map(|code| code.to_uppercase()).collect(),
         skip_auto_install: false,
     };
+    let tree = seen.tree.of_edition(edition);
     Ok(Plan {
         edition: name.clone(),
-        installation: install(tree, &wish),
+        installation: install(&tree, &wish),
         wish,
+        tree,
     })
 }
 

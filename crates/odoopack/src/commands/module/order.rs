@@ -14,9 +14,9 @@ pub(crate) struct Args {
     chosen: Chosen,
 }
 
-pub(super) fn run(cx: &Context, pack: &Pack, seen: &Seen, args: &Args) -> Result<()> {
+pub(super) fn run(cx: &Context, pack: &Pack, seen: Seen, args: &Args) -> Result<()> {
     let plan = of(pack, seen, &args.chosen)?;
-    let order = load_order(seen.with_odoo()?, plan.installation.names());
+    let order = load_order(&plan.tree, plan.installation.names());
     cx.ui.json(&json!(order));
     for (place, module) in order.iter().enumerate() {
         cx.ui.result(&format!("{:>4}  {}", place + 1, module.name));

@@ -2,10 +2,11 @@
 use odoopack_core::changed::Work;
 use odoopack_core::name::Name;
 use odoopack_core::plan::{Plan, Step};
+use odoopack_core::up;
 
 use crate::apply::Apply;
 use crate::context::{Context, Pack};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
 use crate::store::marks::ModuleWork;
@@ -50,6 +51,36 @@ impl Running {
         })
     }
 
+    /// What lets Odoo see modules that came or went since `up`.
+    ///
+    /// # Errors
+    /// Kind `Refused` when Odoo does not look into the directory of links at all yet.
+    pub(super) fn links(&self, pack: &Pack) -> Result<Vec<Step>> {
+        let spec = &pack.loaded.spec;
+        let (_, settings) = crate::commands::environment(pack, self.environment.as_str())?;
+        let steps = up::farm(spec, &self.view.target, &self.view.facts, &settings.edition);
+        let farm = self.view.facts.farms.get(settings.edition.as_str());
+        let first = farm.is_none_or(|farm| farm.links.is_empty());
+        if !steps.is_empty() && first {
+            return Err(Failure::refused(format!(
+                "Odoo does not look for modules of edition {} yet",
+                settings.edition
+            ))
+            .hint("`odoopack up`"));
+        }
+        Ok(steps)
+    }
+
+    /// Links what came or went.
+    pub(super) fn link(&self, cx: &Context, pack: &Pack, journal: &mut Journal) -> Result<()> {
+        let steps = self.links(pack)?;
+        let plan = Plan {
+            steps,
+            ..Plan::default()
+        };
+        self.apply(cx, pack).run(&plan, journal)
+    }
+
     /// Services that the work interrupts.
     pub(super) fn stops(&self, work: &Work) -> Vec<String> {
         if work.changes_tables() || self.now != self.after {
@@ -59,24 +90,18 @@ impl Running {
         }
     }
 
-    /// Stops what the work interrupts; crons first, for they begin something new any time.
+    /// Stops what the work interrupts: crons first, for they begin something new any time; visitors wait at the gate.
     pub(super) fn stop(&self, cx: &Context, pack: &Pack, work: &Work, journal: &mut Journal) -> Result<()> {
         if self.stops(work).is_empty() {
             return Ok(());
         }
-        let mut names = self.now.clone();
-        names.sort_by_key(|name| !name.ends_with(".cron"));
-        let steps = names
-            .into_iter()
-            .map(|service| Step::RemoveService { service })
-            .collect();
-        self.apply(cx, pack).run(
-            &Plan {
-                steps,
-                ..Plan::default()
-            },
-            journal,
-        )
+        let apply = self.apply(cx, pack);
+        let (crons, rest): (Vec<&String>, Vec<&String>) =
+            self.now.iter().partition(|name| name.ends_with(".cron"));
+        apply.run(&removal(&crons), journal)?;
+        journal.note("hold", &serde_json::json!({ "environment": self.environment }))?;
+        apply.hold_requests(&self.environment)?;
+        apply.run(&removal(&rest), journal)
     }
 
     /// Starts what was stopped, and waits until the environment answers.
@@ -89,9 +114,11 @@ impl Running {
             })
             .collect();
         if names.iter().any(|name| name.ends_with(".web")) {
-            steps.push(Step::PassProbes {
-                environment: self.environment.clone(),
+            let environment = self.environment.clone();
+            steps.push(Step::ReleaseHold {
+                environment: environment.clone(),
             });
+            steps.push(Step::PassProbes { environment });
         }
         self.apply(cx, pack).run(
             &Plan {
@@ -113,5 +140,15 @@ impl Running {
             repo: pack.directory.clone(),
             cache: crate::context::cache(),
         }
+    }
+}
+
+fn removal(services: &[&String]) -> Plan {
+    let step = |service: &&String| Step::RemoveService {
+        service: (*service).clone(),
+    };
+    Plan {
+        steps: services.iter().map(step).collect(),
+        ..Plan::default()
     }
 }

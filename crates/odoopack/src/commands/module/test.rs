@@ -6,6 +6,7 @@ use super::running::Running;
 use crate::apply::{Tested, Tests};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
+use crate::store::journal::Journal;
 use crate::store::lock;
 
 /// Run the tests of modules in a throw-away database
@@ -54,6 +55,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         ));
         cx.ui.result(&format!("  - drop {database}"));
         return Ok(());
+    }
+    if !running.links(&pack)?.is_empty() {
+        let state = pack.layout.state();
+        let _pack = lock::take(&state, "odoopack module test")?;
+        let mut journal = Journal::start(&state, "module-test")?;
+        running.link(cx, &pack, &mut journal)?;
+        journal.end("done")?;
     }
     let _lock = lock::take_tests(&pack.layout.state(), &ground.environment, "odoopack module test")?;
     let progress = cx.ui.step(&format!("test {}", args.modules.join(", ")));

@@ -16,9 +16,9 @@ pub(crate) struct Args {
     chosen: Chosen,
 }
 
-pub(super) fn run(cx: &Context, pack: &Pack, seen: &Seen, args: &Args) -> Result<()> {
+pub(super) fn run(cx: &Context, pack: &Pack, seen: Seen, args: &Args) -> Result<()> {
     let plan = of(pack, seen, &args.chosen)?;
-    let tree = seen.with_odoo()?;
+    let tree = &plan.tree;
     let rows: serde_json::Map<_, _> = plan
         .installation
         .modules

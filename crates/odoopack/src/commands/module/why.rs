@@ -16,21 +16,19 @@ pub(crate) struct Args {
     chosen: Chosen,
 }
 
-pub(super) fn run(cx: &Context, pack: &Pack, seen: &Seen, args: &Args) -> Result<()> {
-    let plan = super::of(pack, seen, &args.chosen)?;
+pub(super) fn run(cx: &Context, pack: &Pack, seen: Seen, args: &Args) -> Result<()> {
     let name = &args.module;
-    let tree = &seen.tree;
-    let Some(module) = tree.get(name) else {
-        let provider = provider(name, tree.series());
-        return Err(
-            Failure::failed(format!("there is no module `{name}` here; it {provider}"))
-                .hint(provider.hint(name)),
-        );
-    };
-    let way = why(tree, &plan.installation, name);
-    if way.is_empty() {
-        return Err(not_installed(&plan, name));
+    let series = seen.tree.series();
+    if seen.tree.get(name).is_none() {
+        let provider = provider(name, series);
+        let what = format!("there is no module `{name}` here; it {provider}");
+        return Err(Failure::failed(what).hint(provider.hint(name)));
     }
+    let plan = super::of(pack, seen, &args.chosen)?;
+    let way = why(&plan.tree, &plan.installation, name);
+    let (Some(module), false) = (plan.tree.get(name), way.is_empty()) else {
+        return Err(not_installed(&plan, name));
+    };
     let steps: Vec<_> = way
         .iter()
         .map(|(name, reason)| json!({ "module": name, "reason": reason }))

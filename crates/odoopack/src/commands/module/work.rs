@@ -1,14 +1,19 @@
 //! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
 use odoopack_core::changed::Ground as Plan;
 use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
+use odoopack_core::plan::Refusal;
+use odoopack_core::restore::room_for_copy;
+use odoopack_core::spec::Edition;
+use odoopack_core::units::Bytes;
 
 use super::doing::Doing;
 use super::ground::Ground;
 use super::running::Running;
-use crate::apply;
+use crate::apply::{self, database_size, restore_point};
 use crate::commands;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::observe;
 use crate::store::journal::Journal;
 use crate::store::{lock, marks};
 use crate::ui::Ui;
@@ -16,7 +21,7 @@ use crate::ui::Ui;
 /// Install modules into an environment's database
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Stops the environment's services, so that nobody works while tables change, runs Odoo once, judges its log and not only its exit code, and starts the services again. Whoever works in the environment is interrupted for that time.\n\nExamples:\n  odoopack module install staging project_timeline --dry-run\n  odoopack module install production project_timeline web_responsive"
+    after_help = "Stops the environment's services, so that nobody works while tables change, copies the database, runs Odoo once, judges its log and not only its exit code, and starts the services again. When something fails, the database comes back from its copy and the exit code is 6. Visitors wait at the gate for up to 30 s and then see a page that says so.\n\nExamples:\n  odoopack module install staging project_timeline --dry-run\n  odoopack module install production project_timeline web_responsive"
 )]
 pub(crate) struct Install {
     /// The environment
@@ -64,6 +69,9 @@ struct How {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Make no copy of the database to come back to when something fails; faster, and at your own risk
+    #[arg(long)]
+    no_restore_point: bool,
     /// First put back modules that somebody left in a state `to ...`, as Odoo does after a failure
     #[arg(long)]
     reset_states: bool,
@@ -118,25 +126,26 @@ pub(crate) fn run_uninstall(cx: &Context, args: &Uninstall) -> Result<()> {
 fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let pack = cx.load_native("module")?;
     let mut ground = Ground::look(&pack, asked.environment)?;
+    let size = database_size(&mut ground.client)?;
     let left = marks::module_work(&pack.layout.state(), &ground.environment)?;
     let shown = plan(&pack, &ground, asked, left.is_some())?;
     let running = Running::look(&pack, &ground.environment, left.as_ref())?;
     refuse(&shown)?;
     if shown.is_empty() && left.is_none() {
-        shown.notes.iter().for_each(|note| cx.ui.say(note));
-        cx.ui.json(&serde_json::json!({ "work": shown, "done": false }));
-        cx.ui.result("nothing to do");
+        nothing_to_do(&cx.ui, &shown);
         return Ok(());
     }
-    if let Some(left) = &left {
-        let note = "what it had begun is put right first";
-        cx.ui
-            .say(&format!("  note: `{}` did not end; {note}", left.command));
-    }
-    show(&cx.ui, &shown, &running, &ground);
+    say_left(&cx.ui, left.as_ref());
+    let links = running.links(&pack)?;
+    links.iter().for_each(|step| cx.ui.say(&format!("  - {step}")));
+    let point = point(asked, &shown, &ground);
+    show(&cx.ui, &shown, &running, (&ground, point.as_ref().map(|_| size)));
+    room(&pack, point.is_some(), size)?;
     if asked.how.dry_run {
-        cx.ui
-            .json(&serde_json::json!({ "work": shown, "stops": running.stops(&shown), "done": false }));
+        let copied = point.map(|_| size.0);
+        cx.ui.json(&serde_json::json!({
+            "work": shown, "links": links, "stops": running.stops(&shown), "restore_point_bytes": copied, "done": false,
+        }));
         return Ok(());
     }
     confirm(&cx.ui, &shown)?;
@@ -161,12 +170,55 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         running,
         journal,
         whole,
+        point,
+        taken: false,
+        older_points: left.map(|left| left.restore_points).unwrap_or_default(),
     };
     let outcome = doing.work(&work);
     doing
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+fn nothing_to_do(ui: &Ui, shown: &Work) {
+    shown.notes.iter().for_each(|note| ui.say(note));
+    ui.json(&serde_json::json!({ "work": shown, "done": false }));
+    ui.result("nothing to do");
+}
+
+/// What a run that was killed left, and what becomes of it.
+fn say_left(ui: &Ui, left: Option<&marks::ModuleWork>) {
+    let Some(left) = left else {
+        return;
+    };
+    let note = "what it had begun is put right first";
+    ui.say(&format!("  note: `{}` did not end; {note}", left.command));
+    for point in &left.restore_points {
+        ui.say(&format!(
+            "  note: before it the database was as {point} is; dropped when this ends well"
+        ));
+    }
+}
+
+/// Name of the copy that is made before tables change.
+fn point(asked: &Asked<'_>, work: &Work, ground: &Ground) -> Option<String> {
+    let id = format!("{:08x}", jiff::Timestamp::now().as_second());
+    let wanted = work.changes_tables() && !asked.how.no_restore_point;
+    wanted.then(|| restore_point(&ground.database, &id))
+}
+
+/// A copy that fills the disk would take PostgreSQL down.
+fn room(pack: &Pack, copies: bool, size: Bytes) -> Result<()> {
+    if !copies {
+        return Ok(());
+    }
+    let free = observe::host::disk_free(pack.layout.root())?;
+    room_for_copy(size, free).map_err(|e| {
+        Failure::refused("there is no room for a restore point")
+            .because(e)
+            .hint("make room, or go without a way back: `--no-restore-point`")
+    })
 }
 
 fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<Work> {
@@ -183,7 +235,22 @@ fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<W
         in_file: &in_file,
     };
     Ok(match asked.act {
-        Act::Install => install(&known, asked.modules),
+        Act::Install => {
+            let mut work = install(&known, asked.modules);
+            let sees = |edition: &Edition| known.tree.clone().of_edition(edition);
+            let sees = edition.map_or_else(|| known.tree.clone(), sees);
+            let unseen = |name: &&String| known.tree.get(name).is_some() && sees.get(name).is_none();
+            work.refusals
+                .extend(asked.modules.iter().filter(unseen).map(|name| {
+                    let edition = &settings.edition;
+                    let what = format!("`{name}` is there, but edition {edition} does not ask for it");
+                    Refusal::new(
+                        what,
+                        format!("add it to `modules` of [editions.{edition}], then `odoopack up`"),
+                    )
+                }));
+            work
+        }
         Act::Uninstall => uninstall(&known, asked.modules),
         Act::Update => {
             let changes = ground.code.changes()?;
@@ -206,7 +273,7 @@ fn refuse(work: &Work) -> Result<()> {
     }))
 }
 
-fn show(ui: &Ui, work: &Work, running: &Running, ground: &Ground) {
+fn show(ui: &Ui, work: &Work, running: &Running, (ground, copied): (&Ground, Option<Bytes>)) {
     work.notes
         .iter()
         .for_each(|note| ui.say(&format!("  note: {note}")));
@@ -220,8 +287,14 @@ fn show(ui: &Ui, work: &Work, running: &Running, ground: &Ground) {
     let stops = running.stops(work);
     if !stops.is_empty() {
         ui.say(&format!(
-            "  - stop {}: nobody may work while tables change",
+            "  - let visitors wait at the gate and stop {}: nobody may work while tables change",
             stops.join(" and ")
+        ));
+    }
+    if let Some(size) = copied {
+        ui.say(&format!(
+            "  - copy database {} ({size}), to come back to when something fails",
+            ground.database
         ));
     }
     if !work.modules.is_empty() {

@@ -1,0 +1,106 @@
+//! Which modules of a repository are taken: those that the file names, by name or by pattern, or all that can be installed.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Break, Locked, RepositorySeen};
+use crate::modules::matches;
+use crate::spec::Repository;
+
+/// The modules that are taken, with their versions.
+///
+/// # Shape
+/// Of a module that is not there, and of a pattern that chooses nothing, the version is empty, so that the judgement names it.
+pub fn taken(wanted: &Repository, seen: &RepositorySeen) -> BTreeMap<String, String> {
+    if wanted.modules.is_empty() {
+        return usable(seen).map(owned).collect();
+    }
+    let mut all = BTreeMap::new();
+    for pattern in &wanted.modules {
+        let mut chosen = usable(seen).filter(|(name, _)| matches(pattern, name)).peekable();
+        if !pattern.contains('*') {
+            let version = match seen.modules.get(pattern) {
+                Some(Ok(module)) => module.version.clone(),
+                Some(Err(_)) | None => String::new(),
+            };
+            all.insert(pattern.clone(), version);
+        } else if chosen.peek().is_none() {
+            all.insert(pattern.clone(), String::new());
+        } else {
+            all.extend(chosen.map(owned));
+        }
+    }
+    all
+}
+
+/// What the file wants without naming it, by a pattern or by naming nothing, and the lock does not have.
+pub fn not_taken(name: &str, wanted: &Repository, locked: &Locked, seen: &RepositorySeen) -> Vec<Break> {
+    let named: BTreeSet<&String> = wanted.modules.iter().collect();
+    let missing = taken(wanted, seen).into_keys();
+    missing
+        .filter(|module| !named.contains(module) && !locked.modules.contains_key(module))
+        .map(|module| {
+            let what = format!("the file wants `{module}`, the lock has no version of it");
+            Break::new("differs", name, what, "odoopack lock")
+        })
+        .collect()
+}
+
+fn usable(seen: &RepositorySeen) -> impl Iterator<Item = (&String, &String)> {
+    seen.modules.iter().filter_map(|(name, module)| match module {
+        Ok(module) if module.usable() => Some((name, &module.version)),
+        Ok(_) | Err(_) => None,
+    })
+}
+
+fn owned((name, version): (&String, &String)) -> (String, String) {
+    (name.clone(), version.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oca_lock::ModuleSeen;
+    use crate::spec::Series;
+
+    fn seen() -> RepositorySeen {
+        let module = |text: &str| ModuleSeen::read(text.as_bytes(), Series::V18);
+        let good = "{'version': '18.0.1.0.0'}";
+        let modules = [
+            ("web_a", module(good)),
+            ("web_b", module(good)),
+            ("web_old", module("{'version': '17.0.1.0.0'}")),
+            ("sale_a", module(good)),
+        ];
+        RepositorySeen {
+            modules: modules.map(|(name, module)| (name.to_owned(), module)).into(),
+        }
+    }
+
+    #[test]
+    fn patterns_take_what_can_be_installed_and_names_what_they_name() {
+        let check = |modules: &[&str], wanted: &[&str]| {
+            let wish = Repository {
+                url: String::new(),
+                branch: String::new(),
+                commit: None,
+                modules: modules.iter().map(|name| (*name).to_owned()).collect(),
+                merges: Vec::new(),
+                group: None,
+            };
+            let all = taken(&wish, &seen());
+            let said: Vec<String> = all
+                .into_iter()
+                .map(|(name, version)| format!("{name} {version}"))
+                .collect();
+            assert_eq!(said, wanted, "{modules:?}");
+        };
+        check(
+            &[],
+            &["sale_a 18.0.1.0.0", "web_a 18.0.1.0.0", "web_b 18.0.1.0.0"],
+        );
+        check(&["web_*"], &["web_a 18.0.1.0.0", "web_b 18.0.1.0.0"]);
+        check(
+            &["web_old", "hr_*", "nix"],
+            &["hr_* ", "nix ", "web_old 17.0.1.0.0"],
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Requests of an environment at the gate: kept waiting while nobody may work, then let in.
+use std::net::TcpStream;
+use std::time::Duration;
+
+use odoopack_core::gate::Request;
+use odoopack_core::layout::Slot;
+use odoopack_core::name::Name;
+
+use super::Apply;
+use crate::engines::wait_until;
+use crate::failure::{Failure, Result};
+use crate::gate::{CallError, call};
+
+/// How long one request waits before it is answered with a page that says why.
+const HOLD_SECONDS: u64 = 30;
+/// How long the gate may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long Odoo may take until it listens.
+const LISTENS: Duration = Duration::from_mins(1);
+
+impl Apply<'_> {
+    /// Keeps requests waiting at the gate; one that waited too long gets a page that says that an update is under way.
+    ///
+    /// # Errors
+    /// When a gate is there and does not do it. Without one nobody gets in anyway.
+    pub(crate) fn hold_requests(&self, environment: &Name) -> Result<()> {
+        let request = Request::Hold {
+            environment: environment.to_string(),
+            seconds: HOLD_SECONDS,
+            page: None,
+        };
+        self.ask_gate(&request, &format!("could not hold the requests of {environment}"))
+    }
+
+    /// Lets requests in again; those that wait would be lost if nobody listened yet.
+    ///
+    /// # Errors
+    /// When nobody listens after a minute: whoever waits is let go all the same, and told by the gate.
+    pub(super) fn release_hold(&self, environment: &Name) -> Result<()> {
+        let listens = self.wait_for_odoo(environment);
+        let request = Request::Release {
+            environment: environment.to_string(),
+        };
+        self.ask_gate(&request, &format!("could not let requests to {environment} in"))?;
+        listens
+    }
+
+    fn wait_for_odoo(&self, environment: &Name) -> Result<()> {
+        let serves = |slot: &Slot| {
+            self.target
+                .service(&format!("{environment}.{slot}.web"))
+                .is_some()
+        };
+        let (Some(slot), Some(ports)) = (
+            Slot::ALL.into_iter().find(serves),
+            self.target.ports.get(environment),
+        ) else {
+            return Ok(());
+        };
+        let port = ports.web(slot);
+        let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        wait_until(LISTENS, listens, || {
+            Failure::failed(format!("Odoo does not listen at port {port}"))
+                .hint(format!("`odoopack logs {environment}`"))
+        })
+    }
+
+    fn ask_gate(&self, request: &Request, what: &str) -> Result<()> {
+        match call(&self.layout.gate_control(), request, PATIENCE) {
+            Ok(_) | Err(CallError::Absent { .. }) => Ok(()),
+            Err(
+                error @ (CallError::Broken { .. } | CallError::Unreadable { .. } | CallError::Refused(_)),
+            ) => Err(Failure::failed(what).because(error).hint("`odoopack logs gate`")),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The way back of a module operation: a copy of the database, put in its place when the operation fails.
+//!
+//! Attachments need no copy: Odoo only ever adds files, and what it marks as garbage is removed by scheduled jobs, none of
+//! which runs before the operation has ended. The database that came back still names its files, so they stay then too.
+use odoopack_core::name::Name;
+use odoopack_core::render::sql::{self, identifier};
+use odoopack_core::restore::own_name;
+use odoopack_core::units::Bytes;
+use postgres::Client;
+
+use super::Apply;
+use super::databases::failed;
+use super::restore::{alone, exists};
+use crate::failure::{Failure, Result};
+
+/// From this version on PostgreSQL must be told to copy files; it would write all of them into its log.
+const STRATEGIES: i32 = 150_000;
+
+impl Apply<'_> {
+    /// Copies an environment's database; every session in it ends, for PostgreSQL copies none that is in use.
+    ///
+    /// # Errors
+    /// When the copy could not be made; nothing of it is left then.
+    pub(crate) fn take_restore_point(&self, environment: &Name, point: &str) -> Result<()> {
+        let want = self.want(environment)?;
+        let mut client = self.admin("postgres")?;
+        let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]);
+        let version: i32 = version
+            .map_err(|e| failed("could not ask for the server's version", &e))?
+            .get(0);
+        let copy = sql::copy_database(&want.database, point, &want.role, version >= STRATEGIES);
+        alone(&mut client, &[&want.database], &copy)
+            .map_err(|failure| failure.during(format!("could not copy database {}", want.database)))?;
+        client
+            .batch_execute(&sql::close_database(point))
+            .map_err(|e| failed("could not close the copy to others", &e))
+    }
+
+    /// Puts the copy in the place of the database, with everything that was set for it, and drops what it replaces.
+    ///
+    /// # Errors
+    /// When both are still where they were.
+    pub(crate) fn return_to_restore_point(&self, environment: &Name, point: &str) -> Result<()> {
+        let database = &self.want(environment)?.database;
+        let mut client = self.admin("postgres")?;
+        if !exists(&mut client, point)? {
+            return Err(Failure::failed(format!("there is no database {point}")));
+        }
+        let undone = undone(point);
+        let settings =
+            settings(&mut client, database).map_err(|e| failed("could not read its settings", &e))?;
+        let swap = format!(
+            "BEGIN;{}{}{settings}COMMIT;",
+            sql::rename_database(database, &undone),
+            sql::rename_database(point, database)
+        );
+        alone(&mut client, &[database, point], &swap)?;
+        drop_database(&mut client, &undone)
+    }
+
+    /// Drops copies that nobody needs any more.
+    ///
+    /// # Errors
+    /// When one stays.
+    pub(crate) fn forget_restore_points(&self, points: &[String]) -> Result<()> {
+        let mut client = self.admin("postgres")?;
+        for point in points {
+            drop_database(&mut client, point)?;
+            // Left by a return that was killed before its end.
+            drop_database(&mut client, &undone(point))?;
+        }
+        Ok(())
+    }
+}
+
+/// Name of the copy of a database that is made by the operation `id`.
+pub(crate) fn restore_point(database: &str, id: &str) -> String {
+    own_name(database, "before", id)
+}
+
+/// Where the database goes that its copy takes the place of; as long as the copy's own name.
+fn undone(point: &str) -> String {
+    let (database, id) = point.rsplit_once("_before_").unwrap_or((point, "0"));
+    own_name(database, "undone", id)
+}
+
+/// Bytes on disk of the database that the client is in.
+///
+/// # Errors
+/// When the server does not say.
+pub(crate) fn database_size(client: &mut Client) -> Result<Bytes> {
+    let row = client.query_one("SELECT pg_database_size(current_database())", &[]);
+    let size: i64 = row
+        .map_err(|e| failed("could not ask for the size of the database", &e))?
+        .get(0);
+    Ok(Bytes(u64::try_from(size).unwrap_or_default()))
+}
+
+fn drop_database(client: &mut Client, database: &str) -> Result<()> {
+    client
+        .batch_execute(&format!(
+            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+            identifier(database)
+        ))
+        .map_err(|e| failed(&format!("could not drop database {database}"), &e))
+}
+
+/// The statements that say again what a copy does not bring along: settings and privileges of the database itself.
+fn settings(client: &mut Client, database: &str) -> std::result::Result<String, postgres::Error> {
+    let mut all = String::new();
+    let set = "SELECT r.rolname, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1) \
+               FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid LEFT JOIN pg_roles r ON r.oid = s.setrole, \
+               unnest(s.setconfig) c WHERE d.datname = $1";
+    for row in client.query(set, &[&database])? {
+        let (role, name, value): (Option<&str>, &str, &str) = (row.get(0), row.get(1), row.get(2));
+        all += &sql::setting(database, role, name, value);
+    }
+    let granted = "SELECT a.privilege_type, r.rolname, a.is_grantable FROM pg_database d, aclexplode(d.datacl) a \
+                   JOIN pg_roles r ON r.oid = a.grantee WHERE d.datname = $1 AND a.grantee <> d.datdba";
+    for row in client.query(granted, &[&database])? {
+        let (what, role, more): (&str, &str, bool) = (row.get(0), row.get(1), row.get(2));
+        let more = if more { " WITH GRANT OPTION" } else { "" };
+        let (name, role) = (identifier(database), identifier(role));
+        all += &format!("GRANT {what} ON DATABASE {name} TO {role}{more};");
+    }
+    Ok(all)
+}
