@@ -137,7 +137,7 @@ impl Recovery<'_> {
             progress.done();
             self.reached(&snapshot, Stage::Services)?;
         }
-        let pack = self.cx.load()?;
+        let pack = self.cx.load_native("recover")?;
         // A restore that was cut off is put right before anything starts.
         let resumed = bringing::resume(self.cx, &pack)?;
         resumed.iter().for_each(|sentence| self.cx.ui.say(sentence));
