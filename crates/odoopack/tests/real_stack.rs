@@ -396,11 +396,6 @@ fn images_go_to_a_machine_without_a_registry(pack: &Pack) {
     other.run(&["image", "import", file.as_str()]).exits(0);
     let taken = other.json(&["image", "list"])["images"].clone();
     assert_eq!(ids(&taken), ids(&listed));
-    let plan = other.run(&["plan"]).exits(0).stdout;
-    assert!(
-        !plan.contains("get image") && plan.contains("data/postgres"),
-        "{plan}"
-    );
     std::fs::remove_file(&file).unwrap();
 }
 
