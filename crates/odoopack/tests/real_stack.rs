@@ -382,6 +382,8 @@ fn images_go_to_a_machine_without_a_registry(pack: &Pack) {
     pack.run(&["image", "export", file.as_str()]).exits(4);
     let text = FILE
         .replace("name = \"shop\"", "name = \"elsewhere\"")
+        .replace("http_port = 80", "http_port = 8085")
+        .replace("https_port = 443", "https_port = 8445")
         .replace("postgres:15", "postgres:elsewhere")
         .replace("nginx:1.22", "nginx:elsewhere")
         .replace("redis:7.0", "redis:elsewhere")
