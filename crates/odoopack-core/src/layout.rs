@@ -215,7 +215,10 @@ impl Layout {
 
     /// What an environment's session module is told.
     pub fn sessions(&self, name: &Name) -> Utf8PathBuf {
-        self.config().join(name.as_str()).join("sessions.json")
+        match self.engine {
+            Engine::Native => self.config().join(name.as_str()).join("sessions.json"),
+            Engine::Compose => self.config().join(format!("{name}.sessions.json")),
+        }
     }
 
     /// The rendered table of jobs.

@@ -203,7 +203,7 @@ fn input(major: u16, path: &Utf8Path, port: u16) -> Postgresql {
         cluster_name: "demo".into(),
         socket_directory: path.to_owned(),
         port,
-        tcp: true,
+        listen: "127.0.0.1",
         max_connections: 60,
         shared_buffers: Bytes::mib(32),
         work_mem: Bytes::mib(5),
@@ -224,7 +224,7 @@ fn access() -> Access {
         admin: "odoopack".into(),
         admin_users: vec![owner()],
         roles: vec![role("one"), role("two")],
-        tcp: true,
+        tcp: Some("127.0.0.1/32".into()),
     }
 }
 

@@ -3,9 +3,9 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, import, init, lock, logs,
-    module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell, sizing, spec,
-    status, up,
+    backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, image, import, init, lock,
+    logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell, sizing,
+    spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -60,6 +60,8 @@ enum Command {
     #[command(subcommand)]
     Edition(edition::Args),
     #[command(subcommand)]
+    Image(image::Args),
+    #[command(subcommand)]
     Schedule(schedule::Args),
     Renew(renew::Args),
     Sizing(sizing::Args),
@@ -112,6 +114,7 @@ impl Cli {
             Command::Exec(args) => exec::run(&cx, args),
             Command::Render(args) => render::run(&cx, args),
             Command::Edition(args) => edition::run(&cx, args),
+            Command::Image(args) => image::run(&cx, args),
             Command::Schedule(args) => schedule::run(&cx, args),
             Command::Renew(args) => renew::run(&cx, args),
             Command::Doctor(args) => doctor::run(&cx, args),

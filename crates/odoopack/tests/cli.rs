@@ -59,6 +59,11 @@ fn transcript_of_editions() {
 }
 
 #[test]
+fn transcript_of_images() {
+    page("images.md");
+}
+
+#[test]
 fn transcript_of_mistakes() {
     page("mistakes.md");
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use support::browser::Browser;
+use support::probe::{probe_module, write_controller, write_view};
 use support::web::{Session, Site};
 use support::{Pack, machine, wait_for};
 
@@ -84,33 +85,6 @@ fn site(pack: &Pack, name: &str) -> Site {
         domain: format!("{name}.localhost"),
         ..pack.site()
     }
-}
-
-/// A module with a page whose text comes from Python and from a view.
-fn probe_module(pack: &Pack, python: &str, view: &str) {
-    let write = |name: &str, text: &str| pack.write(&format!("repo/addons/own/dev_probe/{name}"), text);
-    write("__init__.py", "from . import controllers\n");
-    write(
-        "__manifest__.py",
-        "{'name': 'Probe', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['web'], 'data': ['views.xml']}\n",
-    );
-    write_controller(pack, python);
-    write_view(pack, view);
-}
-
-fn write_controller(pack: &Pack, word: &str) {
-    let text = format!(
-        "from odoo import http\n\n\nclass Probe(http.Controller):\n    @http.route('/probe', type='http', auth='public')\n    \
-         def probe(self):\n        return http.request.render('dev_probe.page', {{'word': '{word}'}})\n"
-    );
-    pack.write("repo/addons/own/dev_probe/controllers.py", &text);
-}
-
-fn write_view(pack: &Pack, word: &str) {
-    let text = format!(
-        "<odoo><template id=\"page\"><html><body><p>python says <t t-out=\"word\"/>, the view says {word}</p></body></html></template></odoo>\n"
-    );
-    pack.write("repo/addons/own/dev_probe/views.xml", &text);
 }
 
 fn roles_are_closed(pack: &Pack, port: u16) {

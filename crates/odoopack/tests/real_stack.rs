@@ -1,8 +1,9 @@
 //! A pack in containers, with a real Docker Engine and Docker Compose in a network of their own.
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
 mod support;
@@ -11,16 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use support::browser::Browser;
+use support::probe::{probe_module, write_controller, write_view};
 use support::stack::{Stack, docker, in_own_network, must};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "gate",
     "nginx",
     "postgres",
     "production.blue.cron",
     "production.blue.web",
+    "redis",
 ];
 
 const FILE: &str = r#"format = 1
@@ -33,9 +36,13 @@ engine = "compose"
 [odoo]
 series = "19.0"
 
+[addons]
+own = ["addons/own"]
+
 [images]
 postgres = "postgres:15"
 nginx = "nginx:1.22"
+redis = "redis:7.0"
 
 [web]
 listen = ["127.0.0.1"]
@@ -45,6 +52,7 @@ https_port = 443
 [environments.production]
 domain = "localhost"
 workers = 2
+sessions = "redis"
 
 [environments.production.env]
 CANARY = "secret:CANARY"
@@ -52,8 +60,17 @@ CANARY = "secret:CANARY"
 
 const CANARY: &str = "canary-77b1d2c4";
 
-const STAGING: &str =
-    "\n[environments.staging]\ndomain = \"staging.localhost\"\nworkers = 0\ncron_workers = 0\n";
+const DEVELOPMENT: &str = r#"
+[editions.field]
+modules = ["dev_probe"]
+
+[environments.dev]
+edition = "field"
+domain = "dev.localhost"
+http_port = 8069
+demo = false
+reload = true
+"#;
 
 #[test]
 fn a_pack_lives_in_containers() {
@@ -66,6 +83,7 @@ fn a_pack_lives_in_containers() {
         Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
     };
     let pack = Pack::with_file("stack", 31_800, FILE);
+    probe_module(&pack, "one", "first");
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
@@ -78,8 +96,13 @@ fn a_pack_lives_in_containers() {
     a_killed_process_comes_back(&pack);
     a_container_made_anew_breaks_no_request(&pack);
     data_outlives_the_containers(&pack);
+    sessions_are_in_redis(&pack);
     it_runs_without_this_program(&pack);
+    a_backup_is_made_with_the_servers_own_programs(&pack);
+    images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
+    development_takes_changes_in(&pack);
+    the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
@@ -126,7 +149,12 @@ fn a_person_signs_in(pack: &Pack, site: &Site) {
 /// Neither in a command line, nor in what Docker tells of a container, nor in the files beside the stack.
 fn no_secret_can_be_seen(pack: &Pack) {
     pack.now("no secret in a process list, in `docker inspect` or in the stack");
-    let names = ["PRODUCTION_ADMIN", "PRODUCTION_DATABASE", "PRODUCTION_MASTER"];
+    let names = [
+        "PRODUCTION_ADMIN",
+        "PRODUCTION_DATABASE",
+        "PRODUCTION_MASTER",
+        "PRODUCTION_SESSIONS",
+    ];
     let mut secrets: Vec<String> = names.iter().map(|name| pack.secret(name)).collect();
     secrets.push(CANARY.to_owned());
     let file = pack.path("deploy/docker-compose.yml");
@@ -283,6 +311,27 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert_eq!(found, 1);
 }
 
+/// In Redis, and nowhere else: nobody is signed out when both begin anew.
+fn sessions_are_in_redis(pack: &Pack) {
+    pack.now("sessions are in Redis and outlive it and Odoo");
+    let site = pack.site();
+    let session = site
+        .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    let count = |session: &support::web::Session<'_>| {
+        session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]))
+    };
+    assert_eq!(count(&session), 1);
+    pack.run(&["restart", "redis"]).exits(0);
+    pack.run(&["restart", "production.blue.web"]).exits(0);
+    wait_for("every probe passes again", || {
+        (pack.status()["good"] == true).then_some(())
+    });
+    assert_eq!(count(&session), 1);
+    let files = std::fs::read_dir(pack.path("data/environments/production/sessions"));
+    assert_eq!(files.unwrap().count(), 0);
+}
+
 fn it_runs_without_this_program(pack: &Pack) {
     pack.now("plain `docker compose` brings up the same stack");
     let file = pack.path("deploy/docker-compose.yml");
@@ -297,13 +346,66 @@ fn it_runs_without_this_program(pack: &Pack) {
     nothing_to_do(pack);
 }
 
+fn a_backup_is_made_with_the_servers_own_programs(pack: &Pack) {
+    pack.now("a backup");
+    pack.run(&["backup", "create"]).exits(0);
+    let manifest = pack
+        .run(&["backup", "cat", "latest", "manifest.json"])
+        .exits(0)
+        .json();
+    let sql = "SELECT count(*) FROM res_partner";
+    let counted = pack
+        .run(&["psql", "production", "--", "-Atc", sql])
+        .exits(0)
+        .stdout;
+    let rows = manifest["database"]["tables"]["public.res_partner"].clone();
+    assert_eq!(rows.to_string(), counted.trim());
+    assert_ne!(manifest["attachments"]["files"], 0);
+    assert_eq!(manifest["attachments"]["missing"], json!([]));
+}
+
+/// The other machine is another pack that names images which nobody has.
+fn images_go_to_a_machine_without_a_registry(pack: &Pack) {
+    pack.now("images go into a file and out of it");
+    let listed = pack.json(&["image", "list"])["images"].clone();
+    let ids = |images: &serde_json::Value| -> Vec<String> {
+        let all = images.as_array().unwrap().iter();
+        all.map(|one| one["id"].as_str().unwrap_or("none").to_owned())
+            .collect()
+    };
+    assert!(
+        ids(&listed).iter().all(|id| id.starts_with("sha256:")),
+        "{listed}"
+    );
+    let file = pack.path("images.tar");
+    pack.run(&["image", "export", file.as_str()]).exits(0);
+    pack.run(&["image", "export", file.as_str()]).exits(4);
+    let text = FILE
+        .replace("name = \"shop\"", "name = \"elsewhere\"")
+        .replace("http_port = 80", "http_port = 8085")
+        .replace("https_port = 443", "https_port = 8445")
+        .replace("postgres:15", "postgres:elsewhere")
+        .replace("nginx:1.22", "nginx:elsewhere")
+        .replace("redis:7.0", "redis:elsewhere")
+        .replace(
+            "series = \"19.0\"",
+            "series = \"19.0\"\nsource = { image = \"odoo:elsewhere\" }",
+        );
+    let other = Pack::with_file("stack-elsewhere", 31_850, &text);
+    other.run(&["image", "import", "/dev/null"]).exits(4);
+    other.run(&["image", "import", file.as_str()]).exits(0);
+    let taken = other.json(&["image", "list"])["images"].clone();
+    assert_eq!(ids(&taken), ids(&listed));
+    std::fs::remove_file(&file).unwrap();
+}
+
 fn another_environment_disturbs_nobody(pack: &Pack) {
     pack.now("a second environment");
     let before: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
         .map(id)
         .into();
     let text = pack.read("repo/odoopack.toml");
-    pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
+    pack.write("repo/odoopack.toml", &format!("{text}{DEVELOPMENT}"));
     pack.run(&["up", "--yes"]).exits(0);
     let after: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
         .map(id)
@@ -312,11 +414,63 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
     assert_eq!(status["probes"].as_object().unwrap().len(), 2);
-    let sql = "SELECT has_database_privilege('shop_staging', 'shop_production', 'CONNECT')";
+    let sql = "SELECT has_database_privilege('shop_dev', 'shop_production', 'CONNECT')";
     let answer = pack
         .run(&["psql", "production", "--admin", "--", "-Atc", sql])
         .exits(0);
     assert_eq!(answer.stdout.trim(), "f");
+    nothing_to_do(pack);
+}
+
+fn development_takes_changes_in(pack: &Pack) {
+    pack.now("development: its own port on loopback, and changes that are taken in at once");
+    let page = || machine::must("curl", &["-s", "http://127.0.0.1:8069/probe"]);
+    let first = page();
+    assert!(first.contains("python says one, the view says first"), "{first}");
+    let before = id("dev.blue.web");
+    write_view(pack, "second");
+    wait_for("the view is taken in", || {
+        page().contains("the view says second").then_some(())
+    });
+    write_controller(pack, "two");
+    wait_for("Python is taken in", || {
+        page().contains("python says two").then_some(())
+    });
+    let restarts = must(&["inspect", "--format", "{{.RestartCount}}", &before]);
+    assert_eq!((id("dev.blue.web"), restarts.as_str()), (before, "0"));
+}
+
+fn the_database_is_published_on_loopback_alone(pack: &Pack) {
+    pack.now("PostgreSQL answers on loopback when the file asks for it");
+    let text = pack.read("repo/odoopack.toml");
+    pack.write(
+        "repo/odoopack.toml",
+        &format!("{text}\n[postgres]\nport = 5432\n"),
+    );
+    pack.run(&["up", "--yes"]).exits(0);
+    let ask = |user: &str, password: &str| {
+        let url = format!("postgresql://{user}@127.0.0.1:5432/shop_dev");
+        let output = std::process::Command::new("psql")
+            .args([&url, "-Atc", "SELECT current_user"])
+            .env("PGPASSWORD", password)
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        )
+    };
+    assert_eq!(
+        ask("shop_dev", &pack.secret("DEV_DATABASE")),
+        (true, "shop_dev".to_owned())
+    );
+    assert!(!ask("shop_dev", "guessed").0);
+    assert!(!ask("shop_production", &pack.secret("PRODUCTION_DATABASE")).0);
+    let format = "{{json .HostConfig.PortBindings}}";
+    assert_eq!(
+        must(&["inspect", "--format", format, &id("postgres")]),
+        r#"{"5432/tcp":[{"HostIp":"127.0.0.1","HostPort":"5432"}]}"#
+    );
     nothing_to_do(pack);
 }
 

@@ -35,8 +35,11 @@ pub struct Docker {
     pub compose: Option<String>,
 }
 
+/// Python modules that something in the file may need of Odoo's image.
+pub const PYTHON: [&str; 2] = ["redis", "watchdog"];
+
 /// An image that was found once and is kept until the file names another.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// As the file names it.
@@ -47,6 +50,9 @@ pub struct Image {
     pub id: String,
     /// Version of the program in it; zeros where there is none to ask for.
     pub version: (u16, u16, u16),
+    /// Those of [`PYTHON`] that Odoo's Python in it can import.
+    #[serde(default)]
+    pub python: Vec<String>,
     /// What is where in it: Odoo's own addons directories; the directory of PostgreSQL's programs; nginx's program.
     pub places: Vec<Utf8PathBuf>,
 }

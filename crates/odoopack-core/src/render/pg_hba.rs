@@ -23,8 +23,8 @@ pub struct Access {
     pub admin_users: Vec<String>,
     /// Roles of the environments, in the order in which they shall stand.
     pub roles: Vec<Role>,
-    /// The server listens on 127.0.0.1 too.
-    pub tcp: bool,
+    /// Network whose members may try, when the server listens on TCP: `127.0.0.1/32`.
+    pub tcp: Option<String>,
 }
 
 /// One role and where it may go besides `postgres`.
@@ -60,11 +60,8 @@ pub fn pg_hba_conf(access: &Access) -> String {
         databases.push("samerole".to_owned());
         let (databases, role) = (databases.join(","), name(&role.name));
         line(&mut out, &["local", &databases, &role, "scram-sha-256"]);
-        if access.tcp {
-            line(
-                &mut out,
-                &["host", &databases, &role, "127.0.0.1/32", "scram-sha-256"],
-            );
+        if let Some(network) = &access.tcp {
+            line(&mut out, &["host", &databases, &role, network, "scram-sha-256"]);
         }
     }
     line(&mut out, &["local", "all", "all", "reject"]);

@@ -18,10 +18,10 @@ pub struct Postgresql {
     pub cluster_name: String,
     /// Directory of the unix socket, at most 90 bytes long.
     pub socket_directory: Utf8PathBuf,
-    /// Names the socket file; also the TCP port when `tcp`.
+    /// Names the socket file; also the TCP port.
     pub port: u16,
-    /// Listen on 127.0.0.1 too.
-    pub tcp: bool,
+    /// Addresses to listen on besides the socket; empty: none.
+    pub listen: &'static str,
     /// Needs a restart when it changes.
     pub max_connections: u32,
     /// Needs a restart when it changes.
@@ -75,9 +75,8 @@ fn kib(bytes: Bytes) -> String {
 type Setting = (&'static str, String);
 
 fn settings(input: &Postgresql) -> Vec<Setting> {
-    let listen = if input.tcp { "127.0.0.1" } else { "" };
     let mut all = vec![
-        ("listen_addresses", listen.to_owned()),
+        ("listen_addresses", input.listen.to_owned()),
         ("port", input.port.to_string()),
         ("unix_socket_directories", input.socket_directory.to_string()),
         ("cluster_name", input.cluster_name.clone()),
@@ -144,7 +143,7 @@ mod tests {
             cluster_name: "demo".into(),
             socket_directory: "/x/run".into(),
             port: 5432,
-            tcp: false,
+            listen: "",
             max_connections: 100,
             shared_buffers: Bytes::mib(128),
             work_mem: Bytes::mib(4),

@@ -72,6 +72,7 @@ pub(super) fn flat(spec: &Spec) -> Vec<Line> {
     lines.postgres(&spec.postgres);
     lines.add("images.postgres", text(&spec.images.postgres));
     lines.add("images.nginx", text(&spec.images.nginx));
+    lines.add("images.redis", text(&spec.images.redis));
     lines.web(&spec.web);
     lines.add("capacity.cores", spec.capacity.cores.and_then(plain));
     lines.add("capacity.memory", spec.capacity.memory.and_then(bytes));

@@ -278,6 +278,8 @@ pub struct Images {
     pub postgres: String,
     /// Default: `nginx:stable`.
     pub nginx: String,
+    /// Default: `redis:7`.
+    pub redis: String,
 }
 
 /// `[web]`: what nginx listens on.

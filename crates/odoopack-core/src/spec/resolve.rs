@@ -138,6 +138,7 @@ fn images(values: &Values<'_>, major: Option<u16>) -> Images {
     Images {
         postgres: values.given("images.postgres").unwrap_or_else(postgres),
         nginx: values.plain("images.nginx"),
+        redis: values.plain("images.redis"),
     }
 }
 

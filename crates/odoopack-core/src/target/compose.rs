@@ -39,13 +39,17 @@ pub(super) fn images(known: &Known<'_>) -> BTreeMap<String, String> {
         return BTreeMap::new();
     };
     let images = &known.spec.images;
+    let redis = super::sessions::wanted(known).then(|| ("redis", images.redis.clone()));
     let all = [
         ("odoo", name.clone()),
         ("postgres", images.postgres.clone()),
         ("nginx", images.nginx.clone()),
         (GATE_PART, format!("odoopack-gate:{}", crate::gate::PROTOCOL)),
     ];
-    all.map(|(part, image)| (part.to_owned(), image)).into()
+    all.into_iter()
+        .chain(redis)
+        .map(|(part, image)| (part.to_owned(), image))
+        .collect()
 }
 
 /// The stack and its files.

@@ -102,13 +102,14 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
     let directory = layout.config().join("postgres");
     let access = || for_part(known, "postgres", 0o640);
     let size = &known.sizing.postgres;
+    let tcp = tcp(known);
     let conf = postgresql::postgresql_conf(&postgresql::Postgresql {
         hash: made_from(known),
         major,
         cluster_name: layout.pack().to_string(),
         socket_directory: layout.postgres_socket(),
         port: postgres_port(known.spec),
-        tcp: known.spec.postgres.port.is_some(),
+        listen: tcp.as_ref().map_or("", |(address, _)| address),
         max_connections: size.max_connections,
         shared_buffers: size.shared_buffers,
         work_mem: size.work_mem,
@@ -122,7 +123,7 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
         admin: crate::layout::ADMIN_ROLE.to_owned(),
         admin_users: admin_users(known),
         roles: roles(known),
-        tcp: known.spec.postgres.port.is_some(),
+        tcp: tcp.map(|(_, network)| network),
     };
     vec![
         text(directory.join("postgresql.conf"), access(), conf),
@@ -137,6 +138,20 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
             pg_hba::pg_ident_conf(&rules),
         ),
     ]
+}
+
+/// Address to listen on besides the socket, and the network that may come from there.
+///
+/// In a container loopback is the container's own: what is published on the host's loopback comes from the stack's
+/// network.
+fn tcp(known: &Known<'_>) -> Option<(&'static str, String)> {
+    known.spec.postgres.port?;
+    if known.layout.containers() {
+        let [a, b, c] = known.facts.containers.network;
+        Some(("0.0.0.0", format!("{a}.{b}.{c}.0/24")))
+    } else {
+        Some(("127.0.0.1", "127.0.0.1/32".to_owned()))
+    }
 }
 
 /// Names the socket file; the usual one when the server listens on no TCP port.

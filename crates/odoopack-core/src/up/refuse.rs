@@ -140,7 +140,11 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
     }
     let odoo = known.facts.containers.images.get("odoo");
     let wanted = known.spec.odoo.series;
-    if let Some(image) = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted))
+    let odoo = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted));
+    if let Some(image) = odoo {
+        all.extend(lacking(known, image));
+    }
+    if let Some(image) = odoo
         && image.version.0.to_string() != wanted.to_string().trim_end_matches(".0")
     {
         all.push(Refusal::new(
@@ -154,6 +158,33 @@ fn containers(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// Python modules that the file asks for by what it wants.
+fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
+    let any = |wants: fn(&crate::spec::Environment) -> bool| known.spec.environments.values().any(wants);
+    let asked = [
+        ("watchdog", "reload = true", any(|one| one.reload)),
+        (
+            "redis",
+            "sessions = \"redis\"",
+            any(|one| one.sessions == crate::spec::Sessions::Redis),
+        ),
+    ];
+    let lacks = |module: &str| !image.python.iter().any(|held| held == module);
+    let refusal = |(module, key, _)| {
+        Refusal::new(
+            format!(
+                "image `{}` has no Python module `{module}`, which `{key}` needs",
+                image.wanted
+            ),
+            "take an image that has it, or remove the key",
+        )
+    };
+    let missing = asked
+        .into_iter()
+        .filter(|(module, _, wanted)| *wanted && lacks(module));
+    missing.map(refusal).collect()
+}
+
 /// What the file may ask for and containers do not get.
 fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
@@ -161,7 +192,6 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let asked = [
         (!addons.repositories.is_empty(), "[addons.repositories]"),
         (!addons.requirements.is_empty(), "[addons] requirements"),
-        (spec.in_redis().next().is_some(), "sessions = \"redis\""),
         (
             spec.editions.values().any(|one| !one.only.is_empty()),
             "`only` of an edition",

@@ -1,6 +1,11 @@
 //! Images of the containers: found or pulled once, then pinned; the gate's is made from this program.
+mod carried;
+
+pub(crate) use carried::Carried;
+
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::Image;
+use odoopack_core::facts::{Image, PYTHON};
+use odoopack_core::target::GATE_PART;
 
 use super::Apply;
 use crate::failure::{Failure, Result};
@@ -11,10 +16,11 @@ use crate::tools::{docker, ldd};
 use crate::ui::Progress;
 
 /// Asks an image of Odoo what it holds; printed as JSON.
-const ASK_ODOO: &str = "import json, os, odoo, odoo.release
+const ASK_ODOO: &str = "import importlib.util, json, os, sys, odoo, odoo.release
 homes = [os.path.abspath(p) for p in odoo.__path__]
 places = [os.path.join(h, 'addons') for h in homes] + [os.path.join(os.path.dirname(h), 'addons') for h in homes]
-print(json.dumps({'version': odoo.release.version_info[0], 'places': [p for p in places if os.path.isdir(p)]}))";
+python = [m for m in sys.argv[1:] if importlib.util.find_spec(m)]
+print(json.dumps({'version': odoo.release.version_info[0], 'python': python, 'places': [p for p in places if os.path.isdir(p)]}))";
 
 /// Links lead to other packages of the image, so what they name is copied.
 const COPY_STATICS: &str = r#"set -e
@@ -31,6 +37,7 @@ done"#;
 #[derive(serde::Deserialize)]
 struct OdooAnswer {
     version: u16,
+    python: Vec<String>,
     places: Vec<Utf8PathBuf>,
 }
 
@@ -41,18 +48,22 @@ impl Apply<'_> {
             docker::pull(name).run()?;
         }
         let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        self.pin(part, name, found, progress)
+    }
+
+    /// Asks an image that is here what it holds, and remembers it as what the part is made from.
+    fn pin(&self, part: &str, name: &str, found: docker::Image, progress: &Progress) -> Result<()> {
         progress.detail(&format!("asking {name} what it holds"));
-        let (version, places) = holds(part, &found.id)?;
+        let held = holds(part, &found.id)?;
         if part == "odoo" {
             progress.detail("copying its static files for nginx");
-            self.copy_statics(&found.id, &places)?;
+            self.copy_statics(&found.id, &held.places)?;
         }
         let image = Image {
             wanted: name.to_owned(),
             pinned: found.digest.unwrap_or_else(|| found.id.clone()),
             id: found.id,
-            version,
-            places,
+            ..held
         };
         marks::remember_image(&self.layout.state(), part, &image)
     }
@@ -90,15 +101,18 @@ impl Apply<'_> {
         files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
         docker::build(&place, name).run()?;
         let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        self.pin_gate(name, found)?;
+        files::remove_tree(&place)
+    }
+
+    fn pin_gate(&self, name: &str, found: docker::Image) -> Result<()> {
         let image = Image {
             wanted: name.to_owned(),
             pinned: found.id.clone(),
             id: found.id,
-            version: (0, 0, 0),
-            places: Vec::new(),
+            ..Image::default()
         };
-        marks::remember_image(&self.layout.state(), odoopack_core::target::GATE_PART, &image)?;
-        files::remove_tree(&place)
+        marks::remember_image(&self.layout.state(), GATE_PART, &image)
     }
 }
 
@@ -115,30 +129,54 @@ fn find(name: &str) -> Result<Option<docker::Image>> {
         .map_err(|e| Failure::failed("Docker's answer about an image was not understood").because(e))
 }
 
-/// The version of the program in an image, and where it is.
-fn holds(part: &str, id: &str) -> Result<((u16, u16, u16), Vec<Utf8PathBuf>)> {
+/// The version of the program in an image, and what is where; nothing of the image itself.
+fn holds(part: &str, id: &str) -> Result<Image> {
     let strange = |text: &str| {
         Failure::refused(format!("the image for {part} holds no {part} that is known"))
             .because(text.trim().to_owned())
             .hint("correct its name in odoopack.toml")
     };
     if part == "odoo" {
-        let text = docker::once(id, "python3", &["-c", ASK_ODOO]).read()?;
+        let ask = [&["-c", ASK_ODOO], PYTHON.as_slice()].concat();
+        let text = docker::once(id, "python3", &ask).read()?;
         let answer: OdooAnswer = serde_json::from_str(text.trim()).map_err(|_| strange(&text))?;
-        return Ok(((answer.version, 0, 0), answer.places));
+        return Ok(Image {
+            version: (answer.version, 0, 0),
+            python: answer.python,
+            places: answer.places,
+            ..Image::default()
+        });
     }
-    let script = format!("readlink -f \"$(command -v {part})\"; {part} -v 2>&1 || {part} --version");
+    // Redis goes by the name that it is called by, which may be a link to another program of its own.
+    let script = if part == "redis" {
+        "command -v redis-server; redis-server --version".to_owned()
+    } else {
+        format!("readlink -f \"$(command -v {part})\"; {part} -v 2>&1 || {part} --version")
+    };
     let text = docker::once(id, "sh", &["-c", &script]).read()?;
     let (path, rest) = text.split_once('\n').ok_or_else(|| strange(&text))?;
     let path = Utf8PathBuf::from(path);
     let (version, place) = match part {
         "postgres" => (postgres_version(rest), path.parent().map(Utf8Path::to_owned)),
+        "redis" => (redis_version(rest), Some(path)),
         _ => (crate::tools::nginx::parse_version(rest), Some(path)),
     };
     match (version, place) {
-        (Some(version), Some(place)) => Ok((version, vec![place])),
+        (Some(version), Some(place)) => Ok(Image {
+            version,
+            places: vec![place],
+            ..Image::default()
+        }),
         _ => Err(strange(&text)),
     }
+}
+
+/// Reads `Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=...`.
+fn redis_version(text: &str) -> Option<(u16, u16, u16)> {
+    let (_, rest) = text.split_once(" v=")?;
+    let mut numbers = rest.split_whitespace().next()?.split('.').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    Some((next()?, next()?, next()?))
 }
 
 /// Reads `postgres (PostgreSQL) 16.4 (Debian 16.4-1.pgdg120+1)`.
@@ -157,6 +195,13 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_redis_says_of_itself() {
+        let text = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=b0d5\n";
+        assert_eq!(redis_version(text), Some((7, 0, 15)));
+        assert_eq!(redis_version("sh: redis-server: not found\n"), None);
+    }
 
     #[test]
     fn reads_what_a_server_says_of_itself() {

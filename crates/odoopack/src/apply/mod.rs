@@ -12,6 +12,7 @@ mod throwaway;
 
 pub(crate) use crate::release::packages::heal as heal_packages;
 pub(crate) use ground::remove_users;
+pub(crate) use images::Carried;
 pub(crate) use modules::{end_strays, exclude_click_odoo, remember, reset_states};
 pub(crate) use restore_point::{database_size, restore_point};
 pub(crate) use throwaway::{Tested, Tests};

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use odoopack_core::backup::{Code, Manifest, paths};
-use odoopack_core::facts::Seen;
+use odoopack_core::facts::{Host, Seen};
 use odoopack_core::name::Name;
 use odoopack_core::spec::Environment;
 use odoopack_core::target;
@@ -180,7 +180,8 @@ fn origin(
     server: &databases::Server,
     major: u16,
 ) -> Result<Origin> {
-    let host = observe::host::host(pack.layout.root())?;
+    let mut host = observe::host::host(pack.layout.root())?;
+    let inside = in_container(pack, &mut host)?;
     let programs = host.postgres.get(&major).ok_or_else(|| {
         Failure::refused(format!(
             "pg_dump of the server's own major version {major} is not installed"
@@ -207,9 +208,21 @@ fn origin(
         filestore: data.join("filestore").join(&settings.database),
         pack: pack.directory.clone(),
         programs: programs.clone(),
+        inside,
         socket: server.socket.clone(),
         port: server.port,
     })
+}
+
+/// The server's container, whose programs take the place of the host's.
+fn in_container(pack: &Pack, host: &mut Host) -> Result<Option<String>> {
+    if !pack.layout.containers() {
+        return Ok(None);
+    }
+    observe::containers::fill(host, &observe::containers::look(&pack.layout)?);
+    let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
+    let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
+    Ok(Some(server.id))
 }
 
 fn missing_before(pack: &Pack, environment: &Name) -> Result<Option<u64>> {
@@ -255,7 +268,7 @@ fn store<'a>(
 
 /// Reads in what was stored before anybody can see it: the archive lists every table that was counted.
 fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()> {
-    let cmd = postgres::list_archive(&origin.programs);
+    let cmd = postgres::list_archive(origin.client("pg_restore"));
     let listed = cmd.feed(|input| {
         let mut until = Until { input, enough: false };
         let streamed = stored

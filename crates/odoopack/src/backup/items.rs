@@ -13,10 +13,11 @@ use odoopack_repository::{Content, Error, Item, Parts};
 
 use super::database::{Counting, Frozen};
 use super::{filestore, key, tree};
+use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::store::secrets;
 use crate::tools::git::bundle as git;
-use crate::tools::postgres;
+use crate::tools::{docker, postgres};
 
 /// Where a snapshot is made from.
 #[derive(Clone, Debug)]
@@ -31,9 +32,22 @@ pub(crate) struct Origin {
     pub(crate) pack: Utf8PathBuf,
     /// PostgreSQL's programs, of the server's own major.
     pub(crate) programs: Utf8PathBuf,
+    /// Container that holds them; `None`: this host.
+    pub(crate) inside: Option<String>,
     /// Socket and port of the server.
     pub(crate) socket: Utf8PathBuf,
     pub(crate) port: u16,
+}
+
+impl Origin {
+    /// A program of the server's own major, where it is.
+    pub(crate) fn client(&self, program: &str) -> Cmd {
+        let program = self.programs.join(program);
+        match &self.inside {
+            None => Cmd::new(program).bare(),
+            Some(container) => docker::session(container, &[postgres::APPLICATION], false).arg(program),
+        }
+    }
 }
 
 /// What the stages leave behind for whoever waits for the snapshot.
@@ -136,7 +150,7 @@ fn attachments(work: &mut Work) -> Result<Items> {
 fn dump(work: &mut Work) -> Result<Items> {
     let server = (work.origin.socket.as_path(), work.origin.port);
     let cmd = postgres::dump(
-        &work.origin.programs,
+        work.origin.client("pg_dump"),
         server,
         work.frozen.name(),
         &work.frozen.snapshot,

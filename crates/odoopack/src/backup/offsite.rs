@@ -3,7 +3,8 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use odoopack_core::spec::{Elsewhere, Offsite, SecretRef};
+use odoopack_core::secret::SecretText;
+use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
 use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Repository, Snapshot};
 
 use super::record::{self, Event, Line};
@@ -113,14 +114,47 @@ fn access(pack: &Pack, secret: &SecretRef) -> Result<Access> {
             "`odoopack secret set {name} < FILE`, with `id:secret` of the access key"
         ))
     })?;
-    let (id, word) = value.expose().trim().split_once(':').ok_or_else(|| {
+    pair(&value).ok_or_else(|| {
         Failure::refused(format!("the value of `{secret}` is not `id:secret`"))
             .hint(format!("`odoopack secret set {} < FILE`", secret.key()))
-    })?;
-    Ok(Access {
-        id: id.to_owned(),
-        secret: odoopack_core::secret::SecretText::new(word),
     })
+}
+
+fn pair(value: &SecretText) -> Option<Access> {
+    let (id, word) = value.expose().trim().split_once(':')?;
+    Some(Access {
+        id: id.to_owned(),
+        secret: SecretText::new(word),
+    })
+}
+
+/// The place at an address that somebody typed: a directory, or `https://SERVICE/BUCKET` with credentials.
+pub(crate) fn typed(address: &str, region: &str, credentials: Option<&SecretText>) -> Result<Place> {
+    if !address.contains("://") {
+        let directory = camino::absolute_utf8(address)
+            .map_err(|e| Failure::refused(format!("`{address}` is no path")).because(e))?;
+        return Ok(Place::Directory(directory.into_string()));
+    }
+    let bucket: BucketAddress = address.parse().map_err(|e| {
+        Failure::new(Kind::Usage, format!("`{address}` is no place for a repository")).because(e)
+    })?;
+    let credentials = credentials.ok_or_else(|| {
+        Failure::new(Kind::Usage, "a bucket needs credentials").hint(
+            "write `id:secret` of an access key into a file, and name it with `--credentials-file FILE`",
+        )
+    })?;
+    let access = pair(credentials).ok_or_else(|| {
+        Failure::new(Kind::Usage, "the credentials are not `id:secret`")
+            .hint("write `id:secret` of an access key into the file of `--credentials-file`")
+    })?;
+    Ok(Place::Bucket(Bucket {
+        endpoint: bucket.endpoint,
+        name: bucket.name,
+        prefix: bucket.prefix,
+        region: region.to_owned(),
+        access,
+        patient: true,
+    }))
 }
 
 /// The second repository; made when there is none yet and none is known.

@@ -1,5 +1,4 @@
 //! What happened to backups, one JSON line each: made, failed, copied, read, proven. Ages and trends come from here.
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use camino::Utf8PathBuf;
@@ -89,17 +88,18 @@ pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
 }
 
 fn left(lines: &[Line], came: Event, went: Event) -> Vec<String> {
-    let of = |event: Event| {
-        lines
-            .iter()
-            .filter(move |line| line.event == event)
-            .map(|line| line.snapshot.as_str())
-    };
-    let gone: BTreeSet<&str> = of(went).collect();
-    of(came)
-        .filter(|id| !gone.contains(id))
-        .map(str::to_owned)
-        .collect()
+    let mut names: Vec<String> = Vec::new();
+    for line in lines {
+        let of_it = line.event == came || line.event == went;
+        if of_it {
+            names.retain(|name| *name != line.snapshot);
+        }
+        // What went may come again.
+        if line.event == came {
+            names.push(line.snapshot.clone());
+        }
+    }
+    names
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::Write;
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths, read_attachments};
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Entry, Error, Kind, Reader, Repository, Snapshot};
+use odoopack_repository::{Entry, Error, Kind, Place, Reader, Repository, Snapshot};
 
 use super::{failure, place};
 use crate::context::Pack;
@@ -24,10 +24,9 @@ impl Opened {
         Self::of(&place::open(pack)?, name, environment)
     }
 
-    /// Opens a snapshot of a repository in another directory, with its key.
-    pub(crate) fn elsewhere(directory: &Utf8Path, key: &SecretText, name: &str) -> Result<Self> {
-        let place = odoopack_repository::Place::Directory(directory.to_string());
-        let repository = Repository::open(&place, key).map_err(|e| lost(&e))?;
+    /// Opens a snapshot of a repository elsewhere, with its key.
+    pub(crate) fn elsewhere(place: &Place, key: &SecretText, name: &str) -> Result<Self> {
+        let repository = Repository::open(place, key).map_err(|e| lost(&e))?;
         match repository.snapshot(name, Some("production")) {
             Err(Error::NoSnapshot(_)) => Self::of(&repository, name, None),
             found => found

@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let pack = cx.load_native("boot-test")?;
     let (name, _) = environment(&pack, &args.environment)?;
     let told = Inside {
         environment: name.clone(),

@@ -10,6 +10,7 @@ pub(crate) mod edition;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod gate;
+pub(crate) mod image;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lock;

@@ -6,8 +6,8 @@ use odoopack_core::secret::SecretText;
 use crate::apply::restore::replaced;
 use crate::apply::restore::source::Source;
 use crate::backup::history::{self, History};
-use crate::backup::key;
 use crate::backup::stored::Opened;
+use crate::backup::{key, offsite};
 use crate::commands::bringing::{self, Options, Place};
 use crate::commands::{environment, stored, up};
 use crate::context::{Context, Pack};
@@ -20,11 +20,17 @@ use crate::store::{lock, secrets};
 /// Bring a whole pack back on an empty machine, from its repository and its key
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Writes the pack's files, its secrets and certificates, builds and starts everything as `up` does, and restores the snapshot. Scheduled jobs and outgoing mail are held until `odoopack env resume`. Cut off, the same command goes on with it.\n\nExamples:\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --snapshot 1a2b3c4d"
+    after_help = "Writes the pack's files, its secrets and certificates, builds and starts everything as `up` does, and restores the snapshot. Scheduled jobs and outgoing mail are held until `odoopack env resume`. Cut off, the same command goes on with it.\n\nExamples:\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --snapshot 1a2b3c4d\n  odoopack recover https://sgp1.digitaloceanspaces.com/odoo-backups --credentials-file spaces.txt --key-file key.txt --root /opt/odoo"
 )]
 pub(crate) struct Args {
-    /// Directory of the repository
-    repository: Utf8PathBuf,
+    /// Directory of the repository, or `https://SERVICE/BUCKET`
+    repository: String,
+    /// For a bucket: file with `id:secret` of an access key
+    #[arg(long, value_name = "FILE")]
+    credentials_file: Option<Utf8PathBuf>,
+    /// For a bucket: the region that requests are signed for
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
     /// File with the key that `backup key export` shows
     #[arg(long, value_name = "FILE")]
     key_file: Utf8PathBuf,
@@ -43,11 +49,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         empty(&root)?;
     }
     let key = key(&args.key_file)?;
-    let directory = camino::absolute_utf8(&args.repository)
-        .map_err(|e| Failure::refused(format!("`{}` is no path", args.repository)).because(e))?;
+    let credentials = args.credentials_file.as_deref().map(credentials).transpose()?;
+    let place = offsite::typed(&args.repository, &args.region, credentials.as_ref())?;
     // What was begun with one snapshot is not ended with another.
     let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
-    let opened = Opened::elsewhere(&directory, &key, name)?;
+    let opened = Opened::elsewhere(&place, &key, name)?;
     consent(cx, &root, &opened, begun.as_ref())?;
     let recovery = Recovery {
         cx,
@@ -62,6 +68,14 @@ fn key(path: &Utf8Path) -> Result<SecretText> {
     let text = files::read_text(path)?.ok_or_else(|| {
         Failure::refused(format!("there is no `{path}`"))
             .hint("write the key into it; `odoopack backup key export` showed it on the machine that is gone")
+    })?;
+    Ok(SecretText::new(text.trim()))
+}
+
+fn credentials(path: &Utf8Path) -> Result<SecretText> {
+    let text = files::read_text(path)?.ok_or_else(|| {
+        Failure::refused(format!("there is no `{path}`"))
+            .hint("write `id:secret` of an access key for the bucket into it")
     })?;
     Ok(SecretText::new(text.trim()))
 }
@@ -123,7 +137,7 @@ impl Recovery<'_> {
             progress.done();
             self.reached(&snapshot, Stage::Services)?;
         }
-        let pack = self.cx.load()?;
+        let pack = self.cx.load_native("recover")?;
         // A restore that was cut off is put right before anything starts.
         let resumed = bringing::resume(self.cx, &pack)?;
         resumed.iter().for_each(|sentence| self.cx.ui.say(sentence));

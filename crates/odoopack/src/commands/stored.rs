@@ -6,6 +6,7 @@ use odoopack_core::backup::{Manifest, paths};
 use odoopack_core::name::Name;
 
 use crate::apply::restore::source::Stored;
+use crate::backup::offsite::{self, Right};
 use crate::backup::stored::Opened;
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
@@ -19,15 +20,23 @@ pub(crate) struct Which {
     /// Whose `latest`; without it production's, or the only environment's
     #[arg(long, value_name = "ENV")]
     of: Option<Name>,
+    /// Out of the second repository of `[backup.offsite]`
+    #[arg(long)]
+    offsite: bool,
 }
 
 /// Opens a snapshot by the beginning of its name; `latest` is one environment's.
 pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
-    if name != "latest" {
-        return Opened::open(pack, name, which.of.as_ref().map(Name::as_str));
+    let of = if name == "latest" {
+        Some(super::backup::environment(pack, which.of.as_ref())?)
+    } else {
+        which.of.clone()
+    };
+    let of = of.as_ref().map(Name::as_str);
+    if which.offsite {
+        return Opened::of(&offsite::open(pack, Right::Write)?, name, of);
     }
-    let of = super::backup::environment(pack, which.of.as_ref())?;
-    Opened::open(pack, name, Some(of.as_str()))
+    Opened::open(pack, name, of)
 }
 
 /// The snapshot for a restore.

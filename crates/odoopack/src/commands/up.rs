@@ -101,7 +101,7 @@ fn look_again(cx: &Context, pack: &Pack, consent: Consent, shown: &Plan) -> Resu
 }
 
 /// Takes the pack's lock and starts a journal; their directory is the first thing that exists.
-fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
+pub(super) fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     let state = pack.layout.state();
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let lock = lock::take(&state, "odoopack up")?;

@@ -66,14 +66,13 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
-    let nginx = facts
-        .containers
-        .images
-        .get("nginx")
-        .and_then(|image| image.places.first());
-    facts
-        .programs
-        .extend(nginx.map(|program| ("nginx".to_owned(), program.clone())));
+    for (part, program) in [("nginx", "nginx"), ("redis", "redis-server")] {
+        let image = facts.containers.images.get(part).filter(|_| layout.containers());
+        let place = image.and_then(|image| image.places.first().cloned());
+        facts
+            .programs
+            .extend(place.map(|place| (program.to_owned(), place)));
+    }
     target = state_target(spec, layout, &sizing, &facts)?;
     facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);

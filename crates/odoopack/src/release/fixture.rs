@@ -129,6 +129,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
         images: Images {
             postgres: String::new(),
             nginx: String::new(),
+            redis: String::new(),
         },
         web: Web {
             listen: Vec::new(),

@@ -136,6 +136,13 @@ mod raw {
 
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
+    pub(super) struct Saved {
+        #[serde(default)]
+        pub(super) repo_tags: Option<Vec<String>>,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
     pub(super) struct Image {
         pub(super) id: String,
         #[serde(default)]
@@ -182,6 +189,44 @@ pub(crate) fn parse_image(text: &str) -> serde_json::Result<Option<Image>> {
 /// Gets an image from its registry.
 pub(crate) fn pull(name: &str) -> Cmd {
     docker(&["pull", "--quiet", name]).patience(PULL)
+}
+
+/// Gives an image another name.
+pub(crate) fn tag(id: &str, name: &str) -> Cmd {
+    docker(&["tag", id, name])
+}
+
+/// Writes images under these names into one file.
+pub(crate) fn save(names: &[String], file: &Utf8Path) -> Cmd {
+    docker(&["save", "--output", file.as_str()])
+        .args(names.iter().cloned())
+        .patience(PULL)
+}
+
+/// Takes every image of a file in.
+pub(crate) fn load(file: &Utf8Path) -> Cmd {
+    docker(&["load", "--quiet", "--input", file.as_str()]).patience(PULL)
+}
+
+/// Prints what a file of [`save`] says that it holds.
+pub(crate) fn saved(file: &Utf8Path) -> Cmd {
+    Cmd::new("tar").args([
+        "--extract",
+        "--to-stdout",
+        "--file",
+        file.as_str(),
+        "manifest.json",
+    ])
+}
+
+/// Names of the images in what [`saved`] prints.
+///
+/// # Errors
+/// When it is not what Docker writes.
+pub(crate) fn parse_saved(text: &str) -> serde_json::Result<Vec<String>> {
+    let all: Vec<raw::Saved> = serde_json::from_str(text)?;
+    let names = all.into_iter().filter_map(|image| image.repo_tags);
+    Ok(names.flatten().collect())
 }
 
 /// Builds an image from a directory with a `Dockerfile`, with the builder that every daemon has.
@@ -343,6 +388,10 @@ mod tests {
                 project.tool("a.tools", Some("x"), false),
                 format!("{head} run --rm --no-deps --quiet-pull --no-TTY --name x a.tools"),
             ),
+            (
+                save(&["a:1".to_owned()], "/x.tar".into()),
+                "docker save --output /x.tar a:1".to_owned(),
+            ),
             (signal("1", "HUP"), "docker kill --signal HUP 1".to_owned()),
             (
                 once("postgres:16", "postgres", &["--version"]),
@@ -355,6 +404,13 @@ mod tests {
         ] {
             assert_eq!(cmd.to_string(), wanted);
         }
+    }
+
+    #[test]
+    fn reads_the_names_in_a_file_of_images() {
+        let text = r#"[{"Config":"0.json","RepoTags":["a/odoo:1","b:2"],"Layers":[]},{"Config":"1.json","RepoTags":null,"Layers":[]}]"#;
+        assert_eq!(parse_saved(text).unwrap(), ["a/odoo:1", "b:2"]);
+        parse_saved("{}").unwrap_err();
     }
 
     #[test]

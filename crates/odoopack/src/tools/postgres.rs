@@ -36,15 +36,19 @@ pub(crate) fn initdb_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String
     .into()
 }
 
+/// Variable with which a client says what it is.
+pub(crate) const APPLICATION: &str = "PGAPPNAME";
+
 /// Longest that a dump may take.
 const DUMP: Duration = Duration::from_hours(24);
 
-/// Dumps a database as the administrator sees it under an exported snapshot, uncompressed, to stdout.
+/// Dumps a database as the administrator sees it under an exported snapshot, uncompressed, to stdout; `pg_dump` is the
+/// program of the server's own major, wherever it runs.
 ///
 /// # Errors of the program
 /// A table that somebody changes meanwhile: it waits a minute for the lock, then ends.
-pub(crate) fn dump(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str, snapshot: &str) -> Cmd {
-    Cmd::new(programs.join("pg_dump"))
+pub(crate) fn dump(pg_dump: Cmd, server: (&Utf8Path, u16), database: &str, snapshot: &str) -> Cmd {
+    pg_dump
         .args([
             "--format=custom",
             "--compress=0",
@@ -56,8 +60,7 @@ pub(crate) fn dump(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str
         .arg(format!("--port={}", server.1))
         .arg(format!("--username={ADMIN_ROLE}"))
         .arg(format!("--dbname={database}"))
-        .env("PGAPPNAME", "odoopack-backup")
-        .bare()
+        .env(APPLICATION, "odoopack-backup")
         .patience(DUMP)
 }
 
@@ -74,8 +77,8 @@ pub(crate) fn amcheck(programs: &Utf8Path, server: (&Utf8Path, u16), database: &
 }
 
 /// Lists what the archive on stdin holds; reads no further than its table of contents.
-pub(crate) fn list_archive(programs: &Utf8Path) -> Cmd {
-    Cmd::new(programs.join("pg_restore")).arg("--list").bare()
+pub(crate) fn list_archive(pg_restore: Cmd) -> Cmd {
+    pg_restore.arg("--list")
 }
 
 /// Writes one table of the archive on stdin as SQL: its definition and its rows, or these alone.
@@ -109,7 +112,7 @@ mod tests {
     fn a_dump_is_uncompressed_and_of_one_snapshot() {
         assert_eq!(
             dump(
-                "/pg/bin".into(),
+                Cmd::new("/pg/bin/pg_dump"),
                 ("/run/pg".into(), 5432),
                 "demo",
                 "00000003-0000001B-1"

@@ -1,2 +1,3 @@
 //! Parts of the story of `real_backup`.
+pub(crate) mod faults;
 pub(crate) mod offsite;

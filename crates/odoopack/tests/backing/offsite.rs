@@ -59,6 +59,7 @@ pub(crate) fn elsewhere(pack: &Pack) {
         serde_json::json!(["production: proven never"])
     );
     restic_there(pack, &service);
+    read_and_recovered_from_there(pack, &service, &newest);
     removed_with_the_other_key(pack, &newest);
     pack.edit_file(&offsite, "[backup.keep]");
 }
@@ -103,4 +104,41 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
     let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
     assert_eq!(done["removed"], serde_json::json!([older]));
     assert_eq!(ids(pack).len(), 2);
+}
+
+/// A machine that has nothing but the key and the credentials finds the snapshot, and brings back file and secrets.
+fn read_and_recovered_from_there(pack: &Pack, service: &bucket::Service, newest: &Value) {
+    pack.json(&["backup", "drill", "latest", "--offsite", "--level", "read"]);
+    let (id, word) = bucket::WRITER;
+    pack.write("credentials", &format!("{id}:{word}\n"));
+    pack.write("key", &pack.secret("BACKUP_KEY"));
+    let outcome = Command::new(env!("CARGO_BIN_EXE_odoopack"))
+        .args([
+            "recover",
+            &format!("{}/{}/erp", service.endpoint(), bucket::BUCKET),
+        ])
+        .args(["--credentials-file", pack.path("credentials").as_str()])
+        .args(["--key-file", pack.path("key").as_str()])
+        .args(["--root", pack.path("empty").as_str()])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!(outcome.status.code(), Some(4), "{said}");
+    assert!(said.contains(newest.as_str().unwrap()), "{said}");
+    // The users of this machine belong to the pack that is still there, so it ends after the files.
+    assert!(said.contains("belongs to something else"), "{said}");
+    let canary = "data/secrets/CANARY";
+    assert_eq!(
+        pack.read(&format!("empty/{canary}")).trim(),
+        pack.read(canary).trim()
+    );
+    assert!(
+        pack.read("empty/repo/odoopack.toml")
+            .contains("[environments.production]")
+    );
+    std::fs::remove_dir_all(pack.path("empty")).unwrap();
+    for secret in ["credentials", "key"] {
+        std::fs::remove_file(pack.path(secret)).unwrap();
+    }
 }

@@ -11,9 +11,9 @@ use super::{Answer, Pack, file, machine};
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
 /// Says what the images are made of; another text makes them anew.
-const RECIPE: &str = "2";
+const RECIPE: &str = "5";
 /// What the official images hold besides their program: PostgreSQL, nginx, and what Odoo needs.
-const PACKAGES: &str = "python3,postgresql,nginx-light,wkhtmltopdf,ca-certificates,procps,tzdata,fonts-dejavu-core,libldap-2.5-0,libxslt1.1";
+const PACKAGES: &str = "python3,postgresql,redis-server,nginx-light,wkhtmltopdf,ca-certificates,procps,tzdata,fonts-dejavu-core,libldap-2.5-0,libxslt1.1";
 /// What is not worth its space, and speed instead of safety against a power cut.
 const DPKG: [&str; 3] = [
     "force-unsafe-io",
@@ -169,7 +169,9 @@ fn base(tree: &Utf8Path) {
 
 /// A release that the engine `native` built, as the tree of an image: Debian's package and a virtual environment.
 fn odoo(place: &Utf8Path) {
-    let more = "[environments.production]\ndomain = \"localhost\"\n";
+    // Python packages besides Odoo's own: what takes changed code in, as in the official image, and what talks to Redis.
+    let more =
+        "[environments.dev]\ndomain = \"localhost\"\ndemo = false\nreload = true\nsessions = \"redis\"\n";
     let pack = Pack::with_file("stack-source", 31_900, &file("stack-source", more));
     pack.run(&["up", "--yes"]).exits(0);
     let record: serde_json::Value = serde_json::from_str(&pack.read("data/odoopack/release.json")).unwrap();
@@ -179,9 +181,11 @@ fn odoo(place: &Utf8Path) {
     drop(std::fs::remove_dir_all(place));
     let tree = place.join("tree");
     let inside = |path: &Utf8Path| tree.join(path.as_str().trim_start_matches('/'));
-    std::fs::create_dir_all(inside(&python).parent().unwrap()).unwrap();
+    // Not where it was made: a container has a `/dev/shm` of its own in front of the image's.
+    let (made, python) = (python, Utf8PathBuf::from("/opt/odoo-python"));
+    std::fs::create_dir_all(tree.join("opt")).unwrap();
     machine::must("cp", &["-a", usr.as_str(), tree.join("usr").as_str()]);
-    machine::must("cp", &["-a", python.as_str(), inside(&python).as_str()]);
+    machine::must("cp", &["-a", made.as_str(), inside(&python).as_str()]);
     machine::must("find", &[tree.as_str(), "-path", "*/i18n/*", "-delete"]);
     let addons = tree.join("usr/lib/python3/dist-packages/odoo/addons");
     for entry in addons.read_dir_utf8().unwrap().flatten() {
@@ -305,6 +309,7 @@ impl Stack {
             }
         }
         must(&["tag", &base, "nginx:1.22"]);
+        must(&["tag", &base, "redis:7.0"]);
     }
 }
 

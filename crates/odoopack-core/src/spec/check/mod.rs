@@ -7,7 +7,7 @@ mod source;
 use super::keys::{self, FORMAT, Fallback};
 use super::load::Report;
 use super::shape::{Item, path};
-use super::{Engine, Series, Spec};
+use super::{Series, Spec};
 
 /// Longest path of a unix socket (`unix(7)`: 108 bytes with the closing zero).
 const SOCKET_PATH: usize = 107;
@@ -40,7 +40,6 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     addons::check(spec, report);
     web(spec, report);
     mail(report);
-    containers(spec, report);
     options(spec, report);
     backup::check(spec, report);
     environments::check(spec, report);
@@ -161,17 +160,6 @@ fn web(spec: &Spec, report: &mut Report<'_>) {
             "postgres.version",
             "Odoo 19.0 needs PostgreSQL 13 or newer",
             "choose a newer major",
-        );
-    }
-}
-
-/// The server in a container is reached through its socket.
-fn containers(spec: &Spec, report: &mut Report<'_>) {
-    if spec.pack.engine == Engine::Compose && report.given("postgres.port") {
-        report.refuse(
-            "postgres.port",
-            "with the engine `compose` the server has a unix socket only",
-            "remove it; `odoopack psql NAME` opens a session",
         );
     }
 }

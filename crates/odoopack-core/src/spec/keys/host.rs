@@ -114,6 +114,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "What was found first is pinned by digest; a newer one comes when the line changes.",
     },
     Key {
+        path: "images.redis",
+        shape: Shape::Image,
+        fallback: Literal("\"redis:7\""),
+        example: "\"redis:7\"",
+        doc: "Image of Redis, for the engine `compose` and `sessions = \"redis\"`.",
+        why: "The last major that every series' module was tried with.",
+    },
+    Key {
         path: "web.listen",
         shape: Shape::List(&Shape::Address),
         fallback: Computed(

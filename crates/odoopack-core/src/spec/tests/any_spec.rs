@@ -172,7 +172,11 @@ fn postgres() -> impl Strategy<Value = Postgres> {
 
 fn images() -> impl Strategy<Value = Images> {
     let image = || "[a-z]{1,8}(:[a-z0-9.]{0,4}[a-z0-9])?";
-    (image(), image()).prop_map(|(postgres, nginx)| Images { postgres, nginx })
+    (image(), image(), image()).prop_map(|(postgres, nginx, redis)| Images {
+        postgres,
+        nginx,
+        redis,
+    })
 }
 
 /// Containers are made from images.
@@ -392,10 +396,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 (editions, environments),
             )| Spec {
                 odoo: runs_on(odoo, pack.engine),
-                postgres: Postgres {
-                    port: postgres.port.filter(|_| pack.engine == Engine::Native),
-                    ..postgres
-                },
+                postgres,
                 pack,
                 addons,
                 mail,

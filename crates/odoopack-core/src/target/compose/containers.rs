@@ -7,8 +7,8 @@ use crate::layout::Layout;
 use crate::name::Name;
 use crate::render::compose::{Container, Health, Mount, Network};
 use crate::service::{Service, Signal};
-use crate::spec::{Environment, Tls};
-use crate::target::Known;
+use crate::spec::{Environment, Sessions, Tls};
+use crate::target::{Known, sessions};
 use crate::units::{Bytes, Seconds};
 
 use super::ODOO_CONF;
@@ -34,6 +34,7 @@ pub(super) fn of(known: &Known<'_>, service: &Service) -> Option<Container> {
     match (service.name.as_str(), environment(known, service)) {
         ("postgres", _) => postgres(known, service),
         ("gate", _) => gate(known, service),
+        ("redis", _) => redis(known, service),
         ("nginx", _) => nginx(known, service),
         (_, Some((name, environment))) => odoo(known, service, name, environment),
         (_, None) => None,
@@ -121,7 +122,7 @@ fn same(path: &Utf8Path, writable: bool) -> Mount {
     mount(path, path.to_owned(), writable)
 }
 
-/// Reached through its socket only, so it needs no network at all.
+/// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback.
 fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "postgres", "postgres")?;
@@ -147,14 +148,32 @@ fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
         "-d",
         "postgres",
     ];
+    let published = known.spec.postgres.port;
     Some(Container {
-        network: Network::Isolated,
+        network: published.map_or(Network::Isolated, |_| Network::Stack),
+        publish: published
+            .into_iter()
+            .map(|port| format!("127.0.0.1:{port}:{port}"))
+            .collect(),
         scratch: vec!["/tmp"],
         shared_memory: Some(SHARED_MEMORY),
         health: Some(Health {
             command: ask.map(str::to_owned).into(),
             start: POSTGRES_START,
         }),
+        ..one
+    })
+}
+
+/// Reached through its socket only.
+fn redis(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let layout = known.layout;
+    let mut one = base(known, service, "redis", "redis")?;
+    one.mounts
+        .extend(service.writable.iter().map(|path| same(path, true)));
+    one.mounts.push(same(&layout.config().join("redis"), false));
+    Some(Container {
+        network: Network::Isolated,
         ..one
     })
 }
@@ -261,11 +280,22 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         same(&layout.environment(name), true),
         same(&layout.postgres_socket(), false),
     ]);
-    one.mounts
-        .extend(addons(known).iter().map(|path| same(path, false)));
+    one.mounts.extend(
+        crate::target::files::own_addons(known)
+            .iter()
+            .map(|path| same(path, false)),
+    );
     if let Some(secrets) = &service.environment_file {
         one.mounts.push(same(secrets, false));
         one.entrypoint = with_secrets(secrets, &one.entrypoint);
+    }
+    let sessions = environment.sessions == Sessions::Redis;
+    if sessions {
+        let socket = layout.redis_socket();
+        one.mounts
+            .extend(socket.parent().map(|directory| same(directory, false)));
+        one.mounts.push(same(&layout.own_addons(), false));
+        one.mounts.push(same(&layout.sessions(name), false));
     }
     one.environment.extend(variables(layout, name, environment));
     let web = service.name.ends_with(".web");
@@ -277,18 +307,16 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         } else {
             Network::Stack
         },
-        after: vec![("postgres".to_owned(), true)],
+        after: [("postgres".to_owned(), true)]
+            .into_iter()
+            .chain(sessions.then(|| ("redis".to_owned(), false)))
+            .collect(),
         health: web.then(|| Health {
             command: vec!["python3".to_owned(), "-c".to_owned(), ask()],
             start: ODOO_START,
         }),
         ..one
     })
-}
-
-/// What Odoo reads modules from besides its own.
-fn addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
-    crate::target::files::own_addons(known)
 }
 
 /// The image has Python for certain, and curl perhaps.
@@ -321,5 +349,6 @@ fn variables(layout: &Layout, name: &Name, environment: &Environment) -> BTreeMa
         crate::spec::Value::Secret(_) => None,
     });
     all.extend(plain);
+    all.extend(sessions::variables(layout, name, environment));
     all
 }

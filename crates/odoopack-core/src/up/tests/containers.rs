@@ -116,6 +116,25 @@ fn nothing_is_published_but_nginx() {
 }
 
 #[test]
+fn a_server_that_is_asked_for_is_published_on_loopback_and_lets_roles_in() {
+    let mut machine = Machine::with_packages(&format!("{FILE}[postgres]\nport = 5432\n"), true);
+    machine.converge();
+    let (target, _) = machine.look();
+    let definition = target.definition("postgres").unwrap();
+    assert!(
+        definition.contains("\"127.0.0.1:5432:5432\"") && !definition.contains("network_mode"),
+        "{definition}"
+    );
+    let hba = machine.layout().config().join("postgres/pg_hba.conf");
+    let hba = target.file(&hba).unwrap();
+    assert!(
+        hba.shown.contains("\"shop_staging\" 172.28.0.0/24 scram-sha-256"),
+        "{}",
+        hba.shown
+    );
+}
+
+#[test]
 fn an_environment_more_restarts_no_other() {
     let mut machine = up(true);
     let more = format!("{FILE}[environments.trial]\ndomain = \"trial.example.com\"\n");
@@ -208,13 +227,71 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
             "[addons]\nrequirements = [\"requirements.txt\"]\n",
             "the engine `compose` has no [addons] requirements",
         ),
-        (
-            "[environments.redis]\ndomain = \"redis.example.com\"\nsessions = \"redis\"\n",
-            "the engine `compose` has no sessions = \"redis\"",
-        ),
     ] {
         let machine = Machine::with_packages(&format!("{FILE}{more}"), true);
         let said: Vec<String> = machine.plan().refusals.into_iter().map(|r| r.what).collect();
         assert_eq!(said, [what]);
     }
+}
+
+#[test]
+fn an_image_that_cannot_take_in_changed_code_is_refused_where_that_is_wanted() {
+    let more = "[environments.dev]\ndomain = \"dev.example.com\"\nreload = true\n";
+    let mut machine = Machine::with_packages(&format!("{FILE}{more}"), true);
+    machine.converge();
+    assert!(machine.plan().refusals.is_empty());
+    machine.facts.containers.images.get_mut("odoo").unwrap().python = vec!["redis".to_owned()];
+    assert_eq!(
+        machine.plan().refusals[0].what,
+        "image `odoo:19.0` has no Python module `watchdog`, which `reload = true` needs"
+    );
+}
+
+#[test]
+fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
+    let file = FILE.replacen(
+        "domain = \"erp.example.com\"",
+        "domain = \"erp.example.com\"\nsessions = \"redis\"",
+        1,
+    );
+    let mut machine = Machine::with_packages(&file, true);
+    machine.converge();
+    let (target, _) = machine.look();
+    let redis = target.definition("redis").unwrap();
+    assert!(
+        redis.contains("network_mode: none") && redis.contains("/usr/local/bin/redis-server"),
+        "{redis}"
+    );
+    let told = machine.layout().sessions(&name("production"));
+    for (service, sees) in [
+        ("production.blue.web", true),
+        ("production.blue.cron", true),
+        ("staging.blue.web", false),
+    ] {
+        let definition = target.definition(service).unwrap();
+        for what in [
+            told.as_str(),
+            "ODOOPACK_SESSIONS",
+            "data/run/redis",
+            "\"redis\": {condition",
+        ] {
+            assert_eq!(
+                definition.contains(what),
+                sees,
+                "{service}, {what}:\n{definition}"
+            );
+        }
+    }
+    machine
+        .facts
+        .containers
+        .images
+        .get_mut("odoo")
+        .unwrap()
+        .python
+        .clear();
+    assert_eq!(
+        machine.plan().refusals[0].what,
+        "image `odoo:19.0` has no Python module `redis`, which `sessions = \"redis\"` needs"
+    );
 }

@@ -259,6 +259,7 @@ impl Machine {
             "odoo" => ((19, 0, 0), "/usr/lib/python3/dist-packages/odoo/addons"),
             "postgres" => ((16, 0, 0), "/usr/lib/postgresql/16/bin"),
             "nginx" => ((1, 28, 0), "/usr/sbin/nginx"),
+            "redis" => ((7, 2, 0), "/usr/local/bin/redis-server"),
             _ => ((0, 0, 0), "/odoopack"),
         };
         let image = Image {
@@ -267,6 +268,7 @@ impl Machine {
             id: "sha256:0".to_owned(),
             version,
             places: vec![place.into()],
+            python: crate::facts::PYTHON.map(str::to_owned).into(),
         };
         let layout = self.layout();
         let facts = &mut self.facts;
@@ -276,6 +278,9 @@ impl Machine {
             "nginx" => {
                 facts.host.nginx = Some(version);
                 facts.programs.insert("nginx".to_owned(), place.into());
+            }
+            "redis" => {
+                facts.programs.insert("redis-server".to_owned(), place.into());
             }
             _ => {}
         }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     let environment = environment(&pack, args.environment.as_ref())?;
     let made = create(cx, &pack, &environment, args.note.as_deref())?;
     alarm(cx, &made);

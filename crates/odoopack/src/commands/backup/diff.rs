@@ -21,7 +21,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
     let repository = place::open(&pack)?;
     let before = repository.snapshot(&args.before, None).map_err(failed)?;

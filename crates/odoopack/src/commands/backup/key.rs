@@ -19,7 +19,7 @@ pub(crate) enum Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     match args {
         Args::Export => {
             let key = key::of(&pack.layout)?;

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     let (side, repository) = if args.offsite {
         (Side::Offsite, offsite::open(&pack, Right::Write)?)
     } else {

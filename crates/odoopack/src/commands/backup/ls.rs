@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup")?;
+    let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
     let repository = place::open(&pack)?;
     let snapshot = repository.snapshot(&args.snapshot, None).map_err(failed)?;

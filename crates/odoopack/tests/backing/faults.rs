@@ -1,0 +1,153 @@
+//! What goes wrong on the machine: nothing changed, or finished, and older snapshots whole.
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{self, Pack};
+use crate::{restic, sql};
+
+fn listed(pack: &Pack) -> Value {
+    pack.json(&["backup", "list"])
+}
+
+fn ids(list: &Value) -> Vec<&Value> {
+    list.as_array().unwrap().iter().map(|s| &s["snapshot"]).collect()
+}
+
+fn succeeds(program: &str, args: &[&str]) {
+    let status = Command::new(program).args(args).status().unwrap();
+    assert!(status.success(), "{program} {args:?}");
+}
+
+/// Something that a backup takes a while for.
+fn make_wide(pack: &Pack, rows: u32) {
+    sql(
+        pack,
+        &format!(
+            "CREATE TABLE wide AS SELECT g, md5(random()::text) || repeat(md5(g::text), 20) FROM generate_series(1, {rows}) g"
+        ),
+    );
+}
+
+/// The disk of the repository is full in the middle of a backup.
+pub(crate) fn a_full_disk(pack: &Pack) {
+    pack.now("a full disk");
+    let before = listed(pack);
+    let (backups, aside) = (pack.path("backups"), pack.path("backups-aside"));
+    std::fs::rename(&backups, &aside).unwrap();
+    std::fs::create_dir(&backups).unwrap();
+    succeeds(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=1g,mode=750", "tmpfs", backups.as_str()],
+    );
+    succeeds("cp", &["-a", &format!("{aside}/."), backups.as_str()]);
+    make_wide(pack, 60_000);
+    // What is left is less than the new table needs.
+    let used = Command::new("du")
+        .args(["-sk", backups.as_str()])
+        .output()
+        .unwrap();
+    let used: u64 = String::from_utf8_lossy(&used.stdout)
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let size = |kilobytes: u64| format!("remount,size={kilobytes}k");
+    succeeds("mount", &["-o", &size(used + 600), backups.as_str()]);
+    let full = pack.run(&["backup", "create"]).exits(1);
+    assert!(
+        full.stderr.contains("No space left") && full.stderr.contains("older snapshots are as they were"),
+        "{}",
+        full.said()
+    );
+    assert_eq!(ids(&listed(pack)), ids(&before));
+    restic(pack, &["--no-lock", "check", "--read-data"]);
+    succeeds("mount", &["-o", &size(used + 600_000), backups.as_str()]);
+    pack.run(&["backup", "create"]).exits(0);
+    restic(pack, &["check", "--read-data"]);
+    let after = listed(pack);
+    assert_eq!(ids(&after).len(), ids(&before).len() + 1);
+    std::fs::remove_dir_all(&aside).unwrap();
+    succeeds("cp", &["-a", backups.as_str(), aside.as_str()]);
+    succeeds("umount", &[backups.as_str()]);
+    std::fs::remove_dir(&backups).unwrap();
+    std::fs::rename(&aside, &backups).unwrap();
+    assert_eq!(listed(pack), after);
+    sql(pack, "DROP TABLE wide");
+}
+
+/// PostgreSQL itself stops while it is read, and comes back.
+pub(crate) fn a_server_that_stops(pack: &Pack) {
+    pack.now("a server that stops");
+    let before = listed(pack);
+    make_wide(pack, 150_000);
+    let postmaster = pack.read("data/postgres/postmaster.pid");
+    let postmaster = postmaster.lines().next().unwrap().to_owned();
+    let child = pack.start(&["backup", "create"]);
+    let dumping = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'odoopack-backup' AND query LIKE 'COPY%'";
+    support::wait_for("a dump to break", || (sql(pack, dumping) != "0").then_some(()));
+    succeeds("kill", &["-QUIT", &postmaster]);
+    let outcome = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!(outcome.status.code(), Some(1), "{said}");
+    assert!(said.contains("older snapshots are as they were"), "{said}");
+    assert_eq!(listed(pack), before);
+    restic(pack, &["check"]);
+    support::wait_for("the server to come back", || {
+        (pack
+            .run(&["psql", "production", "--admin", "--", "-Atc", "SELECT 1"])
+            .code
+            == Some(0))
+        .then_some(())
+    });
+    sql(pack, "DROP TABLE wide");
+    pack.run(&["backup", "create"]).exits(0);
+}
+
+/// A backup and a policy under a clock that is wrong: nothing good goes, and the snapshot from the future counts for nothing.
+pub(crate) fn a_clock_one_year_ahead(pack: &Pack) {
+    pack.now("a clock one year ahead");
+    let before = listed(pack);
+    let asked = ["backup", "forget", "--dry-run"];
+    let goes = pack.json(&asked);
+    assert_eq!(goes, ahead(pack, &asked), "the clock decides nothing");
+    ahead(pack, &["backup", "create"]);
+    let after = listed(pack);
+    let future = &after[ids(&after).len() - 1];
+    assert_eq!(
+        future["reasons"],
+        serde_json::json!(["from the future, not judged"])
+    );
+    assert_eq!(ids(&after).len(), ids(&before).len() + 1);
+    let status = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
+    assert_ne!(
+        status["status"]["environments"][0]["made"]["snapshot"],
+        future["snapshot"]
+    );
+    assert_eq!(pack.json(&asked), goes);
+    let name = future["snapshot"].as_str().unwrap();
+    pack.run(&["backup", "forget", name, "--yes"]).exits(0);
+    assert_eq!(listed(pack), before);
+    pack.run(&["backup", "create"]).exits(0);
+    restic(pack, &["check", "--read-data"]);
+}
+
+/// Runs the program a year later.
+fn ahead(pack: &Pack, args: &[&str]) -> Value {
+    let outcome = Command::new(env!("CARGO_BIN_EXE_odoopack"))
+        .args(["--root", pack.root.as_str(), "--json"])
+        .args(args)
+        .env(
+            "LD_PRELOAD",
+            "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+        )
+        .env("FAKETIME", "+365d")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success(), "{args:?}: {said}");
+    serde_json::from_slice(&outcome.stdout).unwrap()
+}
