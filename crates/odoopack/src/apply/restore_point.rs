@@ -36,7 +36,8 @@ impl Apply<'_> {
             .map_err(|e| failed("could not close the copy to others", &e))
     }
 
-    /// Puts the copy in the place of the database, with everything that was set for it, and drops what it replaces.
+    /// Puts the copy in the place of the database, with everything that was set for it, and drops what it replaces. From the
+    /// end of the swap on the database is back: what cannot be dropped then is only warned of.
     ///
     /// # Errors
     /// When both are still where they were.
@@ -55,7 +56,10 @@ impl Apply<'_> {
             sql::rename_database(point, database)
         );
         alone(&mut client, &[database, point], &swap)?;
-        drop_database(&mut client, &undone)
+        if let Err(failure) = drop_database(&mut client, &undone) {
+            self.ui.warn(&still_there(environment, &undone, &failure));
+        }
+        Ok(())
     }
 
     /// Drops copies that nobody needs any more.
@@ -82,6 +86,13 @@ pub(crate) fn restore_point(database: &str, id: &str) -> String {
 fn undone(point: &str) -> String {
     let (database, id) = point.rsplit_once("_before_").unwrap_or((point, "0"));
     own_name(database, "undone", id)
+}
+
+fn still_there(environment: &Name, undone: &str, failure: &Failure) -> String {
+    format!(
+        "the database is back, but what it replaced is still there as {undone}: {}; `odoopack psql {environment} --admin` can drop it",
+        failure.chain().join(": ")
+    )
 }
 
 /// Bytes on disk of the database that the client is in.
@@ -124,4 +135,20 @@ fn settings(client: &mut Client, database: &str) -> std::result::Result<String, 
         all += &format!("GRANT {what} ON DATABASE {name} TO {role}{more};");
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_after_the_swap_is_named_by_the_name_that_it_has() {
+        let point = restore_point("demo_production", "6a1b2c3d");
+        let said = still_there(
+            &"production".parse().unwrap(),
+            &undone(&point),
+            &Failure::failed("no connection"),
+        );
+        insta::assert_snapshot!(said, @"the database is back, but what it replaced is still there as demo_production_undone_6a1b2c3d: no connection; `odoopack psql production --admin` can drop it");
+    }
 }

@@ -110,6 +110,9 @@ pub(crate) fn bring(
     not_newer(&view, source)?;
     no_attachments(source, target)?;
     let planned = plan(pack, &view, (name, environment), from, target)?;
+    if !target.options.dry_run {
+        swept(pack)?;
+    }
     room(pack, source, target.only)?;
     for step in &planned.steps {
         cx.ui.say(&format!("  - {step}"));
@@ -268,6 +271,15 @@ fn services(view: &View, name: &Name) -> Vec<String> {
     let all = view.target.services.iter().map(|service| service.name.clone());
     all.filter(|service| service.starts_with(&prefix) && runs(service))
         .collect()
+}
+
+/// Makes the room that a killed restore took, unless somebody is at work, who then has the lock below too.
+fn swept(pack: &Pack) -> Result<()> {
+    match lock::take(&pack.layout.state(), "odoopack restore") {
+        Ok(_lock) => crate::apply::restore::sweep(&pack.layout, &pack.loaded.spec),
+        Err(failure) if failure.kind == Code::Locked => Ok(()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Refuses what would not fit.

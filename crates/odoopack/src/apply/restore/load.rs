@@ -12,6 +12,17 @@ use crate::files;
 use crate::tools::dumps::{self, Entrance};
 use crate::ui::Progress;
 
+/// What lies in the environment's directory while a database is loaded.
+const DUMP: &str = ".restore-dump";
+const LIST: &str = ".restore-list";
+
+/// Removes what a load that was killed has left in an environment's directory; only under the lock that a restore holds.
+pub(super) fn sweep(environment: &Utf8Path) -> Result<()> {
+    [DUMP, LIST]
+        .iter()
+        .try_for_each(|name| files::remove(&environment.join(name)))
+}
+
 impl Restore<'_> {
     pub(super) fn load(&self, database: &str, progress: &Progress) -> Result<()> {
         let entrance = self.entrance(database)?;
@@ -95,11 +106,7 @@ impl Restore<'_> {
 
     /// The dump of a snapshot is put down first: only a file can be restored in parallel.
     fn snapshot(&self, entrance: &Entrance, stored: &dyn Stored, progress: &Progress) -> Result<()> {
-        let place = self
-            .apply
-            .layout
-            .environment(&self.environment)
-            .join(".restore-dump");
+        let place = self.apply.layout.environment(&self.environment).join(DUMP);
         files::remove(&place)?;
         let put = || -> Result<Dump> {
             let mut file =
@@ -116,11 +123,7 @@ impl Restore<'_> {
 
     /// A file with the list, which the environment's user may read and nobody else may change.
     fn list_file(&self, text: &str) -> Result<Utf8PathBuf> {
-        let place = self
-            .apply
-            .layout
-            .environment(&self.environment)
-            .join(".restore-list");
+        let place = self.apply.layout.environment(&self.environment).join(LIST);
         files::replace(&place, text.as_bytes(), 0o640, self.owner()?)?;
         Ok(place)
     }
@@ -147,4 +150,27 @@ fn too_new(failure: Failure, path: &Utf8Path) -> Failure {
             .hint("write it with the client of this server's major, or as plain SQL: `pg_restore -f dump.sql FILE` on a machine with the newer client");
     }
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_load_has_left_is_swept_away() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Utf8Path::from_path(keep.path()).unwrap();
+        sweep(place).unwrap();
+        for name in [DUMP, LIST, "odoo.conf"] {
+            std::fs::write(place.join(name), "x").unwrap();
+        }
+        sweep(place).unwrap();
+        let left: Vec<String> = place
+            .read_dir_utf8()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_owned())
+            .collect();
+        assert_eq!(left, ["odoo.conf"]);
+        sweep(&place.join("nowhere")).unwrap();
+    }
 }

@@ -14,8 +14,10 @@ pub(crate) use filestore::there;
 
 use std::cell::RefCell;
 
+use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::restore::{Event, Recovery, Step, Undo, recover};
+use odoopack_core::spec::Spec;
 use odoopack_core::target::{postgres_port, secret_name};
 
 use self::source::Source;
@@ -220,7 +222,10 @@ impl<'a> Restore<'a> {
 
     fn undo(&self, undo: &Undo) -> Result<()> {
         match undo {
-            Undo::DropDatabase { database } => self.drop_database(database),
+            Undo::DropDatabase { database } => {
+                load::sweep(&self.apply.layout.environment(&self.environment))?;
+                self.drop_database(database)
+            }
             Undo::RemoveDirectory { directory } => crate::files::remove_tree(directory),
             Undo::StartServices { .. } if self.dark => Ok(()),
             Undo::StartServices { services } => self.start(services),
@@ -298,11 +303,19 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
     })
 }
 
+/// Removes the plain dumps that restores and drills have left which were killed; only under the pack's lock.
+pub(crate) fn sweep(layout: &Layout, spec: &Spec) -> Result<()> {
+    spec.environments
+        .keys()
+        .try_for_each(|name| load::sweep(&layout.environment(name)))
+}
+
 /// Finishes or takes back every restore that was cut off; says what it did, one sentence each.
 ///
 /// # Errors
 /// Kind `NeedsHuman` when one could neither be finished nor taken back.
 pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
+    sweep(apply.layout, apply.spec)?;
     let mut said = Vec::new();
     let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), KIND)?;
     let dark = !all.is_empty() && wake(apply)?;

@@ -204,9 +204,10 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
     bringing::not_newer(&view, &source)?;
-    bringing::room(pack, &source, None)?;
     let apply = crate::commands::up::applier(cx, pack, &view);
+    // What a killed one left takes room too.
     take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));
+    bringing::room(pack, &source, None)?;
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());
     let role = pack.layout.role(name);
     let place = pack.layout.environment(name);
