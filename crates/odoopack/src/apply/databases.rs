@@ -83,7 +83,7 @@ impl Apply<'_> {
     }
 
     /// The number of a database: one that is made anew under the same name has another.
-    fn number(&self, database: &str) -> Result<u32> {
+    pub(super) fn number(&self, database: &str) -> Result<u32> {
         let sql = "SELECT oid FROM pg_database WHERE datname = $1";
         let row = self.admin("postgres")?.query_one(sql, &[&database]);
         row.map(|row| row.get(0))

@@ -21,15 +21,19 @@ pub(crate) struct Options {
     yes_replace: Option<String>,
     /// Show the plan and stop
     #[arg(long)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
+    /// The id of the operation, where it was written down before.
+    #[arg(skip)]
+    id: Option<String>,
 }
 
 impl Options {
-    /// With the consent that production is replaced.
-    pub(crate) fn replacing(name: &str) -> Self {
+    /// With the consent that production is replaced, by the operation `id`.
+    pub(crate) fn replacing(name: &str, id: &str) -> Self {
         Self {
             yes_replace: Some(name.to_owned()),
             dry_run: false,
+            id: Some(id.to_owned()),
         }
     }
 }
@@ -62,6 +66,11 @@ impl Place {
             beside: Some(name.to_owned()),
         }
     }
+}
+
+/// The id of an operation that begins now.
+pub(crate) fn new_id() -> String {
+    format!("{:08x}", jiff::Timestamp::now().as_second())
 }
 
 /// Everything that was asked for.
@@ -193,7 +202,7 @@ fn plan(
     target: &Target<'_>,
 ) -> Result<Planned> {
     let filestores = pack.layout.environment(name).join("filestore");
-    let id = format!("{:08x}", jiff::Timestamp::now().as_second());
+    let id = target.options.id.clone().unwrap_or_else(new_id);
     let to = destination(pack, view, environment, &filestores, target)?;
     let filestore = target.only != Some(Part::Database);
     let wanted = Wanted {
@@ -382,4 +391,14 @@ pub(crate) fn resume(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     let view = observe::look(pack)?;
     let apply: Apply<'_> = super::up::applier(cx, pack, &view);
     crate::apply::restore::take_up(&apply)
+}
+
+/// What `resume` would do; changes nothing. The lock keeps it from taking a restore that runs for one that was cut off.
+pub(crate) fn outlook(pack: &Pack) -> Result<Vec<String>> {
+    let state = pack.layout.state();
+    if crate::store::operation::open_journals(&state)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let _lock = lock::take(&state, "restore --resume --dry-run")?;
+    crate::apply::restore::outlook(&state)
 }

@@ -3,8 +3,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
 use odoopack_core::secret::SecretText;
 
-use crate::apply::restore::replaced;
 use crate::apply::restore::source::Source;
+use crate::apply::restore::{empty, is_done, replaced};
 use crate::backup::history::{self, History};
 use crate::backup::stored::Opened;
 use crate::backup::{key, offsite};
@@ -55,12 +55,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
     let opened = Opened::elsewhere(&place, &key, name)?;
     consent(cx, &root, &opened, begun.as_ref())?;
-    let recovery = Recovery {
-        cx,
-        root,
-        key,
-        stage: begun.map_or(Stage::Files, |begun| begun.stage),
-    };
+    let mark = begun.unwrap_or_else(|| Recovering::of(opened.id()));
+    let recovery = Recovery { cx, root, key, mark };
     recovery.run(opened)
 }
 
@@ -100,10 +96,16 @@ fn consent(cx: &Context, root: &Utf8Path, opened: &Opened, begun: Option<&Recove
         manifest.environment,
         manifest.taken
     ));
-    let question = if begun.is_some() {
-        format!("go on with the recovery into {root} that was cut off?")
-    } else {
-        format!("recover it into {root}?")
+    let question = match begun.map(|begun| begun.stage) {
+        None => format!("recover it into {root}?"),
+        Some(Stage::Files | Stage::Services | Stage::Data) => {
+            format!("go on with the recovery into {root} that was cut off?")
+        }
+        Some(Stage::Restored) => {
+            format!(
+                "it is in place; end the recovery into {root}, and remove the empty database that it replaced?"
+            )
+        }
     };
     let yes = cx
         .ui
@@ -120,40 +122,57 @@ struct Recovery<'a> {
     cx: &'a Context,
     root: Utf8PathBuf,
     key: SecretText,
-    stage: Stage,
+    mark: Recovering,
 }
 
 impl Recovery<'_> {
-    fn run(&self, opened: Opened) -> Result<()> {
-        let snapshot = opened.id().to_owned();
-        if self.stage == Stage::Files {
+    fn run(mut self, opened: Opened) -> Result<()> {
+        let from_the_start = self.mark.stage == Stage::Files;
+        if from_the_start {
             files::directory_all(&self.root).map_err(lock::not_writable)?;
-            self.reached(&snapshot, Stage::Files)?;
+            self.reached(Stage::Files)?;
             let progress = self
                 .cx
                 .ui
                 .step("write the pack's files, history, secrets and certificates");
             self.ground(&opened)?;
             progress.done();
-            self.reached(&snapshot, Stage::Services)?;
+            self.reached(Stage::Services)?;
         }
         let pack = self.cx.load_native("recover")?;
-        // A restore that was cut off is put right before anything starts.
-        let resumed = bringing::resume(self.cx, &pack)?;
+        let name = opened.manifest().environment.clone();
+        let wanted = opened.manifest().code.identity.clone();
+        if self.mark.stage < Stage::Restored {
+            self.services(&pack)?;
+        }
+        // `services` may have found that the restore itself had ended.
+        if self.mark.stage < Stage::Restored {
+            self.data(&pack, &name, opened, from_the_start)?;
+        }
+        self.forget_empty(&pack, &name)?;
+        self.same_release(&pack, wanted.as_deref())?;
+        recovering::end(&self.root)
+    }
+
+    fn reached(&mut self, stage: Stage) -> Result<()> {
+        self.mark.stage = stage;
+        recovering::write(&self.root, &self.mark)
+    }
+
+    /// Builds and starts everything; a restore that was cut off is put right before.
+    fn services(&mut self, pack: &Pack) -> Result<()> {
+        let resumed = bringing::resume(self.cx, pack)?;
         resumed.iter().for_each(|sentence| self.cx.ui.say(sentence));
+        if let Some(id) = &self.mark.operation
+            && is_done(&pack.layout.state(), id)?
+        {
+            self.reached(Stage::Restored)?;
+        }
         let everything = up::Args {
             dry_run: false,
             overwrite_edits: false,
         };
-        up::converge(self.cx, &pack, &everything)?;
-        self.reached(&snapshot, Stage::Data)?;
-        self.data(&pack, opened)?;
-        recovering::end(&self.root)
-    }
-
-    fn reached(&self, snapshot: &str, stage: Stage) -> Result<()> {
-        let snapshot = snapshot.to_owned();
-        recovering::write(&self.root, &Recovering { snapshot, stage })
+        up::converge(self.cx, pack, &everything).map(drop)
     }
 
     /// Everything that `up` needs; begins anew when it was cut off.
@@ -191,30 +210,50 @@ impl Recovery<'_> {
         secrets::set(&layout.secrets(), key::NAME, self.key.expose())
     }
 
-    fn data(&self, pack: &Pack, opened: Opened) -> Result<()> {
-        let name = opened.manifest().environment.clone();
+    /// Restores, and never a second time: from its end on people may work in what came back.
+    fn data(&mut self, pack: &Pack, name: &str, opened: Opened, just_made: bool) -> Result<()> {
+        let (_, settings) = environment(pack, name)?;
+        let view = bringing::look(pack)?;
+        let apply = up::applier(self.cx, pack, &view);
+        let empty = empty::still(&apply, &settings.database, self.mark.empty, just_made)
+            .map_err(|failure| self.in_use(failure, name))?;
+        let id = bringing::new_id();
+        self.mark.empty = self.mark.empty.or(empty);
+        self.mark.operation = Some(id.clone());
+        self.reached(Stage::Data)?;
         let from = format!("snapshot {}", opened.id());
-        let wanted = opened.manifest().code.identity.clone();
         let source = Source::Snapshot(stored::boxed(opened));
-        let options = Options::replacing(&name);
+        let options = Options::replacing(name, &id);
         bringing::bring(
             self.cx,
             pack,
             (&source, &from),
-            &Place::to(&name),
+            &Place::to(name),
             (None, &options),
         )?;
-        self.forget_empty(pack, &name)?;
-        self.same_release(pack, wanted.as_deref())
+        self.reached(Stage::Restored)
     }
 
-    /// What `up` had made was empty.
+    fn in_use(&self, failure: Failure, name: &str) -> Failure {
+        let (snapshot, mark) = (&self.mark.snapshot, recovering::path(&self.root));
+        failure
+            .hint(format!(
+                "`odoopack restore {snapshot} --to {name}` puts the snapshot in its place all the same, and keeps what is there"
+            ))
+            .hint(format!("`rm {mark}` ends the recovery when {name} is as it should be"))
+    }
+
+    /// What `up` had made was empty; what other restores have replaced is not.
     fn forget_empty(&self, pack: &Pack, name: &str) -> Result<()> {
+        let Some(id) = &self.mark.operation else {
+            return Ok(());
+        };
         let (name, settings) = environment(pack, name)?;
         let _lock = lock::take(&pack.layout.state(), "odoopack recover")?;
         let view = bringing::look(pack)?;
         let apply = up::applier(self.cx, pack, &view);
-        replaced::find(&apply, name, &settings.database)?.remove(&apply)
+        let all = replaced::find(&apply, name, &settings.database)?;
+        all.by(&settings.database, id).remove(&apply)
     }
 
     /// A branch or a suite moves on; then it is said which code runs now.

@@ -55,11 +55,12 @@ enum Only {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if let Some(name) = &args.forget_replaced {
-        return forget(cx, name);
+        return forget(cx, name, args.options.dry_run);
     }
     match &args.snapshot {
         Some(name) if args.only == Some(Only::Config) => config(cx, args, name),
         Some(name) => bring(cx, args, name),
+        None if args.options.dry_run => outlook(cx),
         None => resume(cx),
     }
 }
@@ -92,6 +93,13 @@ fn config(cx: &Context, args: &Args, name: &str) -> Result<()> {
     if place.exists() {
         return Err(Failure::refused(format!("`{place}` is there already")).hint("move it away"));
     }
+    if args.options.dry_run {
+        let parts = parts_in(&opened)?;
+        cx.ui
+            .json(&serde_json::json!({ "plan": { "directory": place, "parts": parts } }));
+        cx.ui.say(&format!("  - put {} into {place}", parts.join(", ")));
+        return Ok(());
+    }
     let _lock = lock::take(&pack.layout.state(), "restore --only config")?;
     let made = files_of(&opened, &place);
     if made.is_err() {
@@ -102,6 +110,17 @@ fn config(cx: &Context, args: &Args, name: &str) -> Result<()> {
         .json(&serde_json::json!({ "directory": place, "parts": parts }));
     cx.ui.result(&format!("{place}: {}", parts.join(", ")));
     Ok(())
+}
+
+/// What of it is in the snapshot.
+fn parts_in(opened: &Opened) -> Result<Vec<&'static str>> {
+    let files = opened.files()?;
+    let within = |part: &&str| {
+        files
+            .iter()
+            .any(|(path, _)| Utf8Path::new(path).starts_with(part))
+    };
+    Ok([paths::PACK, paths::CONFIG].into_iter().filter(within).collect())
 }
 
 fn files_of(opened: &Opened, place: &Utf8Path) -> Result<Vec<&'static str>> {
@@ -131,7 +150,21 @@ fn resume(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-fn forget(cx: &Context, name: &str) -> Result<()> {
+/// What `resume` would do.
+fn outlook(cx: &Context) -> Result<()> {
+    let pack = cx.load_native("restore")?;
+    let planned = bringing::outlook(&pack)?;
+    cx.ui.json(&serde_json::json!({ "plan": planned }));
+    if planned.is_empty() {
+        cx.ui.result("no restore was cut off");
+    }
+    planned
+        .iter()
+        .for_each(|sentence| cx.ui.say(&format!("  - {sentence}")));
+    Ok(())
+}
+
+fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
     let pack = cx.load_native("restore")?;
     let (name, environment) = environment(&pack, name)?;
     let view = bringing::look(&pack)?;
@@ -146,6 +179,11 @@ fn forget(cx: &Context, name: &str) -> Result<()> {
         .names()
         .iter()
         .for_each(|what| cx.ui.say(&format!("  - remove {what}")));
+    if dry_run {
+        cx.ui
+            .json(&serde_json::json!({ "plan": { "remove": replaced.names() } }));
+        return Ok(());
+    }
     let yes = cx
         .ui
         .confirm("remove this for good?")

@@ -126,9 +126,30 @@ pub(crate) fn unfinished<W: DeserializeOwned, E: DeserializeOwned>(
     Ok(all)
 }
 
+/// Whether the operation `id` is history, and ended with this outcome.
+pub(crate) fn has_ended(state: &Utf8Path, kind: &str, id: &str, outcome: &str) -> Result<bool> {
+    let name = format!("{kind}-{id}.jsonl");
+    for path in entries(&state.join("operations"))? {
+        if !path.file_name().is_some_and(|file| file.ends_with(&name)) {
+            continue;
+        }
+        let text = files::read_text(&path)?.unwrap_or_default();
+        let last = text.lines().next_back().unwrap_or_default();
+        let last: Value = serde_json::from_str(last)
+            .map_err(|e| Failure::failed(format!("the journal `{path}` cannot be read")).because(e))?;
+        if last["event"] == "end" && last["outcome"] == outcome {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether any operation was cut off, or runs now.
 pub(crate) fn open_journals(state: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
-    let directory = open_ones(state);
+    entries(&open_ones(state))
+}
+
+fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     let entries = match directory.read_dir_utf8() {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -199,6 +220,25 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(state.join("operations").read_dir_utf8().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn how_an_operation_has_ended_is_known_of_that_one_only() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let is = |id: &str, outcome: &str| has_ended(state, "restore", id, outcome).unwrap();
+        assert!(!is("6a1b2c3d", "done"), "nothing was ever done here");
+        let operation = Operation::start(state, "restore", "6a1b2c3d", &1).unwrap();
+        assert!(!is("6a1b2c3d", "done"), "it runs");
+        operation.end("done").unwrap();
+        // Cut off, and ended by another process.
+        drop(Operation::start(state, "restore", "6a1b2c3e", &1).unwrap());
+        let mut cut_off = unfinished::<u8, String>(state, "restore").unwrap();
+        cut_off.pop().unwrap().operation.end("reverted").unwrap();
+        assert!(is("6a1b2c3d", "done"));
+        assert!(!is("6a1b2c3e", "done"));
+        assert!(is("6a1b2c3e", "reverted"));
+        assert!(!is("6a1b2c3f", "done"));
     }
 
     #[test]

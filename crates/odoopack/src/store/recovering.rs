@@ -15,6 +15,8 @@ pub(crate) enum Stage {
     Services,
     /// The snapshot is restored.
     Data,
+    /// It is in place and people may work in it: what is left is to clean up.
+    Restored,
 }
 
 /// A recovery that has begun.
@@ -23,9 +25,28 @@ pub(crate) struct Recovering {
     /// Name of the snapshot.
     pub(crate) snapshot: String,
     pub(crate) stage: Stage,
+    /// The restore that brings the data, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) operation: Option<String>,
+    /// Number of the empty database that it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) empty: Option<u32>,
 }
 
-fn path(root: &Utf8Path) -> Utf8PathBuf {
+impl Recovering {
+    /// One that begins.
+    pub(crate) fn of(snapshot: &str) -> Self {
+        Self {
+            snapshot: snapshot.to_owned(),
+            stage: Stage::Files,
+            operation: None,
+            empty: None,
+        }
+    }
+}
+
+/// Where it is written down.
+pub(crate) fn path(root: &Utf8Path) -> Utf8PathBuf {
     root.join(".odoopack-recovering")
 }
 
@@ -65,8 +86,10 @@ mod tests {
         let root = Utf8Path::from_path(keep.path()).unwrap();
         assert_eq!(read(root).unwrap(), None);
         let begun = Recovering {
-            snapshot: "1a2b".to_owned(),
-            stage: Stage::Services,
+            stage: Stage::Restored,
+            operation: Some("6a1b2c3d".to_owned()),
+            empty: Some(7),
+            ..Recovering::of("1a2b")
         };
         write(root, &begun).unwrap();
         assert_eq!(read(root).unwrap(), Some(begun));

@@ -1,6 +1,7 @@
 //! A machine that is lost, and comes back from repository and key.
 use serde_json::json;
 
+use super::sql;
 use crate::support::{Pack, machine, wait_for};
 
 /// The machine is gone; the repository and the key on paper are all there is.
@@ -38,8 +39,8 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
         session.call("ir.config_parameter", "get_param", &json!(["restore.proof"])),
         "of production"
     );
-    pack.run(&["recover", &repository, "--key-file", &key, "--yes"])
-        .exits(4);
+    lives_on(pack, &recover);
+    pack.run(&recover).exits(4);
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
     pack.run(&["status"]).exits(0);
 }
@@ -75,5 +76,32 @@ fn cut_off_twice(pack: &Pack, recover: &[&str]) {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+}
+
+/// A recovery that ended only in part, once people work: the same command takes nothing of it away.
+fn lives_on(pack: &Pack, recover: &[&str]) {
+    let later =
+        "INSERT INTO ir_config_parameter (key, value) VALUES ('restore.later', 'kept') RETURNING value";
+    sql(pack, "restore_production", later);
+    let mark = pack.path(".odoopack-recovering");
+    for (text, code, said) in [
+        (
+            r#"{"snapshot":"latest","stage":"data","empty":1}"#,
+            4,
+            "is not the empty one any more",
+        ),
+        (
+            r#"{"snapshot":"latest","stage":"restored","operation":"00000000"}"#,
+            0,
+            "is back",
+        ),
+    ] {
+        std::fs::write(&mark, text).unwrap();
+        let run = pack.run(recover).exits(code);
+        assert!(run.said().contains(said), "{}", run.said());
+        assert_eq!(mark.exists(), code != 0);
+        let kept = "SELECT value FROM ir_config_parameter WHERE key = 'restore.later'";
+        assert_eq!(sql(pack, "restore_production", kept), "kept");
     }
 }

@@ -2,6 +2,7 @@
 mod archive;
 pub(crate) mod boot;
 mod database;
+pub(crate) mod empty;
 mod filestore;
 pub(crate) mod harmless;
 mod load;
@@ -14,6 +15,7 @@ pub(crate) use filestore::there;
 
 use std::cell::RefCell;
 
+use camino::Utf8Path;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::restore::{Event, Recovery, Step, Undo, recover};
@@ -24,12 +26,14 @@ use self::source::Source;
 use super::Apply;
 use crate::failure::{Failure, Kind, Result};
 use crate::files::Owner;
-use crate::store::operation::{Operation, Unfinished, unfinished};
+use crate::store::operation::{Operation, Unfinished, has_ended, unfinished};
 use crate::tools::dumps::Entrance;
 use crate::ui::Progress;
 
 /// Name of this kind of operation in the journals.
 const KIND: &str = "restore";
+/// How one ends whose new state is in place.
+const DONE: &str = "done";
 
 /// Everything that is needed to go on, or back, without the process that began.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -161,7 +165,7 @@ impl<'a> Restore<'a> {
                 return self.take_back(planned, at, operation, failure);
             }
         }
-        operation.end("done")
+        operation.end(DONE)
     }
 
     fn take_back(&self, planned: &Planned, at: usize, operation: Operation, failure: Failure) -> Result<()> {
@@ -303,6 +307,11 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
     })
 }
 
+/// Whether the restore `id` has ended, with the new state in place.
+pub(crate) fn is_done(state: &Utf8Path, id: &str) -> Result<bool> {
+    has_ended(state, KIND, id, DONE)
+}
+
 /// Removes the plain dumps that restores and drills have left which were killed; only under the pack's lock.
 pub(crate) fn sweep(layout: &Layout, spec: &Spec) -> Result<()> {
     spec.environments
@@ -350,6 +359,20 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
         said.push("`odoopack up` starts what does not run".to_owned());
     }
     Ok(said)
+}
+
+/// What `take_up` would do, one sentence each.
+pub(crate) fn outlook(state: &Utf8Path) -> Result<Vec<String>> {
+    let all: Vec<Unfinished<Planned, Event>> = unfinished(state, KIND)?;
+    let sentence = |one: &Unfinished<Planned, Event>| {
+        let what = match recover(&one.what.steps, &one.events) {
+            Recovery::Finish(_) => "finish",
+            Recovery::Revert(_) => "take back",
+        };
+        let (environment, source) = (&one.what.environment, &one.what.source);
+        format!("{what} the restore of {environment} from {source} that was cut off")
+    };
+    Ok(all.iter().map(sentence).collect())
 }
 
 /// Starts the database server where the machine went down under a restore; says whether nothing else runs.

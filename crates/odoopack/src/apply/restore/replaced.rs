@@ -46,6 +46,14 @@ pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Res
 }
 
 impl Replaced {
+    /// Of this, what the operation `id` has replaced.
+    pub(crate) fn by(mut self, database: &str, id: &str) -> Self {
+        let name = own_name(database, "replaced", id);
+        self.databases.retain(|one| *one == name);
+        self.directories.retain(|one| one.file_name() == Some(&name));
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.databases.is_empty() && self.directories.is_empty()
     }
@@ -77,7 +85,25 @@ fn is_kept(database: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_kept;
+    use super::{Replaced, is_kept};
+
+    #[test]
+    fn what_one_restore_has_replaced_is_not_what_another_has() {
+        let all = Replaced {
+            databases: vec![
+                "demo_replaced_6a1b2c3d".to_owned(),
+                "demo_replaced_6a1b2c3e".to_owned(),
+            ],
+            directories: vec![
+                "/r/demo_replaced_6a1b2c3d".into(),
+                "/r/demo_replaced_6a1b2c3e".into(),
+            ],
+        };
+        assert_eq!(
+            all.by("demo", "6a1b2c3d").names(),
+            ["database demo_replaced_6a1b2c3d", "/r/demo_replaced_6a1b2c3d"]
+        );
+    }
 
     #[test]
     fn only_names_that_a_restore_gives_are_found() {
