@@ -44,6 +44,14 @@ impl Side {
         })
     }
 
+    /// The command that takes what is missing there for removed.
+    fn accepts(self) -> &'static str {
+        match self {
+            Self::Here => "odoopack backup forget --accept-missing",
+            Self::Offsite => "odoopack backup forget --offsite --accept-missing",
+        }
+    }
+
     fn gone(self) -> Event {
         match self {
             Self::Here => Event::Forgotten,
@@ -127,7 +135,10 @@ pub(crate) fn forget(
     let failed = |e: odoopack_repository::Error| {
         let failure = failure::of(&e);
         if matches!(e, odoopack_repository::Error::Fewer { .. }) {
-            failure.hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose")
+            failure.hint(format!(
+                "`{}` when somebody removed them on purpose",
+                side.accepts()
+            ))
         } else {
             failure
         }
