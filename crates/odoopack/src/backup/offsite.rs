@@ -71,6 +71,19 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
     Ok(repository)
 }
 
+/// Whether there is no repository there, or none any more.
+///
+/// # Errors
+/// When the place does not answer: that is no absence.
+pub(crate) fn is_absent(pack: &Pack) -> Result<bool> {
+    let place = elsewhere(pack, configured(pack)?, Right::Write)?;
+    match Repository::open(&place, &key::of(&pack.layout)?) {
+        Ok(_) => Ok(false),
+        Err(Error::Absent(_)) => Ok(true),
+        Err(e) => Err(failure::of(&e)),
+    }
+}
+
 /// Whether what the policy no longer keeps there can be taken away from here: the credentials that delete may be kept elsewhere.
 pub(crate) fn can_delete(pack: &Pack) -> Result<bool> {
     match &configured(pack)?.place {
@@ -299,9 +312,8 @@ fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> R
 
 /// When which seventh was read last; a drill that read a snapshot is none.
 fn last_part(lines: &[Line]) -> Option<(Timestamp, u8)> {
-    let read = lines.iter().rev().filter(|line| line.event == Event::Read);
-    read.filter_map(|line| Some((line.at, u8::try_from(line.detail["part"].as_u64()?).ok()?)))
-        .next()
+    let mut read = lines.iter().rev().filter(|line| line.event == Event::Read);
+    read.find_map(|line| Some((line.at, u8::try_from(line.detail["part"].as_u64()?).ok()?)))
 }
 
 fn note(
