@@ -7,6 +7,7 @@ use super::{File, Known};
 use crate::layout::Layout;
 use crate::modules::{self, Module, Origin};
 use crate::name::Name;
+use crate::spec::Environment;
 
 /// Links of one edition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,21 @@ pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
         return super::files::own_addons(known);
     }
     Vec::from_iter(linked(known, edition).then(|| known.layout.farm(edition)))
+}
+
+/// What Odoo looks through besides, where it shall take changed code in: it watches the directories of its path, and
+/// follows no link in them.
+///
+/// # Source
+/// `odoo/service/server.py`, `FSWatcherWatchdog`; watchdog 6, `inotify_c.py`, `_add_dir_watch`.
+pub(super) fn watched(known: &Known<'_>, environment: &Environment) -> BTreeSet<Utf8PathBuf> {
+    if !environment.reload || !linked(known, &environment.edition) {
+        return BTreeSet::new();
+    }
+    let modules = selected(known, &environment.edition).into_values();
+    modules
+        .filter_map(|module| Some(module.path.parent()?.to_owned()))
+        .collect()
 }
 
 /// The record of an edition's farm, when it holds anything.

@@ -50,6 +50,7 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
         database: database(known, name, environment, secret("DATABASE")?)?,
         addons_path: first
             .into_iter()
+            .chain(super::addons::watched(known, environment))
             .chain(super::sessions::addons(known, environment))
             .chain(release.addons.iter().cloned())
             .collect(),

@@ -191,6 +191,10 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let addons = &spec.addons;
     let asked = [
         (!addons.repositories.is_empty(), "[addons.repositories]"),
+        (
+            addons.oca.is_some() && addons.repositories.is_empty(),
+            "[addons] oca",
+        ),
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (
             spec.editions.values().any(|one| !one.only.is_empty()),

@@ -64,6 +64,12 @@ impl Apply<'_> {
     /// Links first, so that a module is never missing in between.
     pub(super) fn link_modules(&self, edition: &str, link: &[String], unlink: &[String]) -> Result<()> {
         let directory = self.layout.addons().join(edition);
+        if directory.is_symlink() {
+            return Err(Failure::refused(format!(
+                "`{directory}` is a link; what it leads to is not ours to change"
+            ))
+            .hint(format!("`rm {directory}` removes the link alone")));
+        }
         let farm = self
             .target
             .farms

@@ -120,10 +120,14 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
     })
 }
 
-/// What the farms below `directory` hold.
+/// What the farms below `directory` hold. A link to a directory is no farm of ours: what it leads to belongs to somebody else.
 pub(crate) fn farms(directory: &Utf8Path) -> Result<BTreeMap<String, FarmFact>> {
     let editions = names(directory)?;
-    let farms = editions.into_iter().filter(|name| directory.join(name).is_dir());
+    let ours = |name: &String| {
+        let seen = directory.join(name).symlink_metadata();
+        seen.is_ok_and(|metadata| metadata.is_dir())
+    };
+    let farms = editions.into_iter().filter(ours);
     farms
         .map(|name| Ok((name.clone(), farm(&directory.join(name))?)))
         .collect()

@@ -103,16 +103,12 @@ impl Place {
             .local_addr()
             .unwrap()
             .port();
+        // `git daemon` would start it as a child that outlives a kill.
+        let programs = git(&root, &["--exec-path"]);
         let daemon = Command::new("setpriv")
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "--",
-                "git",
-                "daemon",
-                "--reuseaddr",
-                "--export-all",
-            ])
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(format!("{}/git-daemon", programs.trim()))
+            .args(["--reuseaddr", "--export-all"])
             .args([
                 "--listen=127.0.0.1",
                 &format!("--port={port}"),

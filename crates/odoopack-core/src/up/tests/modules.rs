@@ -172,3 +172,26 @@ fn what_a_farm_holds_besides_links_is_refused() {
         ["/opt/shop/data/addons/core/mine is no link: odoopack did not make it"]
     );
 }
+
+/// Odoo follows no link when it looks for changed files.
+#[test]
+fn where_changed_code_is_taken_in_odoo_watches_the_modules_themselves() {
+    let mut machine = machine(&[("/r/addons/a", "{}")]);
+    let paths = |machine: &Machine| {
+        let name = super::machine::name("production");
+        let conf = machine.layout().odoo_conf(&name, crate::layout::Slot::Blue);
+        let (target, _) = machine.look();
+        let text = target.file(&conf).unwrap().shown.clone();
+        let line = text.lines().find_map(|line| line.strip_prefix("addons_path = "));
+        line.unwrap().to_owned()
+    };
+    assert!(!paths(&machine).contains("/r/addons,"));
+    for environment in machine.spec.environments.values_mut() {
+        environment.reload = true;
+    }
+    assert!(
+        paths(&machine).contains("/core,/r/addons,"),
+        "{}",
+        paths(&machine)
+    );
+}

@@ -18,13 +18,15 @@ pub(super) struct Doing<'a> {
     pub(super) ground: Ground,
     pub(super) running: Running,
     pub(super) journal: Journal,
+    /// As it was typed.
+    pub(super) command: String,
     /// Whether nothing that changed is left out.
     pub(super) whole: bool,
     /// The copy of the database to come back to; `None` when none is wanted.
     pub(super) point: Option<String>,
     /// Whether it is there.
     pub(super) taken: bool,
-    /// Copies that runs made which were killed; kept until one ends well.
+    /// Copies that killed runs of the same command made; kept until one ends well.
     pub(super) older_points: Vec<String>,
 }
 
@@ -41,7 +43,7 @@ impl Doing<'_> {
             .code
             .contents(work.all().chain(work.remember.iter().map(String::as_str)))?;
         let mut mark = marks::ModuleWork {
-            command: format!("odoopack module {} {}", work.act, self.ground.environment),
+            command: self.command.clone(),
             services: self.running.stops(work),
             restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
         };

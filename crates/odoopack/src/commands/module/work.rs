@@ -127,7 +127,9 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let pack = cx.load_native("module")?;
     let mut ground = Ground::look(&pack, asked.environment)?;
     let size = database_size(&mut ground.client)?;
+    let command = asked.command(&ground);
     let left = marks::module_work(&pack.layout.state(), &ground.environment)?;
+    refuse_another(left.as_ref(), &command, asked.how.reset_states)?;
     let shown = plan(&pack, &ground, asked, left.is_some())?;
     let running = Running::look(&pack, &ground.environment, left.as_ref())?;
     refuse(&shown)?;
@@ -135,7 +137,7 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         nothing_to_do(&cx.ui, &shown);
         return Ok(());
     }
-    say_left(&cx.ui, left.as_ref());
+    say_left(&cx.ui, left.as_ref(), &command);
     let links = running.links(&pack)?;
     links.iter().for_each(|step| cx.ui.say(&format!("  - {step}")));
     let point = point(asked, &shown, &ground);
@@ -150,9 +152,8 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     }
     confirm(&cx.ui, &shown)?;
     let state = pack.layout.state();
-    let why = format!("odoopack module {} {}", asked.act, ground.environment);
-    let _pack = lock::take(&state, &why)?;
-    let _environment = lock::take_environment(&state, &ground.environment, &why)?;
+    let _pack = lock::take(&state, &command)?;
+    let _environment = lock::take_environment(&state, &ground.environment, &command)?;
     apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
     ground.again(&pack)?;
     let work = plan(&pack, &ground, asked, left.is_some())?;
@@ -172,13 +173,44 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         whole,
         point,
         taken: false,
-        older_points: left.map(|left| left.restore_points).unwrap_or_default(),
+        older_points: left
+            .filter(|left| left.command == command)
+            .map(|left| left.restore_points)
+            .unwrap_or_default(),
+        command,
     };
     let outcome = doing.work(&work);
     doing
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+impl Asked<'_> {
+    /// As somebody would type it; the same text is the same work.
+    fn command(&self, ground: &Ground) -> String {
+        let words = [
+            "odoopack module".to_owned(),
+            self.act.to_string(),
+            ground.environment.to_string(),
+        ];
+        let modules = self.modules.iter().cloned();
+        words.into_iter().chain(modules).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Another operation would put back the states that a killed one left, and drop the only copy from before it.
+fn refuse_another(left: Option<&marks::ModuleWork>, command: &str, reset: bool) -> Result<()> {
+    let Some(left) = left.filter(|left| left.command != command && !reset) else {
+        return Ok(());
+    };
+    let Some(point) = left.restore_points.first() else {
+        return Ok(());
+    };
+    Err(Failure::refused(format!("`{}` did not end", left.command))
+        .because(format!("before it the database was as {point} is"))
+        .hint(format!("`{}` again puts right what it had begun", left.command))
+        .hint("`--reset-states` goes on without it; the copy stays then, and is yours to drop"))
 }
 
 fn nothing_to_do(ui: &Ui, shown: &Work) {
@@ -188,15 +220,20 @@ fn nothing_to_do(ui: &Ui, shown: &Work) {
 }
 
 /// What a run that was killed left, and what becomes of it.
-fn say_left(ui: &Ui, left: Option<&marks::ModuleWork>) {
+fn say_left(ui: &Ui, left: Option<&marks::ModuleWork>, command: &str) {
     let Some(left) = left else {
         return;
     };
     let note = "what it had begun is put right first";
     ui.say(&format!("  note: `{}` did not end; {note}", left.command));
+    let then = if left.command == command {
+        "dropped when this ends well"
+    } else {
+        "it stays"
+    };
     for point in &left.restore_points {
         ui.say(&format!(
-            "  note: before it the database was as {point} is; dropped when this ends well"
+            "  note: before it the database was as {point} is; {then}"
         ));
     }
 }
