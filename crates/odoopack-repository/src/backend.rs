@@ -1,8 +1,9 @@
 //! What rustic reads from and writes to: our objects, with nothing passed over in silence, and snapshot files held back until asked for.
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::objects::Objects;
@@ -16,8 +17,21 @@ pub(crate) struct Backend {
     objects: Objects,
     /// `Some`: snapshot files are kept here instead of being written.
     held: Mutex<Option<Vec<Held>>>,
-    /// `Some`: what is written is noted here.
-    writes: Mutex<Option<Vec<(FileType, Id)>>>,
+    /// `Some`: what is written is looked at, a pack before an index names it.
+    looks: Mutex<Option<Looks>>,
+}
+
+/// What was looked at, and what was not yet.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Packs that were written and that no index names yet.
+    fresh: Vec<Id>,
+    /// Objects that were found to be right.
+    objects: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// Something was not right: no index is written any more.
+    failed: bool,
 }
 
 impl Backend {
@@ -25,7 +39,7 @@ impl Backend {
         Self {
             objects,
             held: Mutex::new(None),
-            writes: Mutex::new(None),
+            looks: Mutex::new(None),
         }
     }
 
@@ -43,18 +57,79 @@ impl Backend {
         Ok(held.into_iter().map(|(id, _)| id).collect())
     }
 
-    /// From now on every object that is written is noted.
-    pub(crate) fn note_writes(&self) {
-        *self.writes.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    /// From now on what is written is read again, and no index names a pack that was not found to be right: whatever happens later,
+    /// what an index names can be relied on, and what it does not name is only in the way until it is pruned.
+    pub(crate) fn look_at_writes(&self) {
+        *self.looks() = Some(Looks::default());
     }
 
-    /// What was written since; from now on nothing is noted.
-    pub(crate) fn written(&self) -> Vec<(FileType, Id)> {
-        self.writes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .unwrap_or_default()
+    /// Ends that after everything was written; returns how many objects and bytes were looked at.
+    pub(crate) fn looked(&self) -> Result<(u64, u64)> {
+        self.look_at_packs()?;
+        let looks = self.looks().take().unwrap_or_default();
+        Ok((looks.objects, looks.bytes))
+    }
+
+    /// Lets no index be written any more, also by what still runs in the background.
+    pub(crate) fn write_no_index(&self) {
+        self.looks().get_or_insert_default().failed = true;
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Option<Looks>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look_at_packs(&self) -> Result<()> {
+        let fresh = match self.looks().as_mut() {
+            None => return Ok(()),
+            Some(looks) if looks.failed => {
+                return Err(Error::NotWhole(
+                    "something that was written is not right".to_owned(),
+                ));
+            }
+            Some(looks) => std::mem::take(&mut looks.fresh),
+        };
+        fresh.iter().try_for_each(|id| self.look(FileType::Pack, id))
+    }
+
+    /// Reads an object again and compares its hash, which is its name in restic's format. What is not right is removed; a pack that may
+    /// not be removed is named by no index.
+    fn look(&self, kind: FileType, id: &Id) -> Result<()> {
+        let looked = self.hash_is_right(kind, id);
+        let mut looks = self.looks();
+        let looks = looks.get_or_insert_default();
+        match looked {
+            Ok(bytes) => {
+                looks.objects += 1;
+                looks.bytes += bytes;
+                Ok(())
+            }
+            Err(error) => {
+                looks.failed = true;
+                let removed = self.objects.remove(&name(kind, id));
+                match (removed, kind) {
+                    (Err(refused), FileType::Index) => Err(Error::NotWhole(format!(
+                        "{error}, and it is still there: {refused}; while it is wrong nothing there can be read"
+                    ))),
+                    (Ok(()) | Err(_), _) => Err(error),
+                }
+            }
+        }
+    }
+
+    fn hash_is_right(&self, kind: FileType, id: &Id) -> Result<u64> {
+        let name = name(kind, id);
+        let content = self.objects.get(&name)?;
+        let content =
+            content.ok_or_else(|| Error::NotWhole(format!("{name} is not there after it was written")))?;
+        let hash: String = Sha256::digest(&content)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if hash == id.to_hex().as_str() {
+            return Ok(content.len() as u64);
+        }
+        Err(Error::NotWhole(format!("{name} is not what was written")))
     }
 
     /// Forgets the snapshot files that were kept back.
@@ -145,12 +220,20 @@ impl WriteBackend for Backend {
                 return Ok(());
             }
         }
+        if kind == FileType::Index {
+            self.look_at_packs().map_err(|e| rustic(&e))?;
+        }
         self.objects
             .put(&name(kind, id), &content)
             .map_err(|e| rustic(&e))?;
-        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writes) = writes.as_mut() {
-            writes.push((kind, *id));
+        if self.looks().is_none() {
+            return Ok(());
+        }
+        if kind != FileType::Pack {
+            return self.look(kind, id).map_err(|e| rustic(&e));
+        }
+        if let Some(looks) = self.looks().as_mut() {
+            looks.fresh.push(*id);
         }
         Ok(())
     }

@@ -3,9 +3,8 @@ use std::collections::HashSet;
 
 use odoopack_core::secret::SecretText;
 use rustic_core::{Credentials, KeyOptions};
-use sha2::{Digest, Sha256};
 
-use crate::backend::{self, Backend};
+use crate::backend::Backend;
 use crate::error::{Error, Result, format};
 use crate::lock::Writer;
 use crate::objects::Objects;
@@ -50,7 +49,7 @@ impl Repository {
 
     /// Copies snapshots that `other` does not have yet.
     ///
-    /// What was uploaded before an interruption and stands in an index there is not uploaded again.
+    /// What was uploaded before an interruption and stands in an index there is not uploaded again: it was looked at before it stood there.
     pub fn copy_to(&self, other: &Self, _writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
         let there: HashSet<String> = other.snapshots()?.into_iter().map(|s| s.id).collect();
         let wanted: Vec<_> = snapshots
@@ -67,7 +66,7 @@ impl Repository {
             return Ok(Copied::default());
         }
         other.backend.hold_snapshots();
-        other.backend.note_writes();
+        other.backend.look_at_writes();
         let (done, heard) = warnings::listening(|| -> Result<()> {
             let from = self
                 .again()?
@@ -82,7 +81,7 @@ impl Repository {
         });
         let checked = done.and_then(|()| {
             if heard.is_empty() {
-                other.look_at_writes()
+                other.backend.looked()
             } else {
                 Err(Error::NotWhole(heard.join("; ")))
             }
@@ -98,29 +97,9 @@ impl Repository {
             }
             Err(error) => {
                 other.backend.discard_snapshots();
+                other.backend.write_no_index();
                 Err(error)
             }
         }
-    }
-
-    /// Reads every object that was written and compares its hash, which is its name in restic's format.
-    fn look_at_writes(&self) -> Result<(u64, u64)> {
-        let mut bytes = 0;
-        let written = self.backend.written();
-        for (kind, id) in &written {
-            let name = backend::name(*kind, id);
-            let content = self.objects.get(&name)?;
-            let content = content
-                .ok_or_else(|| Error::NotWhole(format!("{name} is not there after it was written")))?;
-            let hash: String = Sha256::digest(&content)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            if hash != id.to_hex().as_str() {
-                return Err(Error::NotWhole(format!("{name} is not what was written")));
-            }
-            bytes += content.len() as u64;
-        }
-        Ok((written.len() as u64, bytes))
     }
 }

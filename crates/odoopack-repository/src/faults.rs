@@ -311,7 +311,55 @@ fn a_copy_is_looked_at_before_it_is_seen() {
         .to_string();
     other.objects.faults.clear();
     assert!(failed.contains("is not what was written"), "{failed}");
-    assert!(ids(&other).is_empty());
+    assert!(ids(&other).is_empty() && other.objects.list("index").unwrap().is_empty());
+    let copied = repository
+        .copy_to(&other, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
+    assert!(copied.snapshots == 1 && copied.objects >= 3, "{copied:?}");
+    whole(&other, &other.snapshots().unwrap()[0], b"a dump");
+    assert_eq!(other.check(Reading::Everything).unwrap(), Vec::<String>::new());
+}
+
+/// With credentials that may not delete a bad pack stays; no index names it, so the next copy does not rely on it.
+#[test]
+fn a_copy_that_was_wrong_is_made_again_at_the_same_place() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(&keep.path().join("here"));
+    let snapshot = store(&repository, b"a dump", 0).unwrap();
+    for wrong in ["put data/", "put index/"] {
+        let there = keep.path().join(wrong.replace(['/', ' '], "-"));
+        let there = Place::Directory(there.to_str().unwrap().to_owned());
+        let other = repository.create_beside(&there, &key()).unwrap();
+        let writer = other.writer(&holder()).unwrap();
+        other.objects.faults.set(Fault::Other, move |_, request| {
+            request.starts_with(wrong) || request.starts_with("remove data/")
+        });
+        repository
+            .copy_to(&other, &writer, std::slice::from_ref(&snapshot))
+            .unwrap_err();
+        other.objects.faults.clear();
+        drop(writer);
+        // The next run is another process.
+        let other = Repository::open(&there, &key()).unwrap();
+        assert!(ids(&other).is_empty() && other.objects.list("index").unwrap().is_empty());
+        let writer = other.writer(&holder()).unwrap();
+        let copied = repository
+            .copy_to(&other, &writer, std::slice::from_ref(&snapshot))
+            .unwrap();
+        assert!(
+            copied.snapshots == 1 && copied.objects >= 3,
+            "{wrong}: {copied:?}"
+        );
+        whole(&other, &other.snapshots().unwrap()[0], b"a dump");
+        assert_eq!(other.check(Reading::Everything).unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_there_is_not_copied_again() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(&keep.path().join("here"));
+    let snapshot = store(&repository, b"a dump", 0).unwrap();
     let fresh = Place::Directory(keep.path().join("fresh").to_str().unwrap().to_owned());
     let fresh = repository.create_beside(&fresh, &key()).unwrap();
     let writer = fresh.writer(&holder()).unwrap();

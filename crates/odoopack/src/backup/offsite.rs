@@ -71,6 +71,19 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
     Ok(repository)
 }
 
+/// Whether there is no repository there, or none any more.
+///
+/// # Errors
+/// When the place does not answer: that is no absence.
+pub(crate) fn is_absent(pack: &Pack) -> Result<bool> {
+    let place = elsewhere(pack, configured(pack)?, Right::Write)?;
+    match Repository::open(&place, &key::of(&pack.layout)?) {
+        Ok(_) => Ok(false),
+        Err(Error::Absent(_)) => Ok(true),
+        Err(e) => Err(failure::of(&e)),
+    }
+}
+
 /// Whether what the policy no longer keeps there can be taken away from here: the credentials that delete may be kept elsewhere.
 pub(crate) fn can_delete(pack: &Pack) -> Result<bool> {
     match &configured(pack)?.place {
@@ -263,15 +276,12 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
 /// Reads the seventh after the one that was read last, unless that was a moment ago.
 fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> Result<Option<u8>> {
     let lines = record::all(&pack.layout)?;
-    let last = lines.iter().rfind(|line| line.event == Event::Read);
-    let hours = last.map(|line| (Timestamp::now().as_second() - line.at.as_second()) / 3600);
+    let last = last_part(&lines);
+    let hours = last.map(|(at, _)| (Timestamp::now().as_second() - at.as_second()) / 3600);
     if !now && hours.is_some_and(|hours| (0..BETWEEN_READINGS).contains(&hours)) {
         return Ok(None);
     }
-    let before = last
-        .and_then(|line| line.detail["part"].as_u64())
-        .and_then(|part| u8::try_from(part).ok());
-    let part = before.map_or(1, |part| part % 7 + 1);
+    let part = last.map_or(1, |(_, part)| part % 7 + 1);
     let begun = Instant::now();
     let progress = cx.ui.step(&format!("read part {part} of 7 at {}", there.place()));
     let wrong = match there.check(Reading::Seventh(part)) {
@@ -300,6 +310,12 @@ fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> R
     .hint("`restic check --read-data` there; what is needed again is copied by `odoopack backup offsite` into an empty place"))
 }
 
+/// When which seventh was read last; a drill that read a snapshot is none.
+fn last_part(lines: &[Line]) -> Option<(Timestamp, u8)> {
+    let mut read = lines.iter().rev().filter(|line| line.event == Event::Read);
+    read.find_map(|line| Some((line.at, u8::try_from(line.detail["part"].as_u64()?).ok()?)))
+}
+
 fn note(
     pack: &Pack,
     event: Event,
@@ -317,4 +333,28 @@ fn note(
         detail,
     };
     record::add(&pack.layout, &line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(at: i64, event: Event, detail: serde_json::Value) -> Line {
+        Line {
+            at: Timestamp::from_second(at).unwrap(),
+            event,
+            environment: String::new(),
+            snapshot: String::new(),
+            seconds: 1.0,
+            detail,
+        }
+    }
+
+    #[test]
+    fn a_drill_that_read_a_snapshot_is_no_seventh() {
+        let mut lines = vec![line(1, Event::Read, serde_json::json!({ "level": "read" }))];
+        assert_eq!(last_part(&lines), None);
+        lines.insert(0, line(0, Event::Read, serde_json::json!({ "part": 3 })));
+        assert_eq!(last_part(&lines), Some((Timestamp::UNIX_EPOCH, 3)));
+    }
 }

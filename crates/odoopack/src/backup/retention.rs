@@ -1,4 +1,6 @@
 //! Retention: which snapshots of the repository stay, and the removal of the others.
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use odoopack_core::backup::retention::{Candidate, Keep, Verdict, judge};
 use odoopack_repository::{Pruned, Repository, Snapshot};
@@ -44,6 +46,14 @@ impl Side {
         })
     }
 
+    /// The command that takes what is missing there for removed.
+    fn accepts(self) -> &'static str {
+        match self {
+            Self::Here => "odoopack backup forget --accept-missing",
+            Self::Offsite => "odoopack backup forget --offsite --accept-missing",
+        }
+    }
+
     fn gone(self) -> Event {
         match self {
             Self::Here => Event::Forgotten,
@@ -62,7 +72,27 @@ pub(crate) struct Forgotten {
 /// Judges every snapshot of a repository by the file.
 pub(crate) fn judged(pack: &Pack, repository: &Repository, side: Side) -> Result<Vec<Judged>> {
     let snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
-    judge_all(pack, snapshots, side.keep(pack)?)
+    let mut judged = judge_all(pack, snapshots.clone(), side.keep(pack)?)?;
+    if let (Side::Here, Some(offsite)) = (side, &pack.loaded.spec.backup.offsite) {
+        let copied = Side::Offsite.known(pack)?;
+        let there = judge_all(pack, snapshots, &offsite.keep)?.into_iter();
+        let wanted = there
+            .filter(|judged| judged.verdict.keep)
+            .map(|judged| judged.snapshot.id);
+        let waiting: HashSet<String> = wanted.filter(|id| !copied.contains(id)).collect();
+        judged
+            .iter_mut()
+            .for_each(|judged| hold(&mut judged.verdict, &waiting));
+    }
+    Ok(judged)
+}
+
+/// What waits to be copied to the second place stays here until it was, also when the copy failed.
+fn hold(verdict: &mut Verdict, waiting: &HashSet<String>) {
+    if !verdict.keep && waiting.contains(&verdict.id) {
+        verdict.keep = true;
+        verdict.reasons.push("not copied off site yet".to_owned());
+    }
 }
 
 /// Judges snapshots, group by group, newest first. Those of other packs, or that somebody made with stock restic, are not ours to remove.
@@ -127,7 +157,10 @@ pub(crate) fn forget(
     let failed = |e: odoopack_repository::Error| {
         let failure = failure::of(&e);
         if matches!(e, odoopack_repository::Error::Fewer { .. }) {
-            failure.hint("`odoopack backup forget --accept-missing` when somebody removed them on purpose")
+            failure.hint(format!(
+                "`{}` when somebody removed them on purpose",
+                side.accepts()
+            ))
         } else {
             failure
         }
@@ -148,9 +181,14 @@ pub(crate) fn forget(
     })
 }
 
-/// Notes that snapshots which are known and not listed are gone for good; returns their names.
-pub(crate) fn accept_missing(pack: &Pack, repository: &Repository, side: Side) -> Result<Vec<String>> {
-    let listed = repository.snapshots().map_err(|e| failure::of(&e))?;
+/// Notes that snapshots which are known and not listed are gone for good, all of them where there is no repository; returns their names.
+pub(crate) fn accept_missing(
+    pack: &Pack,
+    repository: Option<&Repository>,
+    side: Side,
+) -> Result<Vec<String>> {
+    let listed = repository.map_or_else(|| Ok(Vec::new()), Repository::snapshots);
+    let listed = listed.map_err(|e| failure::of(&e))?;
     let mut known = side.known(pack)?;
     known.retain(|id| !listed.iter().any(|s| s.id == *id));
     for id in &known {
@@ -212,5 +250,25 @@ pub(crate) fn named(judged: &[Judged], repository: &Repository, names: &[String]
             Failure::refused(format!("no snapshot of {} would be left", s.environment))
                 .hint("`odoopack backup create` first"),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_to_be_copied_stays() {
+        let waiting = HashSet::from(["a".to_owned(), "b".to_owned()]);
+        let held = [("a", false), ("b", true), ("c", false)].map(|(id, keep)| {
+            let reasons = if keep { vec!["last".to_owned()] } else { Vec::new() };
+            let id = id.to_owned();
+            let mut verdict = Verdict { id, keep, reasons };
+            hold(&mut verdict, &waiting);
+            (verdict.keep, verdict.reasons.join(" "))
+        });
+        let words = ["not copied off site yet", "last", ""].map(str::to_owned);
+        assert_eq!(held.clone().map(|(_, reasons)| reasons), words);
+        assert_eq!(held.map(|(keep, _)| keep), [true, true, false]);
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
         let newest = snapshots
             .iter()
             .rfind(|s| s.environment == name.as_str() && s.time <= now);
-        let proven = last(&lines, name.as_str(), Event::Proven);
+        let proven = proven(&lines, name.as_str(), now);
         environments.push(Row {
             environment: name.to_string(),
             judged: settings.kind == Kind::Production,
@@ -106,7 +106,8 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
         environments,
         key_confirmed: key::is_confirmed(&pack.layout)?,
         missing_snapshots: missing,
-        not_copied: not_copied(&lines),
+        // What failed before the second place was taken out of the file is nobody's worry any more.
+        not_copied: spec.backup.offsite.as_ref().and_then(|_| not_copied(&lines)),
     })
 }
 
@@ -173,7 +174,8 @@ fn age(last: Option<(Timestamp, &str)>, limit: Seconds, now: Timestamp) -> Age {
         at: last.map(|(at, _)| at),
         snapshot: last.map(|(_, id)| id.to_owned()),
         limit,
-        good: seconds.is_some_and(|seconds| u64::try_from(seconds).unwrap_or_default() <= limit.0),
+        // What is from the future says nothing about now.
+        good: seconds.is_some_and(|seconds| u64::try_from(seconds).is_ok_and(|seconds| seconds <= limit.0)),
     }
 }
 
@@ -181,8 +183,9 @@ fn of<'a>(lines: &'a [Line], environment: &'a str) -> impl DoubleEndedIterator<I
     lines.iter().filter(move |line| line.environment == environment)
 }
 
-fn last<'a>(lines: &'a [Line], environment: &'a str, event: Event) -> Option<&'a Line> {
-    of(lines, environment).rfind(|line| line.event == event)
+/// The last proof; one that was noted while the clock was ahead says nothing about now.
+fn proven<'a>(lines: &'a [Line], environment: &'a str, now: Timestamp) -> Option<&'a Line> {
+    of(lines, environment).rfind(|line| line.event == Event::Proven && line.at <= now)
 }
 
 /// The newest that was copied off site and not forgotten there.
@@ -247,8 +250,19 @@ mod tests {
             )
             .good
         };
-        assert!(good(900) && !good(899));
+        assert!(good(900) && !good(899) && !good(1001));
         assert!(!age(None, Seconds(100), now).good);
+    }
+
+    #[test]
+    fn a_proof_from_the_future_is_none() {
+        let lines = [10, 30, 20, 2000].map(|at| line(at, Event::Proven, serde_json::Value::Null));
+        let of = |now| {
+            let now = Timestamp::from_second(now).unwrap();
+            proven(&lines, "production", now).map(|line| line.snapshot.as_str())
+        };
+        assert_eq!(of(1000), Some("00000020"));
+        assert_eq!(of(9), None);
     }
 
     #[test]

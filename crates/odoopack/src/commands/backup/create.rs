@@ -4,7 +4,7 @@ use odoopack_core::name::Name;
 use super::{environment, size};
 use crate::backup::create::{Made, create};
 use crate::backup::{key, place};
-use crate::context::Context;
+use crate::context::{Context, Pack};
 use crate::failure::Result;
 
 /// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
@@ -52,13 +52,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         made.seconds,
         size(snapshot.added)
     ));
-    if args.forget {
-        let repository = place::open(&pack)?;
-        super::forget::by_policy(cx, &pack, &repository, super::forget::Side::Here)?;
-    }
-    if args.offsite {
-        super::offsite::by_policy(cx, &pack)?;
-    }
+    let afterwards = afterwards(cx, &pack, args);
     if !key::is_confirmed(&pack.layout)? {
         if made.new_key {
             cx.ui
@@ -68,7 +62,26 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             "keep the key somewhere else: `odoopack backup key export`, then `odoopack backup key confirm`",
         );
     }
-    Ok(())
+    afterwards
+}
+
+/// The copy off site, and then the policy of here: one that fails does not keep the other from being done.
+fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
+    let copied = if args.offsite {
+        super::offsite::by_policy(cx, pack)
+    } else {
+        Ok(())
+    };
+    let forgotten = if args.forget {
+        place::open(pack)
+            .and_then(|here| super::forget::by_policy(cx, pack, &here, super::forget::Side::Here))
+    } else {
+        Ok(())
+    };
+    if let (Err(_), Err(second)) = (&copied, &forgotten) {
+        cx.ui.warn(&second.sentence());
+    }
+    copied.and(forgotten)
 }
 
 /// Files that the database names and that are gone: always said, and more of them than the last time is an alarm.

@@ -30,15 +30,16 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
+    if args.offsite && args.accept_missing && offsite::is_absent(&pack)? {
+        return nothing_there(cx, &pack, args);
+    }
     let (side, repository) = if args.offsite {
         (Side::Offsite, offsite::open(&pack, Right::Delete)?)
     } else {
         (Side::Here, place::open(&pack)?)
     };
     if args.accept_missing && !args.dry_run {
-        for id in accept_missing(&pack, &repository, side)? {
-            cx.ui.say(&format!("{id} is gone, and that was accepted"));
-        }
+        accept(cx, &pack, Some(&repository), side)?;
     }
     let judged = judged(&pack, &repository, side)?;
     let which = if args.snapshots.is_empty() {
@@ -72,6 +73,35 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "removed": done.snapshots, "marked": done.pruned.marked, "freed": done.pruned.removed,
     }));
     cx.ui.result(&words(&done));
+    Ok(())
+}
+
+/// A second place that is new or was emptied: everything that was copied there is gone, and the next copy makes a repository again.
+fn nothing_there(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
+    if !args.snapshots.is_empty() {
+        return Err(
+            Failure::refused("there is no repository there, so no snapshot can be removed")
+                .hint("`odoopack backup forget --offsite --accept-missing` without names"),
+        );
+    }
+    if args.dry_run {
+        cx.ui.json(&serde_json::json!({ "would_remove": [] }));
+        cx.ui
+            .say("there is no repository there, so nothing would be removed");
+        return Ok(());
+    }
+    accept(cx, pack, None, Side::Offsite)?;
+    cx.ui
+        .json(&serde_json::json!({ "removed": [], "marked": 0, "freed": 0 }));
+    cx.ui
+        .result("there is no repository there; `odoopack backup offsite` makes one");
+    Ok(())
+}
+
+fn accept(cx: &Context, pack: &Pack, repository: Option<&Repository>, side: Side) -> Result<()> {
+    for id in accept_missing(pack, repository, side)? {
+        cx.ui.say(&format!("{id} is gone, and that was accepted"));
+    }
     Ok(())
 }
 
