@@ -162,7 +162,7 @@ mod tests {
         let place = Utf8Path::from_path(keep.path()).unwrap();
         sweep(place).unwrap();
         for name in [DUMP, LIST, "odoo.conf"] {
-            std::fs::write(place.join(name), "x").unwrap();
+            files::replace(&place.join(name), b"x", 0o600, None).unwrap();
         }
         sweep(place).unwrap();
         let left: Vec<String> = place
