@@ -62,8 +62,8 @@ fn subject(binary: &str, what: &'static str, rounds: u8) -> Result<Row> {
     let output = run::cargo()
         .args([
             "test",
-            "--package",
-            "odoopack",
+            // The same features as in the other chores, so that nothing is built twice.
+            "--workspace",
             "--test",
             binary,
             "--",

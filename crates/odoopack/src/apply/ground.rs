@@ -127,7 +127,10 @@ impl Apply<'_> {
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
         match self.facts.containers.images.get("postgres") {
             Some(image) if self.layout.containers() => self.cluster_in_container(image, programs)?,
-            _ => postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?,
+            _ => {
+                postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?;
+                marks::forget_images(&self.layout.state())?;
+            }
         }
         files::remove(&mark)
     }

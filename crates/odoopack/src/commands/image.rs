@@ -119,6 +119,14 @@ fn export(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: b
 }
 
 fn import(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: bool) -> Result<()> {
+    let native =
+        view.facts.cluster.present().is_some() && !view.facts.containers.images.contains_key("postgres");
+    if native {
+        return Err(Failure::refused(
+            "data/postgres was not made by the engine `compose`; no image may start on it",
+        )
+        .hint("dump and restore into a new root to change the engine"));
+    }
     let found = Carried::look(file)?;
     let parts = found.parts();
     let missing = view.target.images.keys().find(|part| !parts.contains_key(*part));

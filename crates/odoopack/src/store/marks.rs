@@ -70,6 +70,11 @@ pub(crate) fn remember_image(state: &Utf8Path, part: &str, image: &Image) -> Res
     write(&state.join("images.json"), &all)
 }
 
+/// Forgets them all: a stack that was tried before anything of it held data is none.
+pub(crate) fn forget_images(state: &Utf8Path) -> Result<()> {
+    files::remove(&state.join("images.json"))
+}
+
 /// First three bytes of the stack's network.
 pub(crate) fn network(state: &Utf8Path) -> Result<Option<[u8; 3]>> {
     read(&state.join("network.json"))
