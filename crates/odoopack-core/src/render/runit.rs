@@ -67,7 +67,7 @@ pub fn run(service: &Service, hash: &str) -> String {
     chain.extend(service.argv.iter().map(|a| word(a).into_owned()));
     format!(
         "#!/bin/sh\n{}# {description}\nPATH={PATH}\nexec 2>&1\necho $$ >{LEADER}\n\
-         n=$(cat {STARTS} 2>/dev/null)\necho \"$((${{n%%[!0-9]*}} + 1)) $(date -u +%Y-%m-%dT%H:%M:%SZ)\" >{STARTS}\ncd {} || exit 111\n\
+         n=$(cat {STARTS} 2>/dev/null)\necho \"$((${{n%%[!0-9]*}} + 1)) $(date -u +%Y-%m-%dT%H:%M:%SZ)\" >{STARTS}.new && mv {STARTS}.new {STARTS}\ncd {} || exit 111\n\
          umask {:03o}\n# shellcheck disable=SC3045\n{{ ulimit -c 0; ulimit -n {} 2>/dev/null || ulimit -n \"$(ulimit -Hn)\"; }}\n{}\n",
         made_by(hash),
         word(service.directory.as_str()),
