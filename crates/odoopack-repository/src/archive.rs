@@ -100,8 +100,23 @@ impl Repository {
         stored.map_err(format("could not store the snapshot"))
     }
 
-    /// Walks the stored tree: as many files and bytes as were handed over, and every one of their blobs in a pack that is there.
+    /// Whether the stored tree holds as many files and bytes as were handed over.
     fn check_tree(&self, reader: &Reader, file: &SnapshotFile, handed: &Handed) -> Result<()> {
+        let (files, links, bytes) = self.count_tree(reader, file)?;
+        if (files, links, bytes) == (handed.files, handed.links, handed.bytes) {
+            return Ok(());
+        }
+        Err(Error::NotWhole(format!(
+            "{files} files with {bytes} bytes are in it, {} files with {} bytes were handed over",
+            handed.files, handed.bytes
+        )))
+    }
+
+    /// Walks a stored tree; returns its files, links and bytes.
+    ///
+    /// # Errors
+    /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there.
+    pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
         let packs = self.backend.list_with_size(FileType::Pack);
         let packs: HashSet<PackId> = packs
             .map_err(format("could not list packs"))?
@@ -141,13 +156,7 @@ impl Repository {
             files += 1;
             bytes += size;
         }
-        if (files, links, bytes) == (handed.files, handed.links, handed.bytes) {
-            return Ok(());
-        }
-        Err(Error::NotWhole(format!(
-            "{files} files with {bytes} bytes are in it, {} files with {} bytes were handed over",
-            handed.files, handed.bytes
-        )))
+        Ok((files, links, bytes))
     }
 }
 

@@ -80,11 +80,16 @@ impl Repository {
                 .map_err(format("could not copy snapshots"))
         });
         let checked = done.and_then(|()| {
-            if heard.is_empty() {
-                other.backend.looked()
-            } else {
-                Err(Error::NotWhole(heard.join("; ")))
+            if !heard.is_empty() {
+                return Err(Error::NotWhole(heard.join("; ")));
             }
+            let looked = other.backend.looked()?;
+            // The library leaves out what the index of here lacks, and says nothing.
+            let reader = other.reader()?;
+            wanted
+                .iter()
+                .try_for_each(|file| other.count_tree(&reader, file).map(drop))?;
+            Ok(looked)
         });
         match checked {
             Ok((objects, bytes)) => {

@@ -355,6 +355,30 @@ fn a_copy_that_was_wrong_is_made_again_at_the_same_place() {
     }
 }
 
+/// The library copies what the index of here knows, and leaves out the rest without a word.
+#[test]
+fn a_snapshot_that_lacks_data_here_is_not_copied_as_if_it_were_whole() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(&keep.path().join("here"));
+    store(&repository, b"a dump", 0).unwrap();
+    let first = repository.objects.list("index").unwrap();
+    let second = store(&repository, b"a dump", 1).unwrap();
+    // Its directories are in an index of their own; its data are those of the first snapshot.
+    for index in first {
+        repository
+            .objects
+            .remove(&format!("index/{}", index.name))
+            .unwrap();
+    }
+    let there = Place::Directory(keep.path().join("there").to_str().unwrap().to_owned());
+    let other = repository.create_beside(&there, &key()).unwrap();
+    let writer = other.writer(&holder()).unwrap();
+    repository
+        .copy_to(&other, &writer, std::slice::from_ref(&second))
+        .unwrap_err();
+    assert!(ids(&other).is_empty());
+}
+
 #[test]
 fn what_is_there_is_not_copied_again() {
     let keep = tempfile::tempdir().unwrap();
