@@ -231,7 +231,7 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
     odoo(&workshop, &lock, offline, &mut all);
     progress.detail("Odoo's own files");
-    all.breaks.extend(built(pack)?);
+    built(pack, &mut all)?;
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
     all.breaks.extend(report.breaks);
     all.notes.extend(report.notes);
@@ -282,22 +282,28 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
     }
 }
 
-/// Whether the code of Odoo that services run is still as it was built.
-fn built(pack: &Pack) -> Result<Option<Break>> {
+/// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note.
+fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
     let seen = release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let Some(release) = seen.present().filter(|release| release.fetched) else {
-        return Ok(None);
+        return Ok(());
     };
-    let changed = release::changed_files(&pack.layout, release)?.unwrap_or_default();
-    let help = format!(
-        "`rm -r {}`, then `odoopack up`",
-        pack.layout.releases().join(&release.id)
-    );
-    let what = format!(
-        "files of the release were changed: {}",
-        oca::verify::some(&changed)
-    );
-    Ok((!changed.is_empty()).then(|| Break::new("release-changed", "odoo", what, help)))
+    let directory = pack.layout.releases().join(&release.id);
+    let help = format!("`rm -r {directory}`, then `odoopack up`");
+    let Some(changed) = release::changed_files(&pack.layout, release)? else {
+        all.notes.push(format!(
+            "odoo: nobody wrote down what {directory} held when it was built, so its files were not compared; {help}"
+        ));
+        return Ok(());
+    };
+    if !changed.is_empty() {
+        let what = format!(
+            "files of the release were changed: {}",
+            oca::verify::some(&changed)
+        );
+        all.breaks.push(Break::new("release-changed", "odoo", what, help));
+    }
+    Ok(())
 }
 
 /// The repositories of the lock, those of `names` or all.
