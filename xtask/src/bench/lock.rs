@@ -1,12 +1,12 @@
 //! Twelve repositories of modules on this machine: how long a look at the lock takes, and checking them all out.
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::rig::Place;
-use super::stats::{Times, measure};
+use super::stats::{Times, measure, timed};
 
 /// Repositories, modules in each, files in each module.
 const REPOSITORIES: usize = 12;
@@ -176,16 +176,4 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<Duration> {
             .args(arguments)
             .current_dir(directory),
     )
-}
-
-fn timed(command: &mut Command) -> Result<Duration> {
-    let start = Instant::now();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    let took = start.elapsed();
-    if !output.status.success() {
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(took)
 }

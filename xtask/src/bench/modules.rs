@@ -1,13 +1,12 @@
 //! Reading a big tree of modules and working out what they need of each other, beside `manifestoo`.
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::rig::Place;
-use super::stats::{Times, measure};
+use super::stats::{Times, measure, timed};
 use crate::run;
 
 /// As many modules as a big pack sees: Odoo, Enterprise and a hundred repositories of the OCA.
@@ -139,17 +138,4 @@ fn forget_files() -> bool {
 /// Only what is on disk can be forgotten.
 fn write_all() -> bool {
     Command::new("sync").status().is_ok_and(|status| status.success())
-}
-
-fn timed(command: &mut Command) -> Result<Duration> {
-    command.stdin(Stdio::null());
-    let start = Instant::now();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    let took = start.elapsed();
-    if !output.status.success() {
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(took)
 }

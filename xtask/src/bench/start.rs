@@ -1,13 +1,12 @@
 //! How long a command takes that has nothing to do but start.
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::pack::Demo;
 use super::rig::Place;
-use super::stats::{Times, measure};
+use super::stats::{Times, measure, timed};
 use crate::run;
 
 /// One command and how long its runs took.
@@ -58,18 +57,4 @@ pub(super) fn plan_of_the_seed(binary: &Path) -> Result<Times> {
     )?;
     let arguments: [PathBuf; 3] = ["plan".into(), "--root".into(), place.path().into()];
     measure(30, || timed(Command::new(binary).args(&arguments)))
-}
-
-fn timed(command: &mut Command) -> Result<Duration> {
-    command.stdin(Stdio::null());
-    let start = Instant::now();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {command:?}"))?;
-    let took = start.elapsed();
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{command:?} failed: {said}");
-    }
-    Ok(took)
 }

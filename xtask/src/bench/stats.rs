@@ -1,5 +1,8 @@
 //! Times of repeated runs, and what may be said about them.
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
 
 /// Durations of the same thing done again and again, sorted.
 #[derive(Clone, Debug)]
@@ -37,6 +40,20 @@ impl Times {
     fn at(&self, percent: usize) -> Duration {
         self.0[(self.0.len() - 1) * percent / 100]
     }
+}
+
+/// One run of a command that must end well; nobody types into it.
+pub(super) fn timed(command: &mut Command) -> Result<Duration> {
+    command.stdin(Stdio::null());
+    let start = Instant::now();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    let took = start.elapsed();
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(took)
 }
 
 /// Times `runs` runs of the same thing.
