@@ -196,6 +196,8 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
             "[addons] oca",
         ),
         (!addons.requirements.is_empty(), "[addons] requirements"),
+        (spec.backup.schedule.is_some(), "[backup] schedule"),
+        (spec.backup.drill.is_some(), "[backup] drill"),
         (
             spec.editions.values().any(|one| !one.only.is_empty()),
             "`only` of an edition",

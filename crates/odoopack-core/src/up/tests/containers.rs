@@ -227,6 +227,15 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
             "[addons]\nrequirements = [\"requirements.txt\"]\n",
             "the engine `compose` has no [addons] requirements",
         ),
+        // Whoever wrote a time down believes that it happens.
+        (
+            "[backup]\nschedule = \"02:00\"\n",
+            "the engine `compose` has no [backup] schedule",
+        ),
+        (
+            "[backup]\ndrill = \"Sun 03:00\"\n",
+            "the engine `compose` has no [backup] drill",
+        ),
     ] {
         let machine = Machine::with_packages(&format!("{FILE}{more}"), true);
         let said: Vec<String> = machine.plan().refusals.into_iter().map(|r| r.what).collect();
