@@ -27,14 +27,7 @@ impl Browser {
     /// Starts one that trusts the site's own certificate and nothing that it does not know.
     pub(crate) fn start(site: &Site, certificate: &str) -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "chromedriver", "--port=0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`chromedriver` is not installed; `cargo xtask setup` installs what the tests need");
-        let port = announced_port(&mut driver);
+        let (driver, port) = driver();
         let mut browser = Self {
             driver,
             port,
@@ -181,20 +174,42 @@ impl Drop for Browser {
     }
 }
 
-/// `ChromeDriver was started successfully on port 40123.`
-fn announced_port(driver: &mut Child) -> u16 {
+/// A driver that listens.
+///
+/// It takes a free port of IPv4, then the same one of IPv6, and gives up when that one is taken:
+/// <https://source.chromium.org/chromium/chromium/src/+/main:chrome/test/chromedriver/server/chromedriver_server.cc>.
+fn driver() -> (Child, u16) {
+    let mut said = String::new();
+    for _ in 0..5 {
+        let mut driver = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "chromedriver", "--port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`chromedriver` is not installed; `cargo xtask setup` installs what the tests need");
+        if let Some(port) = announced_port(&mut driver, &mut said) {
+            return (driver, port);
+        }
+        drop(driver.wait());
+    }
+    panic!("chromedriver does not come up; it says:\n{said}");
+}
+
+/// `ChromeDriver was started successfully on port 40123.`; nothing where it ended before.
+fn announced_port(driver: &mut Child, said: &mut String) -> Option<u16> {
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-    let announced = |line: String| {
-        line.split("successfully on port ")
-            .nth(1)?
-            .trim_end_matches('.')
-            .parse()
-            .ok()
-    };
-    let port = lines.by_ref().map_while(Result::ok).find_map(announced);
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let port = line
+            .split("successfully on port ")
+            .nth(1)
+            .map(|rest| rest.trim_end_matches('.').parse().unwrap());
+        *said += &format!("{line}\n");
+        port
+    });
     // Somebody must go on reading, or the driver would block.
     std::thread::spawn(move || lines.for_each(drop));
-    port.expect("chromedriver says its port")
+    port
 }
 
 /// Base64 of the SHA-256 of the public key, as Chromium's option wants it.
