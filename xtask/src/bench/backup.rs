@@ -1,16 +1,35 @@
 //! Backups of a night, the next night and the one after, beside what people would use instead, of the same data.
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::data::{self, Amount, DATABASE, entrance, filestore, must, sql};
+use super::odoo::Odoo;
 use super::pack::Demo;
 
-/// One row: what, how long it took, and how many bytes it added.
-pub(super) type Row = (String, Duration, u64);
+/// One row of the page.
+pub(super) struct Row {
+    pub(super) what: String,
+    pub(super) took: Duration,
+    /// Bytes that it added to what is kept.
+    pub(super) added: u64,
+    /// The most memory that it held, in KiB; of ours only, where one process does it all.
+    pub(super) memory: Option<u64>,
+}
+
+impl Row {
+    fn new(what: impl Into<String>, took: Duration, added: u64) -> Self {
+        Self {
+            what: what.into(),
+            took,
+            added,
+            memory: None,
+        }
+    }
+}
 
 /// What is measured in one run on the same data.
 pub(super) struct Backups {
@@ -35,6 +54,7 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
     init.args(["init", "--quiet"]);
     must(init)?;
     let mut rows = vec![rig.seeds_way()?, rig.zstd()?];
+    rows.extend(rig.odoos_ways()?);
     rows.push(rig.ours("first")?);
     rows.push(rig.beside("first")?);
     rows.push(rig.ours("unchanged")?);
@@ -69,10 +89,13 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
 impl Rig<'_> {
     fn ours(&self, what: &str) -> Result<Row> {
         let begun = Instant::now();
-        let text = self.demo.read(&["backup", "create", "--json"])?;
+        let (text, memory) = self.demo.heaviest(&["backup", "create", "--json"])?;
         let took = begun.elapsed();
         let added = number_of(&text, "added").context("`backup create --json` says nothing of `added`")?;
-        Ok((format!("`odoopack backup create`, {what}"), took, added))
+        Ok(Row {
+            memory: Some(memory),
+            ..Row::new(format!("`odoopack backup create`, {what}"), took, added)
+        })
     }
 
     /// The way of the seed: both compressed, one after the other, all of it every night.
@@ -87,7 +110,7 @@ impl Rig<'_> {
         must(command)?;
         let took = begun.elapsed();
         let size = dump.metadata()?.len() + tar.metadata()?.len();
-        Ok(("`pg_dump -Fc`, `tar czf`, every night".to_owned(), took, size))
+        Ok(Row::new("`pg_dump -Fc`, `tar czf`, every night", took, size))
     }
 
     fn zstd(&self) -> Result<Row> {
@@ -113,11 +136,46 @@ impl Rig<'_> {
         let took = begun.elapsed();
         let size = packed.metadata()?.len();
         fs::remove_file(dump)?;
-        Ok((
-            "`pg_dump -Fc -Z0`, `tar | zstd -T0`, every night".to_owned(),
+        Ok(Row::new(
+            "`pg_dump -Fc -Z0`, `tar | zstd -T0`, every night",
             took,
             size,
         ))
+    }
+
+    /// What Odoo and click-odoo-contrib offer, each all of it every night.
+    fn odoos_ways(&self) -> Result<Vec<Row>> {
+        let data = self.demo.root().join("data/environments/production");
+        let odoo = Odoo::new(self.demo, &self.place, &data)?;
+        let at = |name: &str| self.place.join(name).display().to_string();
+        let [zip, folder, dump] = [at("click.zip"), at("click"), at("odoo.zip")];
+        [
+            (
+                "`click-odoo-backupdb`",
+                &zip,
+                odoo.click("backupdb", &[DATABASE, &zip])?,
+            ),
+            (
+                "`click-odoo-backupdb --format folder`",
+                &folder,
+                odoo.click("backupdb", &["--format", "folder", DATABASE, &folder])?,
+            ),
+            ("`odoo db dump`", &dump, odoo.db(&["dump", DATABASE, &dump])?),
+        ]
+        .into_iter()
+        .map(|(what, target, command)| {
+            let begun = Instant::now();
+            must(command)?;
+            let took = begun.elapsed();
+            let row = Row::new(format!("{what}, every night"), took, size_of(Path::new(target))?);
+            must({
+                let mut remove = Command::new("rm");
+                remove.args(["-rf", target]);
+                remove
+            })?;
+            Ok(row)
+        })
+        .collect()
     }
 
     /// Restic on a finished dump and the filestore.
@@ -137,16 +195,16 @@ impl Rig<'_> {
         let took = begun.elapsed();
         fs::remove_dir_all(&dump)?;
         let added = self.stored()? - before;
-        Ok((format!("`pg_dump -Fd -j2`, `restic backup`, {what}"), took, added))
+        Ok(Row::new(
+            format!("`pg_dump -Fd -j2`, `restic backup`, {what}"),
+            took,
+            added,
+        ))
     }
 
     /// Bytes in restic's repository.
     fn stored(&self) -> Result<u64> {
-        let mut du = Command::new("du");
-        du.args(["-sb"]).arg(self.place.join("restic"));
-        let text = must(du)?;
-        let number = text.split_whitespace().next().context("du printed nothing")?;
-        Ok(number.parse()?)
+        size_of(&self.place.join("restic"))
     }
 
     fn append(&self, amount: Amount) -> Result<()> {
@@ -183,6 +241,15 @@ impl Rig<'_> {
             .env("RESTIC_CACHE_DIR", self.place.join("cache"));
         command
     }
+}
+
+/// Bytes of a file, or of everything below a directory.
+pub(super) fn size_of(path: &Path) -> Result<u64> {
+    let mut du = Command::new("du");
+    du.arg("-sb").arg(path);
+    let text = must(du)?;
+    let number = text.split_whitespace().next().context("du printed nothing")?;
+    Ok(number.parse()?)
 }
 
 /// The whole number of a key of a JSON object.

@@ -1,17 +1,13 @@
 //! Checksums of every module of Odoo, beside click-odoo-update's own function over the same tree.
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::odoo;
 use super::pack::Demo;
 use super::stats::{Times, measure};
-use crate::run;
-
-/// The release of click-odoo-contrib that is measured; its function is run as it comes.
-const CLICK_ODOO: &str = "click-odoo-contrib==1.24";
 
 /// Hashes every module below `sys.argv[2]` with the function in the file `sys.argv[1]`.
 const THEIRS: &str = r#"
@@ -37,8 +33,8 @@ pub(super) struct Hashes {
 
 /// Both hash the same tree in turns, warm; their answers must be equal.
 pub(super) fn measure_both(binary: &Path, demo: &Demo) -> Result<Hashes> {
-    let tree = addons(demo.root())?;
-    let function = function()?;
+    let tree = demo.odoo_addons()?;
+    let function = odoo::click_odoo()?.join("click_odoo_contrib/_addon_hash.py");
     let ours = || {
         let mut command = Command::new(binary);
         command.args(["module", "hash", "--language", "en_US"]).arg(&tree);
@@ -78,38 +74,4 @@ fn output(mut command: Command) -> Result<(String, Duration)> {
         bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), took))
-}
-
-/// The directory of the demo's release that holds most of Odoo's modules.
-fn addons(root: &Path) -> Result<PathBuf> {
-    let releases = root.join("data/releases");
-    for entry in fs::read_dir(&releases).with_context(|| format!("cannot read {}", releases.display()))? {
-        let path = entry?.path().join("usr/lib/python3/dist-packages/odoo/addons");
-        if path.is_dir() {
-            return Ok(path);
-        }
-    }
-    bail!("no release with Odoo's modules below {}", releases.display())
-}
-
-/// Their function, fetched once.
-fn function() -> Result<PathBuf> {
-    let place = run::tools()?.join(CLICK_ODOO);
-    let function = place.join("click_odoo_contrib/_addon_hash.py");
-    if !function.is_file() {
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--target",
-        ])
-        .arg(&place)
-        .arg(CLICK_ODOO);
-        run::run(&mut pip)?;
-    }
-    Ok(function)
 }

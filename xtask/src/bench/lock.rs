@@ -88,6 +88,7 @@ impl Pack<'_> {
             file.push_str(&table);
         }
         file += "[environments.production]\ndomain = \"localhost\"\n";
+        std::fs::create_dir_all(root.join("repo"))?;
         self.place.write("repo/odoopack.toml", &file)?;
         for (name, text) in [
             ("odoo/release.py", "version_info = (18, 0, 0, 'final', 0, '')\n"),

@@ -8,12 +8,14 @@ mod lock;
 mod machine;
 mod memory;
 mod modules;
+mod odoo;
 mod pack;
 mod page;
 mod restore;
 mod rig;
 mod start;
 mod stats;
+mod year;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ use stats::{measure, shown};
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
     "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash", "backup", "restore",
+    "year",
 ];
 
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
@@ -121,6 +124,7 @@ impl Bench {
             "hash" => self.hash(),
             "backup" => self.backup(),
             "restore" => self.restore(),
+            "year" => self.year(),
             other => bail!("no such piece: {other}"),
         }
     }
@@ -242,6 +246,11 @@ impl Bench {
         let found = restore::restores(self.demo()?, amount)?;
         let rows: Vec<_> = found.rows.iter().map(|(what, times)| (*what, times)).collect();
         Ok(page::table("Bringing it back", &found.about, &rows))
+    }
+
+    /// Demos of its own: a repository holds one kind of change only.
+    fn year(&self) -> Result<String> {
+        Ok(page::year(year::ABOUT, &year::of_each_change(&self.binary)?))
     }
 
     fn switch(&mut self) -> Result<String> {

@@ -1,7 +1,7 @@
 //! A demo of the bench's own: its own root, name, users and ports, so that no other demo is touched.
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -67,34 +67,58 @@ impl Demo {
 
     /// The same, and what it printed.
     pub(super) fn read(&self, arguments: &[&str]) -> Result<String> {
+        let child = self.command(arguments).spawn().context("cannot start odoopack")?;
+        finish(child, arguments)
+    }
+
+    /// The same, and the most memory that our own process held at once, in KiB.
+    pub(super) fn heaviest(&self, arguments: &[&str]) -> Result<(String, u64)> {
+        let child = self.command(arguments).spawn().context("cannot start odoopack")?;
+        let status = format!("/proc/{}/status", child.id());
+        let watch = std::thread::spawn(move || {
+            let mut most = 0;
+            // The mark only rises; a process that ended and was not waited for has none.
+            while let Some(now) = high_water(&status) {
+                most = now;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            most
+        });
+        let said = finish(child, arguments)?;
+        Ok((said, watch.join().unwrap_or_default()))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .arg("--root")
             .arg(self.root())
             .args(arguments)
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         if let Some(cache) = &self.cache {
             command.env("XDG_CACHE_HOME", cache.path());
         }
-        let output = command.output().context("cannot start odoopack")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("`odoopack {}` failed: {said}", arguments.join(" "));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        command
     }
 
     pub(super) fn root(&self) -> &Path {
         self.place.path()
     }
 
-    /// Odoo's own modules.
+    /// The directory of its release that holds Odoo's own modules.
     pub(super) fn odoo_addons(&self) -> Result<PathBuf> {
-        let conf = self.root().join("data/config/production/blue/odoo.conf");
-        let text = fs::read_to_string(&conf).with_context(|| format!("cannot read {}", conf.display()))?;
-        let path = text.lines().find_map(|line| line.strip_prefix("addons_path = "));
-        let last = path.and_then(|path| path.trim().rsplit(',').next());
-        Ok(last.context("odoo.conf names no addons_path")?.into())
+        let releases = self.root().join("data/releases");
+        let entries =
+            fs::read_dir(&releases).with_context(|| format!("cannot read {}", releases.display()))?;
+        for entry in entries {
+            let path = entry?.path().join("usr/lib/python3/dist-packages/odoo/addons");
+            if path.is_dir() {
+                return Ok(path);
+            }
+        }
+        bail!("no release with Odoo's modules below {}", releases.display())
     }
 
     /// Port on which Odoo itself answers.
@@ -119,6 +143,23 @@ impl Drop for Demo {
             eprintln!("warning: the bench's demo is still there: {error:#}");
         }
     }
+}
+
+/// Waits for a command of ours and returns what it printed.
+fn finish(child: Child, arguments: &[&str]) -> Result<String> {
+    let output = child.wait_with_output().context("cannot wait for odoopack")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`odoopack {}` failed: {said}", arguments.join(" "));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// `VmHWM` of a process that lives (`proc_pid_status(5)`).
+fn high_water(status: &str) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// Bytes in the files below a directory.

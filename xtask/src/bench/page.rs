@@ -2,11 +2,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::backup;
 use super::gate::{Overhead, SWITCHES, Switching};
 use super::lock;
 use super::memory::Memory;
 use super::start::Start;
 use super::stats::{Times, shown};
+use super::year;
 
 /// Begins the page; everything else is written by a measurement that took place.
 pub(super) fn head(machine: &[(&str, String)]) -> String {
@@ -149,12 +151,34 @@ pub(super) fn lock(found: &lock::Found) -> String {
 }
 
 /// Times of one run each, with the bytes that were added.
-pub(super) fn backups(about: &str, all: &[(String, Duration, u64)]) -> String {
-    let rows = joined(
-        all.iter()
-            .map(|(what, took, added)| format!("| {what} | {} | {} |\n", shown(*took), mib(added / 1024))),
-    );
-    format!("\n## Backups\n\n{about}\n\n| what | time | stored |\n|---|---|---|\n{rows}")
+pub(super) fn backups(about: &str, all: &[backup::Row]) -> String {
+    let seed = all.first().map(|row| row.took);
+    let rows = joined(all.iter().map(|row| {
+        let [took, added] = [shown(row.took), mib(row.added / 1024)];
+        let beside = seed.map_or_else(String::new, |seed| ratio(seed, row.took));
+        let memory = row.memory.map_or_else(String::new, mib);
+        format!("| {} | {took} | {beside} | {added} | {memory} |\n", row.what)
+    }));
+    format!(
+        "\n## Backups\n\n{about}\n\n| what | time | as fast as the first row | stored | memory |\n|---|---|---|---|---|\n{rows}"
+    )
+}
+
+/// Bytes of a year's snapshots.
+pub(super) fn year(about: &str, all: &[year::Kept]) -> String {
+    let rows = joined(all.iter().map(|kept| {
+        format!(
+            "| {} | {} | {} | {} | **{:.2}** |\n",
+            kept.change,
+            kept.snapshots,
+            mib(kept.all / 1024),
+            mib(kept.last / 1024),
+            kept.times()
+        )
+    }));
+    format!(
+        "\n## A year of snapshots\n\n{about}\n\n| change | snapshots | all of them | the last alone | all beside the last |\n|---|---|---|---|---|\n{rows}"
+    )
 }
 
 fn joined(rows: impl Iterator<Item = String>) -> String {

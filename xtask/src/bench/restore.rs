@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::data::{self, Amount, DATABASE, entrance, filestore, must, sql};
+use super::odoo::Odoo;
 use super::pack::Demo;
 use super::stats::{Times, measure};
 
@@ -44,19 +45,24 @@ pub(super) fn restores(demo: &Demo, amount: Amount) -> Result<Restores> {
     };
     fs::create_dir_all(&rig.place)?;
     rig.prepare_restic()?;
-    let mut rows = Vec::new();
-    rows.push((
-        "`odoopack restore latest --as beside`",
-        measure(RUNS, || rig.ours())?,
-    ));
-    rows.push((
-        "`restic restore`, `pg_restore -j2`",
-        measure(RUNS, || rig.restic())?,
-    ));
-    rows.push((
-        "`odoo db load` of the zip of `backup export`",
-        measure(1, || rig.odoo())?,
-    ));
+    let mut rows = vec![
+        (
+            "`odoopack restore latest --as beside`",
+            measure(RUNS, || rig.ours())?,
+        ),
+        (
+            "`restic restore`, `pg_restore -j2`",
+            measure(RUNS, || rig.restic())?,
+        ),
+        (
+            "`odoo db load` of the zip of `backup export`",
+            measure(1, || rig.odoo())?,
+        ),
+        (
+            "`click-odoo-restoredb --jobs 2` of its own folder",
+            measure(1, || rig.click_odoo())?,
+        ),
+    ];
     let path = format!("filestore/{}", rig.file);
     rows.push((
         "one attachment: `odoopack backup cat`",
@@ -165,26 +171,11 @@ impl Rig<'_> {
         Ok(begun.elapsed())
     }
 
-    /// Odoo's own program as the administrator of the cluster, who may make databases.
+    /// Odoo's own load; `odoo db` is there from 19 on.
     fn odoo(&self) -> Result<Duration> {
         let zip = self.place.join("out.zip").display().to_string();
         self.demo.read(&["backup", "export", "production", &zip])?;
-        let conf = self.place.join("odoo.conf");
-        let root = self.demo.root();
-        let text = fs::read_to_string(root.join("data/config/production/blue/odoo.conf"))?;
-        let data = self.place.join("odoo").display().to_string();
-        let lines = text.lines().map(|line| match line.split_once(" = ") {
-            Some(("db_user", _)) => "db_user = odoopack\n".to_owned(),
-            Some(("db_password", _)) => String::new(),
-            Some(("data_dir", _)) => format!("data_dir = {data}\n"),
-            _ => format!("{line}\n"),
-        });
-        fs::write(&conf, lines.collect::<String>())?;
-        let mut command = self.like_the_service()?;
-        command
-            .args(["db", "-c"])
-            .arg(&conf)
-            .args(["load", "byodoo", &zip]);
+        let command = self.programs()?.db(&["load", "byodoo", &zip])?;
         let begun = Instant::now();
         must(command)?;
         let took = begun.elapsed();
@@ -192,48 +183,32 @@ impl Rig<'_> {
         Ok(took)
     }
 
-    /// Python, Odoo's entry and the variables of the service that runs.
-    fn like_the_service(&self) -> Result<Command> {
-        let status = self.demo.read(&["status", "--json"])?;
-        let pid = pid_of(&status, "production.blue.web").context("Odoo does not run")?;
-        let read = |what: &str| fs::read_to_string(format!("/proc/{pid}/{what}"));
-        let line = read("cmdline").context("Odoo does not run")?;
-        let mut words = line.split('\0');
-        let mut command = Command::new(words.next().context("Odoo has no command")?);
-        command.args(words.next());
-        command.envs(
-            read("environ")?
-                .split('\0')
-                .filter_map(|pair| pair.split_once('=')),
-        );
-        Ok(command)
+    /// click-odoo-restoredb of the folder that click-odoo-backupdb made, which it uses up.
+    fn click_odoo(&self) -> Result<Duration> {
+        let folder = self.place.join("folder").display().to_string();
+        let from = Odoo::new(
+            self.demo,
+            &self.place,
+            &self.demo.root().join("data/environments/production"),
+        )?;
+        must(from.click("backupdb", &["--format", "folder", DATABASE, &folder])?)?;
+        let command = self
+            .programs()?
+            .click("restoredb", &["--jobs", "2", "byclick", &folder])?;
+        let begun = Instant::now();
+        must(command)?;
+        let took = begun.elapsed();
+        sql(self.demo, "postgres", "DROP DATABASE byclick")?;
+        fs::remove_dir_all(&folder)?;
+        Ok(took)
+    }
+
+    fn programs(&self) -> Result<Odoo<'_>> {
+        Odoo::new(self.demo, &self.place, &self.place.join("odoo"))
     }
 }
 
 /// Where restic puts a path below its target.
 fn below(target: &Path, path: &Path) -> PathBuf {
     target.join(path.strip_prefix("/").unwrap_or(path))
-}
-
-/// The process of a service in what `status --json` prints.
-fn pid_of<'a>(status: &'a str, service: &str) -> Option<&'a str> {
-    let (_, rest) = status.split_once(&format!("\"{service}\":{{"))?;
-    let (service, _) = rest.split_once('}')?;
-    let (_, number) = service.split_once("\"pid\":")?;
-    number
-        .split(',')
-        .next()
-        .filter(|number| number.parse::<u32>().is_ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pid_of;
-
-    #[test]
-    fn the_process_of_a_service_is_found() {
-        let status = r#"{"services":{"nginx":{"pid":1,"up":true},"web":{"a":2,"pid":77,"z":1}}}"#;
-        assert_eq!(pid_of(status, "web"), Some("77"));
-        assert_eq!(pid_of(status, "gate"), None);
-    }
 }
