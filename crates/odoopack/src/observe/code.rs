@@ -32,7 +32,7 @@ pub(crate) struct Code {
 /// When the database cannot be asked or a directory cannot be read.
 pub(crate) fn look(spec: &Spec, layout: &Layout, release: &Release, client: &mut Client) -> Result<Code> {
     Ok(Code {
-        tree: super::addons::tree(spec, &layout.repo(), Some(release))?,
+        tree: super::addons::tree(spec, layout, Some(release))?,
         stored: installed::look(client)?,
         build: release.identity.clone(),
         fixed: !matches!(spec.odoo.source, Source::Path { .. }),
