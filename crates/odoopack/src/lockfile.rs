@@ -126,10 +126,10 @@ fn in_image(pack: &Pack) -> Result<Option<&str>> {
     if pack.loaded.spec.addons.requirements.is_empty() {
         return Ok(Some(name));
     }
-    Err(
-        Failure::refused("the engine `compose` has no [addons] requirements: Python packages come with the image")
-            .hint("take an image that has them with `source` in [odoo], and remove `requirements`"),
+    Err(Failure::refused(
+        "the engine `compose` has no [addons] requirements: Python packages come with the image",
     )
+    .hint("take an image that has them with `source` in [odoo], and remove `requirements`"))
 }
 
 /// The host's Python; none is needed where an image has its own.
@@ -332,7 +332,8 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
 fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
     if let Some(other) = release::image::other(&pack.layout, &lock.odoo)? {
         let what = format!("the stack runs the image {other}, the lock names another one");
-        all.breaks.push(Break::new("other-image", "odoo", what, "odoopack up"));
+        all.breaks
+            .push(Break::new("other-image", "odoo", what, "odoopack up"));
     }
     Ok(())
 }

@@ -131,7 +131,8 @@ impl Apply<'_> {
         let text = "FROM scratch\nCOPY . /\nLABEL org.opencontainers.image.title=\"odoopack gate\"\nENTRYPOINT [\"/odoopack\"]\n";
         files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
         docker::build(&place, name).run()?;
-        let found = containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        let found =
+            containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
         self.pin_gate(name, found)?;
         files::remove_tree(&place)
     }

@@ -90,7 +90,9 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     let layout = &pack.layout;
     let state = layout.state();
     // What is wrong with a lock is said where the release is looked at.
-    let lock = release::lock_of(&pack.loaded.spec, &pack.directory).ok().flatten();
+    let lock = release::lock_of(&pack.loaded.spec, &pack.directory)
+        .ok()
+        .flatten();
     Ok(Containers {
         docker: daemon(),
         images: marks::images(&state)?,

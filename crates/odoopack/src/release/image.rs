@@ -85,7 +85,10 @@ pub(crate) fn demand_python(odoo: &OdooPin, needs: &[String], progress: &Progres
     if unmet.is_empty() {
         return Ok(());
     }
-    let said: Vec<String> = unmet.iter().map(|(need, why)| format!("`{need}`: {why}")).collect();
+    let said: Vec<String> = unmet
+        .iter()
+        .map(|(need, why)| format!("`{need}`: {why}"))
+        .collect();
     Err(
         Failure::refused(format!("image `{name}` lacks Python packages that modules of the lock need"))
             .because(said.join("\n"))

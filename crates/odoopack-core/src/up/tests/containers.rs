@@ -345,7 +345,10 @@ fn the_links_of_a_farm_lead_somewhere_in_a_container_and_nothing_there_can_be_wr
     assert_eq!(machine.plan().refusals, []);
     machine.facts.modules = modules("web-aa");
     let done = machine.converge();
-    assert!(done.iter().any(|step| matches!(step, Step::GetRepositories { .. })));
+    assert!(
+        done.iter()
+            .any(|step| matches!(step, Step::GetRepositories { .. }))
+    );
     let links = &machine.facts.farms["core"].links;
     assert_eq!(links.keys().collect::<Vec<_>>(), ["ours_one", "web_responsive"]);
     let (target, _) = machine.look();
@@ -404,7 +407,11 @@ fn the_image_that_a_lock_names_is_the_one_that_runs() {
             digest: digest.map(str::to_owned),
         });
         let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
-        let wanted: &[&str] = if same { &[] } else { &["get image odoo:19.0 and pin it"] };
+        let wanted: &[&str] = if same {
+            &[]
+        } else {
+            &["get image odoo:19.0 and pin it"]
+        };
         assert_eq!(steps, wanted, "{id} {digest:?}");
     }
 }
