@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 use odoopack_core::facts::Release;
 use odoopack_core::oca_lock::{
-    Break, Change, FORMAT, Lock, Locked, OdooPin, Unpinned, changes, module_breaks, odoo_break, wish_breaks,
+    Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
+    wish_breaks,
 };
 use odoopack_core::spec::Source;
 
@@ -47,7 +48,6 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         })
         .filter(|old| old.series == pack.loaded.spec.odoo.series);
     let cache = context::cache();
-    let image = in_image(pack)?;
     let python = interpreter(pack)?;
     let builder = Builder {
         ui,
@@ -63,17 +63,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         }),
     };
     progress.detail("Odoo");
-    let release = match image {
-        Some(_) => None,
-        None => Some(built_from(&builder, request, progress)?),
-    };
-    let odoo = match (image, &release, keep) {
-        (_, Some(release), _) => builder.pin(release)?,
-        (Some(_), None, Some(old)) => old.odoo.clone(),
-        (name, None, _) => {
-            release::image::pin(&pack.layout, name.unwrap_or_default(), request.odoo, progress)?
-        }
-    };
+    let (odoo, release) = odoo_of(pack, &builder, keep, request, progress)?;
     let workshop = Workshop::new(&pack.loaded.spec, &pack.layout, &pack.directory, &cache)?;
     let resolved = repositories(pack, &workshop, old.as_ref(), request, progress)?;
     let mut lock = Lock {
@@ -89,23 +79,48 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
     };
     judge(&lock, &resolved)?;
     progress.detail("Python packages");
-    let needs = lock.python_needs();
-    lock.python = match &release {
-        Some(release) => {
-            let with_old = Builder {
-                lock: old.clone(),
-                ..builder.clone()
-            };
-            Some(with_old.lock_python(release, &needs, request.python, progress)?)
-        }
-        // They are part of the image, and pinned with it.
-        None => {
-            release::image::demand_python(&lock.odoo, &needs, progress)?;
-            None
-        }
+    let with_old = Builder {
+        lock: old.clone(),
+        ..builder.clone()
     };
+    lock.python = python_of(&with_old, release.as_ref(), &lock, request.python, progress)?;
     let changes = changes(old.as_ref().filter(|_| odoo_pinned), &lock);
     Ok(Made { lock, changes })
+}
+
+/// Odoo's part of the lock, and the code that it was decided with unless that lies in an image.
+fn odoo_of(
+    pack: &Pack,
+    builder: &Builder<'_>,
+    keep: Option<&Lock>,
+    request: &Request,
+    progress: &Progress,
+) -> Result<(OdooPin, Option<Release>)> {
+    let Some(name) = in_image(pack)? else {
+        let release = built_from(builder, request, progress)?;
+        return Ok((builder.pin(&release)?, Some(release)));
+    };
+    let pin = match keep {
+        Some(old) => old.odoo.clone(),
+        None => release::image::pin(&pack.layout, name, request.odoo, progress)?,
+    };
+    Ok((pin, None))
+}
+
+/// The Python part of the lock; none for an image, whose packages are pinned with it.
+fn python_of(
+    builder: &Builder<'_>,
+    release: Option<&Release>,
+    lock: &Lock,
+    fresh: bool,
+    progress: &Progress,
+) -> Result<Option<Python>> {
+    let needs = lock.python_needs();
+    if let Some(release) = release {
+        return builder.lock_python(release, &needs, fresh, progress).map(Some);
+    }
+    release::image::demand_python(&lock.odoo, &needs, progress)?;
+    Ok(None)
 }
 
 /// Odoo's code as the request wants it.
