@@ -20,6 +20,8 @@ pub struct Host {
     pub supervisor: Supervisor,
     /// Addresses that PostgreSQL listens on; empty for the socket only.
     pub postgres_listens: Seen<Vec<String>>,
+    /// Every service that the file wants, and whether it runs.
+    pub services: Vec<(String, Seen<bool>)>,
 }
 
 /// The clock.
@@ -76,6 +78,14 @@ pub(super) fn checks() -> impl Iterator<Item = Check> {
 const SKEW: u64 = 2_000;
 
 const RULES: &[Rule<Host>] = &[
+    Rule {
+        id: "host-service-down",
+        severity: Error,
+        title: "every service runs",
+        why: "what it does for people does not happen",
+        fix: "`odoopack up` starts it, `odoopack logs` says why it ended",
+        look: services,
+    },
     Rule {
         id: "host-clock-skew",
         severity: Error,
@@ -152,6 +162,16 @@ fn unknown<T>(seen: &Seen<T>, object: &str, what: &str) -> Option<Spot> {
         return Some(Spot::on(object, format!("{what} could not be looked at: {reason}")).severity(Warning));
     }
     None
+}
+
+fn services(host: &Host) -> Vec<Spot> {
+    let judge = |(name, runs): &(String, Seen<bool>)| match runs {
+        Seen::Present(true) => None,
+        Seen::Present(false) => Some(Spot::on(name, "it does not run")),
+        Seen::Absent | Seen::NotYet => Some(Spot::on(name, "the supervisor does not know it")),
+        Seen::Unknown(_) => unknown(runs, name, "whether it runs"),
+    };
+    host.services.iter().filter_map(judge).collect()
 }
 
 fn clock_skew(host: &Host) -> Vec<Spot> {
@@ -269,6 +289,7 @@ mod tests {
             },
             supervisor: Supervisor::Systemd,
             postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
+            services: vec![("nginx".to_owned(), Seen::Present(true))],
         }
     }
 
@@ -329,6 +350,18 @@ mod tests {
         check(
             |h| h.postgres_listens = Seen::Present(vec!["0.0.0.0".to_owned()]),
             &["host-postgresql-listens Error"],
+        );
+        for seen in [Seen::Present(false), Seen::Absent] {
+            let mut host = good();
+            host.services[0].1 = seen;
+            let [down] = &judge(&host)[..] else {
+                panic!("one finding")
+            };
+            assert_eq!((down.id, down.severity), ("host-service-down", Error));
+        }
+        check(
+            |h| h.services[0].1 = Seen::Unknown("EACCES".to_owned()),
+            &["host-service-down Warning"],
         );
     }
 }

@@ -158,13 +158,10 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
         let domains = known.spec.environments.values().map(|e| &e.domain);
         inputs.extend(domains.map(|domain| layout.nginx().join(format!("{domain}.conf"))));
     }
-    inputs.extend(
-        known
-            .spec
-            .environments
-            .keys()
-            .map(|name| super::files::certificate(layout, name)),
-    );
+    for (name, environment) in &known.spec.environments {
+        let (certificate, key) = super::files::certificate_pair(layout, name, &environment.tls);
+        inputs.extend([certificate, key]);
+    }
     Some(Service {
         stop_signal: Signal::Quit,
         reload_signal: Some(Signal::Hup),
@@ -220,7 +217,9 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .get(name)
         .map_or(120, |size| size.time_real.0);
     let mut after = vec!["postgres".to_owned()];
+    let environment_file = secret.then(|| super::files::environment_secrets(layout, name));
     let mut inputs = vec![conf];
+    inputs.extend(environment_file.clone());
     if environment.sessions == crate::spec::Sessions::Redis {
         after.push("redis".to_owned());
         inputs.push(layout.sessions(name));
@@ -235,7 +234,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         } else {
             variables(layout, name, environment, release, python)
         },
-        environment_file: secret.then(|| super::files::environment_secrets(layout, name)),
+        environment_file,
         stop_within: Seconds(limit + STOP_MARGIN),
         writable: vec![layout.environment(name)],
         memory_max: memory_max(known, name, role),

@@ -27,9 +27,10 @@ pub(super) fn services(layout: &Layout) -> Result<Vec<String>> {
 }
 
 pub(super) fn read(layout: &Layout, services: &[String]) -> Result<BTreeMap<String, String>> {
+    // What a request holds stands in the log as it came, text or not.
     let text = |service: &String| {
-        let text = files::read_text(&current(layout, service))?;
-        Ok((service.clone(), text.unwrap_or_default()))
+        let bytes = files::read_bytes(&current(layout, service))?.unwrap_or_default();
+        Ok((service.clone(), String::from_utf8_lossy(&bytes).into_owned()))
     };
     services.iter().map(text).collect()
 }
@@ -75,4 +76,21 @@ fn appended(path: &Utf8Path, end: &mut u64) -> Result<String> {
         Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
     };
     read(end).map_err(|e| Failure::failed(format!("could not read `{path}`")).because(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_text_hides_no_other() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let layout = Layout::new(root, &"shop".parse().unwrap(), false);
+        let log = current(&layout, "web");
+        files::directory_all(log.parent().unwrap()).unwrap();
+        files::replace(&log, b"GET /\xff\xfe\nGET /web\n", 0o644, None).unwrap();
+        let texts = read(&layout, &["web".to_owned(), "cron".to_owned()]).unwrap();
+        assert!(texts["web"].ends_with("\nGET /web\n") && texts["cron"].is_empty());
+    }
 }

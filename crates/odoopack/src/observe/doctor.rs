@@ -40,7 +40,22 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             Supervisor::Runit { boot: Seen::Absent }
         },
         postgres_listens: postgres_listens(pack),
+        services: view
+            .target
+            .services
+            .iter()
+            .map(|one| runs(view, &one.name))
+            .collect(),
     }
+}
+
+fn runs(view: &View, service: &str) -> (String, Seen<bool>) {
+    let seen = match view.facts.services.get(service) {
+        Some(Seen::Present(fact)) => Seen::Present(fact.running),
+        Some(Seen::Unknown(why)) => Seen::Unknown(why.clone()),
+        Some(Seen::Absent | Seen::NotYet) | None => Seen::Absent,
+    };
+    (service.to_owned(), seen)
 }
 
 fn server_of(pack: &Pack) -> Server {

@@ -206,6 +206,7 @@ fn paths(
     let all = directories
         .chain(files)
         .chain(inputs)
+        .chain(&target.brought)
         .chain(written.keys())
         .chain([&target.binary]);
     Ok(all

@@ -104,8 +104,10 @@ impl Machine {
                 state
                     .certificates
                     .insert(environment.clone(), Seen::Present(certificate));
-                let path = layout.tls().join(format!("{environment}.pem"));
-                self.put(&path, PathKind::File(content), &OURS);
+                for half in ["pem", "key"] {
+                    let path = layout.tls().join(format!("{environment}.{half}"));
+                    self.put(&path, PathKind::File(content.clone()), &OURS);
+                }
             }
             Step::WriteFile { path, .. } => {
                 let file = target.file(path).unwrap();
