@@ -214,7 +214,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         brought: files::brought(spec),
         farms: addons::farms(&seen),
         images: compose::images(&seen),
-        databases: databases::of(spec, layout),
+        databases: databases::of(&seen),
         services: services.into_iter().flatten().collect(),
         files,
         timers: if layout.containers() {

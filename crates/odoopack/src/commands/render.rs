@@ -51,15 +51,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "{} files to write; services read them at the next `odoopack up`",
         steps.len()
     ));
-    up::apply_only(
-        cx,
-        &pack,
-        &view,
-        &Plan {
-            steps,
-            ..Plan::default()
-        },
-    )
+    let part = Plan {
+        steps,
+        ..Plan::default()
+    };
+    up::apply_only(cx, &pack, &view, &part)?;
+    cx.ui.json(&serde_json::json!({ "steps": part.steps }));
+    Ok(())
 }
 
 fn check(cx: &Context, target: &Target) -> Result<()> {
@@ -133,6 +131,9 @@ fn write_into(cx: &Context, target: &Target, directory: &Utf8Path) -> Result<()>
         files::directory_all(path.parent().unwrap_or(directory))?;
         files::replace(&path, file.shown.as_bytes(), 0o644, None)?;
     }
+    let written: Vec<&str> = target.files.iter().map(|file| file.path.as_str()).collect();
+    cx.ui
+        .json(&serde_json::json!({ "into": directory, "files": written }));
     cx.ui
         .result(&format!("wrote {} files below {directory}", target.files.len()));
     Ok(())

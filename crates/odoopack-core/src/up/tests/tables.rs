@@ -473,3 +473,28 @@ fn a_variable_whose_secret_changed_restarts_what_reads_it() {
         );
     }
 }
+
+#[test]
+fn what_invitations_and_reports_name_follows_the_file() {
+    let mut machine = Machine::up(true);
+    machine.spec.web.https_port = 9443;
+    let done = machine.converge();
+    let set = |step: &&Step| matches!(step, Step::SetAddresses { .. });
+    assert_eq!(done.iter().filter(set).count(), 2, "{done:#?}");
+    let parameters = machine.database("staging").parameters.clone().unwrap();
+    assert_eq!(parameters["web.base.url"], "https://staging.example.com:9443");
+    let first = machine.facts.ports[&name("staging")];
+    assert_eq!(
+        parameters["report.url"],
+        format!("http://127.0.0.1:{}", first + 8)
+    );
+    // A database without Odoo's table, which somebody marked, is left alone.
+    machine.database("staging").parameters = None;
+    machine
+        .database("production")
+        .parameters
+        .as_mut()
+        .unwrap()
+        .clear();
+    assert_eq!(only(&machine), ["set the addresses of Odoo in shop_production"]);
+}
