@@ -184,7 +184,7 @@ fn hand_edits(pack: &Pack) {
     let before = pack.read(file);
     // Not all that people type is UTF-8.
     let edited = [before.as_bytes(), b"# somebody was here, \xe9t\xe9\n"].concat();
-    std::fs::write(pack.path(file), edited).unwrap();
+    pack.write(file, &edited);
     let check = pack.run(&["render", "--check"]).exits(8);
     assert!(check.stdout.contains("-# somebody was here"), "{}", check.said());
     let refused = pack.run(&["up", "--yes"]).exits(4);

@@ -73,12 +73,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     lines.sort_by(|a, b| a.time.cmp(&b.time));
     let newest = &lines[lines.len().saturating_sub(args.lines)..];
     if cx.ui.json && !args.follow {
-        cx.ui.json(&serde_json::json!(newest));
+        let all: Vec<_> = newest.iter().map(Entry::json).collect();
+        cx.ui.json(&serde_json::json!(all));
         return Ok(());
     }
     let show = |entry: &Entry| {
         ui::reaches(&if cx.ui.json {
-            serde_json::json!(entry).to_string()
+            entry.json().to_string()
         } else {
             entry.show()
         })
@@ -96,20 +97,19 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 /// One record: a line with a time, and the lines without one that follow it (a traceback).
-#[derive(serde::Serialize)]
 struct Entry {
     time: String,
     service: String,
-    #[serde(serialize_with = "level_name")]
     level: usize,
     text: String,
 }
 
-fn level_name<S: serde::Serializer>(level: &usize, to: S) -> std::result::Result<S::Ok, S::Error> {
-    to.serialize_str(LEVEL_NAMES.get(*level).copied().unwrap_or_default())
-}
-
 impl Entry {
+    fn json(&self) -> serde_json::Value {
+        let level = LEVEL_NAMES.get(self.level);
+        serde_json::json!({ "time": self.time, "service": self.service, "level": level, "text": self.text })
+    }
+
     fn show(&self) -> String {
         self.text
             .lines()

@@ -37,7 +37,9 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
         supervisor: if view.facts.host.systemd || view.target.stack.is_some() {
             Supervisor::Systemd
         } else {
-            Supervisor::Runit { boot: Seen::Absent }
+            Supervisor::Runit {
+                boot: super::boot::look(pack.layout.root()),
+            }
         },
         postgres_listens: postgres_listens(pack),
         services: view
@@ -111,7 +113,6 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         role: role(pack, name),
         default_password: default_password(pack, view, name)?,
         manager_open: manager_open(pack, view, name)?,
-        list_db: Seen::Present(false),
         demo_modules: demo_modules(pack, database),
         dangling: dangling(view),
         drifted: view
@@ -197,7 +198,8 @@ fn default_password(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>>
     });
     let seen = run(&site, &[Probe::SignIn]);
     Ok(match seen.first() {
-        Some(seen) if seen.verdict == Verdict::Pass => Seen::Present(true),
+        // Skipped: the password is right, a second factor is asked for.
+        Some(seen) if matches!(seen.verdict, Verdict::Pass | Verdict::Skipped) => Seen::Present(true),
         Some(seen) if seen.code == Some(200) => Seen::Present(false),
         Some(seen) => Seen::Unknown(seen.detail.clone()),
         None => Seen::NotYet,

@@ -1,5 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
+mod boot;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod code;
