@@ -51,7 +51,7 @@ fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if json {
-                ui::out(&failure.json().to_string());
+                ui::failure_json(&failure.json());
             } else {
                 ui::failure(&failure::render(&failure));
             }

@@ -28,8 +28,6 @@ pub struct Environment {
     pub default_password: Seen<bool>,
     /// Whether the database manager answers from outside.
     pub manager_open: Seen<bool>,
-    /// Whether Odoo itself lists databases (`list_db`).
-    pub list_db: Seen<bool>,
     /// Modules installed with demo data.
     pub demo_modules: Seen<Vec<String>>,
     /// Links below the release that lead nowhere.
@@ -150,14 +148,6 @@ const RULES: &[Rule<Environment>] = &[
         why: "whoever guesses the master password copies or drops the database",
         fix: "`odoopack render --check`, then `odoopack up`; a proxy of your own has to refuse `/web/database`",
         look: manager,
-    },
-    Rule {
-        id: "environment-list-db",
-        severity: Error,
-        title: "`list_db = False`",
-        why: "the manager works for everybody who reaches Odoo past nginx",
-        fix: "`odoopack up` writes it; remove a hand edit",
-        look: |seen| found(&seen.list_db, &seen.name, "Odoo lists databases"),
     },
     Rule {
         id: "environment-demo-data",

@@ -42,7 +42,6 @@ fn good() -> Environment {
         role: Seen::Present(role),
         default_password: Seen::Present(false),
         manager_open: Seen::NotYet,
-        list_db: Seen::Present(false),
         demo_modules: Seen::Present(Vec::new()),
         dangling: Seen::Present(Vec::new()),
         drifted: Vec::new(),
@@ -150,10 +149,6 @@ fn doors_that_are_open() {
     check(
         |e| e.manager_open = Seen::Present(true),
         "environment-manager-open Error production: `/web/database/manager` answers",
-    );
-    check(
-        |e| e.list_db = Seen::Present(true),
-        "environment-list-db Error production: Odoo lists databases",
     );
 }
 
