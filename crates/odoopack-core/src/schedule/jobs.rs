@@ -49,6 +49,7 @@ pub fn jobs(spec: &Spec) -> Vec<Job> {
     let mut all = vec![certificates];
     all.extend(spec.backup.schedule.iter().flat_map(|when| backups(spec, when)));
     all.extend(spec.backup.drill.iter().flat_map(|when| drills(spec, when)));
+    all.extend(refreshes(spec));
     all
 }
 
@@ -77,6 +78,24 @@ fn drills(spec: &Spec, when: &When) -> impl Iterator<Item = Job> {
         run: ["backup", "drill", "--of", name.as_str()]
             .map(str::to_owned)
             .to_vec(),
+    })
+}
+
+/// A copy of the newest snapshot in the place of every environment that wants one.
+fn refreshes(spec: &Spec) -> impl Iterator<Item = Job> {
+    spec.environments.iter().filter_map(|(name, environment)| {
+        let (when, of) = (environment.refresh.as_ref()?, spec.copied_from(name)?);
+        Some(Job {
+            name: format!("refresh-{name}"),
+            what: format!("replace {name} by a harmless copy of the newest snapshot of {of}"),
+            environment: Some(name.clone()),
+            when: when.clone(),
+            run: ["restore", "latest", "--of", of.as_str(), "--to", name.as_str()]
+                .into_iter()
+                .chain(["--discard-replaced", "--yes"])
+                .map(str::to_owned)
+                .collect(),
+        })
     })
 }
 

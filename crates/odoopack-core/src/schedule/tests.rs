@@ -196,13 +196,14 @@ fn production_is_backed_up_and_proven_at_the_times_of_the_file() {
     let jobs = |more: &str| {
         let file = format!(
             "format = 1\n[backup]\nschedule = \"02:00\"\ndrill = \"Sun 04:00\"\n{more}[environments.production]\ndomain = \"erp.example.com\"\n\
+             [environments.staging]\ndomain = \"s.example.com\"\nrefresh = \"Sun 05:00\"\n\
              [environments.dev]\nkind = \"development\"\n"
         );
         let spec = crate::spec::load(&file, &crate::spec::LoadContext::new("/opt/x/repo"))
             .unwrap()
             .spec;
         let jobs = super::jobs(&spec);
-        let of_backups = jobs.into_iter().filter(|job| job.run[0] == "backup");
+        let of_backups = jobs.into_iter().filter(|job| job.run[0] != "renew");
         of_backups
             .map(|job| format!("{}: {}", job.name, job.run.join(" ")))
             .collect::<Vec<_>>()
@@ -211,6 +212,8 @@ fn production_is_backed_up_and_proven_at_the_times_of_the_file() {
         vec![
             format!("backup-production: backup create production --forget{more}"),
             "drill-production: backup drill --of production".to_owned(),
+            "refresh-staging: restore latest --of production --to staging --discard-replaced --yes"
+                .to_owned(),
         ]
     };
     assert_eq!(jobs(""), with(""));

@@ -268,6 +268,14 @@ impl Lines {
         self.names = vec![name.to_string()];
         self.add("environments.*.kind", text(environment.kind));
         self.add("environments.*.edition", text(&environment.edition));
+        self.add(
+            "environments.*.copy_of",
+            environment.copy_of.as_ref().and_then(text),
+        );
+        self.add(
+            "environments.*.refresh",
+            environment.refresh.as_ref().and_then(text),
+        );
         self.add("environments.*.domain", text(&environment.domain));
         self.add("environments.*.http_port", environment.http_port.and_then(plain));
         self.add("environments.*.database", text(&environment.database));

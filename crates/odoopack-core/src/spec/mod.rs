@@ -398,6 +398,10 @@ pub struct Environment {
     pub kind: Kind,
     /// Default: the only edition, else required.
     pub edition: Name,
+    /// Whose snapshots `refresh` takes; `None`: those of the only production environment.
+    pub copy_of: Option<Name>,
+    /// When it is replaced by a copy of the newest snapshot; `None`: never by itself.
+    pub refresh: Option<When>,
     /// Host name that nginx answers to; required except for development, where it is `<name>.localhost`.
     pub domain: String,
     /// Loopback port without TLS. Default: none.

@@ -266,6 +266,8 @@ fn environment(
     Environment {
         kind,
         edition: values.given(&at("edition")).unwrap_or_else(first),
+        copy_of: values.given(&at("copy_of")),
+        refresh: values.given(&at("refresh")),
         domain: values
             .given(&at("domain"))
             .unwrap_or_else(|| domain_of(name, kind)),

@@ -115,6 +115,17 @@ impl fmt::Display for super::Source {
 }
 
 impl super::Spec {
+    /// The environment whose snapshots `refresh` brings into `name`; `None` when the file does not say.
+    pub fn copied_from(&self, name: &crate::name::Name) -> Option<&crate::name::Name> {
+        let told = self.environments.get(name)?.copy_of.as_ref();
+        let mut production = self
+            .environments
+            .iter()
+            .filter(|(_, environment)| environment.kind == Kind::Production);
+        let only = production.next().filter(|_| production.next().is_none());
+        told.or(only.map(|(name, _)| name))
+    }
+
     /// Every secret that the file refers to.
     pub fn secrets(&self) -> Vec<&SecretRef> {
         let relay = self

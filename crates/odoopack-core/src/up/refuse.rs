@@ -228,6 +228,12 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.backup.schedule.is_some(), "[backup] schedule"),
         (spec.backup.drill.is_some(), "[backup] drill"),
+        (
+            spec.environments
+                .values()
+                .any(|environment| environment.refresh.is_some()),
+            "[environments] refresh",
+        ),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked

@@ -1,13 +1,14 @@
 //! `restore`: a snapshot comes back, whole or in part; and what is left of earlier restores.
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
+use odoopack_core::spec::Kind as EnvironmentKind;
 
 use crate::apply::restore::source::Source;
 use crate::backup::stored::Opened;
 use crate::commands::bringing::{self, Options, Part, Place};
 use crate::commands::stored::Which;
 use crate::commands::{environment, stored};
-use crate::context::Context;
+use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::lock;
@@ -15,7 +16,7 @@ use crate::store::lock;
 /// Bring a snapshot back, put right a restore that was cut off, or remove what was replaced
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The snapshot is loaded under a hidden name and compared, row counts, indexes and attachments, and only then put in the place of what was there, which is kept. Into another environment it is a harmless copy. In production scheduled jobs and outgoing mail are held until `odoopack env resume`. A restore that was killed is finished by `--resume` when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore latest --to staging\n  odoopack restore 1a2b3c4d --yes-replace production\n  odoopack restore 1a2b3c4d --as look --only database\n  odoopack backup cat latest database/dump | pg_restore -t res_partner -f -"
+    after_help = "The snapshot is loaded under a hidden name and compared, row counts, indexes and attachments, and only then put in the place of what was there, which is kept. Into another environment it is a harmless copy. In production scheduled jobs and outgoing mail are held until `odoopack env resume`. A restore that was killed is finished by `--resume` when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore latest --to staging\n  odoopack restore latest --to staging --discard-replaced --yes\n  odoopack restore 1a2b3c4d --yes-replace production\n  odoopack restore 1a2b3c4d --as look --only database\n  odoopack backup cat latest database/dump | pg_restore -t res_partner -f -"
 )]
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Bring only a part
     #[arg(long, value_enum, value_name = "PART")]
     only: Option<Only>,
+    /// Then remove what it replaced, instead of keeping it; never of production
+    #[arg(long, requires = "to")]
+    discard_replaced: bool,
     #[command(flatten)]
     options: Options,
     /// Finish, or take back, restores that were cut off
@@ -82,7 +86,39 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let from = format!("snapshot {}", opened.id());
     let source = Source::Snapshot(stored::boxed(opened));
     cx.ui.say(&source.describe());
-    bringing::bring(cx, &pack, (&source, &from), &place, (only, &args.options))
+    let discard = args.to.as_deref().filter(|_| args.discard_replaced);
+    if let Some(to) = discard {
+        not_production(&pack, to)?;
+    }
+    bringing::bring(cx, &pack, (&source, &from), &place, (only, &args.options))?;
+    match discard.filter(|_| !args.options.dry_run) {
+        Some(to) => discard_replaced(cx, &pack, to),
+        None => Ok(()),
+    }
+}
+
+/// What production held is removed by somebody who says so by itself.
+fn not_production(pack: &Pack, name: &str) -> Result<()> {
+    let (name, environment) = environment(pack, name)?;
+    if environment.kind != EnvironmentKind::Production {
+        return Ok(());
+    }
+    Err(
+        Failure::refused(format!("{name} is production: what was in it is kept")).hint(format!(
+            "without `--discard-replaced`; later `odoopack restore --forget-replaced {name}`"
+        )),
+    )
+}
+
+fn discard_replaced(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
+    let (name, environment) = environment(pack, name)?;
+    let view = bringing::look(pack)?;
+    let apply = super::up::applier(cx, pack, &view);
+    let _environment = lock::take_environment(&pack.layout.state(), name, "restore --discard-replaced")?;
+    let replaced = crate::apply::restore::replaced::find(&apply, name, &environment.database)?;
+    replaced.remove(&apply)?;
+    cx.ui.say(&format!("removed {}", replaced.names().join(", ")));
+    Ok(())
 }
 
 /// Files only ever go into a new directory.

@@ -132,18 +132,29 @@ fn parts_alone(pack: &Pack) {
         "staging",
         "--only",
         "filestore",
+        "--discard-replaced",
         "--yes",
     ])
     .exits(0);
     assert!(file.is_file(), "{file}");
+    let nothing = ["restore", "--forget-replaced", "staging", "--yes"];
+    let said = pack.run(&nothing).exits(0).stdout;
+    assert!(said.contains("nothing of staging was replaced"), "{said}");
+    let production = [
+        "--to",
+        "production",
+        "--discard-replaced",
+        "--yes-replace",
+        "production",
+    ];
+    pack.run(&[["restore", "latest"].as_slice(), &production].concat())
+        .exits(4);
     assert_eq!(sql(pack, "restore_staging", uuid), before);
     pack.run(&["restore", "latest", "--as", "bare", "--only", "database"])
         .exits(0);
     assert!(!pack.path("data/environments/production/filestore/bare").exists());
     sql(pack, "postgres", "DROP DATABASE bare");
     sql(pack, "postgres", "DROP ROLE bare");
-    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
-        .exits(0);
 }
 
 /// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.

@@ -24,6 +24,7 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     for (name, environment) in &spec.environments {
         reserved(name, report);
         edition(spec, name, environment, report);
+        copy(spec, name, environment, report);
         one(name, environment, report);
         tls(name, report);
         variables(spec, name, environment, report);
@@ -97,6 +98,38 @@ fn ports(spec: &Spec, report: &mut Report<'_>) {
             super::private_port(&path, port, report);
         }
         taken.insert(port, format!("it is the `http_port` of `environments.{name}`"));
+    }
+}
+
+/// A copy has another environment to be one of, and is nothing that anybody's books are in.
+fn copy(spec: &Spec, name: &Name, environment: &Environment, report: &mut Report<'_>) {
+    let (of, when) = (at(name, "copy_of"), at(name, "refresh"));
+    if environment.kind == Kind::Production && report.sound(&at(name, "kind")) {
+        for path in [&of, &when] {
+            if report.given(path) {
+                let what = "a production environment is nobody's copy: its data would be replaced";
+                report.refuse(path, what, "remove the line, or choose another `kind`");
+            }
+        }
+        return;
+    }
+    match &environment.copy_of {
+        Some(own) if own == name => {
+            report.refuse(&of, "it cannot be a copy of itself", "name another environment");
+        }
+        Some(other) if !spec.environments.contains_key(other) => {
+            let what = format!("there is no environment `{other}`");
+            report.refuse(
+                &of,
+                what,
+                format!("add `[environments.{other}]`, or name another one"),
+            );
+        }
+        None if environment.refresh.is_some() && spec.copied_from(name).is_none() => {
+            let what = "it is not said of which environment it is a copy";
+            report.refuse(&when, what, "write `copy_of = \"production\"` beside it");
+        }
+        Some(_) | None => {}
     }
 }
 

@@ -53,6 +53,22 @@ pub(super) const KEYS: &[Key] = &[
         why: "Most packs have one.",
     },
     Key {
+        path: "environments.*.copy_of",
+        shape: Shape::Name,
+        fallback: Computed("the only production environment"),
+        example: "\"production\"",
+        doc: "Environment whose snapshots `refresh` takes.",
+        why: "Most packs have one production.",
+    },
+    Key {
+        path: "environments.*.refresh",
+        shape: Shape::When,
+        fallback: Absent("it keeps its own data"),
+        example: "\"Sun 05:00\"",
+        doc: "When it is replaced by a harmless copy of the newest snapshot, in the pack's time zone; what was in it is gone then.",
+        why: "Only its users know when nothing in it is needed any more.",
+    },
+    Key {
         path: "environments.*.domain",
         shape: Shape::Domain,
         fallback: Computed("`<environment>.localhost` for development; required else"),

@@ -315,6 +315,8 @@ fn environment() -> impl Strategy<Value = Environment> {
         |(kind, demo, numbers, language, tls, env)| Environment {
             kind,
             edition: "core".parse().unwrap(),
+            copy_of: None,
+            refresh: None,
             domain: String::new(),
             http_port: None,
             database: String::new(),

@@ -217,6 +217,18 @@ const LINES: &[(&str, &str)] = &[
         "unknown key\n  hint: remove it: this version does not know it",
     ),
     ("reload = true", "code is taken in at once in development only"),
+    (
+        "refresh = \"Sun 05:00\"",
+        "a production environment is nobody's copy: its data would be replaced",
+    ),
+    (
+        "kind = \"staging\"\nrefresh = \"Sun 05:00\"",
+        "it is not said of which environment it is a copy",
+    ),
+    (
+        "kind = \"staging\"\ncopy_of = \"productoin\"",
+        "there is no environment `productoin`",
+    ),
     ("http_port = 443", "port 443 is taken: nginx listens there"),
     (
         "http_port = 21000",
