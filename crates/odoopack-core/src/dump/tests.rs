@@ -180,3 +180,29 @@ fn entries_of_a_zip() {
         );
     }
 }
+
+#[test]
+fn what_is_too_long_to_be_judged_whole_passes_only_by_its_beginning() {
+    let long = " ".repeat(1 << 20);
+    for text in [
+        format!("{long}DROP DATABASE a WITH (FORCE);"),
+        format!("-- {long}\nDROP DATABASE a;"),
+        format!("/* {long} */ DROP DATABASE a;"),
+        format!("DROP /*{long}*/ DATABASE a;"),
+        format!("DROP DATABASE a{long};"),
+        format!("COPY a (b){long} FROM PROGRAM 'id';"),
+    ] {
+        let mut filter = Filter::new(15);
+        let refused = filter.feed(text.as_bytes(), &mut Vec::new());
+        assert!(
+            matches!(refused, Err(Refused::Statement { .. })),
+            "{}",
+            text.trim()
+        );
+    }
+    let insert = format!("INSERT INTO public.a VALUES ('{long}{long}');\n");
+    let (mut filter, mut out) = (Filter::new(15), Vec::new());
+    filter.feed(insert.as_bytes(), &mut out).unwrap();
+    filter.finish(&mut out).unwrap();
+    assert_eq!(out, insert.as_bytes());
+}

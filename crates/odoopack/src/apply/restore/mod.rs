@@ -19,6 +19,7 @@ use camino::Utf8Path;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::restore::{Event, Recovery, Step, Undo, recover};
+use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Spec;
 use odoopack_core::target::{postgres_port, secret_name};
 
@@ -81,6 +82,8 @@ pub(crate) struct Restore<'a> {
     drill: bool,
     /// Nothing of the pack runs but its database server: `up` starts the rest and looks at it.
     dark: bool,
+    /// Of the role that loads a backup of somebody else; nobody ever sees it.
+    password: SecretText,
     found: RefCell<Found>,
 }
 
@@ -94,6 +97,7 @@ impl<'a> Restore<'a> {
             source,
             drill: false,
             dark: false,
+            password: SecretText::new(crate::password::generate()),
             found: RefCell::default(),
         }
     }
@@ -277,8 +281,30 @@ impl<'a> Restore<'a> {
         Apply::owner(user.as_deref(), user.as_deref())
     }
 
+    /// Whether it comes from somebody who could want harm; a snapshot was made here.
+    fn foreign(&self) -> bool {
+        self.source
+            .is_some_and(|source| !matches!(source, Source::Snapshot(_)))
+    }
+
+    /// Who works in the database that only the operation knows: for a backup of somebody else a role that owns this
+    /// database and nothing besides. What such a dump does as the environment's role, it can do to the environment's
+    /// database and to everything that was kept of it.
+    fn visitor(&self, database: &str) -> Result<(String, SecretText)> {
+        if self.foreign() {
+            return Ok((database.to_owned(), self.password.clone()));
+        }
+        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
+        Ok((self.role(), SecretText::new(password)))
+    }
+
     fn entrance(&self, database: &str) -> Result<Entrance> {
-        entrance(self.apply, &self.environment, database)
+        let (role, password) = self.visitor(database)?;
+        Ok(Entrance {
+            role,
+            password,
+            ..entrance(self.apply, &self.environment, database)?
+        })
     }
 
     fn warn(&self, text: String) {
@@ -301,7 +327,7 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
         socket: apply.layout.postgres_socket(),
         port: postgres_port(apply.spec),
         role: apply.layout.role(environment),
-        password: odoopack_core::secret::SecretText::new(password),
+        password: SecretText::new(password),
         database: database.to_owned(),
         user: apply.layout.user(environment.as_str()),
     })
