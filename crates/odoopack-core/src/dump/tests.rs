@@ -147,6 +147,15 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
 }
 
 #[test]
+fn only_the_schema_that_is_there_already_is_left_out() {
+    let list = "6; 2615 2200 SCHEMA - public pg_database_owner\n7; 2615 16400 SCHEMA - publications odoo\n\
+        8; 0 0 COMMENT - SCHEMA public pg_database_owner\n9; 0 0 COMMENT - SCHEMA publications odoo\n";
+    let kept = toc::parse(list).list;
+    assert_eq!(kept.matches("publications").count(), 2);
+    assert_eq!(kept.lines().count(), 2);
+}
+
+#[test]
 fn entries_of_a_zip() {
     let sha = "ab0123456789abcdef0123456789abcdef012345";
     let place = format!("ab/{sha}");
