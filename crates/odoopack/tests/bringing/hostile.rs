@@ -58,13 +58,9 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
     }
     statement_in_an_archive(pack);
     assert_eq!(leftovers(pack), before);
+    cut_off(pack, zip);
     trap_for_the_administrator(pack);
     hostile_zips(pack);
-    let bytes = std::fs::read(zip).unwrap();
-    let path = pack.path("cut.zip");
-    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    pack.run(&["backup", "import", path.as_str(), "--as", "hostile"])
-        .exits(4);
     without_attachments(pack, zip);
     assert_eq!(leftovers(pack), before);
 }
@@ -92,6 +88,14 @@ fn hostile_zips(pack: &Pack) {
         let said = pack.run(&["backup", "import", &path, "--as", "hostile"]).exits(4);
         assert!(said.stderr.contains(why), "{script}: {}", said.said());
     }
+}
+
+fn cut_off(pack: &Pack, zip: &camino::Utf8Path) {
+    let bytes = std::fs::read(zip).unwrap();
+    let path = pack.path("cut.zip");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    pack.run(&["backup", "import", path.as_str(), "--as", "hostile"])
+        .exits(4);
 }
 
 /// A custom archive whose list is honest, with a statement of its own in the place of a table's.

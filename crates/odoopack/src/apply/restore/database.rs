@@ -98,6 +98,14 @@ impl Restore<'_> {
         drop_with_door(&mut self.postgres()?, database)
     }
 
+    pub(super) fn keep_database(&self, database: &str, kept: &str) -> Result<()> {
+        let mut client = self.postgres()?;
+        if exists(&mut client, database)? {
+            alone(&mut client, &[database], &rename_database(database, kept))?;
+        }
+        drop_with_door(&mut client, database)
+    }
+
     /// One transaction: nobody ever sees the name without a database, or a database without its mark.
     pub(super) fn swap_database(
         &self,
