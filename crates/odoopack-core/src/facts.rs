@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::secret::SecretText;
 use crate::units::Bytes;
 
-pub use containers::{Containers, Docker, Image, PYTHON};
+pub use containers::{Containers, Docker, Image, ImagePin, PYTHON};
 
 /// One observation.
 #[derive(Clone, Debug, PartialEq, Eq)]

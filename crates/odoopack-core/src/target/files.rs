@@ -177,17 +177,6 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
     known.spec.environments.iter().map(one).collect()
 }
 
-/// Directories of own modules, absolute.
-pub(super) fn own_addons(known: &Known<'_>) -> Vec<Utf8PathBuf> {
-    known
-        .spec
-        .addons
-        .own
-        .iter()
-        .map(|path| known.layout.repo().join(path))
-        .collect()
-}
-
 /// Certificate and key of an environment.
 pub(super) fn certificate_pair(layout: &Layout, name: &Name, tls: &Tls) -> (Utf8PathBuf, Utf8PathBuf) {
     match tls {

@@ -190,18 +190,9 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
     let addons = &spec.addons;
     let asked = [
-        (!addons.repositories.is_empty(), "[addons.repositories]"),
-        (
-            addons.oca.is_some() && addons.repositories.is_empty(),
-            "[addons] oca",
-        ),
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.backup.schedule.is_some(), "[backup] schedule"),
         (spec.backup.drill.is_some(), "[backup] drill"),
-        (
-            spec.editions.values().any(|one| !one.only.is_empty()),
-            "`only` of an edition",
-        ),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked
@@ -264,7 +255,7 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         .collect();
     let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
     let wanted = editions.flat_map(|(_, edition)| edition.modules.iter().chain(&edition.server_wide));
-    // What a Python package brings can be seen once the environment is built.
+    // What a Python package or a locked repository brings can be seen once it is there.
     let built = known
         .facts
         .release
@@ -277,7 +268,10 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         | Trouble::NotInstallable
         | Trouble::Cycle
         | Trouble::Excludes => true,
-        Trouble::Missing => built || known.spec.addons.requirements.is_empty(),
+        Trouble::Missing => {
+            let addons = &known.spec.addons;
+            built || (addons.requirements.is_empty() && addons.repositories.is_empty())
+        }
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };

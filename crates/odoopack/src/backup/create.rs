@@ -224,7 +224,7 @@ fn in_container(pack: &Pack, host: &mut Host) -> Result<Option<String>> {
     if !pack.layout.containers() {
         return Ok(None);
     }
-    observe::containers::fill(host, &observe::containers::look(&pack.layout)?);
+    observe::containers::fill(host, &observe::containers::look(pack)?);
     let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
     let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
     Ok(Some(server.id))

@@ -39,6 +39,7 @@ pub(super) fn wanted(spec: &Spec, lock: Option<&Lock>) -> String {
         }
         Some(OdooPin::Deb { location, sha256 }) => format!("deb {location} {sha256}"),
         Some(OdooPin::Path { directory }) => format!("path {directory}"),
+        Some(OdooPin::Image { id, .. }) => format!("image {id}"),
         None => match &spec.odoo.source {
             Source::Git { url, commit } => format!("git {url} {}", commit.as_deref().unwrap_or("branch")),
             Source::Debian { suite } => format!("debian {suite}"),
@@ -71,6 +72,7 @@ pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
         }
         OdooPin::Deb { location, sha256 } => deb::resolve(builder, location, Some(sha256)),
         OdooPin::Path { directory } => path::resolve(builder, directory.as_str().into()),
+        OdooPin::Image { name, .. } => Err(super::in_an_image(name)),
     }
 }
 

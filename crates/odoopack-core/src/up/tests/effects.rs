@@ -84,6 +84,10 @@ impl Machine {
                 assert_eq!(target.images.get(part), Some(image));
                 self.get_image(part, image);
             }
+            Step::GetRepositories { .. } => {
+                assert!(state.programs.contains_key("git"), "there is no git");
+                state.release = Seen::Present(release(&layout, true, true));
+            }
             Step::MakeGateImage { image } => {
                 assert!(state.binary_current, "there is no program to make it from");
                 assert_eq!(target.images.get("gate"), Some(image));
@@ -273,7 +277,10 @@ impl Machine {
         let layout = self.layout();
         let facts = &mut self.facts;
         match part {
-            "odoo" => facts.release = Seen::Present(release(&layout, true, true)),
+            "odoo" => {
+                let trees = self.spec.addons.repositories.is_empty();
+                facts.release = Seen::Present(release(&layout, trees, trees));
+            }
             "postgres" => facts.host.postgres = [(version.0, place.into())].into(),
             "nginx" => {
                 facts.host.nginx = Some(version);
