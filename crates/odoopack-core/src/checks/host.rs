@@ -123,7 +123,7 @@ const RULES: &[Rule<Host>] = &[
         severity: Warning,
         title: "services come back after a reboot",
         why: "runit runs here without being PID 1: nothing starts it",
-        fix: "a line in root's crontab: `@reboot odoopack up --yes --root ROOT`",
+        fix: "a line in root's crontab: `@reboot PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin odoopack up --yes --root ROOT`",
         look: runit_boot,
     },
     Rule {
@@ -139,7 +139,7 @@ const RULES: &[Rule<Host>] = &[
         severity: Error,
         title: "PostgreSQL listens on loopback only",
         why: "whoever reaches the port may try passwords for ever",
-        fix: "`listen_addresses = ''` in postgresql.conf, then `odoopack restart postgres`",
+        fix: "remove `listen_addresses` from [postgres.options], then `odoopack up`",
         look: postgres_listens,
     },
 ];

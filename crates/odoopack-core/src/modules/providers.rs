@@ -80,7 +80,7 @@ impl Provider {
                 format!("put the Enterprise addons into a directory of [addons] own, or leave `{module}` out")
             }
             Self::Oca { repository } => format!(
-                "take https://github.com/OCA/{repository} into the directory of [addons] oca, or write `{package}` into a file of [addons] requirements"
+                "`odoopack oca add {repository} --modules {module}`, or write `{package}` into a file of [addons] requirements"
             ),
             Self::Unknown { distribution } => format!(
                 "if the OCA has it, its package is `{distribution}`: write that into a file of [addons] requirements; else correct the name"

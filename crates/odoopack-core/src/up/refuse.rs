@@ -369,7 +369,7 @@ fn python(known: &Known<'_>) -> Option<Refusal> {
     }
     Some(Refusal::new(
         format!("Odoo {series} needs Python 3.{oldest} to 3.{newest}, and none of them is installed"),
-        "install one, or name an interpreter with [odoo] python",
+        "install one that every user may run, and name it: `python = \"/opt/python/bin/python3.12\"` in [odoo]",
     ))
 }
 

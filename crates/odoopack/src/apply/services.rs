@@ -194,6 +194,7 @@ impl Apply<'_> {
             Failure::failed(format!("{environment} does not answer as it should"))
                 .because(failed.join("\n"))
                 .hint(format!("`odoopack logs {environment}`"))
+                .hint(format!("after new code: `odoopack module update {environment}`"))
                 .hint("`odoopack status`"),
         )
     }

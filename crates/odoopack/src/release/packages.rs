@@ -83,7 +83,7 @@ fn refresh_lists(packages: &[String], progress: &Progress) -> Result<()> {
         packages.join(", ")
     ))
     .because(crate::exec::tail(&outcome.stderr, 4))
-    .hint("add Debian's main archive to the host's apt sources"))
+    .hint("add the archive that has them (`apt-cache policy PACKAGE`): Debian's main one, apt.postgresql.org for other majors of PostgreSQL; wkhtmltopdf left Debian with 13, `wkhtmltox` takes its place"))
 }
 
 fn no_cluster() -> Result<()> {

@@ -136,8 +136,8 @@ pub(super) const KEYS: &[Key] = &[
         shape: Shape::Port,
         fallback: Literal("80"),
         example: "80",
-        doc: "Port for HTTP: redirects, and challenges of certificate authorities.",
-        why: "Browsers and certificate authorities ask there.",
+        doc: "Port for HTTP: redirects to HTTPS, nothing else.",
+        why: "Browsers ask there first.",
     },
     Key {
         path: "web.https_port",

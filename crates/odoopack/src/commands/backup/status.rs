@@ -48,10 +48,24 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     }
     let failure = Failure::new(Kind::Drift, complaints.join("; "));
     Err(if status.key_confirmed {
-        failure.hint("`odoopack backup create`")
+        failure.hint(remedy(complaints))
     } else {
         failure.hint("`odoopack backup key export`, then `odoopack backup key confirm`")
     })
+}
+
+/// What helps against the first of them.
+fn remedy(complaints: &[String]) -> &'static str {
+    let first = complaints.first().map_or("", String::as_str);
+    if first.contains("proven") || first.contains("drill") {
+        "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
+    } else if first.contains("off site") {
+        "`odoopack backup offsite`"
+    } else if first.contains("listed") {
+        "`odoopack backup forget --accept-missing`, once it is known where they went"
+    } else {
+        "`odoopack backup create`"
+    }
 }
 
 fn words(age: &Age) -> String {
