@@ -155,6 +155,11 @@ fn parts_alone(pack: &Pack) {
     assert!(!pack.path("data/environments/production/filestore/bare").exists());
     sql(pack, "postgres", "DROP DATABASE bare");
     sql(pack, "postgres", "DROP ROLE bare");
+    files_of_the_kept_database_stay(pack);
+}
+
+/// What only the replaced database names is on no list of the filestore that Odoo collects from.
+fn files_of_the_kept_database_stay(pack: &Pack) {
     let filestores = "data/environments/staging/filestore";
     let lists = || {
         let stores = pack.path(filestores);

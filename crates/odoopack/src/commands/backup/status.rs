@@ -48,7 +48,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     }
     let failure = Failure::new(Kind::Drift, complaints.join("; "));
     Err(if status.key_confirmed {
-        failure.hint(remedy(complaints))
+        failure.hint(remedy(&complaints))
     } else {
         failure.hint("`odoopack backup key export`, then `odoopack backup key confirm`")
     })
