@@ -1,5 +1,5 @@
 //! A module operation under its locks: stop, run Odoo, judge, remember, start.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use odoopack_core::changed::{Act, Contents, Loaded, Work};
 
@@ -205,10 +205,11 @@ impl Doing<'_> {
         self.journal
             .note("odoo", &serde_json::json!({ "work": work, "log": log }))?;
         let progress = self.cx.ui.step(&sentence);
+        let before = self.ground.code.stored.clone();
         let apply = self.running.apply(self.cx, self.pack);
         let (verdict, wrong) = apply.work_on_modules(&self.ground.environment, work, &log, &progress)?;
         drop(apply);
-        let left = self.left_over(work)?;
+        let left = self.left_over(work, &before.names())?;
         let Some(failure) = wrong.or(left) else {
             progress.done();
             return Ok(verdict.worked_on.into_iter().collect());
@@ -222,7 +223,7 @@ impl Doing<'_> {
     }
 
     /// What Odoo says with exit code 0 and a clean log can still be untrue.
-    fn left_over(&mut self, work: &Work) -> Result<Option<Failure>> {
+    fn left_over(&mut self, work: &Work, before: &BTreeSet<&str>) -> Result<Option<Failure>> {
         self.ground.again(self.pack)?;
         let stored = &self.ground.code.stored;
         if !stored.underway.is_empty() {
@@ -246,6 +247,18 @@ impl Doing<'_> {
                 .collect(),
             Act::Uninstall => work.all().filter(|name| names.contains(name)).collect(),
         };
+        let shown: BTreeSet<&str> = work.all().collect();
+        let unasked: Vec<&str> = before
+            .iter()
+            .filter(|name| !names.contains(*name) && !shown.contains(*name))
+            .copied()
+            .collect();
+        if work.act == Act::Uninstall && !unasked.is_empty() {
+            let list = unasked.join(", ");
+            return Ok(Some(Failure::failed(format!(
+                "Odoo took away what nobody was shown: {list}"
+            ))));
+        }
         let how = if work.act == Act::Uninstall {
             "still installed"
         } else {

@@ -266,6 +266,7 @@ fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<W
         environment: &ground.environment,
         tree: &ground.code.tree,
         installed: ground.code.stored.names(),
+        needs: &ground.code.stored.needs,
         underway: &ground.code.stored.underway,
         // What a run of ours left when it was killed is put back without a question: nobody else may have been here since.
         reset: asked.how.reset_states || left,

@@ -74,7 +74,9 @@ fn reaching(way: &Way) -> Cmd {
 }
 
 fn git() -> Cmd {
+    // In a hook of git GIT_DIR and others name the repository of the caller.
     Cmd::new("git")
+        .without("GIT_")
         .args(HARDENED)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
