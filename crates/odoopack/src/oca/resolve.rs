@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 use odoopack_core::foreign::address;
-use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned, taken};
+use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_need, is_pinned, taken};
 use odoopack_core::python_pins::name_of;
 use odoopack_core::spec::Repository;
 
@@ -155,7 +155,7 @@ pub(super) fn python(
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         let listed = lines
             .iter()
-            .find(|line| bare && name_of(line) == name && !line.contains("git+"));
+            .find(|line| bare && name_of(line) == name && !line.contains("git+") && is_need(line));
         listed.cloned().unwrap_or(need)
     };
     let mut all: Vec<String> = needed.into_iter().map(exact).collect();

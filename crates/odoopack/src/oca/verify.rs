@@ -1,7 +1,7 @@
 //! Looks at everything that a lock says of repositories: commits, trees, modules, checkouts, trees of releases.
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::modules::provider;
 use odoopack_core::oca_lock::{Break, Elsewhere, Lock, Locked, RepositorySeen, module_breaks, not_taken};
 
@@ -146,7 +146,21 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
         sight.report.breaks.extend(not_taken(name, wanted, locked, &seen));
     }
     sight.seen = Some(seen);
-    built(workshop, &mirror, name, locked, sight)
+    let outside = [
+        (".gitmodules", "submodules", "are left out"),
+        (".gitattributes", "files in Git LFS", "are only pointers"),
+    ];
+    for (file, what, how) in outside {
+        let text = mirror::read(&place, locked.used(), &[file.to_owned()])?;
+        if text
+            .iter()
+            .any(|(_, text)| file == ".gitmodules" || text.contains("filter=lfs"))
+        {
+            let note = format!("{name}: its {what} {how}, here and in every release");
+            sight.report.notes.push(note);
+        }
+    }
+    built(workshop, &place, name, locked, sight)
 }
 
 /// Whether the commit is still what the branch grew from, and whether the merges still give the same.
@@ -262,16 +276,16 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut
 /// Whether the tree that a release was built from is still as it was built.
 fn built(
     workshop: &Workshop<'_>,
-    mirror: &Mirror,
+    objects: &Utf8Path,
     name: &str,
     locked: &Locked,
     sight: &mut Sight,
 ) -> Result<()> {
     let place = tree::place(workshop.layout, name, locked);
-    if !tree::is_whole(&place) || !mirror.has(locked.used())? {
+    if !tree::is_whole(&place) {
         return Ok(());
     }
-    let changed = tree::differences(&place, mirror, locked)?;
+    let changed = tree::differences(&place, objects, locked)?;
     if !changed.is_empty() {
         let what = format!("files of the release were changed: {}", some(&changed));
         sight.add(

@@ -6,6 +6,7 @@ use crate::backup::create::{Made, create};
 use crate::backup::{key, place};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
+use crate::store::marks;
 
 /// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let environment = environment(&pack, args.environment.as_ref())?;
     let made = create(cx, &pack, &environment, args.note.as_deref())?;
     alarm(cx, &made);
+    let left = marks::module_work(&pack.layout.state(), &environment)?;
+    if let Some(what) = left.and_then(|left| left.half_way(&environment)) {
+        cx.ui.warn(&format!("{what}, and so it is in this snapshot"));
+    }
     let (snapshot, manifest) = (&made.snapshot, &made.manifest);
     cx.ui.json(&serde_json::json!({
         "snapshot": snapshot.id,

@@ -46,10 +46,12 @@ impl Doing<'_> {
             command: self.command.clone(),
             services: self.running.stops(work),
             restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
+            ended: false,
         };
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
         let outcome = stopped.and_then(|()| self.act_or_return(work, &before, &mut mark));
+        mark.ended = true;
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
         // What could not be started (^C) is started by the next run, which this mark tells.
@@ -113,6 +115,14 @@ impl Doing<'_> {
         match self.bring_back(&point) {
             Ok(()) => {
                 mark.restore_points.retain(|one| *one != point);
+                // A copy that this run made holds what a killed one had begun.
+                if let Some(older) = self.older_points.first() {
+                    let back = format!(
+                        "the database is as this run found it, half-way: `{}` did not end; before that it was as {older} is",
+                        self.command
+                    );
+                    return Err(failure.hint(back).into_need_of_a_person());
+                }
                 let back = "the database is as it was before: it came back from its restore point";
                 Err(failure.hint(back).into_rolled_back())
             }

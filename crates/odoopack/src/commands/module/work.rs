@@ -154,14 +154,21 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let state = pack.layout.state();
     let _pack = lock::take(&state, &command)?;
     let _environment = lock::take_environment(&state, &ground.environment, &command)?;
+    // While a person was reading, somebody else may have worked here: what is acted on is seen under the locks.
+    let (found, seen, stops) = (ground.release.id, left, running.stops(&shown));
+    let mut ground = Ground::look(&pack, asked.environment)?;
     apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
     ground.again(&pack)?;
+    let left = marks::module_work(&state, &ground.environment)?;
+    let running = Running::look(&pack, &ground.environment, left.as_ref())?;
     let work = plan(&pack, &ground, asked, left.is_some())?;
-    if work != shown {
+    let same = work == shown && running.stops(&work) == stops && running.links(&pack)? == links;
+    if !same || left != seen || ground.release.id != found {
         return Err(
             Failure::refused("meanwhile something has changed here").hint("run the same command again")
         );
     }
+    let older_points = older_points(left.as_ref(), &command, &mut ground)?;
     let journal = Journal::start(&state, "module")?;
     let whole = asked.act == Act::Update && asked.modules.is_empty();
     let mut doing = Doing {
@@ -173,10 +180,7 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         whole,
         point,
         taken: false,
-        older_points: left
-            .filter(|left| left.command == command)
-            .map(|left| left.restore_points)
-            .unwrap_or_default(),
+        older_points,
         command,
     };
     let outcome = doing.work(&work);
@@ -184,6 +188,21 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+/// Copies that runs of the same command made before they were killed, as far as they are there.
+fn older_points(left: Option<&marks::ModuleWork>, command: &str, ground: &mut Ground) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for point in left
+        .filter(|left| left.command == command)
+        .iter()
+        .flat_map(|left| &left.restore_points)
+    {
+        if ground.has(point)? {
+            all.push(point.clone());
+        }
+    }
+    Ok(all)
 }
 
 impl Asked<'_> {
