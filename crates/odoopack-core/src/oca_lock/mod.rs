@@ -18,7 +18,7 @@ pub use pin::{Unpinned, is_pinned, pinned};
 pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
 pub use schema::schema;
-pub use taken::{not_taken, taken};
+pub use taken::{Share, not_taken, running, taken};
 pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, odoo_break, wish_breaks};
 
 use crate::spec::{Group, Series};

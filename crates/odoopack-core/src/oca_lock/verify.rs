@@ -57,6 +57,8 @@ pub struct ModuleSeen {
     pub misfit: Option<String>,
     /// Python requirements, as written.
     pub python: Vec<String>,
+    /// Modules that it depends on.
+    pub depends: Vec<String>,
 }
 
 impl ModuleSeen {
@@ -67,6 +69,11 @@ impl ModuleSeen {
             installable: manifest.installable,
             misfit: manifest.fits(series).err().map(|wrong| wrong.to_string()),
             python: manifest.external.python.clone(),
+            depends: manifest
+                .depends("", series)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 

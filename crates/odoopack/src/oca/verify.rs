@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::modules::provider;
-use odoopack_core::oca_lock::{Break, Elsewhere, Lock, Locked, RepositorySeen, module_breaks, not_taken};
+use odoopack_core::oca_lock::{
+    Break, Elsewhere, Lock, Locked, RepositorySeen, Share, module_breaks, not_taken, running,
+};
 
 use super::checkout::{self, Pack, Seen};
 use super::mirror::Mirror;
@@ -28,6 +30,8 @@ pub(crate) struct Report {
 struct Sight {
     report: Report,
     seen: Option<RepositorySeen>,
+    /// A repository on this machine that holds the commit.
+    objects: Option<Utf8PathBuf>,
 }
 
 impl Sight {
@@ -52,7 +56,7 @@ pub(crate) fn repositories(
         _ => BTreeMap::new(),
     };
     let all: Vec<(&String, &Locked)> = lock.repositories.iter().collect();
-    let sights = parallel::each(
+    let mut sights = parallel::each(
         &all,
         |(name, _)| name,
         |(name, locked)| {
@@ -70,6 +74,7 @@ pub(crate) fn repositories(
             Ok(sight)
         },
     )?;
+    python_needs(&all, &mut sights)?;
     let seen: BTreeMap<&str, &RepositorySeen> = all
         .iter()
         .zip(&sights)
@@ -87,6 +92,34 @@ pub(crate) fn repositories(
         }
     }
     Ok(report)
+}
+
+/// Whether the lock says what the modules that run need of Python; those of one repository can need others of another.
+fn python_needs(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> {
+    let nothing = RepositorySeen::default();
+    let shares: Vec<Share<'_>> = all
+        .iter()
+        .zip(sights.iter())
+        .map(|((_, locked), sight)| Share {
+            modules: &locked.modules,
+            seen: sight.seen.as_ref().unwrap_or(&nothing),
+        })
+        .collect();
+    let running = running(&shares);
+    for (((name, locked), sight), modules) in all.iter().zip(sights).zip(running) {
+        let (Some(place), Some(seen)) = (&sight.objects, &sight.seen) else {
+            continue;
+        };
+        let python = resolve::python(place, locked.used(), &modules, seen)?;
+        if python != locked.python {
+            let what = format!(
+                "its modules need {python:?} of Python, the lock says {:?}",
+                locked.python
+            );
+            sight.add("python-needs", name, what, "odoopack lock");
+        }
+    }
+    Ok(())
 }
 
 /// Who else has a module: a repository of the lock, a package of the lock, else what our tables say.
@@ -134,18 +167,11 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
         sight.add("tree", name, what, format!("odoopack oca update {name}"));
     }
     let seen = mirror::modules(&place, locked.used(), workshop.spec.odoo.series)?;
-    let python = resolve::python(&place, locked.used(), &locked.modules, &seen)?;
-    if python != locked.python {
-        let what = format!(
-            "its modules need {python:?} of Python, the lock says {:?}",
-            locked.python
-        );
-        sight.add("python-needs", name, what, "odoopack lock");
-    }
     if let Some(wanted) = workshop.spec.addons.repositories.get(name) {
         sight.report.breaks.extend(not_taken(name, wanted, locked, &seen));
     }
     sight.seen = Some(seen);
+    sight.objects = Some(place.clone());
     let outside = [
         (".gitmodules", "submodules", "are left out"),
         (".gitattributes", "files in Git LFS", "are only pointers"),
