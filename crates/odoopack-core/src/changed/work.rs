@@ -328,7 +328,7 @@ fn taken_along(ground: &Ground<'_>, modules: &[String]) -> Vec<String> {
 fn reached(
     ground: &Ground<'_>,
     modules: &[String],
-    reaches: &dyn Fn(&str, &BTreeSet<&str>) -> bool,
+    needs_one: &dyn Fn(&str, &BTreeSet<&str>) -> bool,
 ) -> Vec<String> {
     let mut reached: BTreeSet<&str> = modules.iter().map(String::as_str).collect();
     loop {
@@ -336,7 +336,7 @@ fn reached(
             .installed
             .iter()
             .filter(|name| !reached.contains(*name))
-            .filter(|name| reaches(name, &reached))
+            .filter(|name| needs_one(name, &reached))
             .copied()
             .collect();
         if more.is_empty() {

@@ -37,43 +37,7 @@ fn one(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) 
         .iter()
         .filter_map(|(remote, url)| Some((remote.clone(), expanded(url.text()?, series))))
         .collect();
-    for (key, _) in node
-        .entries()
-        .iter()
-        .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
-    {
-        let why = if key == "defaults" {
-            "so much of the history is fetched as the merges need"
-        } else {
-            "nothing is run or fetched beside the merges"
-        };
-        all.leave(file, format!("`{key}` of `{path}`: {why}"));
-    }
-    let listed = node.get("merges").map(Node::members).unwrap_or_default();
-    for member in listed {
-        if merge(member, series).is_none() {
-            all.leave(
-                file,
-                format!(
-                    "line {}: a merge of `{path}` that names no remote and reference",
-                    member.line
-                ),
-            );
-        }
-        for (key, _) in member
-            .entries()
-            .iter()
-            .filter(|(key, _)| key != "remote" && key != "ref")
-        {
-            all.leave(
-                file,
-                format!(
-                    "line {}: `{key}` of a merge of `{path}` has no place in a pack",
-                    member.line
-                ),
-            );
-        }
-    }
+    leave_rest(file, path, node, series, all);
     let merges = merges(node, series);
     let Some((first, rest)) = merges.split_first() else {
         all.leave(file, format!("`{path}` merges nothing"));
@@ -112,6 +76,47 @@ fn one(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) 
     }
     found.url = foreign(url, &name);
     all.add(file, &name, found);
+}
+
+/// Names what of a repository has no place in a pack.
+fn leave_rest(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) {
+    for (key, _) in node
+        .entries()
+        .iter()
+        .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
+    {
+        let why = if key == "defaults" {
+            "so much of the history is fetched as the merges need"
+        } else {
+            "nothing is run or fetched beside the merges"
+        };
+        all.leave(file, format!("`{key}` of `{path}`: {why}"));
+    }
+    let listed = node.get("merges").map(Node::members).unwrap_or_default();
+    for member in listed {
+        if merge(member, series).is_none() {
+            all.leave(
+                file,
+                format!(
+                    "line {}: a merge of `{path}` that names no remote and reference",
+                    member.line
+                ),
+            );
+        }
+        for (key, _) in member
+            .entries()
+            .iter()
+            .filter(|(key, _)| key != "remote" && key != "ref")
+        {
+            all.leave(
+                file,
+                format!(
+                    "line {}: `{key}` of a merge of `{path}` has no place in a pack",
+                    member.line
+                ),
+            );
+        }
+    }
 }
 
 /// Without `merges` git-aggregator takes the target.

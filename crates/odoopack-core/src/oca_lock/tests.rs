@@ -101,18 +101,6 @@ fn what_is_not_pinned_is_refused_with_the_command_that_pins_it() {
             "take the file from git again, or remove it and run `odoopack lock`",
         ),
         (
-            "\"version\": \"1\"".to_owned(),
-            "\"version\": \"1\\n--index-url x\"".to_owned(),
-            "\"a\" \"1\\n--index-url x\" of 3.11 x86_64 glibc is no package with its version",
-            "take the file from git again, or remove it and run `odoopack lock`",
-        ),
-        (
-            "\"modules\": {".to_owned(),
-            "\"python\": [\"-r /root/x\"], \"modules\": {".to_owned(),
-            "`project` needs \"-r /root/x\" of Python, which names no package",
-            "take the file from git again, or remove it and run `odoopack lock`",
-        ),
-        (
             "\"format\": 1".to_owned(),
             "\"format\": 2".to_owned(),
             "format 2 is newer than this program, which reads format 1",
@@ -132,6 +120,27 @@ fn what_is_not_pinned_is_refused_with_the_command_that_pins_it() {
     }
     let unknown = text.replacen("\"branch\"", "\"brunch\"", 1);
     assert!(read(&unknown).unwrap_err().to_string().starts_with("line 1"));
+}
+
+#[test]
+fn what_an_installer_would_take_for_an_option_is_refused() {
+    let text = lock().text();
+    for (old, new, says) in [
+        (
+            "\"version\": \"1\"",
+            "\"version\": \"1\\n--index-url x\"",
+            "\"a\" \"1\\n--index-url x\" of 3.11 x86_64 glibc is no package with its version",
+        ),
+        (
+            "\"modules\": {",
+            "\"python\": [\"-r /root/x\"], \"modules\": {",
+            "`project` needs \"-r /root/x\" of Python, which names no package",
+        ),
+    ] {
+        let broken = text.replacen(old, new, 1);
+        assert_ne!(broken, text, "{old}");
+        assert_eq!(read(&broken).unwrap_err().to_string(), says);
+    }
 }
 
 #[test]

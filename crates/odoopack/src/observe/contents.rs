@@ -172,10 +172,7 @@ mod tests {
             module: "m".to_owned(),
             path: Utf8PathBuf::from_path_buf(top.to_owned()).unwrap(),
         };
-        checksums(
-            &[wanted],
-            &Selection::new(DEFAULT_PATTERNS, ["de_DE"].into_iter()),
-        )
+        checksums(&[wanted], &Selection::new(DEFAULT_PATTERNS, ["de_DE"]))
     }
 
     /// Seen of click-odoo-update 1.7: what it leaves out may be called anything.

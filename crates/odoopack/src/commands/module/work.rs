@@ -1,7 +1,7 @@
 //! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
 use odoopack_core::changed::Ground as Plan;
 use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
-use odoopack_core::plan::Refusal;
+use odoopack_core::plan::{Refusal, Step};
 use odoopack_core::restore::room_for_copy;
 use odoopack_core::spec::Edition;
 use odoopack_core::units::Bytes;
@@ -154,21 +154,16 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let state = pack.layout.state();
     let _pack = lock::take(&state, &command)?;
     let _environment = lock::take_environment(&state, &ground.environment, &command)?;
-    // While a person was reading, somebody else may have worked here: what is acted on is seen under the locks.
-    let (found, seen, stops) = (ground.release.id, left, running.stops(&shown));
-    let mut ground = Ground::look(&pack, asked.environment)?;
-    apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
-    ground.again(&pack)?;
-    let left = marks::module_work(&state, &ground.environment)?;
-    let running = Running::look(&pack, &ground.environment, left.as_ref())?;
-    let work = plan(&pack, &ground, asked, left.is_some())?;
-    let same = work == shown && running.stops(&work) == stops && running.links(&pack)? == links;
-    if !same || left != seen || ground.release.id != found {
-        return Err(
-            Failure::refused("meanwhile something has changed here").hint("run the same command again")
-        );
-    }
-    let older_points = older_points(left.as_ref(), &command, &mut ground)?;
+    let seen = Seen {
+        stops: running.stops(&shown),
+        work: shown,
+        links,
+        // Nobody may be in a database that is copied, not even this program.
+        release: { ground }.release.id,
+        left,
+    };
+    let (mut ground, running) = look_again(&pack, asked, &seen)?;
+    let older_points = older_points(seen.left.as_ref(), &command, &mut ground)?;
     let journal = Journal::start(&state, "module")?;
     let whole = asked.act == Act::Update && asked.modules.is_empty();
     let mut doing = Doing {
@@ -183,11 +178,40 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         older_points,
         command,
     };
-    let outcome = doing.work(&work);
+    let outcome = doing.work(&seen.work);
     doing
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+/// What was shown to a person.
+struct Seen {
+    work: Work,
+    stops: Vec<String>,
+    links: Vec<Step>,
+    release: String,
+    left: Option<marks::ModuleWork>,
+}
+
+/// Looks under the locks: while a person was reading, somebody else may have worked here.
+///
+/// # Errors
+/// Kind `Refused` when anything is not as it was shown.
+fn look_again(pack: &Pack, asked: &Asked<'_>, seen: &Seen) -> Result<(Ground, Running)> {
+    let mut ground = Ground::look(pack, asked.environment)?;
+    apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
+    ground.again(pack)?;
+    let left = marks::module_work(&pack.layout.state(), &ground.environment)?;
+    let running = Running::look(pack, &ground.environment, left.as_ref())?;
+    let work = plan(pack, &ground, asked, left.is_some())?;
+    let same = left == seen.left && ground.release.id == seen.release && work == seen.work;
+    if !same || running.stops(&work) != seen.stops || running.links(pack)? != seen.links {
+        return Err(
+            Failure::refused("meanwhile something has changed here").hint("run the same command again")
+        );
+    }
+    Ok((ground, running))
 }
 
 /// Copies that runs of the same command made before they were killed, as far as they are there.
