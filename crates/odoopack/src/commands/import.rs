@@ -36,7 +36,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Failure::refused(format!("`{file}` is no file that can be carried over"))
                 .hint("`odoopack import --help`")
         })?;
-        let named = in_pack(&pack, file).unwrap_or_else(|| file.clone());
+        // What stands beside this one is named from the pack on.
+        let beside = (kind == import::Kind::AddonsYaml)
+            .then(|| in_pack(&pack, file))
+            .flatten();
+        let named = beside.unwrap_or_else(|| file.clone());
         import::read(named.as_str(), kind, &text, series, &mut all)
             .map_err(|why| Failure::refused(format!("`{file}` could not be carried over")).because(why))?;
     }
