@@ -138,6 +138,16 @@ impl Layout {
         self.releases().join(release).join("static")
     }
 
+    /// Manifests of a release that lies in an image: one directory for each of its addons directories, by number.
+    pub fn manifests(&self, release: &str) -> Utf8PathBuf {
+        self.releases().join(release).join("manifests")
+    }
+
+    /// Trees of the lock's repositories.
+    pub fn locked_addons(&self) -> Utf8PathBuf {
+        self.releases().join("addons")
+    }
+
     /// Python environments, shared by releases with the same lock.
     pub fn pythons(&self) -> Utf8PathBuf {
         self.releases().join("python")

@@ -75,6 +75,8 @@ pub enum Step {
     BuildPython { release: String },
     /// Find an image here, else pull it, and pin what was found.
     GetImage { part: String, image: String },
+    /// Build the trees of the lock's repositories, for a release whose Odoo lies in an image.
+    GetRepositories { release: String },
     /// Make the gate's image from this program.
     MakeGateImage { image: String },
     /// Create the database cluster.
@@ -123,6 +125,8 @@ pub enum Step {
     },
     /// Set the administrator's password and addresses, and mark the database as complete.
     FinishDatabase { environment: Name, database: String },
+    /// Set the addresses that Odoo names, of itself and for its reports.
+    SetAddresses { environment: Name, database: String },
     /// Mark a database that somebody else filled.
     MarkDatabase { environment: Name, database: String },
     /// Let the requests of an environment in again that the gate keeps waiting.
@@ -146,6 +150,7 @@ impl fmt::Display for Step {
             Self::FetchOdoo { release } => write!(f, "get Odoo {release}"),
             Self::BuildPython { release } => write!(f, "build the Python environment of {release}"),
             Self::GetImage { image, .. } => write!(f, "get image {image} and pin it"),
+            Self::GetRepositories { release } => write!(f, "get the locked modules of {release}"),
             Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
             Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
@@ -181,6 +186,7 @@ impl fmt::Display for Step {
             Self::FinishDatabase { database, .. } => {
                 write!(f, "set the administrator's password in {database}")
             }
+            Self::SetAddresses { database, .. } => write!(f, "set the addresses of Odoo in {database}"),
             Self::MarkDatabase { database, .. } => write!(f, "mark database {database}"),
             Self::ReleaseHold { environment } => write!(f, "let requests to {environment} in again"),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
@@ -228,6 +234,7 @@ impl Step {
             | Self::FetchOdoo { .. }
             | Self::BuildPython { .. }
             | Self::GetImage { .. }
+            | Self::GetRepositories { .. }
             | Self::MakeGateImage { .. }
             | Self::CreateCluster { .. }
             | Self::IssueCertificate { .. }
@@ -247,6 +254,7 @@ impl Step {
             | Self::DropUnfinished { .. }
             | Self::InitializeDatabase { .. }
             | Self::FinishDatabase { .. }
+            | Self::SetAddresses { .. }
             | Self::MarkDatabase { .. }
             | Self::ReleaseHold { .. }
             | Self::PassProbes { .. } => None,

@@ -2,9 +2,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
+use odoopack_core::facts::Release;
 use odoopack_core::oca_lock::{
-    Break, Change, FORMAT, Lock, Locked, OdooPin, Unpinned, changes, module_breaks, odoo_break, wish_breaks,
+    Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
+    wish_breaks,
 };
+use odoopack_core::spec::Source;
 
 use crate::context::{self, Pack};
 use crate::failure::{Failure, Result};
@@ -45,11 +48,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         })
         .filter(|old| old.series == pack.loaded.spec.odoo.series);
     let cache = context::cache();
-    let python = release::interpreter(
-        pack.loaded.spec.odoo.series,
-        pack.loaded.spec.odoo.python.as_deref(),
-        pack.layout.own_users(),
-    )?;
+    let python = interpreter(pack)?;
     let builder = Builder {
         ui,
         layout: &pack.layout,
@@ -64,18 +63,13 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         }),
     };
     progress.detail("Odoo");
-    let release = if request.odoo {
-        builder.decide(progress)?
-    } else {
-        builder.decision(progress)?
-    };
-    let release = builder.fetch(&release, progress)?;
+    let (odoo, release) = odoo_of(pack, &builder, keep, request, progress)?;
     let workshop = Workshop::new(&pack.loaded.spec, &pack.layout, &pack.directory, &cache)?;
     let resolved = repositories(pack, &workshop, old.as_ref(), request, progress)?;
     let mut lock = Lock {
         format: FORMAT,
         series: pack.loaded.spec.odoo.series,
-        odoo: builder.pin(&release)?,
+        odoo,
         repositories: resolved
             .iter()
             .map(|one| (one.name.clone(), one.locked.clone()))
@@ -89,10 +83,77 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         lock: old.clone(),
         ..builder.clone()
     };
-    let needs = lock.python_needs();
-    lock.python = Some(with_old.lock_python(&release, &needs, request.python, progress)?);
+    lock.python = python_of(&with_old, release.as_ref(), &lock, request.python, progress)?;
     let changes = changes(old.as_ref().filter(|_| odoo_pinned), &lock);
     Ok(Made { lock, changes })
+}
+
+/// Odoo's part of the lock, and the code that it was decided with unless that lies in an image.
+fn odoo_of(
+    pack: &Pack,
+    builder: &Builder<'_>,
+    keep: Option<&Lock>,
+    request: &Request,
+    progress: &Progress,
+) -> Result<(OdooPin, Option<Release>)> {
+    let Some(name) = in_image(pack)? else {
+        let release = built_from(builder, request, progress)?;
+        return Ok((builder.pin(&release)?, Some(release)));
+    };
+    let pin = match keep {
+        Some(old) => old.odoo.clone(),
+        None => release::image::pin(&pack.layout, name, request.odoo, progress)?,
+    };
+    Ok((pin, None))
+}
+
+/// The Python part of the lock; none for an image, whose packages are pinned with it.
+fn python_of(
+    builder: &Builder<'_>,
+    release: Option<&Release>,
+    lock: &Lock,
+    fresh: bool,
+    progress: &Progress,
+) -> Result<Option<Python>> {
+    let needs = lock.python_needs();
+    if let Some(release) = release {
+        return builder.lock_python(release, &needs, fresh, progress).map(Some);
+    }
+    release::image::demand_python(&lock.odoo, &needs, progress)?;
+    Ok(None)
+}
+
+/// Odoo's code as the request wants it.
+fn built_from(builder: &Builder<'_>, request: &Request, progress: &Progress) -> Result<Release> {
+    let release = if request.odoo {
+        builder.decide(progress)?
+    } else {
+        builder.decision(progress)?
+    };
+    builder.fetch(&release, progress)
+}
+
+/// The image that Odoo's code lies in, with the engine `compose`.
+fn in_image(pack: &Pack) -> Result<Option<&str>> {
+    let Source::Image { name } = &pack.loaded.spec.odoo.source else {
+        return Ok(None);
+    };
+    if pack.loaded.spec.addons.requirements.is_empty() {
+        return Ok(Some(name));
+    }
+    Err(Failure::refused(
+        "the engine `compose` has no [addons] requirements: Python packages come with the image",
+    )
+    .hint("take an image that has them with `source` in [odoo], and remove `requirements`"))
+}
+
+/// The host's Python; none is needed where an image has its own.
+fn interpreter(pack: &Pack) -> Result<Utf8PathBuf> {
+    let odoo = &pack.loaded.spec.odoo;
+    if pack.layout.containers() {
+        return Ok(Utf8PathBuf::new());
+    }
+    release::interpreter(odoo.series, odoo.python.as_deref(), pack.layout.own_users())
 }
 
 /// What the old lock has pinned, and whether Odoo is among it.
@@ -230,6 +291,7 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
     progress.detail("Odoo's own files");
+    image(pack, &lock, &mut all)?;
     let is_built = built(pack, &mut all)?;
     odoo(&workshop, &lock, (offline, is_built), &mut all)?;
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
@@ -237,11 +299,10 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     all.notes.extend(report.notes);
     all.modules = report.modules;
     progress.detail("Python packages");
-    let python = release::interpreter(
-        spec.odoo.series,
-        spec.odoo.python.as_deref(),
-        pack.layout.own_users(),
-    )?;
+    if pack.layout.containers() {
+        return Ok(all);
+    }
+    let python = interpreter(pack)?;
     let builder = Builder {
         ui,
         layout: &pack.layout,
@@ -295,7 +356,17 @@ fn odoo(
                     .push(Break::new("absent", "odoo", what, "odoopack lock verify"));
             }
         }
-        OdooPin::Debian { .. } | OdooPin::Deb { .. } => {}
+        OdooPin::Debian { .. } | OdooPin::Deb { .. } | OdooPin::Image { .. } => {}
+    }
+    Ok(())
+}
+
+/// Whether the image of the lock is the one that the stack runs.
+fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
+    if let Some(other) = release::image::other(&pack.layout, &lock.odoo)? {
+        let what = format!("the stack runs the image {other}, the lock names another one");
+        all.breaks
+            .push(Break::new("other-image", "odoo", what, "odoopack up"));
     }
     Ok(())
 }
@@ -303,6 +374,9 @@ fn odoo(
 /// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note. Gives whether
 /// the release of the lock is there.
 fn built(pack: &Pack, all: &mut Verified) -> Result<bool> {
+    if pack.layout.containers() {
+        return Ok(false);
+    }
     let seen = release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let Some(release) = seen.present().filter(|release| release.fetched) else {
         return Ok(false);

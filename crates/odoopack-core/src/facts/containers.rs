@@ -12,6 +12,8 @@ pub struct Containers {
     pub docker: Seen<Docker>,
     /// Images that were found and pinned, by part: `odoo`, `postgres`, `nginx`, `gate`.
     pub images: BTreeMap<String, Image>,
+    /// What the lock says of Odoo's image, when there is a lock.
+    pub locked: Option<ImagePin>,
     /// First three bytes of the network of the stack: the one that it has, else one that is free here.
     pub network: [u8; 3],
 }
@@ -21,6 +23,7 @@ impl Default for Containers {
         Self {
             docker: Seen::NotYet,
             images: BTreeMap::new(),
+            locked: None,
             network: [172, 28, 0],
         }
     }
@@ -37,6 +40,15 @@ pub struct Docker {
 
 /// Python modules that something in the file may need of Odoo's image.
 pub const PYTHON: [&str; 2] = ["redis", "watchdog"];
+
+/// The image that a lock names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePin {
+    /// Id, which follows from its content.
+    pub id: String,
+    /// `repository@sha256:...` when a registry knows it.
+    pub digest: Option<String>,
+}
 
 /// An image that was found once and is kept until the file names another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -55,4 +67,12 @@ pub struct Image {
     pub python: Vec<String>,
     /// What is where in it: Odoo's own addons directories; the directory of PostgreSQL's programs; nginx's program.
     pub places: Vec<Utf8PathBuf>,
+}
+
+impl Image {
+    /// Whether it is the one that a lock names. Which of both is compared depends on where it came from: a machine without a
+    /// registry knows the id alone, and another store of images gives another id.
+    pub fn is(&self, pin: &ImagePin) -> bool {
+        self.id == pin.id || pin.digest.as_ref() == Some(&self.pinned)
+    }
 }

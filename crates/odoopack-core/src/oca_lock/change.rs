@@ -158,6 +158,7 @@ fn odoo(pin: &OdooPin) -> String {
         OdooPin::Git { commit, .. } => short(commit),
         OdooPin::Debian { packages, .. } => packages.first().map_or_else(String::new, |p| p.version.clone()),
         OdooPin::Deb { sha256, .. } => format!("package {}", &sha256[..12.min(sha256.len())]),
+        OdooPin::Image { name, id, .. } => format!("{name} {}", short(id.trim_start_matches("sha256:"))),
         OdooPin::Path { directory } => format!("{directory}, which nobody pins"),
     }
 }

@@ -21,6 +21,7 @@ pub use schema::schema;
 pub use taken::{Share, not_taken, running, taken};
 pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, odoo_break, wish_breaks};
 
+use crate::facts::ImagePin;
 use crate::spec::{Group, Series};
 
 /// Name of the file, beside `odoopack.toml`.
@@ -72,11 +73,37 @@ pub enum OdooPin {
         /// SHA-256 of the file.
         sha256: String,
     },
+    /// An image that containers are made from.
+    Image {
+        /// As the file names it.
+        name: String,
+        /// Its id, which follows from its content.
+        id: String,
+        /// `repository@sha256:...` when a registry knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+    },
     /// A directory whose content nobody pins; for development.
     Path {
         /// Absolute.
         directory: String,
     },
+}
+
+impl OdooPin {
+    /// The image that containers are made from, and its name in the file.
+    pub fn image(&self) -> Option<(&str, ImagePin)> {
+        match self {
+            Self::Image { name, id, digest } => {
+                let pin = ImagePin {
+                    id: id.clone(),
+                    digest: digest.clone(),
+                };
+                Some((name, pin))
+            }
+            Self::Git { .. } | Self::Debian { .. } | Self::Deb { .. } | Self::Path { .. } => None,
+        }
+    }
 }
 
 /// One file of a Debian archive.

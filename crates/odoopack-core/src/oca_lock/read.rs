@@ -169,6 +169,15 @@ fn odoo(pin: OdooPin, unpinned: &mut Vec<Unpinned>) -> OdooPin {
         let commit = keep(pinned("odoo", "commit", Some(&commit)), unpinned);
         return OdooPin::Git { url, commit };
     }
+    if let OdooPin::Image { id, .. } = &pin
+        && !is_digest(id)
+    {
+        unpinned.push(Unpinned {
+            name: "odoo".to_owned(),
+            what: "the image",
+            found: format!("`{id}`"),
+        });
+    }
     pin
 }
 
@@ -221,12 +230,13 @@ fn check_needs(name: &str, needs: &[String]) -> Result<(), Unreadable> {
     }
 }
 
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// A package without a hash could be any package.
 fn check_hashes(python: &Python) -> Result<(), Unreadable> {
-    let digits = |hash: &String| {
-        hash.strip_prefix("sha256:")
-            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-    };
     for (target, list) in &python.targets {
         for package in list {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!*".contains(c);
@@ -236,7 +246,7 @@ fn check_hashes(python: &Python) -> Result<(), Unreadable> {
                     package.name, package.version
                 )));
             }
-            if package.hashes.is_empty() || !package.hashes.iter().all(digits) {
+            if package.hashes.is_empty() || !package.hashes.iter().all(|hash| is_digest(hash)) {
                 return Err(Unreadable::Wrong(format!(
                     "`{}` of {target} has no SHA-256 that could be checked",
                     package.name

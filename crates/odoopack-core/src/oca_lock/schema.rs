@@ -37,6 +37,7 @@ fn odoo(commit: &Value, sha256: &Value, text: &Value) -> Value {
         &json!({ "name": text, "version": text, "size": { "type": "integer", "minimum": 0 }, "sha256": sha256 }),
         &["name", "version", "size", "sha256"],
     );
+    let image = json!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" });
     let kinds = [
         (
             "git",
@@ -54,6 +55,13 @@ fn odoo(commit: &Value, sha256: &Value, text: &Value) -> Value {
             object(
                 &json!({ "location": text, "sha256": sha256 }),
                 &["location", "sha256"],
+            ),
+        ),
+        (
+            "image",
+            object(
+                &json!({ "name": text, "id": image, "digest": text }),
+                &["name", "id"],
             ),
         ),
         ("path", object(&json!({ "directory": text }), &["directory"])),

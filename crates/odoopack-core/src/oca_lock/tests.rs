@@ -322,6 +322,27 @@ fn the_schema_knows_every_key_that_is_written() {
         },
     );
     walk(&serde_json::to_value(&lock).unwrap(), &schema(), "lock");
+    lock.odoo = image(&format!("sha256:{}", "ab".repeat(32)));
+    walk(&serde_json::to_value(&lock).unwrap(), &schema(), "lock");
+}
+
+fn image(id: &str) -> OdooPin {
+    OdooPin::Image {
+        name: "odoo:18.0".to_owned(),
+        id: id.to_owned(),
+        digest: Some("odoo@sha256:1".to_owned()),
+    }
+}
+
+#[test]
+fn an_image_is_locked_by_its_id() {
+    let mut one = lock();
+    one.odoo = image(&format!("sha256:{}", "ab".repeat(32)));
+    assert_eq!(read(&one.text()), Ok(one.clone()));
+    one.odoo = image("18.0");
+    let why = read(&one.text()).unwrap_err();
+    assert_eq!(why.to_string(), "the image of `odoo` is `18.0`, which is no pin");
+    assert_eq!(why.help(), "`odoopack lock --update`");
 }
 
 fn id() -> impl Strategy<Value = String> {

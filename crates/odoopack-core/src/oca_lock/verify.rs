@@ -246,6 +246,7 @@ pub fn odoo_break(source: &Source, pin: &OdooPin) -> Option<Break> {
                 sha256: locked,
             },
         ) => location == at && sha256.as_ref().is_none_or(|sha256| sha256 == locked),
+        (Source::Image { name }, OdooPin::Image { name: locked, .. }) => name == locked,
         (Source::Path { directory }, OdooPin::Path { directory: at }) => directory == at,
         _ => false,
     };

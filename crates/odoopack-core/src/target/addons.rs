@@ -52,18 +52,25 @@ fn selected<'a>(known: &Known<'a>, edition: &Name) -> BTreeMap<&'a str, &'a Modu
     })
 }
 
-/// Whether there are farms at all. Not for containers: each sees only what is mounted, and links lead elsewhere.
+/// Whether there are farms at all.
 pub(super) fn wanted(known: &Known<'_>) -> bool {
-    let named = !known.spec.addons.own.is_empty() || known.spec.addons.oca.is_some();
-    named && !known.layout.containers()
+    !known.spec.addons.own.is_empty() || known.spec.addons.oca.is_some()
 }
 
-/// What Odoo and nginx look through before Odoo's own directories: the farm, when it holds anything; in containers the
-/// directories of own modules.
-pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
-    if known.layout.containers() {
-        return super::files::own_addons(known);
+/// Directories that hold what the farm of an edition links to. A container has to see them where the links say that they
+/// are.
+pub(super) fn linked_from(known: &Known<'_>, edition: &Name) -> BTreeSet<Utf8PathBuf> {
+    if !linked(known, edition) {
+        return BTreeSet::new();
     }
+    let modules = selected(known, edition).into_values();
+    modules
+        .filter_map(|module| Some(module.path.parent()?.to_owned()))
+        .collect()
+}
+
+/// What Odoo and nginx look through before Odoo's own directories: the farm, when it holds anything.
+pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
     Vec::from_iter(linked(known, edition).then(|| known.layout.farm(edition)))
 }
 
@@ -73,13 +80,11 @@ pub(super) fn paths(known: &Known<'_>, edition: &Name) -> Vec<Utf8PathBuf> {
 /// # Source
 /// `odoo/service/server.py`, `FSWatcherWatchdog`; watchdog 6, `inotify_c.py`, `_add_dir_watch`.
 pub(super) fn watched(known: &Known<'_>, environment: &Environment) -> BTreeSet<Utf8PathBuf> {
-    if !environment.reload || !linked(known, &environment.edition) {
-        return BTreeSet::new();
+    if environment.reload {
+        linked_from(known, &environment.edition)
+    } else {
+        BTreeSet::new()
     }
-    let modules = selected(known, &environment.edition).into_values();
-    modules
-        .filter_map(|module| Some(module.path.parent()?.to_owned()))
-        .collect()
 }
 
 /// The record of an edition's farm, when it holds anything.

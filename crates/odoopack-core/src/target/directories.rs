@@ -9,7 +9,10 @@ use crate::spec::Source;
 
 pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
     if known.layout.containers() {
-        return vec![program("docker", "docker.io", "runs the containers")];
+        let git = !known.spec.addons.repositories.is_empty();
+        return std::iter::once(program("docker", "docker.io", "runs the containers"))
+            .chain(git.then(|| program("git", "git", "repositories of modules")))
+            .collect();
     }
     let mut all = vec![
         program("postgres", "postgresql", "the database server"),
@@ -94,6 +97,10 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
         all.push(plain(known, layout.addons(), 0o755));
         let farms = super::addons::farms(known).into_values();
         all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
+        // nginx's container sees it as a whole.
+        if layout.containers() {
+            all.push(plain(known, layout.locked_addons(), 0o755));
+        }
     }
     all.extend(super::sessions::directories(known));
     if !known.facts.host.systemd && !layout.containers() {

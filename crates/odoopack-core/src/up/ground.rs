@@ -86,7 +86,11 @@ pub(super) fn access_differs(wanted: &Access, fact: &crate::facts::PathFact) -> 
 /// Images that are not pinned yet, or that the file now names otherwise.
 fn images(known: &Known<'_>) -> Vec<Step> {
     let seen = &known.facts.containers.images;
-    let pinned = |part: &String, image: &String| seen.get(part).is_some_and(|seen| seen.wanted == *image);
+    let locked = |part: &str| known.facts.containers.locked.as_ref().filter(|_| part == "odoo");
+    let pinned = |part: &String, image: &String| {
+        seen.get(part)
+            .is_some_and(|seen| seen.wanted == *image && locked(part).is_none_or(|pin| seen.is(pin)))
+    };
     let missing = known
         .target
         .images
@@ -106,6 +110,11 @@ fn images(known: &Known<'_>) -> Vec<Step> {
 pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
     let mut steps = images(known);
     match known.facts.release.present() {
+        Some(release) if known.target.stack.is_some() && !release.fetched => {
+            steps.push(Step::GetRepositories {
+                release: release.id.clone(),
+            });
+        }
         _ if known.target.stack.is_some() => {}
         None => steps.push(Step::ResolveSource {
             source: known.spec.odoo.source.to_string(),

@@ -6,6 +6,7 @@ use crate::facts::{PathKind, Seen};
 use crate::layout::ADMIN_ROLE;
 use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
 use crate::plan::{Refusal, Why};
+use crate::spec::SecretRef;
 use crate::units::Bytes;
 
 /// A release, a cluster and a first database of base and web take about 3 GiB (Odoo 19.0, Debian's package: tree
@@ -18,6 +19,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(another_engine(known));
     all.extend(host(known));
+    all.extend(secrets(known));
     all.extend(containers(known));
     all.extend(versions(known));
     all.extend(modules(known));
@@ -25,6 +27,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(ports(known));
     all.extend(closed(known));
     all.extend(misplaced(known));
+    all.extend(brought(known));
     all.extend(farms(known));
     all.extend(edits(known));
     all.extend(unknown(known));
@@ -92,6 +95,38 @@ fn another_engine(known: &Known<'_>) -> Option<Refusal> {
             "write `engine = \"{made}\"` in [pack]; to change the engine, dump and restore into a new root"
         ),
     ))
+}
+
+/// A file that a value is missing for cannot be written, and its service would be started without it.
+fn secrets(known: &Known<'_>) -> Vec<Refusal> {
+    let values = &known.facts.secrets;
+    let set = |reference: &SecretRef, form: &str| match reference {
+        SecretRef::Named(name) => format!("`odoopack secret set {name} < FILE`{form}"),
+        SecretRef::Command(_) => format!("correct what the command prints{form}"),
+    };
+    let made = &known.target.secrets;
+    let missing: BTreeSet<&SecretRef> = known
+        .spec
+        .needed_secrets()
+        .filter(|one| !values.contains_key(&one.key()) && !made.contains(&one.key()))
+        .collect();
+    let mut all: Vec<Refusal> = missing
+        .into_iter()
+        .map(|one| Refusal::new(format!("`{one}` has no value"), set(one, "")))
+        .collect();
+    let relay = known.spec.mail.relay.as_ref();
+    let credentials = relay.and_then(|relay| relay.credentials.as_ref());
+    let cut = credentials.filter(|one| {
+        let value = values.get(&one.key());
+        value.is_some_and(|value| !value.expose().contains(':'))
+    });
+    all.extend(cut.map(|one| {
+        Refusal::new(
+            format!("the value of `{one}` is not `user:password`, as [mail] credentials needs it"),
+            set(one, ", with `user:password`"),
+        )
+    }));
+    all
 }
 
 fn host(known: &Known<'_>) -> Vec<Refusal> {
@@ -190,18 +225,9 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
     let addons = &spec.addons;
     let asked = [
-        (!addons.repositories.is_empty(), "[addons.repositories]"),
-        (
-            addons.oca.is_some() && addons.repositories.is_empty(),
-            "[addons] oca",
-        ),
         (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.backup.schedule.is_some(), "[backup] schedule"),
         (spec.backup.drill.is_some(), "[backup] drill"),
-        (
-            spec.editions.values().any(|one| !one.only.is_empty()),
-            "`only` of an edition",
-        ),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
     asked
@@ -264,7 +290,7 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         .collect();
     let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
     let wanted = editions.flat_map(|(_, edition)| edition.modules.iter().chain(&edition.server_wide));
-    // What a Python package brings can be seen once the environment is built.
+    // What a Python package or a locked repository brings can be seen once it is there.
     let built = known
         .facts
         .release
@@ -277,7 +303,10 @@ fn modules(known: &Known<'_>) -> Vec<Refusal> {
         | Trouble::NotInstallable
         | Trouble::Cycle
         | Trouble::Excludes => true,
-        Trouble::Missing => built || known.spec.addons.requirements.is_empty(),
+        Trouble::Missing => {
+            let addons = &known.spec.addons;
+            built || (addons.requirements.is_empty() && addons.repositories.is_empty())
+        }
         // `odoopack module check` says these; none of them stops Odoo.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
@@ -328,9 +357,7 @@ fn python(known: &Known<'_>) -> Option<Refusal> {
     let series = known.spec.odoo.series;
     let ((_, oldest), (_, newest)) = series.python();
     let found = &known.facts.host.pythons;
-    let fits = found
-        .keys()
-        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    let fits = found.keys().any(|(_, minor)| (oldest..=newest).contains(minor));
     if fits || found.is_empty() || known.spec.odoo.python.is_some() {
         return None;
     }
@@ -429,6 +456,18 @@ fn misplaced(known: &Known<'_>) -> Vec<Refusal> {
         }
     });
     wrong.collect()
+}
+
+fn brought(known: &Known<'_>) -> Vec<Refusal> {
+    let absent = |path: &&camino::Utf8PathBuf| known.facts.paths.get(*path).is_some_and(Seen::is_absent);
+    let missing = known.target.brought.iter().filter(absent);
+    let refusal = |path| {
+        Refusal::new(
+            format!("there is no {path}, which `tls` of an environment names"),
+            "put it there, or write `tls = \"local\"`",
+        )
+    };
+    missing.map(refusal).collect()
 }
 
 fn edits(known: &Known<'_>) -> Vec<Refusal> {

@@ -11,6 +11,7 @@ use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe::containers;
+use crate::release;
 use crate::store::marks;
 use crate::tools::{docker, ldd};
 use crate::ui::Progress;
@@ -33,6 +34,15 @@ for place; do
   done
 done"#;
 
+/// One directory for each place, by number.
+const COPY_MANIFESTS: &str = "import glob, os, shutil, sys
+for number, place in enumerate(sys.argv[1:]):
+    os.makedirs('/manifests/%d' % number)
+    for found in glob.glob(os.path.join(glob.escape(place), '*', '__manifest__.py')):
+        to = '/manifests/%d/%s' % (number, os.path.basename(os.path.dirname(found)))
+        os.mkdir(to)
+        shutil.copyfile(found, to + '/__manifest__.py')";
+
 /// What [`ASK_ODOO`] prints.
 #[derive(serde::Deserialize)]
 struct OdooAnswer {
@@ -43,11 +53,14 @@ struct OdooAnswer {
 
 impl Apply<'_> {
     pub(super) fn get_image(&self, part: &str, name: &str, progress: &Progress) -> Result<()> {
-        if find(name)?.is_none() {
-            progress.detail(&format!("pulling {name}"));
-            docker::pull(name).run()?;
-        }
-        let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        let locked = self.facts.containers.locked.as_ref().filter(|_| part == "odoo");
+        let found = match locked {
+            Some(pin) => release::image::bring(pin, progress)?,
+            None => match containers::image(name)? {
+                Some(found) => found,
+                None => release::image::pull(name, progress)?,
+            },
+        };
         self.pin(part, name, found, progress)
     }
 
@@ -58,6 +71,7 @@ impl Apply<'_> {
         if part == "odoo" {
             progress.detail("copying its static files for nginx");
             self.copy_statics(&found.id, &held.places)?;
+            self.copy_manifests(&found.id, &held.places)?;
         }
         let image = Image {
             wanted: name.to_owned(),
@@ -85,6 +99,23 @@ impl Apply<'_> {
         files::rename(&new, &statics)
     }
 
+    /// What is asked of modules is asked of these: nobody has to start a container for that.
+    fn copy_manifests(&self, id: &str, places: &[Utf8PathBuf]) -> Result<()> {
+        let release = containers::release_id(self.spec.odoo.series, id);
+        let manifests = self.layout.manifests(&release);
+        if manifests.is_dir() {
+            return Ok(());
+        }
+        let new = manifests.with_extension("new");
+        files::remove_tree(&new)?;
+        files::directory_all(&new)?;
+        let out = (new.clone(), Utf8PathBuf::from("/manifests"));
+        let mut argv = ["python3", "-c", COPY_MANIFESTS].map(str::to_owned).to_vec();
+        argv.extend(places.iter().map(ToString::to_string));
+        docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
+        files::rename(&new, &manifests)
+    }
+
     /// The program with the libraries that it is linked to, and nothing else: no shell, no package manager.
     pub(super) fn make_gate_image(&self, name: &str) -> Result<()> {
         let place = self.layout.state().join("gate-image");
@@ -100,7 +131,8 @@ impl Apply<'_> {
         let text = "FROM scratch\nCOPY . /\nLABEL org.opencontainers.image.title=\"odoopack gate\"\nENTRYPOINT [\"/odoopack\"]\n";
         files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
         docker::build(&place, name).run()?;
-        let found = find(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+        let found =
+            containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
         self.pin_gate(name, found)?;
         files::remove_tree(&place)
     }
@@ -118,15 +150,6 @@ impl Apply<'_> {
 
 fn ids((uid, gid): (u32, u32)) -> String {
     format!("{uid}:{gid}")
-}
-
-fn find(name: &str) -> Result<Option<docker::Image>> {
-    let outcome = docker::image(name).outcome()?;
-    if !outcome.status.success() {
-        return Ok(None);
-    }
-    docker::parse_image(&outcome.stdout)
-        .map_err(|e| Failure::failed("Docker's answer about an image was not understood").because(e))
 }
 
 /// The version of the program in an image, and what is where; nothing of the image itself.

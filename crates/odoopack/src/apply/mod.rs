@@ -112,6 +112,7 @@ impl Apply<'_> {
                 self.with_builder(|builder| builder.build_python(self.release()?, progress))
             }
             Step::GetImage { part, image } => self.get_image(part, image, progress),
+            Step::GetRepositories { .. } => self.get_repositories(progress),
             Step::MakeGateImage { image } => self.make_gate_image(image),
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::IssueCertificate { environment, domain } => {
@@ -141,6 +142,7 @@ impl Apply<'_> {
             } => self.drop_unfinished(environment, database),
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
+            Step::SetAddresses { environment, .. } => self.set_addresses(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
             Step::ReleaseHold { environment } => self.release_hold(environment),
             Step::PassProbes { environment } => self.pass_probes(environment, progress),
@@ -165,6 +167,14 @@ impl Apply<'_> {
             lock: crate::oca::file::read(&self.repo)?,
         })
         .map(drop)
+    }
+
+    /// Whatever a lock brings besides Odoo, which lies in an image.
+    fn get_repositories(&self, progress: &Progress) -> Result<()> {
+        let lock = release::lock_of(self.spec, &self.repo)?;
+        let lock = lock.ok_or_else(|| Failure::failed("there is no lock").hint("`odoopack lock`"))?;
+        let workshop = crate::oca::Workshop::new(self.spec, self.layout, &self.repo, &self.cache)?;
+        workshop.build_trees(&lock, progress)
     }
 
     /// Numbers of an owner and a group; without names, nothing is changed.

@@ -14,7 +14,7 @@ use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
-use super::{failure, place};
+use super::{failure, gentle, place};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
@@ -38,12 +38,21 @@ pub(crate) struct Made {
     pub(crate) missing_before: Option<u64>,
 }
 
+/// How a snapshot is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// Words to find it by.
+    pub(crate) note: Option<&'a str>,
+    /// Whether people who work in Odoo come first, however long it takes.
+    pub(crate) gentle: bool,
+}
+
 /// Makes a snapshot of an environment.
 ///
 /// # Errors
 /// Kind `Locked` when somebody is at work on the environment or in the repository; then, and after every other error, no snapshot became
 /// visible and those that were there are as they were.
-pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, note: Option<&str>) -> Result<Made> {
+pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'_>) -> Result<Made> {
     let state = pack.layout.state();
     observe::owner::check(&state)?;
     let why = format!("odoopack backup create {environment}");
@@ -53,7 +62,10 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, note: Option
     let mut journal = Journal::start(&state, "backup-create")?;
     journal.note("environment", &serde_json::json!(environment))?;
     let begun = Instant::now();
-    let made = locked(cx, pack, (environment, settings), note, &mut journal);
+    if wish.gentle {
+        gentle::give_way()?;
+    }
+    let made = locked(cx, pack, (environment, settings), wish, &mut journal);
     let seconds = begun.elapsed().as_secs_f64();
     match made {
         Ok(made) => {
@@ -110,13 +122,14 @@ fn locked(
     cx: &Context,
     pack: &Pack,
     (environment, settings): (&Name, &Environment),
-    note: Option<&str>,
+    wish: Wish<'_>,
     journal: &mut Journal,
 ) -> Result<Made> {
     let server = databases::server(&pack.loaded.spec, &pack.layout);
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
-    let origin = origin(pack, environment, settings, &server, major)?;
+    let mut origin = origin(pack, environment, settings, &server, major)?;
+    origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(pack)?;
     let why = format!("odoopack backup create {environment}");
     let writer = repository
@@ -130,7 +143,7 @@ fn locked(
         let collector = Collector::hold(&server, &settings.database)?;
         let frozen = Frozen::take(&server, &settings.database)?;
         let told = Told::default();
-        let label = label(pack, environment, note, &frozen);
+        let label = label(pack, environment, wish.note, &frozen);
         match store(
             cx,
             (&repository, &writer),
@@ -211,6 +224,7 @@ fn origin(
         inside,
         socket: server.socket.clone(),
         port: server.port,
+        gentle: false,
     })
 }
 
@@ -219,7 +233,7 @@ fn in_container(pack: &Pack, host: &mut Host) -> Result<Option<String>> {
     if !pack.layout.containers() {
         return Ok(None);
     }
-    observe::containers::fill(host, &observe::containers::look(&pack.layout)?);
+    observe::containers::fill(host, &observe::containers::look(pack)?);
     let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
     let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
     Ok(Some(server.id))

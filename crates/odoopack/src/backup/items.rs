@@ -12,6 +12,7 @@ use odoopack_core::layout::Layout;
 use odoopack_repository::{Content, Error, Item, Parts};
 
 use super::database::{Counting, Frozen};
+use super::gentle::Slow;
 use super::{filestore, key, tree};
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
@@ -37,6 +38,8 @@ pub(crate) struct Origin {
     /// Socket and port of the server.
     pub(crate) socket: Utf8PathBuf,
     pub(crate) port: u16,
+    /// Whether people come first.
+    pub(crate) gentle: bool,
 }
 
 impl Origin {
@@ -93,7 +96,7 @@ pub(crate) fn all(
     told: Told,
     show: impl Fn(&str) + Send + 'static,
 ) -> impl Iterator<Item = std::result::Result<Item, Error>> + Send + 'static {
-    let counting = Some(frozen.count());
+    let counting = Some(frozen.count(origin.gentle));
     let mut work = Work {
         origin,
         frozen,
@@ -156,7 +159,7 @@ fn dump(work: &mut Work) -> Result<Items> {
         &work.frozen.snapshot,
     );
     let stream = Counted {
-        stream: cmd.pipe()?,
+        stream: Slow::new(cmd.pipe()?, work.origin.gentle),
         bytes: Arc::clone(&work.dumped),
         failed: Arc::clone(&work.told.database_failed),
     };

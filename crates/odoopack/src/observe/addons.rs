@@ -4,18 +4,22 @@ use std::io::ErrorKind;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{FarmFact, Release};
+use odoopack_core::layout::Layout;
 use odoopack_core::manifest;
 use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name, without_unchosen};
 use odoopack_core::spec::Spec;
 
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
-use crate::tools::python;
+use crate::store::marks;
+use crate::tools::{docker, python};
 
 /// A directory whose sub-directories may be modules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) path: Utf8PathBuf,
+    /// Where it really is, when only copies of its manifests are on this machine.
+    pub(crate) inside: Option<Utf8PathBuf>,
     pub(crate) origin: Origin,
 }
 
@@ -23,23 +27,24 @@ pub(crate) struct Place {
 ///
 /// # Errors
 /// When a directory that is there cannot be read.
-pub(crate) fn tree(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Tree> {
-    let places = places(spec, repo, release.filter(|release| release.fetched))?;
+pub(crate) fn tree(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Tree> {
+    let places = places(spec, layout, release.filter(|release| release.fetched))?;
     let found = without_unchosen(read(&places)?, &spec.addons.repositories);
     Ok(Tree::new(spec.odoo.series, found))
 }
 
 /// Places in the order in which Odoo looks: its root, what Python packages bring, then the addons path.
-fn places(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Vec<Place>> {
-    let place = |path: Utf8PathBuf, origin| Place { path, origin };
-    let (root, others): (Vec<Utf8PathBuf>, Vec<Utf8PathBuf>) = release
-        .map(|release| release.addons.clone())
-        .unwrap_or_default()
-        .into_iter()
-        .partition(|path| path.ends_with("odoo/addons"));
-    let odoo = |paths: Vec<Utf8PathBuf>| paths.into_iter().map(|path| place(path, Origin::Odoo));
-    let mut all: Vec<Place> = odoo(root).collect();
-    if let Some(python) = release.and_then(|release| release.python.as_ref()) {
+fn places(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Vec<Place>> {
+    let repo = layout.repo();
+    let place = |path: Utf8PathBuf, origin| Place {
+        path,
+        inside: None,
+        origin,
+    };
+    let (root, others) = odoo(layout, release);
+    let mut all = root;
+    let on_host = release.filter(|_| !layout.containers());
+    if let Some(python) = on_host.and_then(|release| release.python.as_ref()) {
         all.extend(
             site_packages(python)?
                 .into_iter()
@@ -76,8 +81,29 @@ fn places(spec: &Spec, repo: &Utf8Path, release: Option<&Release>) -> Result<Vec
             all.push(place(path.join(name), origin));
         }
     }
-    all.extend(odoo(others));
+    all.extend(others);
     Ok(all)
+}
+
+/// Odoo's own directories: its root, and the others. What lies in an image is read from copies of its manifests.
+fn odoo(layout: &Layout, release: Option<&Release>) -> (Vec<Place>, Vec<Place>) {
+    let place = |release: &Release, number: usize, path: &Utf8PathBuf| {
+        let copies = layout.manifests(&release.id).join(number.to_string());
+        let in_image = layout.containers();
+        Place {
+            path: if in_image { copies } else { path.clone() },
+            inside: in_image.then(|| path.clone()),
+            origin: Origin::Odoo,
+        }
+    };
+    let all = release.into_iter().flat_map(|release| {
+        let numbered = release.addons.iter().enumerate();
+        numbered.map(|(number, path)| place(release, number, path))
+    });
+    all.partition(|place| {
+        let path = place.inside.as_ref().unwrap_or(&place.path);
+        path.ends_with("odoo/addons")
+    })
 }
 
 /// Where a virtual environment keeps modules that came as Python packages.
@@ -89,6 +115,10 @@ fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     Ok(paths.filter(|path| path.is_dir()).collect())
 }
 
+/// Threads that read manifests, and how many manifests are worth a thread.
+const READERS: usize = 16;
+const FEW: usize = 32;
+
 /// Reads all modules of these places, in their order; a place that is not there holds none, Odoo says so too.
 pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
     let mut candidates = Vec::new();
@@ -97,8 +127,8 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
         let names = names(&place.path)?.into_iter().filter(|name| is_name(name));
         candidates.extend(names.map(|name| (place, name)));
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = candidates.len().div_ceil(threads).max(1);
+    // More than there are cores: most of a first look is waiting for the disk.
+    let share = candidates.len().div_ceil(READERS).max(FEW);
     let one = |part: &[(&Place, String)]| -> Result<Vec<Module>> {
         let modules = part
             .iter()
@@ -148,20 +178,52 @@ fn farm(directory: &Utf8Path) -> Result<FarmFact> {
     Ok(farm)
 }
 
-/// Asks the release's Python and PATH for everything that modules need besides modules.
-pub(crate) fn installed(tree: &Tree, release: Option<&Release>) -> Installed {
+/// Asks the release's Python and PATH, or its image, for everything that modules need besides modules.
+///
+/// # Errors
+/// When an image cannot be asked.
+pub(crate) fn installed(tree: &Tree, layout: &Layout, release: Option<&Release>) -> Result<Installed> {
     let manifests = || tree.iter().filter_map(|module| module.manifest.as_ref().ok());
     let programs: BTreeSet<&String> = manifests().flat_map(|manifest| &manifest.external.bin).collect();
-    let absent = programs
-        .into_iter()
-        .filter(|program| find_program(program).is_none());
     let needs: BTreeSet<&str> = manifests()
         .flat_map(|manifest| manifest.external.python.iter().map(String::as_str))
         .collect();
-    Installed {
-        absent_programs: absent.cloned().collect(),
-        python: unmet(&needs.into_iter().collect::<Vec<_>>(), release),
+    let needs: Vec<&str> = needs.into_iter().collect();
+    if layout.containers() {
+        return in_image(&programs, &needs, layout);
     }
+    let absent = programs
+        .into_iter()
+        .filter(|program| find_program(program).is_none());
+    Ok(Installed {
+        absent_programs: absent.cloned().collect(),
+        python: unmet(&needs, release),
+    })
+}
+
+/// Prints which of its arguments are no programs.
+const ABSENT: &str = r#"for name; do command -v "$name" >/dev/null || echo "$name"; done"#;
+
+/// The same in the image that the pack runs.
+fn in_image(programs: &BTreeSet<&String>, needs: &[&str], layout: &Layout) -> Result<Installed> {
+    let mut images = marks::images(&layout.state())?;
+    let Some(odoo) = images.remove("odoo") else {
+        return Ok(Installed {
+            python: Err("the image is not pinned yet".to_owned()),
+            ..Installed::default()
+        });
+    };
+    let words = ["-c", ABSENT, "sh"];
+    let words: Vec<&str> = words
+        .into_iter()
+        .chain(programs.iter().map(|name| name.as_str()))
+        .collect();
+    let absent = docker::once(&odoo.id, "sh", &words).read()?;
+    let unmet = crate::release::image::unmet(&odoo.id, needs).map_err(|failure| failure.sentence());
+    Ok(Installed {
+        absent_programs: absent.lines().map(str::to_owned).collect(),
+        python: unmet,
+    })
 }
 
 fn unmet(needs: &[&str], release: Option<&Release>) -> std::result::Result<BTreeMap<String, String>, String> {
@@ -187,7 +249,7 @@ fn module(place: &Place, name: &str) -> Result<Option<Module>> {
     };
     Ok(Some(Module {
         name: name.to_owned(),
-        path,
+        path: place.inside.as_ref().map_or(path, |inside| inside.join(name)),
         origin: place.origin.clone(),
         manifest: manifest::parse(&content),
     }))

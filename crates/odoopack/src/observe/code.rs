@@ -22,6 +22,8 @@ pub(crate) struct Code {
     pub(crate) stored: Stored,
     /// Identity of Odoo's code.
     pub(crate) build: String,
+    /// Whether Odoo's own modules lie in an image: nobody reads their files.
+    in_image: bool,
     /// Whether Odoo's code cannot change without its identity.
     fixed: bool,
 }
@@ -32,9 +34,10 @@ pub(crate) struct Code {
 /// When the database cannot be asked or a directory cannot be read.
 pub(crate) fn look(spec: &Spec, layout: &Layout, release: &Release, client: &mut Client) -> Result<Code> {
     Ok(Code {
-        tree: super::addons::tree(spec, &layout.repo(), Some(release))?,
+        tree: super::addons::tree(spec, layout, Some(release))?,
         stored: installed::look(client)?,
         build: release.identity.clone(),
+        in_image: layout.containers(),
         fixed: !matches!(spec.odoo.source, Source::Path { .. }),
     })
 }
@@ -49,6 +52,7 @@ impl Code {
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<BTreeMap<String, Contents>> {
         let modules = names.into_iter().filter_map(|name| self.tree.get(name));
+        let modules = modules.filter(|module| !self.in_image || module.origin != Origin::Odoo);
         let wanted: Vec<Wanted> = modules.map(wanted).collect();
         contents::all(&wanted, &self.selection(&self.stored.languages))
     }

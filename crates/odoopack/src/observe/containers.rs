@@ -2,14 +2,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
-use odoopack_core::facts::{Containers, Docker, Host, Release, Seen, ServiceFact};
+use odoopack_core::facts::{Containers, Docker, Host, Image, ImagePin, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
+use odoopack_core::oca_lock::Lock;
 use odoopack_core::odoo::Series;
 use odoopack_core::spec::{Source, Spec};
 
+use crate::context::Pack;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::release;
 use crate::store::marks;
 use crate::tools::docker::{self, Container, Project};
 
@@ -83,16 +86,43 @@ pub(crate) fn published(layout: &Layout) -> Result<BTreeSet<u16>> {
 }
 
 /// What containers need.
-pub(crate) fn look(layout: &Layout) -> Result<Containers> {
+pub(crate) fn look(pack: &Pack) -> Result<Containers> {
+    let layout = &pack.layout;
     let state = layout.state();
+    // What is wrong with a lock is said where the release is looked at.
+    let lock = release::lock_of(&pack.loaded.spec, &pack.directory)
+        .ok()
+        .flatten();
     Ok(Containers {
         docker: daemon(),
         images: marks::images(&state)?,
+        locked: lock.as_ref().and_then(locked_image),
         network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
             Some(network) => network,
             None => free_network()?,
         },
     })
+}
+
+/// The image of Odoo that a lock names.
+fn locked_image(lock: &Lock) -> Option<ImagePin> {
+    lock.odoo.image().map(|(_, pin)| pin)
+}
+
+/// An image of this machine.
+pub(crate) fn image(name: &str) -> Result<Option<docker::Image>> {
+    let outcome = docker::image(name).outcome()?;
+    if !outcome.status.success() {
+        return Ok(None);
+    }
+    docker::parse_image(&outcome.stdout)
+        .map_err(|e| Failure::failed("Docker's answer about an image was not understood").because(e))
+}
+
+/// What a part is pinned to, when it is what the file names.
+pub(crate) fn pinned(layout: &Layout, part: &str, name: &str) -> Result<Option<Image>> {
+    let mut images = marks::images(&layout.state())?;
+    Ok(images.remove(part).filter(|image| image.wanted == name))
 }
 
 fn daemon() -> Seen<Docker> {
@@ -160,25 +190,31 @@ pub(crate) fn release_id(series: Series, image: &str) -> String {
     format!("{series}-{short}")
 }
 
-/// The release that the pinned image of Odoo is.
-pub(crate) fn release(spec: &Spec, layout: &Layout) -> Result<Seen<Release>> {
+/// The release that the pinned image of Odoo and the trees of the lock's repositories are.
+pub(crate) fn release(spec: &Spec, layout: &Layout, repo: &Utf8Path) -> Result<Seen<Release>> {
     let Source::Image { name } = &spec.odoo.source else {
         return Ok(Seen::Absent);
     };
-    let images = marks::images(&layout.state())?;
-    let Some(image) = images.get("odoo").filter(|image| image.wanted == *name) else {
+    let lock = match release::lock_of(spec, repo) {
+        Ok(lock) => lock,
+        Err(failure) => return Ok(Seen::Unknown(failure.sentence())),
+    };
+    let pin = lock.as_ref().and_then(locked_image);
+    let image = pinned(layout, "odoo", name)?.filter(|image| pin.as_ref().is_none_or(|pin| image.is(pin)));
+    let Some(image) = image else {
         return Ok(Seen::Absent);
     };
+    let (repositories, whole) = release::trees(layout, lock.as_ref());
     Ok(Seen::Present(Release {
         id: release_id(spec.odoo.series, &image.id),
         identity: format!("image {}", image.pinned),
         wanted: format!("{} image {name}", spec.odoo.series),
-        fetched: true,
+        fetched: whole,
         entry: "/usr/bin/odoo".into(),
         python_path: None,
-        addons: image.places.clone(),
-        repositories: BTreeMap::new(),
-        python: Some("/usr".into()),
+        addons: image.places,
+        repositories,
+        python: whole.then(|| "/usr".into()),
     }))
 }
 

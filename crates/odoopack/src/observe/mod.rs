@@ -1,5 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
+mod boot;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod code;
@@ -51,7 +52,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     owner::check(&layout.state())?;
     let mut host = host::host(layout.root())?;
     let containers = if layout.containers() {
-        containers::look(layout)?
+        containers::look(pack)?
     } else {
         Containers {
             images: marks::images(&layout.state())?,
@@ -102,7 +103,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
 pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     if layout.containers() {
-        return containers::release(spec, layout);
+        return containers::release(spec, layout, &pack.directory);
     }
     crate::release::observe(layout, spec, &pack.directory)
 }
@@ -147,9 +148,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         foreign_listeners.retain(|port, _| !published.contains(port));
     }
     let release = release(pack)?;
-    // What lies in an image is not looked through.
-    let own_too = release.present().filter(|_| !layout.containers());
-    let modules = addons::tree(spec, &layout.repo(), own_too)?;
+    let modules = addons::tree(spec, layout, release.present())?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -206,6 +205,7 @@ fn paths(
     let all = directories
         .chain(files)
         .chain(inputs)
+        .chain(&target.brought)
         .chain(written.keys())
         .chain([&target.binary]);
     Ok(all

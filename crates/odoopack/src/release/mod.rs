@@ -9,6 +9,7 @@ mod debian;
 mod download;
 mod environment;
 mod git;
+pub(crate) mod image;
 mod index;
 mod interpreter;
 mod lock;
@@ -184,6 +185,26 @@ fn decided(builder: &Builder<'_>, identity: &str) -> Release {
         repositories: [].into(),
         python: None,
     }
+}
+
+/// The lock of a pack, when there is one.
+///
+/// # Errors
+/// When it is no lock, when it says something else than the file, and when the file names repositories that nothing pins.
+pub(crate) fn lock_of(spec: &Spec, repo: &Utf8Path) -> Result<Option<Lock>> {
+    let lock = oca::file::read(repo)?;
+    pin::demand(spec, lock.as_ref())?;
+    Ok(lock)
+}
+
+/// Where the modules of each repository of a lock are, and whether all of them are there.
+pub(crate) fn trees(
+    layout: &Layout,
+    lock: Option<&Lock>,
+) -> (std::collections::BTreeMap<String, Utf8PathBuf>, bool) {
+    let all = repositories(layout, lock);
+    let whole = all.values().all(|tree| oca::tree::is_whole(tree));
+    (all, whole)
 }
 
 /// Where the modules of each repository of a lock are.

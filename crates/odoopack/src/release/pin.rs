@@ -41,6 +41,7 @@ pub(super) fn wanted(spec: &Spec, lock: Option<&Lock>) -> String {
         }
         Some(OdooPin::Deb { location, sha256 }) => format!("deb {location} {sha256}"),
         Some(OdooPin::Path { directory }) => format!("path {directory}"),
+        Some(OdooPin::Image { id, .. }) => format!("image {id}"),
         None => match &spec.odoo.source {
             Source::Git { url, commit } => format!("git {url} {}", commit.as_deref().unwrap_or("branch")),
             Source::Debian { suite } => format!("debian {suite}"),
@@ -82,6 +83,7 @@ pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
         OdooPin::Debian { packages, .. } => debian::record(builder, packages.iter().map(package).collect()),
         OdooPin::Deb { location, sha256 } => deb::resolve(builder, location, Some(sha256)),
         OdooPin::Path { directory } => path::resolve(builder, directory.as_str().into()),
+        OdooPin::Image { name, .. } => Err(super::in_an_image(name)),
     }
 }
 
@@ -92,7 +94,7 @@ impl Builder<'_> {
     /// What is broken, and in words what could not be compared.
     pub(crate) fn package_breaks(&self, pin: &OdooPin) -> Result<(Vec<Break>, Vec<String>)> {
         let files: Vec<(String, Utf8PathBuf, &String)> = match pin {
-            OdooPin::Git { .. } | OdooPin::Path { .. } => Vec::new(),
+            OdooPin::Git { .. } | OdooPin::Path { .. } | OdooPin::Image { .. } => Vec::new(),
             OdooPin::Deb { location, sha256 } => {
                 vec![(location.clone(), deb::place(self, location, sha256), sha256)]
             }

@@ -8,7 +8,6 @@ use odoopack_core::spec::{Source, Spec};
 use super::{Builder, environment, pin, tree};
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::oca;
 use crate::tools::apt_private::Package;
 
 /// Version of the file's shape.
@@ -48,7 +47,7 @@ impl Record {
 /// says something else than the file. `fetched` and `python` tell what is on disk, whatever the record says;
 /// `python` is `None` too when the requirements have changed since.
 pub(crate) fn observe(layout: &Layout, spec: &Spec, repo: &Utf8Path) -> Result<Seen<Release>> {
-    let lock = match oca::file::read(repo).and_then(|lock| pin::demand(spec, lock.as_ref()).map(|()| lock)) {
+    let lock = match super::lock_of(spec, repo) {
         Ok(lock) => lock,
         Err(failure) => return Ok(Seen::Unknown(failure.sentence())),
     };
@@ -86,8 +85,7 @@ pub(super) fn as_it_is(builder: &Builder<'_>, record: Record) -> Result<Record> 
 
 fn seen(place: &Place<'_>, mut record: Record) -> Result<Record> {
     let tree = tree(place.layout, &record.release);
-    let repositories = super::repositories(place.layout, place.lock);
-    let whole = repositories.values().all(|tree| oca::tree::is_whole(tree));
+    let (repositories, whole) = super::trees(place.layout, place.lock);
     record.release.fetched =
         record.release.fetched && whole && is_whole(&tree, &place.spec.odoo.source, &record.release);
     record.release.repositories = repositories;

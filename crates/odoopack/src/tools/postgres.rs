@@ -36,6 +36,26 @@ pub(crate) fn initdb_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String
     .into()
 }
 
+/// Reads the configuration as the server with this command line would, beside one that runs: the name or value that it does not
+/// take is on stderr.
+pub(crate) fn test_configuration(server: &[String], user: Option<&str>) -> Cmd {
+    let argv = test_argv(server);
+    Cmd::new(argv[0].clone())
+        .args(argv.into_iter().skip(1))
+        .user(user)
+        .bare()
+}
+
+/// The same as words, for a container.
+pub(crate) fn test_argv(server: &[String]) -> Vec<String> {
+    let (program, arguments) = server.split_first().expect("a service has a program");
+    let asked = ["-C", "max_connections"].map(str::to_owned);
+    std::iter::once(program.clone())
+        .chain(asked)
+        .chain(arguments.iter().cloned())
+        .collect()
+}
+
 /// Variable with which a client says what it is.
 pub(crate) const APPLICATION: &str = "PGAPPNAME";
 
@@ -120,6 +140,15 @@ mod tests {
             .to_string(),
             "/pg/bin/pg_dump --format=custom --compress=0 --no-password --lock-wait-timeout=60000 \
              --snapshot=00000003-0000001B-1 --host=/run/pg --port=5432 --username=odoopack --dbname=demo"
+        );
+    }
+
+    #[test]
+    fn a_configuration_is_tested_with_the_servers_own_arguments() {
+        let server = ["/pg/bin/postgres", "-D", "/d", "-c", "config_file=/c"].map(str::to_owned);
+        assert_eq!(
+            test_configuration(&server, Some("odoo-demo-postgres")).to_string(),
+            "/pg/bin/postgres -C max_connections -D /d -c config_file=/c"
         );
     }
 

@@ -78,9 +78,14 @@ print(json.dumps({text: why for text, why in found.items() if why is not None}))
 /// Asks the Python of an environment which of these requirements it does not meet.
 pub(crate) fn unmet(venv: &Utf8Path, requirements: &[&str]) -> Cmd {
     Cmd::new(venv.join("bin/python").as_str())
-        .args(["-I", "-c", REQUIREMENTS])
-        .arg(serde_json::json!(requirements).to_string())
+        .args(unmet_words(requirements))
         .patience(Duration::from_mins(1))
+}
+
+/// The same for a Python anywhere: its arguments.
+pub(crate) fn unmet_words(requirements: &[&str]) -> [String; 4] {
+    let list = serde_json::json!(requirements).to_string();
+    ["-I".to_owned(), "-c".to_owned(), REQUIREMENTS.to_owned(), list]
 }
 
 /// Reads what [`unmet`] printed: requirement to what is wrong.

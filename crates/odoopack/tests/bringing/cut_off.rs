@@ -67,7 +67,10 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
     assert_eq!(after == before, !finishes, "{before:?} {after:?}");
     pack.run(&["restore", "--resume"]).exits(0);
     pack.run(&["up", "--yes"]).exits(0);
-    pack.run(&["status"]).exits(0);
+    // What was taken back was started a moment ago; its websockets come last.
+    wait_for("everything serves", || {
+        (pack.run(&["status"]).code == Some(0)).then_some(())
+    });
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
 }

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::guest::{answer, cache, mirror, suite};
-use super::{Answer, Pack, file, machine};
+use super::{Answer, Pack, addons, file, machine};
+
+/// A module of the OCA that needs no Python package.
+pub(crate) const FIRSTNAME: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
 
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
@@ -88,6 +91,7 @@ impl Ingredients {
         if !Self::plugins().join("cli-plugins/docker-compose").is_file() {
             compose_plugin(&Self::plugins());
         }
+        addons::unpacked(FIRSTNAME.0, FIRSTNAME.1);
         if !Self::tree().is_file() {
             println!("         making the base of the images");
             base(&Self::tree());

@@ -1,5 +1,5 @@
 //! One container per service.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::render::compose::{Container, Health, Mount, Network};
 use crate::service::{Service, Signal};
 use crate::spec::{Environment, Sessions, Tls};
-use crate::target::{Known, sessions};
+use crate::target::{Known, addons, sessions};
 use crate::units::{Bytes, Seconds};
 
 use super::ODOO_CONF;
@@ -204,8 +204,8 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         one.mounts
             .extend(brought(&environment.tls).map(|path| same(&path, false)));
     }
-    let addons = crate::target::files::own_addons(known);
-    one.mounts.extend(addons.iter().map(|path| same(path, false)));
+    one.mounts
+        .extend(static_places(known).iter().map(|path| same(path, false)));
     let release = known.facts.release.present()?;
     one.mounts.push(same(&layout.statics(&release.id), false));
     let root = layout.own_users();
@@ -226,6 +226,27 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         after: vec![("gate".to_owned(), false)],
         ..one
     })
+}
+
+/// Where nginx finds static files of modules: the farms, and what they link to. Whatever a lock brings lies in one place, so
+/// that another commit does not stop nginx.
+fn static_places(known: &Known<'_>) -> BTreeSet<Utf8PathBuf> {
+    if !addons::wanted(known) {
+        return BTreeSet::new();
+    }
+    let layout = known.layout;
+    let editions: BTreeSet<&Name> = known
+        .spec
+        .environments
+        .values()
+        .map(|environment| &environment.edition)
+        .collect();
+    let linked = editions
+        .into_iter()
+        .flat_map(|edition| addons::linked_from(known, edition));
+    let whole = [layout.addons(), layout.locked_addons()];
+    let elsewhere = linked.filter(|path| !whole.iter().any(|place| path.starts_with(place)));
+    elsewhere.chain(whole.clone()).collect()
 }
 
 /// Ports of development environments: for people on this machine.
@@ -280,11 +301,11 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         same(&layout.environment(name), true),
         same(&layout.postgres_socket(), false),
     ]);
-    one.mounts.extend(
-        crate::target::files::own_addons(known)
-            .iter()
-            .map(|path| same(path, false)),
-    );
+    let farm = addons::paths(known, &environment.edition);
+    let modules = farm
+        .into_iter()
+        .chain(addons::linked_from(known, &environment.edition));
+    one.mounts.extend(modules.map(|path| same(&path, false)));
     if let Some(secrets) = &service.environment_file {
         one.mounts.push(same(secrets, false));
         one.entrypoint = with_secrets(secrets, &one.entrypoint);

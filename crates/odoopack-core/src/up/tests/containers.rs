@@ -1,7 +1,10 @@
 //! The engine `compose`: the same planner, with containers in the place of processes.
 use super::machine::{Machine, name};
-use crate::facts::{Docker, Seen};
+use crate::facts::{Docker, ImagePin, Seen};
+use crate::manifest;
+use crate::modules::{Module, Origin, Tree};
 use crate::plan::Step;
+use crate::spec::Series;
 
 const FILE: &str = r#"
 format = 1
@@ -220,10 +223,6 @@ fn an_image_of_another_series_is_refused() {
 fn what_containers_do_not_get_is_refused_and_not_left_out() {
     for (more, what) in [
         (
-            "[addons]\noca = \"oca\"\n[addons.repositories.web]\n",
-            "the engine `compose` has no [addons.repositories]",
-        ),
-        (
             "[addons]\nrequirements = [\"requirements.txt\"]\n",
             "the engine `compose` has no [addons] requirements",
         ),
@@ -303,4 +302,116 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
         machine.plan().refusals[0].what,
         "image `odoo:19.0` has no Python module `redis`, which `sessions = \"redis\"` needs"
     );
+}
+
+const ADDONS: &str = r#"
+[addons]
+own = ["addons/own"]
+oca = "addons/external/oca"
+[addons.repositories.web]
+[editions.core]
+modules = ["web_responsive"]
+only = ["ours_*"]
+"#;
+
+/// Own modules, and a repository of the OCA at some commit.
+fn modules(tree: &str) -> Tree {
+    let own = || Origin::Own {
+        directory: "addons/own".to_owned(),
+    };
+    let oca = || Origin::Oca {
+        repository: "web".to_owned(),
+    };
+    let one = |origin: Origin, path: String| Module {
+        name: path.rsplit('/').next().unwrap().to_owned(),
+        path: path.into(),
+        origin,
+        manifest: manifest::parse(b"{}"),
+    };
+    let trees = "/opt/shop/data/releases/addons";
+    let all = [
+        one(own(), "/opt/shop/repo/addons/own/ours_one".to_owned()),
+        one(own(), "/opt/shop/repo/addons/own/theirs".to_owned()),
+        one(oca(), format!("{trees}/{tree}/web_responsive")),
+        one(oca(), format!("{trees}/{tree}/web_other")),
+    ];
+    Tree::new(Series::V19, all)
+}
+
+#[test]
+fn the_links_of_a_farm_lead_somewhere_in_a_container_and_nothing_there_can_be_written() {
+    let mut machine = Machine::with_packages(&format!("{FILE}{ADDONS}"), true);
+    // Whatever a repository has is known when its tree is there.
+    assert_eq!(machine.plan().refusals, []);
+    machine.facts.modules = modules("web-aa");
+    let done = machine.converge();
+    assert!(
+        done.iter()
+            .any(|step| matches!(step, Step::GetRepositories { .. }))
+    );
+    let links = &machine.facts.farms["core"].links;
+    assert_eq!(links.keys().collect::<Vec<_>>(), ["ours_one", "web_responsive"]);
+    let (target, _) = machine.look();
+    let conf = target.file("/opt/shop/config/production.conf".into()).unwrap();
+    assert!(
+        conf.shown.contains("addons_path = /opt/shop/data/addons/core,"),
+        "{}",
+        conf.shown
+    );
+    let sees = |service: &str, place: &str| {
+        let mount = format!("source: \"{place}\", target: \"{place}\", read_only: ");
+        let definition = target.definition(service).unwrap();
+        let (_, rest) = definition.split_once(&mount)?;
+        Some(rest.starts_with("true"))
+    };
+    for service in ["production.blue.web", "production.blue.cron"] {
+        for place in [
+            "/opt/shop/data/addons/core",
+            "/opt/shop/data/releases/addons/web-aa",
+            "/opt/shop/repo/addons/own",
+        ] {
+            assert_eq!(sees(service, place), Some(true), "{service} {place}");
+        }
+        assert_eq!(sees(service, "/opt/shop/data/addons"), None);
+    }
+    for place in [
+        "/opt/shop/data/addons",
+        "/opt/shop/data/releases/addons",
+        "/opt/shop/repo/addons/own",
+    ] {
+        assert_eq!(sees("nginx", place), Some(true), "{place}");
+    }
+    // Another commit is another directory, and nginx goes on.
+    machine.facts.modules = modules("web-bb");
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    assert!(
+        done.iter()
+            .any(|step| step.starts_with("restart production.blue.web")),
+        "{done:#?}"
+    );
+    assert!(!done.iter().any(|step| step.contains("nginx")), "{done:#?}");
+}
+
+#[test]
+fn the_image_that_a_lock_names_is_the_one_that_runs() {
+    let mut machine = up(true);
+    let image = machine.facts.containers.images["odoo"].clone();
+    for (id, digest, same) in [
+        (image.id.as_str(), None, true),
+        ("sha256:1", Some(image.pinned.as_str()), true),
+        ("sha256:1", None, false),
+        ("sha256:1", Some("odoo@sha256:1"), false),
+    ] {
+        machine.facts.containers.locked = Some(ImagePin {
+            id: id.to_owned(),
+            digest: digest.map(str::to_owned),
+        });
+        let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
+        let wanted: &[&str] = if same {
+            &[]
+        } else {
+            &["get image odoo:19.0 and pin it"]
+        };
+        assert_eq!(steps, wanted, "{id} {digest:?}");
+    }
 }

@@ -6,9 +6,10 @@ use odoopack_core::facts::Image;
 use odoopack_core::layout::Layout;
 use odoopack_core::target::GATE_PART;
 
-use super::{Apply, find};
+use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe::containers;
 use crate::tools::docker;
 use crate::ui::Progress;
 
@@ -97,7 +98,7 @@ impl Apply<'_> {
         for (part, wanted) in &self.target.images {
             let missing = || Failure::failed(format!("`{}` brought no image for {part}", carried.file));
             let name = carried.parts.get(part).ok_or_else(missing)?;
-            let found = find(name)?.ok_or_else(missing)?;
+            let found = containers::image(name)?.ok_or_else(missing)?;
             // Whoever pulled it knew a digest; this machine has nobody to ask for it.
             let found = docker::Image {
                 digest: None,

@@ -35,7 +35,7 @@ pub(super) fn run(cx: &Context, pack: &Pack, seen: &Seen, args: &Args) -> Result
                 .filter_map(|all| Some(all.first()?.name.as_str())),
         );
     }
-    let installed = addons::installed(&seen.tree, seen.release.as_ref());
+    let installed = addons::installed(&seen.tree, &pack.layout, seen.release.as_ref())?;
     let found = check(&seen.tree, names.iter().copied(), &installed);
     show(cx, seen, &found);
     if found.is_empty() {

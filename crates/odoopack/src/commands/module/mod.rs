@@ -57,7 +57,7 @@ pub(crate) struct Chosen {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let with_manifests = |show: &dyn Fn(&Pack, Seen) -> Result<()>| {
-        let pack = cx.load_native("module")?;
+        let pack = cx.load()?;
         show(&pack, Seen::look(&pack)?)
     };
     match args {
@@ -88,7 +88,7 @@ struct Seen {
 impl Seen {
     fn look(pack: &Pack) -> Result<Self> {
         let release = observe::release(pack)?.present().cloned();
-        let tree = addons::tree(&pack.loaded.spec, &pack.layout.repo(), release.as_ref())?;
+        let tree = addons::tree(&pack.loaded.spec, &pack.layout, release.as_ref())?;
         Ok(Self { tree, release })
     }
 }
