@@ -20,6 +20,7 @@ use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
 use crate::store::lock;
+use crate::store::operation::{half_restored, is_half_restored};
 use crate::tools::git::bundle as git;
 use crate::tools::postgres;
 
@@ -58,6 +59,10 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
     let why = format!("odoopack backup create {environment}");
     let settings = settings(pack, environment)?;
     let _alone = lock::take_environment(&state, environment, &why)?;
+    // A new database with old attachments would count as a good snapshot, and push good ones out.
+    if half_restored(&state)?.contains(environment) {
+        return Err(is_half_restored(environment));
+    }
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let mut journal = Journal::start(&state, "backup-create")?;
     journal.note("environment", &serde_json::json!(environment))?;
@@ -296,12 +301,12 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
     if !listed.status.success() {
         return Err(cmd.ended_badly(&listed).during("the dump cannot be listed"));
     }
-    let listed = postgres::parse_tables_with_data(&listed.stdout);
+    let listed = postgres::TablesWithData::parse(&listed.stdout);
     let lacking: Vec<&str> = manifest
         .database
         .tables
         .keys()
-        .filter(|table| !listed.contains(*table))
+        .filter(|table| !listed.holds(table))
         .map(String::as_str)
         .collect();
     if lacking.is_empty() {

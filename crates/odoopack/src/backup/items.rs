@@ -169,6 +169,14 @@ fn dump(work: &mut Work) -> Result<Items> {
 fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
     let found = filestore::find(&work.origin.filestore)?;
+    if !found.is_there && !work.named.is_empty() {
+        return Err(Failure::failed(format!(
+            "the database names {} attachments, and there is no directory `{}`",
+            work.named.len(),
+            work.origin.filestore
+        ))
+        .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back"));
+    }
     work.found = Attachments {
         named: work.named.len() as u64,
         files: found.items.len() as u64,
@@ -206,7 +214,10 @@ fn manifest(work: &mut Work) -> Result<Items> {
 }
 
 fn pack(work: &mut Work) -> Result<Items> {
-    tree::items(&work.origin.pack, paths::PACK).map(boxed)
+    // Where the file lies in the root itself, all of this lies below it.
+    let layout = &work.origin.layout;
+    let but = [layout.data(), layout.backups(), layout.config()];
+    tree::items_but(&work.origin.pack, paths::PACK, &but).map(boxed)
 }
 
 fn history(work: &mut Work) -> Result<Items> {

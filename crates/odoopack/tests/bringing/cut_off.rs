@@ -56,6 +56,13 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
         "{}",
         refused.said()
     );
+    if finishes {
+        // Neither decides what becomes of it, and half of it is no snapshot.
+        for command in [&["backup", "drill"][..], &["backup", "create", "staging"]] {
+            let refused = pack.run(command).exits(4);
+            assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
+        }
+    }
     if step == SWAP + 1 {
         pack.now("and the whole machine goes down");
         pack.run(&["down", "--yes"]).exits(0);
