@@ -131,7 +131,7 @@ impl Doing<'_> {
                 // A copy that this run made holds what a killed one had begun.
                 if let Some(older) = self.older_points.first() {
                     let back = format!(
-                        "the database is as this run found it, half-way: `{}` did not end; before that it was as {older} is",
+                        "the database is as this run found it; before an earlier `{}`, which did not end well, it was as {older} is",
                         self.command
                     );
                     return Err(failure.hint(back).into_need_of_a_person());
