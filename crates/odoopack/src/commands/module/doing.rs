@@ -42,12 +42,7 @@ impl Doing<'_> {
             .ground
             .code
             .contents(work.all().chain(work.remember.iter().map(String::as_str)))?;
-        let mut mark = marks::ModuleWork {
-            command: self.command.clone(),
-            services: self.running.stops(work),
-            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
-            ended: false,
-        };
+        let mut mark = self.mark(work);
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
         let outcome = match stopped {
@@ -101,6 +96,16 @@ impl Doing<'_> {
                 ));
                 Err(failure.into_need_of_a_person())
             }
+        }
+    }
+
+    /// What the next run has to know when this one is cut off.
+    fn mark(&self, work: &Work) -> marks::ModuleWork {
+        marks::ModuleWork {
+            command: self.command.clone(),
+            services: self.running.stops(work),
+            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
+            ended: false,
         }
     }
 
