@@ -14,6 +14,7 @@ use crate::failure::{Failure, Result};
 use crate::files;
 use crate::oca::resolve::{Move, Resolved, Wish};
 use crate::oca::{self, Workshop};
+use crate::release::image_python::{self, Adding};
 use crate::release::{self, Builder};
 use crate::ui::{Progress, Ui};
 
@@ -96,7 +97,7 @@ fn odoo_of(
     request: &Request,
     progress: &Progress,
 ) -> Result<(OdooPin, Option<Release>)> {
-    let Some(name) = in_image(pack)? else {
+    let Some(name) = in_image(pack) else {
         let release = built_from(builder, request, progress)?;
         return Ok((builder.pin(&release)?, Some(release)));
     };
@@ -107,7 +108,7 @@ fn odoo_of(
     Ok((pin, None))
 }
 
-/// The Python part of the lock; none for an image, whose packages are pinned with it.
+/// The Python part of the lock; for an image only what it lacks.
 fn python_of(
     builder: &Builder<'_>,
     release: Option<&Release>,
@@ -115,12 +116,18 @@ fn python_of(
     fresh: bool,
     progress: &Progress,
 ) -> Result<Option<Python>> {
-    let needs = lock.python_needs();
     if let Some(release) = release {
+        let needs = lock.python_needs();
         return builder.lock_python(release, &needs, fresh, progress).map(Some);
     }
-    release::image::demand_python(&lock.odoo, &needs, progress)?;
-    Ok(None)
+    let adding = Adding {
+        spec: builder.spec,
+        layout: builder.layout,
+        repo: builder.repo,
+        cache: builder.cache,
+    };
+    let old = builder.lock.as_ref().and_then(|old| old.python.as_ref());
+    adding.lock(lock, old, fresh, progress)
 }
 
 /// Odoo's code as the request wants it.
@@ -134,17 +141,11 @@ fn built_from(builder: &Builder<'_>, request: &Request, progress: &Progress) -> 
 }
 
 /// The image that Odoo's code lies in, with the engine `compose`.
-fn in_image(pack: &Pack) -> Result<Option<&str>> {
-    let Source::Image { name } = &pack.loaded.spec.odoo.source else {
-        return Ok(None);
-    };
-    if pack.loaded.spec.addons.requirements.is_empty() {
-        return Ok(Some(name));
+fn in_image(pack: &Pack) -> Option<&str> {
+    match &pack.loaded.spec.odoo.source {
+        Source::Image { name } => Some(name),
+        Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } | Source::Path { .. } => None,
     }
-    Err(Failure::refused(
-        "the engine `compose` has no [addons] requirements: Python packages come with the image",
-    )
-    .hint("take an image that has them with `source` in [odoo], and remove `requirements`"))
 }
 
 /// The host's Python; none is needed where an image has its own.
@@ -300,6 +301,14 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     all.modules = report.modules;
     progress.detail("Python packages");
     if pack.layout.containers() {
+        if let Err(failure) = image_python::wanted(spec, &pack.directory, &lock) {
+            all.breaks.push(Break::new(
+                "inputs",
+                "python",
+                failure.chain().join(": "),
+                "odoopack lock",
+            ));
+        }
         return Ok(all);
     }
     let python = interpreter(pack)?;
