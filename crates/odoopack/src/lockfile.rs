@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::Release;
+use odoopack_core::facts::{LockedImage, Release};
 use odoopack_core::oca_lock::{
     Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
     wish_breaks,
@@ -301,14 +301,6 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     all.modules = report.modules;
     progress.detail("Python packages");
     if pack.layout.containers() {
-        if let Err(failure) = image_python::wanted(spec, &pack.directory, &lock) {
-            all.breaks.push(Break::new(
-                "inputs",
-                "python",
-                failure.chain().join(": "),
-                "odoopack lock",
-            ));
-        }
         return Ok(all);
     }
     let python = interpreter(pack)?;
@@ -352,12 +344,31 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
     }
 }
 
-/// Whether the image of the lock is the one that the stack runs.
+/// Whether the stack runs the image of the lock, with the Python packages of the lock; what cannot be known is a note.
 fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
-    if let Some(other) = release::image::other(&pack.layout, &lock.odoo)? {
-        let what = format!("the stack runs the image {other}, the lock names another one");
-        all.breaks
-            .push(Break::new("other-image", "odoo", what, "odoopack up"));
+    let Some((name, pin)) = lock.odoo.image() else {
+        return Ok(());
+    };
+    let packages = match image_python::wanted(&pack.loaded.spec, &pack.directory, lock) {
+        Ok(packages) => packages,
+        Err(failure) => {
+            let what = failure.chain().join(": ");
+            all.breaks
+                .push(Break::new("inputs", "python", what, "odoopack lock"));
+            return Ok(());
+        }
+    };
+    match release::image::runs(&pack.layout, name)? {
+        None => all.notes.push(
+            "odoo: no image is pinned here yet, so neither it nor its Python packages were compared; `odoopack up`"
+                .to_owned(),
+        ),
+        Some(image) if !image.is(&LockedImage { pin, packages }) => {
+            let what = format!("the stack runs {}, the lock names another image", image.pinned);
+            all.breaks
+                .push(Break::new("other-image", "odoo", what, "odoopack up"));
+        }
+        Some(_) => {}
     }
     Ok(())
 }

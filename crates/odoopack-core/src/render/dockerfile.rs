@@ -39,7 +39,7 @@ pub fn built(label: impl Fn(&str) -> Option<String>) -> Option<Built> {
 /// Renders it. The packages lie beside it in `python`.
 ///
 /// # Source
-/// CPython's `site`: a line of a `.pth` file that begins with `import` is run.
+/// Python's module `site`: a line of a `.pth` file that begins with `import` is run.
 pub fn dockerfile(base: &str, user: Option<&str>, built: &Built) -> String {
     let run = format!(
         "import compileall, os, site; at = site.getsitepackages()[0]; os.makedirs(at, exist_ok=True); \

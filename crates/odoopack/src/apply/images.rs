@@ -21,7 +21,7 @@ const ASK_ODOO: &str = "import importlib.util, json, os, sys, odoo, odoo.release
 homes = [os.path.abspath(p) for p in odoo.__path__]
 places = [os.path.join(h, 'addons') for h in homes] + [os.path.join(os.path.dirname(h), 'addons') for h in homes]
 python = [m for m in sys.argv[1:] if importlib.util.find_spec(m)]
-print(json.dumps({'version': odoo.release.version_info[0], 'python': python, 'places': [p for p in places if os.path.isdir(p)]}))";
+print(json.dumps({'version': odoo.release.version_info[0], 'python': python, 'places': [p for p in dict.fromkeys(places) if os.path.isdir(p)]}))";
 
 /// Links lead to other packages of the image, so what they name is copied.
 const COPY_STATICS: &str = r#"set -e

@@ -1,7 +1,7 @@
 //! The image that Odoo's containers are made from, as a lock names it.
 use std::collections::BTreeMap;
 
-use odoopack_core::facts::{ImagePin, LockedImage};
+use odoopack_core::facts::{self, ImagePin};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::OdooPin;
 
@@ -14,8 +14,7 @@ use crate::ui::Progress;
 /// Decides which image a name stands for: the one that the pack runs already, else the one that is here, else that of its
 /// registry. With `newest` the registry is asked first, unless the image was made here.
 pub(crate) fn pin(layout: &Layout, name: &str, newest: bool, progress: &Progress) -> Result<OdooPin> {
-    let runs = containers::pinned(layout, "odoo", name)?.filter(|_| !newest);
-    if let Some(image) = runs {
+    if let Some(image) = runs(layout, name)?.filter(|_| !newest) {
         let (id, digest) = match image.built {
             Some(built) => (built.on.id, built.on.digest),
             None => (image.id, Some(image.pinned).filter(|pinned| pinned.contains('@'))),
@@ -68,21 +67,9 @@ pub(crate) fn pull(name: &str, progress: &Progress) -> Result<Image> {
     containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))
 }
 
-/// The image that the pack runs instead of the one that a lock names; `None` when it runs that one, or none yet.
-pub(crate) fn other(layout: &Layout, odoo: &OdooPin) -> Result<Option<String>> {
-    let Some((name, pin)) = odoo.image() else {
-        return Ok(None);
-    };
-    let runs = containers::pinned(layout, "odoo", name)?;
-    let same = |image: &odoopack_core::facts::Image| {
-        // Packages that were added are judged where the lock is.
-        let packages = image.built.as_ref().map(|built| built.packages.clone());
-        image.is(&LockedImage {
-            pin: pin.clone(),
-            packages,
-        })
-    };
-    Ok(runs.filter(|image| !same(image)).map(|image| image.pinned))
+/// The image that the pack runs; `None` while none is pinned.
+pub(crate) fn runs(layout: &Layout, name: &str) -> Result<Option<facts::Image>> {
+    containers::pinned(layout, "odoo", name)
 }
 
 /// Requirements that the Python of an image does not meet, with its words.

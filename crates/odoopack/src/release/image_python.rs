@@ -202,13 +202,13 @@ impl Adding<'_> {
         docker::build(&place, &tag("odoo")).run()?;
         let image = containers::image(&tag("odoo"))?;
         let image = image.ok_or_else(|| Failure::failed(format!("there is no image `{}`", tag("odoo"))))?;
-        self.prove(&image, lock)?;
+        Self::prove(&image, lock)?;
         files::remove_tree(&place)?;
         Ok((image, built))
     }
 
     /// Nothing runs from an image that still lacks what it was built for.
-    fn prove(&self, image: &Image, lock: &Lock) -> Result<()> {
+    fn prove(image: &Image, lock: &Lock) -> Result<()> {
         let needs = lock.python_needs();
         let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
         let unmet = if needs.is_empty() {

@@ -349,6 +349,10 @@ impl Stack {
             must(&["rm", "--force", "--volumes", id]);
         }
         must(&["network", "prune", "--force"]);
+        // Else an image that was built by another run would be found instead of built.
+        for id in must(&["image", "ls", "--quiet", "--filter", "label=odoopack.release"]).lines() {
+            docker(&["rmi", "--force", id]);
+        }
     }
 
     fn images(&self) {
