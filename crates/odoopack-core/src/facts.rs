@@ -231,6 +231,8 @@ pub struct DatabaseFact {
     pub kind: Option<String>,
     /// Whether it has any table of Odoo.
     pub filled: bool,
+    /// System parameters of Odoo; `None` where there are none to look at, or the database is not complete.
+    pub parameters: Option<BTreeMap<String, String>>,
 }
 
 /// One timer of systemd.

@@ -127,6 +127,8 @@ pub enum Step {
     },
     /// Set the administrator's password and addresses, and mark the database as complete.
     FinishDatabase { environment: Name, database: String },
+    /// Set the addresses that Odoo names, of itself and for its reports.
+    SetAddresses { environment: Name, database: String },
     /// Mark a database that somebody else filled.
     MarkDatabase { environment: Name, database: String },
     /// Let the requests of an environment in again that the gate keeps waiting.
@@ -189,6 +191,7 @@ impl fmt::Display for Step {
             Self::FinishDatabase { database, .. } => {
                 write!(f, "set the administrator's password in {database}")
             }
+            Self::SetAddresses { database, .. } => write!(f, "set the addresses of Odoo in {database}"),
             Self::MarkDatabase { database, .. } => write!(f, "mark database {database}"),
             Self::ReleaseHold { environment } => write!(f, "let requests to {environment} in again"),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
@@ -257,6 +260,7 @@ impl Step {
             | Self::DropUnfinished { .. }
             | Self::InitializeDatabase { .. }
             | Self::FinishDatabase { .. }
+            | Self::SetAddresses { .. }
             | Self::MarkDatabase { .. }
             | Self::ReleaseHold { .. }
             | Self::PassProbes { .. } => None,

@@ -122,6 +122,15 @@ pub(crate) fn read_text(path: &Utf8Path) -> Result<Option<String>> {
     }
 }
 
+/// Reads a whole file that may be no text; `None` when there is no such file.
+pub(crate) fn read_bytes(path: &Utf8Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Failure::failed(format!("could not read `{path}`")).because(e)),
+    }
+}
+
 /// Removes a file or link if it is there.
 pub(crate) fn remove(path: &Utf8Path) -> Result<()> {
     remove_if_there(path).map_err(|e| Failure::failed(format!("could not remove `{path}`")).because(e))

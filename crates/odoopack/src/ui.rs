@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 static VERBOSE: AtomicBool = AtomicBool::new(false);
+/// Whether the one document that a machine waits for stands on stdout.
+static DOCUMENT: AtomicBool = AtomicBool::new(false);
 
 /// How this run talks.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ impl Ui {
     /// Prints a result for machines, one document; nothing for people.
     pub(crate) fn json(&self, value: &serde_json::Value) {
         if self.json {
+            DOCUMENT.store(true, Ordering::Relaxed);
             out(&value.to_string());
         }
     }
@@ -153,6 +156,15 @@ fn spinner(sentence: &str) -> ProgressBar {
     bar
 }
 
+/// Prints an error that ends the run for machines: on stdout, or on stderr where the result already stands on stdout.
+pub(crate) fn failure_json(value: &serde_json::Value) {
+    if DOCUMENT.load(Ordering::Relaxed) {
+        err(&value.to_string());
+    } else {
+        out(&value.to_string());
+    }
+}
+
 /// Prints an error that ends the run.
 pub(crate) fn failure(text: &str) {
     err(text);
@@ -167,10 +179,13 @@ pub(crate) fn trace(text: &str) {
 
 /// Prints to stdout; a reader that went away is no fault of ours.
 pub(crate) fn out(text: &str) {
+    reaches(text);
+}
+
+/// The same; whether there is still somebody who reads.
+pub(crate) fn reaches(text: &str) -> bool {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .unwrap_or_default();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Stdout for bytes that are the result themselves, such as a file of a snapshot.

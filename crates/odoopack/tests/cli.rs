@@ -210,7 +210,7 @@ fn completions_are_scripts_that_name_every_command() {
 #[test]
 fn a_plan_is_json_and_changes_nothing() {
     let sandbox = Sandbox::new(PLACE);
-    let file = "format = 1\nweb = { listen = [\"127.0.0.1\"], http_port = 28180, https_port = 28443 }\n\
+    let file = "format = 1\nweb = { listen = [\"127.0.0.1\"], http_port = 18180, https_port = 18443 }\n\
                 [environments.production]\ndomain = \"erp.example.com\"\n";
     sandbox.write_file("repo/odoopack.toml", file);
     let before = sandbox.run("find /srv/odoo").0;

@@ -39,6 +39,7 @@ fn a_demo_from_nothing_is_whole_and_leaves_nothing() {
     prints(&pack);
     nothing_to_do(&pack);
     hand_edits(&pack);
+    addresses_follow_the_file(&pack, &site);
     down_and_up(&pack, &site);
 
     pack.now("demo --down removes everything");
@@ -181,19 +182,44 @@ fn hand_edits(pack: &Pack) {
     pack.now("an edited file is reported, refused, and replaced only when asked for");
     let file = "data/config/nginx/nginx.conf";
     let before = pack.read(file);
-    pack.write(file, &format!("{before}# somebody was here\n"));
+    // Not all that people type is UTF-8.
+    let edited = [before.as_bytes(), b"# somebody was here, \xe9t\xe9\n"].concat();
+    pack.write(file, &edited);
     let check = pack.run(&["render", "--check"]).exits(8);
     assert!(check.stdout.contains("-# somebody was here"), "{}", check.said());
     let refused = pack.run(&["up", "--yes"]).exits(4);
     assert!(refused.stderr.contains("edited by hand"), "{}", refused.said());
-    assert!(pack.read(file).contains("somebody was here"));
     pack.run(&["up", "--yes", "--overwrite-edits"]).exits(0);
     assert_eq!(pack.read(file), before);
-    assert!(
-        pack.read("data/config/nginx/nginx.edited")
-            .contains("somebody was here")
-    );
+    let kept = std::fs::read(pack.path("data/config/nginx/nginx.edited")).unwrap();
+    assert!(kept.ends_with(b"somebody was here, \xe9t\xe9\n"));
     pack.run(&["render", "--check"]).exits(0);
+}
+
+/// What Odoo names in mails follows the file, in an Odoo that runs too.
+fn addresses_follow_the_file(pack: &Pack, site: &Site) {
+    pack.now("an address that is not the file's is set again, and the running Odoo says it");
+    let session = site
+        .sign_in("demo_production", &pack.secret("PRODUCTION_ADMIN"))
+        .unwrap();
+    let says = || session.call("ir.config_parameter", "get_param", &json!(["web.base.url"]));
+    assert_eq!(says(), site.url(""));
+    let sql = "UPDATE ir_config_parameter SET value = 'https://old.example.com' WHERE key = 'web.base.url'; \
+               INSERT INTO orm_signaling_registry DEFAULT VALUES";
+    pack.run(&["psql", "production", "--", "-qc", sql]).exits(0);
+    wait_for("Odoo says the old address", || {
+        (says() == "https://old.example.com").then_some(())
+    });
+    let up = pack.run(&["up", "--yes"]).exits(0);
+    assert!(
+        up.stderr.contains("set the addresses of Odoo in demo_production"),
+        "{}",
+        up.said()
+    );
+    wait_for("Odoo says the new address", || {
+        (says() == site.url("")).then_some(())
+    });
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
 }
 
 fn down_and_up(pack: &Pack, site: &Site) {

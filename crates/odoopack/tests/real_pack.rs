@@ -81,6 +81,7 @@ fn secrets_modules_and_a_second_environment() {
     odoo_sees_them(&pack);
     module_is_installed(&pack);
     jobs_run_and_one_process_hands_them_out(&pack);
+    a_wrong_option_of_the_server_stops_nobody(&pack);
     database_password_is_rotated(&pack);
     wrong_series_is_refused(&pack);
     second_environment_disturbs_nobody(&pack);
@@ -208,6 +209,22 @@ fn jobs_run_and_one_process_hands_them_out(pack: &Pack) {
         says("web"),
         says("cron")
     );
+}
+
+/// Every environment needs the server: it is not stopped for an option with which it would not start again.
+fn a_wrong_option_of_the_server_stops_nobody(pack: &Pack) {
+    pack.now("an option that PostgreSQL does not know leaves it running");
+    let server = || pack.status()["services"]["postgres"]["pid"].clone();
+    let (before, text) = (server(), pack.read("repo/odoopack.toml"));
+    let wrong = format!("{text}\n[postgres.options]\nmax_conections = \"9\"\n");
+    pack.write("repo/odoopack.toml", &wrong);
+    let refused = pack.run(&["up", "--yes"]).exits(1);
+    for words in ["would not start", "max_conections", "[postgres.options]"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.said());
+    }
+    pack.write("repo/odoopack.toml", &text);
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(server(), before);
 }
 
 fn database_password_is_rotated(pack: &Pack) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Longest wait for one thing to happen.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-const FILE: &str = "format = 1\n[pack]\ntimezone = \"Europe/Paris\"\n[web]\nhttp_port = 28280\nhttps_port = 28243\n\
+const FILE: &str = "format = 1\n[pack]\ntimezone = \"Europe/Paris\"\n[web]\nhttp_port = 18280\nhttps_port = 18243\n\
                     [environments.production]\ndomain = \"erp.localhost\"\n";
 
 struct Clocked {

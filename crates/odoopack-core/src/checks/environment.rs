@@ -28,8 +28,6 @@ pub struct Environment {
     pub default_password: Seen<bool>,
     /// Whether the database manager answers from outside.
     pub manager_open: Seen<bool>,
-    /// Whether Odoo itself lists databases (`list_db`).
-    pub list_db: Seen<bool>,
     /// Modules installed with demo data.
     pub demo_modules: Seen<Vec<String>>,
     /// Links below the release that lead nowhere.
@@ -44,7 +42,7 @@ pub struct Versions {
     /// Odoo.
     pub series: Series,
     /// Python of the virtual environment; `None` when there is none yet.
-    pub python: Option<(u8, u8)>,
+    pub python: Option<(u16, u16)>,
     /// Major of the PostgreSQL server; `None` when it is not known.
     pub postgres: Option<u16>,
 }
@@ -152,14 +150,6 @@ const RULES: &[Rule<Environment>] = &[
         look: manager,
     },
     Rule {
-        id: "environment-list-db",
-        severity: Error,
-        title: "`list_db = False`",
-        why: "the manager works for everybody who reaches Odoo past nginx",
-        fix: "`odoopack up` writes it; remove a hand edit",
-        look: |seen| found(&seen.list_db, &seen.name, "Odoo lists databases"),
-    },
-    Rule {
         id: "environment-demo-data",
         severity: Error,
         title: "production has no demo data",
@@ -216,7 +206,7 @@ fn versions(seen: &Environment) -> Vec<Spot> {
     let (oldest, newest) = series.python();
     let mut spots = Vec::new();
     if let Some(python) = python.filter(|python| !(oldest..=newest).contains(python)) {
-        let text = |(major, minor): (u8, u8)| format!("{major}.{minor}");
+        let text = |(major, minor): (u16, u16)| format!("{major}.{minor}");
         let saw = format!(
             "Odoo {series} runs on Python {}, supported are {} to {}",
             text(python),

@@ -20,13 +20,13 @@ pub struct Host {
     pub supervisor: Supervisor,
     /// Addresses that PostgreSQL listens on; empty for the socket only.
     pub postgres_listens: Seen<Vec<String>>,
+    /// Every service that the file wants, and whether it runs.
+    pub services: Vec<(String, Seen<bool>)>,
 }
 
 /// The clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
-    /// Against a reference, in milliseconds; `None` when there was none to ask.
-    pub offset: Option<i64>,
     /// Whether something keeps it right.
     pub synchronized: bool,
 }
@@ -72,23 +72,20 @@ pub(super) fn checks() -> impl Iterator<Item = Check> {
     listed("host", RULES.iter())
 }
 
-/// More than this confuses second factors, sessions and certificates.
-const SKEW: u64 = 2_000;
-
 const RULES: &[Rule<Host>] = &[
     Rule {
-        id: "host-clock-skew",
+        id: "host-service-down",
         severity: Error,
-        title: "the clock is right",
-        why: "second factors, signed links and TLS fail, backups get wrong dates and schedules shift",
-        fix: "`apt-get install chrony`, or `timedatectl set-ntp true` under systemd",
-        look: clock_skew,
+        title: "every service runs",
+        why: "what it does for people does not happen",
+        fix: "`odoopack up` starts it, `odoopack logs` says why it ended",
+        look: services,
     },
     Rule {
         id: "host-clock-unsynchronized",
         severity: Warning,
         title: "something keeps the clock right",
-        why: "it drifts by seconds a week",
+        why: "it drifts by seconds a week: then second factors, signed links and TLS fail, and backups get wrong dates",
         fix: "`apt-get install chrony`, or `timedatectl set-ntp true` under systemd",
         look: clock_free,
     },
@@ -154,16 +151,14 @@ fn unknown<T>(seen: &Seen<T>, object: &str, what: &str) -> Option<Spot> {
     None
 }
 
-fn clock_skew(host: &Host) -> Vec<Spot> {
-    let offset = host
-        .clock
-        .present()
-        .and_then(|clock| clock.offset)
-        .filter(|offset| offset.unsigned_abs() > SKEW);
-    offset
-        .map(|offset| Spot::on("clock", format!("it is off by {} s", offset / 1000)))
-        .into_iter()
-        .collect()
+fn services(host: &Host) -> Vec<Spot> {
+    let judge = |(name, runs): &(String, Seen<bool>)| match runs {
+        Seen::Present(true) => None,
+        Seen::Present(false) => Some(Spot::on(name, "it does not run")),
+        Seen::Absent | Seen::NotYet => Some(Spot::on(name, "the supervisor does not know it")),
+        Seen::Unknown(_) => unknown(runs, name, "whether it runs"),
+    };
+    host.services.iter().filter_map(judge).collect()
 }
 
 fn clock_free(host: &Host) -> Vec<Spot> {
@@ -253,10 +248,7 @@ mod tests {
 
     fn good() -> Host {
         Host {
-            clock: Seen::Present(Clock {
-                offset: Some(-300),
-                synchronized: true,
-            }),
+            clock: Seen::Present(Clock { synchronized: true }),
             disks: vec![Disk {
                 place: "/srv".to_owned(),
                 free: Seen::Present(Bytes::gib(9)),
@@ -269,6 +261,7 @@ mod tests {
             },
             supervisor: Supervisor::Systemd,
             postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
+            services: vec![("nginx".to_owned(), Seen::Present(true))],
         }
     }
 
@@ -286,19 +279,7 @@ mod tests {
         };
         check(
             |h| {
-                h.clock = Seen::Present(Clock {
-                    offset: Some(-61_000),
-                    synchronized: true,
-                });
-            },
-            &["host-clock-skew Error"],
-        );
-        check(
-            |h| {
-                h.clock = Seen::Present(Clock {
-                    offset: None,
-                    synchronized: false,
-                });
+                h.clock = Seen::Present(Clock { synchronized: false });
             },
             &["host-clock-unsynchronized Warning"],
         );
@@ -330,5 +311,21 @@ mod tests {
             |h| h.postgres_listens = Seen::Present(vec!["0.0.0.0".to_owned()]),
             &["host-postgresql-listens Error"],
         );
+    }
+
+    #[test]
+    fn a_service_that_does_not_run_is_an_error() {
+        for (seen, severity) in [
+            (Seen::Present(false), Error),
+            (Seen::Absent, Error),
+            (Seen::Unknown("EACCES".to_owned()), Warning),
+        ] {
+            let mut host = good();
+            host.services[0].1 = seen;
+            let [down] = &judge(&host)[..] else {
+                panic!("one finding")
+            };
+            assert_eq!((down.id, down.severity), ("host-service-down", severity));
+        }
     }
 }

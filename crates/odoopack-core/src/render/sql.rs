@@ -15,6 +15,17 @@ pub fn role(name: &str, there: bool, verifier: &str) -> String {
     )
 }
 
+/// Tells a running Odoo that what it keeps of this database in memory has changed.
+///
+/// # Source
+/// Odoo 17.0 and 18.0 `odoo/modules/registry.py` (a sequence), 19.0 `odoo/orm/registry.py` (a table), `check_signaling`.
+pub const SIGNAL: &str = "DO $$ BEGIN \
+     IF to_regclass('public.orm_signaling_registry') IS NOT NULL THEN \
+       INSERT INTO public.orm_signaling_registry DEFAULT VALUES; \
+     ELSIF to_regclass('public.base_registry_signaling') IS NOT NULL THEN \
+       PERFORM nextval('public.base_registry_signaling'); \
+     END IF; END $$";
+
 /// Makes an empty database with the collation that Odoo's own has.
 ///
 /// # Source

@@ -1,7 +1,7 @@
 //! The jobs that the file asks for.
 use super::{When, Zone};
 use crate::name::Name;
-use crate::spec::{Environment, Kind, Spec, Tls};
+use crate::spec::{Environment, Kind, Spec};
 
 /// Version of the rendered table's form.
 pub const FORMAT: u32 = 1;
@@ -39,18 +39,14 @@ pub struct Job {
 
 /// Every job, in the order in which those of the same minute are begun.
 pub fn jobs(spec: &Spec) -> Vec<Job> {
-    let local = spec
-        .environments
-        .values()
-        .any(|environment| environment.tls == Tls::Local);
-    let certificates = || Job {
+    let certificates = Job {
         name: "certificates".to_owned(),
-        what: "renew certificates of the pack's own authority".to_owned(),
+        what: "renew certificates of the pack's own authority, read others that were replaced".to_owned(),
         environment: None,
         when: CERTIFICATES,
         run: vec!["renew".to_owned()],
     };
-    let mut all: Vec<Job> = local.then(certificates).into_iter().collect();
+    let mut all = vec![certificates];
     all.extend(spec.backup.schedule.iter().flat_map(|when| backups(spec, when)));
     all.extend(spec.backup.drill.iter().flat_map(|when| drills(spec, when)));
     all

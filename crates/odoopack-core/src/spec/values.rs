@@ -144,6 +144,21 @@ impl super::Spec {
             });
         relay.chain(offsite).chain(values).collect()
     }
+
+    /// Those without which the machine cannot match the file: all but what may be kept elsewhere on purpose.
+    pub(crate) fn needed_secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let place = self.backup.offsite.as_ref().map(|offsite| &offsite.place);
+        let elsewhere = match place {
+            Some(Elsewhere::Bucket {
+                credentials,
+                prune_credentials,
+                ..
+            }) => prune_credentials.as_ref().filter(|prune| *prune != credentials),
+            Some(Elsewhere::Directory(_)) | None => None,
+        };
+        let all = self.secrets();
+        all.into_iter().filter(move |one| Some(*one) != elsewhere)
+    }
 }
 
 impl FromStr for SecretRef {

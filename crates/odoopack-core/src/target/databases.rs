@@ -1,7 +1,9 @@
 //! The databases and roles that should exist.
-use crate::layout::Layout;
+use std::collections::BTreeMap;
+
+use super::Known;
 use crate::name::Name;
-use crate::spec::{Kind, Spec};
+use crate::spec::Kind;
 
 /// One environment's database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +18,12 @@ pub struct DatabaseWant {
     pub modules: Vec<String>,
     /// Value of `odoopack.kind` when it is complete.
     pub kind: &'static str,
+    /// System parameters of Odoo that follow from the file.
+    pub parameters: BTreeMap<&'static str, String>,
 }
 
-pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
+pub(super) fn of(known: &Known<'_>) -> Vec<DatabaseWant> {
+    let (spec, layout) = (known.spec, known.layout);
     let one = |(name, environment): (&Name, &crate::spec::Environment)| {
         let mut modules = vec!["base".to_owned(), "web".to_owned()];
         let edition = spec.editions.get(&environment.edition);
@@ -29,9 +34,24 @@ pub(super) fn of(spec: &Spec, layout: &Layout) -> Vec<DatabaseWant> {
             role: layout.role(name),
             modules,
             kind: kind(environment.kind),
+            parameters: parameters(known, name),
         }
     };
     spec.environments.iter().map(one).collect()
+}
+
+/// The address that mails name, and the one that wkhtmltopdf asks: without TLS, and from no other machine.
+fn parameters(known: &Known<'_>, name: &Name) -> BTreeMap<&'static str, String> {
+    let mut all = BTreeMap::from([("web.base.url.freeze", "True".to_owned())]);
+    all.extend(super::address(known.spec, name).map(|address| ("web.base.url", address)));
+    let host = if known.layout.containers() {
+        "nginx"
+    } else {
+        "127.0.0.1"
+    };
+    let inner = known.ports.get(name).map(|ports| ports.inner());
+    all.extend(inner.map(|port| ("report.url", format!("http://{host}:{port}"))));
+    all
 }
 
 /// Name of the database in which the tests of modules run, beside this one.

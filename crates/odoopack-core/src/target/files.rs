@@ -1,5 +1,5 @@
 //! The rendered files, with who may read them.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::render::{pg_hba, postgresql, runit, shell, systemd};
 use crate::secret::SecretText;
 use crate::service::Service;
-use crate::spec::{Environment, Spec, Tls, Value};
+use crate::spec::{Environment, SecretRef, Spec, Tls, Value};
 use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
@@ -29,7 +29,8 @@ pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
 
 /// Whether every file that is wanted could be stated.
 pub(super) fn complete(known: &Known<'_>) -> bool {
-    let secrets = super::secrets(known.spec);
+    let mut secrets = super::secrets(known.spec);
+    secrets.extend(known.spec.needed_secrets().map(SecretRef::key));
     known
         .facts
         .release
@@ -201,6 +202,15 @@ pub(super) fn certificates(spec: &Spec) -> BTreeMap<Name, String> {
     local
         .map(|(name, environment)| (name.clone(), environment.domain.clone()))
         .collect()
+}
+
+/// Certificates and keys that the operator brings.
+pub(super) fn brought(spec: &Spec) -> BTreeSet<Utf8PathBuf> {
+    let pair = |environment: &Environment| match &environment.tls {
+        Tls::Files { certificate, key } => vec![certificate.clone(), key.clone()],
+        Tls::Local => Vec::new(),
+    };
+    spec.environments.values().flat_map(pair).collect()
 }
 
 /// File with the secret part of an environment's variables.

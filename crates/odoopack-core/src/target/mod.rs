@@ -52,6 +52,8 @@ pub struct Target {
     pub ports: BTreeMap<Name, Ports>,
     /// Environments whose certificate comes from the pack's own authority, with the host name.
     pub certificates: BTreeMap<Name, String>,
+    /// Certificates and keys that the operator brings.
+    pub brought: BTreeSet<Utf8PathBuf>,
     /// Rendered files.
     pub files: Vec<File>,
     /// Supervised processes, in the order in which they start.
@@ -209,9 +211,10 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         binary: layout.state().join("bin").join(binary_name()),
         secrets: secrets(spec),
         certificates: files::certificates(spec),
+        brought: files::brought(spec),
         farms: addons::farms(&seen),
         images: compose::images(&seen),
-        databases: databases::of(spec, layout),
+        databases: databases::of(&seen),
         services: services.into_iter().flatten().collect(),
         files,
         timers: if layout.containers() {

@@ -158,13 +158,10 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
         let domains = known.spec.environments.values().map(|e| &e.domain);
         inputs.extend(domains.map(|domain| layout.nginx().join(format!("{domain}.conf"))));
     }
-    inputs.extend(
-        known
-            .spec
-            .environments
-            .keys()
-            .map(|name| super::files::certificate(layout, name)),
-    );
+    for (name, environment) in &known.spec.environments {
+        let (certificate, key) = super::files::certificate_pair(layout, name, &environment.tls);
+        inputs.extend([certificate, key]);
+    }
     Some(Service {
         stop_signal: Signal::Quit,
         reload_signal: Some(Signal::Hup),
@@ -214,13 +211,11 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .env
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
-    let limit = known
-        .sizing
-        .environments
-        .get(name)
-        .map_or(120, |size| size.time_real.0);
+    let limit = longest_request(known, name);
     let mut after = vec!["postgres".to_owned()];
+    let environment_file = secret.then(|| super::files::environment_secrets(layout, name));
     let mut inputs = vec![conf];
+    inputs.extend(environment_file.clone());
     if environment.sessions == crate::spec::Sessions::Redis {
         after.push("redis".to_owned());
         inputs.push(layout.sessions(name));
@@ -235,8 +230,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         } else {
             variables(layout, name, environment, release, python)
         },
-        environment_file: secret.then(|| super::files::environment_secrets(layout, name)),
-        stop_within: Seconds(limit + STOP_MARGIN),
+        environment_file,
+        stop_within: Seconds(limit.saturating_add(STOP_MARGIN)),
         writable: vec![layout.environment(name)],
         memory_max: memory_max(known, name, role),
         after,
@@ -248,6 +243,14 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
             argv,
         )
     })
+}
+
+/// In seconds: as sized, or as written by hand.
+fn longest_request(known: &Known<'_>, name: &Name) -> u64 {
+    let size = known.sizing.environments.get(name);
+    let sized = size.map_or(120, |size| size.time_real.0);
+    let by_hand = known.spec.odoo.options.get("limit_time_real");
+    by_hand.and_then(|text| text.parse().ok()).unwrap_or(sized)
 }
 
 /// What all processes of an Odoo service may use together.
@@ -272,7 +275,8 @@ fn memory_max(known: &Known<'_>, name: &Name, role: Role) -> Option<Bytes> {
             (workers + 1, hard)
         }
     };
-    let wanted = size.memory_hard.0 * u64::from(processes) + gevent.0;
+    let wanted = size.memory_hard.0.saturating_mul(u64::from(processes));
+    let wanted = wanted.saturating_add(gevent.0);
     let grain = Bytes::mib(256).0;
     let host = known.facts.host.memory.0 / grain * grain;
     Some(Bytes(wanted.min(host / 4 * 3)))

@@ -6,6 +6,7 @@ use crate::facts::{PathKind, Seen};
 use crate::layout::ADMIN_ROLE;
 use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
 use crate::plan::{Refusal, Why};
+use crate::spec::SecretRef;
 use crate::units::Bytes;
 
 /// A release, a cluster and a first database of base and web take about 3 GiB (Odoo 19.0, Debian's package: tree
@@ -18,6 +19,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(another_engine(known));
     all.extend(host(known));
+    all.extend(secrets(known));
     all.extend(containers(known));
     all.extend(versions(known));
     all.extend(modules(known));
@@ -25,6 +27,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(ports(known));
     all.extend(closed(known));
     all.extend(misplaced(known));
+    all.extend(brought(known));
     all.extend(farms(known));
     all.extend(edits(known));
     all.extend(unknown(known));
@@ -92,6 +95,38 @@ fn another_engine(known: &Known<'_>) -> Option<Refusal> {
             "write `engine = \"{made}\"` in [pack]; to change the engine, dump and restore into a new root"
         ),
     ))
+}
+
+/// A file that a value is missing for cannot be written, and its service would be started without it.
+fn secrets(known: &Known<'_>) -> Vec<Refusal> {
+    let values = &known.facts.secrets;
+    let set = |reference: &SecretRef, form: &str| match reference {
+        SecretRef::Named(name) => format!("`odoopack secret set {name} < FILE`{form}"),
+        SecretRef::Command(_) => format!("correct what the command prints{form}"),
+    };
+    let made = &known.target.secrets;
+    let missing: BTreeSet<&SecretRef> = known
+        .spec
+        .needed_secrets()
+        .filter(|one| !values.contains_key(&one.key()) && !made.contains(&one.key()))
+        .collect();
+    let mut all: Vec<Refusal> = missing
+        .into_iter()
+        .map(|one| Refusal::new(format!("`{one}` has no value"), set(one, "")))
+        .collect();
+    let relay = known.spec.mail.relay.as_ref();
+    let credentials = relay.and_then(|relay| relay.credentials.as_ref());
+    let cut = credentials.filter(|one| {
+        let value = values.get(&one.key());
+        value.is_some_and(|value| !value.expose().contains(':'))
+    });
+    all.extend(cut.map(|one| {
+        Refusal::new(
+            format!("the value of `{one}` is not `user:password`, as [mail] credentials needs it"),
+            set(one, ", with `user:password`"),
+        )
+    }));
+    all
 }
 
 fn host(known: &Known<'_>) -> Vec<Refusal> {
@@ -329,9 +364,7 @@ fn python(known: &Known<'_>) -> Option<Refusal> {
     let series = known.spec.odoo.series;
     let ((_, oldest), (_, newest)) = series.python();
     let found = &known.facts.host.pythons;
-    let fits = found
-        .keys()
-        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    let fits = found.keys().any(|(_, minor)| (oldest..=newest).contains(minor));
     if fits || found.is_empty() || known.spec.odoo.python.is_some() {
         return None;
     }
@@ -430,6 +463,18 @@ fn misplaced(known: &Known<'_>) -> Vec<Refusal> {
         }
     });
     wrong.collect()
+}
+
+fn brought(known: &Known<'_>) -> Vec<Refusal> {
+    let absent = |path: &&camino::Utf8PathBuf| known.facts.paths.get(*path).is_some_and(Seen::is_absent);
+    let missing = known.target.brought.iter().filter(absent);
+    let refusal = |path| {
+        Refusal::new(
+            format!("there is no {path}, which `tls` of an environment names"),
+            "put it there, or write `tls = \"local\"`",
+        )
+    };
+    missing.map(refusal).collect()
 }
 
 fn edits(known: &Known<'_>) -> Vec<Refusal> {

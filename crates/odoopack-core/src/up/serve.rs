@@ -92,16 +92,42 @@ pub fn renewals(target: &Target, facts: &Facts) -> Plan {
     };
     let mut steps: Vec<Step> = due_certificates(target, facts).into_iter().filter(had).collect();
     let nginx = facts.services.get("nginx").and_then(Seen::present);
-    if !steps.is_empty() && nginx.is_some_and(|nginx| nginx.running) {
+    let because = if steps.is_empty() {
+        "a certificate that was brought was replaced"
+    } else {
+        "certificates were renewed"
+    };
+    let due = !steps.is_empty() || replaced(target, facts);
+    if due && nginx.is_some_and(|nginx| nginx.running) {
         steps.push(Step::ReloadService {
             service: "nginx".to_owned(),
-            because: "certificates were renewed".to_owned(),
+            because: because.to_owned(),
         });
     }
     Plan {
         steps,
         ..Plan::default()
     }
+}
+
+/// Whether nginx has not read a certificate that the operator brings as it is now. What else it reads is told by one
+/// hash with it, so this is known only while everything else on disk is as it was when nginx read it last.
+fn replaced(target: &Target, facts: &Facts) -> bool {
+    let Some(nginx) = target.service("nginx").filter(|_| !target.brought.is_empty()) else {
+        return false;
+    };
+    let seen = facts.services.get("nginx").and_then(Seen::present);
+    let read = seen.and_then(|seen| seen.started_with.as_ref());
+    let rendered = |path: &&Utf8PathBuf| target.file(path).is_some();
+    let written = |path: &Utf8PathBuf| match facts.paths.get(path).and_then(Seen::present) {
+        Some(fact) => facts
+            .written
+            .get(path)
+            .is_some_and(|hash| fact.kind == PathKind::File(hash.clone())),
+        None => false,
+    };
+    nginx.inputs.iter().filter(rendered).all(written)
+        && read.is_some_and(|read| *read != seen_inputs_hash(target, facts, nginx))
 }
 
 fn due_certificates(target: &Target, facts: &Facts) -> Vec<Step> {

@@ -1,4 +1,6 @@
 //! Roles and databases, once the cluster runs.
+use std::collections::BTreeMap;
+
 use super::Known;
 use crate::facts::{DatabaseFact, Databases, Seen};
 use crate::plan::Step;
@@ -54,7 +56,7 @@ fn one(known: &Known<'_>, want: &DatabaseWant, seen: Option<&DatabaseFact>) -> V
         None => vec![create, install, finish],
         // A mark that outlived its installation would cost whatever database gets this name next.
         Some(seen) if seen.kind.is_some() && mark_of.is_some() => vec![mark],
-        Some(seen) if seen.kind.is_some() => Vec::new(),
+        Some(seen) if seen.kind.is_some() => addresses(want, seen),
         // Only a database that this program was filling when it was stopped may ever be dropped.
         Some(seen) if unfinished && seen.filled => vec![
             Step::DropUnfinished {
@@ -68,4 +70,18 @@ fn one(known: &Known<'_>, want: &DatabaseWant, seen: Option<&DatabaseFact>) -> V
         Some(seen) if !seen.filled => vec![create, install, finish],
         Some(_) => vec![mark],
     }
+}
+
+/// What invitations and reports name follows the file.
+fn addresses(want: &DatabaseWant, seen: &DatabaseFact) -> Vec<Step> {
+    let differs = |seen: &BTreeMap<String, String>| {
+        let mut wanted = want.parameters.iter();
+        wanted.any(|(key, value)| seen.get(*key) != Some(value))
+    };
+    let step = || Step::SetAddresses {
+        environment: want.environment.clone(),
+        database: want.database.clone(),
+    };
+    let set = seen.parameters.as_ref().is_some_and(differs).then(step);
+    set.into_iter().collect()
 }

@@ -2,7 +2,7 @@
 use odoopack_core::name::Name;
 use odoopack_core::render::sql;
 use odoopack_core::target::{self, DatabaseWant, generated_secrets};
-use postgres::Client;
+use postgres::{Client, Transaction};
 
 use super::Apply;
 use crate::failure::{Failure, Result};
@@ -147,14 +147,7 @@ impl Apply<'_> {
                 "UPDATE res_partner SET lang = $1 WHERE id IN (SELECT partner_id FROM res_users UNION SELECT partner_id FROM res_company)",
                 &[&self.language(environment)],
             )?;
-            for (key, value) in self.parameters(environment) {
-                transaction.execute(
-                    "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
-                     VALUES ($1, $2, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC') \
-                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                    &[&key, &value],
-                )?;
-            }
+            set_parameters(&mut transaction, want)?;
             transaction.batch_execute(&sql::mark(&want.database, want.kind))?;
             transaction.commit()
         };
@@ -162,18 +155,17 @@ impl Apply<'_> {
         files::remove(&marks::unfinished_file(&self.layout.state(), environment))
     }
 
-    /// The address that mails name, and the one that wkhtmltopdf asks: on loopback, without TLS.
-    pub(super) fn parameters(&self, environment: &Name) -> Vec<(&'static str, String)> {
-        let mut all = vec![("web.base.url.freeze", "True".to_owned())];
-        all.extend(target::address(self.spec, environment).map(|address| ("web.base.url", address)));
-        let inner = self.target.ports.get(environment).map(|ports| ports.inner());
-        let host = if self.layout.containers() {
-            "nginx"
-        } else {
-            "127.0.0.1"
+    /// A running Odoo reads them anew: it keeps what it has read.
+    pub(super) fn set_addresses(&self, environment: &Name) -> Result<()> {
+        let want = self.want(environment)?;
+        let mut client = self.admin(&want.database)?;
+        let set = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
+            let mut transaction = client.transaction()?;
+            set_parameters(&mut transaction, want)?;
+            transaction.batch_execute(sql::SIGNAL)?;
+            transaction.commit()
         };
-        all.extend(inner.map(|port| ("report.url", format!("http://{host}:{port}"))));
-        all
+        set(&mut client).map_err(|e| failed("could not set the addresses", &e))
     }
 
     pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
@@ -183,6 +175,21 @@ impl Apply<'_> {
             .map_err(|e| failed("could not mark the database", &e))?;
         files::remove(&marks::unfinished_file(&self.layout.state(), environment))
     }
+}
+
+fn set_parameters(
+    transaction: &mut Transaction<'_>,
+    want: &DatabaseWant,
+) -> std::result::Result<(), postgres::Error> {
+    for (key, value) in &want.parameters {
+        transaction.execute(
+            "INSERT INTO ir_config_parameter (key, value, create_uid, write_uid, create_date, write_date) \
+             VALUES ($1, $2, 1, 1, now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC') \
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            &[key, value],
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {

@@ -159,7 +159,7 @@ impl Apply<'_> {
     }
 
     /// `uid:gid` of a part's user, or ours where there are no such users.
-    fn container_user(&self, part: &str) -> Result<String> {
+    pub(super) fn container_user(&self, part: &str) -> Result<String> {
         let (uid, gid) = match self.layout.user(part) {
             Some(name) => {
                 let fact = self.facts.users.get(&name);
@@ -207,15 +207,15 @@ impl Apply<'_> {
 
     /// A hand edit that is replaced stays beside the file.
     fn keep_edit(&self, path: &Utf8Path) -> Result<()> {
-        let Some(text) = files::read_text(path)? else {
+        let Some(bytes) = files::read_bytes(path)? else {
             return Ok(());
         };
-        let seen = hash::hex(text.as_bytes());
+        let seen = hash::hex(&bytes);
         if self.facts.written.get(path) == Some(&seen) {
             return Ok(());
         }
         let kept = path.with_extension("edited");
-        files::replace(&kept, text.as_bytes(), 0o600, None)?;
+        files::replace(&kept, &bytes, 0o600, None)?;
         self.ui.warn(&format!("the edited file is kept as {kept}"));
         Ok(())
     }

@@ -143,6 +143,7 @@ impl Apply<'_> {
             } => self.drop_unfinished(environment, database),
             Step::InitializeDatabase { environment, .. } => self.initialize_database(environment, progress),
             Step::FinishDatabase { environment, .. } => self.finish_database(environment),
+            Step::SetAddresses { environment, .. } => self.set_addresses(environment),
             Step::MarkDatabase { environment, .. } => self.mark_database(environment),
             Step::ReleaseHold { environment } => self.release_hold(environment),
             Step::PassProbes { environment } => self.pass_probes(environment, progress),

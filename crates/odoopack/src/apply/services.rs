@@ -1,6 +1,7 @@
 //! Services: start, restart, reload, remove; then the probes of an environment.
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
 use odoopack_core::up::{definition_hash, seen_inputs_hash, timer_hash};
@@ -12,7 +13,7 @@ use crate::observe;
 use crate::probe::{self, Probe};
 use crate::store::marks::{self, Stamp, timer_stamp};
 use crate::store::schedule;
-use crate::tools::docker;
+use crate::tools::{docker, postgres};
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
@@ -68,6 +69,7 @@ impl Apply<'_> {
     pub(super) fn start_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
         self.engine().make_known(&self.target.services)?;
+        self.test_postgres(service)?;
         self.engine().start(service)?;
         self.ready(service)?;
         self.stamp_start(service)
@@ -75,6 +77,7 @@ impl Apply<'_> {
 
     pub(super) fn restart_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
+        self.test_postgres(service)?;
         self.engine().restart(service)?;
         self.ready(service)?;
         self.stamp_start(service)
@@ -117,6 +120,33 @@ impl Apply<'_> {
         marks::forget_stamp(&self.layout.state(), &timer_stamp(job))
     }
 
+    /// A server that every environment needs is not stopped for a configuration with which it would not start.
+    fn test_postgres(&self, service: &Service) -> Result<()> {
+        if service.name != "postgres" {
+            return Ok(());
+        }
+        let image = self.facts.containers.images.get("postgres");
+        let test = match image.filter(|_| self.layout.containers()) {
+            Some(image) => {
+                let [passwd, group] = self.layout.accounts();
+                let same = |path: Utf8PathBuf| (path.clone(), path);
+                let mounts = [
+                    same(self.layout.cluster()),
+                    same(self.layout.config().join("postgres")),
+                    (passwd, "/etc/passwd".into()),
+                    (group, "/etc/group".into()),
+                ];
+                let user = self.container_user("postgres")?;
+                docker::once_with(&image.id, &user, &mounts, &postgres::test_argv(&service.argv))
+            }
+            None => postgres::test_configuration(&service.argv, service.user.as_deref()),
+        };
+        test.run().map_err(|e| {
+            e.during("PostgreSQL would not start with its new configuration; it was left as it was")
+                .hint("correct [postgres.options] in odoopack.toml, then `odoopack up`")
+        })
+    }
+
     /// A wrong configuration must not reach a running nginx: it would keep the old one without a word.
     fn test_nginx(&self, service: &Service) -> Result<()> {
         let config = self.layout.nginx().join("nginx.conf");
@@ -128,11 +158,7 @@ impl Apply<'_> {
                 None => Err(Failure::failed("nginx does not run").hint("`odoopack up`")),
             };
         }
-        let program = service
-            .argv
-            .first()
-            .map(camino::Utf8PathBuf::from)
-            .unwrap_or_default();
+        let program = service.argv.first().map(Utf8PathBuf::from).unwrap_or_default();
         crate::tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
     }
 

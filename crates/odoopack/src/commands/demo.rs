@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Seen;
 use odoopack_core::name::Name;
+use odoopack_core::spec::{self, LoadContext};
 use odoopack_core::target::{address, generated_secrets};
 use odoopack_core::up::fences;
 
@@ -67,14 +68,28 @@ pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
 
 fn root(cx: &Context) -> Result<Utf8PathBuf> {
     if let Some(root) = &cx.root {
-        return Ok(root.clone());
+        return Ok(one_name(root));
     }
     if rustix::process::geteuid().is_root() {
-        return Ok(Utf8PathBuf::from("/opt/odoopack-demo"));
+        return Ok(one_name(Utf8Path::new("/opt/odoopack-demo")));
     }
     let home = observe::host::home();
     let home = home.ok_or_else(|| Failure::refused("you have no home").hint("`odoopack demo --root DIR`"))?;
-    Ok(home.join(".local/share/odoopack/demo"))
+    Ok(one_name(&home.join(".local/share/odoopack/demo")))
+}
+
+/// The name of a place whatever links lead to it, whether it is there yet or not.
+fn one_name(root: &Utf8Path) -> Utf8PathBuf {
+    let there = root.ancestors().find_map(|place| {
+        let name = place.canonicalize_utf8().ok()?;
+        let rest = root.strip_prefix(place).ok()?;
+        Some(if rest.as_str().is_empty() {
+            name
+        } else {
+            name.join(rest)
+        })
+    });
+    there.unwrap_or_else(|| root.to_owned())
 }
 
 /// A directory is a demo's only with this mark; nothing else is ever removed.
@@ -113,12 +128,15 @@ fn begin(root: &Utf8Path, file: &Utf8Path) -> Result<()> {
                 .hint("choose another place with `odoopack demo --root DIR`"),
         );
     }
+    let text = spec_text(root, free_port(8080)?, free_port(8443)?);
+    // A place that the file cannot name is refused before anything is written there.
+    spec::load(&text, &LoadContext::new(root.join("repo"))).map_err(|mistakes| {
+        Failure::refused(format!("`{root}` cannot be the root of a demo\n{mistakes}"))
+            .hint("choose another place with `odoopack demo --root DIR`")
+    })?;
     files::directory_all(root).map_err(lock::not_writable)?;
-    // From here on the place has one name, whatever links led to it.
-    let root = &root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
     files::replace(&mark(root), mark_text(root).as_bytes(), 0o644, None).map_err(lock::not_writable)?;
     files::directory_all(&root.join("repo"))?;
-    let text = spec_text(root, free_port(8080)?, free_port(8443)?);
     files::replace(file, text.as_bytes(), 0o644, None)
 }
 
@@ -327,6 +345,31 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_has_one_name_whether_it_is_there_or_not() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Utf8Path::from_path(keep.path())
+            .unwrap()
+            .canonicalize_utf8()
+            .unwrap();
+        files::directory_all(&place.join("real/opt")).unwrap();
+        files::link(&place.join("real/opt"), &place.join("opt")).unwrap();
+        assert_eq!(one_name(&place.join("opt/demo")), place.join("real/opt/demo"));
+        assert_eq!(one_name(&place.join("opt")), place.join("real/opt"));
+    }
+
+    #[test]
+    fn a_place_that_the_file_cannot_name_is_left_alone() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap().join("my demo");
+        let refused = begin(&root, &root.join("repo").join(FILE)).unwrap_err();
+        assert!(
+            refused.to_string().contains("cannot be the root of a demo"),
+            "{refused}"
+        );
+        assert!(!root.exists());
+    }
 
     #[test]
     fn a_mount_below_is_seen_and_the_root_itself_is_none() {

@@ -1,7 +1,6 @@
 //! `doctor`: what is wrong or could be better, why it matters, and what helps.
 use camino::Utf8PathBuf;
 use odoopack_core::checks::{self, Finding, Severity};
-use odoopack_core::facts::Seen;
 use odoopack_core::odoo::Series;
 
 use crate::context::{Context, Pack};
@@ -86,16 +85,10 @@ fn findings(pack: &Pack, view: &View) -> Result<Vec<Finding>> {
     Ok(all)
 }
 
-/// Every probe, sign-in and one printed report among them.
+/// Every probe, sign-in and one printed report among them; where nothing answers they say so.
 fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, probe::Seen)>> {
-    let nginx = view
-        .facts
-        .services
-        .get("nginx")
-        .and_then(Seen::present)
-        .is_some_and(|fact| fact.running);
     let mut all = Vec::new();
-    for name in pack.loaded.spec.environments.keys().filter(|_| nginx) {
+    for name in pack.loaded.spec.environments.keys() {
         let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
         all.extend(
             probe::run(&site, &Probe::ALL)

@@ -84,8 +84,16 @@ fn file(args: &Args) -> Result<Carried> {
             .because(mistake.clone())
             .hint(format!("`odoopack doctor --file {conf}`")));
     }
-    spec::carry_over(&text, args.series, environment.as_str(), &read.entries)
+    let whose = (args.series, environment.as_str());
+    spec::carry_over(&text, whose, &read.entries, &holds_odoos_modules)
         .map_err(|e| Failure::failed("could not carry the values over").because(e))
+}
+
+/// Whether a directory is one of Odoo's own, where it can be looked into.
+fn holds_odoos_modules(path: &str) -> Option<bool> {
+    let path = Utf8Path::new(path);
+    let of_odoo = |module: &str| path.join(module).join("__manifest__.py").is_file();
+    path.is_dir().then(|| of_odoo("base") || of_odoo("web"))
 }
 
 /// Secrets of the old file go where secrets are kept, not into the new one.

@@ -37,12 +37,13 @@ const LEVELS: [&[&str]; 5] = [
     &["CRITICAL", "FATAL", "PANIC", "[crit]", "[alert]", "[emerg]"],
 ];
 
+const LEVEL_NAMES: [&str; 5] = ["debug", "info", "warning", "error", "critical"];
+
 fn level(text: &str) -> std::result::Result<usize, String> {
-    let names = ["debug", "info", "warning", "error", "critical"];
-    names
+    LEVEL_NAMES
         .iter()
         .position(|name| *name == text)
-        .ok_or_else(|| format!("one of {}", names.join(", ")))
+        .ok_or_else(|| format!("one of {}", LEVEL_NAMES.join(", ")))
 }
 
 /// Runs the command.
@@ -70,19 +71,29 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let oldest = since.map(oldest);
     lines.retain(|entry| wanted(entry, args.level, oldest.as_deref()));
     lines.sort_by(|a, b| a.time.cmp(&b.time));
-    for entry in &lines[lines.len().saturating_sub(args.lines)..] {
-        ui::out(&entry.show());
+    let newest = &lines[lines.len().saturating_sub(args.lines)..];
+    if cx.ui.json && !args.follow {
+        let all: Vec<_> = newest.iter().map(Entry::json).collect();
+        cx.ui.json(&serde_json::json!(all));
+        return Ok(());
     }
-    if args.follow {
-        engine.follow(&services, &mut |service, text| {
-            let all = entries(service, text);
-            all.iter()
-                .filter(|entry| wanted(entry, args.level, None))
-                .for_each(|entry| ui::out(&entry.show()));
+    let show = |entry: &Entry| {
+        ui::reaches(&if cx.ui.json {
+            entry.json().to_string()
+        } else {
+            entry.show()
         })
-    } else {
-        Ok(())
+    };
+    if !newest.iter().all(show) || !args.follow {
+        return Ok(());
     }
+    // A reader that went away, such as `head`, ends it.
+    engine.follow(&services, &mut |service, text| {
+        let all = entries(service, text);
+        all.iter()
+            .filter(|entry| wanted(entry, args.level, None))
+            .all(show)
+    })
 }
 
 /// One record: a line with a time, and the lines without one that follow it (a traceback).
@@ -94,6 +105,11 @@ struct Entry {
 }
 
 impl Entry {
+    fn json(&self) -> serde_json::Value {
+        let level = LEVEL_NAMES.get(self.level);
+        serde_json::json!({ "time": self.time, "service": self.service, "level": level, "text": self.text })
+    }
+
     fn show(&self) -> String {
         self.text
             .lines()
@@ -103,7 +119,7 @@ impl Entry {
     }
 }
 
-/// Cuts a log into records; Odoo, PostgreSQL and svlogd all write the time first.
+/// Cuts a log into records; all but Redis write the time first.
 fn entries(service: &str, text: &str) -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();
     for line in text.lines() {
@@ -125,8 +141,29 @@ fn entries(service: &str, text: &str) -> Vec<Entry> {
     all
 }
 
-/// `2026-11-23 16:00:00,123` or with a dot, or nginx's `2026/11/23 16:00:00`, in one form.
+/// `2026-11-23 16:00:00,123` or with a dot, nginx's `2026/11/23 16:00:00`, or Redis' own, in one form.
 fn time(line: &str) -> Option<String> {
+    time_first(line).or_else(|| time_of_redis(line))
+}
+
+/// `812:M 23 Nov 2026 16:00:00.123 * Ready` (Redis 7.0, `serverLogRaw`).
+fn time_of_redis(line: &str) -> Option<String> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut words = line.split(' ');
+    let (process, day, month) = (words.next()?, words.next()?, words.next()?);
+    let (pid, role) = process.split_once(':')?;
+    let number = |text: &str, long: usize| text.len() == long && text.bytes().all(|b| b.is_ascii_digit());
+    if role.len() != 1 || !number(pid, pid.len()) || !number(day, 2) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let year = words.next().filter(|year| number(year, 4))?;
+    time_first(&format!("{year}-{month:02}-{day} {}", words.next()?))
+}
+
+fn time_first(line: &str) -> Option<String> {
     let line = line.strip_prefix(r#"{"time":""#).unwrap_or(line);
     let head = line.get(..19)?;
     let shape = head.bytes().enumerate().all(|(at, byte)| match at {
@@ -196,5 +233,23 @@ mod tests {
         assert_eq!(all[0].text.lines().count(), 3);
         assert_eq!(all.iter().map(|e| e.level).collect::<Vec<_>>(), [3, 1, 3]);
         assert!(all[0].time < all[1].time && all[1].time < all[2].time);
+    }
+
+    #[test]
+    fn every_program_that_says_something_says_when() {
+        for (line, wanted) in [
+            (
+                "812:M 23 Nov 2026 16:00:00.123 * Ready",
+                Some("2026-11-23 16:00:00,123"),
+            ),
+            (
+                "2026-11-23 16:00:00,123 switched",
+                Some("2026-11-23 16:00:00,123"),
+            ),
+            ("a:b 23 Nov 2026 16:00:00.123", None),
+            ("  File \"x\", line 23", None),
+        ] {
+            assert_eq!(time(line).as_deref(), wanted, "{line}");
+        }
     }
 }

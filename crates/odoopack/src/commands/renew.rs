@@ -9,7 +9,7 @@ use crate::observe;
 /// Renew certificates of the pack's own authority that end within 30 days
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Changes nothing else, whatever the file says by now. The schedule runs this every day.\n\nExamples:\n  odoopack renew --dry-run\n  odoopack renew"
+    after_help = "nginx also reads a certificate of `tls` again that was replaced. Changes nothing else, whatever the file says by now. The schedule runs this every day.\n\nExamples:\n  odoopack renew --dry-run\n  odoopack renew"
 )]
 pub(crate) struct Args {
     /// Show what would be renewed and stop

@@ -3,9 +3,11 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use odoopack_core::name::Name;
+use odoopack_core::secret::SecretText;
 use odoopack_core::spec::SecretRef;
 use odoopack_core::target::generated_secrets;
 
+use crate::backup;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
@@ -52,11 +54,21 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
     checked(name)?;
+    let is_key = name == backup::key::NAME;
+    if is_key && generate {
+        return Err(Failure::refused(format!(
+            "{name} opens the backups; one that is made up opens none"
+        ))
+        .hint("`odoopack backup create` makes it with the repository"));
+    }
     let value = if generate {
         password::generate()
     } else {
         from_stdin()?
     };
+    if is_key {
+        backup::place::opens(pack, &SecretText::new(value.clone()))?;
+    }
     store(pack, name, &value)?;
     cx.ui.json(&serde_json::json!({ "set": name }));
     cx.ui.result(&format!(
@@ -73,12 +85,19 @@ fn from_stdin() -> Result<String> {
     let mut text = String::new();
     let read = std::io::stdin().read_to_string(&mut text);
     read.map_err(|e| Failure::failed("could not read the value from standard input").because(e))?;
+    value_of(&text)
+}
+
+/// One line, or the lines of a private key; an editor of another system ends them with a carriage return.
+fn value_of(text: &str) -> Result<String> {
+    let text = text.replace("\r\n", "\n");
     let value = text.strip_suffix('\n').unwrap_or(&text);
     let is_key = value.starts_with("-----BEGIN ");
-    if value.is_empty() || (value.contains('\n') && !is_key) {
+    let control = |c: char| c.is_control() && !(is_key && c == '\n');
+    if value.is_empty() || value.contains(control) {
         return Err(Failure::new(
             Kind::Usage,
-            "the value must be one line that is not empty, or a private key",
+            "the value must be one line that is not empty and has no control characters, or a private key",
         ));
     }
     Ok(value.to_owned())
@@ -168,4 +187,26 @@ fn checked(name: &str) -> Result<()> {
         Failure::new(Kind::Usage, format!("`{name}` is no name of a secret"))
             .hint("use upper-case letters, digits and underscores, such as SMTP"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_a_line_whatever_ends_it_or_a_key() {
+        for (text, wanted) in [
+            ("u:p\n", Some("u:p")),
+            ("u:p\r\n", Some("u:p")),
+            ("u:p", Some("u:p")),
+            ("-----BEGIN KEY\r\nx\r\n", Some("-----BEGIN KEY\nx")),
+            ("", None),
+            ("\r\n", None),
+            ("u:p\nmore\n", None),
+            ("u:\u{1b}p\n", None),
+            ("u:p\rx\n", None),
+        ] {
+            assert_eq!(value_of(text).ok().as_deref(), wanted, "{text:?}");
+        }
+    }
 }

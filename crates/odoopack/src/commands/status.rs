@@ -50,9 +50,8 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         .collect();
     cx.ui.json(&serde_json::json!({
         "supervisor": supervised,
-        "services": view.facts.services.iter().filter_map(|(name, seen)| {
-            let fact = seen.present()?;
-            Some((name.clone(), Service { fact, children: children.get(name).copied() }))
+        "services": services.iter().map(|row| {
+            (row.name.as_str(), stated(view.facts.services.get(&row.name), children.get(&row.name)))
         }).collect::<BTreeMap<_, _>>(),
         "probes": probes,
         "notes": fences,
@@ -76,6 +75,18 @@ struct Service<'a> {
     fact: &'a ServiceFact,
     /// `null` where there are none.
     children: Option<Children>,
+}
+
+/// One that is wanted and not there is among them, and so is one that could not be looked at.
+fn stated(seen: Option<&Seen<ServiceFact>>, children: Option<&Children>) -> serde_json::Value {
+    match seen {
+        Some(Seen::Present(fact)) => serde_json::json!(Service {
+            fact,
+            children: children.copied()
+        }),
+        Some(Seen::Unknown(why)) => serde_json::json!({ "running": null, "unknown": why }),
+        Some(Seen::Absent | Seen::NotYet) | None => serde_json::json!({ "running": false }),
+    }
 }
 
 fn children(pack: &Pack, view: &View) -> BTreeMap<String, Children> {

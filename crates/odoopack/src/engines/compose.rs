@@ -100,12 +100,10 @@ impl Compose<'_> {
     pub(super) fn follow(
         layout: &Layout,
         services: &[String],
-        each: &mut dyn FnMut(&str, &str),
+        each: &mut dyn FnMut(&str, &str) -> bool,
     ) -> Result<()> {
         docker::follow(&project(layout), services).stream(&mut |line| {
-            if let Some((service, text)) = docker::parse_followed(line) {
-                each(service, text);
-            }
+            docker::parse_followed(line).is_none_or(|(service, text)| each(service, text))
         })
     }
 

@@ -35,11 +35,16 @@ pub(super) fn read(layout: &Layout, services: &[String], part: Stretch) -> Resul
         let text: &mut String = texts.entry(service.to_owned()).or_default();
         text.push_str(line);
         text.push('\n');
+        true
     })?;
     Ok(texts)
 }
 
-pub(super) fn follow(layout: &Layout, services: &[String], each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+pub(super) fn follow(
+    layout: &Layout,
+    services: &[String],
+    each: &mut dyn FnMut(&str, &str) -> bool,
+) -> Result<()> {
     each_line(layout, services, Part::Coming, each)
 }
 
@@ -53,6 +58,7 @@ pub(super) fn tail(layout: &Layout, service: &str, lines: usize) -> String {
         &mut |_, line| {
             text.push_str(line);
             text.push('\n');
+            true
         },
     );
     all.map(|()| text).unwrap_or_default()
@@ -62,7 +68,7 @@ fn each_line(
     layout: &Layout,
     services: &[String],
     part: Part,
-    each: &mut dyn FnMut(&str, &str),
+    each: &mut dyn FnMut(&str, &str) -> bool,
 ) -> Result<()> {
     if services.is_empty() {
         return Ok(());
@@ -71,14 +77,14 @@ fn each_line(
     let mut begun = std::collections::BTreeSet::new();
     journalctl::read(&units, part).stream(&mut |line| {
         let Some(record) = journalctl::parse(line) else {
-            return;
+            return true;
         };
         let Some(name) = systemd::service_name(layout.pack().as_str(), &record.unit) else {
-            return;
+            return true;
         };
-        // The gate says whole lines without a time; other lines without one belong to the line before.
-        let first = begun.insert(name.to_owned()) || name == "gate";
-        each(name, &stated(&record, first));
+        // Lines without a time belong to the line before.
+        let first = begun.insert(name.to_owned());
+        each(name, &stated(&record, first))
     })
 }
 

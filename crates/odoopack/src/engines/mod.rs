@@ -206,14 +206,14 @@ impl<'a> Engine<'a> {
     /// What services said, by name; each line has its time first or belongs to the line before.
     pub(crate) fn logs(&self, services: &[String], part: Stretch) -> Result<BTreeMap<String, String>> {
         match self {
-            Self::Runit(runit) => svlogd::read(runit.layout, services),
+            Self::Runit(runit) => svlogd::read(runit.layout, services, part),
             Self::Systemd(systemd) => journal::read(systemd.layout, services, part),
             Self::Compose(compose) => Compose::logs(compose.layout, services, part),
         }
     }
 
-    /// Hands over what services say from now on, as name and lines, until an error.
-    pub(crate) fn follow(&self, services: &[String], each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    /// Hands over what services say from now on, as name and lines, until an error or until no more is wanted.
+    pub(crate) fn follow(&self, services: &[String], each: &mut dyn FnMut(&str, &str) -> bool) -> Result<()> {
         match self {
             Self::Runit(runit) => svlogd::follow(runit.layout, services, each),
             Self::Systemd(systemd) => journal::follow(systemd.layout, services, each),

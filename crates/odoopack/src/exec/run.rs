@@ -5,7 +5,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::stop::Watchdog;
+use super::stop::{Watchdog, end_group};
 use super::{CALLERS_UMASK, Cmd, tail};
 use crate::failure::{Failure, Result};
 
@@ -45,6 +45,7 @@ impl Cmd {
         let (status, stderr) = self.follow(Stream::Stdout, &mut |line| {
             stdout.push_str(line);
             stdout.push('\n');
+            true
         })?;
         Ok(Outcome {
             status,
@@ -60,6 +61,7 @@ impl Cmd {
             stderr.push_str(line);
             stderr.push('\n');
             each(line);
+            true
         })?;
         Ok(Outcome {
             status,
@@ -68,10 +70,14 @@ impl Cmd {
         })
     }
 
-    /// Runs it and hands over each line of stdout as it comes.
-    pub(crate) fn stream(&self, each: &mut dyn FnMut(&str)) -> Result<()> {
-        let (status, stderr) = self.follow(Stream::Stdout, each)?;
-        if status.success() {
+    /// Runs it and hands over each line of stdout as it comes; ends it when no more are wanted.
+    pub(crate) fn stream(&self, each: &mut dyn FnMut(&str) -> bool) -> Result<()> {
+        let mut wanted = true;
+        let (status, stderr) = self.follow(Stream::Stdout, &mut |line| {
+            wanted = each(line);
+            wanted
+        })?;
+        if status.success() || !wanted {
             return Ok(());
         }
         Err(self.ended_badly(&Outcome {
@@ -132,7 +138,7 @@ impl Cmd {
         command
     }
 
-    fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str)) -> Result<(ExitStatus, String)> {
+    fn follow(&self, followed: Stream, each: &mut dyn FnMut(&str) -> bool) -> Result<(ExitStatus, String)> {
         let started = Instant::now();
         let stdin = if self.input.is_some() {
             Stdio::piped()
@@ -145,6 +151,9 @@ impl Cmd {
         let other = std::thread::spawn(move || read_all(other));
         let watchdog = Watchdog::start(child.id(), self.patience);
         let read = read_lines(main, each);
+        if matches!(read, Ok(Wanted::NoMore)) {
+            end_group(child.id());
+        }
         let status = child.wait().map_err(|e| self.not_started(e))?;
         drop(running);
         let late = watchdog.stop();
@@ -252,15 +261,23 @@ pub(super) fn read_all(mut reader: Reader) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn read_lines(reader: Reader, each: &mut dyn FnMut(&str)) -> std::io::Result<()> {
+/// Why reading ended.
+enum Wanted {
+    All,
+    NoMore,
+}
+
+fn read_lines(reader: Reader, each: &mut dyn FnMut(&str) -> bool) -> std::io::Result<Wanted> {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
-        each(text.trim_end_matches(['\n', '\r']));
+        if !each(text.trim_end_matches(['\n', '\r'])) {
+            return Ok(Wanted::NoMore);
+        }
         line.clear();
     }
-    Ok(())
+    Ok(Wanted::All)
 }
 
 #[cfg(test)]
@@ -268,6 +285,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_program_whose_lines_nobody_wants_any_more_is_ended() {
+        let mut seen = 0;
+        let endless = Cmd::new("sh").args(["-c", "while :; do echo line; done"]);
+        endless
+            .stream(&mut |_| {
+                seen += 1;
+                seen < 3
+            })
+            .unwrap();
+        assert_eq!(seen, 3);
+    }
 
     #[test]
     fn a_failure_names_the_exit_code_and_the_end_of_stderr() {

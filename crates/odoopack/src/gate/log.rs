@@ -93,9 +93,10 @@ fn write_all(waiting: &Receiver<String>) {
     }
 }
 
-/// Writes one line to standard error; where that is closed there is nobody left to tell.
+/// Writes one line to standard error, its time (UTC) first; where that is closed there is nobody left to tell.
 pub(crate) fn log_line(line: &str) {
-    writeln!(std::io::stderr(), "{line}").ok();
+    let time = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S,%3f");
+    writeln!(std::io::stderr(), "{time} {line}").ok();
 }
 
 #[cfg(test)]

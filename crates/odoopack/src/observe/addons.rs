@@ -116,6 +116,10 @@ fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     Ok(paths.filter(|path| path.is_dir()).collect())
 }
 
+/// Threads that read manifests, and how many manifests are worth a thread.
+const READERS: usize = 16;
+const FEW: usize = 32;
+
 /// Reads all modules of these places, in their order; a place that is not there holds none, Odoo says so too.
 pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
     let mut candidates = Vec::new();
@@ -124,8 +128,8 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
         let names = names(&place.path)?.into_iter().filter(|name| is_name(name));
         candidates.extend(names.map(|name| (place, name)));
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = candidates.len().div_ceil(threads).max(1);
+    // More than there are cores: most of a first look is waiting for the disk.
+    let share = candidates.len().div_ceil(READERS).max(FEW);
     let one = |part: &[(&Place, String)]| -> Result<Vec<Module>> {
         let modules = part
             .iter()

@@ -13,7 +13,6 @@ const GAVE_UP: i64 = 16_000_000;
 pub(crate) fn look() -> Seen<Clock> {
     match largest_error() {
         Ok(error) => Seen::Present(Clock {
-            offset: None,
             synchronized: error < GAVE_UP,
         }),
         Err(e) => Seen::Unknown(format!("the kernel does not tell about its clock: {e}")),

@@ -160,11 +160,12 @@ fn databases(
         let name: String = row.get(0);
         let kind: Option<String> = row.get(4);
         let wanted = wants.iter().any(|want| want.database == name);
-        let filled = if wanted && kind.is_none() {
-            filled(server, &name)?
-        } else {
-            kind.is_some()
-        };
+        let (mut is_filled, mut parameters) = (kind.is_some(), None);
+        match (wanted, &kind) {
+            (true, None) => is_filled = filled(server, &name)?,
+            (true, Some(_)) => parameters = self::parameters(server, &name)?,
+            (false, _) => {}
+        }
         seen.databases.insert(
             name,
             DatabaseFact {
@@ -172,7 +173,8 @@ fn databases(
                 owner: row.get(2),
                 open: row.get(3),
                 kind,
-                filled,
+                filled: is_filled,
+                parameters,
             },
         );
     }
@@ -189,4 +191,17 @@ fn filled(server: &Server, database: &str) -> Result<bool, postgres::Error> {
         &[],
     )?;
     Ok(row.get(0))
+}
+
+/// System parameters of Odoo that this program sets; `None` in a database without Odoo.
+fn parameters(server: &Server, database: &str) -> Result<Option<BTreeMap<String, String>>, postgres::Error> {
+    let mut client = connect(server, database)?;
+    let table = "SELECT to_regclass('public.ir_config_parameter') IS NOT NULL";
+    if !client.query_one(table, &[])?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let sql = "SELECT key, value FROM public.ir_config_parameter WHERE key LIKE 'web.base.url%' OR key = 'report.url'";
+    let rows = client.query(sql, &[])?;
+    let value = |row: &postgres::Row| (row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
+    Ok(Some(rows.iter().map(value).collect()))
 }

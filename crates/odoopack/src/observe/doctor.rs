@@ -37,10 +37,27 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
         supervisor: if view.facts.host.systemd || view.target.stack.is_some() {
             Supervisor::Systemd
         } else {
-            Supervisor::Runit { boot: Seen::Absent }
+            Supervisor::Runit {
+                boot: super::boot::look(pack.layout.root()),
+            }
         },
         postgres_listens: postgres_listens(pack),
+        services: view
+            .target
+            .services
+            .iter()
+            .map(|one| runs(view, &one.name))
+            .collect(),
     }
+}
+
+fn runs(view: &View, service: &str) -> (String, Seen<bool>) {
+    let seen = match view.facts.services.get(service) {
+        Some(Seen::Present(fact)) => Seen::Present(fact.running),
+        Some(Seen::Unknown(why)) => Seen::Unknown(why.clone()),
+        Some(Seen::Absent | Seen::NotYet) | None => Seen::Absent,
+    };
+    (service.to_owned(), seen)
 }
 
 fn server_of(pack: &Pack) -> Server {
@@ -96,7 +113,6 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         role: role(pack, name),
         default_password: default_password(pack, view, name)?,
         manager_open: manager_open(pack, view, name)?,
-        list_db: Seen::Present(false),
         demo_modules: demo_modules(pack, database),
         dangling: dangling(view),
         drifted: view
@@ -182,7 +198,8 @@ fn default_password(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>>
     });
     let seen = run(&site, &[Probe::SignIn]);
     Ok(match seen.first() {
-        Some(seen) if seen.verdict == Verdict::Pass => Seen::Present(true),
+        // Skipped: the password is right, a second factor is asked for.
+        Some(seen) if matches!(seen.verdict, Verdict::Pass | Verdict::Skipped) => Seen::Present(true),
         Some(seen) if seen.code == Some(200) => Seen::Present(false),
         Some(seen) => Seen::Unknown(seen.detail.clone()),
         None => Seen::NotYet,

@@ -9,7 +9,8 @@ use super::supervisor::Supervisor;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::tools::{accounts::Accounts, nginx};
+use crate::tools::accounts::{self, Accounts};
+use crate::tools::nginx;
 
 /// Looks at the machine; `root` is the pack's root, which need not exist yet.
 pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
@@ -33,18 +34,40 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
 /// Users and groups of this machine.
 pub(crate) fn accounts() -> Result<Accounts> {
     let read = |path: &str| files::read_text(Utf8Path::new(path)).map(Option::unwrap_or_default);
-    Ok(Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?))
+    let all = Accounts::parse(&read("/etc/passwd")?, &read("/etc/group")?);
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let ids = (uid.as_raw(), gid.as_raw());
+    if all.knows(ids) {
+        return Ok(all);
+    }
+    // Somebody whom a directory service knows, which only the system's library can ask.
+    Ok(
+        match (named(&accounts::own_user()), named(&accounts::own_group())) {
+            (Some(user), Some(group)) => all.with_own((&user, &group), ids, home_told()),
+            _ => all,
+        },
+    )
+}
+
+/// What `id` prints; it fails where there is no name.
+fn named(cmd: &crate::exec::Cmd) -> Option<String> {
+    let name = cmd.read().ok()?.trim().to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+fn home_told() -> Option<Utf8PathBuf> {
+    let told = std::env::var("HOME").ok().map(Utf8PathBuf::from);
+    told.filter(|home| home.is_absolute())
 }
 
 /// The home of whoever runs this program: `HOME`, else what the accounts say.
 pub(crate) fn home() -> Option<Utf8PathBuf> {
-    let told = std::env::var("HOME").ok().map(Utf8PathBuf::from);
     let known = || {
         let accounts = accounts().ok()?;
         let name = accounts.user_name(rustix::process::geteuid().as_raw());
         accounts.user_fact(&name).map(|fact| fact.home)
     };
-    told.filter(|home| home.is_absolute()).or_else(known)
+    home_told().or_else(known)
 }
 
 fn cores() -> Result<u32> {
@@ -53,9 +76,29 @@ fn cores() -> Result<u32> {
     Ok(u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
+/// Where a container sees its own limit, of the second and of the first version of control groups (`cgroups(7)`); the
+/// root of a host has no limit to read, or one that is beyond any memory.
+const LIMITS: [&str; 2] = [
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+];
+
+/// Memory of the machine, or what this container may use of it.
 fn memory() -> Result<Bytes> {
     let text = files::read_text(Utf8Path::new("/proc/meminfo"))?.unwrap_or_default();
-    parse_memory(&text).ok_or_else(|| Failure::failed("`/proc/meminfo` does not say `MemTotal`"))
+    let physical =
+        parse_memory(&text).ok_or_else(|| Failure::failed("`/proc/meminfo` does not say `MemTotal`"))?;
+    let mut limits = Vec::new();
+    for path in LIMITS {
+        let text = files::read_text(Utf8Path::new(path))?;
+        limits.extend(text.as_deref().and_then(parse_limit));
+    }
+    Ok(limits.into_iter().fold(physical, std::cmp::min))
+}
+
+/// Bytes; `max` is none.
+fn parse_limit(text: &str) -> Option<Bytes> {
+    text.trim().parse().ok().map(Bytes)
 }
 
 /// `MemTotal:       24659432 kB` (`proc(5)`).
@@ -97,7 +140,8 @@ fn pythons() -> BTreeMap<(u16, u16), Utf8PathBuf> {
         let path = Utf8PathBuf::from(format!("/usr/bin/python3.{minor}"));
         path.is_file().then_some(((3, minor), path))
     };
-    (10..=13).filter_map(found).collect()
+    // Also those that no series supports: then the refusal is early and names what would do.
+    (8..=15).filter_map(found).collect()
 }
 
 fn nginx_version() -> Option<(u16, u16, u16)> {
@@ -133,6 +177,12 @@ fn venv(host: &Host) -> Option<Utf8PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_may_have_less_than_the_machine() {
+        assert_eq!(parse_limit("2097152\n"), Some(Bytes::mib(2)));
+        assert_eq!(parse_limit("max\n"), None);
+    }
 
     #[test]
     fn reads_the_total_memory() {

@@ -1,5 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
+mod boot;
 pub(crate) mod children;
 pub(crate) mod clock;
 pub(crate) mod code;
@@ -204,6 +205,7 @@ fn paths(
     let all = directories
         .chain(files)
         .chain(inputs)
+        .chain(&target.brought)
         .chain(written.keys())
         .chain([&target.binary]);
     Ok(all

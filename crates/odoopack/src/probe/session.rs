@@ -43,6 +43,14 @@ fn open(client: &Client<'_>, who: &SignIn) -> Step<u64> {
             client.session.replace(Some(session));
             Ok(uid)
         }
+        // The password is right; that more is asked for is no fault.
+        (200, None, _) if body.pointer("/result/uid").is_some_and(Value::is_null) => {
+            let detail = format!(
+                "`{}` has a second factor: a probe cannot sign in as this user",
+                who.login
+            );
+            Err(Judged::skip(client.url(AUTHENTICATE), detail))
+        }
         _ => Err(Judged::fail(
             client.url(AUTHENTICATE),
             Some(answer.status),
@@ -57,12 +65,6 @@ fn uid(body: &Value) -> Option<u64> {
 
 /// Odoo answers 200 to a refused sign-in, with the error inside.
 fn refusal(who: &SignIn, answer: &Answer, body: &Value) -> String {
-    if body.pointer("/result/uid").is_some_and(Value::is_null) {
-        return format!(
-            "`{}` has a second factor: a probe cannot sign in as this user",
-            who.login
-        );
-    }
     match body
         .pointer("/error/data/message")
         .or_else(|| body.pointer("/error/message"))

@@ -273,6 +273,17 @@ fn signing_in_needs_the_right_password_and_shows_none() {
 }
 
 #[test]
+fn a_second_factor_is_no_fault() {
+    let pending = answer(200, "application/json", r#"{"result": {"uid": null}}"#);
+    let site = site_but("/web/session/authenticate", pending);
+    for probe in [Probe::SignIn, Probe::Report] {
+        let seen = ask(&site, probe);
+        assert_eq!(seen.verdict, Verdict::Skipped);
+        assert!(seen.detail.contains("second factor"), "{}", seen.detail);
+    }
+}
+
+#[test]
 fn a_certificate_of_somebody_else_or_for_another_name_or_about_to_end_fails() {
     let own = start("erp.test", 60, Arc::new(healthy));
     let mut foreign = own.clone();

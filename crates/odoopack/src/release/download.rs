@@ -40,7 +40,7 @@ pub(super) fn get(wanted: &Wanted<'_>, progress: &Progress) -> Result<()> {
     }
     files::directory_all(wanted.place.parent().unwrap_or(Utf8Path::new("/")))?;
     let part = Utf8PathBuf::from(format!("{}.part", wanted.place));
-    let agent = agent()?;
+    let agent = agent(SILENCE)?;
     let mut pause = PAUSE;
     for attempt in 1.. {
         match resume(&agent, wanted.url, &part, progress) {
@@ -138,7 +138,7 @@ fn append(
 }
 
 /// A client that trusts what the host trusts: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the system's store.
-fn agent() -> Result<ureq::Agent> {
+fn agent(silence: Duration) -> Result<ureq::Agent> {
     let found = rustls_native_certs::load_native_certs();
     let certificates: Vec<_> = found
         .certs
@@ -159,6 +159,7 @@ fn agent() -> Result<ureq::Agent> {
         .user_agent(concat!("odoopack/", env!("CARGO_PKG_VERSION")))
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(silence))
         .build();
     Ok(config.into())
 }
@@ -220,5 +221,46 @@ pub(super) fn human(bytes: u64) -> String {
         format!("{} kB", bytes.div_ceil(1000))
     } else {
         format!("{} MB", bytes / 1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_stalls_inside_a_download_is_left() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 1024];
+            assert_ne!(stream.read(&mut asked).unwrap(), 0);
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+                .unwrap();
+            // Until the client has gone.
+            while stream.read(&mut asked).is_ok_and(|count| count > 0) {}
+        });
+        let place = tempfile::tempdir().unwrap();
+        let part = Utf8Path::from_path(place.path()).unwrap().join("x.part");
+        let progress = crate::ui::Ui::new(true, true, false).step("get");
+        let url = format!("http://{address}/x");
+        {
+            let agent = agent(Duration::from_millis(200)).unwrap();
+            let Err(Trouble::Passing(failure)) = resume(&agent, &url, &part, &progress) else {
+                panic!("the server said nothing more");
+            };
+            assert!(
+                failure.chain().join(" ").contains("timeout"),
+                "{}",
+                failure.sentence()
+            );
+        }
+        assert_eq!(files::read_text(&part).unwrap().as_deref(), Some("half"));
+        server.join().unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! Secret values: one file each below `data/secrets` (0600, ours), or a variable `ODOOPACK_SECRET_NAME`.
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -20,10 +21,25 @@ pub(crate) fn all(directory: &Utf8Path) -> Result<BTreeMap<String, SecretText>> 
     for name in names(directory)? {
         all.insert(name.clone(), read(directory, &name)?);
     }
-    for (variable, value) in std::env::vars() {
-        if let Some(name) = variable.strip_prefix(VARIABLE) {
-            all.insert(name.to_owned(), SecretText::new(value));
-        }
+    all.extend(from_variables(std::env::vars_os())?);
+    Ok(all)
+}
+
+/// Those among variables; what the caller has else may be no text.
+fn from_variables(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, SecretText>> {
+    let mut all = BTreeMap::new();
+    for (variable, value) in variables {
+        let Some(name) = variable.to_str().and_then(|text| text.strip_prefix(VARIABLE)) else {
+            continue;
+        };
+        let value = value.into_string().map_err(|_| {
+            Failure::refused(format!("the variable `{VARIABLE}{name}` is not UTF-8")).hint(format!(
+                "`odoopack secret set {name} < FILE` stores a value instead"
+            ))
+        })?;
+        all.insert(name.to_owned(), SecretText::new(value));
     }
     Ok(all)
 }
@@ -99,6 +115,18 @@ mod tests {
         std::fs::set_permissions(path(directory, "SMTP"), open).unwrap();
         let failure = all(directory).unwrap_err();
         assert!(failure.to_string().contains("0600") && !failure.chain().join("").contains("geheim"));
+    }
+
+    #[test]
+    fn variables_of_the_caller_may_be_no_text_but_a_secret_must_be() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = || OsString::from_vec(b"caf\xe9".to_vec());
+        let ours = |name: &str| OsString::from(format!("{VARIABLE}{name}"));
+        let fine = [(odd(), odd()), ("LC".into(), odd()), (ours("A"), "b".into())];
+        let found = from_variables(fine.into_iter()).unwrap();
+        assert_eq!((found.len(), found["A"].expose()), (1, "b"));
+        let failure = from_variables([(ours("A"), odd())].into_iter()).unwrap_err();
+        assert!(failure.to_string().contains("`ODOOPACK_SECRET_A` is not UTF-8"));
     }
 
     #[test]

@@ -43,6 +43,26 @@ impl Accounts {
         }
     }
 
+    /// Whether both numbers have a name.
+    pub(crate) fn knows(&self, (user, group): (u32, u32)) -> bool {
+        self.users.values().any(|(id, ..)| *id == user) && self.groups.values().any(|(id, _)| *id == group)
+    }
+
+    /// The same with one more user and its group.
+    pub(crate) fn with_own(
+        mut self,
+        (user, group): (&str, &str),
+        (uid, gid): (u32, u32),
+        home: Option<Utf8PathBuf>,
+    ) -> Self {
+        self.users
+            .insert(user.to_owned(), (uid, gid, home.unwrap_or_else(|| "/".into())));
+        self.groups
+            .entry(group.to_owned())
+            .or_insert((gid, BTreeSet::new()));
+        self
+    }
+
     /// User and primary group by number.
     pub(crate) fn user(&self, name: &str) -> Option<(u32, u32)> {
         self.users.get(name).map(|(uid, gid, _)| (*uid, *gid))
@@ -93,6 +113,16 @@ impl Accounts {
         let named = self.groups.iter().find(|(_, (id, _))| *id == gid);
         named.map_or_else(|| gid.to_string(), |(name, _)| name.clone())
     }
+}
+
+/// Prints the name of whoever runs this program, as every source of names of the system knows it (`id(1)`).
+pub(crate) fn own_user() -> Cmd {
+    Cmd::new("id").arg("-un")
+}
+
+/// Prints the name of the own group.
+pub(crate) fn own_group() -> Cmd {
+    Cmd::new("id").arg("-gn")
 }
 
 // Each of these finishes when we are ended: cut off, it would leave locks below /etc and half an account.
@@ -150,6 +180,18 @@ mod tests {
         assert_eq!(
             (accounts.user_name(0), accounts.group_name(12)),
             ("root".to_owned(), "12".to_owned())
+        );
+    }
+
+    #[test]
+    fn somebody_whom_only_a_directory_service_knows_is_added() {
+        let accounts = Accounts::parse("root:x:0:0::/root:/bin/sh\n", "root:x:0:\n");
+        assert!(accounts.knows((0, 0)) && !accounts.knows((70_001, 70_000)));
+        let accounts = accounts.with_own(("maria", "staff"), (70_001, 70_000), None);
+        assert!(accounts.knows((70_001, 70_000)));
+        assert_eq!(
+            (accounts.user_name(70_001), accounts.group_name(70_000)),
+            ("maria".to_owned(), "staff".to_owned())
         );
     }
 

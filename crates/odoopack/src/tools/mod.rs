@@ -2,6 +2,7 @@
 pub(crate) mod accounts;
 pub(crate) mod apt;
 pub(crate) mod apt_private;
+pub(crate) mod crontab;
 pub(crate) mod docker;
 pub(crate) mod dpkg;
 pub(crate) mod dumps;

@@ -106,7 +106,7 @@ impl Pack {
         self.root.join(below)
     }
 
-    pub(crate) fn write(&self, below: &str, text: &str) {
+    pub(crate) fn write(&self, below: &str, text: &(impl AsRef<[u8]> + ?Sized)) {
         write(&self.path(below), text);
     }
 
@@ -257,7 +257,7 @@ pub(crate) fn artefacts() -> Utf8PathBuf {
 }
 
 /// Writes a file and the directories above it.
-pub(crate) fn write(path: &Utf8Path, text: &str) {
+pub(crate) fn write(path: &Utf8Path, text: &(impl AsRef<[u8]> + ?Sized)) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }

@@ -58,7 +58,7 @@ impl<'a> View<'a> {
 
     pub(super) fn is_on(&self, key: &str, default: bool) -> bool {
         self.get(key).map_or(default, |entry| {
-            !matches!(values::bare(&entry.value), "False" | "false")
+            values::is_true(self.series, values::bare(&entry.value))
         })
     }
 

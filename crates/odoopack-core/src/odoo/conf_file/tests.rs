@@ -107,6 +107,16 @@ fn finds_one_thing_in_one_line() {
         let found = ids(series, &format!("[options]\n{line}\n"));
         assert!(found.contains(&id), "{series} {line}: {found:?}");
     }
+    for (series, open) in [(Series::V18, true), (Series::V19, false)] {
+        for word in ["0", "no"] {
+            let found = ids(series, &format!("[options]\ndb_name = x\nlist_db = {word}\n"));
+            assert_eq!(
+                found.contains(&"database-list-open"),
+                open,
+                "{series} {word}: {found:?}"
+            );
+        }
+    }
     assert!(ids(Series::V19, "[options]\n[queue_job]\nchannels = root:2\n").contains(&"foreign-section"));
 }
 

@@ -228,6 +228,14 @@ fn misread(series: Series, entry: &Entry, kind: Kind) -> Option<Note> {
     ))
 }
 
+/// Whether Odoo takes a text for true: up to 18.0 all but two, in 19.0 as `configparser` does.
+pub(super) fn is_true(series: Series, value: &str) -> bool {
+    match series {
+        Series::V17 | Series::V18 => !matches!(value, "False" | "false"),
+        Series::V19 => !matches!(value.to_lowercase().as_str(), "0" | "no" | "false" | "off"),
+    }
+}
+
 fn boolean(series: Series, value: &str) -> Option<String> {
     let known = match series {
         Series::V17 | Series::V18 => matches!(value, "True" | "true" | "False" | "false"),

@@ -22,10 +22,21 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     twins(spec, report, "database", |e| &e.database);
     ports(spec, report);
     for (name, environment) in &spec.environments {
+        reserved(name, report);
         edition(spec, name, environment, report);
         one(name, environment, report);
         tls(name, report);
         variables(spec, name, environment, report);
+    }
+}
+
+/// Names of services of the pack itself: users, sockets and logs would be the same.
+const RESERVED: [&str; 5] = ["gate", "nginx", "postgres", "redis", "schedule"];
+
+fn reserved(name: &Name, report: &mut Report<'_>) {
+    if RESERVED.contains(&name.as_str()) {
+        let what = format!("`{name}` is the name of a service of every pack");
+        report.refuse(&format!("environments.{name}"), what, "choose another name");
     }
 }
 
@@ -83,9 +94,7 @@ fn ports(spec: &Spec, report: &mut Report<'_>) {
                 "choose another port",
             );
         } else if PRIVATE_PORTS.contains(&port) {
-            let (first, last) = (PRIVATE_PORTS.start, PRIVATE_PORTS.end);
-            let what = format!("port {port} may be given to an Odoo of this pack");
-            report.refuse(&path, what, format!("choose one outside {first} to {last}"));
+            super::private_port(&path, port, report);
         }
         taken.insert(port, format!("it is the `http_port` of `environments.{name}`"));
     }

@@ -8,6 +8,7 @@ use super::keys::{self, FORMAT, Fallback};
 use super::load::Report;
 use super::shape::{Item, path};
 use super::{Series, Spec};
+use crate::target::PRIVATE_PORTS;
 
 /// Longest path of a unix socket (`unix(7)`: 108 bytes with the closing zero).
 const SOCKET_PATH: usize = 107;
@@ -39,7 +40,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     source::check(spec, report);
     addons::check(spec, report);
     web(spec, report);
-    mail(report);
+    mail(spec, report);
     options(spec, report);
     backup::check(spec, report);
     environments::check(spec, report);
@@ -143,6 +144,16 @@ fn web(spec: &Spec, report: &mut Report<'_>) {
             "choose another port",
         );
     }
+    let ports = [
+        ("web.http_port", Some(web.http_port)),
+        ("web.https_port", Some(web.https_port)),
+        ("postgres.port", postgres.port),
+    ];
+    for (key, port) in ports {
+        if port.is_some_and(|port| PRIVATE_PORTS.contains(&port)) && report.sound(key) {
+            private_port(key, port.unwrap_or_default(), report);
+        }
+    }
     let nowhere = report
         .document
         .values
@@ -164,7 +175,20 @@ fn web(spec: &Spec, report: &mut Report<'_>) {
     }
 }
 
-fn mail(report: &mut Report<'_>) {
+/// Refuses a port out of the range that Odoo's own ports are taken from.
+fn private_port(key: &str, port: u16, report: &mut Report<'_>) {
+    let (first, last) = (PRIVATE_PORTS.start, PRIVATE_PORTS.end);
+    let what = format!("port {port} may be given to an Odoo of this pack");
+    report.refuse(key, what, format!("choose one outside {first} to {last}"));
+}
+
+fn mail(spec: &Spec, report: &mut Report<'_>) {
+    let relay = spec.mail.relay.as_ref();
+    if relay.is_some_and(|relay| relay.address.port == 465) && report.sound("mail.smtp") {
+        let what =
+            "on port 465 a relay speaks TLS from the first byte, and odoo.conf can only ask for STARTTLS";
+        report.refuse("mail.smtp", what, "write the port for STARTTLS, mostly 587");
+    }
     if report.given("mail.credentials") && !report.given("mail.smtp") {
         let hint = "write `smtp = \"host:port\"`, or remove `credentials`";
         report.refuse("mail.credentials", "credentials for no relay", hint);

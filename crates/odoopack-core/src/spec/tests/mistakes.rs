@@ -232,7 +232,19 @@ const LINES: &[(&str, &str)] = &[
         "[mail]\ncredentials = \"secret:SMTP\"",
         "credentials for no relay",
     ),
+    (
+        "[mail]\nsmtp = \"mail.example.net:465\"",
+        "odoo.conf can only ask for STARTTLS",
+    ),
     ("[postgres]\nport = 443", "nginx listens on that port"),
+    (
+        "[web]\nhttps_port = 21443",
+        "web.https_port: port 21443 may be given to an Odoo of this pack",
+    ),
+    (
+        "[environments.redis]\ndomain = \"redis.example.com\"",
+        "`redis` is the name of a service of every pack",
+    ),
     (
         "[postgres.options]\na.b = 1",
         "hint: write a name with dots in quotes: `\"a.NAME\" = ...`",

@@ -1,5 +1,5 @@
 //! What each step does to the machine of plain values.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
 
@@ -8,6 +8,7 @@ use crate::facts::{
     Built, Certificate, Cluster, DatabaseFact, Docker, Facts, Image, PathFact, PathKind, Seen, ServiceFact,
     TimerFact, UserFact,
 };
+use crate::name::Name;
 use crate::plan::Step;
 use crate::secret::SecretText;
 use crate::target::{self, Access, Target};
@@ -117,8 +118,10 @@ impl Machine {
                 state
                     .certificates
                     .insert(environment.clone(), Seen::Present(certificate));
-                let path = layout.tls().join(format!("{environment}.pem"));
-                self.put(&path, PathKind::File(content), &OURS);
+                for half in ["pem", "key"] {
+                    let path = layout.tls().join(format!("{environment}.{half}"));
+                    self.put(&path, PathKind::File(content.clone()), &OURS);
+                }
             }
             Step::WriteFile { path, .. } => {
                 let file = target.file(path).unwrap();
@@ -190,6 +193,7 @@ impl Machine {
                     open: false,
                     kind: None,
                     filled: false,
+                    parameters: None,
                 };
                 self.server.databases.entry(database.clone()).or_insert(empty);
             }
@@ -215,6 +219,7 @@ impl Machine {
                 assert!(!database.filled, "Odoo would be installed over something");
                 state.unfinished.insert(environment.clone(), database.oid);
                 database.filled = true;
+                database.parameters = Some(BTreeMap::new());
             }
             Step::FinishDatabase {
                 environment,
@@ -223,7 +228,16 @@ impl Machine {
                 let database = self.server.databases.get_mut(database).unwrap();
                 assert!(database.filled && database.kind.is_none());
                 database.kind = Some("kind".into());
+                database.parameters = Some(parameters(target, environment));
                 state.unfinished.remove(environment);
+            }
+            Step::SetAddresses {
+                environment,
+                database,
+            } => {
+                let database = self.server.databases.get_mut(database).unwrap();
+                assert!(database.kind.is_some(), "a database that is not complete");
+                database.parameters = Some(parameters(target, environment));
             }
             Step::MarkDatabase {
                 environment,
@@ -377,4 +391,11 @@ impl Machine {
         };
         self.facts.services.insert(name.to_owned(), Seen::Present(fact));
     }
+}
+
+fn parameters(target: &Target, environment: &Name) -> BTreeMap<String, String> {
+    let mut all = target.databases.iter();
+    let want = all.find(|want| want.environment == *environment).unwrap();
+    let owned = |(key, value): (&&str, &String)| ((*key).to_owned(), value.clone());
+    want.parameters.iter().map(owned).collect()
 }

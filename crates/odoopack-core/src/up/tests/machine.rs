@@ -108,6 +108,7 @@ impl Machine {
         let named = named.chain(target.files.iter().map(|f| &f.path));
         let named = named
             .chain(target.services.iter().flat_map(|s| &s.inputs))
+            .chain(&target.brought)
             .chain(facts.written.keys())
             .chain([&target.binary]);
         facts.paths = named

@@ -279,6 +279,7 @@ proptest! {
             let fact = crate::facts::DatabaseFact {
                 oid: 1,
                 owner: "x".into(), open: false, filled: filled || kind.is_some(), kind: kind.clone(),
+                parameters: None,
             };
             machine.server.databases.insert("shop_production".into(), fact);
         }

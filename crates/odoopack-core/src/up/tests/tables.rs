@@ -86,6 +86,44 @@ fn a_private_port_that_somebody_took_meanwhile_moves_its_environment_only() {
 }
 
 #[test]
+fn a_secret_that_the_file_names_must_have_a_value_before_anything_is_touched() {
+    let mut machine = Machine::up(true);
+    machine.spec = Machine::fresh(
+        &format!("{FILE}[environments.production.env]\nX = \"secret:X\"\n[mail]\nsmtp = \"relay:587\"\ncredentials = \"secret:SMTP\"\n"),
+        true,
+    )
+    .spec;
+    let mut give = |name: &str, value: &str| {
+        let value = crate::secret::SecretText::new(value);
+        machine.facts.secrets.insert(name.to_owned(), value);
+        machine.clone()
+    };
+    let wanting_two = give("OTHER", "x").plan();
+    assert_eq!((wanting_two.steps.len(), wanting_two.refusals.len()), (0, 2));
+    check(
+        &give("X", "x"),
+        &["`secret:SMTP` has no value", "`odoopack secret set SMTP < FILE`"],
+    );
+    check(
+        &give("SMTP", "only a word"),
+        &[
+            "`secret:SMTP` is not `user:password`",
+            "`odoopack secret set SMTP < FILE`",
+        ],
+    );
+    assert_eq!(give("SMTP", "user:word").plan().refusals, []);
+}
+
+#[test]
+fn what_deletes_off_site_may_be_kept_elsewhere() {
+    let bucket = "[backup.offsite]\ns3 = \"https://s3.example.com/shop\"\ncredentials = \"secret:SPACES\"\n\
+                  prune_credentials = \"secret:SPACES_PRUNE\"\n";
+    let mut machine = Machine::up(true);
+    machine.spec = Machine::fresh(&format!("{FILE}{bucket}"), true).spec;
+    check(&machine, &["`secret:SPACES` has no value"]);
+}
+
+#[test]
 fn a_low_port_needs_root() {
     let file = FILE.replace("8443", "443");
     check(
@@ -386,4 +424,77 @@ fn only_certificates_that_end_soon_are_renewed_whatever_else_the_file_wants() {
         [""; 0],
         "a first certificate is a matter of `up`"
     );
+}
+
+#[test]
+fn a_certificate_that_was_brought_must_be_there_and_is_read_again_when_it_is_replaced() {
+    let tls = "tls = { certificate = \"/opt/erp.pem\", key = \"/opt/erp.key\" }\n";
+    let file = FILE.replace("[environments.staging]", &format!("{tls}[environments.staging]"));
+    let mut machine = Machine::with_packages(&file, true);
+    let bring = |machine: &mut Machine, path: &str, content: &str| {
+        machine.put(path.into(), PathKind::File(content.into()), &super::machine::OURS);
+    };
+    bring(&mut machine, "/opt/erp.pem", "first");
+    check(&machine, &["there is no /opt/erp.key"]);
+    bring(&mut machine, "/opt/erp.key", "first");
+    machine.converge();
+    assert_eq!(only(&machine), [""; 0]);
+    for path in ["/opt/erp.pem", "/opt/erp.key"] {
+        let mut renewed = machine.clone();
+        bring(&mut renewed, path, "second");
+        let planned = only(&renewed);
+        assert_eq!(planned[0], "reload nginx (its files changed)", "{path}");
+        let (target, facts) = renewed.look();
+        assert_eq!(
+            steps(&crate::up::renewals(&target, &facts)),
+            ["reload nginx (a certificate that was brought was replaced)"]
+        );
+    }
+    let (target, facts) = machine.look();
+    assert!(crate::up::renewals(&target, &facts).is_empty());
+}
+
+#[test]
+fn a_variable_whose_secret_changed_restarts_what_reads_it() {
+    let file = format!("{FILE}[environments.production.env]\nTOKEN = \"secret:TOKEN\"\n");
+    let mut machine = Machine::with_packages(&file, true);
+    let give = |machine: &mut Machine, value: &str| {
+        let value = crate::secret::SecretText::new(value);
+        machine.facts.secrets.insert("TOKEN".to_owned(), value);
+    };
+    give(&mut machine, "old");
+    machine.converge();
+    give(&mut machine, "new");
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    for service in ["production.blue.web", "production.blue.cron"] {
+        assert!(
+            done.contains(&format!("restart {service} (its files changed)")),
+            "{done:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_invitations_and_reports_name_follows_the_file() {
+    let mut machine = Machine::up(true);
+    machine.spec.web.https_port = 9443;
+    let done = machine.converge();
+    let set = |step: &&Step| matches!(step, Step::SetAddresses { .. });
+    assert_eq!(done.iter().filter(set).count(), 2, "{done:#?}");
+    let parameters = machine.database("staging").parameters.clone().unwrap();
+    assert_eq!(parameters["web.base.url"], "https://staging.example.com:9443");
+    let first = machine.facts.ports[&name("staging")];
+    assert_eq!(
+        parameters["report.url"],
+        format!("http://127.0.0.1:{}", first + 8)
+    );
+    // A database without Odoo's table, which somebody marked, is left alone.
+    machine.database("staging").parameters = None;
+    machine
+        .database("production")
+        .parameters
+        .as_mut()
+        .unwrap()
+        .clear();
+    assert_eq!(only(&machine), ["set the addresses of Odoo in shop_production"]);
 }

@@ -1,9 +1,11 @@
 //! A copy is made harmless before it has a name that any Odoo knows; production is held until somebody lets it go.
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
 use odoopack_core::restore::hold;
-use odoopack_core::target::{generated_secrets, secret_name};
+use odoopack_core::target::generated_secrets;
 use postgres::{GenericClient, Transaction};
 use rand::Rng;
 
@@ -37,7 +39,7 @@ impl Restore<'_> {
         for key in IDENTITY {
             Self::parameter(&mut transaction, key, &uuid())?;
         }
-        for (key, value) in self.addresses(environment) {
+        for (key, value) in self.addresses(environment)? {
             Self::parameter(&mut transaction, key, &value)?;
         }
         transaction.batch_execute(hold::FORGET).map_err(trouble)?;
@@ -84,7 +86,7 @@ impl Restore<'_> {
         let trouble = |e: postgres::Error| failed("could not hold its jobs and mail", &e);
         let mut transaction = client.transaction().map_err(trouble)?;
         transaction.batch_execute(hold::HOLD).map_err(trouble)?;
-        for (key, value) in self.addresses(&self.environment) {
+        for (key, value) in self.addresses(&self.environment)? {
             Self::parameter(&mut transaction, key, &value)?;
         }
         let waiting = waiting(&mut transaction)?;
@@ -107,14 +109,14 @@ impl Restore<'_> {
     }
 
     /// Beside an environment nobody serves it: it gets no address of anybody.
-    fn addresses(&self, environment: &Name) -> Vec<(&'static str, String)> {
+    fn addresses(&self, environment: &Name) -> Result<BTreeMap<&'static str, String>> {
         if self.served {
-            return self.apply.parameters(environment);
+            return Ok(self.apply.want(environment)?.parameters.clone());
         }
-        vec![
+        Ok(BTreeMap::from([
             ("web.base.url.freeze", "True".to_owned()),
             ("web.base.url", "http://localhost:8069".to_owned()),
-        ]
+        ]))
     }
 
     fn parameter(client: &mut impl GenericClient, key: &str, value: &str) -> Result<()> {
@@ -143,12 +145,12 @@ impl Restore<'_> {
             .map_err(|e| failed("could not set the administrator's password", &e))
     }
 
-    /// Connects as the environment's role.
+    /// Connects to the database that only the operation knows, never as the administrator.
     pub(super) fn inside(&self, database: &str) -> Result<postgres::Client> {
-        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
+        let (role, password) = self.visitor(database)?;
         let server = crate::observe::databases::server(self.apply.spec, self.apply.layout);
-        crate::observe::databases::connect_as(&server, &self.role(), password, database).map_err(|e| {
-            failed(&format!("could not enter `{database}` as {}", self.role()), &e)
+        crate::observe::databases::connect_as(&server, &role, password.expose(), database).map_err(|e| {
+            failed(&format!("could not enter `{database}` as {role}"), &e)
                 .hint("`odoopack up` brings the pack to this version")
         })
     }

@@ -2,7 +2,7 @@
 use odoopack_core::name::Name;
 
 use super::{environment, size};
-use crate::backup::create::{Made, create};
+use crate::backup::create::{Made, Wish, create};
 use crate::backup::{key, place};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Words to find it by
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Take as long as it needs to disturb nobody, as `[backup] gentle` asks of every backup
+    #[arg(long)]
+    gentle: bool,
     /// Then remove the snapshots that `[backup.keep]` no longer keeps
     #[arg(long)]
     forget: bool,
@@ -31,7 +34,15 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let environment = environment(&pack, args.environment.as_ref())?;
-    let made = create(cx, &pack, &environment, args.note.as_deref())?;
+    let made = create(
+        cx,
+        &pack,
+        &environment,
+        Wish {
+            note: args.note.as_deref(),
+            gentle: args.gentle || pack.loaded.spec.backup.gentle,
+        },
+    )?;
     alarm(cx, &made);
     let (snapshot, manifest) = (&made.snapshot, &made.manifest);
     cx.ui.json(&serde_json::json!({

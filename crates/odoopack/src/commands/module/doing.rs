@@ -49,13 +49,25 @@ impl Doing<'_> {
         };
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
-        let outcome = stopped.and_then(|()| self.act_or_return(work, &before, &mut mark));
+        let outcome = match stopped {
+            Ok(()) => self.act_or_return(work, &before, &mut mark),
+            Err(failure) => {
+                // Nothing was copied yet.
+                mark.restore_points.retain(|one| self.point.as_ref() != Some(one));
+                Err(failure)
+            }
+        };
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
         // What could not be started (^C) is started by the next run, which this mark tells.
         if started.is_ok() {
             mark.services.clear();
         }
+        let outcome = match (outcome, &started) {
+            // Only now is it known that nobody wants to go back.
+            (Ok(said), Ok(())) => Ok(self.forget_points(said, &mut mark)),
+            (outcome, _) => outcome,
+        };
         if mark.services.is_empty() && mark.restore_points.is_empty() {
             marks::forget_module_work(&state, &self.ground.environment)?;
         } else {
@@ -66,10 +78,18 @@ impl Doing<'_> {
                 self.report(work, &said);
                 Ok(())
             }
-            (Ok(_), Err(failure)) => Err(failure.during(format!(
-                "the modules are done, but {} does not serve",
-                self.ground.environment
-            ))),
+            (Ok(_), Err(failure)) => {
+                let failure = failure.during(format!(
+                    "the modules are done, but {} does not serve",
+                    self.ground.environment
+                ));
+                Err(mark.restore_points.iter().fold(failure, |failure, point| {
+                    failure.hint(format!(
+                        "before it the database was as {point} is, which stays until `{}` ends well",
+                        self.command
+                    ))
+                }))
+            }
             (Err(failure), Ok(())) => Err(failure),
             (Err(failure), Err(second)) => {
                 let failure = failure.hint(format!(
@@ -90,14 +110,7 @@ impl Doing<'_> {
         mark: &mut marks::ModuleWork,
     ) -> Result<Vec<String>> {
         let failure = match self.act(work, before) {
-            Ok(mut said) => {
-                let apply = self.running.apply(self.cx, self.pack);
-                match apply.forget_restore_points(&mark.restore_points) {
-                    Ok(()) => mark.restore_points.clear(),
-                    Err(failure) => said.push(failure.chain().join(": ")),
-                }
-                return Ok(said);
-            }
+            Ok(said) => return Ok(said),
             Err(failure) => failure,
         };
         let Some(point) = self.point.clone() else {
@@ -125,6 +138,15 @@ impl Doing<'_> {
                 Err(failure.hint(stays).into_need_of_a_person())
             }
         }
+    }
+
+    fn forget_points(&self, mut said: Vec<String>, mark: &mut marks::ModuleWork) -> Vec<String> {
+        let apply = self.running.apply(self.cx, self.pack);
+        match apply.forget_restore_points(&mark.restore_points) {
+            Ok(()) => mark.restore_points.clear(),
+            Err(failure) => said.push(failure.chain().join(": ")),
+        }
+        said
     }
 
     /// Copies the database while nobody is in it, not even this program.
