@@ -6,9 +6,11 @@ Rotation, keys and the rules for them stay Odoo's: they differ between 17.0, 18.
 
 In Redis, below the prefix of the environment:
   s:HASH        JSON of the session; HASH is the SHA-256 of its id, so that nobody signs in with what Redis holds
-  i:IDENTIFIER  set of the HASHes of all sessions whose id begins so (a device, `res.device.log`)
+  i:IDENTIFIER  set of the HASHes of all sessions whose id begins so (a device, `res.device.log`, 18.0 and later);
+                an id of 17.0 is no longer than an identifier, so none is kept there
   lifetime      seconds that a session lives without being used, as Odoo's own clean-up last said
 """
+import datetime
 import hashlib
 import json
 import os
@@ -22,6 +24,30 @@ LIFETIME = 7 * 24 * 3600
 IDENTIFIER = 42
 # How long a process believes the lifetime that it read.
 BELIEF = 60
+
+
+# What 17.0 keeps in a session by pickling it (`odoo/http.py`, `Session.__setitem__`) and JSON has no form for.
+TYPE = "odoopack.type"
+READERS = {
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "set": set,
+}
+
+
+def _encode(value):
+    if isinstance(value, datetime.datetime):
+        return {TYPE: "datetime", "value": value.isoformat()}
+    if isinstance(value, datetime.date):
+        return {TYPE: "date", "value": value.isoformat()}
+    if isinstance(value, (set, frozenset)):
+        return {TYPE: "set", "value": list(value)}
+    raise TypeError(f"a session cannot hold a {type(value).__name__}: {value!r}")
+
+
+def _decode(found):
+    reader = READERS.get(found.get(TYPE))
+    return reader(found["value"]) if reader and "value" in found else found
 
 
 def settings(path=None):
@@ -76,6 +102,10 @@ class RedisStore:
     def _identifier(self, identifier):
         return f"{self.prefix}i:{identifier}"
 
+    def _device(self, sid):
+        """The key of the device that a session is of; none where it would spell out the whole id."""
+        return self._identifier(sid[:IDENTIFIER]) if len(sid) > IDENTIFIER else None
+
     def lifetime(self):
         read, seconds = self._lifetime
         now = time.monotonic()
@@ -86,12 +116,13 @@ class RedisStore:
         return seconds
 
     def save(self, session):
-        hashed, identifier = self._hash(session.sid), self._identifier(session.sid[:IDENTIFIER])
-        lifetime = self.lifetime()
+        hashed, device = self._hash(session.sid), self._device(session.sid)
+        text, lifetime = json.dumps(dict(session), default=_encode), self.lifetime()
         with self.redis.pipeline(transaction=True) as pipe:
-            pipe.set(self._session(hashed), json.dumps(dict(session)), ex=lifetime)
-            pipe.sadd(identifier, hashed)
-            pipe.expire(identifier, lifetime)
+            pipe.set(self._session(hashed), text, ex=lifetime)
+            if device:
+                pipe.sadd(device, hashed)
+                pipe.expire(device, lifetime)
             pipe.execute()
 
     def get(self, sid):
@@ -102,17 +133,19 @@ class RedisStore:
             pipe.get(key)
             # Used is used: a session lives on from here, as a file's time would say.
             pipe.expire(key, lifetime)
-            pipe.expire(self._identifier(sid[:IDENTIFIER]), lifetime)
+            if device := self._device(sid):
+                pipe.expire(device, lifetime)
             text = pipe.execute()[0]
         if text is None:
             return self.new() if self.renew_missing else self.session_class({}, sid, False)
-        return self.session_class(json.loads(text), sid, False)
+        return self.session_class(json.loads(text, object_hook=_decode), sid, False)
 
     def delete(self, session):
         hashed = self._hash(session.sid)
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(self._session(hashed))
-            pipe.srem(self._identifier(session.sid[:IDENTIFIER]), hashed)
+            if device := self._device(session.sid):
+                pipe.srem(device, hashed)
             pipe.execute()
 
     def list(self):

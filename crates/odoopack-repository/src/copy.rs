@@ -9,7 +9,7 @@ use crate::error::{Error, Result, format};
 use crate::lock::Writer;
 use crate::objects::Objects;
 use crate::place::Place;
-use crate::repository::{Repository, Snapshot, rustic};
+use crate::repository::{Repository, Snapshot, make_way, rustic};
 use crate::warnings;
 
 /// What a copy did.
@@ -30,9 +30,7 @@ impl Repository {
     /// [`Error::Present`] when one is there.
     pub fn create_beside(&self, place: &Place, key: &SecretText) -> Result<Self> {
         let objects = Objects::at(place)?;
-        if objects.size("config")?.is_some() {
-            return Err(Error::Present(place.to_string()));
-        }
+        make_way(&objects)?;
         let mut config = self.inner.config().clone();
         config.id = rustic_core::Id::random().into();
         let backend = std::sync::Arc::new(Backend::new(objects.clone()));

@@ -25,6 +25,7 @@ pub use archive::{Label, Stored};
 pub use copy::Copied;
 pub use error::{Error, Result};
 pub use lock::{Holder, Writer};
+pub use pace::Pace;
 pub use parts::{PART, Parts, part_name};
 pub use place::{Access, Bucket, Place};
 pub use prune::{Pruned, Reading};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Shared by everything that talks to one place; without a limit until one is set.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pace(Arc<OnceLock<Limit>>);
+pub struct Pace(Arc<OnceLock<Limit>>);
 
 #[derive(Debug)]
 struct Limit {
@@ -15,7 +15,7 @@ struct Limit {
 
 impl Pace {
     /// From now on at most so many bytes in a second; 0 sets nothing. The first limit stays.
-    pub(crate) fn limit(&self, bytes_per_second: u64) {
+    pub fn limit(&self, bytes_per_second: u64) {
         if bytes_per_second > 0 {
             self.0.get_or_init(|| Limit {
                 bytes_per_second,
@@ -25,7 +25,7 @@ impl Pace {
     }
 
     /// Waits until `bytes` more may pass.
-    pub(crate) fn wait(&self, bytes: usize) {
+    pub fn wait(&self, bytes: usize) {
         std::thread::sleep(self.claim(Instant::now(), bytes));
     }
 

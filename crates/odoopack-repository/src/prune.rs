@@ -1,6 +1,6 @@
 //! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
 use jiff::Span;
-use rustic_core::repofile::{SnapshotFile, StringList};
+use rustic_core::repofile::{SnapshotFile, SnapshotId, StringList};
 use rustic_core::{CheckOptions, PruneOptions, ReadSubsetOption};
 
 use crate::error::{Error, Result, format};
@@ -37,7 +37,7 @@ impl Repository {
     /// [`Error::Fewer`] when the store lists fewer than `known` snapshots: a listing that lacks some is no ground to remove others.
     pub fn forget(&self, _writer: &Writer, snapshots: &[Snapshot], known: &[String]) -> Result<()> {
         self.expect(known)?;
-        let ids: Vec<_> = snapshots.iter().map(|s| s.file.id).collect();
+        let ids: Vec<_> = snapshots.iter().flat_map(Snapshot::ids).collect();
         let removed = self.inner.delete_snapshots(&ids);
         removed.map_err(format("could not remove snapshots"))
     }
@@ -71,8 +71,11 @@ impl Repository {
         }
     }
 
-    /// Every snapshot of `known` must be listed.
-    fn expect(&self, known: &[String]) -> Result<()> {
+    /// Whether every snapshot of `known` is listed.
+    ///
+    /// # Errors
+    /// [`Error::Fewer`] when one is not.
+    pub fn expect(&self, known: &[String]) -> Result<()> {
         let listed = self.snapshots()?;
         if known.iter().all(|id| listed.iter().any(|s| s.id == *id)) {
             return Ok(());
@@ -86,7 +89,7 @@ impl Repository {
     /// Pins a snapshot, or takes the pin away; its name stays, the id that restic shows changes.
     pub fn pin(&self, _writer: &Writer, snapshot: &Snapshot, pinned: bool) -> Result<()> {
         if snapshot.pinned == pinned {
-            return Ok(());
+            return self.remove_forms(&snapshot.twins);
         }
         let mut file: SnapshotFile = snapshot.file.clone();
         let tag: StringList = PINNED
@@ -102,9 +105,15 @@ impl Repository {
         self.inner
             .save_snapshots(vec![file])
             .map_err(format("could not write the snapshot"))?;
-        let old = [snapshot.file.id];
+        self.remove_forms(&snapshot.ids())
+    }
+
+    fn remove_forms(&self, ids: &[SnapshotId]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         self.inner
-            .delete_snapshots(&old)
+            .delete_snapshots(ids)
             .map_err(format("could not remove the snapshot's older form"))
     }
 

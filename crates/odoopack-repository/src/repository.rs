@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use odoopack_core::secret::SecretText;
-use rustic_core::repofile::SnapshotFile;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{
     ConfigOptions, Credentials, KeyOptions, OpenStatus, RepositoryBackends, RepositoryOptions, WriteBackend,
 };
@@ -63,6 +63,8 @@ pub struct Snapshot {
     /// How long it took to store, in seconds.
     pub seconds: f64,
     pub(crate) file: SnapshotFile,
+    /// Other files of the same name.
+    pub(crate) twins: Vec<SnapshotId>,
 }
 
 impl Repository {
@@ -72,9 +74,7 @@ impl Repository {
     /// [`Error::Present`] when one is there.
     pub fn create(place: &Place, key: &SecretText) -> Result<Self> {
         let objects = Objects::at(place)?;
-        if objects.size("config")?.is_some() {
-            return Err(Error::Present(place.to_string()));
-        }
+        make_way(&objects)?;
         let (backend, inner) = unopened(&objects)?;
         let credentials = Credentials::password(key.expose());
         let made = inner.init(&credentials, &KeyOptions::default(), &ConfigOptions::default());
@@ -143,12 +143,11 @@ impl Repository {
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         let files = self.inner.get_all_snapshots();
         let files = files.map_err(format("could not list snapshots"))?;
-        let mut snapshots: Vec<Snapshot> = files.into_iter().map(Snapshot::of).collect();
-        snapshots.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
-        Ok(snapshots)
+        Ok(once(files.into_iter().map(Snapshot::of).collect()))
     }
 
-    /// The snapshot called `name`: the beginning of its id, or `latest` of an environment.
+    /// The snapshot called `name`: the beginning of its id, or `latest` of an environment, which is none from the future
+    /// while there is another.
     ///
     /// # Errors
     /// [`Error::NoSnapshot`] when none or several match.
@@ -157,7 +156,12 @@ impl Repository {
         let mut all: Vec<Snapshot> = self.snapshots()?.into_iter().filter(of).collect();
         if name == "latest" {
             let none = || Error::NoSnapshot("there is no snapshot yet".to_owned());
-            return all.pop().ok_or_else(none);
+            let now = Timestamp::now();
+            let latest = all.iter().rposition(|s| s.time <= now);
+            return latest
+                .map(|at| all.swap_remove(at))
+                .or_else(|| all.pop())
+                .ok_or_else(none);
         }
         let full = |s: &Snapshot| s.file.id.to_hex().as_str().starts_with(name);
         let mut found = all.into_iter().filter(|s| {
@@ -184,6 +188,48 @@ impl Repository {
         let indexed = self.again()?.to_indexed();
         Ok(Reader::new(indexed.map_err(format("could not read the index"))?))
     }
+}
+
+/// Refuses a place where a repository is, or was, and removes keys that one left which never got its `config`: a second
+/// key would open the new one as often as not, and nothing that was written with the other.
+pub(crate) fn make_way(objects: &Objects) -> Result<()> {
+    if objects.size("config")?.is_some() {
+        return Err(Error::Present(objects.place().to_owned()));
+    }
+    for directory in ["snapshots", "index", "data"] {
+        let count = objects.list(directory)?.len();
+        if count > 0 {
+            return Err(Error::Format {
+                what: format!(
+                    "there is a repository without its `config` at {}",
+                    objects.place()
+                ),
+                why: format!(
+                    "`{directory}` holds {count} objects, and a new one in its place would hide them for good"
+                ),
+            });
+        }
+    }
+    for key in objects.list("keys")? {
+        objects.remove(&format!("keys/{}", key.name))?;
+    }
+    Ok(())
+}
+
+/// Oldest first; of two files with one name, which a pin that was cut off has left, the pinned one.
+fn once(mut all: Vec<Snapshot>) -> Vec<Snapshot> {
+    all.sort_by(|a, b| (a.time, &a.id, b.pinned).cmp(&(b.time, &b.id, a.pinned)));
+    let mut one_each: Vec<Snapshot> = Vec::new();
+    for snapshot in all {
+        match one_each
+            .iter_mut()
+            .find(|one| one.first_id() == snapshot.first_id())
+        {
+            Some(one) => one.twins.push(snapshot.file.id),
+            None => one_each.push(snapshot),
+        }
+    }
+    one_each
 }
 
 fn unopened(objects: &Objects) -> Result<(Arc<Backend>, rustic_core::Repository<()>)> {
@@ -222,7 +268,13 @@ impl Snapshot {
             read: summary.files_new + summary.files_changed,
             seconds: summary.total_duration,
             file,
+            twins: Vec::new(),
         }
+    }
+
+    /// Every file of its name.
+    pub(crate) fn ids(&self) -> Vec<SnapshotId> {
+        [&[self.file.id], self.twins.as_slice()].concat()
     }
 
     /// Digits of the id that it had first.

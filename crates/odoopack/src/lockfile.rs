@@ -290,10 +290,10 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         ..Verified::default()
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
-    odoo(&workshop, &lock, offline, &mut all);
     progress.detail("Odoo's own files");
     image(pack, &lock, &mut all)?;
-    built(pack, &mut all)?;
+    let is_built = built(pack, &mut all)?;
+    odoo(&workshop, &lock, (offline, is_built), &mut all)?;
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
     all.breaks.extend(report.breaks);
     all.notes.extend(report.notes);
@@ -312,12 +312,21 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         python: &python,
         lock: Some(lock.clone()),
     };
-    all.breaks
-        .extend(builder.python_breaks(&lock, offline, progress)?);
+    let (breaks, notes) = builder.package_breaks(&lock.odoo)?;
+    all.breaks.extend(breaks);
+    all.notes.extend(notes);
+    let breaks = builder.python_breaks(&lock, offline, &mut all.notes, progress)?;
+    all.breaks.extend(breaks);
     Ok(all)
 }
 
-fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified) {
+/// Whether Odoo's commit can be had; without network it must be on this machine, as a release or in the mirror.
+fn odoo(
+    workshop: &Workshop<'_>,
+    lock: &Lock,
+    (offline, is_built): (bool, bool),
+    all: &mut Verified,
+) -> Result<()> {
     match &lock.odoo {
         OdooPin::Path { directory } => {
             all.notes
@@ -339,8 +348,17 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
                     .push(Break::new("gone", "odoo", what, "odoopack lock --update"));
             }
         }
-        OdooPin::Git { .. } | OdooPin::Debian { .. } | OdooPin::Deb { .. } | OdooPin::Image { .. } => {}
+        OdooPin::Git { url, commit } => {
+            if !is_built && !workshop.mirror(url).has(commit)? {
+                let short = &commit[..12.min(commit.len())];
+                let what = format!("commit {short} is nowhere on this machine");
+                all.breaks
+                    .push(Break::new("absent", "odoo", what, "odoopack lock verify"));
+            }
+        }
+        OdooPin::Debian { .. } | OdooPin::Deb { .. } | OdooPin::Image { .. } => {}
     }
+    Ok(())
 }
 
 /// Whether the image of the lock is the one that the stack runs.
@@ -353,14 +371,15 @@ fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
     Ok(())
 }
 
-/// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note.
-fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
+/// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note. Gives whether
+/// the release of the lock is there.
+fn built(pack: &Pack, all: &mut Verified) -> Result<bool> {
     if pack.layout.containers() {
-        return Ok(());
+        return Ok(false);
     }
     let seen = release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let Some(release) = seen.present().filter(|release| release.fetched) else {
-        return Ok(());
+        return Ok(false);
     };
     let directory = pack.layout.releases().join(&release.id);
     let help = format!("`rm -r {directory}`, then `odoopack up`");
@@ -368,7 +387,7 @@ fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
         all.notes.push(format!(
             "odoo: nobody wrote down what {directory} held when it was built, so its files were not compared; {help}"
         ));
-        return Ok(());
+        return Ok(true);
     };
     if !changed.is_empty() {
         let what = format!(
@@ -377,7 +396,7 @@ fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
         );
         all.breaks.push(Break::new("release-changed", "odoo", what, help));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The repositories of the lock, those of `names` or all.

@@ -28,6 +28,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Manifests and lists of files are many small texts, made by several threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit code of a panic: a bug of ours.
 const BUG: u8 = 70;
 

@@ -125,7 +125,20 @@ fn the_key_is_kept_elsewhere(pack: &Pack) {
     assert_eq!(key.trim(), pack.secret("BACKUP_KEY"));
     pack.run_with(&["backup", "key", "confirm"], "WRONG\n").exits(4);
     pack.run_with(&["backup", "key", "confirm"], &key).exits(0);
-    let said = pack.run(&["backup", "create"]).exits(0).said();
+    // What is here may be the only copy; and a place that is not there is no place for a second repository.
+    let set = ["secret", "set", "BACKUP_KEY"];
+    pack.run_with(&set, "WRONG").exits(4);
+    pack.run_with(&set, &key).exits(0);
+    let (backups, aside) = (pack.path("backups"), pack.path("aside"));
+    std::fs::rename(&backups, &aside).unwrap();
+    pack.run_with(&set, "WRONG").exits(4);
+    let gone = pack.run(&["backup", "create"]).exits(4);
+    assert!(gone.stderr.contains("mount"), "{}", gone.said());
+    assert!(!backups.join("config").exists());
+    drop(std::fs::remove_dir_all(&backups));
+    std::fs::rename(&aside, &backups).unwrap();
+    assert_eq!(key.trim(), pack.secret("BACKUP_KEY"));
+    let said = pack.run(&["backup", "create", "--gentle"]).exits(0).said();
     assert!(
         !said.contains("key"),
         "confirmed, so nothing more is said of it: {said}"
@@ -307,7 +320,10 @@ fn old_ones_go(pack: &Pack) {
     let unproven = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
     assert_eq!(
         unproven["complaints"],
-        serde_json::json!(["production: proven never"])
+        serde_json::json!([
+            "production: proven never",
+            "production: more attachments are missing in the filestore than before"
+        ])
     );
     pack.edit_file(
         "[environments.production]",

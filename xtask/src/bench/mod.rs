@@ -3,6 +3,7 @@ mod backup;
 mod client;
 mod data;
 mod gate;
+mod gentle;
 mod hash;
 mod lock;
 mod machine;
@@ -124,6 +125,7 @@ impl Bench {
             "hash" => self.hash(),
             "backup" => self.backup(),
             "restore" => self.restore(),
+            "gentle" => self.gentle(),
             "year" => self.year(),
             other => bail!("no such piece: {other}"),
         }
@@ -246,6 +248,19 @@ impl Bench {
         let found = restore::restores(self.demo()?, amount)?;
         let rows: Vec<_> = found.rows.iter().map(|(what, times)| (*what, times)).collect();
         Ok(page::table("Bringing it back", &found.about, &rows))
+    }
+
+    fn gentle(&mut self) -> Result<String> {
+        let amount = if self.full { FULL } else { SOME };
+        let found = gentle::backups_beside_work(self.demo()?, amount)?;
+        Ok(page::gentle(
+            &format!(
+                "One visitor asks Odoo for `/web/login` again and again while a database with {} made-up rows is backed up; \
+                 almost nothing of it is new. A gentle backup is slow on purpose.",
+                amount.rows
+            ),
+            &found,
+        ))
     }
 
     /// Demos of its own: a repository holds one kind of change only.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::backup;
 use super::gate::{Overhead, SWITCHES, Switching};
+use super::gentle;
 use super::lock;
 use super::memory::Memory;
 use super::start::Start;
@@ -161,6 +162,22 @@ pub(super) fn backups(about: &str, all: &[backup::Row]) -> String {
     }));
     format!(
         "\n## Backups\n\n{about}\n\n| what | time | as fast as the first row | stored | memory |\n|---|---|---|---|---|\n{rows}"
+    )
+}
+
+/// What a visitor saw beside backups.
+pub(super) fn gentle(about: &str, all: &[gentle::While]) -> String {
+    let rows = joined(all.iter().map(|seen| {
+        let [median, p95] = [seen.requests.median(), seen.requests.p95()].map(shown);
+        let backup = seen.backup.map_or_else(String::new, shown);
+        format!(
+            "| {} | {} | {median} | {p95} | {backup} |\n",
+            seen.what,
+            seen.requests.count()
+        )
+    }));
+    format!(
+        "\n## Working during a backup\n\n{about}\n\n| meanwhile | requests | median | p95 | the backup took |\n|---|---|---|---|---|\n{rows}"
     )
 }
 

@@ -42,7 +42,7 @@ pub struct Versions {
     /// Odoo.
     pub series: Series,
     /// Python of the virtual environment; `None` when there is none yet.
-    pub python: Option<(u8, u8)>,
+    pub python: Option<(u16, u16)>,
     /// Major of the PostgreSQL server; `None` when it is not known.
     pub postgres: Option<u16>,
 }
@@ -206,7 +206,7 @@ fn versions(seen: &Environment) -> Vec<Spot> {
     let (oldest, newest) = series.python();
     let mut spots = Vec::new();
     if let Some(python) = python.filter(|python| !(oldest..=newest).contains(python)) {
-        let text = |(major, minor): (u8, u8)| format!("{major}.{minor}");
+        let text = |(major, minor): (u16, u16)| format!("{major}.{minor}");
         let saw = format!(
             "Odoo {series} runs on Python {}, supported are {} to {}",
             text(python),

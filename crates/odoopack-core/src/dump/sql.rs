@@ -1,9 +1,11 @@
 //! A filter between a plain dump and psql: rows pass untouched, statements are judged, commands to psql are refused.
 use super::lexer::{Byte, Lexer, State};
-use super::statement::{Verdict, judge};
+use super::statement::{Verdict, judge, words};
 
-/// A statement that is longer is no statement of those that are left out.
+/// A statement that is longer is judged by its beginning, and must be one of those that pass.
 const LONGEST: usize = 1 << 20;
+/// Words that are enough for that: no verdict looks further.
+const ENOUGH: usize = 4;
 /// Statements that are told about, at most.
 const TOLD: usize = 20;
 
@@ -162,6 +164,9 @@ impl Filter {
             Byte::Part => {
                 self.statement.push(byte);
                 if self.statement.len() > LONGEST {
+                    if !self.flushed && !self.passes_by_its_beginning() {
+                        return Err(self.statement("a statement of more than 1 MiB cannot be judged"));
+                    }
                     out.append(&mut self.statement);
                     self.flushed = true;
                 }
@@ -268,6 +273,11 @@ impl Filter {
         }
         out.extend_from_slice(bytes);
         &[]
+    }
+
+    fn passes_by_its_beginning(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.statement);
+        words(&text).len() >= ENOUGH && judge(&text, self.server) == Verdict::Pass
     }
 
     fn statement(&self, why: &'static str) -> Refused {

@@ -84,7 +84,7 @@ fn extension(words: &[String]) -> String {
 }
 
 /// The words outside texts, comments and dollar quotes, in lower case; quoted names lose their quotes.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut lexer = super::lexer::Lexer::default();
     let mut words = vec![String::new()];
     for byte in text.bytes() {

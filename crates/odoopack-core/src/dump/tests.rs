@@ -147,6 +147,15 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
 }
 
 #[test]
+fn only_the_schema_that_is_there_already_is_left_out() {
+    let list = "6; 2615 2200 SCHEMA - public pg_database_owner\n7; 2615 16400 SCHEMA - publications odoo\n\
+        8; 0 0 COMMENT - SCHEMA public pg_database_owner\n9; 0 0 COMMENT - SCHEMA publications odoo\n";
+    let kept = toc::parse(list).list;
+    assert_eq!(kept.matches("publications").count(), 2);
+    assert_eq!(kept.lines().count(), 2);
+}
+
+#[test]
 fn entries_of_a_zip() {
     let sha = "ab0123456789abcdef0123456789abcdef012345";
     let place = format!("ab/{sha}");
@@ -179,4 +188,30 @@ fn entries_of_a_zip() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn what_is_too_long_to_be_judged_whole_passes_only_by_its_beginning() {
+    let long = " ".repeat(1 << 20);
+    for text in [
+        format!("{long}DROP DATABASE a WITH (FORCE);"),
+        format!("-- {long}\nDROP DATABASE a;"),
+        format!("/* {long} */ DROP DATABASE a;"),
+        format!("DROP /*{long}*/ DATABASE a;"),
+        format!("DROP DATABASE a{long};"),
+        format!("COPY a (b){long} FROM PROGRAM 'id';"),
+    ] {
+        let mut filter = Filter::new(15);
+        let refused = filter.feed(text.as_bytes(), &mut Vec::new());
+        assert!(
+            matches!(refused, Err(Refused::Statement { .. })),
+            "{}",
+            text.trim()
+        );
+    }
+    let insert = format!("INSERT INTO public.a VALUES ('{long}{long}');\n");
+    let (mut filter, mut out) = (Filter::new(15), Vec::new());
+    filter.feed(insert.as_bytes(), &mut out).unwrap();
+    filter.finish(&mut out).unwrap();
+    assert_eq!(out, insert.as_bytes());
 }

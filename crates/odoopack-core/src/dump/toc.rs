@@ -64,7 +64,7 @@ pub fn parse(list: &str) -> Contents {
                 continue;
             }
         }
-        if LEFT_OUT.iter().any(|kind| entry.starts_with(kind)) {
+        if LEFT_OUT.iter().any(|kind| is(entry, kind)) {
             continue;
         }
         if SUPERUSERS.iter().any(|kind| entry.starts_with(kind)) {
@@ -83,6 +83,13 @@ pub fn parse(list: &str) -> Contents {
         contents.list.push('\n');
     }
     contents
+}
+
+/// Whether it begins with these words, the last one whole: `public` is not `publications`.
+fn is(entry: &str, words: &str) -> bool {
+    entry
+        .strip_prefix(words)
+        .is_some_and(|rest| words.ends_with(' ') || rest.is_empty() || rest.starts_with(' '))
 }
 
 /// Kind, schema, name and owner of a line.

@@ -25,7 +25,7 @@ pub const FILE: &str = "__manifest__.py";
 /// What Odoo takes for a module's licence that its manifest does not name (`odoo/modules/module.py`).
 pub const DEFAULT_LICENSE: &str = "LGPL-3";
 
-/// What a module says of itself; the rest of the file is in `raw`.
+/// What a module says of itself, as far as anything here asks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
     /// `name`: the title for people.
@@ -54,8 +54,6 @@ pub struct Manifest {
     pub demo: Vec<String>,
     /// `assets`: bundle and its entries.
     pub assets: Vec<(String, Vec<Value>)>,
-    /// Everything, as written.
-    pub raw: Value,
 }
 
 /// When Odoo installs a module by itself.

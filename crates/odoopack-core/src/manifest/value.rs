@@ -70,15 +70,48 @@ impl Value {
         }
     }
 
-    /// The items of a list, tuple or set, or the keys of a dict; `None` for everything else.
-    pub fn items(&self) -> Option<Vec<&Self>> {
+    /// Whether Python can walk over it and it is no text: a list, tuple, set or dict.
+    pub fn is_collection(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_) | Self::Tuple(_) | Self::Set(_) | Self::Dict(_)
+        )
+    }
+
+    /// The items of a list, tuple or set, or the keys of a dict; everything else is given back.
+    ///
+    /// # Errors
+    /// The value itself, when it is no collection.
+    pub fn into_items(self) -> Result<Vec<Self>, Self> {
         match self {
-            Self::List(items) | Self::Tuple(items) | Self::Set(items) => Some(items.iter().collect()),
-            Self::Dict(pairs) => Some(pairs.iter().map(|(key, _)| key).collect()),
+            Self::List(items) | Self::Tuple(items) | Self::Set(items) => Ok(items),
+            Self::Dict(pairs) => Ok(pairs.into_iter().map(|(key, _)| key).collect()),
             Self::None | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Text(_) | Self::Bytes(_) => {
-                None
+                Err(self)
             }
         }
+    }
+
+    /// The text; everything else is given back.
+    ///
+    /// # Errors
+    /// The value itself, when it is no text.
+    pub fn into_text(self) -> Result<String, Self> {
+        if let Self::Text(text) = self {
+            Ok(text)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Moves the value of a text key out; `None` when this is no dict or has no such key.
+    pub(super) fn take(&mut self, key: &str) -> Option<Self> {
+        let Self::Dict(pairs) = self else {
+            return None;
+        };
+        let same = |(name, _): &(Self, Self)| matches!(name, Self::Text(text) if text == key);
+        let at = pairs.iter().position(same)?;
+        Some(pairs.swap_remove(at).1)
     }
 
     /// What Python calls its type.

@@ -95,11 +95,22 @@ impl Series {
     /// Oldest and newest Python that the series supports, as `(major, minor)`.
     ///
     /// # Source
-    /// `odoo/__init__.py` of 17.0 and 18.0, `odoo/release.py` `MIN_PY_VERSION` and `MAX_PY_VERSION` of 19.0.
-    pub const fn python(self) -> ((u8, u8), (u8, u8)) {
+    /// `odoo/__init__.py` of 17.0 and 18.0, `odoo/release.py` `MIN_PY_VERSION` and `MAX_PY_VERSION` of 19.0. 17.0 and 18.0 came
+    /// with 3.12 as the newest; 3.13 (Debian 13) was added while they were maintained (odoo/odoo#219270).
+    pub const fn python(self) -> ((u16, u16), (u16, u16)) {
         match self {
-            Self::V17 | Self::V18 => ((3, 10), (3, 12)),
-            Self::V19 => ((3, 10), (3, 13)),
+            Self::V17 | Self::V18 | Self::V19 => ((3, 10), (3, 13)),
+        }
+    }
+
+    /// The minor versions of Python 3 that the series supports, the one to take first.
+    ///
+    /// # Shape
+    /// 17.0 and 18.0 take 3.13 last: a commit from before it was supported says so only when it runs.
+    pub const fn pythons(self) -> &'static [u16] {
+        match self {
+            Self::V17 | Self::V18 => &[12, 11, 10, 13],
+            Self::V19 => &[13, 12, 11, 10],
         }
     }
 
@@ -258,6 +269,17 @@ mod tests {
         assert!(Series::V17 < Series::V18 && Series::V18 < Series::V19);
         assert!("18".parse::<Series>().is_err());
         assert!(serde_json::from_str::<Series>("\"16.0\"").is_err());
+    }
+
+    #[test]
+    fn every_python_of_a_series_has_its_turn() {
+        for series in Series::ALL {
+            let ((_, oldest), (_, newest)) = series.python();
+            let mut turns = series.pythons().to_vec();
+            turns.sort_unstable();
+            assert_eq!(turns, (oldest..=newest).collect::<Vec<_>>(), "{series}");
+        }
+        assert_eq!(Series::V18.pythons().last(), Some(&13));
     }
 
     #[test]

@@ -15,21 +15,13 @@ const CONSTRAINTS_19: &str = include_str!("constraints-19.0.txt");
 const OVERRIDES: &str = include_str!("overrides.txt");
 /// Needed beyond what the source names.
 const ADDITIONS: &str = include_str!("additions.txt");
+/// The same, for 17.0 and 18.0 alone: `odoo/modules/module.py` imports `pkg_resources` in 18.0 before odoo/odoo#181768
+/// (2024-10) and in 17.0 before odoo/odoo#258840 (2026-04), and setuptools 82 no longer has it.
+const ADDITIONS_OLD: &str = "setuptools<81\n";
 
 /// Distributions that stay left out even when a pack asks for them: the first is there under another name, the
 /// second is no distribution, the third would bring back an ancient num2words.
 const NEVER: [&str; 3] = ["psycopg2", "odoo", "docopt"];
-
-/// Python versions that a series runs on, lowest and highest.
-///
-/// # Source
-/// `odoo/release.py` `MIN_PY_VERSION`/`MAX_PY_VERSION` (19.0), `odoo/__init__.py` (17.0, 18.0).
-pub const fn supported(series: Series) -> ((u16, u16), (u16, u16)) {
-    match series {
-        Series::V17 | Series::V18 => ((3, 10), (3, 12)),
-        Series::V19 => ((3, 10), (3, 13)),
-    }
-}
 
 /// Three requirement files that go to the resolver beside the source's own list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +63,18 @@ pub fn pins(wanted: &Wanted<'_>, python: (u16, u16), own: &BTreeSet<String>) -> 
         .cloned()
         .collect();
     Pins {
-        additions: ADDITIONS.to_owned(),
+        additions: additions(wanted.series),
         constraints: without(constraints, own),
         overrides: without(&overrides, &left_alone),
     }
+}
+
+fn additions(series: Series) -> String {
+    let more = match series {
+        Series::V17 | Series::V18 => ADDITIONS_OLD,
+        Series::V19 => "",
+    };
+    format!("{ADDITIONS}{more}")
 }
 
 /// Constraints that keep modules packaged for Python within a series, where the pack names no version itself.
@@ -121,6 +121,7 @@ pub fn tables() -> String {
         CONSTRAINTS_19,
         OVERRIDES,
         ADDITIONS,
+        ADDITIONS_OLD,
         &swaps::text(),
     ]
     .join("\0")

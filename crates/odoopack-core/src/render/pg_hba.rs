@@ -9,6 +9,10 @@ const MAP: &str = "odoopack";
 /// Every role needs it: Odoo opens `postgres` for its bus and its crons (E16).
 const SHARED_DATABASE: &str = "postgres";
 
+/// The group of the roles that load a backup of somebody else, each into the one database of its own name. No
+/// environment's role can be called so: theirs have no hyphen.
+pub const LOADERS: &str = "odoopack-loading";
+
 /// Who may enter.
 ///
 /// # Shape
@@ -64,6 +68,8 @@ pub fn pg_hba_conf(access: &Access) -> String {
             line(&mut out, &["host", &databases, &role, network, "scram-sha-256"]);
         }
     }
+    let loaders = format!("+{}", name(LOADERS));
+    line(&mut out, &["local", "samerole", &loaders, "scram-sha-256"]);
     line(&mut out, &["local", "all", "all", "reject"]);
     line(&mut out, &["host", "all", "all", "all", "reject"]);
     out

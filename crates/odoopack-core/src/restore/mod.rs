@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::name::Name;
 use crate::spec::Kind;
 
-pub use recovery::{Event, Recovery, recover};
+pub use recovery::{Event, Recovery, kept_when_put_back, recover, stays};
 pub use room::{NoRoom, room, room_for_copy};
 pub use step::{Step, Undo};
 
@@ -88,7 +88,7 @@ pub fn own_name(database: &str, what: &str, id: &str) -> String {
 ///
 /// # Shape
 /// Nothing that anybody uses is touched before the first swap; from the end of it on there is only the way forward,
-/// or the undo of every step.
+/// or the undo of every step, and once the services run again only the way forward.
 pub fn plan(wanted: &Wanted) -> Vec<Step> {
     let hidden = own_name(wanted.to.database(), "restore", &wanted.id);
     let directory = wanted.filestores.join(&hidden);
@@ -197,6 +197,13 @@ fn swaps(wanted: &Wanted, hidden: &str, directory: Utf8PathBuf, steps: &mut Vec<
         Destination::Beside { .. } => (false, false, None),
     };
     let kept = own_name(name, "replaced", &wanted.id);
+    if database_exists && filestore_exists && !wanted.filestore {
+        // Odoo lists every file that it writes until no database of its own names it, and removes it then.
+        steps.push(Step::StopCollecting {
+            filestore: wanted.filestores.join(name),
+            aside: wanted.filestores.join(&kept),
+        });
+    }
     if wanted.database {
         steps.push(Step::SwapDatabase {
             from: hidden.to_owned(),

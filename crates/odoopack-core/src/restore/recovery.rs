@@ -1,5 +1,5 @@
-//! What to do about a restore that was cut off, from nothing but its journal.
-use super::Step;
+//! What to do about a restore that was cut off, from nothing but its journal, and about a step that failed.
+use super::{Step, own_name};
 
 /// One line of the journal about a step, by its place in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,4 +44,32 @@ pub fn recover(steps: &[Step], events: &[Event]) -> Recovery {
             .filter(|at| seen(Event::Begin(*at)) && !seen(Event::Undone(*at)))
             .collect(),
     )
+}
+
+fn start(steps: &[Step]) -> Option<usize> {
+    steps
+        .iter()
+        .position(|step| matches!(step, Step::StartServices { .. }))
+}
+
+/// Whether the new state stays although step `at` failed: it has begun to serve, and what people did in it since is not
+/// taken from them by a machine. `again`: another process began this step, at a time that nobody knows.
+pub fn stays(steps: &[Step], at: usize, again: bool) -> bool {
+    start(steps).is_some_and(|start| at > start || (again && at == start))
+}
+
+/// Under which name the new state is kept when it is put back after its services began to start; `None` when nobody can
+/// have been in it.
+pub fn kept_when_put_back(steps: &[Step], began: impl Fn(usize) -> bool, id: &str) -> Option<String> {
+    start(steps).filter(|start| began(*start))?;
+    let name = steps.iter().find_map(|step| {
+        if let Step::SwapDatabase { to, .. } = step {
+            Some(to.as_str())
+        } else if let Step::SwapFilestore { to, .. } = step {
+            to.file_name()
+        } else {
+            None
+        }
+    });
+    name.map(|name| own_name(name, "undone", id))
 }

@@ -44,6 +44,11 @@ pub enum Step {
         to: Utf8PathBuf,
         kept: Option<Utf8PathBuf>,
     },
+    /// Take away Odoo's list of files to collect, below a filestore that stays: the database that is kept may name them.
+    StopCollecting {
+        filestore: Utf8PathBuf,
+        aside: Utf8PathBuf,
+    },
     /// Start what was stopped.
     StartServices { services: Vec<String> },
     /// Wait until it answers as it should.
@@ -75,6 +80,11 @@ pub enum Undo {
         to: Utf8PathBuf,
         kept: Option<Utf8PathBuf>,
     },
+    /// Give the list back.
+    CollectAgain {
+        filestore: Utf8PathBuf,
+        aside: Utf8PathBuf,
+    },
 }
 
 impl Step {
@@ -89,6 +99,7 @@ impl Step {
                 Some(Undo::SwapDatabaseBack { from, to, kept, mark })
             }
             Self::SwapFilestore { from, to, kept } => Some(Undo::SwapFilestoreBack { from, to, kept }),
+            Self::StopCollecting { filestore, aside } => Some(Undo::CollectAgain { filestore, aside }),
             Self::LoadDatabase { .. }
             | Self::Verify { .. }
             | Self::MakeHarmless { .. }
@@ -116,6 +127,7 @@ impl Step {
             | Self::HoldJobs { .. }
             | Self::Boot { .. }
             | Self::StopServices { .. }
+            | Self::StopCollecting { .. }
             | Self::StartServices { .. }
             | Self::PassProbes { .. } => None,
         }
@@ -168,6 +180,12 @@ impl fmt::Display for Step {
                 )
             }
             Self::SwapFilestore { to, .. } => write!(f, "name the attachments {to}"),
+            Self::StopCollecting { filestore, .. } => {
+                write!(
+                    f,
+                    "keep every attachment in {filestore}, also those that only the old database names"
+                )
+            }
             Self::StartServices { services } => write!(f, "start {}", services.join(", ")),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
         }
@@ -183,6 +201,9 @@ impl fmt::Display for Undo {
             Self::StopServices { services } => write!(f, "stop {}", services.join(", ")),
             Self::SwapDatabaseBack { to, .. } => write!(f, "give database {to} back"),
             Self::SwapFilestoreBack { to, .. } => write!(f, "give the attachments {to} back"),
+            Self::CollectAgain { filestore, .. } => {
+                write!(f, "let attachments in {filestore} be collected again")
+            }
         }
     }
 }

@@ -115,6 +115,32 @@ fn only_the_filestore_touches_no_database() {
     );
 }
 
+/// Files that only the database names which is kept are in Odoo's list of what to collect.
+#[test]
+fn only_the_database_lets_no_attachment_be_collected() {
+    let only = |to| Wanted {
+        filestore: false,
+        ..wanted(Kind::Production, to)
+    };
+    let steps = plan(&only(in_place(true)));
+    let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted).unwrap();
+    let list = at(|step| matches!(step, Step::StopCollecting { .. }));
+    assert!(at(|step| matches!(step, Step::StopServices { .. })) < list && list < at(Step::is_swap));
+    for to in [
+        in_place(false),
+        Destination::Beside {
+            database: "look".to_owned(),
+        },
+    ] {
+        let steps = plan(&only(to));
+        assert!(
+            !steps
+                .iter()
+                .any(|step| matches!(step, Step::StopCollecting { .. }))
+        );
+    }
+}
+
 #[test]
 fn names_stay_within_what_postgresql_can_hold() {
     let long = "ä".repeat(40);
@@ -187,6 +213,7 @@ impl World {
                     (self.hidden, self.database, self.kept_database) = (false, "new", true);
                 }
             }
+            Step::StopCollecting { .. } => panic!("the attachments are replaced too"),
             Step::SwapFilestore { .. } => {
                 if self.directory && !self.kept_files {
                     (self.files, self.kept_files) = (None, true);
@@ -217,6 +244,7 @@ impl World {
                 self.running = true;
             }
             Undo::StopServices { .. } => self.running = false,
+            Undo::CollectAgain { .. } => panic!("the attachments were replaced too"),
             Undo::SwapDatabaseBack { .. } => {
                 if self.kept_database {
                     (self.hidden, self.database, self.kept_database) = (true, "old", false);
@@ -236,6 +264,13 @@ impl World {
     }
 }
 
+/// Place of the step in which what was stopped starts.
+const START: usize = 8;
+
+fn begun_to_serve(steps: &[Step], events: &[Event]) -> bool {
+    kept_when_put_back(steps, |at| events.contains(&Event::Begin(at)), "7k2m").is_some()
+}
+
 /// Goes on from the journal until the end or the kill.
 fn go_on(
     world: &mut World,
@@ -249,6 +284,7 @@ fn go_on(
     } else {
         recover(steps, events)
     };
+    let before = events.clone();
     if let Recovery::Finish(from) = recovery {
         recovery = Recovery::Finish(steps.len());
         for (at, step) in steps.iter().enumerate().skip(from) {
@@ -256,7 +292,11 @@ fn go_on(
             events.push(Event::Begin(at));
             kill.survives()?;
             world.step(step, kill)?;
+            if fail == Some(at) && stays(steps, at, before.contains(&Event::Begin(at))) {
+                break;
+            }
             if fail == Some(at) {
+                assert_eq!(begun_to_serve(steps, events), at == START, "taken from people");
                 let begun: Vec<usize> = (0..=at).rev().collect();
                 recovery = Recovery::Revert(begun);
                 break;
@@ -318,6 +358,23 @@ fn killed_at_any_two_points_it_ends_old_or_new() {
         }
     }
     assert!(ends.0 > 1000 && ends.1 > 1000, "{ends:?}");
+}
+
+#[test]
+fn what_has_served_is_not_taken_back_by_a_machine() {
+    let steps = plan(&wanted(Kind::Production, in_place(true)));
+    assert!(matches!(steps[START], Step::StartServices { .. }));
+    for (at, again, expected) in [
+        (START - 1, true, false),
+        (START, false, false),
+        (START, true, true),
+        (START + 1, false, true),
+    ] {
+        assert_eq!(stays(&steps, at, again), expected, "{at} {again}");
+    }
+    let kept = |from: usize| kept_when_put_back(&steps, |at| at < from, "7k2m");
+    assert_eq!(kept(START), None);
+    assert_eq!(kept(START + 1).as_deref(), Some("pack_production_undone_7k2m"));
 }
 
 /// Whatever becomes of a drill, nothing is left of it.

@@ -211,6 +211,7 @@ impl Lines {
     fn backup(&mut self, backup: &Backup) {
         self.add("backup.schedule", backup.schedule.as_ref().and_then(text));
         self.add("backup.drill", backup.drill.as_ref().and_then(text));
+        self.add("backup.gentle", plain(backup.gentle));
         self.keep(&KEEP, &backup.keep);
         self.add("backup.age.made", text(backup.age.made));
         self.add("backup.age.offsite", text(backup.age.offsite));

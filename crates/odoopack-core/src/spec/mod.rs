@@ -315,6 +315,8 @@ pub struct Backup {
     pub schedule: Option<When>,
     /// When the newest snapshot of production environments is proven; `None`: not by itself.
     pub drill: Option<When>,
+    /// Whether people who work in Odoo come first while a backup is made. Default: false.
+    pub gentle: bool,
     /// Which snapshots stay below `<root>/backups`. Default: 7 days, 4 weeks, 12 months.
     pub keep: Keep,
     /// How old each kind of proof may be.

@@ -179,6 +179,7 @@ fn backup(values: &Values<'_>) -> Backup {
     Backup {
         schedule: values.given("backup.schedule"),
         drill: values.given("backup.drill"),
+        gentle: values.plain("backup.gentle"),
         keep: keep(values, "backup.keep"),
         age: BackupAge {
             made: values.plain("backup.age.made"),

@@ -357,9 +357,7 @@ fn python(known: &Known<'_>) -> Option<Refusal> {
     let series = known.spec.odoo.series;
     let ((_, oldest), (_, newest)) = series.python();
     let found = &known.facts.host.pythons;
-    let fits = found
-        .keys()
-        .any(|(_, minor)| (u16::from(oldest)..=u16::from(newest)).contains(minor));
+    let fits = found.keys().any(|(_, minor)| (oldest..=newest).contains(minor));
     if fits || found.is_empty() || known.spec.odoo.python.is_some() {
         return None;
     }

@@ -14,12 +14,13 @@ use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
-use super::{failure, place};
+use super::{failure, gentle, place};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
 use crate::store::lock;
+use crate::store::operation::{half_restored, is_half_restored};
 use crate::tools::git::bundle as git;
 use crate::tools::postgres;
 
@@ -38,22 +39,38 @@ pub(crate) struct Made {
     pub(crate) missing_before: Option<u64>,
 }
 
+/// How a snapshot is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// Words to find it by.
+    pub(crate) note: Option<&'a str>,
+    /// Whether people who work in Odoo come first, however long it takes.
+    pub(crate) gentle: bool,
+}
+
 /// Makes a snapshot of an environment.
 ///
 /// # Errors
 /// Kind `Locked` when somebody is at work on the environment or in the repository; then, and after every other error, no snapshot became
 /// visible and those that were there are as they were.
-pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, note: Option<&str>) -> Result<Made> {
+pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'_>) -> Result<Made> {
     let state = pack.layout.state();
     observe::owner::check(&state)?;
     let why = format!("odoopack backup create {environment}");
     let settings = settings(pack, environment)?;
     let _alone = lock::take_environment(&state, environment, &why)?;
+    // A new database with old attachments would count as a good snapshot, and push good ones out.
+    if half_restored(&state)?.contains(environment) {
+        return Err(is_half_restored(environment));
+    }
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let mut journal = Journal::start(&state, "backup-create")?;
     journal.note("environment", &serde_json::json!(environment))?;
     let begun = Instant::now();
-    let made = locked(cx, pack, (environment, settings), note, &mut journal);
+    if wish.gentle {
+        gentle::give_way()?;
+    }
+    let made = locked(cx, pack, (environment, settings), wish, &mut journal);
     let seconds = begun.elapsed().as_secs_f64();
     match made {
         Ok(made) => {
@@ -110,13 +127,14 @@ fn locked(
     cx: &Context,
     pack: &Pack,
     (environment, settings): (&Name, &Environment),
-    note: Option<&str>,
+    wish: Wish<'_>,
     journal: &mut Journal,
 ) -> Result<Made> {
     let server = databases::server(&pack.loaded.spec, &pack.layout);
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
-    let origin = origin(pack, environment, settings, &server, major)?;
+    let mut origin = origin(pack, environment, settings, &server, major)?;
+    origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(pack)?;
     let why = format!("odoopack backup create {environment}");
     let writer = repository
@@ -130,7 +148,7 @@ fn locked(
         let collector = Collector::hold(&server, &settings.database)?;
         let frozen = Frozen::take(&server, &settings.database)?;
         let told = Told::default();
-        let label = label(pack, environment, note, &frozen);
+        let label = label(pack, environment, wish.note, &frozen);
         match store(
             cx,
             (&repository, &writer),
@@ -211,6 +229,7 @@ fn origin(
         inside,
         socket: server.socket.clone(),
         port: server.port,
+        gentle: false,
     })
 }
 
@@ -282,12 +301,12 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
     if !listed.status.success() {
         return Err(cmd.ended_badly(&listed).during("the dump cannot be listed"));
     }
-    let listed = postgres::parse_tables_with_data(&listed.stdout);
+    let listed = postgres::TablesWithData::parse(&listed.stdout);
     let lacking: Vec<&str> = manifest
         .database
         .tables
         .keys()
-        .filter(|table| !listed.contains(*table))
+        .filter(|table| !listed.holds(table))
         .map(String::as_str)
         .collect();
     if lacking.is_empty() {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use odoopack_core::backup::{Database, Dump, Table, write_attachments};
 use postgres::{Client, Row};
 
+use super::gentle::with_rest;
 use crate::failure::{Failure, Result};
 use crate::observe::databases::{Server, connect, words};
 
@@ -84,10 +85,10 @@ impl Frozen {
     }
 
     /// Counts every row, at the same time as the dump is read; joins with [`Counting::result`].
-    pub(crate) fn count(&self) -> Counting {
+    pub(crate) fn count(&self, gentle: bool) -> Counting {
         let (server, name, snapshot) = (self.server.clone(), self.name.clone(), self.snapshot.clone());
         Counting(std::thread::spawn(move || {
-            count(&server, &name, &snapshot).map_err(|e| failed("count the rows", &e))
+            count(&server, &name, &snapshot, gentle).map_err(|e| failed("count the rows", &e))
         }))
     }
 
@@ -173,6 +174,7 @@ fn count(
     server: &Server,
     database: &str,
     snapshot: &str,
+    gentle: bool,
 ) -> std::result::Result<BTreeMap<String, Table>, postgres::Error> {
     let mut client = connect(server, database)?;
     client.batch_execute(&format!(
@@ -185,7 +187,7 @@ fn count(
         let (schema, table): (String, String) = (row.get(0), row.get(1));
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let sql = format!("SELECT count(*) FROM ONLY {}.{}", quoted(&schema), quoted(&table));
-        let rows: i64 = client.query_one(&sql, &[])?.get(0);
+        let rows: i64 = with_rest(gentle, || client.query_one(&sql, &[]))?.get(0);
         let rows = u64::try_from(rows).unwrap_or_default();
         counts.insert(format!("{schema}.{table}"), Table { rows });
     }

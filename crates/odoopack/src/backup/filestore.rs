@@ -10,6 +10,8 @@ use crate::failure::{Failure, Result};
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// Whether there is a filestore at all.
+    pub(crate) is_there: bool,
     /// Paths below the filestore.
     pub(crate) names: BTreeSet<String>,
     /// Their bytes.
@@ -20,7 +22,12 @@ pub(crate) struct Found {
 
 /// Lists `filestore`; one that is not there is empty, as that of a database without attachments is.
 pub(crate) fn find(filestore: &Utf8Path) -> Result<Found> {
-    let mut found = Found::default();
+    let mut found = Found {
+        is_there: filestore
+            .try_exists()
+            .map_err(|e| Failure::failed(format!("could not look at `{filestore}`")).because(e))?,
+        ..Found::default()
+    };
     for directory in sorted(filestore)? {
         if directory.file_name() == Some("checklist") {
             continue;
@@ -104,7 +111,9 @@ mod tests {
             ["filestore/00/00aa", "filestore/ab/ab00", "filestore/ab/abff"]
         );
         assert_eq!((found.bytes, found.names.len()), (3, 3));
-        assert!(find(&root.join("nothing")).unwrap().items.is_empty());
+        assert!(found.is_there);
+        let nothing = find(&root.join("nothing")).unwrap();
+        assert!(nothing.items.is_empty() && !nothing.is_there);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use odoopack_core::layout::Layout;
 use odoopack_repository::{Content, Error, Item, Parts};
 
 use super::database::{Counting, Frozen};
+use super::gentle::Slow;
 use super::{filestore, key, tree};
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
@@ -37,6 +38,8 @@ pub(crate) struct Origin {
     /// Socket and port of the server.
     pub(crate) socket: Utf8PathBuf,
     pub(crate) port: u16,
+    /// Whether people come first.
+    pub(crate) gentle: bool,
 }
 
 impl Origin {
@@ -93,7 +96,7 @@ pub(crate) fn all(
     told: Told,
     show: impl Fn(&str) + Send + 'static,
 ) -> impl Iterator<Item = std::result::Result<Item, Error>> + Send + 'static {
-    let counting = Some(frozen.count());
+    let counting = Some(frozen.count(origin.gentle));
     let mut work = Work {
         origin,
         frozen,
@@ -156,7 +159,7 @@ fn dump(work: &mut Work) -> Result<Items> {
         &work.frozen.snapshot,
     );
     let stream = Counted {
-        stream: cmd.pipe()?,
+        stream: Slow::new(cmd.pipe()?, work.origin.gentle),
         bytes: Arc::clone(&work.dumped),
         failed: Arc::clone(&work.told.database_failed),
     };
@@ -166,6 +169,14 @@ fn dump(work: &mut Work) -> Result<Items> {
 fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
     let found = filestore::find(&work.origin.filestore)?;
+    if !found.is_there && !work.named.is_empty() {
+        return Err(Failure::failed(format!(
+            "the database names {} attachments, and there is no directory `{}`",
+            work.named.len(),
+            work.origin.filestore
+        ))
+        .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back"));
+    }
     work.found = Attachments {
         named: work.named.len() as u64,
         files: found.items.len() as u64,
@@ -203,7 +214,10 @@ fn manifest(work: &mut Work) -> Result<Items> {
 }
 
 fn pack(work: &mut Work) -> Result<Items> {
-    tree::items(&work.origin.pack, paths::PACK).map(boxed)
+    // Where the file lies in the root itself, all of this lies below it.
+    let layout = &work.origin.layout;
+    let but = [layout.data(), layout.backups(), layout.config()];
+    tree::items_but(&work.origin.pack, paths::PACK, &but).map(boxed)
 }
 
 fn history(work: &mut Work) -> Result<Items> {

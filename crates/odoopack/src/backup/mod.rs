@@ -5,6 +5,7 @@ pub(crate) mod create;
 mod database;
 pub(crate) mod failure;
 mod filestore;
+mod gentle;
 pub(crate) mod history;
 mod items;
 pub(crate) mod key;

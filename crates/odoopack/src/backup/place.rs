@@ -1,10 +1,12 @@
 //! Where the repositories of a pack are, opened with its key.
+use odoopack_core::secret::SecretText;
 use odoopack_repository::{Error, Holder, Place, Repository};
 
-use super::{failure, key};
+use super::{failure, key, record};
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::store::secrets;
 
 /// The repository of this host: `<root>/backups`.
 pub(crate) fn local(pack: &Pack) -> Place {
@@ -36,6 +38,15 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
         ))
         .hint(format!("`odoopack secret set {} < FILE`", key::NAME)));
     }
+    let known = record::known(&record::all(&pack.layout)?);
+    if !known.is_empty() {
+        return Err(Failure::refused(format!(
+            "there is no repository at {place}, and {} snapshots were made in it",
+            known.len()
+        ))
+        .hint(format!("where its disk is not mounted: `mount {}`", pack.layout.backups()))
+        .hint("`odoopack backup forget --accept-missing` when they are gone for good; the next backup makes a new repository"));
+    }
     let made = kept.is_none();
     let key = match kept {
         Some(key) => key,
@@ -44,6 +55,32 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
     files::directory_all(&pack.layout.backups())?;
     let repository = Repository::create(&place, &key).map_err(|e| failure::of(&e))?;
     Ok((repository, made))
+}
+
+/// Whether a new key may take the place of the one that is kept here, which may be the only copy.
+///
+/// # Errors
+/// Kind `Refused` when it does not open the repository, or nothing can be seen of one that there was.
+pub(crate) fn opens(pack: &Pack, key: &SecretText) -> Result<()> {
+    let kept = key::stored(&pack.layout)?;
+    if kept.as_ref() == Some(key) {
+        return Ok(());
+    }
+    match Repository::open(&local(pack), key) {
+        Err(Error::WrongKey(place)) => Err(Failure::refused(format!(
+            "this key does not open the repository at {place}; the one that is here was not touched"
+        ))
+        .hint("`odoopack backup list` says whether the one that is here opens it")),
+        Err(Error::Absent(place)) if kept.is_some() && !record::all(&pack.layout)?.is_empty() => {
+            let file = secrets::path(&pack.layout.secrets(), key::NAME);
+            Err(Failure::refused(format!(
+                "there is no repository at {place} that could show whether this key opens it; the one that is here was not touched"
+            ))
+            .hint(format!("where its disk is not mounted, `mount` it; or keep the old key: `mv {file} {file}.old`, then the same command again")))
+        }
+        Ok(_) | Err(Error::Absent(_)) => Ok(()),
+        Err(e) => Err(failure::of(&e)),
+    }
 }
 
 /// Who writes: this process, for what it says.

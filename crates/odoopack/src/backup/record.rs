@@ -1,5 +1,5 @@
 //! What happened to backups, one JSON line each: made, failed, copied, read, proven. Ages and trends come from here.
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
@@ -63,9 +63,25 @@ pub(crate) fn add(layout: &Layout, line: &Line) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not write `{path}`")).because(e);
     let text = serde_json::to_string(line).map_err(|e| failed(e.into()))? + "\n";
     let mut file = files::append(&path)?;
+    // A half line, which a crash or a full disk has left, would swallow this one.
+    let text = if ends_whole(&path).map_err(failed)? {
+        text
+    } else {
+        format!("\n{text}")
+    };
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_data())
         .map_err(failed)
+}
+
+fn ends_whole(path: &camino::Utf8Path) -> std::io::Result<bool> {
+    let mut file = std::fs::File::open(path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    Ok(last == [b'\n'])
 }
 
 /// Every line, oldest first; a line that was cut off by a crash is passed over.
@@ -85,6 +101,18 @@ pub(crate) fn known(lines: &[Line]) -> Vec<String> {
 /// Names of the snapshots that were copied off site and not forgotten there.
 pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
     left(lines, Event::Offsite, Event::OffsiteForgotten)
+}
+
+/// How many attachments were missing in the snapshot of an environment that was proven last; `None` where that was not noted.
+pub(crate) fn missing_when_proven(lines: &[Line], environment: &str) -> Option<u64> {
+    let proven = |line: &&Line| line.event == Event::Proven && line.environment == environment;
+    let last = lines.iter().rfind(proven)?;
+    let made = || {
+        let made = |line: &&Line| line.event == Event::Made && line.snapshot == last.snapshot;
+        lines.iter().rfind(made)
+    };
+    let noted = |line: &Line| line.detail["missing"].as_u64();
+    noted(last).or_else(|| made().and_then(noted))
 }
 
 fn left(lines: &[Line], came: Event, went: Event) -> Vec<String> {
@@ -107,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_back_and_a_torn_one_is_passed_over() {
+    fn lines_come_back_and_a_torn_one_is_passed_over_and_swallows_none() {
         let keep = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
         let layout = Layout::new(&root, &"demo".parse().unwrap(), false);
@@ -121,11 +149,30 @@ mod tests {
             seconds: 1.5,
             detail: serde_json::json!({ "added": 3 }),
         };
+        let proven = Line {
+            event: Event::Proven,
+            detail: serde_json::Value::Null,
+            ..line.clone()
+        };
+        let missing = |lines: &[Line]| missing_when_proven(lines, "production");
+        let made = Line {
+            detail: serde_json::json!({ "missing": 3 }),
+            ..line.clone()
+        };
+        assert_eq!(missing(&[line.clone(), proven.clone()]), None);
+        assert_eq!(missing(&[made.clone(), proven.clone()]), Some(3));
+        let noted = Line {
+            detail: serde_json::json!({ "missing": 4 }),
+            ..proven.clone()
+        };
+        assert_eq!(missing(&[made, proven, noted]), Some(4));
         add(&layout, &line).unwrap();
         files::append(&path(&layout))
             .unwrap()
             .write_all(b"{\"at\":")
             .unwrap();
-        assert_eq!(all(&layout).unwrap(), [line]);
+        assert_eq!(all(&layout).unwrap(), std::slice::from_ref(&line));
+        add(&layout, &line).unwrap();
+        assert_eq!(all(&layout).unwrap(), [line.clone(), line]);
     }
 }

@@ -169,11 +169,13 @@ pub(crate) fn forget(
         .writer(&place::holder("odoopack backup forget")?)
         .map_err(|e| failure::of(&e))?;
     let known = side.known(pack)?;
-    repository.forget(&writer, which, &known).map_err(failed)?;
+    repository.expect(&known).map_err(failed)?;
+    // Noted first: one that is gone and still expected would stop every later removal, one that stays is judged again.
     for snapshot in which {
         gone(pack, side, &snapshot.environment, &snapshot.id)?;
     }
     let known = side.known(pack)?;
+    repository.forget(&writer, which, &known).map_err(failed)?;
     let pruned = repository.prune(&writer, &known).map_err(failed)?;
     Ok(Forgotten {
         snapshots: which.iter().map(|s| s.id.clone()).collect(),

@@ -40,7 +40,7 @@ pub(crate) struct Row {
     pub(crate) failed: Option<String>,
     /// Why the last proof failed, when none went well since.
     pub(crate) unproven: Option<String>,
-    /// More files were missing at the source the last time than the time before.
+    /// More files were missing at the source the last time than in another snapshot that is still kept.
     pub(crate) more_missing: bool,
 }
 
@@ -215,13 +215,15 @@ fn failed(lines: &[Line], environment: &str) -> Option<String> {
     (last.event == Event::Failed).then(|| last.detail["why"].to_string())
 }
 
+/// As long as a snapshot is there that can bring back what is missing now.
 fn more_missing(lines: &[Line], environment: &str) -> bool {
+    let known = record::known(lines);
     let made = of(lines, environment)
         .rev()
-        .filter(|line| line.event == Event::Made);
-    let mut counts = made.map(|line| line.detail["missing"].as_u64().unwrap_or_default());
-    let (last, before) = (counts.next(), counts.next());
-    last.zip(before).is_some_and(|(last, before)| last > before)
+        .filter(|line| line.event == Event::Made && known.contains(&line.snapshot));
+    let mut counts = made.filter_map(|line| line.detail["missing"].as_u64());
+    let last = counts.next();
+    last.zip(counts.min()).is_some_and(|(last, fewest)| last > fewest)
 }
 
 #[cfg(test)]
@@ -288,7 +290,10 @@ mod tests {
         lines.push(line(3, Event::Made, missing(2)));
         assert!(failed(&lines, "production").is_none() && more_missing(&lines, "production"));
         lines.push(line(4, Event::Made, missing(2)));
-        assert!(!more_missing(&lines, "production"));
+        assert!(more_missing(&lines, "production"), "the good one is still there");
+        let mut without = lines.clone();
+        without.push(line(1, Event::Forgotten, serde_json::Value::Null));
+        assert!(!more_missing(&without, "production"));
         assert_eq!(trend(&lines, "production"), [(1.0, 2), (1.0, 2), (1.0, 0)]);
         assert_eq!(record::known(&lines).len(), 3);
         lines.push(line(3, Event::Forgotten, serde_json::Value::Null));

@@ -9,15 +9,34 @@ const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv"];
 
 /// Every file below `directory` as items below `place`, in the order of their paths; none when it is not there.
 pub(crate) fn items(directory: &Utf8Path, place: &str) -> Result<Vec<Item>> {
+    items_but(directory, place, &[])
+}
+
+/// The same without what lies below the directories `but`, by whatever way they are reached.
+pub(crate) fn items_but(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf]) -> Result<Vec<Item>> {
+    let mut places = Vec::new();
+    for path in but {
+        match path.canonicalize_utf8() {
+            Ok(path) => places.push(path),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+        }
+    }
     let mut items = Vec::new();
-    walk(directory, place, &mut items)?;
+    walk(directory, place, &places, &mut items)?;
     // `a-b` sorts before `a/b` as text, and after it as a path.
     items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
     Ok(items)
 }
 
-fn walk(directory: &Utf8Path, place: &str, items: &mut Vec<Item>) -> Result<()> {
+fn walk(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf], items: &mut Vec<Item>) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
+    if !but.is_empty() && directory.exists() {
+        let real = directory.canonicalize_utf8().map_err(failed)?;
+        if but.contains(&real) {
+            return Ok(());
+        }
+    }
     let entries = match directory.read_dir_utf8() {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -27,17 +46,17 @@ fn walk(directory: &Utf8Path, place: &str, items: &mut Vec<Item>) -> Result<()> 
         let path: Utf8PathBuf = entry.map_err(failed)?.into_path();
         let name = path.file_name().unwrap_or_default();
         if !LEFT_OUT.contains(&name) {
-            one(&path, &format!("{place}/{name}"), items)?;
+            one(&path, &format!("{place}/{name}"), but, items)?;
         }
     }
     Ok(())
 }
 
-fn one(path: &Utf8Path, place: &str, items: &mut Vec<Item>) -> Result<()> {
+fn one(path: &Utf8Path, place: &str, but: &[Utf8PathBuf], items: &mut Vec<Item>) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
     let metadata = path.symlink_metadata().map_err(failed)?;
     if metadata.is_dir() {
-        return walk(path, place, items);
+        return walk(path, place, but, items);
     }
     let modified = metadata.modified().map_err(failed)?;
     let (content, size) = if metadata.is_symlink() {
@@ -81,5 +100,25 @@ mod tests {
         assert_eq!(paths, ["pack/tree/a/x", "pack/tree/a-b", "pack/tree/c"]);
         assert!(matches!(&found[2].content, Content::Link(target) if target == "a/x"));
         assert!(items(&root.join("nothing"), "x").unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_has_a_place_of_its_own_is_left_out_by_whatever_name() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        for name in [
+            "root/odoopack.toml",
+            "root/data/secrets/BACKUP_KEY",
+            "root/addons/data/x.xml",
+        ] {
+            let path = root.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"x", 0o640, None).unwrap();
+        }
+        files::link("root".into(), &root.join("other")).unwrap();
+        let but = [root.join("other/data"), root.join("other/backups")];
+        let found = items_but(&root.join("root"), "pack/tree", &but).unwrap();
+        let paths: Vec<_> = found.iter().map(|item| item.path.as_str()).collect();
+        assert_eq!(paths, ["pack/tree/addons/data/x.xml", "pack/tree/odoopack.toml"]);
     }
 }

@@ -135,7 +135,7 @@ pub(crate) fn bring(
     let _environment = lock::take_environment(&state, name, &why)?;
     let _lock = lock::take(&state, &why)?;
     let apply = super::up::applier(cx, pack, &view);
-    let resumed = crate::apply::restore::take_up(&apply)?;
+    let resumed = crate::apply::restore::take_up(&apply, Some(name))?;
     if !resumed.is_empty() {
         resumed.iter().for_each(|sentence| cx.ui.say(sentence));
         return Err(
@@ -390,7 +390,7 @@ pub(crate) fn resume(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     let _lock = lock::take(&state, "restore --resume")?;
     let view = observe::look(pack)?;
     let apply: Apply<'_> = super::up::applier(cx, pack, &view);
-    crate::apply::restore::take_up(&apply)
+    crate::apply::restore::take_up(&apply, None)
 }
 
 /// What `resume` would do; changes nothing. The lock keeps it from taking a restore that runs for one that was cut off.

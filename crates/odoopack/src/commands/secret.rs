@@ -3,9 +3,11 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use odoopack_core::name::Name;
+use odoopack_core::secret::SecretText;
 use odoopack_core::spec::SecretRef;
 use odoopack_core::target::generated_secrets;
 
+use crate::backup;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
@@ -52,11 +54,21 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 fn set(cx: &Context, pack: &Pack, name: &str, generate: bool) -> Result<()> {
     checked(name)?;
+    let is_key = name == backup::key::NAME;
+    if is_key && generate {
+        return Err(Failure::refused(format!(
+            "{name} opens the backups; one that is made up opens none"
+        ))
+        .hint("`odoopack backup create` makes it with the repository"));
+    }
     let value = if generate {
         password::generate()
     } else {
         from_stdin()?
     };
+    if is_key {
+        backup::place::opens(pack, &SecretText::new(value.clone()))?;
+    }
     store(pack, name, &value)?;
     cx.ui.json(&serde_json::json!({ "set": name }));
     cx.ui.result(&format!(

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{FarmFact, Release};
 use odoopack_core::layout::Layout;
 use odoopack_core::manifest;
-use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name};
+use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name, without_unchosen};
 use odoopack_core::spec::Spec;
 
 use crate::exec::find_program;
@@ -29,7 +29,8 @@ pub(crate) struct Place {
 /// When a directory that is there cannot be read.
 pub(crate) fn tree(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Tree> {
     let places = places(spec, layout, release.filter(|release| release.fetched))?;
-    Ok(Tree::new(spec.odoo.series, read(&places)?))
+    let found = without_unchosen(read(&places)?, &spec.addons.repositories);
+    Ok(Tree::new(spec.odoo.series, found))
 }
 
 /// Places in the order in which Odoo looks: its root, what Python packages bring, then the addons path.
@@ -114,6 +115,10 @@ fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
     Ok(paths.filter(|path| path.is_dir()).collect())
 }
 
+/// Threads that read manifests, and how many manifests are worth a thread.
+const READERS: usize = 16;
+const FEW: usize = 32;
+
 /// Reads all modules of these places, in their order; a place that is not there holds none, Odoo says so too.
 pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
     let mut candidates = Vec::new();
@@ -122,8 +127,8 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
         let names = names(&place.path)?.into_iter().filter(|name| is_name(name));
         candidates.extend(names.map(|name| (place, name)));
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = candidates.len().div_ceil(threads).max(1);
+    // More than there are cores: most of a first look is waiting for the disk.
+    let share = candidates.len().div_ceil(READERS).max(FEW);
     let one = |part: &[(&Place, String)]| -> Result<Vec<Module>> {
         let modules = part
             .iter()
@@ -250,17 +255,17 @@ fn module(place: &Place, name: &str) -> Result<Option<Module>> {
     }))
 }
 
-/// Names in a directory, sorted; none when it is not there.
+/// Names in a directory, sorted; none when it is not there. A name that is no text can be no module's.
 fn names(path: &Utf8Path) -> Result<Vec<String>> {
     let unreadable = |e| Failure::failed(format!("could not read directory `{path}`")).because(e);
-    let entries = match path.read_dir_utf8() {
+    let entries = match path.as_std_path().read_dir() {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        names.push(entry.map_err(unreadable)?.file_name().to_owned());
+        names.extend(entry.map_err(unreadable)?.file_name().into_string().ok());
     }
     names.sort();
     Ok(names)

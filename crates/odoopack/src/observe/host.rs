@@ -140,7 +140,8 @@ fn pythons() -> BTreeMap<(u16, u16), Utf8PathBuf> {
         let path = Utf8PathBuf::from(format!("/usr/bin/python3.{minor}"));
         path.is_file().then_some(((3, minor), path))
     };
-    (10..=13).filter_map(found).collect()
+    // Also those that no series supports: then the refusal is early and names what would do.
+    (8..=15).filter_map(found).collect()
 }
 
 fn nginx_version() -> Option<(u16, u16, u16)> {

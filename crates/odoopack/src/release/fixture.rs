@@ -141,6 +141,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
         backup: Backup {
             schedule: None,
             drill: None,
+            gentle: false,
             keep: Keep::default(),
             age: BackupAge {
                 made: Seconds(0),

@@ -2,14 +2,13 @@
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::python_pins;
 use odoopack_core::spec::Series;
 
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::tools::python::{self, Interpreter};
 
-/// Chooses the newest interpreter that the series supports: the distribution's own first, else one on PATH.
+/// Chooses an interpreter that the series supports: the distribution's own first, else one on PATH.
 ///
 /// # Shape
 /// `asked` is the file's `python`, a name or a path. With `shared`, users other than ours run it, so it must be one
@@ -26,9 +25,9 @@ pub(crate) fn choose(wanted: Series, asked: Option<&str>, shared: bool) -> Resul
 }
 
 fn candidates(wanted: Series) -> Vec<Utf8PathBuf> {
-    let (lowest, highest) = python_pins::supported(wanted);
-    let names: Vec<String> = (lowest.1..=highest.1)
-        .rev()
+    let names: Vec<String> = wanted
+        .pythons()
+        .iter()
         .map(|minor| format!("python3.{minor}"))
         .collect();
     let own = names
@@ -66,12 +65,12 @@ fn chosen(wanted: Series, asked: &str, shared: bool) -> Result<Utf8PathBuf> {
 }
 
 fn fits(wanted: Series, found: &Interpreter) -> bool {
-    let (lowest, highest) = python_pins::supported(wanted);
+    let (lowest, highest) = wanted.python();
     (lowest..=highest).contains(&found.version)
 }
 
 fn nothing_fits(wanted: Series) -> Failure {
-    let ((_, lowest), (_, highest)) = python_pins::supported(wanted);
+    let ((_, lowest), (_, highest)) = wanted.python();
     let range = format!("Odoo {wanted} runs on Python 3.{lowest} to 3.{highest}");
     Failure::refused("no Python was found that this Odoo runs on")
         .because(range)
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(failure.chain(), ["there is no Python `no-such-python`"]);
         assert_eq!(
             nothing_fits(Series::V18).chain()[1],
-            "Odoo 18.0 runs on Python 3.10 to 3.12"
+            "Odoo 18.0 runs on Python 3.10 to 3.13"
         );
     }
 }

@@ -17,7 +17,7 @@ fn every_series_has_wheels_on_every_python_it_supports() {
     let mut scratch = Scratch::new(Series::V19, Source::Debian { suite: String::new() });
     scratch.cache = super::cache();
     for wanted in [Series::V17, Series::V18, Series::V19] {
-        let (lowest, highest) = python_pins::supported(wanted);
+        let (lowest, highest) = wanted.python();
         for minor in lowest.1..=highest.1 {
             resolves(
                 &scratch,

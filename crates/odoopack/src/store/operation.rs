@@ -3,6 +3,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::name::Name;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,6 +13,17 @@ use crate::files;
 
 /// Space that every journal has from its start, so that a full disk cannot keep us from writing how we go back.
 const RESERVED: u64 = 256 << 10;
+
+/// How journals of restores are called.
+pub(crate) const RESTORE: &str = "restore";
+
+/// What is read here of a restore's plan.
+#[derive(Debug, serde::Deserialize)]
+struct Replacing {
+    environment: Name,
+    /// Whether it is put in the place of the environment's own.
+    served: bool,
+}
 
 /// The open journal of a running operation.
 #[derive(Debug)]
@@ -105,25 +117,72 @@ pub(crate) fn unfinished<W: DeserializeOwned, E: DeserializeOwned>(
             files::remove(&path)?;
             continue;
         }
-        let (what, events) = parse(&text).ok_or_else(|| {
-            Failure::new(
-                crate::failure::Kind::NeedsHuman,
-                format!("the journal `{path}` cannot be read"),
-            )
-            .hint("look at it, and move it away when you have put right what it began")
-        })?;
+        let (what, events) = parse(&text).ok_or_else(|| unreadable(&path))?;
         let history = state.join("operations").join(name);
         all.push(Unfinished {
             what,
             events,
             operation: Operation {
-                file: open(&path)?,
+                file: open_whole(&path, &text)?,
                 path,
                 history,
             },
         });
     }
     Ok(all)
+}
+
+/// What every operation of this kind is about that was cut off, or runs now; changes nothing and needs no lock.
+pub(crate) fn begun<W: DeserializeOwned>(state: &Utf8Path, kind: &str) -> Result<Vec<W>> {
+    let mut all = Vec::new();
+    for path in open_journals(state)? {
+        if !path
+            .file_name()
+            .is_some_and(|name| name.starts_with(&format!("{kind}-")))
+        {
+            continue;
+        }
+        let text = files::read_text(&path)?.unwrap_or_default();
+        // Its first line is not on disk yet, or it has ended meanwhile: nothing is begun.
+        if text.contains('\n') {
+            let (what, _) = parse::<W, Value>(&text).ok_or_else(|| unreadable(&path))?;
+            all.push(what);
+        }
+    }
+    Ok(all)
+}
+
+/// Environments into which a restore was cut off, or runs.
+pub(crate) fn half_restored(state: &Utf8Path) -> Result<Vec<Name>> {
+    let all = begun::<Replacing>(state, RESTORE)?.into_iter();
+    Ok(all.filter(|one| one.served).map(|one| one.environment).collect())
+}
+
+/// Why nothing else is done with one of them.
+pub(crate) fn is_half_restored(name: &Name) -> Failure {
+    Failure::refused(format!(
+        "a restore of {name} was cut off and must be put right first"
+    ))
+    .hint("`odoopack restore --resume` finishes it or takes it back")
+}
+
+fn unreadable(path: &Utf8Path) -> Failure {
+    Failure::new(
+        crate::failure::Kind::NeedsHuman,
+        format!("the journal `{path}` cannot be read"),
+    )
+    .hint("look at it, and move it away when you have put right what it began")
+}
+
+/// Opens a journal to go on with; the half line at its end would swallow the next one.
+fn open_whole(path: &Utf8Path, text: &str) -> Result<std::fs::File> {
+    let file = open(path)?;
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    if whole < text.len() {
+        file.set_len(whole as u64)
+            .map_err(|e| Failure::failed(format!("could not put the end of `{path}` right")).because(e))?;
+    }
+    Ok(file)
 }
 
 /// Whether the operation `id` is history, and ended with this outcome.
@@ -210,8 +269,12 @@ mod tests {
         operation.file.write_all(b"{\"event\":\"st").unwrap();
         drop(operation);
         let mut found = unfinished::<Vec<u8>, String>(state, "restore").unwrap();
-        let one = found.pop().unwrap();
+        let mut one = found.pop().unwrap();
         assert_eq!((one.what, one.events), (vec![1, 2], vec!["begin".to_owned()]));
+        one.operation.event(&"done").unwrap();
+        let again = unfinished::<Vec<u8>, String>(state, "restore").unwrap();
+        assert_eq!(again[0].events, ["begin", "done"]);
+        assert_eq!(begun::<Vec<u8>>(state, "restore").unwrap(), [[1, 2]]);
         assert!(unfinished::<Vec<u8>, String>(state, "deploy").unwrap().is_empty());
         one.operation.end("reverted").unwrap();
         assert!(
@@ -220,6 +283,20 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(state.join("operations").read_dir_utf8().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_half_restore_is_one_of_an_environment_and_none_beside_it() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let plan = |name: &str, served: bool| json!({ "environment": name, "served": served, "steps": [] });
+        assert!(half_restored(state).unwrap().is_empty());
+        let one = Operation::start(state, RESTORE, "6a1b2c3d", &plan("production", true)).unwrap();
+        drop(Operation::start(state, RESTORE, "6a1b2c3e", &plan("staging", false)).unwrap());
+        let names = half_restored(state).unwrap();
+        assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>(), ["production"]);
+        one.end("done").unwrap();
+        assert!(half_restored(state).unwrap().is_empty());
     }
 
     #[test]

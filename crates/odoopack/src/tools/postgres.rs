@@ -111,17 +111,28 @@ pub(crate) fn table_of_archive(programs: &Utf8Path, (schema, table): (&str, &str
     if rows_alone { cmd.arg("--data-only") } else { cmd }
 }
 
-/// The tables whose rows an archive holds, `schema.table`, from what `pg_restore --list` printed (version 15 to 18).
-pub(crate) fn parse_tables_with_data(text: &str) -> BTreeSet<String> {
-    let line = |line: &str| {
-        let (_, rest) = line.split_once(" TABLE DATA ")?;
-        let mut words = rest.split(' ');
-        Some(format!("{}.{}", words.next()?, words.next()?))
-    };
-    text.lines()
-        .filter(|text| !text.starts_with(';'))
-        .filter_map(line)
-        .collect()
+/// The tables whose rows an archive holds, from what `pg_restore --list` printed (version 15 to 18).
+#[derive(Debug)]
+pub(crate) struct TablesWithData<'a>(BTreeSet<&'a str>);
+
+impl<'a> TablesWithData<'a> {
+    pub(crate) fn parse(text: &'a str) -> Self {
+        let lines = text.lines().filter(|text| !text.starts_with(';'));
+        Self(
+            lines
+                .filter_map(|line| Some(line.split_once(" TABLE DATA ")?.1))
+                .collect(),
+        )
+    }
+
+    /// Whether `schema.table` is among them; both may hold blanks and dots, and the owner follows.
+    pub(crate) fn holds(&self, table: &str) -> bool {
+        table.match_indices('.').any(|(at, _)| {
+            let begins = format!("{} {} ", &table[..at], &table[at + 1..]);
+            let mut from = self.0.range(begins.as_str()..);
+            from.next().is_some_and(|line| line.starts_with(&begins))
+        })
+    }
 }
 
 #[cfg(test)]
@@ -157,9 +168,19 @@ mod tests {
         let text = ";\n; Archive created at 2026-11-26 12:00:00 UTC\n;     Format: CUSTOM\n\
                     215; 1259 16390 TABLE public res_users demo\n\
                     3380; 0 16390 TABLE DATA public res_users demo\n\
-                    3381; 0 16400 TABLE DATA public ir_cron demo\n3400; 0 0 SEQUENCE SET public ir_cron_id_seq demo\n";
-        let found: Vec<_> = parse_tables_with_data(text).into_iter().collect();
-        assert_eq!(found, ["public.ir_cron", "public.res_users"]);
+                    3381; 0 16400 TABLE DATA public ir_cron demo\n3382; 0 9 TABLE DATA my schema a b demo\n\
+                    3383; 0 10 TABLE DATA v1.0 x demo\n3400; 0 0 SEQUENCE SET public ir_cron_id_seq demo\n";
+        let found = TablesWithData::parse(text);
+        for (table, holds) in [
+            ("public.res_users", true),
+            ("public.ir_cron", true),
+            ("public.res_user", false),
+            ("public.ir_cron_id_seq", false),
+            ("my schema.a b", true),
+            ("v1.0.x", true),
+        ] {
+            assert_eq!(found.holds(table), holds, "{table}");
+        }
     }
 
     #[test]

@@ -56,6 +56,13 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
         "{}",
         refused.said()
     );
+    if finishes {
+        // Neither decides what becomes of it, and half of it is no snapshot.
+        for command in [&["backup", "drill"][..], &["backup", "create", "staging"]] {
+            let refused = pack.run(command).exits(4);
+            assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
+        }
+    }
     if step == SWAP + 1 {
         pack.now("and the whole machine goes down");
         pack.run(&["down", "--yes"]).exits(0);
@@ -67,7 +74,10 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
     assert_eq!(after == before, !finishes, "{before:?} {after:?}");
     pack.run(&["restore", "--resume"]).exits(0);
     pack.run(&["up", "--yes"]).exits(0);
-    pack.run(&["status"]).exits(0);
+    // What was taken back was started a moment ago; its websockets come last.
+    wait_for("everything serves", || {
+        (pack.run(&["status"]).code == Some(0)).then_some(())
+    });
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
 }

@@ -12,6 +12,10 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
         pack.path(name).to_string()
     };
     let program = format!("touch {proof}");
+    let long = format!(
+        "-- x\n{}DROP DATABASE restore_production WITH (FORCE);\n",
+        " ".repeat(1 << 20)
+    );
     let table = [
         ("-- x\n\\! {program}\n", "command to psql"),
         ("-- x\nSELECT 1 \\g | {program}\n", "command to psql"),
@@ -28,6 +32,11 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
         (
             "-- x\nDO $$ BEGIN EXECUTE 'ALTER ROLE restore_production SUPERUSER'; END $$;\n",
             "denied|must be superuser",
+        ),
+        (&long, "cannot be judged"),
+        (
+            "-- x\nDO $$ BEGIN EXECUTE 'ALTER DATABASE restore_production CONNECTION LIMIT 0'; END $$;\n",
+            "must be owner",
         ),
         (
             "-- x\nCREATE TABLE a (b int);\nCOPY a FROM stdin;\n1\n",
@@ -47,13 +56,11 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
         assert!(!proof.exists(), "{text} has run");
         assert_eq!(leftovers(pack), before, "{text}");
     }
+    statement_in_an_archive(pack);
+    assert_eq!(leftovers(pack), before);
+    cut_off(pack, zip);
     trap_for_the_administrator(pack);
     hostile_zips(pack);
-    let bytes = std::fs::read(zip).unwrap();
-    let path = pack.path("cut.zip");
-    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    pack.run(&["backup", "import", path.as_str(), "--as", "hostile"])
-        .exits(4);
     without_attachments(pack, zip);
     assert_eq!(leftovers(pack), before);
 }
@@ -81,6 +88,34 @@ fn hostile_zips(pack: &Pack) {
         let said = pack.run(&["backup", "import", &path, "--as", "hostile"]).exits(4);
         assert!(said.stderr.contains(why), "{script}: {}", said.said());
     }
+}
+
+fn cut_off(pack: &Pack, zip: &camino::Utf8Path) {
+    let bytes = std::fs::read(zip).unwrap();
+    let path = pack.path("cut.zip");
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    pack.run(&["backup", "import", path.as_str(), "--as", "hostile"])
+        .exits(4);
+}
+
+/// A custom archive whose list is honest, with a statement of its own in the place of a table's.
+fn statement_in_an_archive(pack: &Pack) {
+    let (honest, path) = (pack.path("a.dump"), pack.path("hostile.dump").to_string());
+    let script = format!(
+        "b = open('{honest}', 'rb').read()\n\
+         at = b.index(b'CREATE TABLE public.res_lang (')\n\
+         end = b.index(b');\\n', at) + 3\n\
+         drop = b'DROP DATABASE restore_production WITH (FORCE);'.ljust(end - at)\n\
+         open('{path}', 'wb').write(b[:at] + drop + b[end:])"
+    );
+    machine::must("python3", &["-c", &script]);
+    let said = pack.run(&["backup", "import", &path, "--as", "hostile", "--only", "database"]);
+    assert!(
+        said.stderr
+            .contains("must be owner of database restore_production"),
+        "{}",
+        said.said()
+    );
 }
 
 /// A trigger in the dump that would make its owner a superuser if the administrator ever wrote to the table.

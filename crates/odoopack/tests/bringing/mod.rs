@@ -36,7 +36,7 @@ pub(crate) fn databases(pack: &Pack) -> String {
     )
 }
 
-/// Names of filestores, and the doors that `pg_hba.conf` knows.
+/// Names of databases, filestores and roles.
 pub(crate) fn leftovers(pack: &Pack) -> String {
     let mut names = Vec::new();
     for environment in ["production", "staging"] {
@@ -53,7 +53,7 @@ pub(crate) fn leftovers(pack: &Pack) -> String {
     let roles = sql(
         pack,
         "postgres",
-        "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE NOT rolcanlogin AND rolname !~ '^pg_'",
+        "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname !~ '^pg_'",
     );
     format!("{} | {} | {roles}", databases(pack), names.join(" "))
 }

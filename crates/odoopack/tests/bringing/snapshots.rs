@@ -142,6 +142,25 @@ fn parts_alone(pack: &Pack) {
     assert!(!pack.path("data/environments/production/filestore/bare").exists());
     sql(pack, "postgres", "DROP DATABASE bare");
     sql(pack, "postgres", "DROP ROLE bare");
+    let filestores = "data/environments/staging/filestore";
+    let lists = || {
+        let stores = pack.path(filestores);
+        let all = stores.read_dir_utf8().unwrap().flatten();
+        let with = all.filter(|store| store.path().join("checklist/ab/abc").exists());
+        with.map(|store| store.file_name().to_owned()).collect::<Vec<_>>()
+    };
+    pack.write(&format!("{filestores}/restore_staging/checklist/ab/abc"), "");
+    pack.run(&[
+        "restore", "latest", "--to", "staging", "--only", "database", "--yes",
+    ])
+    .exits(0);
+    let [aside] = &lists()[..] else {
+        panic!("{:?}", lists())
+    };
+    assert!(
+        aside.contains("_replaced_"),
+        "what the old database names is collected: {aside}"
+    );
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
 }

@@ -76,8 +76,8 @@ fn a_good_environment_yields_nothing() {
 #[test]
 fn versions_that_do_not_fit() {
     check(
-        |e| e.versions.python = Some((3, 13)),
-        "environment-versions Error production: Odoo 18.0 runs on Python 3.13, supported are 3.10 to 3.12",
+        |e| e.versions.python = Some((3, 14)),
+        "environment-versions Error production: Odoo 18.0 runs on Python 3.14, supported are 3.10 to 3.13",
     );
     check(
         |e| e.versions.postgres = Some(11),

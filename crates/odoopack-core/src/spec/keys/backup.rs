@@ -26,6 +26,14 @@ pub(super) const KEYS: &[Key] = &[
         doc: "When the newest snapshot of every production environment is brought back beside it, started, compared and removed again, in the pack's time zone.",
         why: "It needs as much room as the environment itself, and a machine that only tries things needs none.",
     },
+    Key {
+        path: "backup.gentle",
+        shape: Shape::Bool,
+        fallback: Literal("false"),
+        example: "true",
+        doc: "Whether backups take as long as they need to disturb nobody who works in Odoo.",
+        why: "Most are made at night, and are over sooner.",
+    },
     keep(
         "backup.keep.last",
         "0",

@@ -245,9 +245,11 @@ fn backup() -> impl Strategy<Value = Backup> {
         offsite,
         proven,
     });
-    (when(), when(), keep(), age, of(offsite())).prop_map(|(schedule, drill, keep, age, offsite)| Backup {
+    let all = (when(), when(), any::<bool>(), keep(), age, of(offsite()));
+    all.prop_map(|(schedule, drill, gentle, keep, age, offsite)| Backup {
         schedule,
         drill,
+        gentle,
         keep,
         age,
         offsite,

@@ -1,7 +1,8 @@
 //! The database that only the operation knows, and its way into the place of the old one.
 use std::time::{Duration, Instant};
 
-use odoopack_core::render::sql::{identifier, literal, rename_database};
+use odoopack_core::render::pg_hba::LOADERS;
+use odoopack_core::render::sql::{identifier, literal, rename_database, role};
 use postgres::Client;
 
 use super::Restore;
@@ -20,12 +21,53 @@ impl Restore<'_> {
     /// Everything that only an administrator may do is done now, while nothing of anybody is in the database: an object of
     /// a hostile dump could run as whoever touches it later.
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
-        let door = door(database, role);
+        let mut doors = door(database, role);
+        if self.foreign() {
+            doors += &loader(database, self.password.expose());
+        }
         self.postgres()?
-            .batch_execute(&door)
+            .batch_execute(&doors)
             .map_err(|e| failed("could not let the role in", &e))?;
+        if self.foreign() {
+            self.apply.make_database(database, database)?;
+            return self.inside(database).map(drop);
+        }
         self.apply.make_database(database, role)?;
         self.extensions(database)
+    }
+
+    /// Gives what the role that loaded it owns to the environment's; harmless where no such role did.
+    ///
+    /// `REASSIGN OWNED` hands over whole databases too: of this role there is only the one.
+    fn hand_over(&self, client: &mut Client, database: &str) -> Result<()> {
+        let trouble = |e: postgres::Error| failed("could not hand the database over to its role", &e);
+        let owned = client
+            .query(
+                "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = $1",
+                &[&database],
+            )
+            .map_err(trouble)?;
+        let owned: Vec<String> = owned.iter().map(|row| row.get(0)).collect();
+        if owned.is_empty() {
+            return Ok(());
+        }
+        if owned != [database] {
+            return Err(Failure::failed(format!(
+                "the role that loaded {database} owns other databases: {}",
+                owned.join(", ")
+            )));
+        }
+        let (loader, role) = (identifier(database), identifier(&self.role()));
+        // What the dump has set for the database would hold for the administrator's session too.
+        client
+            .batch_execute(&format!("ALTER DATABASE {loader} RESET ALL"))
+            .map_err(trouble)?;
+        self.apply
+            .admin(database)?
+            .batch_execute(&format!(
+                "REASSIGN OWNED BY {loader} TO {role}; DROP OWNED BY {loader};"
+            ))
+            .map_err(trouble)
     }
 
     /// Those of a snapshot are known to be of this pack, so that the administrator may make what the role may not.
@@ -56,6 +98,14 @@ impl Restore<'_> {
         drop_with_door(&mut self.postgres()?, database)
     }
 
+    pub(super) fn keep_database(&self, database: &str, kept: &str) -> Result<()> {
+        let mut client = self.postgres()?;
+        if exists(&mut client, database)? {
+            alone(&mut client, &[database], &rename_database(database, kept))?;
+        }
+        drop_with_door(&mut client, database)
+    }
+
     /// One transaction: nobody ever sees the name without a database, or a database without its mark.
     pub(super) fn swap_database(
         &self,
@@ -77,6 +127,7 @@ impl Restore<'_> {
                 "meanwhile somebody made a database `{to}`"
             )));
         }
+        self.hand_over(&mut client, from)?;
         let mut sql = String::from("BEGIN;");
         if let Some(kept) = kept {
             sql += &rename_database(to, kept);
@@ -143,6 +194,18 @@ fn door(database: &str, role: &str) -> String {
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {door} NOLOGIN; END IF; END $$; \
          GRANT {door} TO {role};",
         literal(database)
+    )
+}
+
+/// The door's own role may log in, into the database of its name and no other, and is nobody else.
+fn loader(database: &str, password: &str) -> String {
+    let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+    let (group, door) = (identifier(LOADERS), identifier(database));
+    format!(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {group} NOLOGIN; END IF; END $$; \
+         {}; GRANT {group} TO {door};",
+        literal(LOADERS),
+        role(database, true, &verifier)
     )
 }
 

@@ -14,6 +14,8 @@ use crate::ui::Progress;
 /// Modes of what Odoo makes under our mask of 027.
 const DIRECTORY: u32 = 0o750;
 const FILE: u32 = 0o640;
+/// Where Odoo lists what it may have to collect (`ir_attachment.py`, `_mark_for_gc`).
+const CHECKLIST: &str = "checklist";
 
 impl Restore<'_> {
     pub(super) fn place_filestore(
@@ -105,6 +107,31 @@ impl Restore<'_> {
             files::rename(to, from)?;
         }
         files::rename(kept, to)
+    }
+
+    pub(super) fn stop_collecting(&self, filestore: &Utf8Path, aside: &Utf8Path) -> Result<()> {
+        let list = filestore.join(CHECKLIST);
+        if !there(&list)? {
+            return Ok(());
+        }
+        files::directory(aside, DIRECTORY, self.owner()?)?;
+        files::rename(&list, &aside.join(CHECKLIST))
+    }
+
+    /// Where Odoo has begun a new list meanwhile, the old one goes: what it named is only never collected.
+    pub(super) fn collect_again(filestore: &Utf8Path, aside: &Utf8Path) -> Result<()> {
+        let (list, old) = (filestore.join(CHECKLIST), aside.join(CHECKLIST));
+        if there(&old)? && !there(&list)? {
+            files::rename(&old, &list)?;
+        }
+        files::remove_tree(aside)
+    }
+
+    pub(super) fn keep_directory(directory: &Utf8Path, kept: &str) -> Result<()> {
+        if !there(directory)? {
+            return Ok(());
+        }
+        files::rename(directory, &directory.with_file_name(kept))
     }
 }
 

@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
 use odoopack_core::restore::hold;
-use odoopack_core::target::{generated_secrets, secret_name};
+use odoopack_core::target::generated_secrets;
 use postgres::{GenericClient, Transaction};
 use rand::Rng;
 
@@ -145,12 +145,12 @@ impl Restore<'_> {
             .map_err(|e| failed("could not set the administrator's password", &e))
     }
 
-    /// Connects as the environment's role.
+    /// Connects to the database that only the operation knows, never as the administrator.
     pub(super) fn inside(&self, database: &str) -> Result<postgres::Client> {
-        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
+        let (role, password) = self.visitor(database)?;
         let server = crate::observe::databases::server(self.apply.spec, self.apply.layout);
-        crate::observe::databases::connect_as(&server, &self.role(), password, database).map_err(|e| {
-            failed(&format!("could not enter `{database}` as {}", self.role()), &e)
+        crate::observe::databases::connect_as(&server, &role, password.expose(), database).map_err(|e| {
+            failed(&format!("could not enter `{database}` as {role}"), &e)
                 .hint("`odoopack up` brings the pack to this version")
         })
     }

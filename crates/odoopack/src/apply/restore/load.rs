@@ -39,13 +39,21 @@ impl Restore<'_> {
     /// Streams plain SQL through the filter into a psql that takes no commands (E11).
     fn plain(&self, entrance: &Entrance, dump: &mut dyn Read, progress: &Progress) -> Result<()> {
         let version = dumps::psql_version(&entrance.programs).read()?;
-        let fence = dumps::parse_has_restrict(&version).then(crate::password::generate);
+        if !dumps::parse_has_restrict(&version) {
+            return Err(Failure::refused(format!(
+                "{} cannot be kept from running programs that a dump names (CVE-2025-8714)",
+                version.trim()
+            ))
+            .hint(format!(
+                "`apt-get install --only-upgrade postgresql-client-{}`",
+                self.major()?
+            )));
+        }
+        let key = crate::password::generate();
         let mut filter = Filter::new(self.major()?);
         let mut summary = None;
         entrance.psql().fill(|pipe| {
-            if let Some(key) = &fence {
-                writeln!(pipe, "\\restrict {key}").map_err(broken)?;
-            }
+            writeln!(pipe, "\\restrict {key}").map_err(broken)?;
             let mut read = 0_u64;
             let mut portion = vec![0; 1 << 18];
             let mut out = Vec::with_capacity(1 << 19);

@@ -18,7 +18,8 @@ use std::cell::RefCell;
 use camino::Utf8Path;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
-use odoopack_core::restore::{Event, Recovery, Step, Undo, recover};
+use odoopack_core::restore::{Event, Recovery, Step, Undo, kept_when_put_back, recover, stays};
+use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Spec;
 use odoopack_core::target::{postgres_port, secret_name};
 
@@ -26,12 +27,11 @@ use self::source::Source;
 use super::Apply;
 use crate::failure::{Failure, Kind, Result};
 use crate::files::Owner;
-use crate::store::operation::{Operation, Unfinished, has_ended, unfinished};
+use crate::store::operation::{Operation, RESTORE, Unfinished, has_ended, unfinished};
+use crate::store::{lock, marks};
 use crate::tools::dumps::Entrance;
 use crate::ui::Progress;
 
-/// Name of this kind of operation in the journals.
-const KIND: &str = "restore";
 /// How one ends whose new state is in place.
 const DONE: &str = "done";
 
@@ -81,6 +81,8 @@ pub(crate) struct Restore<'a> {
     drill: bool,
     /// Nothing of the pack runs but its database server: `up` starts the rest and looks at it.
     dark: bool,
+    /// Of the role that loads a backup of somebody else; nobody ever sees it.
+    password: SecretText,
     found: RefCell<Found>,
 }
 
@@ -94,6 +96,7 @@ impl<'a> Restore<'a> {
             source,
             drill: false,
             dark: false,
+            password: SecretText::new(crate::password::generate()),
             found: RefCell::default(),
         }
     }
@@ -104,9 +107,9 @@ impl<'a> Restore<'a> {
     /// The failure of the step when nothing was visible yet, kind `RolledBack` when the old state was brought back, kind
     /// `NeedsHuman` when it could not be.
     pub(crate) fn run(apply: &'a Apply<'a>, planned: &Planned, source: &'a Source) -> Result<Found> {
-        let operation = Operation::start(&apply.layout.state(), KIND, &planned.id, planned)?;
+        let operation = Operation::start(&apply.layout.state(), RESTORE, &planned.id, planned)?;
         let restore = Self::new(apply, planned, Some(source));
-        restore.forward(planned, 0, operation)?;
+        restore.forward(planned, (0, false), operation)?;
         Ok(restore.found.into_inner())
     }
 
@@ -115,7 +118,7 @@ impl<'a> Restore<'a> {
     /// # Errors
     /// What was not as it should be, or kind `NeedsHuman` when something is left.
     pub(crate) fn drill(apply: &'a Apply<'a>, planned: &Planned, source: &'a Source) -> Result<Found> {
-        let mut operation = Operation::start(&apply.layout.state(), KIND, &planned.id, planned)?;
+        let mut operation = Operation::start(&apply.layout.state(), RESTORE, &planned.id, planned)?;
         let restore = Self {
             drill: true,
             ..Self::new(apply, planned, Some(source))
@@ -132,7 +135,7 @@ impl<'a> Restore<'a> {
         let order: Vec<usize> = (0..begun).rev().collect();
         let none = Failure::failed("the drill itself went well");
         restore
-            .backward(planned, &order, operation)
+            .backward(planned, &order, None, operation)
             .map_err(|e| stuck(&e, failure.as_ref().unwrap_or(&none)))?;
         match failure {
             Some(failure) => Err(failure),
@@ -159,38 +162,86 @@ impl<'a> Restore<'a> {
         }
     }
 
-    fn forward(&self, planned: &Planned, from: usize, mut operation: Operation) -> Result<()> {
+    /// Does the steps from `from` on, which an earlier process may have begun.
+    fn forward(
+        &self,
+        planned: &Planned,
+        (from, begun): (usize, bool),
+        mut operation: Operation,
+    ) -> Result<()> {
         for (at, step) in planned.steps.iter().enumerate().skip(from) {
             if let Err(failure) = self.one(at, step, &mut operation) {
+                if stays(&planned.steps, at, begun && at == from) {
+                    operation.end(DONE)?;
+                    return Err(self.stayed(planned, failure));
+                }
                 return self.take_back(planned, at, operation, failure);
             }
         }
+        if planned
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::SwapDatabase { .. }))
+        {
+            // What a module operation that was cut off had begun was in the database that is not served any more.
+            marks::forget_module_work(&self.apply.layout.state(), &self.environment)?;
+        }
         operation.end(DONE)
+    }
+
+    /// What it replaced is still there; whether to go back is a person's to say.
+    fn stayed(&self, planned: &Planned, failure: Failure) -> Failure {
+        let kept: Vec<&str> = planned.steps.iter().filter_map(Step::kept).collect();
+        let kept = if kept.is_empty() {
+            "nothing was there before".to_owned()
+        } else {
+            format!("what was there before is kept as {}", kept.join(", "))
+        };
+        let what = format!(
+            "{} is restored and stays so, because people can have worked in it since; {kept}",
+            self.environment
+        );
+        failure
+            .during(what)
+            .hint("`odoopack up` starts what does not run")
+            .into_need_of_a_person()
     }
 
     fn take_back(&self, planned: &Planned, at: usize, operation: Operation, failure: Failure) -> Result<()> {
         let visible = planned.steps[..=at].iter().any(Step::is_visible);
         let begun: Vec<usize> = (0..=at).rev().collect();
-        self.backward(planned, &begun, operation)
+        let kept = kept_when_put_back(&planned.steps, |step| step <= at, &planned.id);
+        self.backward(planned, &begun, kept.as_deref(), operation)
             .map_err(|e| stuck(&e, &failure))?;
-        if visible {
-            let text = failure.chain().join("\n");
-            return Err(Failure::new(
-                Kind::RolledBack,
-                format!("{} is as it was before", self.environment),
-            )
-            .because(text));
+        if !visible {
+            return Err(failure);
         }
-        Err(failure)
+        let text = failure.chain().join("\n");
+        let back = format!("{} is as it was before", self.environment);
+        let failure = Failure::new(Kind::RolledBack, back).because(text);
+        Err(match kept {
+            Some(kept) => failure.hint(format!(
+                "what had begun to serve is kept as {kept}; `odoopack restore --forget-replaced {}` removes it",
+                self.environment
+            )),
+            None => failure,
+        })
     }
 
-    fn backward(&self, planned: &Planned, order: &[usize], mut operation: Operation) -> Result<()> {
+    /// Takes steps back; where people can have been in the new state it is not removed but gets the name `kept`.
+    fn backward(
+        &self,
+        planned: &Planned,
+        order: &[usize],
+        kept: Option<&str>,
+        mut operation: Operation,
+    ) -> Result<()> {
         for at in order {
             let step = &planned.steps[*at];
             operation.event(&Event::Undoing(*at))?;
             if let Some(undo) = step.undo() {
                 let progress = self.apply.ui.step(&undo.to_string());
-                if let Err(failure) = self.undo(&undo) {
+                if let Err(failure) = self.undo(&undo, kept) {
                     progress.failed();
                     return Err(failure.during(format!("could not {undo}")));
                 }
@@ -218,19 +269,26 @@ impl<'a> Restore<'a> {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())
             }
             Step::SwapFilestore { from, to, kept } => Self::swap_filestore(from, to, kept.as_deref()),
+            Step::StopCollecting { filestore, aside } => self.stop_collecting(filestore, aside),
             Step::StartServices { .. } | Step::PassProbes { .. } if self.dark => Ok(()),
             Step::StartServices { services } => self.start(services),
             Step::PassProbes { environment } => self.apply.pass_probes(environment, progress),
         }
     }
 
-    fn undo(&self, undo: &Undo) -> Result<()> {
+    fn undo(&self, undo: &Undo, kept: Option<&str>) -> Result<()> {
         match undo {
             Undo::DropDatabase { database } => {
                 load::sweep(&self.apply.layout.environment(&self.environment))?;
-                self.drop_database(database)
+                match kept {
+                    Some(kept) => self.keep_database(database, kept),
+                    None => self.drop_database(database),
+                }
             }
-            Undo::RemoveDirectory { directory } => crate::files::remove_tree(directory),
+            Undo::RemoveDirectory { directory } => match kept {
+                Some(kept) => Self::keep_directory(directory, kept),
+                None => crate::files::remove_tree(directory),
+            },
             Undo::StartServices { .. } if self.dark => Ok(()),
             Undo::StartServices { services } => self.start(services),
             Undo::StopServices { services } => self.stop(services),
@@ -240,6 +298,7 @@ impl<'a> Restore<'a> {
             Undo::SwapFilestoreBack { from, to, kept } => {
                 Self::swap_filestore_back(from, to, kept.as_deref())
             }
+            Undo::CollectAgain { filestore, aside } => Self::collect_again(filestore, aside),
         }
     }
 
@@ -277,8 +336,30 @@ impl<'a> Restore<'a> {
         Apply::owner(user.as_deref(), user.as_deref())
     }
 
+    /// Whether it comes from somebody who could want harm; a snapshot was made here.
+    fn foreign(&self) -> bool {
+        self.source
+            .is_some_and(|source| !matches!(source, Source::Snapshot(_)))
+    }
+
+    /// Who works in the database that only the operation knows: for a backup of somebody else a role that owns this
+    /// database and nothing besides. What such a dump does as the environment's role, it can do to the environment's
+    /// database and to everything that was kept of it.
+    fn visitor(&self, database: &str) -> Result<(String, SecretText)> {
+        if self.foreign() {
+            return Ok((database.to_owned(), self.password.clone()));
+        }
+        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
+        Ok((self.role(), SecretText::new(password)))
+    }
+
     fn entrance(&self, database: &str) -> Result<Entrance> {
-        entrance(self.apply, &self.environment, database)
+        let (role, password) = self.visitor(database)?;
+        Ok(Entrance {
+            role,
+            password,
+            ..entrance(self.apply, &self.environment, database)?
+        })
     }
 
     fn warn(&self, text: String) {
@@ -301,7 +382,7 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
         socket: apply.layout.postgres_socket(),
         port: postgres_port(apply.spec),
         role: apply.layout.role(environment),
-        password: odoopack_core::secret::SecretText::new(password),
+        password: SecretText::new(password),
         database: database.to_owned(),
         user: apply.layout.user(environment.as_str()),
     })
@@ -309,7 +390,7 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
 
 /// Whether the restore `id` has ended, with the new state in place.
 pub(crate) fn is_done(state: &Utf8Path, id: &str) -> Result<bool> {
-    has_ended(state, KIND, id, DONE)
+    has_ended(state, RESTORE, id, DONE)
 }
 
 /// Removes the plain dumps that restores and drills have left which were killed; only under the pack's lock.
@@ -319,14 +400,15 @@ pub(crate) fn sweep(layout: &Layout, spec: &Spec) -> Result<()> {
         .try_for_each(|name| load::sweep(&layout.environment(name)))
 }
 
-/// Finishes or takes back every restore that was cut off; says what it did, one sentence each.
+/// Finishes or takes back every restore that was cut off; says what it did, one sentence each. `held` is the environment whose
+/// lock the caller has.
 ///
 /// # Errors
 /// Kind `NeedsHuman` when one could neither be finished nor taken back.
-pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
+pub(crate) fn take_up(apply: &Apply<'_>, held: Option<&Name>) -> Result<Vec<String>> {
     sweep(apply.layout, apply.spec)?;
     let mut said = Vec::new();
-    let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), KIND)?;
+    let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), RESTORE)?;
     let dark = !all.is_empty() && wake(apply)?;
     for Unfinished {
         what: planned,
@@ -334,15 +416,27 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
         operation,
     } in all
     {
+        let (name, why) = (&planned.environment, "restore that was cut off");
+        let _alone = match held {
+            Some(held) if held == name => None,
+            _ => Some(lock::take_environment(&apply.layout.state(), name, why)?),
+        };
         let restore = Restore {
             dark,
             ..Restore::new(apply, &planned, None)
         };
         let done = match recover(&planned.steps, &events) {
-            Recovery::Finish(from) => restore.forward(&planned, from, operation).map(|()| "finished"),
-            Recovery::Revert(order) => restore
-                .backward(&planned, &order, operation)
-                .map(|()| "taken back"),
+            Recovery::Finish(from) => {
+                let from = (from, events.contains(&Event::Begin(from)));
+                restore.forward(&planned, from, operation).map(|()| "finished")
+            }
+            Recovery::Revert(order) => {
+                let began = |at| events.contains(&Event::Begin(at));
+                let kept = kept_when_put_back(&planned.steps, began, &planned.id);
+                restore
+                    .backward(&planned, &order, kept.as_deref(), operation)
+                    .map(|()| "taken back")
+            }
         };
         let done = done.map_err(|e| match e.kind {
             Kind::RolledBack | Kind::NeedsHuman => e,
@@ -363,7 +457,7 @@ pub(crate) fn take_up(apply: &Apply<'_>) -> Result<Vec<String>> {
 
 /// What `take_up` would do, one sentence each.
 pub(crate) fn outlook(state: &Utf8Path) -> Result<Vec<String>> {
-    let all: Vec<Unfinished<Planned, Event>> = unfinished(state, KIND)?;
+    let all: Vec<Unfinished<Planned, Event>> = unfinished(state, RESTORE)?;
     let sentence = |one: &Unfinished<Planned, Event>| {
         let what = match recover(&one.what.steps, &one.events) {
             Recovery::Finish(_) => "finish",

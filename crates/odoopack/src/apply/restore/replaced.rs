@@ -80,7 +80,8 @@ fn is_kept(database: &str, name: &str) -> bool {
     let Some(id) = name.len().checked_sub(ID).and_then(|at| name.get(at..)) else {
         return false;
     };
-    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && name == own_name(database, "replaced", id)
+    let named = |what| name == own_name(database, what, id);
+    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && (named("replaced") || named("undone"))
 }
 
 #[cfg(test)]
@@ -109,6 +110,7 @@ mod tests {
     fn only_names_that_a_restore_gives_are_found() {
         for (name, kept) in [
             ("demo_production_replaced_6a1b2c3d", true),
+            ("demo_production_undone_6a1b2c3d", true),
             ("demo_production_replaced_old", false),
             ("demo_production", false),
             ("demo_production_restore_6a1b2c3d", false),

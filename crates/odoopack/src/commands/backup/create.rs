@@ -2,10 +2,11 @@
 use odoopack_core::name::Name;
 
 use super::{environment, size};
-use crate::backup::create::{Made, create};
+use crate::backup::create::{Made, Wish, create};
 use crate::backup::{key, place};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
+use crate::store::marks;
 
 /// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Words to find it by
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Take as long as it needs to disturb nobody, as `[backup] gentle` asks of every backup
+    #[arg(long)]
+    gentle: bool,
     /// Then remove the snapshots that `[backup.keep]` no longer keeps
     #[arg(long)]
     forget: bool,
@@ -31,8 +35,20 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let environment = environment(&pack, args.environment.as_ref())?;
-    let made = create(cx, &pack, &environment, args.note.as_deref())?;
+    let made = create(
+        cx,
+        &pack,
+        &environment,
+        Wish {
+            note: args.note.as_deref(),
+            gentle: args.gentle || pack.loaded.spec.backup.gentle,
+        },
+    )?;
     alarm(cx, &made);
+    let left = marks::module_work(&pack.layout.state(), &environment)?;
+    if let Some(what) = left.and_then(|left| left.half_way(&environment)) {
+        cx.ui.warn(&format!("{what}, and so it is in this snapshot"));
+    }
     let (snapshot, manifest) = (&made.snapshot, &made.manifest);
     cx.ui.json(&serde_json::json!({
         "snapshot": snapshot.id,

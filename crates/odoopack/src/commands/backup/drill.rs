@@ -13,6 +13,7 @@ use crate::commands::{bringing, environment, stored};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::store::lock;
+use crate::store::operation::{half_restored, is_half_restored};
 
 /// Prove that a snapshot can be brought back, and measure how long that takes
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         opened.manifest().taken
     ));
     let begun = Instant::now();
-    let proof = prove(cx, &pack, opened, args.level);
+    let lines = record::all(&pack.layout)?;
+    let proof = prove(cx, &pack, opened, args.level).and_then(|found| {
+        if args.level >= Level::Restore {
+            no_more_missing(found.missing as u64, record::missing_when_proven(&lines, &name))?;
+        }
+        Ok(found)
+    });
     let seconds = begun.elapsed().as_secs_f64();
     let restored = args.level >= Level::Restore;
     let event = match (&proof, restored) {
@@ -66,6 +73,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         (Err(_), _) => Event::Unproven,
     };
     let why = proof.as_ref().err().map(Failure::chain);
+    let missing = proof.as_ref().ok().map(|found| found.missing);
     let refused = proof.as_ref().is_err_and(|failure| {
         failure.kind == crate::failure::Kind::Refused || failure.kind == crate::failure::Kind::Locked
     });
@@ -76,7 +84,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             environment: name.clone(),
             snapshot: id.clone(),
             seconds,
-            detail: serde_json::json!({ "level": args.level, "why": why }),
+            detail: serde_json::json!({ "level": args.level, "why": why, "missing": missing }),
         };
         record::add(&pack.layout, &line)?;
     }
@@ -85,6 +93,17 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": args.level, "seconds": seconds, "found": found }));
     cx.ui.result(&sentence(&id, args.level, seconds, &found));
     Ok(())
+}
+
+/// A snapshot that brings back less than the last one that was proven is no proof.
+fn no_more_missing(missing: u64, before: Option<u64>) -> Result<()> {
+    match before {
+        Some(before) if missing > before => Err(Failure::failed(format!(
+            "{missing} attachments are missing in it, and {before} were in the snapshot that was proven last"
+        ))
+        .hint("look for the files in the filestore; `odoopack backup list` shows older snapshots, which may have them")),
+        _ => Ok(()),
+    }
 }
 
 fn sentence(id: &str, level: Level, seconds: f64, found: &Found) -> String {
@@ -204,9 +223,15 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
     bringing::not_newer(&view, &source)?;
+    // Somebody may work in what it has put in place: what becomes of that is no drill's to decide.
+    if let Some(name) = half_restored(&pack.layout.state())?.first() {
+        return Err(is_half_restored(name));
+    }
     let apply = crate::commands::up::applier(cx, pack, &view);
     // What a killed one left takes room too.
-    take_up(&apply)?.iter().for_each(|sentence| cx.ui.say(sentence));
+    take_up(&apply, None)?
+        .iter()
+        .for_each(|sentence| cx.ui.say(sentence));
     bringing::room(pack, &source, None)?;
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());
     let role = pack.layout.role(name);

@@ -1,5 +1,5 @@
 //! A module operation under its locks: stop, run Odoo, judge, remember, start.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use odoopack_core::changed::{Act, Contents, Loaded, Work};
 
@@ -42,20 +42,29 @@ impl Doing<'_> {
             .ground
             .code
             .contents(work.all().chain(work.remember.iter().map(String::as_str)))?;
-        let mut mark = marks::ModuleWork {
-            command: self.command.clone(),
-            services: self.running.stops(work),
-            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
-        };
+        let mut mark = self.mark(work);
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
-        let outcome = stopped.and_then(|()| self.act_or_return(work, &before, &mut mark));
+        let outcome = match stopped {
+            Ok(()) => self.act_or_return(work, &before, &mut mark),
+            Err(failure) => {
+                // Nothing was copied yet.
+                mark.restore_points.retain(|one| self.point.as_ref() != Some(one));
+                Err(failure)
+            }
+        };
+        mark.ended = true;
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
         // What could not be started (^C) is started by the next run, which this mark tells.
         if started.is_ok() {
             mark.services.clear();
         }
+        let outcome = match (outcome, &started) {
+            // Only now is it known that nobody wants to go back.
+            (Ok(said), Ok(())) => Ok(self.forget_points(said, &mut mark)),
+            (outcome, _) => outcome,
+        };
         if mark.services.is_empty() && mark.restore_points.is_empty() {
             marks::forget_module_work(&state, &self.ground.environment)?;
         } else {
@@ -66,10 +75,18 @@ impl Doing<'_> {
                 self.report(work, &said);
                 Ok(())
             }
-            (Ok(_), Err(failure)) => Err(failure.during(format!(
-                "the modules are done, but {} does not serve",
-                self.ground.environment
-            ))),
+            (Ok(_), Err(failure)) => {
+                let failure = failure.during(format!(
+                    "the modules are done, but {} does not serve",
+                    self.ground.environment
+                ));
+                Err(mark.restore_points.iter().fold(failure, |failure, point| {
+                    failure.hint(format!(
+                        "before it the database was as {point} is, which stays until `{}` ends well",
+                        self.command
+                    ))
+                }))
+            }
             (Err(failure), Ok(())) => Err(failure),
             (Err(failure), Err(second)) => {
                 let failure = failure.hint(format!(
@@ -82,6 +99,16 @@ impl Doing<'_> {
         }
     }
 
+    /// What the next run has to know when this one is cut off.
+    fn mark(&self, work: &Work) -> marks::ModuleWork {
+        marks::ModuleWork {
+            command: self.command.clone(),
+            services: self.running.stops(work),
+            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
+            ended: false,
+        }
+    }
+
     /// Acts; what fails brings the database back from its restore point. In `mark` stay the copies that are still there.
     fn act_or_return(
         &mut self,
@@ -90,14 +117,7 @@ impl Doing<'_> {
         mark: &mut marks::ModuleWork,
     ) -> Result<Vec<String>> {
         let failure = match self.act(work, before) {
-            Ok(mut said) => {
-                let apply = self.running.apply(self.cx, self.pack);
-                match apply.forget_restore_points(&mark.restore_points) {
-                    Ok(()) => mark.restore_points.clear(),
-                    Err(failure) => said.push(failure.chain().join(": ")),
-                }
-                return Ok(said);
-            }
+            Ok(said) => return Ok(said),
             Err(failure) => failure,
         };
         let Some(point) = self.point.clone() else {
@@ -113,6 +133,14 @@ impl Doing<'_> {
         match self.bring_back(&point) {
             Ok(()) => {
                 mark.restore_points.retain(|one| *one != point);
+                // A copy that this run made holds what a killed one had begun.
+                if let Some(older) = self.older_points.first() {
+                    let back = format!(
+                        "the database is as this run found it; before an earlier `{}`, which did not end well, it was as {older} is",
+                        self.command
+                    );
+                    return Err(failure.hint(back).into_need_of_a_person());
+                }
                 let back = "the database is as it was before: it came back from its restore point";
                 Err(failure.hint(back).into_rolled_back())
             }
@@ -125,6 +153,15 @@ impl Doing<'_> {
                 Err(failure.hint(stays).into_need_of_a_person())
             }
         }
+    }
+
+    fn forget_points(&self, mut said: Vec<String>, mark: &mut marks::ModuleWork) -> Vec<String> {
+        let apply = self.running.apply(self.cx, self.pack);
+        match apply.forget_restore_points(&mark.restore_points) {
+            Ok(()) => mark.restore_points.clear(),
+            Err(failure) => said.push(failure.chain().join(": ")),
+        }
+        said
     }
 
     /// Copies the database while nobody is in it, not even this program.
@@ -205,10 +242,11 @@ impl Doing<'_> {
         self.journal
             .note("odoo", &serde_json::json!({ "work": work, "log": log }))?;
         let progress = self.cx.ui.step(&sentence);
+        let before = self.ground.code.stored.clone();
         let apply = self.running.apply(self.cx, self.pack);
         let (verdict, wrong) = apply.work_on_modules(&self.ground.environment, work, &log, &progress)?;
         drop(apply);
-        let left = self.left_over(work)?;
+        let left = self.left_over(work, &before.names())?;
         let Some(failure) = wrong.or(left) else {
             progress.done();
             return Ok(verdict.worked_on.into_iter().collect());
@@ -222,7 +260,7 @@ impl Doing<'_> {
     }
 
     /// What Odoo says with exit code 0 and a clean log can still be untrue.
-    fn left_over(&mut self, work: &Work) -> Result<Option<Failure>> {
+    fn left_over(&mut self, work: &Work, before: &BTreeSet<&str>) -> Result<Option<Failure>> {
         self.ground.again(self.pack)?;
         let stored = &self.ground.code.stored;
         if !stored.underway.is_empty() {
@@ -246,6 +284,18 @@ impl Doing<'_> {
                 .collect(),
             Act::Uninstall => work.all().filter(|name| names.contains(name)).collect(),
         };
+        let shown: BTreeSet<&str> = work.all().collect();
+        let unasked: Vec<&str> = before
+            .iter()
+            .filter(|name| !names.contains(*name) && !shown.contains(*name))
+            .copied()
+            .collect();
+        if work.act == Act::Uninstall && !unasked.is_empty() {
+            let list = unasked.join(", ");
+            return Ok(Some(Failure::failed(format!(
+                "Odoo took away what nobody was shown: {list}"
+            ))));
+        }
         let how = if work.act == Act::Uninstall {
             "still installed"
         } else {

@@ -18,30 +18,37 @@ pub(crate) struct Args {
 pub(super) fn run(cx: &Context, seen: &Seen, args: &Args) {
     let listed = |module: &&Module| args.all || module.origin != Origin::Odoo;
     let modules: Vec<&Module> = seen.tree.iter().filter(listed).collect();
-    cx.ui.json(&json!(
-        modules.iter().map(|module| row(seen, module)).collect::<Vec<_>>()
-    ));
-    if modules.is_empty() {
-        cx.ui.result("no modules besides Odoo's own");
+    if cx.ui.json {
+        let rows: Vec<_> = modules.iter().map(|module| row(seen, module)).collect();
+        return cx.ui.json(&json!(rows));
     }
-    for module in modules {
-        let version = match &module.manifest {
-            Ok(manifest) => manifest.version.as_str(),
-            Err(_) => "unreadable",
-        };
-        cx.ui.result(&format!(
-            "{:<40} {version:<14} {:<20} {}",
-            module.name,
-            module.origin.to_string(),
-            module.path
-        ));
-        for other in &seen.tree.all(&module.name)[1..] {
+    if modules.is_empty() {
+        return cx.ui.result("no modules besides Odoo's own");
+    }
+    let lines: Vec<String> = modules.iter().map(|module| line(module)).collect();
+    // At once: a tree of thousands would be as many writes.
+    cx.ui.result(&lines.join("\n"));
+    for others in modules.iter().map(|module| seen.tree.all(&module.name)) {
+        for other in &others[1..] {
             cx.ui.warn(&format!(
                 "`{}` is in {} too, which Odoo does not take",
                 other.name, other.path
             ));
         }
     }
+}
+
+fn line(module: &Module) -> String {
+    let version = match &module.manifest {
+        Ok(manifest) => manifest.version.as_str(),
+        Err(_) => "unreadable",
+    };
+    format!(
+        "{:<40} {version:<14} {:<20} {}",
+        module.name,
+        module.origin.to_string(),
+        module.path
+    )
 }
 
 fn row(seen: &Seen, module: &Module) -> Value {

@@ -2,9 +2,9 @@
 use std::collections::BTreeSet;
 
 use odoopack_core::modules::{Module, Reason, Tree};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Chosen, Seen, of};
+use super::{Chosen, Plan, Seen, of};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
 
@@ -19,44 +19,51 @@ pub(crate) struct Args {
 pub(super) fn run(cx: &Context, pack: &Pack, seen: Seen, args: &Args) -> Result<()> {
     let plan = of(pack, seen, &args.chosen)?;
     let tree = &plan.tree;
-    let rows: serde_json::Map<_, _> = plan
-        .installation
-        .modules
-        .iter()
-        .map(|(name, reason)| {
-            let origin = tree.get(name).map(|module| &module.origin);
-            let row = json!({ "depends": tree.depends(name), "origin": origin, "reason": reason });
-            (name.clone(), row)
-        })
-        .collect();
-    cx.ui.json(&json!({ "edition": plan.edition, "modules": rows }));
+    if cx.ui.json {
+        cx.ui.json(&document(&plan));
+        return Ok(());
+    }
+    let mut lines = Vec::new();
     let mut shown = BTreeSet::new();
     for name in &plan.wish.modules {
-        branch(cx, tree, name, &mut shown);
+        branch(&mut lines, tree, name, &mut shown);
     }
     let itself = |(name, reason): (&String, &Reason)| match reason {
-        Reason::Auto(of) if !shown.contains(name) => Some((name.clone(), of.join(", "))),
+        Reason::Auto(of) if !shown.contains(name) => {
+            Some(format!("  {} with {}", line(tree, name), of.join(", ")))
+        }
         Reason::Auto(_) | Reason::Asked | Reason::NeededBy(_) => None,
     };
-    let auto: Vec<(String, String)> = plan.installation.modules.iter().filter_map(itself).collect();
+    let auto: Vec<String> = plan.installation.modules.iter().filter_map(itself).collect();
     if !auto.is_empty() {
-        cx.ui.result("installed by itself");
+        lines.push("installed by itself".to_owned());
+        lines.extend(auto);
     }
-    for (name, of) in auto {
-        cx.ui.result(&format!("  {} with {of}", line(tree, &name)));
-    }
+    // At once: a tree of thousands would be as many writes.
+    cx.ui.result(&lines.join("\n"));
     Ok(())
 }
 
+fn document(plan: &Plan) -> Value {
+    let tree = &plan.tree;
+    let row = |(name, reason): (&String, &Reason)| {
+        let origin = tree.get(name).map(|module| &module.origin);
+        let row = json!({ "depends": tree.depends(name), "origin": origin, "reason": reason });
+        (name.clone(), row)
+    };
+    let rows: serde_json::Map<_, _> = plan.installation.modules.iter().map(row).collect();
+    json!({ "edition": plan.edition, "modules": rows })
+}
+
 /// A module and, the first time it is seen, what it depends on below it.
-fn branch(cx: &Context, tree: &Tree, name: &str, shown: &mut BTreeSet<String>) {
+fn branch(lines: &mut Vec<String>, tree: &Tree, name: &str, shown: &mut BTreeSet<String>) {
     let mut todo = vec![(0, name.to_owned())];
     while let Some((depth, name)) = todo.pop() {
         let indent = "  ".repeat(depth);
         let depends = tree.depends(&name);
         let again = !shown.insert(name.clone()) && !depends.is_empty();
         let more = if again { " ..." } else { "" };
-        cx.ui.result(&format!("{indent}{}{more}", line(tree, &name)));
+        lines.push(format!("{indent}{}{more}", line(tree, &name)));
         if !again {
             todo.extend(depends.into_iter().rev().map(|need| (depth + 1, need.to_owned())));
         }
