@@ -101,6 +101,17 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
     let (id, word) = bucket::OWNER;
     pack.run_with(&["secret", "set", "SPACES_PRUNE"], &format!("{id}:{word}"))
         .exits(0);
+    let here = pack.json(&["backup", "list"]);
+    let newest = &here.as_array().unwrap().last().unwrap()["snapshot"];
+    let pin = |what: &str| pack.json(&["backup", what, newest.as_str().unwrap()]);
+    assert_eq!(pin("pin")["offsite"], true);
+    let there = pack.json(&["backup", "list", "--offsite"]);
+    let pinned = |one: &&Value| one["snapshot"] == *newest && one["reasons"][0] == "pinned";
+    assert!(
+        there.as_array().unwrap().iter().any(|one| pinned(&one)),
+        "{there}"
+    );
+    assert_eq!(pin("unpin")["offsite"], true);
     let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
     assert_eq!(done["removed"], serde_json::json!([older]));
     assert_eq!(ids(pack).len(), 2);
