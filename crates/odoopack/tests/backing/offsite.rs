@@ -56,7 +56,10 @@ pub(crate) fn elsewhere(pack: &Pack) {
     let status = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
     assert_eq!(
         status["complaints"],
-        serde_json::json!(["production: proven never"])
+        serde_json::json!([
+            "production: proven never",
+            "production: more attachments are missing in the filestore than before"
+        ])
     );
     restic_there(pack, &service);
     read_and_recovered_from_there(pack, &service, &newest);
