@@ -109,7 +109,7 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
     let pin = |what: &str| pack.json(&["backup", what, newest.as_str().unwrap()]);
     assert_eq!(pin("pin")["offsite"], true);
     let there = pack.json(&["backup", "list", "--offsite"]);
-    let pinned = |one: &&Value| one["snapshot"] == *newest && one["reasons"][0] == "pinned";
+    let pinned = |one: &&Value| one["snapshot"] == *newest && one["pinned"] == true;
     assert!(
         there.as_array().unwrap().iter().any(|one| pinned(&one)),
         "{there}"
