@@ -34,6 +34,7 @@ pub(crate) struct Cmd {
     args: Vec<String>,
     env: BTreeMap<String, String>,
     bare: bool,
+    without: Option<&'static str>,
     directory: Option<Utf8PathBuf>,
     user: Option<String>,
     umask: Option<u32>,
@@ -50,6 +51,7 @@ impl Cmd {
             args: Vec::new(),
             env: BTreeMap::new(),
             bare: false,
+            without: None,
             directory: None,
             user: None,
             umask: None,
@@ -84,6 +86,13 @@ impl Cmd {
     #[must_use]
     pub(crate) fn bare(mut self) -> Self {
         self.bare = true;
+        self
+    }
+
+    /// Hands on none of our own variables whose names begin so; those set here stay.
+    #[must_use]
+    pub(crate) fn without(mut self, beginning: &'static str) -> Self {
+        self.without = Some(beginning);
         self
     }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::Release;
+use odoopack_core::facts::{LockedImage, Release};
 use odoopack_core::oca_lock::{
     Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
     wish_breaks,
@@ -14,6 +14,7 @@ use crate::failure::{Failure, Result};
 use crate::files;
 use crate::oca::resolve::{Move, Resolved, Wish};
 use crate::oca::{self, Workshop};
+use crate::release::image_python::{self, Adding};
 use crate::release::{self, Builder};
 use crate::ui::{Progress, Ui};
 
@@ -96,7 +97,7 @@ fn odoo_of(
     request: &Request,
     progress: &Progress,
 ) -> Result<(OdooPin, Option<Release>)> {
-    let Some(name) = in_image(pack)? else {
+    let Some(name) = in_image(pack) else {
         let release = built_from(builder, request, progress)?;
         return Ok((builder.pin(&release)?, Some(release)));
     };
@@ -107,7 +108,7 @@ fn odoo_of(
     Ok((pin, None))
 }
 
-/// The Python part of the lock; none for an image, whose packages are pinned with it.
+/// The Python part of the lock; for an image only what it lacks.
 fn python_of(
     builder: &Builder<'_>,
     release: Option<&Release>,
@@ -115,12 +116,18 @@ fn python_of(
     fresh: bool,
     progress: &Progress,
 ) -> Result<Option<Python>> {
-    let needs = lock.python_needs();
     if let Some(release) = release {
+        let needs = lock.python_needs();
         return builder.lock_python(release, &needs, fresh, progress).map(Some);
     }
-    release::image::demand_python(&lock.odoo, &needs, progress)?;
-    Ok(None)
+    let adding = Adding {
+        spec: builder.spec,
+        layout: builder.layout,
+        repo: builder.repo,
+        cache: builder.cache,
+    };
+    let old = builder.lock.as_ref().and_then(|old| old.python.as_ref());
+    adding.lock(lock, old, fresh, progress)
 }
 
 /// Odoo's code as the request wants it.
@@ -134,17 +141,11 @@ fn built_from(builder: &Builder<'_>, request: &Request, progress: &Progress) -> 
 }
 
 /// The image that Odoo's code lies in, with the engine `compose`.
-fn in_image(pack: &Pack) -> Result<Option<&str>> {
-    let Source::Image { name } = &pack.loaded.spec.odoo.source else {
-        return Ok(None);
-    };
-    if pack.loaded.spec.addons.requirements.is_empty() {
-        return Ok(Some(name));
+fn in_image(pack: &Pack) -> Option<&str> {
+    match &pack.loaded.spec.odoo.source {
+        Source::Image { name } => Some(name),
+        Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } | Source::Path { .. } => None,
     }
-    Err(Failure::refused(
-        "the engine `compose` has no [addons] requirements: Python packages come with the image",
-    )
-    .hint("take an image that has them with `source` in [odoo], and remove `requirements`"))
 }
 
 /// The host's Python; none is needed where an image has its own.
@@ -290,10 +291,10 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         ..Verified::default()
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
-    odoo(&workshop, &lock, offline, &mut all);
     progress.detail("Odoo's own files");
     image(pack, &lock, &mut all)?;
-    built(pack, &mut all)?;
+    let is_built = built(pack, &mut all)?;
+    odoo(&workshop, &lock, (offline, is_built), &mut all)?;
     let report = oca::verify::repositories(&workshop, &lock, offline, progress)?;
     all.breaks.extend(report.breaks);
     all.notes.extend(report.notes);
@@ -312,12 +313,21 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         python: &python,
         lock: Some(lock.clone()),
     };
-    all.breaks
-        .extend(builder.python_breaks(&lock, offline, progress)?);
+    let (breaks, notes) = builder.package_breaks(&lock.odoo)?;
+    all.breaks.extend(breaks);
+    all.notes.extend(notes);
+    let breaks = builder.python_breaks(&lock, offline, &mut all.notes, progress)?;
+    all.breaks.extend(breaks);
     Ok(all)
 }
 
-fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified) {
+/// Whether Odoo's commit can be had; without network it must be on this machine, as a release or in the mirror.
+fn odoo(
+    workshop: &Workshop<'_>,
+    lock: &Lock,
+    (offline, is_built): (bool, bool),
+    all: &mut Verified,
+) -> Result<()> {
     match &lock.odoo {
         OdooPin::Path { directory } => {
             all.notes
@@ -339,28 +349,57 @@ fn odoo(workshop: &Workshop<'_>, lock: &Lock, offline: bool, all: &mut Verified)
                     .push(Break::new("gone", "odoo", what, "odoopack lock --update"));
             }
         }
-        OdooPin::Git { .. } | OdooPin::Debian { .. } | OdooPin::Deb { .. } | OdooPin::Image { .. } => {}
-    }
-}
-
-/// Whether the image of the lock is the one that the stack runs.
-fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
-    if let Some(other) = release::image::other(&pack.layout, &lock.odoo)? {
-        let what = format!("the stack runs the image {other}, the lock names another one");
-        all.breaks
-            .push(Break::new("other-image", "odoo", what, "odoopack up"));
+        OdooPin::Git { url, commit } => {
+            if !is_built && !workshop.mirror(url).has(commit)? {
+                let short = &commit[..12.min(commit.len())];
+                let what = format!("commit {short} is nowhere on this machine");
+                all.breaks
+                    .push(Break::new("absent", "odoo", what, "odoopack lock verify"));
+            }
+        }
+        OdooPin::Debian { .. } | OdooPin::Deb { .. } | OdooPin::Image { .. } => {}
     }
     Ok(())
 }
 
-/// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note.
-fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
-    if pack.layout.containers() {
+/// Whether the stack runs the image of the lock, with the Python packages of the lock; what cannot be known is a note.
+fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
+    let Some((name, pin)) = lock.odoo.image() else {
         return Ok(());
+    };
+    let packages = match image_python::wanted(&pack.loaded.spec, &pack.directory, lock) {
+        Ok(packages) => packages,
+        Err(failure) => {
+            let what = failure.chain().join(": ");
+            all.breaks
+                .push(Break::new("inputs", "python", what, "odoopack lock"));
+            return Ok(());
+        }
+    };
+    match release::image::runs(&pack.layout, name)? {
+        None => all.notes.push(
+            "odoo: no image is pinned here yet, so neither it nor its Python packages were compared; `odoopack up`"
+                .to_owned(),
+        ),
+        Some(image) if !image.is(&LockedImage { pin, packages }) => {
+            let what = format!("the stack runs {}, the lock names another image", image.pinned);
+            all.breaks
+                .push(Break::new("other-image", "odoo", what, "odoopack up"));
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// Whether the code of Odoo that services run is still as it was built; what cannot be known is a note. Gives whether
+/// the release of the lock is there.
+fn built(pack: &Pack, all: &mut Verified) -> Result<bool> {
+    if pack.layout.containers() {
+        return Ok(false);
     }
     let seen = release::observe(&pack.layout, &pack.loaded.spec, &pack.directory)?;
     let Some(release) = seen.present().filter(|release| release.fetched) else {
-        return Ok(());
+        return Ok(false);
     };
     let directory = pack.layout.releases().join(&release.id);
     let help = format!("`rm -r {directory}`, then `odoopack up`");
@@ -368,7 +407,7 @@ fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
         all.notes.push(format!(
             "odoo: nobody wrote down what {directory} held when it was built, so its files were not compared; {help}"
         ));
-        return Ok(());
+        return Ok(true);
     };
     if !changed.is_empty() {
         let what = format!(
@@ -377,7 +416,7 @@ fn built(pack: &Pack, all: &mut Verified) -> Result<()> {
         );
         all.breaks.push(Break::new("release-changed", "odoo", what, help));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The repositories of the lock, those of `names` or all.

@@ -322,6 +322,18 @@ fn uninstall(pack: &Pack) {
         "--dry-run",
     ]);
     assert_eq!(plan["work"]["others"], json!(["shop_note"]));
+    // As after new code that needs less, before its first update: Odoo goes by what the database says.
+    sql(
+        pack,
+        "INSERT INTO ir_module_module_dependency (module_id, name) SELECT id, 'shop_note' FROM ir_module_module WHERE name = 'auditlog'",
+    );
+    let old = pack.json(&["module", "uninstall", "production", "shop_note", "--dry-run"]);
+    assert_eq!(old["work"]["others"], json!(["auditlog"]));
+    sql(
+        pack,
+        "DELETE FROM ir_module_module_dependency d USING ir_module_module m WHERE m.id = d.module_id AND m.name = 'auditlog' \
+         AND d.name = 'shop_note'",
+    );
     pack.run(&["module", "uninstall", "production", "partner_firstname", "--yes"])
         .exits(0);
     let left = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('shop_note', 'partner_firstname')";

@@ -45,6 +45,8 @@ pub struct Ground<'a> {
     pub tree: &'a Tree,
     /// Names of the installed ones.
     pub installed: BTreeSet<&'a str>,
+    /// What installed modules need as the database has it, a module and one that it needs: Odoo takes away by this.
+    pub needs: &'a [(String, String)],
     /// Modules that somebody left in a state `to ...`, with it.
     pub underway: &'a [(String, String)],
     /// Whether those are put back first.
@@ -214,7 +216,7 @@ pub fn uninstall(ground: &Ground<'_>, wanted: &[String]) -> Work {
             work.notes.push(format!("{name} is not installed"));
         }
     }
-    work.others = dependents(ground, &work.modules);
+    work.others = taken_along(ground, &work.modules);
     if let Some(name) = work.others.iter().find(|name| fixed.contains(&name.as_str())) {
         work.refuse(
             format!("`{name}` is part of every Odoo and would go with it"),
@@ -303,15 +305,38 @@ fn below(ground: &Ground<'_>, modules: &[String]) -> Below {
     below
 }
 
-/// Installed modules that need one of these, over any number of others.
+/// Installed modules that need one of these by their manifests, over any number of others.
 fn dependents(ground: &Ground<'_>, modules: &[String]) -> Vec<String> {
+    reached(ground, modules, &|name, reached| {
+        ground.tree.depends(name).iter().any(|one| reached.contains(one))
+    })
+}
+
+/// The same by what the database says, too: a manifest may have changed since it was loaded.
+///
+/// # Source
+/// `downstream_dependencies` of `ir.module.module` reads `ir_module_module_dependency` (Odoo 17.0 to 19.0).
+fn taken_along(ground: &Ground<'_>, modules: &[String]) -> Vec<String> {
+    reached(ground, modules, &|name, reached| {
+        let by_manifest = ground.tree.depends(name).iter().any(|one| reached.contains(one));
+        let mut needs = ground.needs.iter().filter(|(module, _)| module == name);
+        by_manifest || needs.any(|(_, needed)| reached.contains(needed.as_str()))
+    })
+}
+
+/// Installed modules that are reached from these, without them.
+fn reached(
+    ground: &Ground<'_>,
+    modules: &[String],
+    needs_one: &dyn Fn(&str, &BTreeSet<&str>) -> bool,
+) -> Vec<String> {
     let mut reached: BTreeSet<&str> = modules.iter().map(String::as_str).collect();
     loop {
         let more: Vec<&str> = ground
             .installed
             .iter()
             .filter(|name| !reached.contains(*name))
-            .filter(|name| ground.tree.depends(name).iter().any(|one| reached.contains(one)))
+            .filter(|name| needs_one(name, &reached))
             .copied()
             .collect();
         if more.is_empty() {

@@ -37,9 +37,63 @@ pub fn same(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
+/// An address without the password or token in it; `None` when it has none.
+pub fn without_secret(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@')?;
+    let keep = if scheme.ends_with("http") || scheme.ends_with("https") {
+        String::new()
+    } else {
+        format!("{}@", user.split_once(':')?.0)
+    };
+    Some(format!("{scheme}://{keep}{}", &rest[user.len() + 1..]))
+}
+
+/// A text in which nobody can read what stands before the host of an address.
+pub fn blanked(text: &str) -> String {
+    let mut all = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c == '/' || c.is_whitespace());
+        let authority = &after[..end.unwrap_or(after.len())];
+        all += before;
+        all += "://";
+        rest = after;
+        if let Some((user, _)) = authority.rsplit_once('@') {
+            all += if user == "git" { "git" } else { "***" };
+            rest = &after[user.len()..];
+        }
+    }
+    all + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_before_a_host_is_taken_away_or_blanked() {
+        for (url, bare, blank) in [
+            ("https://tok@h/a/b", Some("https://h/a/b"), "https://***@h/a/b"),
+            (
+                "https://u:p@h:8443/a",
+                Some("https://h:8443/a"),
+                "https://***@h:8443/a",
+            ),
+            ("ssh://u:p@h/a", Some("ssh://u@h/a"), "ssh://***@h/a"),
+            ("ssh://git@h/a", None, "ssh://git@h/a"),
+            ("git@h:a/b.git", None, "git@h:a/b.git"),
+            ("https://h/a@1.0", None, "https://h/a@1.0"),
+        ] {
+            assert_eq!(without_secret(url).as_deref(), bare, "{url}");
+            assert_eq!(blanked(url), blank);
+        }
+        assert_eq!(
+            blanked("-e git+https://t@h/x@18.0 and http://u:p@i"),
+            "-e git+https://***@h/x@18.0 and http://***@i"
+        );
+    }
 
     #[test]
     fn finds_host_and_name_however_it_is_written() {

@@ -82,9 +82,23 @@ fn patterns(node: &Node) -> Vec<&str> {
     }
 }
 
+/// The directory `private` is beside the file.
 fn own(file: &str, node: &Node, all: &mut Imported) {
-    if !all.own.iter().any(|known| known == "private") {
-        all.own.push("private".to_owned());
+    let directory = match file.rsplit_once('/') {
+        Some((above, _)) if !file.starts_with('/') && !above.starts_with("..") => {
+            format!("{}/private", above.trim_start_matches("./"))
+        }
+        Some((above, _)) => {
+            all.leave(
+                file,
+                format!("{above}/private: it is not in the pack; copy it to `private` there"),
+            );
+            "private".to_owned()
+        }
+        None => "private".to_owned(),
+    };
+    if !all.own.contains(&directory) {
+        all.own.push(directory);
     }
     let chosen = patterns(node);
     if chosen != ["*"] {

@@ -16,6 +16,9 @@ pub(super) fn read(file: &str, text: &str, series: Series, all: &mut Imported) -
     Ok(())
 }
 
+/// Keys of a repository that are carried over.
+const KNOWN: &[&str] = &["remotes", "merges", "target"];
+
 /// A merge: which remote, which reference.
 struct Merge {
     remote: String,
@@ -34,14 +37,7 @@ fn one(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) 
         .iter()
         .filter_map(|(remote, url)| Some((remote.clone(), expanded(url.text()?, series))))
         .collect();
-    for key in ["shell_command_after", "fetch_all"] {
-        if node.get(key).is_some() {
-            all.leave(
-                file,
-                format!("`{key}` of `{path}`: nothing is run or fetched beside the merges"),
-            );
-        }
-    }
+    leave_rest(file, path, node, series, all);
     let merges = merges(node, series);
     let Some((first, rest)) = merges.split_first() else {
         all.leave(file, format!("`{path}` merges nothing"));
@@ -75,11 +71,52 @@ fn one(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) 
         if !found.merges.is_empty() {
             all.leave(file, format!("merges of `{path}`: Odoo itself is taken as it is"));
         }
-        all.odoo = Some(found);
+        all.take_odoo(file, found);
         return;
     }
     found.url = foreign(url, &name);
     all.add(file, &name, found);
+}
+
+/// Names what of a repository has no place in a pack.
+fn leave_rest(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) {
+    for (key, _) in node
+        .entries()
+        .iter()
+        .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
+    {
+        let why = if key == "defaults" {
+            "so much of the history is fetched as the merges need"
+        } else {
+            "nothing is run or fetched beside the merges"
+        };
+        all.leave(file, format!("`{key}` of `{path}`: {why}"));
+    }
+    let listed = node.get("merges").map(Node::members).unwrap_or_default();
+    for member in listed {
+        if merge(member, series).is_none() {
+            all.leave(
+                file,
+                format!(
+                    "line {}: a merge of `{path}` that names no remote and reference",
+                    member.line
+                ),
+            );
+        }
+        for (key, _) in member
+            .entries()
+            .iter()
+            .filter(|(key, _)| key != "remote" && key != "ref")
+        {
+            all.leave(
+                file,
+                format!(
+                    "line {}: `{key}` of a merge of `{path}` has no place in a pack",
+                    member.line
+                ),
+            );
+        }
+    }
 }
 
 /// Without `merges` git-aggregator takes the target.

@@ -52,7 +52,7 @@ fn one(file: &str, section: Section, series: Series, all: &mut Imported) {
         ..Found::default()
     };
     if matches!(address::name(&url).to_ascii_lowercase().as_str(), "odoo" | "ocb") {
-        all.odoo = Some(found);
+        all.take_odoo(file, found);
         return;
     }
     let Some(name) = plain_name(&path) else {

@@ -81,11 +81,39 @@ pub struct Imported {
 
 impl Imported {
     fn leave(&mut self, file: &str, what: impl std::fmt::Display) {
-        self.left.push(format!("{file}: {what}"));
+        self.left.push(address::blanked(&format!("{file}: {what}")));
+    }
+
+    /// Takes Odoo's own repository.
+    fn take_odoo(&mut self, file: &str, mut found: Found) {
+        self.without_secrets(file, "odoo", &mut found);
+        self.odoo = Some(found);
+    }
+
+    /// A password or token has no place in a file that everybody reads, nor in the arguments of git.
+    fn without_secrets(&mut self, file: &str, name: &str, found: &mut Found) {
+        let urls = found.merges.iter_mut().map(|merge| &mut merge.url);
+        let mut any = false;
+        for url in std::iter::once(&mut found.url).chain(urls) {
+            if let Some(bare) = url.as_deref().and_then(address::without_secret) {
+                *url = Some(bare);
+                any = true;
+            }
+        }
+        if any {
+            found.url = found.url.take().and_then(|url| foreign(&url, name));
+            self.leave(
+                file,
+                format!(
+                    "the password or token in the URL of `{name}`: use an ssh URL with a deploy key, or a git credential helper"
+                ),
+            );
+        }
     }
 
     /// Adds a repository; what another file said of it is completed, and a contradiction is named.
-    fn add(&mut self, file: &str, name: &str, found: Found) {
+    fn add(&mut self, file: &str, name: &str, mut found: Found) {
+        self.without_secrets(file, name, &mut found);
         let Some(known) = self.repositories.get_mut(name) else {
             self.repositories.insert(name.to_owned(), found);
             return;

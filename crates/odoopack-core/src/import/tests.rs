@@ -185,7 +185,7 @@ fn submodules_of_git() {
 #[test]
 fn remotes_merges_and_targets_of_git_aggregator() {
     let text = "./odoo:\n  remotes: {ocb: https://github.com/OCA/OCB.git}\n  merges: [ocb $ODOO_VERSION]\n  target: ocb $ODOO_VERSION\n\
-        ./external/project:\n  defaults: {depth: 1}\n  remotes:\n    oca: https://github.com/OCA/project.git\n    acme: https://github.com/acme/project\n  merges:\n    - oca 18.0\n    - oca refs/pull/123/head\n    - {remote: acme, ref: 18.0-fix, depth: 10}\n    - nobody x\n  target: acme 18.0-all\n  shell_command_after: [echo hi]\n\
+        ./external/project:\n  defaults: {depth: 1}\n  remotes:\n    oca: https://github.com/OCA/project.git\n    acme: https://github.com/acme/project\n  merges:\n    - oca 18.0\n    - oca refs/pull/123/head\n    - {remote: acme, ref: 18.0-fix, depth: 10}\n    - nobody x\n    - {remote: oca, branch: x}\n  target: acme 18.0-all\n  shell_command_after: [echo hi]\n\
         ./web:\n  remotes: {oca: https://github.com/OCA/web}\n  target: oca 18.0\n";
     let all = imported("repos.yaml", text);
     assert_eq!(
@@ -202,10 +202,45 @@ fn remotes_merges_and_targets_of_git_aggregator() {
     assert_eq!(
         all.left,
         [
+            "repos.yaml: `defaults` of `./external/project`: so much of the history is fetched as the merges need",
             "repos.yaml: `shell_command_after` of `./external/project`: nothing is run or fetched beside the merges",
+            "repos.yaml: line 13: `depth` of a merge of `./external/project` has no place in a pack",
+            "repos.yaml: line 15: a merge of `./external/project` that names no remote and reference",
+            "repos.yaml: line 15: `branch` of a merge of `./external/project` has no place in a pack",
             "repos.yaml: `./external/project`: `nobody` is no remote of it"
         ]
     );
+}
+
+#[test]
+fn a_password_or_token_is_left_behind_and_said_without_itself() {
+    let modules = "[submodule \"a\"]\n  path = oca/web\n  url = https://geheim@github.com/OCA/web.git\n\
+        [submodule \"b\"]\n  path = oca/own\n  url = https://us:geheim@git.example.com/own.git\n";
+    let aggregate = "./oca/own:\n  remotes: {us: \"https://geheim@git.example.com/own\", other: \"ssh://us:geheim@h/own\"}\n  merges: [us 18.0, other fix]\n";
+    let lines = "--extra-index-url https://us:geheim@h/simple\npkg @ git+https://geheim@h/pkg@v1\n";
+    for (path, text, wanted) in [
+        (
+            ".gitmodules",
+            modules,
+            &[
+                "own https://git.example.com/own.git - - [] [] -",
+                "web - - - [] [] -",
+            ][..],
+        ),
+        (
+            "repos.yaml",
+            aggregate,
+            &["own https://git.example.com/own - - [] [ssh://us@h/own fix] -"],
+        ),
+        ("requirements.txt", lines, &[]),
+    ] {
+        let all = imported(path, text);
+        assert_eq!(said(&all), wanted);
+        assert!(
+            !all.left.is_empty() && !format!("{all:?}").contains("geheim"),
+            "{all:?}"
+        );
+    }
 }
 
 #[test]
@@ -221,7 +256,10 @@ fn documents_of_doodba() {
             "web - - - [web_responsive web_*] [] -"
         ]
     );
-    assert_eq!(all.own, ["private"]);
+    assert_eq!(all.own, ["custom/src/private"]);
+    let own = |path: &str| imported(path, "private: \"*\"\n").own;
+    assert_eq!(own("addons.yaml"), ["private"]);
+    assert_eq!(own("/old/addons.yaml"), ["private"]);
     let left: Vec<&str> = all
         .left
         .iter()

@@ -22,7 +22,7 @@ pub use licence::conflict;
 pub use order::{Loaded, load_order};
 pub use paths::why;
 pub use providers::{Provider, distribution, provider};
-pub use wanted::matches;
+pub use wanted::{matches, without_unchosen};
 
 use crate::manifest::{Manifest, NoManifest};
 use crate::spec::{Edition, Series};

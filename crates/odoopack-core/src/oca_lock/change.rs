@@ -97,6 +97,15 @@ impl Changes {
     fn python(&mut self, old: Option<&Lock>, new: &Lock) {
         let Some(python) = &new.python else { return };
         let before = old.and_then(|old| old.python.as_ref());
+        let lost = before.into_iter().flat_map(|before| before.targets.keys());
+        for target in lost.filter(|target| !python.targets.contains_key(*target)) {
+            self.add(
+                "python",
+                format!(
+                    "no packages for {target} any more; `odoopack lock` on such a machine chooses them again"
+                ),
+            );
+        }
         for (target, list) in &python.targets {
             match before.and_then(|before| before.targets.get(target)) {
                 None => self.add("python", format!("{} packages for {target}", list.len())),

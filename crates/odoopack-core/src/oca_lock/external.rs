@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::RepositorySeen;
+use crate::python_pins::name_of;
 
 /// Import name to distribution, where manifests name the import.
 ///
@@ -33,15 +34,23 @@ const IMPORTS: &[(&str, &str)] = &[
     ("zxcvbn", "zxcvbn"),
 ];
 
-/// Python requirements of the chosen modules, sorted, each once.
+/// Whether a text is a package that is needed and nothing else: a line of a requirement file can be an option to the
+/// installer too, and options can stand behind a package.
+pub fn is_need(text: &str) -> bool {
+    let option = text.split_whitespace().any(|word| word.starts_with('-'));
+    name_of(text).is_some() && !option && !text.contains(char::is_control)
+}
+
+/// Python requirements of the chosen modules, sorted, each once; what is none is left out, see [`super::module_breaks`].
 pub fn python_of(modules: &BTreeMap<String, String>, seen: &RepositorySeen) -> Vec<String> {
     let mut all = BTreeSet::new();
     for name in modules.keys() {
         if let Some(Ok(module)) = seen.modules.get(name) {
-            all.extend(module.python.iter().map(|need| distribution(need.trim())));
+            let needs = module.python.iter().map(|need| need.trim());
+            all.extend(needs.filter(|need| is_need(need)).map(distribution));
         }
     }
-    all.into_iter().filter(|need| !need.is_empty()).collect()
+    all.into_iter().collect()
 }
 
 fn distribution(need: &str) -> String {
@@ -54,6 +63,30 @@ mod tests {
     use super::super::ModuleSeen;
     use super::*;
     use crate::spec::Series;
+
+    #[test]
+    fn an_option_of_an_installer_is_no_need() {
+        for good in [
+            "a",
+            "a>=1,<2",
+            "a[b]==1 ; python_version < '3.12'",
+            "py-Asterisk",
+            "a-b_c.d~=1.0",
+        ] {
+            assert!(is_need(good), "{good}");
+        }
+        for bad in [
+            "--index-url https://e.example",
+            "-r /root/x",
+            "a --find-links /tmp",
+            "a\n--index-url https://e.example",
+            "a\t-r x",
+            "",
+            "./dir",
+        ] {
+            assert!(!is_need(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn only_the_chosen_modules_count_and_imports_become_distributions() {

@@ -13,12 +13,12 @@ mod verify;
 use std::collections::BTreeMap;
 
 pub use change::{Change, changes};
-pub use external::python_of;
+pub use external::{is_need, python_of};
 pub use pin::{Unpinned, is_pinned, pinned};
 pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
 pub use schema::schema;
-pub use taken::{not_taken, taken};
+pub use taken::{Share, not_taken, running, taken};
 pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, odoo_break, wish_breaks};
 
 use crate::facts::ImagePin;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Unpinned, pinned};
+use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Unpinned, is_need, pinned};
 use crate::spec::{Group, Series};
 
 /// Why a text is no lock that anything may be built from.
@@ -122,6 +122,7 @@ pub fn salvage(text: &str) -> Result<(Lock, Vec<Unpinned>), Unreadable> {
     let mut repositories = BTreeMap::new();
     for (name, entry) in file.repositories {
         check_name(&name)?;
+        check_needs(&name, &entry.python)?;
         let before = unpinned.len();
         let locked = locked(&name, entry, &mut unpinned);
         if unpinned.len() == before {
@@ -219,6 +220,16 @@ fn locked(name: &str, entry: Entry, unpinned: &mut Vec<Unpinned>) -> Locked {
     }
 }
 
+/// What modules need becomes lines of a requirement file: never an option of the installer.
+fn check_needs(name: &str, needs: &[String]) -> Result<(), Unreadable> {
+    match needs.iter().find(|need| !is_need(need)) {
+        Some(need) => Err(Unreadable::Wrong(format!(
+            "`{name}` needs {need:?} of Python, which names no package"
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:")
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -228,6 +239,13 @@ fn is_digest(text: &str) -> bool {
 fn check_hashes(python: &Python) -> Result<(), Unreadable> {
     for (target, list) in &python.targets {
         for package in list {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!*".contains(c);
+            if !is_need(&package.name) || !package.name.chars().chain(package.version.chars()).all(plain) {
+                return Err(Unreadable::Wrong(format!(
+                    "{:?} {:?} of {target} is no package with its version",
+                    package.name, package.version
+                )));
+            }
             if package.hashes.is_empty() || !package.hashes.iter().all(|hash| is_digest(hash)) {
                 return Err(Unreadable::Wrong(format!(
                     "`{}` of {target} has no SHA-256 that could be checked",

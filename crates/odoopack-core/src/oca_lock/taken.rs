@@ -31,6 +31,53 @@ pub fn taken(wanted: &Repository, seen: &RepositorySeen) -> BTreeMap<String, Str
     all
 }
 
+/// What is taken of one repository, and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// Modules that are taken.
+    pub modules: &'a BTreeMap<String, String>,
+    /// All of its modules.
+    pub seen: &'a RepositorySeen,
+}
+
+impl Share<'_> {
+    fn has(&self, name: &str) -> bool {
+        matches!(self.seen.modules.get(name), Some(Ok(module)) if module.usable())
+    }
+}
+
+/// For each repository its modules that run: those that are taken, and those that these depend on over any number of
+/// others, in whichever repository they lie.
+pub fn running(shares: &[Share<'_>]) -> Vec<BTreeMap<String, String>> {
+    let mut all: Vec<BTreeMap<String, String>> = shares.iter().map(|share| share.modules.clone()).collect();
+    let mut reached: BTreeSet<&str> = BTreeSet::new();
+    let mut todo: Vec<&str> = shares
+        .iter()
+        .flat_map(|share| share.modules.keys().map(String::as_str))
+        .collect();
+    let find = |name: &str| {
+        let first = |has: &dyn Fn(&Share<'_>) -> bool| shares.iter().position(has);
+        let taken = first(&|share| share.modules.contains_key(name));
+        let owner = taken.or_else(|| first(&|share| share.has(name)))?;
+        match shares[owner].seen.modules.get(name)? {
+            Ok(module) => Some((owner, module)),
+            Err(_) => None,
+        }
+    };
+    while let Some(name) = todo.pop() {
+        if !reached.insert(name) {
+            continue;
+        }
+        if let Some((owner, module)) = find(name) {
+            all[owner]
+                .entry(name.to_owned())
+                .or_insert_with(|| module.version.clone());
+            todo.extend(module.depends.iter().map(String::as_str));
+        }
+    }
+    all
+}
+
 /// What the file wants without naming it, by a pattern or by naming nothing, and the lock does not have.
 pub fn not_taken(name: &str, wanted: &Repository, locked: &Locked, seen: &RepositorySeen) -> Vec<Break> {
     let named: BTreeSet<&String> = wanted.modules.iter().collect();
@@ -73,6 +120,38 @@ mod tests {
         RepositorySeen {
             modules: modules.map(|(name, module)| (name.to_owned(), module)).into(),
         }
+    }
+
+    #[test]
+    fn what_taken_modules_depend_on_runs_too_wherever_it_lies() {
+        let repository = |modules: &[(&str, &str)]| RepositorySeen {
+            modules: modules
+                .iter()
+                .map(|(name, depends)| {
+                    let text = format!("{{'version': '18.0.1.0.0', 'depends': [{depends}]}}");
+                    ((*name).to_owned(), ModuleSeen::read(text.as_bytes(), Series::V18))
+                })
+                .collect(),
+        };
+        let web = repository(&[("web_a", "'base', 'tool_a'"), ("web_b", "")]);
+        let tools = repository(&[("tool_a", "'tool_b'"), ("tool_b", "'web_a'"), ("tool_c", "")]);
+        let taken = [("web_a".to_owned(), "18.0.1.0.0".to_owned())].into();
+        let none = BTreeMap::new();
+        let shares = [
+            Share {
+                modules: &none,
+                seen: &tools,
+            },
+            Share {
+                modules: &taken,
+                seen: &web,
+            },
+        ];
+        let names: Vec<Vec<String>> = running(&shares)
+            .into_iter()
+            .map(|all| all.into_keys().collect())
+            .collect();
+        assert_eq!(names, [vec!["tool_a", "tool_b"], vec!["web_a"]]);
     }
 
     #[test]

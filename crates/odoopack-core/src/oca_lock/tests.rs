@@ -123,6 +123,27 @@ fn what_is_not_pinned_is_refused_with_the_command_that_pins_it() {
 }
 
 #[test]
+fn what_an_installer_would_take_for_an_option_is_refused() {
+    let text = lock().text();
+    for (old, new, says) in [
+        (
+            "\"version\": \"1\"",
+            "\"version\": \"1\\n--index-url x\"",
+            "\"a\" \"1\\n--index-url x\" of 3.11 x86_64 glibc is no package with its version",
+        ),
+        (
+            "\"modules\": {",
+            "\"python\": [\"-r /root/x\"], \"modules\": {",
+            "`project` needs \"-r /root/x\" of Python, which names no package",
+        ),
+    ] {
+        let broken = text.replacen(old, new, 1);
+        assert_ne!(broken, text, "{old}");
+        assert_eq!(read(&broken).unwrap_err().to_string(), says);
+    }
+}
+
+#[test]
 fn equal_content_has_equal_times_that_are_past() {
     assert_eq!(time_of(SHA), time_of(SHA));
     assert_ne!(time_of(SHA), time_of(TREE));
@@ -133,8 +154,10 @@ fn equal_content_has_equal_times_that_are_past() {
 
 #[test]
 fn names_what_differs() {
-    let old = lock();
+    let mut old = lock();
     let mut new = lock();
+    let python = old.python.as_mut().unwrap();
+    python.targets.insert("3.12 aarch64 glibc".to_owned(), Vec::new());
     let project = new.repositories.get_mut("project").unwrap();
     project.commit = TREE.to_owned();
     project.modules = locked(&[("project_timeline", "18.0.1.2.0"), ("project_wbs", "18.0.1.0.0")]).modules;
@@ -163,11 +186,12 @@ fn names_what_differs() {
             "project: project_timeline 18.0.1.1.0 -> 18.0.1.2.0",
             "project: + project_wbs 18.0.1.0.0",
             "web: new, dbff15b4a07a with 0 modules",
+            "python: no packages for 3.12 aarch64 glibc any more; `odoopack lock` on such a machine chooses them again",
             "python: a 1 -> 2"
         ]
     );
     assert!(changes(Some(&old), &old).is_empty());
-    assert_eq!(changes(None, &old).len(), 3);
+    assert_eq!(changes(None, &lock()).len(), 3);
 }
 
 fn seen(modules: &[(&str, &str)]) -> RepositorySeen {
@@ -189,6 +213,7 @@ fn every_module_is_there_installable_and_of_the_series() {
         ("base_sparse_field", "18.0.1.0.0"),
         ("neighbour", "18.0.1.0.0"),
         ("account_lock_date", "18.0.1.0.0"),
+        ("option", "18.0.1.0.0"),
     ]);
     let seen = seen(&[
         ("good", "{'name': 'x', 'version': '18.0.1.0.0'}"),
@@ -199,6 +224,10 @@ fn every_module_is_there_installable_and_of_the_series() {
         ),
         ("moved", "{'name': 'x', 'version': '18.0.2.0.0'}"),
         ("torn", "{'name': "),
+        (
+            "option",
+            "{'name': 'x', 'version': '18.0.1.0.0', 'external_dependencies': {'python': ['--index-url x']}}",
+        ),
     ]);
     let elsewhere = |module: &str| match module {
         "neighbour" => Elsewhere::Neighbour("web".to_owned()),
@@ -215,6 +244,7 @@ fn every_module_is_there_installable_and_of_the_series() {
             ("project/neighbour", "missing-module"),
             ("project/off", "not-installable"),
             ("project/old", "wrong-series"),
+            ("project/option", "python-need"),
             ("project/torn", "manifest"),
         ]
     );

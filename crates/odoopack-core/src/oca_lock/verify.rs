@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Lock, Locked, OdooPin};
+use super::{Lock, Locked, OdooPin, is_need};
 use crate::foreign::address;
 use crate::manifest::{Manifest, NoManifest};
 use crate::modules::{Provider, matches};
@@ -57,6 +57,8 @@ pub struct ModuleSeen {
     pub misfit: Option<String>,
     /// Python requirements, as written.
     pub python: Vec<String>,
+    /// Modules that it depends on.
+    pub depends: Vec<String>,
 }
 
 impl ModuleSeen {
@@ -67,6 +69,11 @@ impl ModuleSeen {
             installable: manifest.installable,
             misfit: manifest.fits(series).err().map(|wrong| wrong.to_string()),
             python: manifest.external.python.clone(),
+            depends: manifest
+                .depends("", series)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 
@@ -76,6 +83,12 @@ impl ModuleSeen {
         manifest
             .map(|manifest| Self::of(&manifest, series))
             .map_err(|e| e.to_string())
+    }
+
+    /// A Python requirement that names no package, or more than that.
+    fn odd_need(&self) -> Option<&str> {
+        let needs = self.python.iter().map(|need| need.trim());
+        needs.into_iter().find(|need| !need.is_empty() && !is_need(need))
     }
 
     /// Whether Odoo of the series installs it.
@@ -154,6 +167,11 @@ pub fn module_breaks(
             (
                 "version",
                 format!("the lock says {version}, the commit has {}", found.version),
+            )
+        } else if let Some(need) = found.odd_need() {
+            (
+                "python-need",
+                format!("its manifest needs {need:?} of Python, which names no package"),
             )
         } else {
             return None;

@@ -1,5 +1,6 @@
 //! `import`: what other tools' files say, carried over into this pack's file; what could not be is named.
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::foreign::address;
 use odoopack_core::import::{self, Imported, carry};
 
 use crate::context::{Context, FILE, Pack};
@@ -35,7 +36,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Failure::refused(format!("`{file}` is no file that can be carried over"))
                 .hint("`odoopack import --help`")
         })?;
-        import::read(file.as_str(), kind, &text, series, &mut all)
+        // What stands beside this one is named from the pack on.
+        let beside = (kind == import::Kind::AddonsYaml)
+            .then(|| in_pack(&pack, file))
+            .flatten();
+        let named = beside.unwrap_or_else(|| file.clone());
+        import::read(named.as_str(), kind, &text, series, &mut all)
             .map_err(|why| Failure::refused(format!("`{file}` could not be carried over")).because(why))?;
     }
     if let Some(other) = all.series.as_ref().filter(|other| *other != series.as_str()) {
@@ -43,7 +49,25 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             "the files are for Odoo {other}, the pack for {series}: every branch that they name was kept"
         ));
     }
+    let held = all
+        .repositories
+        .iter()
+        .filter(|(_, found)| found.commit.is_some());
+    let held: Vec<&str> = held.map(|(name, _)| name.as_str()).collect();
+    if !held.is_empty() {
+        all.left.push(format!(
+            "updates of {}: the file holds them at a commit now; `odoopack oca update NAME` moves one, without `commit` it follows its branch",
+            held.join(", ")
+        ));
+    }
     write(cx, &pack, &all, args)
+}
+
+/// The path of a file as the pack calls it; `None` when it is elsewhere.
+fn in_pack(pack: &Pack, file: &Utf8Path) -> Option<Utf8PathBuf> {
+    let whole = file.canonicalize_utf8().ok()?;
+    let root = pack.directory.canonicalize_utf8().ok()?;
+    whole.strip_prefix(root).ok().map(Utf8Path::to_owned)
 }
 
 fn write(cx: &Context, pack: &Pack, all: &Imported, args: &Args) -> Result<()> {
@@ -56,9 +80,10 @@ fn write(cx: &Context, pack: &Pack, all: &Imported, args: &Args) -> Result<()> {
     if !all.requirements.is_empty() {
         carried.text = import::with_requirements(&carried.text, REQUIREMENTS)
             .map_err(|e| Failure::new(Kind::Spec, format!("`{FILE}` is no TOML")).because(e))?;
-        carried
-            .done
-            .push(format!("{REQUIREMENTS}: {}", all.requirements.join(", ")));
+        carried.done.push(format!(
+            "{REQUIREMENTS}: {}",
+            address::blanked(&all.requirements.join(", "))
+        ));
     }
     cx.load_text(pack, &carried.text)?;
     if !dry_run {

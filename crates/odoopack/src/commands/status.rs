@@ -10,6 +10,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
+use crate::store::marks;
 
 /// Show what runs, since when, and what each environment answers
 #[derive(Debug, clap::Args)]
@@ -40,9 +41,12 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         }
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
-    let fences = fences(&view.facts.host, view.target.stack.is_some());
-    for fence in &fences {
-        cx.ui.result(&format!("\nnote: {fence}"));
+    let mut notes = fences(&view.facts.host, view.target.stack.is_some());
+    let unended = unended(&pack)?;
+    bad += unended.len();
+    notes.extend(unended);
+    for note in &notes {
+        cx.ui.result(&format!("\nnote: {note}"));
     }
     let probes: serde_json::Map<String, serde_json::Value> = probes
         .into_iter()
@@ -54,7 +58,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
             (row.name.as_str(), stated(view.facts.services.get(&row.name), children.get(&row.name)))
         }).collect::<BTreeMap<_, _>>(),
         "probes": probes,
-        "notes": fences,
+        "notes": notes,
         "good": bad == 0,
     }));
     if bad == 0 {
@@ -66,6 +70,22 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
                 .hint("`odoopack logs`"),
         )
     }
+}
+
+/// Module operations that have begun and not ended.
+fn unended(pack: &Pack) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for environment in pack.loaded.spec.environments.keys() {
+        let left = marks::module_work(&pack.layout.state(), environment)?;
+        all.extend(left.filter(|left| !left.ended).map(|left| {
+            format!(
+                "`{}` has not ended: it is at work, or was cut off and the database of {environment} is half-way; then the same \
+                 command puts it right",
+                left.command
+            )
+        }));
+    }
+    Ok(all)
 }
 
 /// A service in JSON.

@@ -60,6 +60,7 @@ pub(crate) fn converge(cx: &Context, pack: &Pack, args: &Args) -> Result<usize> 
     show(&cx.ui, &next);
     confirm(&cx.ui)?;
     let (_lock, mut journal) = begin(pack)?;
+    no_half_module_work(pack)?;
     let shown = next;
     (view, next) = look_again(cx, pack, consent, &shown)?;
     let mut done = 0;
@@ -120,6 +121,20 @@ fn no_half_restore(state: &camino::Utf8Path) -> Result<()> {
         Failure::refused("a restore was cut off here and must be put right first")
             .hint("`odoopack restore --resume`"),
     )
+}
+
+/// Nor on a database that a module operation left half-way when it was killed.
+fn no_half_module_work(pack: &Pack) -> Result<()> {
+    for environment in pack.loaded.spec.environments.keys() {
+        let Some(left) = marks::module_work(&pack.layout.state(), environment)? else {
+            continue;
+        };
+        if let Some(what) = left.half_way(environment) {
+            let hint = format!("`{}` puts right what it had begun", left.command);
+            return Err(Failure::refused(what).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 fn apply(cx: &Context, pack: &Pack, view: &View, next: &Plan, journal: &mut Journal) -> Result<()> {

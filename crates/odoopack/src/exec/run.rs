@@ -131,6 +131,13 @@ impl Cmd {
             );
             command.env("LANG", "C.UTF-8");
         }
+        if let Some(beginning) = self.without {
+            std::env::vars_os()
+                .filter(|(name, _)| name.as_encoded_bytes().starts_with(beginning.as_bytes()))
+                .for_each(|(name, _)| {
+                    command.env_remove(name);
+                });
+        }
         command.env("LC_ALL", "C.UTF-8").envs(&self.env);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
@@ -332,6 +339,22 @@ mod tests {
             !outcome.status.success() && outcome.stdout.is_empty(),
             "{outcome:?}"
         );
+    }
+
+    #[test]
+    fn variables_of_ours_are_kept_from_a_program_by_the_beginning_of_their_names() {
+        // Cargo and nextest set some of these for every test.
+        assert!(std::env::vars_os().any(|(name, _)| name.as_encoded_bytes().starts_with(b"CARGO_")));
+        let printed = Cmd::new("env")
+            .env("CARGO_OWN", "1")
+            .without("CARGO_")
+            .read()
+            .unwrap();
+        let names: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.starts_with("CARGO_"))
+            .collect();
+        assert_eq!(names, ["CARGO_OWN=1"]);
     }
 
     #[test]

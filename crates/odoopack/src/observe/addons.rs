@@ -6,7 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{FarmFact, Release};
 use odoopack_core::layout::Layout;
 use odoopack_core::manifest;
-use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name};
+use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name, without_unchosen};
+use odoopack_core::render::dockerfile::PACKAGES;
 use odoopack_core::spec::Spec;
 
 use crate::exec::find_program;
@@ -29,7 +30,8 @@ pub(crate) struct Place {
 /// When a directory that is there cannot be read.
 pub(crate) fn tree(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Tree> {
     let places = places(spec, layout, release.filter(|release| release.fetched))?;
-    Ok(Tree::new(spec.odoo.series, read(&places)?))
+    let found = without_unchosen(read(&places)?, &spec.addons.repositories);
+    Ok(Tree::new(spec.odoo.series, found))
 }
 
 /// Places in the order in which Odoo looks: its root, what Python packages bring, then the addons path.
@@ -89,10 +91,11 @@ fn odoo(layout: &Layout, release: Option<&Release>) -> (Vec<Place>, Vec<Place>) 
     let place = |release: &Release, number: usize, path: &Utf8PathBuf| {
         let copies = layout.manifests(&release.id).join(number.to_string());
         let in_image = layout.containers();
+        let added = in_image && path.starts_with(PACKAGES);
         Place {
             path: if in_image { copies } else { path.clone() },
             inside: in_image.then(|| path.clone()),
-            origin: Origin::Odoo,
+            origin: if added { Origin::Python } else { Origin::Odoo },
         }
     };
     let all = release.into_iter().flat_map(|release| {
@@ -254,17 +257,17 @@ fn module(place: &Place, name: &str) -> Result<Option<Module>> {
     }))
 }
 
-/// Names in a directory, sorted; none when it is not there.
+/// Names in a directory, sorted; none when it is not there. A name that is no text can be no module's.
 fn names(path: &Utf8Path) -> Result<Vec<String>> {
     let unreadable = |e| Failure::failed(format!("could not read directory `{path}`")).because(e);
-    let entries = match path.read_dir_utf8() {
+    let entries = match path.as_std_path().read_dir() {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(unreadable(e)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        names.push(entry.map_err(unreadable)?.file_name().to_owned());
+        names.extend(entry.map_err(unreadable)?.file_name().into_string().ok());
     }
     names.sort();
     Ok(names)

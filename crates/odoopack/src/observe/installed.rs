@@ -12,6 +12,8 @@ use crate::failure::{Failure, Result};
 pub(crate) struct Stored {
     /// Modules in state `installed`, `to upgrade` or `to remove`.
     pub(crate) installed: Vec<Installed>,
+    /// What those need as it was when they were loaded: a module and one that it needs.
+    pub(crate) needs: Vec<(String, String)>,
     /// Modules in a state `to ...`, with it.
     pub(crate) underway: Vec<(String, String)>,
     /// Codes of the active languages.
@@ -76,16 +78,23 @@ fn read(client: &mut Client) -> std::result::Result<Stored, postgres::Error> {
             });
         }
     }
+    let needs = "SELECT m.name, d.name FROM ir_module_module_dependency d JOIN ir_module_module m ON m.id = d.module_id \
+                 WHERE m.state IN ('installed', 'to upgrade', 'to remove') AND d.name IS NOT NULL ORDER BY 1, 2";
+    let needs = inside.query(needs, &[])?;
+    let needs = needs.iter().map(|row| (row.get(0), row.get(1))).collect();
     let rows = inside.query("SELECT code FROM res_lang WHERE active ORDER BY code", &[])?;
     let languages = rows.iter().map(|row| row.get(0)).collect();
     let mut parameter = |key: &str| -> std::result::Result<Option<String>, postgres::Error> {
         let row = inside.query_opt("SELECT value FROM ir_config_parameter WHERE key = $1", &[&key])?;
         Ok(row.and_then(|row| row.get(0)))
     };
-    let patterns = parameter(PATTERNS_KEY)?.unwrap_or_else(|| DEFAULT_PATTERNS.to_owned());
+    // An empty one counts as none, as for click-odoo-update.
+    let patterns = parameter(PATTERNS_KEY)?.filter(|text| !text.is_empty());
+    let patterns = patterns.unwrap_or_else(|| DEFAULT_PATTERNS.to_owned());
     let (checksums, details) = (parameter(CHECKSUMS_KEY)?, parameter(DETAILS_KEY)?);
     Ok(Stored {
         installed,
+        needs,
         underway,
         languages,
         patterns,

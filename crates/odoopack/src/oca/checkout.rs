@@ -35,7 +35,11 @@ pub(crate) fn look(place: &Utf8Path) -> Result<Seen> {
     if place.join(".git").symlink_metadata().is_err() {
         return Ok(Seen::Foreign);
     }
-    let head = git::head(place).read()?;
+    let found = git::head(place).outcome()?;
+    if !found.status.success() {
+        return headless(place);
+    }
+    let head = found.stdout;
     let keep = tempfile::tempdir().map_err(|e| Failure::failed("could not make a directory").because(e))?;
     let index = Utf8Path::from_path(keep.path())
         .ok_or_else(|| Failure::failed("the directory for temporary files is not UTF-8"))?
@@ -53,6 +57,22 @@ pub(crate) fn look(place: &Utf8Path) -> Result<Seen> {
         commit: head.trim().to_owned(),
         changed,
     })
+}
+
+/// A repository without a commit is a first checkout that was cut off; files in it may be anybody's.
+fn headless(place: &Utf8Path) -> Result<Seen> {
+    let entries = place
+        .read_dir_utf8()
+        .map_err(|e| Failure::failed(format!("could not look into `{place}`")).because(e))?;
+    let mut files = entries.filter(|entry| entry.as_ref().map_or(true, |entry| entry.file_name() != ".git"));
+    if files.next().is_none() {
+        return Ok(Seen::Absent);
+    }
+    Err(Failure::refused(format!(
+        "`{place}` holds files, but no commit is checked out there"
+    ))
+    .because("a first checkout that was cut off looks like this, and files of yours would too")
+    .hint("when nothing in it is yours: `rm -r` it, then `odoopack oca sync`"))
 }
 
 fn is_empty(place: &Utf8Path) -> Result<bool> {
@@ -187,8 +207,11 @@ pub(crate) fn bring_all(
 /// Makes an empty repository for a checkout.
 fn create(place: &Utf8Path, submodule: Option<(&Pack, &str)>, locked: &Locked) -> Result<()> {
     files::directory_all(place)?;
+    // What a cut-off first checkout left behind: locks of git among it.
+    clear_begun(&place.join(".git"))?;
     if let Some((pack, path)) = submodule {
         let data = pack.data.join("modules").join(path);
+        clear_begun(&data)?;
         files::directory_all(data.parent().unwrap_or(&data))?;
         git::init(place, &data).run()?;
         // Relative, as git writes them: the pack may be moved as a whole.
@@ -211,6 +234,25 @@ fn create(place: &Utf8Path, submodule: Option<(&Pack, &str)>, locked: &Locked) -
         "+refs/heads/*:refs/remotes/origin/*",
     )
     .run()
+}
+
+/// Removes the data of a repository that never had a commit checked out and holds none of anybody's.
+fn clear_begun(data: &Utf8Path) -> Result<()> {
+    let Ok(seen) = data.symlink_metadata() else {
+        return Ok(());
+    };
+    if seen.is_file() {
+        return files::remove(data);
+    }
+    // Without its first file it is no repository yet.
+    if data.join("HEAD").symlink_metadata().is_ok() {
+        let own = git::local_commits(data).outcome()?;
+        let empty = own.status.success() && own.stdout.trim().is_empty();
+        if !empty || git::head_of(data).outcome()?.status.code() != Some(1) {
+            return Ok(());
+        }
+    }
+    files::remove_tree(data)
 }
 
 /// Writes down in the pack that its checkouts are submodules at the commits of the lock.
@@ -265,14 +307,14 @@ fn files_of_ours(pack: Option<&Pack>, place: &Utf8Path) -> Result<()> {
 /// Removes a checkout and what the pack knows of it.
 ///
 /// # Errors
-/// When files there were changed: a person removes them.
+/// When files there were changed, or commits are there that nobody else has: a person removes them.
 pub(crate) fn remove(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str) -> Result<()> {
     let Some(place) = workshop.checkout(name) else {
         return Ok(());
     };
     match look(&place)? {
         Seen::Absent => {}
-        Seen::There { changed, .. } if changed.is_empty() => {}
+        Seen::There { changed, .. } if changed.is_empty() => keep_commits(&place, name)?,
         Seen::There { changed, .. } => {
             return Err(Failure::refused(format!("files in `{place}` were changed"))
                 .because(changed.join(", "))
@@ -294,6 +336,20 @@ pub(crate) fn remove(workshop: &Workshop<'_>, pack: Option<&Pack>, name: &str) -
     Ok(())
 }
 
+/// Commits on no branch of a remote would go with the repository.
+fn keep_commits(place: &Utf8Path, name: &str) -> Result<()> {
+    let own = git::local_commits(&place.join(".git")).read()?;
+    if own.trim().is_empty() {
+        return Ok(());
+    }
+    let list: Vec<&str> = own.lines().collect();
+    Err(Failure::refused(format!("`{place}` holds commits that are nowhere else"))
+        .because(list.join(", "))
+        .hint(format!(
+            "push them (`git -C {place} push`) or drop their branches, then run `odoopack oca remove {name}` again"
+        )))
+}
+
 fn is_recorded(staged: &str, path: &str) -> bool {
     let mut rows = staged.split('\0').filter(|row| row.starts_with("160000 "));
     rows.any(|row| row.split_once('\t').is_some_and(|(_, at)| at.trim() == path))
@@ -310,3 +366,7 @@ fn forget(pack: &Pack, path: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "checkout/tests.rs"]
+mod tests;

@@ -66,10 +66,19 @@ impl Mirror {
             })
     }
 
-    /// Whether a commit is on a branch that was followed.
+    /// Whether a commit is on a branch that was followed; one that nobody knows any more is not.
+    ///
+    /// # Errors
+    /// When git cannot tell, such as without a network.
     pub(super) fn on_branch(&self, commit: &str, branch: &str) -> Result<bool> {
-        let outcome = history::holds(&self.history(), commit, branch).outcome()?;
-        Ok(outcome.status.success())
+        let cmd = history::holds(&self.history(), commit, branch);
+        let outcome = cmd.outcome()?;
+        match outcome.status.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ if history::is_unknown(&outcome.stderr) => Ok(false),
+            _ => Err(cmd.ended_badly(&outcome)),
+        }
     }
 
     /// The last commit of a branch before a date.

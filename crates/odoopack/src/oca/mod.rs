@@ -2,6 +2,8 @@
 pub(crate) mod access;
 pub(crate) mod checkout;
 pub(crate) mod file;
+#[cfg(test)]
+mod fixture;
 mod history;
 mod merge;
 pub(crate) mod mirror;

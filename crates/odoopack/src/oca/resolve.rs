@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 use odoopack_core::foreign::address;
-use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, is_pinned, taken};
+use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, Share, is_need, is_pinned, running, taken};
 use odoopack_core::python_pins::name_of;
 use odoopack_core::spec::Repository;
 
@@ -43,13 +43,22 @@ pub(crate) struct Resolved {
     pub(crate) seen: RepositorySeen,
 }
 
+impl Resolved {
+    fn share(&self) -> Share<'_> {
+        Share {
+            modules: &self.locked.modules,
+            seen: &self.seen,
+        }
+    }
+}
+
 /// Resolves repositories, several at a time.
 pub(crate) fn resolve(
     workshop: &Workshop<'_>,
     wishes: &[Wish<'_>],
     progress: &Progress,
 ) -> Result<Vec<Resolved>> {
-    parallel::each(
+    let mut all = parallel::each(
         wishes,
         |wish| wish.name,
         |wish| {
@@ -58,7 +67,14 @@ pub(crate) fn resolve(
                 failure.during(format!("could not resolve the repository `{}`", wish.name))
             })
         },
-    )
+    )?;
+    let running = running(&all.iter().map(Resolved::share).collect::<Vec<_>>());
+    // Dependencies that nobody named run as well, and need their part of Python.
+    for (one, modules) in all.iter_mut().zip(running) {
+        let mirror = workshop.mirror(&one.locked.url);
+        one.locked.python = python(&mirror.place, one.locked.used(), &modules, &one.seen)?;
+    }
+    Ok(all)
 }
 
 fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
@@ -76,7 +92,6 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
     let used = result.as_deref().unwrap_or(&commit);
     let seen = mirror::modules(&mirror.place, used, workshop.spec.odoo.series)?;
     let modules = taken(wanted, &seen);
-    let python = python(&mirror.place, used, &modules, &seen)?;
     Ok(Resolved {
         name: wish.name.to_owned(),
         locked: Locked {
@@ -88,7 +103,7 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
             tree,
             group: wanted.group.clone(),
             modules,
-            python,
+            python: Vec::new(),
         },
         seen,
     })
@@ -155,7 +170,7 @@ pub(super) fn python(
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         let listed = lines
             .iter()
-            .find(|line| bare && name_of(line) == name && !line.contains("git+"));
+            .find(|line| bare && name_of(line) == name && !line.contains("git+") && is_need(line));
         listed.cloned().unwrap_or(need)
     };
     let mut all: Vec<String> = needed.into_iter().map(exact).collect();

@@ -1,9 +1,11 @@
 //! Looks at everything that a lock says of repositories: commits, trees, modules, checkouts, trees of releases.
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::modules::provider;
-use odoopack_core::oca_lock::{Break, Elsewhere, Lock, Locked, RepositorySeen, module_breaks, not_taken};
+use odoopack_core::oca_lock::{
+    Break, Elsewhere, Lock, Locked, RepositorySeen, Share, module_breaks, not_taken, running,
+};
 
 use super::checkout::{self, Pack, Seen};
 use super::mirror::Mirror;
@@ -28,6 +30,8 @@ pub(crate) struct Report {
 struct Sight {
     report: Report,
     seen: Option<RepositorySeen>,
+    /// A repository on this machine that holds the commit.
+    objects: Option<Utf8PathBuf>,
 }
 
 impl Sight {
@@ -52,7 +56,7 @@ pub(crate) fn repositories(
         _ => BTreeMap::new(),
     };
     let all: Vec<(&String, &Locked)> = lock.repositories.iter().collect();
-    let sights = parallel::each(
+    let mut sights = parallel::each(
         &all,
         |(name, _)| name,
         |(name, locked)| {
@@ -70,6 +74,7 @@ pub(crate) fn repositories(
             Ok(sight)
         },
     )?;
+    python_needs(&all, &mut sights)?;
     let seen: BTreeMap<&str, &RepositorySeen> = all
         .iter()
         .zip(&sights)
@@ -87,6 +92,34 @@ pub(crate) fn repositories(
         }
     }
     Ok(report)
+}
+
+/// Whether the lock says what the modules that run need of Python; those of one repository can need others of another.
+fn python_needs(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> {
+    let nothing = RepositorySeen::default();
+    let shares: Vec<Share<'_>> = all
+        .iter()
+        .zip(sights.iter())
+        .map(|((_, locked), sight)| Share {
+            modules: &locked.modules,
+            seen: sight.seen.as_ref().unwrap_or(&nothing),
+        })
+        .collect();
+    let running = running(&shares);
+    for (((name, locked), sight), modules) in all.iter().zip(sights).zip(running) {
+        let (Some(place), Some(seen)) = (&sight.objects, &sight.seen) else {
+            continue;
+        };
+        let python = resolve::python(place, locked.used(), &modules, seen)?;
+        if python != locked.python {
+            let what = format!(
+                "its modules need {python:?} of Python, the lock says {:?}",
+                locked.python
+            );
+            sight.add("python-needs", name, what, "odoopack lock");
+        }
+    }
+    Ok(())
 }
 
 /// Who else has a module: a repository of the lock, a package of the lock, else what our tables say.
@@ -134,19 +167,26 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
         sight.add("tree", name, what, format!("odoopack oca update {name}"));
     }
     let seen = mirror::modules(&place, locked.used(), workshop.spec.odoo.series)?;
-    let python = resolve::python(&place, locked.used(), &locked.modules, &seen)?;
-    if python != locked.python {
-        let what = format!(
-            "its modules need {python:?} of Python, the lock says {:?}",
-            locked.python
-        );
-        sight.add("python-needs", name, what, "odoopack lock");
-    }
     if let Some(wanted) = workshop.spec.addons.repositories.get(name) {
         sight.report.breaks.extend(not_taken(name, wanted, locked, &seen));
     }
     sight.seen = Some(seen);
-    built(workshop, &mirror, name, locked, sight)
+    sight.objects = Some(place.clone());
+    let outside = [
+        (".gitmodules", "submodules", "are left out"),
+        (".gitattributes", "files in Git LFS", "are only pointers"),
+    ];
+    for (file, what, how) in outside {
+        let text = mirror::read(&place, locked.used(), &[file.to_owned()])?;
+        if text
+            .iter()
+            .any(|(_, text)| file == ".gitmodules" || text.contains("filter=lfs"))
+        {
+            let note = format!("{name}: its {what} {how}, here and in every release");
+            sight.report.notes.push(note);
+        }
+    }
+    built(workshop, &place, name, locked, sight)
 }
 
 /// Whether the commit is still what the branch grew from, and whether the merges still give the same.
@@ -262,16 +302,16 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut
 /// Whether the tree that a release was built from is still as it was built.
 fn built(
     workshop: &Workshop<'_>,
-    mirror: &Mirror,
+    objects: &Utf8Path,
     name: &str,
     locked: &Locked,
     sight: &mut Sight,
 ) -> Result<()> {
     let place = tree::place(workshop.layout, name, locked);
-    if !tree::is_whole(&place) || !mirror.has(locked.used())? {
+    if !tree::is_whole(&place) {
         return Ok(());
     }
-    let changed = tree::differences(&place, mirror, locked)?;
+    let changed = tree::differences(&place, objects, locked)?;
     if !changed.is_empty() {
         let what = format!("files of the release were changed: {}", some(&changed));
         sight.add(

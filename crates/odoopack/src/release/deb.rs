@@ -52,10 +52,7 @@ fn file(builder: &Builder<'_>, location: &str, pin: &str, progress: &Progress) -
         let file = local(builder, location);
         return hash_of_local(&file, Some(pin)).map(|_| file);
     }
-    let place = builder
-        .cache
-        .join("debs")
-        .join(format!("{pin}-{}", file_name(location)));
+    let place = place(builder, location, pin);
     download::get(
         &Wanted {
             url: location,
@@ -65,6 +62,15 @@ fn file(builder: &Builder<'_>, location: &str, pin: &str, progress: &Progress) -
         progress,
     )?;
     Ok(place)
+}
+
+/// Where the file is, or would be: here, or in the cache.
+pub(super) fn place(builder: &Builder<'_>, location: &str, pin: &str) -> Utf8PathBuf {
+    if !is_url(location) {
+        return local(builder, location);
+    }
+    let name = format!("{pin}-{}", file_name(location));
+    builder.cache.join("debs").join(name)
 }
 
 fn is_url(location: &str) -> bool {

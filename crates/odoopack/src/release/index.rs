@@ -23,11 +23,21 @@ pub(super) fn uv(cache: &Utf8Path, python: &Utf8Path, progress: &Progress) -> Re
             install(&home, python)?;
         }
     }
-    Ok(Uv {
-        program: program(&home),
+    Ok(at(cache, &home))
+}
+
+/// The pinned uv when it is there; nothing is fetched.
+pub(super) fn there(cache: &Utf8Path) -> Option<Uv> {
+    let home = home(cache);
+    works(&home).then(|| at(cache, &home))
+}
+
+fn at(cache: &Utf8Path, home: &Utf8Path) -> Uv {
+    Uv {
+        program: program(home),
         cache: cache.join("wheels"),
         env: BTreeMap::new(),
-    })
+    }
 }
 
 /// The same uv with the user's proxies, certificates and package index: for calls that need the network.

@@ -1,10 +1,12 @@
 //! The part of `oca.lock.json` that names Odoo: written from a decision, and a decision made from it.
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
-use odoopack_core::oca_lock::{DebianPackage, Lock, OdooPin, wish_breaks};
+use odoopack_core::oca_lock::{Break, DebianPackage, Lock, OdooPin, wish_breaks};
 use odoopack_core::spec::{Source, Spec};
 
 use super::record::{self, Record};
-use super::{Builder, deb, debian, decided, path};
+use super::store::Store;
+use super::{Builder, deb, debian, decided, download, path};
 use crate::failure::{Failure, Kind, Result};
 use crate::tools::apt_private::Package;
 
@@ -53,6 +55,23 @@ pub(super) fn wanted(spec: &Spec, lock: Option<&Lock>) -> String {
     format!("{} {source}", spec.odoo.series)
 }
 
+fn package(locked: &DebianPackage) -> Package {
+    Package {
+        name: locked.name.clone(),
+        version: locked.version.clone(),
+        size: locked.size,
+        sha256: locked.sha256.clone(),
+    }
+}
+
+/// Whether a package file is what the lock says; `None` when it is not on this machine.
+fn kept(place: &Utf8Path, sha256: &str) -> Result<Option<bool>> {
+    if !place.is_file() {
+        return Ok(None);
+    }
+    download::is_file_with(place, sha256).map(Some)
+}
+
 /// The decision that a lock holds.
 pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
     match pin {
@@ -61,15 +80,7 @@ pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
             commit,
             Vec::new(),
         )),
-        OdooPin::Debian { packages, .. } => {
-            let packages = packages.iter().map(|p| Package {
-                name: p.name.clone(),
-                version: p.version.clone(),
-                size: p.size,
-                sha256: p.sha256.clone(),
-            });
-            debian::record(builder, packages.collect())
-        }
+        OdooPin::Debian { packages, .. } => debian::record(builder, packages.iter().map(package).collect()),
         OdooPin::Deb { location, sha256 } => deb::resolve(builder, location, Some(sha256)),
         OdooPin::Path { directory } => path::resolve(builder, directory.as_str().into()),
         OdooPin::Image { name, .. } => Err(super::in_an_image(name)),
@@ -77,6 +88,42 @@ pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
 }
 
 impl Builder<'_> {
+    /// Whether the package files that a lock pins Odoo by are as it says, on this machine.
+    ///
+    /// # Shape
+    /// What is broken, and in words what could not be compared.
+    pub(crate) fn package_breaks(&self, pin: &OdooPin) -> Result<(Vec<Break>, Vec<String>)> {
+        let files: Vec<(String, Utf8PathBuf, &String)> = match pin {
+            OdooPin::Git { .. } | OdooPin::Path { .. } | OdooPin::Image { .. } => Vec::new(),
+            OdooPin::Deb { location, sha256 } => {
+                vec![(location.clone(), deb::place(self, location, sha256), sha256)]
+            }
+            OdooPin::Debian { suite, packages } => {
+                let (cache, suite) = (self.cache, suite.as_str());
+                let store = Store { cache, suite };
+                let all = packages.iter();
+                all.map(|p| (p.name.clone(), store.place(&package(p)), &p.sha256))
+                    .collect()
+            }
+        };
+        let (mut breaks, mut notes) = (Vec::new(), Vec::new());
+        for (name, place, sha256) in files {
+            match kept(&place, sha256)? {
+                Some(true) => {}
+                Some(false) => breaks.push(Break::new(
+                    "hash",
+                    "odoo",
+                    format!("{place} is not the package that the lock names"),
+                    format!("take {name} from where it came again, or `odoopack lock --update`"),
+                )),
+                None => notes.push(format!(
+                    "odoo: package {name} is not on this machine, so its hash was not compared"
+                )),
+            }
+        }
+        Ok((breaks, notes))
+    }
+
     /// What was decided for a release, as the lock says it.
     pub(crate) fn pin(&self, release: &Release) -> Result<OdooPin> {
         let record = record::of(self.layout, release)?;

@@ -108,11 +108,12 @@ impl Builder<'_> {
     ///
     /// # Shape
     /// With `offline` every package must be in the cache with a hash of the lock; else what is missing is fetched, and
-    /// only what cannot be had is a break.
+    /// only what cannot be had is a break. In `notes` comes what could not be compared.
     pub(crate) fn python_breaks(
         &self,
         lock: &Lock,
         offline: bool,
+        notes: &mut Vec<String>,
         progress: &Progress,
     ) -> Result<Vec<Break>> {
         let Some(python) = &lock.python else {
@@ -125,18 +126,25 @@ impl Builder<'_> {
         };
         let interpreter = interpreter::probe(self.python)?;
         let target = target(&interpreter);
-        let mut all = self.inputs_break(lock, python)?;
+        let mut all = self.inputs_break(lock, python, notes)?;
         let Some(list) = python.targets.get(&target) else {
             let what = format!("no packages for this machine, {target}");
             all.push(Break::new("target", "python", what, "odoopack lock"));
             return Ok(all);
         };
         all.extend(other_series(lock, list));
-        let uv = index::uv(self.cache, self.python, progress)?;
         let uv = if offline {
+            let Some(uv) = index::there(self.cache) else {
+                let what = format!(
+                    "uv {} is not on this machine, so no package could be compared",
+                    uv::VERSION
+                );
+                all.push(Break::new("absent", "python", what, "odoopack lock verify"));
+                return Ok(all);
+            };
             uv
         } else {
-            index::online(&uv, self.cache)?
+            index::online(&index::uv(self.cache, self.python, progress)?, self.cache)?
         };
         let scratch = Scratch::new(&uv, &interpreter)?;
         if offline {
@@ -160,14 +168,17 @@ impl Builder<'_> {
     }
 
     /// Compares what the resolution started from, where Odoo's own list is on this machine.
-    fn inputs_break(&self, lock: &Lock, python: &Python) -> Result<Vec<Break>> {
-        let Some(record) = super::record::read(self.layout)? else {
+    fn inputs_break(&self, lock: &Lock, python: &Python, notes: &mut Vec<String>) -> Result<Vec<Break>> {
+        let wanted = super::pin::wanted(self.spec, Some(lock));
+        let record = super::record::read(self.layout)?.filter(|record| record.release.wanted == wanted);
+        let tree = record.map(|record| self.tree(&record.release));
+        let Some(tree) = tree.filter(|tree| tree.exists()) else {
+            notes.push(
+                "python: Odoo of the lock is not built here, so nobody compared what its packages were chosen for"
+                    .to_owned(),
+            );
             return Ok(Vec::new());
         };
-        let tree = self.tree(&record.release);
-        if record.release.wanted != super::pin::wanted(self.spec, Some(lock)) || !tree.exists() {
-            return Ok(Vec::new());
-        }
         let now = Requirements::read(self.spec, self.repo, &tree, &lock.python_needs())?.hash();
         if now == python.inputs {
             return Ok(Vec::new());

@@ -243,6 +243,23 @@ fn a_changed_byte_in_a_release_is_named_and_a_removed_tree_is_built_again() {
 }
 
 #[test]
+fn a_changed_byte_in_a_release_is_named_where_only_a_checkout_has_the_commit() {
+    let (_keep, odoo, project) = upstreams();
+    let one = pack(&odoo, &project);
+    let lock = locked(&one);
+    let tree = built(&one, &lock).repositories["project"].clone();
+    let workshop = Workshop::new(&one.spec, &one.layout, &one.root, &one.cache).unwrap();
+    let all: Vec<_> = lock.repositories.iter().collect();
+    oca::checkout::bring_all(&workshop, None, &all, &progress()).unwrap();
+    files::remove_tree(&one.cache.join("git")).unwrap();
+    let script = tree.join("project_timeline/static/src/a.js");
+    files::replace(&script, b"let a = 9;\n", 0o644, None).unwrap();
+    let report = oca::verify::repositories(&workshop, &lock, true, &progress()).unwrap();
+    let kinds: Vec<&str> = report.breaks.iter().map(|b| b.kind).collect();
+    assert_eq!(kinds, ["release-changed"]);
+}
+
+#[test]
 fn what_is_not_locked_is_not_built() {
     let (_keep, odoo, project) = upstreams();
     let mut one = pack(&odoo, &project);

@@ -30,7 +30,8 @@ impl Store<'_> {
         Ok(packages.iter().map(|package| self.place(package)).collect())
     }
 
-    fn place(&self, package: &Package) -> Utf8PathBuf {
+    /// Where a package's file is, or would be.
+    pub(super) fn place(&self, package: &Package) -> Utf8PathBuf {
         self.cache
             .join("debs")
             .join(format!("{}-{}.deb", package.sha256, package.name))

@@ -173,6 +173,20 @@ pub(crate) struct ModuleWork {
     /// Copies of the database that it and runs before it made.
     #[serde(default)]
     pub(crate) restore_points: Vec<String>,
+    /// Whether it came to its end, good or bad: what is left then are services to start or copies to drop.
+    #[serde(default)]
+    pub(crate) ended: bool,
+}
+
+impl ModuleWork {
+    /// Says of an environment that its database is half-way; `None` when the operation came to its end.
+    pub(crate) fn half_way(&self, environment: &Name) -> Option<String> {
+        let what = format!(
+            "`{}` was cut off: the database of {environment} is half-way",
+            self.command
+        );
+        (!self.ended).then_some(what)
+    }
 }
 
 /// The module operation of an environment that was cut off; only to be asked when nobody can be at it.

@@ -46,6 +46,7 @@ pub(crate) fn killed_in_the_middle(pack: &Pack) {
     wait_for("Odoo's end", || (!machine::alive(odoo)).then_some(()));
     assert_eq!((states(pack).as_str(), copies(pack)), ("shop_slow to install", 1));
     sql(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
+    nothing_starts(pack);
     let plan = pack.json(&[&args[..4], &["--dry-run"]].concat());
     assert_eq!(plan["work"]["reset"], json!({ "shop_slow": "to install" }));
     pack.run(&args).exits(0);
@@ -61,6 +62,24 @@ pub(crate) fn killed_in_the_middle(pack: &Pack) {
     assert_eq!(left, ["shop_first"]);
     pack.json(&["module", "changed", "production", "--record"]);
     assert_eq!(changed(pack), []);
+}
+
+/// What is half-way is put right first.
+fn nothing_starts(pack: &Pack) {
+    pack.now("nothing starts on what is half-way, and status says so");
+    let refused = pack.run(&["up", "--yes"]).exits(4);
+    let command = "`odoopack module install production shop_slow`";
+    assert!(
+        refused.stderr.contains(&format!("{command} was cut off")),
+        "{}",
+        refused.said()
+    );
+    let seen = pack.run(&["status"]).exits(8);
+    assert!(
+        seen.stdout.contains(&format!("{command} has not ended")),
+        "{}",
+        seen.said()
+    );
 }
 
 /// What complains takes nothing with it: the database comes back as it was, and no visitor meets an error.

@@ -40,6 +40,7 @@ fn with_ground<T>(installed: &[&str], work: impl FnOnce(&mut Ground<'_>) -> T) -
         environment: &environment,
         tree: &tree,
         installed: installed.iter().copied().collect(),
+        needs: &[],
         underway: &[],
         reset: false,
         in_file: &[],
@@ -204,6 +205,23 @@ fn an_uninstallation_shows_what_goes_along_and_spares_odoo() {
     );
     let work = with_ground(&installed, |ground| uninstall(ground, &owned(&["web"])));
     assert_eq!(refusals(&work), ["`web` is part of every Odoo"]);
+}
+
+#[test]
+fn an_uninstallation_takes_along_what_needs_it_in_the_database() {
+    // The code of today no longer says that `stock` needs `shop_more`; it is not loaded yet, so the database does.
+    let needs = [("stock".to_owned(), "shop_more".to_owned())];
+    let work = with_ground(&["base", "shop", "shop_more", "stock"], |ground| {
+        let needs: &[(String, String)] = &needs;
+        uninstall(
+            &Ground {
+                needs,
+                ..ground.clone()
+            },
+            &owned(&["shop"]),
+        )
+    });
+    assert_eq!(work.others, ["shop_more", "stock"]);
 }
 
 #[test]

@@ -27,8 +27,8 @@ use self::source::Source;
 use super::Apply;
 use crate::failure::{Failure, Kind, Result};
 use crate::files::Owner;
-use crate::store::lock;
 use crate::store::operation::{Operation, RESTORE, Unfinished, has_ended, unfinished};
+use crate::store::{lock, marks};
 use crate::tools::dumps::Entrance;
 use crate::ui::Progress;
 
@@ -177,6 +177,14 @@ impl<'a> Restore<'a> {
                 }
                 return self.take_back(planned, at, operation, failure);
             }
+        }
+        if planned
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::SwapDatabase { .. }))
+        {
+            // What a module operation that was cut off had begun was in the database that is not served any more.
+            marks::forget_module_work(&self.apply.layout.state(), &self.environment)?;
         }
         operation.end(DONE)
     }

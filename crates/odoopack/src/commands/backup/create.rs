@@ -6,6 +6,7 @@ use crate::backup::create::{Made, Wish, create};
 use crate::backup::{key, place};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
+use crate::store::marks;
 
 /// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         },
     )?;
     alarm(cx, &made);
+    let left = marks::module_work(&pack.layout.state(), &environment)?;
+    if let Some(what) = left.and_then(|left| left.half_way(&environment)) {
+        cx.ui.warn(&format!("{what}, and so it is in this snapshot"));
+    }
     let (snapshot, manifest) = (&made.snapshot, &made.manifest);
     cx.ui.json(&serde_json::json!({
         "snapshot": snapshot.id,

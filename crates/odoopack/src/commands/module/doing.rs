@@ -1,5 +1,5 @@
 //! A module operation under its locks: stop, run Odoo, judge, remember, start.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use odoopack_core::changed::{Act, Contents, Loaded, Work};
 
@@ -42,11 +42,7 @@ impl Doing<'_> {
             .ground
             .code
             .contents(work.all().chain(work.remember.iter().map(String::as_str)))?;
-        let mut mark = marks::ModuleWork {
-            command: self.command.clone(),
-            services: self.running.stops(work),
-            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
-        };
+        let mut mark = self.mark(work);
         marks::remember_module_work(&state, &self.ground.environment, &mark)?;
         let stopped = self.running.stop(self.cx, self.pack, work, &mut self.journal);
         let outcome = match stopped {
@@ -57,6 +53,7 @@ impl Doing<'_> {
                 Err(failure)
             }
         };
+        mark.ended = true;
         // Whatever happened, the services come back: the code is the one that they ran before.
         let started = self.running.start(self.cx, self.pack, work, &mut self.journal);
         // What could not be started (^C) is started by the next run, which this mark tells.
@@ -102,6 +99,16 @@ impl Doing<'_> {
         }
     }
 
+    /// What the next run has to know when this one is cut off.
+    fn mark(&self, work: &Work) -> marks::ModuleWork {
+        marks::ModuleWork {
+            command: self.command.clone(),
+            services: self.running.stops(work),
+            restore_points: self.older_points.iter().chain(&self.point).cloned().collect(),
+            ended: false,
+        }
+    }
+
     /// Acts; what fails brings the database back from its restore point. In `mark` stay the copies that are still there.
     fn act_or_return(
         &mut self,
@@ -126,6 +133,14 @@ impl Doing<'_> {
         match self.bring_back(&point) {
             Ok(()) => {
                 mark.restore_points.retain(|one| *one != point);
+                // A copy that this run made holds what a killed one had begun.
+                if let Some(older) = self.older_points.first() {
+                    let back = format!(
+                        "the database is as this run found it; before an earlier `{}`, which did not end well, it was as {older} is",
+                        self.command
+                    );
+                    return Err(failure.hint(back).into_need_of_a_person());
+                }
                 let back = "the database is as it was before: it came back from its restore point";
                 Err(failure.hint(back).into_rolled_back())
             }
@@ -227,10 +242,11 @@ impl Doing<'_> {
         self.journal
             .note("odoo", &serde_json::json!({ "work": work, "log": log }))?;
         let progress = self.cx.ui.step(&sentence);
+        let before = self.ground.code.stored.clone();
         let apply = self.running.apply(self.cx, self.pack);
         let (verdict, wrong) = apply.work_on_modules(&self.ground.environment, work, &log, &progress)?;
         drop(apply);
-        let left = self.left_over(work)?;
+        let left = self.left_over(work, &before.names())?;
         let Some(failure) = wrong.or(left) else {
             progress.done();
             return Ok(verdict.worked_on.into_iter().collect());
@@ -244,7 +260,7 @@ impl Doing<'_> {
     }
 
     /// What Odoo says with exit code 0 and a clean log can still be untrue.
-    fn left_over(&mut self, work: &Work) -> Result<Option<Failure>> {
+    fn left_over(&mut self, work: &Work, before: &BTreeSet<&str>) -> Result<Option<Failure>> {
         self.ground.again(self.pack)?;
         let stored = &self.ground.code.stored;
         if !stored.underway.is_empty() {
@@ -268,6 +284,18 @@ impl Doing<'_> {
                 .collect(),
             Act::Uninstall => work.all().filter(|name| names.contains(name)).collect(),
         };
+        let shown: BTreeSet<&str> = work.all().collect();
+        let unasked: Vec<&str> = before
+            .iter()
+            .filter(|name| !names.contains(*name) && !shown.contains(*name))
+            .copied()
+            .collect();
+        if work.act == Act::Uninstall && !unasked.is_empty() {
+            let list = unasked.join(", ");
+            return Ok(Some(Failure::failed(format!(
+                "Odoo took away what nobody was shown: {list}"
+            ))));
+        }
         let how = if work.act == Act::Uninstall {
             "still installed"
         } else {

@@ -55,6 +55,15 @@ impl Ground {
         })
     }
 
+    /// Whether the cluster has a database of this name.
+    pub(super) fn has(&mut self, database: &str) -> Result<bool> {
+        let found = self
+            .client
+            .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database])
+            .map_err(|e| Failure::failed("could not look for databases").because(words(&e)))?;
+        Ok(found.is_some())
+    }
+
     /// Leaves the database: PostgreSQL copies and renames it only while nobody is in it.
     pub(super) fn step_out(&mut self, pack: &Pack) -> Result<()> {
         self.client = Self::enter(pack, "postgres")?;

@@ -1,7 +1,7 @@
 //! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
 use odoopack_core::changed::Ground as Plan;
 use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
-use odoopack_core::plan::Refusal;
+use odoopack_core::plan::{Refusal, Step};
 use odoopack_core::restore::room_for_copy;
 use odoopack_core::spec::Edition;
 use odoopack_core::units::Bytes;
@@ -154,14 +154,16 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     let state = pack.layout.state();
     let _pack = lock::take(&state, &command)?;
     let _environment = lock::take_environment(&state, &ground.environment, &command)?;
-    apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
-    ground.again(&pack)?;
-    let work = plan(&pack, &ground, asked, left.is_some())?;
-    if work != shown {
-        return Err(
-            Failure::refused("meanwhile something has changed here").hint("run the same command again")
-        );
-    }
+    let seen = Seen {
+        stops: running.stops(&shown),
+        work: shown,
+        links,
+        // Nobody may be in a database that is copied, not even this program.
+        release: { ground }.release.id,
+        left,
+    };
+    let (mut ground, running) = look_again(&pack, asked, &seen)?;
+    let older_points = older_points(seen.left.as_ref(), &command, &mut ground)?;
     let journal = Journal::start(&state, "module")?;
     let whole = asked.act == Act::Update && asked.modules.is_empty();
     let mut doing = Doing {
@@ -173,17 +175,58 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
         whole,
         point,
         taken: false,
-        older_points: left
-            .filter(|left| left.command == command)
-            .map(|left| left.restore_points)
-            .unwrap_or_default(),
+        older_points,
         command,
     };
-    let outcome = doing.work(&work);
+    let outcome = doing.work(&seen.work);
     doing
         .journal
         .end(if outcome.is_ok() { "done" } else { "failed" })?;
     outcome
+}
+
+/// What was shown to a person.
+struct Seen {
+    work: Work,
+    stops: Vec<String>,
+    links: Vec<Step>,
+    release: String,
+    left: Option<marks::ModuleWork>,
+}
+
+/// Looks under the locks: while a person was reading, somebody else may have worked here.
+///
+/// # Errors
+/// Kind `Refused` when anything is not as it was shown.
+fn look_again(pack: &Pack, asked: &Asked<'_>, seen: &Seen) -> Result<(Ground, Running)> {
+    let mut ground = Ground::look(pack, asked.environment)?;
+    apply::exclude_click_odoo(&mut ground.client, &ground.database)?;
+    ground.again(pack)?;
+    let left = marks::module_work(&pack.layout.state(), &ground.environment)?;
+    let running = Running::look(pack, &ground.environment, left.as_ref())?;
+    let work = plan(pack, &ground, asked, left.is_some())?;
+    let same = left == seen.left && ground.release.id == seen.release && work == seen.work;
+    if !same || running.stops(&work) != seen.stops || running.links(pack)? != seen.links {
+        return Err(
+            Failure::refused("meanwhile something has changed here").hint("run the same command again")
+        );
+    }
+    Ok((ground, running))
+}
+
+/// Copies that runs of the same command made before they were killed, as far as they are there.
+fn older_points(left: Option<&marks::ModuleWork>, command: &str, ground: &mut Ground) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for point in left
+        .filter(|left| left.command == command)
+        .iter()
+        .flat_map(|left| &left.restore_points)
+    {
+        if ground.has(point)? {
+            all.push(point.clone());
+        }
+    }
+    Ok(all)
 }
 
 impl Asked<'_> {
@@ -266,6 +309,7 @@ fn plan(pack: &Pack, ground: &Ground, asked: &Asked<'_>, left: bool) -> Result<W
         environment: &ground.environment,
         tree: &ground.code.tree,
         installed: ground.code.stored.names(),
+        needs: &ground.code.stored.needs,
         underway: &ground.code.stored.underway,
         // What a run of ours left when it was killed is put back without a question: nobody else may have been here since.
         reset: asked.how.reset_states || left,

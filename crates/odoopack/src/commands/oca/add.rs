@@ -76,7 +76,7 @@ pub(super) fn add(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
     let changed = cx.load_text(pack, &text)?;
     let made = super::super::lock::make(cx, &changed, &Request::default(), true)?;
     if !args.dry_run {
-        files::replace(&file, text.as_bytes(), 0o644, None)?;
+        super::replace_file(pack, &before, &text)?;
         crate::lockfile::write(&changed, &made.lock)?;
         let names: Vec<String> = new.iter().map(|new| new.name.clone()).collect();
         super::sync(cx, &changed, &names)?;
@@ -195,7 +195,8 @@ fn seen(workshop: &Workshop<'_>, pack: &Pack, name: &str, series: Series) -> Res
 
 pub(super) fn remove(cx: &Context, pack: &Pack, args: &RemoveArgs) -> Result<()> {
     let file = pack.directory.join(FILE);
-    let mut text = files::read_text(&file)?.unwrap_or_default();
+    let before = files::read_text(&file)?.unwrap_or_default();
+    let mut text = before.clone();
     for name in &args.repositories {
         if !pack.loaded.spec.addons.repositories.contains_key(name) {
             return Err(
@@ -208,7 +209,7 @@ pub(super) fn remove(cx: &Context, pack: &Pack, args: &RemoveArgs) -> Result<()>
     let made = super::super::lock::make(cx, &changed, &Request::default(), true)?;
     if !args.dry_run {
         take_away(pack, &args.repositories)?;
-        files::replace(&file, text.as_bytes(), 0o644, None)?;
+        super::replace_file(pack, &before, &text)?;
         crate::lockfile::write(&changed, &made.lock)?;
     }
     super::super::lock::show(cx, &changed, &made, args.dry_run);

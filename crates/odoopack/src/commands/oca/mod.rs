@@ -5,8 +5,9 @@ mod update;
 
 use odoopack_core::oca_lock::Locked;
 
-use crate::context::{self, Context, Pack};
+use crate::context::{self, Context, FILE, Pack};
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::lockfile;
 use crate::oca::checkout::{self, Pack as Git};
 use crate::oca::{self, Workshop};
@@ -56,6 +57,21 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Replaces the file by `text`, which was made of `before` a while ago.
+///
+/// # Errors
+/// Kind `Refused` when somebody wrote the file meanwhile.
+fn replace_file(pack: &Pack, before: &str, text: &str) -> Result<()> {
+    let file = pack.directory.join(FILE);
+    if files::read_text(&file)?.unwrap_or_default() != before {
+        return Err(
+            Failure::refused(format!("meanwhile `{FILE}` has changed; nothing was written"))
+                .hint("run the same command again"),
+        );
+    }
+    files::replace(&file, text.as_bytes(), 0o644, None)
 }
 
 /// The lock, which must be there.

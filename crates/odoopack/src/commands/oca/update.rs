@@ -35,8 +35,9 @@ pub(super) fn run(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
         moves: names.iter().map(|name| (name.clone(), to.clone())).collect(),
         ..Request::default()
     };
+    let before = files::read_text(&pack.directory.join(FILE))?.unwrap_or_default();
     let made = super::super::lock::make(cx, pack, &request, true)?;
-    let mut text = files::read_text(&pack.directory.join(FILE))?.unwrap_or_default();
+    let mut text = before.clone();
     for name in &names {
         if let Some(locked) = made.lock.repositories.get(name) {
             text = move_commit(&text, name, &locked.commit)
@@ -45,7 +46,7 @@ pub(super) fn run(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
     }
     let changed = cx.load_text(pack, &text)?;
     if !args.dry_run {
-        files::replace(&pack.directory.join(FILE), text.as_bytes(), 0o644, None)?;
+        super::replace_file(pack, &before, &text)?;
         crate::lockfile::write(&changed, &made.lock)?;
         super::sync(cx, &changed, &names)?;
     }

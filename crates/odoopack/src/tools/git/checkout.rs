@@ -23,6 +23,26 @@ pub(crate) fn head(directory: &Utf8Path) -> Cmd {
     within(directory).args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])
 }
 
+/// Prints a few commits that only this repository may have: no name of ours and no branch of a remote leads to them.
+pub(crate) fn local_commits(data: &Utf8Path) -> Cmd {
+    git().arg(format!("--git-dir={data}")).args([
+        "rev-list",
+        "--oneline",
+        "--max-count=5",
+        "--all",
+        "--not",
+        "--glob=refs/odoopack",
+        "--remotes",
+    ])
+}
+
+/// Prints the commit that the data of a repository has checked out; exit code 1 while that is none.
+pub(crate) fn head_of(data: &Utf8Path) -> Cmd {
+    git()
+        .arg(format!("--git-dir={data}"))
+        .args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])
+}
+
 /// Makes an empty repository whose data is apart from its files.
 pub(crate) fn init(directory: &Utf8Path, data: &Utf8Path) -> Cmd {
     git()

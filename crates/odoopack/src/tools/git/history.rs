@@ -52,6 +52,14 @@ pub(crate) fn holds(place: &Utf8Path, commit: &str, branch: &str) -> Cmd {
         .arg(reference(branch))
 }
 
+/// Whether what [`holds`] complained of is that neither we nor the server have the commit.
+///
+/// # Source
+/// git 2.39 to 2.47: without the commit, and what `upload-pack` says when asked for it.
+pub(crate) fn is_unknown(stderr: &str) -> bool {
+    stderr.contains("Not a valid commit name") || stderr.contains("not our ref")
+}
+
 /// Prints the number of commits from one to the branch.
 pub(crate) fn count(place: &Utf8Path, commit: &str, branch: &str) -> Cmd {
     of(place)

@@ -74,7 +74,9 @@ fn reaching(way: &Way) -> Cmd {
 }
 
 fn git() -> Cmd {
+    // In a hook of git GIT_DIR and others name the repository of the caller.
     Cmd::new("git")
+        .without("GIT_")
         .args(HARDENED)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -101,15 +103,24 @@ pub(crate) fn branch_head(url: &str, branch: &str, way: &Way) -> Cmd {
     } else {
         format!("refs/heads/{branch}")
     };
+    // A tag with a message is an object of its own; git names its commit so.
+    let tag = reference.starts_with("refs/tags/");
     reaching(way)
         .args(["ls-remote", "--exit-code", "--", url])
-        .arg(reference)
+        .args(
+            [format!("{reference}^{{}}"), reference]
+                .into_iter()
+                .skip(usize::from(!tag)),
+        )
         .patience(Duration::from_mins(2))
 }
 
 /// The commit in what [`branch_head`] printed.
 pub(crate) fn parse_head(text: &str) -> Option<String> {
-    text.split_whitespace()
+    let peeled = text.lines().find(|line| line.ends_with("^{}"));
+    peeled
+        .unwrap_or(text)
+        .split_whitespace()
         .next()
         .filter(|word| is_commit(word))
         .map(str::to_owned)
@@ -325,6 +336,8 @@ mod tests {
         let output = format!("{COMMIT}\trefs/heads/18.0\n");
         assert_eq!(parse_head(&output).as_deref(), Some(COMMIT));
         assert_eq!(parse_head("fatal: nothing"), None);
+        let tag = format!("{}\trefs/tags/v1\n{COMMIT}\trefs/tags/v1^{{}}\n", "a".repeat(40));
+        assert_eq!(parse_head(&tag).as_deref(), Some(COMMIT));
         assert!(!is_commit("18.0") && !is_commit(&COMMIT[..12]));
     }
 }
