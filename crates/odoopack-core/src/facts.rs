@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::secret::SecretText;
 use crate::units::Bytes;
 
-pub use containers::{Containers, Docker, Image, ImagePin, PYTHON};
+pub use containers::{Built, Containers, Docker, Image, ImagePin, LockedImage, PYTHON};
 
 /// One observation.
 #[derive(Clone, Debug, PartialEq, Eq)]

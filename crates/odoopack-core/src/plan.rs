@@ -75,6 +75,8 @@ pub enum Step {
     BuildPython { release: String },
     /// Find an image here, else pull it, and pin what was found.
     GetImage { part: String, image: String },
+    /// Build an image that holds the lock's Python packages besides what is in this one, and pin it.
+    BuildImage { image: String },
     /// Build the trees of the lock's repositories, for a release whose Odoo lies in an image.
     GetRepositories { release: String },
     /// Make the gate's image from this program.
@@ -150,6 +152,9 @@ impl fmt::Display for Step {
             Self::FetchOdoo { release } => write!(f, "get Odoo {release}"),
             Self::BuildPython { release } => write!(f, "build the Python environment of {release}"),
             Self::GetImage { image, .. } => write!(f, "get image {image} and pin it"),
+            Self::BuildImage { image } => {
+                write!(f, "build an image on {image} with the locked Python packages")
+            }
             Self::GetRepositories { release } => write!(f, "get the locked modules of {release}"),
             Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
@@ -234,6 +239,7 @@ impl Step {
             | Self::FetchOdoo { .. }
             | Self::BuildPython { .. }
             | Self::GetImage { .. }
+            | Self::BuildImage { .. }
             | Self::GetRepositories { .. }
             | Self::MakeGateImage { .. }
             | Self::CreateCluster { .. }

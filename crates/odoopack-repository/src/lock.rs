@@ -13,6 +13,8 @@ use crate::place::Place;
 
 /// Name of our lock object; restic reads no such directory.
 const OBJECT: &str = "odoopack/writer";
+/// Written to be told what time it is where the locks are: a clock here that is wrong makes no lock stale.
+const CLOCK: &str = "odoopack/clock";
 /// A lock that was not renewed for this long belongs to nobody; restic calls its own stale after the same time.
 const STALE: i64 = 30 * 60;
 /// How often a held lock is renewed.
@@ -99,10 +101,12 @@ fn flock(directory: &str) -> Result<File> {
 
 /// Stock restic writes a file below `locks/` and renews it every five minutes.
 fn refuse_restic(objects: &Objects) -> Result<()> {
-    let fresh = objects
-        .list("locks")?
-        .into_iter()
-        .find(|lock| is_fresh(lock.written));
+    let locks = objects.list("locks")?;
+    if locks.is_empty() {
+        return Ok(());
+    }
+    let now = now(objects)?;
+    let fresh = locks.into_iter().find(|lock| is_fresh(lock.written, now));
     match fresh {
         None => Ok(()),
         Some(lock) => {
@@ -116,11 +120,8 @@ fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {
     let Some(other) = read(objects)? else {
         return Ok(());
     };
-    let written = objects
-        .list("odoopack")?
-        .into_iter()
-        .find(|lock| lock.name == "writer");
-    let stale = !written.is_some_and(|lock| is_fresh(lock.written));
+    let now = now(objects)?;
+    let stale = !written(objects, OBJECT)?.is_some_and(|written| is_fresh(written, now));
     if stale || gone(&other, holder) {
         return Ok(());
     }
@@ -136,8 +137,20 @@ fn gone(other: &Holder, holder: &Holder) -> bool {
     here && (other.boot != holder.boot || ours || !lives())
 }
 
-fn is_fresh(written: i64) -> bool {
-    Timestamp::now().as_second() - written < STALE
+fn is_fresh(written: i64, now: i64) -> bool {
+    now - written < STALE
+}
+
+fn now(objects: &Objects) -> Result<i64> {
+    objects.put(CLOCK, &[Bytes::from_static(b"now")])?;
+    let now = written(objects, CLOCK)?;
+    Ok(now.unwrap_or_else(|| Timestamp::now().as_second()))
+}
+
+fn written(objects: &Objects, name: &str) -> Result<Option<i64>> {
+    let all = objects.list("odoopack")?.into_iter();
+    let mut of = all.filter(|object| name.ends_with(&format!("/{}", object.name)));
+    Ok(of.next().map(|object| object.written))
 }
 
 fn read(objects: &Objects) -> Result<Option<Holder>> {

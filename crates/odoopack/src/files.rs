@@ -165,6 +165,25 @@ pub(crate) fn rename(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
 }
 
+/// The same for a name that nothing has; what somebody made under it meanwhile stays.
+pub(crate) fn rename_new(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let parent = to.parent().unwrap_or(Utf8Path::new("/"));
+    let renamed = match renameat_with(CWD, from.as_str(), CWD, to.as_str(), RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::EXIST) => {
+            return Err(Failure::refused(format!(
+                "`{to}` is there already; it was not touched"
+            )));
+        }
+        // A file system that does not know how: it is as good as a look just before.
+        Err(rustix::io::Errno::INVAL) if to.symlink_metadata().is_err() => std::fs::rename(from, to),
+        renamed => renamed.map_err(std::io::Error::from),
+    };
+    renamed
+        .and_then(|()| sync_directory(parent))
+        .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
+}
+
 /// Waits for the lock file `path` and holds it until the result is dropped or this process ends.
 pub(crate) fn lock(path: &Utf8Path) -> Result<std::fs::File> {
     let file = append(path)?;

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::Release;
+use odoopack_core::facts::{LockedImage, Release};
 use odoopack_core::oca_lock::{
     Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
     wish_breaks,
@@ -14,6 +14,7 @@ use crate::failure::{Failure, Result};
 use crate::files;
 use crate::oca::resolve::{Move, Resolved, Wish};
 use crate::oca::{self, Workshop};
+use crate::release::image_python::{self, Adding};
 use crate::release::{self, Builder};
 use crate::ui::{Progress, Ui};
 
@@ -96,7 +97,7 @@ fn odoo_of(
     request: &Request,
     progress: &Progress,
 ) -> Result<(OdooPin, Option<Release>)> {
-    let Some(name) = in_image(pack)? else {
+    let Some(name) = in_image(pack) else {
         let release = built_from(builder, request, progress)?;
         return Ok((builder.pin(&release)?, Some(release)));
     };
@@ -107,7 +108,7 @@ fn odoo_of(
     Ok((pin, None))
 }
 
-/// The Python part of the lock; none for an image, whose packages are pinned with it.
+/// The Python part of the lock; for an image only what it lacks.
 fn python_of(
     builder: &Builder<'_>,
     release: Option<&Release>,
@@ -115,12 +116,18 @@ fn python_of(
     fresh: bool,
     progress: &Progress,
 ) -> Result<Option<Python>> {
-    let needs = lock.python_needs();
     if let Some(release) = release {
+        let needs = lock.python_needs();
         return builder.lock_python(release, &needs, fresh, progress).map(Some);
     }
-    release::image::demand_python(&lock.odoo, &needs, progress)?;
-    Ok(None)
+    let adding = Adding {
+        spec: builder.spec,
+        layout: builder.layout,
+        repo: builder.repo,
+        cache: builder.cache,
+    };
+    let old = builder.lock.as_ref().and_then(|old| old.python.as_ref());
+    adding.lock(lock, old, fresh, progress)
 }
 
 /// Odoo's code as the request wants it.
@@ -134,17 +141,11 @@ fn built_from(builder: &Builder<'_>, request: &Request, progress: &Progress) -> 
 }
 
 /// The image that Odoo's code lies in, with the engine `compose`.
-fn in_image(pack: &Pack) -> Result<Option<&str>> {
-    let Source::Image { name } = &pack.loaded.spec.odoo.source else {
-        return Ok(None);
-    };
-    if pack.loaded.spec.addons.requirements.is_empty() {
-        return Ok(Some(name));
+fn in_image(pack: &Pack) -> Option<&str> {
+    match &pack.loaded.spec.odoo.source {
+        Source::Image { name } => Some(name),
+        Source::Git { .. } | Source::Debian { .. } | Source::Deb { .. } | Source::Path { .. } => None,
     }
-    Err(Failure::refused(
-        "the engine `compose` has no [addons] requirements: Python packages come with the image",
-    )
-    .hint("take an image that has them with `source` in [odoo], and remove `requirements`"))
 }
 
 /// The host's Python; none is needed where an image has its own.
@@ -361,12 +362,31 @@ fn odoo(
     Ok(())
 }
 
-/// Whether the image of the lock is the one that the stack runs.
+/// Whether the stack runs the image of the lock, with the Python packages of the lock; what cannot be known is a note.
 fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
-    if let Some(other) = release::image::other(&pack.layout, &lock.odoo)? {
-        let what = format!("the stack runs the image {other}, the lock names another one");
-        all.breaks
-            .push(Break::new("other-image", "odoo", what, "odoopack up"));
+    let Some((name, pin)) = lock.odoo.image() else {
+        return Ok(());
+    };
+    let packages = match image_python::wanted(&pack.loaded.spec, &pack.directory, lock) {
+        Ok(packages) => packages,
+        Err(failure) => {
+            let what = failure.chain().join(": ");
+            all.breaks
+                .push(Break::new("inputs", "python", what, "odoopack lock"));
+            return Ok(());
+        }
+    };
+    match release::image::runs(&pack.layout, name)? {
+        None => all.notes.push(
+            "odoo: no image is pinned here yet, so neither it nor its Python packages were compared; `odoopack up`"
+                .to_owned(),
+        ),
+        Some(image) if !image.is(&LockedImage { pin, packages }) => {
+            let what = format!("the stack runs {}, the lock names another image", image.pinned);
+            all.breaks
+                .push(Break::new("other-image", "odoo", what, "odoopack up"));
+        }
+        Some(_) => {}
     }
     Ok(())
 }

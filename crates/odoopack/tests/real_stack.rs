@@ -6,6 +6,8 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
+#[path = "stack/modules.rs"]
+mod modules;
 mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use support::browser::Browser;
 use support::probe::{probe_module, write_controller, write_view};
-use support::stack::{FIRSTNAME, Stack, docker, in_own_network, must};
+use support::stack::{Index, Stack, docker, id, in_own_network, must};
 use support::web::Site;
-use support::{Pack, addons, machine, wait_for, write};
+use support::{Pack, machine, wait_for};
 
 const SERVICES: [&str; 6] = [
     "gate",
@@ -72,19 +74,6 @@ demo = false
 reload = true
 "#;
 
-/// Odoo sees of its repository and of the own modules what `only` lets through.
-const OCA: &str = r#"
-[addons.repositories.partner-contact]
-url = "file://UPSTREAM"
-
-[editions.core]
-modules = ["partner_firstname"]
-only = ["partner_firstname"]
-"#;
-
-/// What Odoo found of the modules that are not its own.
-const MODULES_SEEN: &str = "SELECT name, state FROM ir_module_module WHERE name IN ('partner_firstname', 'partner_other', 'dev_probe')";
-
 #[test]
 fn a_pack_lives_in_containers() {
     if !in_own_network("a_pack_lives_in_containers") {
@@ -95,25 +84,22 @@ fn a_pack_lives_in_containers() {
         // The one reason for which this may be left out.
         Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
     };
-    let upstream = upstream();
-    let own = "own = [\"addons/own\"]\n";
-    let domain = "domain = \"localhost\"\n";
-    let file = FILE
-        .replace(own, &format!("{own}oca = \"addons/external/oca\"\n"))
-        .replace(domain, &format!("{domain}edition = \"core\"\n"));
-    let oca = OCA.replace("UPSTREAM", upstream.path().to_str().unwrap());
-    let pack = Pack::with_file("stack", 31_800, &format!("{file}{oca}"));
+    let upstream = modules::upstream();
+    let pack = Pack::with_file("stack", 31_800, &modules::file(FILE, upstream.path()));
     probe_module(&pack, "one", "first");
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
-    pack.now("a lock with the image and a repository");
+    pack.write("repo/requirements.txt", "odoo-addon-auditlog\n");
+    pack.now("a lock with the image, a repository and a Python package");
     let unlocked = pack.run(&["up", "--yes"]).exits(4);
     assert!(unlocked.stderr.contains("are not locked"), "{}", unlocked.said());
+    let index = Index::start();
     pack.run(&["lock"]).exits(0);
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
+    drop(index);
     nothing_to_do(&pack);
     all_good(&pack);
-    modules_come_from_the_lock(&pack);
+    modules::come_from_the_lock(&pack);
     a_person_signs_in(&pack, &pack.site());
     no_secret_can_be_seen(&pack);
     only_nginx_is_published();
@@ -151,69 +137,6 @@ fn all_good(pack: &Pack) {
             "{service}: {status}"
         );
     }
-}
-
-/// A repository with one real module of the OCA, and one that nobody asks for.
-fn upstream() -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    let root = camino::Utf8Path::from_path(place.path()).unwrap();
-    addons::lay_out(FIRSTNAME.0, FIRSTNAME.1, root);
-    let other = "{'name': 'Other', 'version': '19.0.1.0.0', 'license': 'AGPL-3', 'depends': ['base']}\n";
-    write(&root.join("partner_other/__manifest__.py"), other);
-    let git = |args: &[&str]| {
-        let who = ["-c", "user.name=T", "-c", "user.email=t@example.org"];
-        machine::must("git", &[&["-C", root.as_str()], who.as_slice(), args].concat())
-    };
-    git(&["init", "--quiet", "--initial-branch=19.0"]);
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--message", "all"]);
-    place
-}
-
-/// Installed from the tree of the locked commit, which no container can write to; nothing else is seen.
-fn modules_come_from_the_lock(pack: &Pack) {
-    pack.now("a module of the OCA, from the lock and through the farm");
-    let seen = pack
-        .run(&["psql", "production", "--", "-Atc", MODULES_SEEN])
-        .exits(0);
-    assert_eq!(seen.stdout.trim(), "partner_firstname|installed");
-    let icon = pack
-        .site()
-        .get("/partner_firstname/static/description/icon.png")
-        .is(200);
-    assert!(icon.body.starts_with(b"\x89PNG"));
-    let writable = "{{range .Mounts}}{{if .RW}}{{println .Destination}}{{end}}{{end}}";
-    for service in ["production.blue.web", "production.blue.cron"] {
-        let places = must(&["inspect", "--format", writable, &id(service)]);
-        assert_eq!(places, pack.path("data/environments/production"));
-    }
-    pack.run(&["lock", "verify", "--offline"]).exits(0);
-    pack.run(&["module", "check"]).exits(0);
-    let why = pack.run(&["module", "why", "base_setup"]).exits(0);
-    assert!(
-        why.stdout
-            .contains("/usr/lib/python3/dist-packages/odoo/addons/base_setup"),
-        "{}",
-        why.said()
-    );
-    let listed = pack.json(&["module", "list"]);
-    let places: Vec<&str> = listed
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["path"].as_str().unwrap())
-        .collect();
-    assert_eq!(places.len(), 3, "{places:?}");
-    assert!(
-        places
-            .iter()
-            .any(|path| path.contains("data/releases/addons/partner-contact-"))
-    );
-}
-
-fn id(service: &str) -> String {
-    let filter = format!("label=com.docker.compose.service={service}");
-    must(&["ps", "--quiet", "--no-trunc", "--filter", &filter])
 }
 
 fn a_person_signs_in(pack: &Pack, site: &Site) {
@@ -497,7 +420,7 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
     assert_eq!(status["probes"].as_object().unwrap().len(), 2);
-    let seen = pack.run(&["psql", "dev", "--", "-Atc", MODULES_SEEN]).exits(0);
+    let seen = pack.run(&["psql", "dev", "--", "-Atc", modules::SEEN]).exits(0);
     assert_eq!(seen.stdout.trim(), "dev_probe|installed");
     let sql = "SELECT has_database_privilege('shop_dev', 'shop_production', 'CONNECT')";
     let answer = pack

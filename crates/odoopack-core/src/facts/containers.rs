@@ -13,7 +13,7 @@ pub struct Containers {
     /// Images that were found and pinned, by part: `odoo`, `postgres`, `nginx`, `gate`.
     pub images: BTreeMap<String, Image>,
     /// What the lock says of Odoo's image, when there is a lock.
-    pub locked: Option<ImagePin>,
+    pub locked: Option<LockedImage>,
     /// First three bytes of the network of the stack: the one that it has, else one that is free here.
     pub network: [u8; 3],
 }
@@ -41,8 +41,28 @@ pub struct Docker {
 /// Python modules that something in the file may need of Odoo's image.
 pub const PYTHON: [&str; 2] = ["redis", "watchdog"];
 
-/// The image that a lock names.
+/// What a lock wants Odoo's containers to be made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedImage {
+    /// The image.
+    pub pin: ImagePin,
+    /// Hash of the Python packages that are added to it; `None`: it is used as it is.
+    pub packages: Option<String>,
+}
+
+/// What an image was built from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Built {
+    /// The image below.
+    pub on: ImagePin,
+    /// Hash of the Python packages that were added.
+    pub packages: String,
+}
+
+/// The image that a lock names.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ImagePin {
     /// Id, which follows from its content.
     pub id: String,
@@ -67,12 +87,21 @@ pub struct Image {
     pub python: Vec<String>,
     /// What is where in it: Odoo's own addons directories; the directory of PostgreSQL's programs; nginx's program.
     pub places: Vec<Utf8PathBuf>,
+    /// What it was built from, where Python packages of a lock were added to another image.
+    #[serde(default)]
+    pub built: Option<Built>,
 }
 
 impl Image {
     /// Whether it is the one that a lock names. Which of both is compared depends on where it came from: a machine without a
     /// registry knows the id alone, and another store of images gives another id.
-    pub fn is(&self, pin: &ImagePin) -> bool {
-        self.id == pin.id || pin.digest.as_ref() == Some(&self.pinned)
+    pub fn is(&self, locked: &LockedImage) -> bool {
+        let (id, digest) = match &self.built {
+            Some(built) => (&built.on.id, built.on.digest.as_ref()),
+            None => (&self.id, Some(&self.pinned)),
+        };
+        let pin = &locked.pin;
+        let same = *id == pin.id || pin.digest.as_ref().is_some_and(|wanted| digest == Some(wanted));
+        same && self.built.as_ref().map(|built| &built.packages) == locked.packages.as_ref()
     }
 }

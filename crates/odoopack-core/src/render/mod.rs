@@ -1,6 +1,7 @@
 //! Texts of the files that other programs read: one plain function per file, `fn(&Input) -> String`.
 
 pub mod compose;
+pub mod dockerfile;
 pub mod nginx;
 pub mod odoo_conf;
 pub mod pg_hba;

@@ -100,8 +100,10 @@ fn linked(known: &Known<'_>, edition: &Name) -> bool {
 /// Directories in which nginx looks for static files before Odoo's own, and those that Python packages bring: Odoo finds
 /// these by itself, nginx has to be told.
 pub(super) fn static_roots(known: &Known<'_>, edition: &Name, odoo: Vec<Utf8PathBuf>) -> Vec<Utf8PathBuf> {
+    // What lies in an image was copied out of it.
+    let here = !known.layout.containers();
     let modules = known.facts.modules.iter();
-    let brought = modules.filter(|module| module.origin == Origin::Python);
+    let brought = modules.filter(|module| here && module.origin == Origin::Python);
     let python: BTreeSet<Utf8PathBuf> = brought
         .filter_map(|module| Some(module.path.parent()?.to_owned()))
         .collect();

@@ -1,6 +1,6 @@
 //! First stages: packages, users, directories, secrets; then code and an empty cluster.
 use super::Known;
-use crate::facts::{PathKind, Seen};
+use crate::facts::{Image, PathKind, Seen};
 use crate::plan::Step;
 use crate::target::{Access, Directory};
 
@@ -88,8 +88,9 @@ fn images(known: &Known<'_>) -> Vec<Step> {
     let seen = &known.facts.containers.images;
     let locked = |part: &str| known.facts.containers.locked.as_ref().filter(|_| part == "odoo");
     let pinned = |part: &String, image: &String| {
+        let right = |seen: &Image| locked(part).map_or(seen.built.is_none(), |locked| seen.is(locked));
         seen.get(part)
-            .is_some_and(|seen| seen.wanted == *image && locked(part).is_none_or(|pin| seen.is(pin)))
+            .is_some_and(|seen| seen.wanted == *image && right(seen))
     };
     let missing = known
         .target
@@ -99,6 +100,9 @@ fn images(known: &Known<'_>) -> Vec<Step> {
     missing
         .map(|(part, image)| match part.as_str() {
             crate::target::GATE_PART => Step::MakeGateImage { image: image.clone() },
+            part if locked(part).is_some_and(|locked| locked.packages.is_some()) => {
+                Step::BuildImage { image: image.clone() }
+            }
             _ => Step::GetImage {
                 part: part.clone(),
                 image: image.clone(),

@@ -223,18 +223,25 @@ fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
 /// What the file may ask for and containers do not get.
 fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
     let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
-    let addons = &spec.addons;
     let asked = [
-        (!addons.requirements.is_empty(), "[addons] requirements"),
         (spec.backup.schedule.is_some(), "[backup] schedule"),
         (spec.backup.drill.is_some(), "[backup] drill"),
     ];
     let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
-    asked
+    let mut all: Vec<Refusal> = asked
         .into_iter()
         .filter(|(asked, _)| *asked)
         .map(refusal)
-        .collect()
+        .collect();
+    // What is wrong with a lock is said where the release is looked at.
+    let unknown = reason(&known.facts.release).is_some();
+    if !spec.addons.requirements.is_empty() && known.facts.containers.locked.is_none() && !unknown {
+        all.push(Refusal::new(
+            "the Python packages of [addons] requirements are not locked, and no image is built without a lock",
+            "`odoopack lock`",
+        ));
+    }
+    all
 }
 
 fn versions(known: &Known<'_>) -> Vec<Refusal> {

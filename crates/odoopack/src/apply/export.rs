@@ -74,7 +74,7 @@ pub(crate) fn export(
     remove(&part)?;
     let written = export.write(&part, shape).and_then(|written| {
         Source::open(&part)?;
-        files::rename(&part, path)?;
+        files::rename_new(&part, path)?;
         Ok(written)
     });
     if written.is_err() {

@@ -4,7 +4,7 @@ mod carried;
 pub(crate) use carried::Carried;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::{Image, PYTHON};
+use odoopack_core::facts::{Built, Image, PYTHON};
 use odoopack_core::target::GATE_PART;
 
 use super::Apply;
@@ -21,7 +21,7 @@ const ASK_ODOO: &str = "import importlib.util, json, os, sys, odoo, odoo.release
 homes = [os.path.abspath(p) for p in odoo.__path__]
 places = [os.path.join(h, 'addons') for h in homes] + [os.path.join(os.path.dirname(h), 'addons') for h in homes]
 python = [m for m in sys.argv[1:] if importlib.util.find_spec(m)]
-print(json.dumps({'version': odoo.release.version_info[0], 'python': python, 'places': [p for p in places if os.path.isdir(p)]}))";
+print(json.dumps({'version': odoo.release.version_info[0], 'python': python, 'places': [p for p in dict.fromkeys(places) if os.path.isdir(p)]}))";
 
 /// Links lead to other packages of the image, so what they name is copied.
 const COPY_STATICS: &str = r#"set -e
@@ -55,17 +55,43 @@ impl Apply<'_> {
     pub(super) fn get_image(&self, part: &str, name: &str, progress: &Progress) -> Result<()> {
         let locked = self.facts.containers.locked.as_ref().filter(|_| part == "odoo");
         let found = match locked {
-            Some(pin) => release::image::bring(pin, progress)?,
+            Some(locked) => release::image::bring(&locked.pin, progress)?,
             None => match containers::image(name)? {
                 Some(found) => found,
                 None => release::image::pull(name, progress)?,
             },
         };
-        self.pin(part, name, found, progress)
+        self.pin(part, name, (found, None), progress)
+    }
+
+    /// The `Dockerfile` of Odoo's image with the Python packages of the lock.
+    pub(crate) fn image_text(&self) -> Result<String> {
+        self.adding().text(&self.lock()?)
+    }
+
+    fn adding(&self) -> release::image_python::Adding<'_> {
+        release::image_python::Adding {
+            spec: self.spec,
+            layout: self.layout,
+            repo: &self.repo,
+            cache: &self.cache,
+        }
+    }
+
+    /// Adds the Python packages of the lock to Odoo's image, or finds that somebody did.
+    pub(super) fn build_image(&self, name: &str, progress: &Progress) -> Result<()> {
+        let (image, built) = self.adding().build(&self.lock()?, progress)?;
+        self.pin("odoo", name, (image, Some(built)), progress)
     }
 
     /// Asks an image that is here what it holds, and remembers it as what the part is made from.
-    fn pin(&self, part: &str, name: &str, found: docker::Image, progress: &Progress) -> Result<()> {
+    fn pin(
+        &self,
+        part: &str,
+        name: &str,
+        (found, built): (docker::Image, Option<Built>),
+        progress: &Progress,
+    ) -> Result<()> {
         progress.detail(&format!("asking {name} what it holds"));
         let held = holds(part, &found.id)?;
         if part == "odoo" {
@@ -77,6 +103,7 @@ impl Apply<'_> {
             wanted: name.to_owned(),
             pinned: found.digest.unwrap_or_else(|| found.id.clone()),
             id: found.id,
+            built,
             ..held
         };
         marks::remember_image(&self.layout.state(), part, &image)

@@ -112,6 +112,7 @@ impl Apply<'_> {
                 self.with_builder(|builder| builder.build_python(self.release()?, progress))
             }
             Step::GetImage { part, image } => self.get_image(part, image, progress),
+            Step::BuildImage { image } => self.build_image(image, progress),
             Step::GetRepositories { .. } => self.get_repositories(progress),
             Step::MakeGateImage { image } => self.make_gate_image(image),
             Step::CreateCluster { major } => self.create_cluster(*major),
@@ -171,10 +172,13 @@ impl Apply<'_> {
 
     /// Whatever a lock brings besides Odoo, which lies in an image.
     fn get_repositories(&self, progress: &Progress) -> Result<()> {
-        let lock = release::lock_of(self.spec, &self.repo)?;
-        let lock = lock.ok_or_else(|| Failure::failed("there is no lock").hint("`odoopack lock`"))?;
         let workshop = crate::oca::Workshop::new(self.spec, self.layout, &self.repo, &self.cache)?;
-        workshop.build_trees(&lock, progress)
+        workshop.build_trees(&self.lock()?, progress)
+    }
+
+    fn lock(&self) -> Result<odoopack_core::oca_lock::Lock> {
+        let lock = release::lock_of(self.spec, &self.repo)?;
+        lock.ok_or_else(|| Failure::failed("there is no lock").hint("`odoopack lock`"))
     }
 
     /// Numbers of an owner and a group; without names, nothing is changed.

@@ -87,8 +87,11 @@ pub(crate) fn opens(pack: &Pack, key: &SecretText) -> Result<()> {
 pub(crate) fn holder(why: &str) -> Result<Holder> {
     let boot = files::read_text("/proc/sys/kernel/random/boot_id".into())?.unwrap_or_default();
     let names = rustix::system::uname();
+    // Machines that were set up alike are often called alike.
+    let machine = files::read_text("/etc/machine-id".into())?.unwrap_or_default();
+    let machine = odoopack_core::hash::hex(format!("odoopack {}", machine.trim()).as_bytes());
     Ok(Holder {
-        host: names.nodename().to_string_lossy().into_owned(),
+        host: format!("{} ({})", names.nodename().to_string_lossy(), &machine[..8]),
         boot: boot.trim().to_owned(),
         pid: std::process::id(),
         why: why.to_owned(),

@@ -2,7 +2,8 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::Image;
+use odoopack_core::facts::{Image, Seen};
+use odoopack_core::plan::{Plan, Step};
 
 use super::up;
 use crate::apply::Carried;
@@ -13,11 +14,20 @@ use crate::observe::{self, View};
 /// Show what the containers are made from, and carry it to a machine without a registry
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "For the engine `compose`. `up` finds or pulls each image once and pins it; these commands work on what is pinned. After `image import` `up` pulls nothing.\n\nExamples:\n  odoopack image list\n  odoopack image export shop-images.tar\n  odoopack image import shop-images.tar"
+    after_help = "For the engine `compose`. `up` finds or pulls each image once and pins it; these commands work on what is pinned. Where the lock names Python packages that Odoo's image lacks, an image is built on it. After `image import` `up` pulls nothing.\n\nExamples:\n  odoopack image list\n  odoopack image build --dry-run\n  odoopack image export shop-images.tar\n  odoopack image import shop-images.tar"
 )]
 pub(crate) enum Args {
     /// Show the images of the file and what they are pinned to
     List,
+    /// Build the image that has the lock's Python packages besides Odoo, and pin it
+    #[command(
+        after_help = "`up` does the same when it has to. An image is built once for a lock and found by its label then; containers run it as users of their own, read-only.\n\nExamples:\n  odoopack image build\n  odoopack image build --dry-run"
+    )]
+    Build {
+        /// Print the Dockerfile and stop
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Write every pinned image into one file, which `docker load` reads too
     Export {
         /// The file; it must not be there yet
@@ -49,6 +59,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             list(cx, &view);
             Ok(())
         }
+        Args::Build { dry_run } => build(cx, &pack, &view, *dry_run),
         Args::Export { file, dry_run } => export(cx, &pack, &view, &absolute(file)?, *dry_run),
         Args::Import { file, dry_run } => import(cx, &pack, &view, &absolute(file)?, *dry_run),
     }
@@ -82,6 +93,45 @@ fn list(cx: &Context, view: &View) {
         let at = image.map_or("not pinned yet: `odoopack up`", |image| image.pinned.as_str());
         cx.ui.result(&format!("{part:<9} {wanted:<24} {at}"));
     }
+}
+
+fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
+    if let Seen::Unknown(why) = &view.facts.release {
+        return Err(Failure::refused("what shall be built is not known").because(why.clone()));
+    }
+    let containers = &view.facts.containers;
+    let locked = containers
+        .locked
+        .as_ref()
+        .ok_or_else(|| Failure::refused("no image is built without a lock").hint("`odoopack lock`"))?;
+    if locked.packages.is_none() {
+        cx.ui.json(&serde_json::json!({ "built": false, "image": null }));
+        cx.ui
+            .result("nothing to build: the lock adds no Python packages to Odoo's image");
+        return Ok(());
+    }
+    let applier = up::applier(cx, pack, view);
+    if dry_run {
+        let text = applier.image_text()?;
+        cx.ui
+            .json(&serde_json::json!({ "built": false, "dockerfile": text }));
+        cx.ui.result(text.trim_end());
+        return Ok(());
+    }
+    let name = view.target.images.get("odoo").cloned().unwrap_or_default();
+    let part = Plan {
+        steps: vec![Step::BuildImage { image: name.clone() }],
+        ..Plan::default()
+    };
+    up::apply_only(cx, pack, view, &part)?;
+    let after = observe::look(pack)?;
+    let image = pinned(&after, "odoo", &name).map(|image| &image.pinned);
+    cx.ui.json(&serde_json::json!({ "built": true, "image": image }));
+    cx.ui.result(&format!(
+        "odoo is pinned to {}",
+        image.map_or("nothing", String::as_str)
+    ));
+    Ok(())
 }
 
 fn export(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: bool) -> Result<()> {

@@ -7,6 +7,7 @@ use odoopack_core::facts::{FarmFact, Release};
 use odoopack_core::layout::Layout;
 use odoopack_core::manifest;
 use odoopack_core::modules::{Installed, Module, Origin, Tree, is_name, without_unchosen};
+use odoopack_core::render::dockerfile::PACKAGES;
 use odoopack_core::spec::Spec;
 
 use crate::exec::find_program;
@@ -90,10 +91,11 @@ fn odoo(layout: &Layout, release: Option<&Release>) -> (Vec<Place>, Vec<Place>) 
     let place = |release: &Release, number: usize, path: &Utf8PathBuf| {
         let copies = layout.manifests(&release.id).join(number.to_string());
         let in_image = layout.containers();
+        let added = in_image && path.starts_with(PACKAGES);
         Place {
             path: if in_image { copies } else { path.clone() },
             inside: in_image.then(|| path.clone()),
-            origin: Origin::Odoo,
+            origin: if added { Origin::Python } else { Origin::Odoo },
         }
     };
     let all = release.into_iter().flat_map(|release| {

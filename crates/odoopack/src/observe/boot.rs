@@ -64,7 +64,10 @@ fn of_script(text: &str, root: &Utf8Path) -> bool {
         let mut words = line.split_whitespace();
         !line.trim_start().starts_with('#')
             && line.contains("odoopack")
-            && words.any(|word| word.trim_matches(['"', '\'']).trim_end_matches('/') == root.as_str())
+            && words.any(|word| {
+                let word = word.trim_start_matches("--root=").trim_matches(['"', '\'']);
+                word.trim_end_matches('/') == root.as_str()
+            })
     };
     text.lines().any(brings)
 }
@@ -81,6 +84,7 @@ mod tests {
                 "@reboot root /usr/local/bin/odoopack up --yes --root '/opt/erp/'",
                 true,
             ),
+            ("@reboot odoopack up --yes --root=/opt/erp", true),
             ("# @reboot odoopack up --yes --root /opt/erp", false),
             ("@reboot odoopack up --yes --root /opt/erp2", false),
             ("@reboot backup /opt/erp", false),

@@ -22,7 +22,7 @@ pub(crate) struct Code {
     pub(crate) stored: Stored,
     /// Identity of Odoo's code.
     pub(crate) build: String,
-    /// Whether Odoo's own modules lie in an image: nobody reads their files.
+    /// Whether Odoo's own modules, and those of Python packages, lie in an image: nobody reads their files.
     in_image: bool,
     /// Whether Odoo's code cannot change without its identity.
     fixed: bool,
@@ -52,7 +52,8 @@ impl Code {
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<BTreeMap<String, Contents>> {
         let modules = names.into_iter().filter_map(|name| self.tree.get(name));
-        let modules = modules.filter(|module| !self.in_image || module.origin != Origin::Odoo);
+        let modules = modules
+            .filter(|module| !(self.in_image && matches!(module.origin, Origin::Odoo | Origin::Python)));
         let wanted: Vec<Wanted> = modules.map(wanted).collect();
         contents::all(&wanted, &self.selection(&self.stored.languages))
     }

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
-use odoopack_core::facts::{Containers, Docker, Host, Image, ImagePin, Release, Seen, ServiceFact};
+use odoopack_core::facts::{Containers, Docker, Host, Image, LockedImage, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::Lock;
 use odoopack_core::odoo::Series;
@@ -90,13 +90,12 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     let layout = &pack.layout;
     let state = layout.state();
     // What is wrong with a lock is said where the release is looked at.
-    let lock = release::lock_of(&pack.loaded.spec, &pack.directory)
-        .ok()
-        .flatten();
+    let locked = locked(&pack.loaded.spec, &pack.directory);
+    let locked = locked.ok().and_then(|(_, image)| image);
     Ok(Containers {
         docker: daemon(),
         images: marks::images(&state)?,
-        locked: lock.as_ref().and_then(locked_image),
+        locked,
         network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
             Some(network) => network,
             None => free_network()?,
@@ -104,9 +103,14 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     })
 }
 
-/// The image of Odoo that a lock names.
-fn locked_image(lock: &Lock) -> Option<ImagePin> {
-    lock.odoo.image().map(|(_, pin)| pin)
+/// The lock of a pack, and what it wants Odoo's containers to be made from.
+fn locked(spec: &Spec, repo: &Utf8Path) -> Result<(Option<Lock>, Option<LockedImage>)> {
+    let Some(lock) = release::lock_of(spec, repo)? else {
+        return Ok((None, None));
+    };
+    let packages = release::image_python::wanted(spec, repo, &lock)?;
+    let image = lock.odoo.image().map(|(_, pin)| LockedImage { pin, packages });
+    Ok((Some(lock), image))
 }
 
 /// An image of this machine.
@@ -195,12 +199,16 @@ pub(crate) fn release(spec: &Spec, layout: &Layout, repo: &Utf8Path) -> Result<S
     let Source::Image { name } = &spec.odoo.source else {
         return Ok(Seen::Absent);
     };
-    let lock = match release::lock_of(spec, repo) {
-        Ok(lock) => lock,
+    let (lock, locked) = match locked(spec, repo) {
+        Ok(both) => both,
         Err(failure) => return Ok(Seen::Unknown(failure.sentence())),
     };
-    let pin = lock.as_ref().and_then(locked_image);
-    let image = pinned(layout, "odoo", name)?.filter(|image| pin.as_ref().is_none_or(|pin| image.is(pin)));
+    let right = |image: &Image| {
+        locked
+            .as_ref()
+            .map_or(image.built.is_none(), |locked| image.is(locked))
+    };
+    let image = pinned(layout, "odoo", name)?.filter(right);
     let Some(image) = image else {
         return Ok(Seen::Absent);
     };

@@ -1,7 +1,7 @@
 //! The image that Odoo's containers are made from, as a lock names it.
 use std::collections::BTreeMap;
 
-use odoopack_core::facts::ImagePin;
+use odoopack_core::facts::{self, ImagePin};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::OdooPin;
 
@@ -14,12 +14,15 @@ use crate::ui::Progress;
 /// Decides which image a name stands for: the one that the pack runs already, else the one that is here, else that of its
 /// registry. With `newest` the registry is asked first, unless the image was made here.
 pub(crate) fn pin(layout: &Layout, name: &str, newest: bool, progress: &Progress) -> Result<OdooPin> {
-    let runs = containers::pinned(layout, "odoo", name)?.filter(|_| !newest);
-    if let Some(image) = runs {
+    if let Some(image) = runs(layout, name)?.filter(|_| !newest) {
+        let (id, digest) = match image.built {
+            Some(built) => (built.on.id, built.on.digest),
+            None => (image.id, Some(image.pinned).filter(|pinned| pinned.contains('@'))),
+        };
         return Ok(OdooPin::Image {
             name: name.to_owned(),
-            digest: image.pinned.contains('@').then_some(image.pinned),
-            id: image.id,
+            id,
+            digest,
         });
     }
     let here = containers::image(name)?;
@@ -64,36 +67,9 @@ pub(crate) fn pull(name: &str, progress: &Progress) -> Result<Image> {
     containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))
 }
 
-/// The image that the pack runs instead of the one that a lock names; `None` when it runs that one, or none yet.
-pub(crate) fn other(layout: &Layout, odoo: &OdooPin) -> Result<Option<String>> {
-    let Some((name, pin)) = odoo.image() else {
-        return Ok(None);
-    };
-    let runs = containers::pinned(layout, "odoo", name)?;
-    Ok(runs.filter(|image| !image.is(&pin)).map(|image| image.pinned))
-}
-
-/// Refuses what the Python of an image does not have and modules of a lock need.
-pub(crate) fn demand_python(odoo: &OdooPin, needs: &[String], progress: &Progress) -> Result<()> {
-    let Some((name, pin)) = odoo.image().filter(|_| !needs.is_empty()) else {
-        return Ok(());
-    };
-    let image = bring(&pin, progress)?;
-    progress.detail(&format!("asking {name} for Python packages"));
-    let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
-    let unmet = unmet(&image.id, &needs)?;
-    if unmet.is_empty() {
-        return Ok(());
-    }
-    let said: Vec<String> = unmet
-        .iter()
-        .map(|(need, why)| format!("`{need}`: {why}"))
-        .collect();
-    Err(
-        Failure::refused(format!("image `{name}` lacks Python packages that modules of the lock need"))
-            .because(said.join("\n"))
-            .hint("take an image that has them with `source` in [odoo], or leave out the modules that need them (`modules` in [addons.repositories.NAME])"),
-    )
+/// The image that the pack runs; `None` while none is pinned.
+pub(crate) fn runs(layout: &Layout, name: &str) -> Result<Option<facts::Image>> {
+    containers::pinned(layout, "odoo", name)
 }
 
 /// Requirements that the Python of an image does not meet, with its words.

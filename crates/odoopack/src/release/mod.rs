@@ -10,6 +10,7 @@ mod download;
 mod environment;
 mod git;
 pub(crate) mod image;
+pub(crate) mod image_python;
 mod index;
 mod interpreter;
 mod lock;

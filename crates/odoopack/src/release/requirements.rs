@@ -52,6 +52,49 @@ impl Requirements {
         })
     }
 
+    /// The pack's own lists and what modules need, for an image that has Odoo's; `None` when nothing is wanted.
+    pub(super) fn beside_an_image(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Option<Self>> {
+        if spec.addons.requirements.is_empty() && needs.is_empty() {
+            return Ok(None);
+        }
+        let own: Vec<Utf8PathBuf> = spec
+            .addons
+            .requirements
+            .iter()
+            .map(|file| repo.join(file))
+            .collect();
+        let mut own_texts = Vec::new();
+        for file in &own {
+            read_with_included(file, DEPTH, &mut own_texts)?;
+        }
+        Ok(Some(Self {
+            series: spec.odoo.series,
+            source: String::new(),
+            open: false,
+            own,
+            own_texts,
+            needs: needs.to_vec(),
+        }))
+    }
+
+    /// Every requirement by itself, without comments and options.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        let own = self.own_texts.iter().flat_map(|text| text.lines());
+        own.chain(self.needs.iter().map(String::as_str))
+            .map(|line| {
+                let end = line.find(" #").or_else(|| line.find(" --")).unwrap_or(line.len());
+                line[..end].trim().trim_end_matches('\\').trim_end()
+            })
+            .filter(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+    }
+
+    /// The requirement file for the resolver, without anything of Odoo's own.
+    pub(super) fn alone(&self) -> String {
+        let own = self.own.iter().flat_map(|file| ["-r ", file.as_str(), "\n"]);
+        let needs = self.needs.iter().flat_map(|need| [need.as_str(), "\n"]);
+        own.chain(needs).collect()
+    }
+
     /// Our corrections on one Python version.
     pub(super) fn pins(&self, python: (u16, u16)) -> Pins {
         let own: BTreeSet<String> = self

@@ -1,4 +1,5 @@
 //! Docker and Docker Compose: images, one-off runs, the services of a stack, and what they say of themselves.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -147,6 +148,17 @@ mod raw {
         pub(super) id: String,
         #[serde(default)]
         pub(super) repo_digests: Option<Vec<String>>,
+        #[serde(default)]
+        pub(super) config: Option<ImageConfig>,
+    }
+
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub(super) struct ImageConfig {
+        #[serde(default)]
+        pub(super) user: Option<String>,
+        #[serde(default)]
+        pub(super) labels: Option<BTreeMap<String, String>>,
     }
 }
 
@@ -172,6 +184,10 @@ pub(crate) struct Image {
     pub(crate) id: String,
     /// `repository@sha256:...`; `None` for one that was made here.
     pub(crate) digest: Option<String>,
+    /// The user that it runs as by itself.
+    pub(crate) user: Option<String>,
+    /// What its maker wrote on it.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// Reads what [`image`] prints.
@@ -180,10 +196,20 @@ pub(crate) struct Image {
 /// When it is not what Docker prints.
 pub(crate) fn parse_image(text: &str) -> serde_json::Result<Option<Image>> {
     let all: Vec<raw::Image> = serde_json::from_str(text)?;
-    Ok(all.into_iter().next().map(|image| Image {
-        id: image.id,
-        digest: image.repo_digests.unwrap_or_default().into_iter().next(),
+    Ok(all.into_iter().next().map(|image| {
+        let config = image.config.unwrap_or_default();
+        Image {
+            id: image.id,
+            digest: image.repo_digests.unwrap_or_default().into_iter().next(),
+            user: config.user,
+            labels: config.labels.unwrap_or_default(),
+        }
     }))
+}
+
+/// Ids of the images with a label, newest first.
+pub(crate) fn labelled(label: &str) -> Cmd {
+    docker(&["image", "ls", "--no-trunc", "--quiet", "--filter"]).arg(format!("label={label}"))
 }
 
 /// Gets an image from its registry.

@@ -21,6 +21,20 @@ pub(crate) struct Interpreter {
     pub(crate) program: Utf8PathBuf,
 }
 
+/// Prints the name of every distribution that Python has.
+const DISTRIBUTIONS: &str =
+    "import importlib.metadata as m;print('\\n'.join(d.metadata['Name'] or '' for d in m.distributions()))";
+
+/// What a Python anywhere is given to say what it is.
+pub(crate) const fn probe_words() -> [&'static str; 3] {
+    ["-I", "-c", PROBE]
+}
+
+/// What a Python anywhere is given to name its distributions, one a line.
+pub(crate) const fn distribution_words() -> [&'static str; 3] {
+    ["-I", "-c", DISTRIBUTIONS]
+}
+
 /// Asks an interpreter what it is; the user's site packages and environment are left out.
 pub(crate) fn probe(program: &Utf8Path) -> Cmd {
     Cmd::new(program.as_str())

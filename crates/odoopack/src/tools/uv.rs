@@ -90,6 +90,15 @@ pub(crate) struct Compile<'a> {
     pub(crate) lock: &'a Utf8Path,
 }
 
+/// A Python that is not on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Elsewhere {
+    /// `3.12`.
+    pub(crate) version: String,
+    /// `x86_64-unknown-linux-gnu`.
+    pub(crate) platform: String,
+}
+
 impl Uv {
     fn call(&self) -> Cmd {
         let mut cmd = Cmd::new(self.program.as_str())
@@ -123,6 +132,50 @@ impl Uv {
             .args(["--constraints", compile.constraints.as_str()])
             .args(["--overrides", compile.overrides.as_str()])
             .args(["--output-file", compile.lock.as_str(), compile.wanted.as_str()])
+    }
+
+    /// The same for a Python that is not on this machine.
+    pub(crate) fn compile_for(&self, there: &Elsewhere, compile: &Compile<'_>) -> Cmd {
+        self.call()
+            .args(["pip", "compile", "--quiet"])
+            .args([
+                "--python-version",
+                &there.version,
+                "--python-platform",
+                &there.platform,
+            ])
+            .args(["--only-binary", ":all:", "--generate-hashes"])
+            .args(["--no-header", "--no-annotate"])
+            .args(["--constraints", compile.constraints.as_str()])
+            .args(["--overrides", compile.overrides.as_str()])
+            .args(["--output-file", compile.lock.as_str(), compile.wanted.as_str()])
+    }
+
+    /// Lays a lock out in a directory, for a Python that is not on this machine.
+    pub(crate) fn install_for(&self, there: &Elsewhere, directory: &Utf8Path, lock: &Utf8Path) -> Cmd {
+        self.call()
+            .args([
+                "pip",
+                "install",
+                "--quiet",
+                "--no-deps",
+                "--target",
+                directory.as_str(),
+            ])
+            .args([
+                "--python-version",
+                &there.version,
+                "--python-platform",
+                &there.platform,
+            ])
+            .args([
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--link-mode",
+                "copy",
+            ])
+            .args(["--requirement", lock.as_str()])
     }
 
     /// Says what would be downloaded for a lock, without any network.

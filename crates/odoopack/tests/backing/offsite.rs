@@ -56,7 +56,10 @@ pub(crate) fn elsewhere(pack: &Pack) {
     let status = pack.run(&["backup", "status", "--json"]).exits(8).first_json();
     assert_eq!(
         status["complaints"],
-        serde_json::json!(["production: proven never"])
+        serde_json::json!([
+            "production: proven never",
+            "production: more attachments are missing in the filestore than before"
+        ])
     );
     restic_there(pack, &service);
     read_and_recovered_from_there(pack, &service, &newest);
@@ -101,6 +104,17 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
     let (id, word) = bucket::OWNER;
     pack.run_with(&["secret", "set", "SPACES_PRUNE"], &format!("{id}:{word}"))
         .exits(0);
+    let here = pack.json(&["backup", "list"]);
+    let newest = &here.as_array().unwrap().last().unwrap()["snapshot"];
+    let pin = |what: &str| pack.json(&["backup", what, newest.as_str().unwrap()]);
+    assert_eq!(pin("pin")["offsite"], true);
+    let there = pack.json(&["backup", "list", "--offsite"]);
+    let pinned = |one: &&Value| one["snapshot"] == *newest && one["pinned"] == true;
+    assert!(
+        there.as_array().unwrap().iter().any(|one| pinned(&one)),
+        "{there}"
+    );
+    assert_eq!(pin("unpin")["offsite"], true);
     let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
     assert_eq!(done["removed"], serde_json::json!([older]));
     assert_eq!(ids(pack).len(), 2);

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::guest::{answer, cache, mirror, suite};
-use super::{Answer, Pack, addons, file, machine};
+use super::{Answer, Pack, addons, file, machine, wait_for};
 
 /// A module of the OCA that needs no Python package.
 pub(crate) const FIRSTNAME: (&str, &str) = ("odoo-addon-partner-firstname", "19.0.1.0.3");
+/// One that comes as a Python package.
+pub(crate) const PACKAGED: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
+/// Where [`Index`] answers.
+const INDEX: &str = "127.0.0.1:31899";
 
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
@@ -53,10 +57,70 @@ pub(crate) fn in_own_network(test: &str) -> bool {
         // The program under test and `docker` find the daemon and Compose by these, as on any host.
         .env("DOCKER_HOST", Ingredients::socket())
         .env("DOCKER_CONFIG", Ingredients::plugins())
+        .env("PIP_INDEX_URL", format!("http://{INDEX}/simple"))
         .status()
         .expect("`unshare` is part of util-linux");
     assert!(status.success(), "see above");
     false
+}
+
+/// A package index with one package, for a network that leads nowhere; gone with the value.
+pub(crate) struct Index {
+    server: Child,
+    _place: tempfile::TempDir,
+}
+
+impl Index {
+    pub(crate) fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let (package, version) = PACKAGED;
+        let simple = place.path().join("simple").join(package);
+        std::fs::create_dir_all(&simple).unwrap();
+        let wheels = addons::unpacked(package, version);
+        let mut wheels = wheels.parent().unwrap().read_dir_utf8().unwrap().flatten();
+        let wheel = wheels
+            .find(|entry| entry.path().extension() == Some("whl"))
+            .unwrap();
+        std::fs::copy(wheel.path(), simple.join(wheel.file_name())).unwrap();
+        let name = wheel.file_name();
+        std::fs::write(
+            simple.join("index.html"),
+            format!("<a href=\"{name}\">{name}</a>\n"),
+        )
+        .unwrap();
+        let (host, port) = INDEX.split_once(':').unwrap();
+        let server = Command::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "python3",
+                "-m",
+                "http.server",
+                "--bind",
+                host,
+                port,
+            ])
+            .current_dir(place.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_for("the package index listens", || {
+            std::net::TcpStream::connect(INDEX).ok()
+        });
+        Self {
+            server,
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
 }
 
 /// What images are made of.
@@ -91,7 +155,9 @@ impl Ingredients {
         if !Self::plugins().join("cli-plugins/docker-compose").is_file() {
             compose_plugin(&Self::plugins());
         }
-        addons::unpacked(FIRSTNAME.0, FIRSTNAME.1);
+        for (package, version) in [FIRSTNAME, PACKAGED] {
+            addons::unpacked(package, version);
+        }
         if !Self::tree().is_file() {
             println!("         making the base of the images");
             base(&Self::tree());
@@ -283,6 +349,10 @@ impl Stack {
             must(&["rm", "--force", "--volumes", id]);
         }
         must(&["network", "prune", "--force"]);
+        // Else an image that was built by another run would be found instead of built.
+        for id in must(&["image", "ls", "--quiet", "--filter", "label=odoopack.release"]).lines() {
+            docker(&["rmi", "--force", id]);
+        }
     }
 
     fn images(&self) {
@@ -339,4 +409,10 @@ pub(crate) fn docker(args: &[&str]) -> Answer {
 #[track_caller]
 pub(crate) fn must(args: &[&str]) -> String {
     docker(args).exits(0).stdout.trim().to_owned()
+}
+
+/// Id of the container of a service.
+pub(crate) fn id(service: &str) -> String {
+    let filter = format!("label=com.docker.compose.service={service}");
+    must(&["ps", "--quiet", "--no-trunc", "--filter", &filter])
 }

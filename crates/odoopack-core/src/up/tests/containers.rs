@@ -1,6 +1,6 @@
 //! The engine `compose`: the same planner, with containers in the place of processes.
 use super::machine::{Machine, name};
-use crate::facts::{Docker, ImagePin, Seen};
+use crate::facts::{Docker, ImagePin, LockedImage, Seen};
 use crate::manifest;
 use crate::modules::{Module, Origin, Tree};
 use crate::plan::Step;
@@ -224,7 +224,7 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
     for (more, what) in [
         (
             "[addons]\nrequirements = [\"requirements.txt\"]\n",
-            "the engine `compose` has no [addons] requirements",
+            "the Python packages of [addons] requirements are not locked, and no image is built without a lock",
         ),
         // Whoever wrote a time down believes that it happens.
         (
@@ -402,9 +402,12 @@ fn the_image_that_a_lock_names_is_the_one_that_runs() {
         ("sha256:1", None, false),
         ("sha256:1", Some("odoo@sha256:1"), false),
     ] {
-        machine.facts.containers.locked = Some(ImagePin {
-            id: id.to_owned(),
-            digest: digest.map(str::to_owned),
+        machine.facts.containers.locked = Some(LockedImage {
+            pin: ImagePin {
+                id: id.to_owned(),
+                digest: digest.map(str::to_owned),
+            },
+            packages: None,
         });
         let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
         let wanted: &[&str] = if same {
@@ -414,4 +417,36 @@ fn the_image_that_a_lock_names_is_the_one_that_runs() {
         };
         assert_eq!(steps, wanted, "{id} {digest:?}");
     }
+}
+
+#[test]
+fn locked_python_packages_are_built_into_an_image_once() {
+    let file = format!("{FILE}[addons]\nrequirements = [\"requirements.txt\"]\n");
+    let mut machine = Machine::with_packages(&file, true);
+    let pin = ImagePin {
+        id: "sha256:0".to_owned(),
+        digest: None,
+    };
+    let locked = |packages: Option<&str>| {
+        Some(LockedImage {
+            pin: pin.clone(),
+            packages: packages.map(str::to_owned),
+        })
+    };
+    machine.facts.containers.locked = locked(Some("ab"));
+    let built = |done: &[Step]| {
+        let build = |step: &&Step| matches!(step, Step::BuildImage { image } if image == "odoo:19.0");
+        done.iter().filter(build).count()
+    };
+    let done = machine.converge();
+    assert_eq!(built(&done), 1, "{done:#?}");
+    let pinned = machine.facts.containers.images["odoo"].clone();
+    assert_eq!(pinned.built.map(|built| built.packages).as_deref(), Some("ab"));
+    assert!(machine.plan().is_empty());
+    machine.facts.containers.locked = locked(Some("cd"));
+    assert_eq!(built(&machine.converge()), 1);
+    // Nothing is added any more.
+    machine.facts.containers.locked = locked(None);
+    let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
+    assert_eq!(steps, ["get image odoo:19.0 and pin it"]);
 }

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 
 use super::machine::{DAY, Machine, OURS, release};
 use crate::facts::{
-    Certificate, Cluster, DatabaseFact, Docker, Facts, Image, PathFact, PathKind, Seen, ServiceFact,
+    Built, Certificate, Cluster, DatabaseFact, Docker, Facts, Image, PathFact, PathKind, Seen, ServiceFact,
     TimerFact, UserFact,
 };
 use crate::name::Name;
@@ -84,6 +84,15 @@ impl Machine {
             Step::GetImage { part, image } => {
                 assert_eq!(target.images.get(part), Some(image));
                 self.get_image(part, image);
+            }
+            Step::BuildImage { image } => {
+                let locked = state.containers.locked.clone().unwrap();
+                self.get_image("odoo", image);
+                let odoo = self.facts.containers.images.get_mut("odoo").unwrap();
+                odoo.built = Some(Built {
+                    on: locked.pin,
+                    packages: locked.packages.unwrap(),
+                });
             }
             Step::GetRepositories { .. } => {
                 assert!(state.programs.contains_key("git"), "there is no git");
@@ -287,6 +296,7 @@ impl Machine {
             version,
             places: vec![place.into()],
             python: crate::facts::PYTHON.map(str::to_owned).into(),
+            built: None,
         };
         let layout = self.layout();
         let facts = &mut self.facts;

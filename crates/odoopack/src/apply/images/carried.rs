@@ -2,8 +2,9 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::Image;
+use odoopack_core::facts::{Image, LockedImage};
 use odoopack_core::layout::Layout;
+use odoopack_core::render::dockerfile;
 use odoopack_core::target::GATE_PART;
 
 use super::Apply;
@@ -107,7 +108,11 @@ impl Apply<'_> {
             if part == GATE_PART {
                 self.pin_gate(wanted, found)?;
             } else {
-                self.pin(part, wanted, found, progress)?;
+                let label = |name: &str| found.labels.get(name).cloned();
+                let adds = |locked: &&LockedImage| part == "odoo" && locked.packages.is_some();
+                let locked = self.facts.containers.locked.as_ref();
+                let built = locked.filter(adds).and_then(|_| dockerfile::built(label));
+                self.pin(part, wanted, (found, built), progress)?;
             }
         }
         Ok(())

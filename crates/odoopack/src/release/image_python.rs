@@ -1,0 +1,351 @@
+//! Python packages that an image lacks: found for its Python, locked, and added to an image built on it.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::facts::{Built, ImagePin};
+use odoopack_core::layout::Layout;
+use odoopack_core::oca_lock::{Lock, Python, distributions, requirement_lines, unhashed};
+use odoopack_core::python_pins;
+use odoopack_core::render::dockerfile;
+use odoopack_core::spec::Spec;
+
+use super::requirements::Requirements;
+use super::{image, index, python_lock};
+use crate::exec::find_program;
+use crate::failure::{Failure, Result};
+use crate::files;
+use crate::observe::containers;
+use crate::tools::docker::{self, Image};
+use crate::tools::python::{self, Interpreter};
+use crate::tools::uv::{Compile, Elsewhere, Uv};
+use crate::ui::Progress;
+
+/// What the work needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adding<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) layout: &'a Layout,
+    /// Directory of the file.
+    pub(crate) repo: &'a Utf8Path,
+    pub(crate) cache: &'a Utf8Path,
+}
+
+/// The Python of an image, and the distributions that it has.
+struct Inside {
+    interpreter: Interpreter,
+    has: BTreeSet<String>,
+}
+
+/// What of the lock an image must hold besides its own, as one hash; `None` when nothing.
+///
+/// # Errors
+/// Kind `Refused` when what is wanted has changed since the lock was made.
+pub(crate) fn wanted(spec: &Spec, repo: &Utf8Path, lock: &Lock) -> Result<Option<String>> {
+    let Some((_, pin)) = lock.odoo.image() else {
+        return Ok(None);
+    };
+    let asked = Requirements::beside_an_image(spec, repo, &lock.python_needs())?;
+    let inputs = asked.as_ref().map(|asked| inputs(asked, &pin));
+    let locked = lock.python.as_ref();
+    if inputs.as_deref() != locked.map(|python| python.inputs.as_str()) {
+        return Err(Failure::refused(
+            "what Python packages are wanted has changed since `oca.lock.json` was made",
+        )
+        .hint("`odoopack lock`"));
+    }
+    let any = locked.filter(|python| python.targets.values().any(|list| !list.is_empty()));
+    Ok(any.map(|python| odoopack_core::hash::of(&python.targets)))
+}
+
+/// Everything that a resolution starts from.
+fn inputs(asked: &Requirements, pin: &ImagePin) -> String {
+    super::sha256(format!("{} {}", asked.hash(), pin.id).as_bytes())
+}
+
+impl Adding<'_> {
+    /// Finds the packages that the file and the modules of a lock want and an image lacks; `None` when nothing is wanted.
+    pub(crate) fn lock(
+        &self,
+        lock: &Lock,
+        old: Option<&Python>,
+        fresh: bool,
+        progress: &Progress,
+    ) -> Result<Option<Python>> {
+        let asked = Requirements::beside_an_image(self.spec, self.repo, &lock.python_needs())?;
+        let (Some(asked), Some((name, pin))) = (asked, lock.odoo.image()) else {
+            return Ok(None);
+        };
+        let inputs = inputs(&asked, &pin);
+        if let Some(old) = old.filter(|old| old.inputs == inputs && !fresh) {
+            return Ok(Some(old.clone()));
+        }
+        let base = image::bring(&pin, progress)?;
+        progress.detail(&format!("asking {name} which Python packages it has"));
+        let inside = ask(&base.id)?;
+        let met = met(&base.id, &asked)?;
+        progress.detail("finding Python packages that fit together");
+        let text = self.resolve(&asked, &inside, &met, progress)?;
+        if let Some(line) = unhashed(&text).first() {
+            return Err(Failure::refused(format!("`{line}` cannot be locked by hash"))
+                .hint("take a version that the package index has; modules from git: `odoopack oca add`"));
+        }
+        let target = python_lock::target(&inside.interpreter);
+        Ok(Some(Python {
+            inputs,
+            targets: BTreeMap::from([(target, distributions(&text))]),
+        }))
+    }
+
+    /// What the image has stays as it is, unless a requirement says that it must not.
+    fn resolve(
+        &self,
+        asked: &Requirements,
+        inside: &Inside,
+        met: &BTreeSet<String>,
+        progress: &Progress,
+    ) -> Result<String> {
+        let work = self.scratch("python-lock")?;
+        let write = |name: &str, text: &str| -> Result<Utf8PathBuf> {
+            let path = work.join(name);
+            files::replace(&path, text.as_bytes(), 0o644, None).map(|()| path)
+        };
+        let pins = asked.pins(inside.interpreter.version);
+        let decided: BTreeSet<String> = asked
+            .lines()
+            .filter(|line| !met.contains(*line))
+            .filter_map(python_pins::name_of)
+            .collect();
+        let stays = inside.has.iter().filter(|name| !decided.contains(*name));
+        let stays: String = stays
+            .map(|name| format!("{name} ; python_version < '0'\n"))
+            .collect();
+        let known = |line: &&str| python_pins::name_of(line).is_none_or(|name| !inside.has.contains(&name));
+        let ours: String = pins
+            .overrides
+            .lines()
+            .filter(known)
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let lock = work.join("lock.txt");
+        let call = Compile {
+            wanted: &write("wanted.txt", &asked.alone())?,
+            constraints: &write("constraints.txt", &pins.constraints)?,
+            overrides: &write("overrides.txt", &format!("{ours}{stays}"))?,
+            lock: &lock,
+        };
+        let uv = index::online(&self.uv(progress)?, self.cache)?;
+        uv.compile_for(&elsewhere(&inside.interpreter), &call)
+            .run()
+            .map_err(|failure| {
+                failure
+                    .during("could not find Python packages that fit together, as wheels")
+                    .hint("check the network; a package without a wheel must be given another version in a requirement file of the pack")
+            })?;
+        let text = files::read_text(&lock)?.ok_or_else(|| Failure::failed("uv wrote no lock"))?;
+        files::remove_tree(&work)?;
+        Ok(text)
+    }
+
+    /// What an image for a lock is built from, and the name of the one below.
+    fn plan<'l>(&self, lock: &'l Lock) -> Result<(&'l str, Built)> {
+        let packages = wanted(self.spec, self.repo, lock)?;
+        let (Some((name, on)), Some(packages)) = (lock.odoo.image(), packages) else {
+            return Err(Failure::refused("the lock adds no Python packages to an image")
+                .hint("`odoopack up` runs the image as it is"));
+        };
+        Ok((name, Built { on, packages }))
+    }
+
+    /// The `Dockerfile` that an image for a lock is built from.
+    pub(crate) fn text(&self, lock: &Lock) -> Result<String> {
+        let (_, built) = self.plan(lock)?;
+        let base = containers::image(&built.on.id)?;
+        let user = base.and_then(|base| base.user);
+        let on = built.on.digest.as_ref().unwrap_or(&built.on.id);
+        Ok(dockerfile::dockerfile(on, user.as_deref(), &built))
+    }
+
+    /// The image with the packages of the lock, found by its label or built.
+    pub(crate) fn build(&self, lock: &Lock, progress: &Progress) -> Result<(Image, Built)> {
+        let (name, built) = self.plan(lock)?;
+        let label = dockerfile::label(&built);
+        if let Some(id) = docker::labelled(&label).read()?.lines().next() {
+            let found = containers::image(id)?;
+            return found
+                .map(|image| (image, built))
+                .ok_or_else(|| Failure::failed(format!("the image {id} is gone")));
+        }
+        let base = image::bring(&built.on, progress)?;
+        let interpreter = ask(&base.id)?.interpreter;
+        let target = python_lock::target(&interpreter);
+        let list = lock
+            .python
+            .as_ref()
+            .and_then(|python| python.targets.get(&target));
+        let list = list.ok_or_else(|| {
+            Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
+                .hint("`odoopack lock --update`")
+        })?;
+        let place = self.scratch("odoo-image")?;
+        let file = place.join("requirements.lock");
+        files::replace(&file, requirement_lines(list).as_bytes(), 0o644, None)?;
+        progress.detail("fetching Python packages");
+        index::online(&self.uv(progress)?, self.cache)?
+            .install_for(&elsewhere(&interpreter), &place.join("python"), &file)
+            .run()
+            .map_err(|failure| failure.hint("check the network, then run again"))?;
+        progress.detail(&format!("building an image on {name}"));
+        let tag = |part: &str| format!("{}/{part}:{}", self.layout.project(), &label[label.len() - 12..]);
+        docker::tag(&base.id, &tag("odoo-base")).run()?;
+        let text = dockerfile::dockerfile(&tag("odoo-base"), base.user.as_deref(), &built);
+        files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
+        docker::build(&place, &tag("odoo")).run()?;
+        let image = containers::image(&tag("odoo"))?;
+        let image = image.ok_or_else(|| Failure::failed(format!("there is no image `{}`", tag("odoo"))))?;
+        Self::prove(&image, lock)?;
+        files::remove_tree(&place)?;
+        Ok((image, built))
+    }
+
+    /// Nothing runs from an image that still lacks what it was built for.
+    fn prove(image: &Image, lock: &Lock) -> Result<()> {
+        let needs = lock.python_needs();
+        let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+        let unmet = if needs.is_empty() {
+            BTreeMap::new()
+        } else {
+            image::unmet(&image.id, &needs)?
+        };
+        if unmet.is_empty() {
+            return Ok(());
+        }
+        let said: Vec<String> = unmet
+            .iter()
+            .map(|(need, why)| format!("`{need}`: {why}"))
+            .collect();
+        Err(
+            Failure::failed("the image that was built lacks Python packages that modules of the lock need")
+                .because(said.join("\n"))
+                .hint("name a version that fits in a file of [addons] requirements, then `odoopack lock`"),
+        )
+    }
+
+    /// uv runs here, for the Python of the image.
+    fn uv(&self, progress: &Progress) -> Result<Uv> {
+        let python = find_program("python3").ok_or_else(|| {
+            Failure::refused("Python packages are fetched with this machine's own Python, and there is none")
+                .hint("`apt-get install python3 python3-venv`")
+        })?;
+        index::uv(self.cache, &python, progress)
+    }
+
+    fn scratch(&self, name: &str) -> Result<Utf8PathBuf> {
+        let place = self.layout.state().join(name);
+        files::remove_tree(&place)?;
+        files::directory_all(&place)?;
+        Ok(place)
+    }
+}
+
+/// Requirements that an image meets already.
+fn met(image: &str, asked: &Requirements) -> Result<BTreeSet<String>> {
+    let lines: Vec<&str> = asked.lines().collect();
+    let unmet = image::unmet(image, &lines)?;
+    let met = lines.into_iter().filter(|line| !unmet.contains_key(*line));
+    Ok(met.map(str::to_owned).collect())
+}
+
+fn ask(image: &str) -> Result<Inside> {
+    let strange = |text: &str| {
+        Failure::failed("the image does not say which Python it has").because(text.trim().to_owned())
+    };
+    let words = python::probe_words();
+    let text = docker::once(image, "python3", &words).read()?;
+    let interpreter = python::parse_probe(&text).ok_or_else(|| strange(&text))?;
+    let text = docker::once(image, "python3", &python::distribution_words()).read()?;
+    let has = text.lines().filter_map(python_pins::name_of).collect();
+    Ok(Inside { interpreter, has })
+}
+
+/// A Python that is not on this machine, in uv's words.
+fn elsewhere(interpreter: &Interpreter) -> Elsewhere {
+    let (major, minor) = interpreter.version;
+    let mut words = interpreter.platform.split(' ').skip(1);
+    let machine = words.next().unwrap_or("x86_64");
+    let libc = if words.next().is_some_and(|libc| libc.starts_with("glibc")) {
+        "gnu"
+    } else {
+        "musl"
+    };
+    Elsewhere {
+        version: format!("{major}.{minor}"),
+        platform: format!("{machine}-unknown-linux-{libc}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odoopack_core::oca_lock::FORMAT;
+    use odoopack_core::spec::{self, LoadContext};
+
+    use super::*;
+
+    #[test]
+    fn a_python_of_an_image_is_named_in_uvs_words() {
+        for (probe, wanted) in [
+            (
+                "3.12.3 x86_64 glibc-2.39 /usr/bin/python3.12",
+                "3.12 x86_64-unknown-linux-gnu",
+            ),
+            (
+                "3.11.2 aarch64 - /usr/bin/python3.11",
+                "3.11 aarch64-unknown-linux-musl",
+            ),
+        ] {
+            let there = elsewhere(&python::parse_probe(probe).unwrap());
+            assert_eq!(format!("{} {}", there.version, there.platform), wanted);
+        }
+    }
+
+    const FILE: &str = "format = 1\n[pack]\nengine = \"compose\"\n[addons]\nrequirements = [\"requirements.txt\"]\n\
+                        [environments.production]\ndomain = \"localhost\"\n";
+
+    #[test]
+    fn a_wish_that_changed_is_refused_until_it_is_locked_again() {
+        let keep = tempfile::tempdir().unwrap();
+        let repo = Utf8Path::from_path(keep.path()).unwrap();
+        let file = repo.join("requirements.txt");
+        let wish = |text: &str| files::replace(&file, text.as_bytes(), 0o644, None).unwrap();
+        let spec = spec::load(FILE, &LoadContext::new(repo)).unwrap().spec;
+        let mut lock = Lock {
+            format: FORMAT,
+            series: spec.odoo.series,
+            odoo: odoopack_core::oca_lock::OdooPin::Image {
+                name: "odoo:18.0".to_owned(),
+                id: format!("sha256:{}", "ab".repeat(32)),
+                digest: None,
+            },
+            repositories: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            python: None,
+        };
+        wish("# ours\nxlrd>=2  # old sheets\n-c other.txt\n");
+        files::replace(&repo.join("other.txt"), b"", 0o644, None).unwrap();
+        wanted(&spec, repo, &lock).unwrap_err();
+        let asked = Requirements::beside_an_image(&spec, repo, &[]).unwrap().unwrap();
+        assert_eq!(asked.lines().collect::<Vec<_>>(), ["xlrd>=2"]);
+        let (_, pin) = lock.odoo.image().unwrap();
+        let hashed = format!("xlrd==2.0.1 --hash=sha256:{}\n", "cd".repeat(32));
+        let mut locked = |text: &str| {
+            lock.python = Some(Python {
+                inputs: inputs(&asked, &pin),
+                targets: BTreeMap::from([("3.12 x86_64 glibc".to_owned(), distributions(text))]),
+            });
+            wanted(&spec, repo, &lock)
+        };
+        assert_eq!(locked("").unwrap(), None);
+        assert!(locked(&hashed).unwrap().is_some());
+        wish("xlrd>=3\n");
+        locked(&hashed).unwrap_err();
+    }
+}
