@@ -174,7 +174,7 @@ impl Builder<'_> {
         let tree = record.map(|record| self.tree(&record.release));
         let Some(tree) = tree.filter(|tree| tree.exists()) else {
             notes.push(
-                "python: Odoo of the lock is not built here, so nobody compared what its packages were chosen for"
+                "python: no release was built from this lock here, so nobody compared what its packages were chosen for"
                     .to_owned(),
             );
             return Ok(Vec::new());
