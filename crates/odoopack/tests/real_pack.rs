@@ -273,7 +273,7 @@ fn second_environment_disturbs_nobody(pack: &Pack) {
         let services = status["services"].as_object().unwrap();
         services
             .iter()
-            .map(|(name, fact)| (name.clone(), fact["pid"].as_u64().unwrap_or_default()))
+            .filter_map(|(name, fact)| Some((name.clone(), fact["pid"].as_u64()?)))
             .collect()
     };
     let before = pids(pack);

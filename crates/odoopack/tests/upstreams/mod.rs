@@ -6,6 +6,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -85,15 +86,27 @@ pub(crate) fn git(directory: &Utf8Path, args: &[&str]) -> String {
     must("git", &[who.as_slice(), args].concat()).trim().to_owned()
 }
 
+/// Where the servers' users can enter: they could not where this repository lies in a home.
+fn shared() -> Utf8PathBuf {
+    let place = artefacts();
+    let enters = |directory: &Utf8Path| directory.metadata().unwrap().permissions().mode() & 0o005 == 0o005;
+    if place.ancestors().all(enters) {
+        return place;
+    }
+    let place = Utf8PathBuf::from("/var/tmp/odoopack-tests");
+    std::fs::create_dir_all(&place).unwrap();
+    place
+}
+
 impl Place {
     pub(crate) fn new(series: &[&str]) -> Self {
         // On the file system of the cache, so that wheels are linked.
         let keep = tempfile::Builder::new()
             .prefix("lock-")
-            .tempdir_in(artefacts())
+            .tempdir_in(shared())
             .unwrap();
         let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
-        let cache = artefacts().join("lock-cache");
+        let cache = shared().join("lock-cache");
         // Wheels stay from run to run; mirrors are new each time.
         drop(std::fs::remove_dir_all(cache.join("odoopack/git")));
         std::fs::create_dir_all(cache.join("odoopack")).unwrap();
