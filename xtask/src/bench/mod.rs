@@ -71,9 +71,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     };
     let before = machine::load();
     let mut text = page::head(&machine::rows()?);
+    let mut failed = Vec::new();
     for piece in PIECES.iter().filter(|piece| whole || pieces.contains(*piece)) {
         eprintln!("bench: {piece}");
-        let part = bench.piece(piece).with_context(|| format!("measuring {piece}"))?;
+        let part = bench.piece(piece).unwrap_or_else(|error| {
+            failed.push(*piece);
+            eprintln!("bench: {piece} could not be measured: {error:#}");
+            page::not_measured(piece)
+        });
         println!("{part}");
         text += &part;
     }
@@ -82,6 +87,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if whole {
         fs::write(run::root().join(PAGE), text)?;
         println!("wrote {PAGE}");
+    }
+    if !failed.is_empty() {
+        bail!("could not be measured: {}", failed.join(", "));
     }
     Ok(())
 }

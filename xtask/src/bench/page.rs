@@ -25,6 +25,11 @@ pub(super) fn head(machine: &[(&str, String)]) -> String {
     )
 }
 
+/// What the page says of a piece that failed; the others are worth keeping.
+pub(super) fn not_measured(piece: &str) -> String {
+    format!("\n## `{piece}`\n\nNot measured in this run.\n")
+}
+
 pub(super) fn foot(before: &str, after: &str) -> String {
     format!(
         "\n## Noise\n\nLoad average (1, 5, 15 minutes) when the run began: {before}; when it ended: {after}. With 2 cores, \
