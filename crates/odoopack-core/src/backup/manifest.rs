@@ -89,6 +89,9 @@ pub struct Database {
     pub uuid: Option<String>,
     /// Extensions with their versions.
     pub extensions: BTreeMap<String, String>,
+    /// Schemas of those that are in no schema of the server's own; older snapshots do not say.
+    #[serde(default)]
+    pub extension_schemas: BTreeMap<String, String>,
     /// Whether `unaccent(text)` was marked immutable, which indexes may depend on.
     pub unaccent_immutable: bool,
     /// Tables with their rows, by `schema.table`.
@@ -229,6 +232,7 @@ mod tests {
                 size: 1,
                 uuid: None,
                 extensions: BTreeMap::new(),
+                extension_schemas: BTreeMap::new(),
                 unaccent_immutable: true,
                 tables: BTreeMap::from([("public.res_users".to_owned(), Table { rows: 5 })]),
                 indexes: vec![],

@@ -2,6 +2,7 @@
 use super::archive::{self, BadEntry, Entry};
 use super::sql::{Filter, Refused, Summary};
 use super::toc;
+use std::collections::BTreeSet;
 
 fn pass(text: &str) -> Result<(String, Summary), Refused> {
     // Any portions must give the same.
@@ -136,7 +137,7 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
         2; 3079 16385 EXTENSION - pg_trgm \n4500; 0 0 COMMENT - EXTENSION pg_trgm \n215; 1259 16391 TABLE public res_partner odoo\n\
         4000; 0 16391 TABLE DATA public res_partner odoo\n4200; 1259 9 INDEX public res_partner_name_index odoo\n4600; 0 0 ACL - SCHEMA public pg_database_owner\n\
         4700; 6104 9 PUBLICATION - everything odoo\n";
-    let contents = toc::parse(list);
+    let contents = toc::parse(list, &BTreeSet::new());
     assert_eq!(contents.extensions, ["pg_trgm"]);
     assert_eq!(contents.tables, ["public.res_partner"]);
     assert_eq!(
@@ -150,9 +151,11 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
 fn only_the_schema_that_is_there_already_is_left_out() {
     let list = "6; 2615 2200 SCHEMA - public pg_database_owner\n7; 2615 16400 SCHEMA - publications odoo\n\
         8; 0 0 COMMENT - SCHEMA public pg_database_owner\n9; 0 0 COMMENT - SCHEMA publications odoo\n";
-    let kept = toc::parse(list).list;
+    let kept = toc::parse(list, &BTreeSet::new()).list;
     assert_eq!(kept.matches("publications").count(), 2);
     assert_eq!(kept.lines().count(), 2);
+    let made = BTreeSet::from(["publications".to_owned()]);
+    assert_eq!(toc::parse(list, &made).list.lines().count(), 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The table of contents of a custom or directory dump, as `pg_restore --list` prints it.
+use std::collections::BTreeSet;
 
 /// What to restore, and what an administrator must have done before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +40,11 @@ const SUPERUSERS: &[&str] = &[
     "PROCEDURAL LANGUAGE",
 ];
 
-/// Reads the list.
+/// Reads the list; the schemas `made` are there already.
 ///
 /// # Source
 /// PostgreSQL 15, `pg_backup_archiver.c` `PrintTOCSummary`: `id; tableoid oid KIND schema name owner`.
-pub fn parse(list: &str) -> Contents {
+pub fn parse(list: &str, made: &BTreeSet<String>) -> Contents {
     let mut contents = Contents::default();
     for line in list.lines() {
         let line = line.trim_end();
@@ -64,7 +65,8 @@ pub fn parse(list: &str) -> Contents {
                 continue;
             }
         }
-        if LEFT_OUT.iter().any(|kind| is(entry, kind)) {
+        let is_made = |schema: &String| is(entry, &format!("SCHEMA - {schema}"));
+        if LEFT_OUT.iter().any(|kind| is(entry, kind)) || made.iter().any(is_made) {
             continue;
         }
         if SUPERUSERS.iter().any(|kind| entry.starts_with(kind)) {

@@ -124,8 +124,9 @@ impl Frozen {
             .ok_or_else(|| Failure::failed("the database does not know itself"))?;
         let extensions = self.query(
             "list the extensions",
-            "SELECT extname::text, extversion FROM pg_extension",
+            "SELECT extname::text, extversion, nspname::text FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace",
         )?;
+        let elsewhere = |schema: &str| schema != "public" && !schema.starts_with("pg_");
         let indexes = self.query(
             "list the indexes",
             "SELECT schemaname || '.' || indexname FROM pg_indexes \
@@ -142,6 +143,11 @@ impl Frozen {
             uuid: about.get(7),
             unaccent_immutable: about.get(8),
             extensions: extensions.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            extension_schemas: extensions
+                .iter()
+                .filter(|row| elsewhere(row.get(2)))
+                .map(|row| (row.get(0), row.get(2)))
+                .collect(),
             tables: BTreeMap::new(),
             indexes: indexes.iter().map(|row| row.get(0)).collect(),
             dump: Dump {

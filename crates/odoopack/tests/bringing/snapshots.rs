@@ -12,6 +12,16 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
         "restore_production",
         "UPDATE mail_mail SET state = 'outgoing'",
     );
+    // Whatever names people give: blanks, an extension in a schema of its own.
+    sql(
+        pack,
+        "restore_production",
+        "CREATE SCHEMA public_extra AUTHORIZATION restore_production; \
+         CREATE EXTENSION fuzzystrmatch WITH SCHEMA public_extra; \
+         CREATE TABLE public_extra.\"a b\" (c text); INSERT INTO public_extra.\"a b\" VALUES ('x'); \
+         ALTER TABLE public_extra.\"a b\" OWNER TO restore_production; \
+         CREATE INDEX sounds ON public_extra.\"a b\" (public_extra.soundex(c))",
+    );
     pack.run(&["backup", "create", "production"]).exits(0);
     let before = leftovers(pack);
     let told = pack.json(&["backup", "drill"]);

@@ -33,7 +33,7 @@ impl Restore<'_> {
             return self.inside(database).map(drop);
         }
         self.apply.make_database(database, role)?;
-        self.extensions(database)
+        self.extensions(database, role)
     }
 
     /// Gives what the role that loaded it owns to the environment's; harmless where no such role did.
@@ -71,13 +71,15 @@ impl Restore<'_> {
     }
 
     /// Those of a snapshot are known to be of this pack, so that the administrator may make what the role may not.
-    fn extensions(&self, database: &str) -> Result<()> {
+    fn extensions(&self, database: &str, role: &str) -> Result<()> {
         let Some(Source::Snapshot(stored)) = self.source else {
             return Ok(());
         };
         let mut inside = self.apply.admin(database)?;
-        for name in stored.manifest().database.extensions.keys() {
-            let sql = format!("CREATE EXTENSION IF NOT EXISTS {}", identifier(name));
+        let database = &stored.manifest().database;
+        for name in database.extensions.keys() {
+            let schema = database.extension_schemas.get(name);
+            let sql = make_extension(name, schema.map(String::as_str), role);
             inside.batch_execute(&sql).map_err(|e| {
                 failed(
                     &format!("could not make the extension `{name}`, which the snapshot has"),
@@ -206,6 +208,19 @@ fn loader(database: &str, password: &str) -> String {
          {}; GRANT {group} TO {door};",
         literal(LOADERS),
         role(database, true, &verifier)
+    )
+}
+
+/// Those that `up` makes are in `public`, and move.
+fn make_extension(name: &str, schema: Option<&str>, role: &str) -> String {
+    let name = identifier(name);
+    let Some(schema) = schema.map(identifier) else {
+        return format!("CREATE EXTENSION IF NOT EXISTS {name}");
+    };
+    let role = identifier(role);
+    format!(
+        "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role}; CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema}; \
+         ALTER EXTENSION {name} SET SCHEMA {schema}"
     )
 }
 

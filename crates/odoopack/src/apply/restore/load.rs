@@ -1,4 +1,5 @@
 //! Filling a database from a dump that somebody else may have made: as the environment's user and role, never as ours.
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -90,7 +91,7 @@ impl Restore<'_> {
             None => list.read_with(dump.file()?),
         }
         .map_err(|e| too_new(e, &dump.path))?;
-        let contents = toc::parse(&list);
+        let contents = toc::parse(&list, &self.schemas());
         if contents.tables.is_empty() {
             return Err(Failure::refused(format!(
                 "`{}` holds no table with rows",
@@ -127,6 +128,17 @@ impl Restore<'_> {
         let loaded = put().and_then(|dump| self.archive(entrance, &dump, progress));
         files::remove(&place)?;
         loaded
+    }
+
+    /// Schemas that were made with the extensions in them.
+    fn schemas(&self) -> BTreeSet<String> {
+        match self.source {
+            Some(Source::Snapshot(stored)) => {
+                let schemas = &stored.manifest().database.extension_schemas;
+                schemas.values().cloned().collect()
+            }
+            Some(Source::Zip(_) | Source::Folder { .. } | Source::Dump(_)) | None => BTreeSet::new(),
+        }
     }
 
     /// A file with the list, which the environment's user may read and nobody else may change.
