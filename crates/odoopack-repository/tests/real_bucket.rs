@@ -257,7 +257,8 @@ fn a_list_from_the_past_takes_nothing_away() {
     let rig = Rig::new();
     let first = rig.store(100_000, 1);
     rig.copy(&first).unwrap();
-    // Every listing was asked for once now, and is what will be answered again.
+    // Every listing is asked for once now, and is what will be answered again.
+    rig.service.remember_from_here();
     rig.there().check(Reading::Nothing).unwrap();
     let second = rig.store(100_000, 2);
     rig.copy(&second).unwrap();
@@ -285,6 +286,7 @@ fn a_prune_with_packs_that_are_not_listed_removes_nothing() {
     let rig = Rig::new();
     let first = rig.store(100_000, 1);
     rig.copy(&first).unwrap();
+    rig.service.remember_from_here();
     rig.there().check(Reading::Nothing).unwrap();
     let second = rig.store(100_000, 2);
     rig.copy(&second).unwrap();

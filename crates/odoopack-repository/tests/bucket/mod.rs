@@ -145,6 +145,11 @@ impl Service {
         state.rule = Some((fault, times, Box::new(hit)));
     }
 
+    /// From here on the first answer to each listing is the one that a stale list gives again.
+    pub(crate) fn remember_from_here(&self) {
+        self.state.lock().unwrap().listings.clear();
+    }
+
     /// Nothing goes wrong any more; returns what was asked since [`Self::fail`], and how many faults are left over.
     pub(crate) fn heal(&self) -> (Vec<String>, usize) {
         let mut state = self.state.lock().unwrap();
