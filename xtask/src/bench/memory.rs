@@ -67,6 +67,8 @@ fn process(pid: u32) -> Option<Process> {
     let program = line.split(' ').next()?.rsplit('/').next()?;
     let name = if line.contains(" gate --config ") {
         "odoopack gate"
+    } else if line.contains(" schedule run") {
+        "odoopack schedule"
     } else {
         program.trim_end_matches(':')
     };

@@ -30,7 +30,7 @@ use stats::{measure, shown};
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
     "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash", "backup", "restore",
-    "year",
+    "gentle", "year",
 ];
 
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
@@ -272,7 +272,8 @@ impl Bench {
     }
 
     /// Demos of its own: a repository holds one kind of change only.
-    fn year(&self) -> Result<String> {
+    fn year(&mut self) -> Result<String> {
+        self.demo.take().map_or(Ok(()), Demo::remove)?;
         Ok(page::year(year::ABOUT, &year::of_each_change(&self.binary)?))
     }
 

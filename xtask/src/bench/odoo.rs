@@ -104,12 +104,23 @@ impl<'a> Odoo<'a> {
 /// The process of a service in what `status --json` prints.
 fn pid_of<'a>(status: &'a str, service: &str) -> Option<&'a str> {
     let (_, rest) = status.split_once(&format!("\"{service}\":{{"))?;
-    let (service, _) = rest.split_once('}')?;
-    let (_, number) = service.split_once("\"pid\":")?;
-    number
-        .split(',')
-        .next()
-        .filter(|number| number.parse::<u32>().is_ok())
+    let (_, number) = own(rest)?.split_once("\"pid\":")?;
+    let number = number.split([',', '}']).next()?;
+    number.parse::<u32>().is_ok().then_some(number)
+}
+
+/// What stands before the brace that closes the object.
+fn own(rest: &str) -> Option<&str> {
+    let mut depth = 0;
+    let end = rest.char_indices().find(|(_, letter)| {
+        depth += match letter {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        depth < 0
+    });
+    end.map(|(at, _)| &rest[..at])
 }
 
 #[cfg(test)]
@@ -118,8 +129,9 @@ mod tests {
 
     #[test]
     fn the_process_of_a_service_is_found() {
-        let status = r#"{"services":{"nginx":{"pid":1,"up":true},"web":{"a":2,"pid":77,"z":1}}}"#;
+        let status = r#"{"services":{"nginx":{"pid":1,"up":true},"web":{"children":{"running":3},"pid":77,"z":1},"cron":{"running":false}}}"#;
         assert_eq!(pid_of(status, "web"), Some("77"));
+        assert_eq!(pid_of(status, "cron"), None);
         assert_eq!(pid_of(status, "gate"), None);
     }
 }

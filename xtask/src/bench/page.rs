@@ -60,7 +60,7 @@ pub(super) fn table(title: &str, text: &str, rows: &[(&str, &Times)]) -> String 
 
 pub(super) fn memory(all: &BTreeMap<String, Memory>) -> String {
     let kind = |name: &str| match name {
-        "odoopack gate" => "odoopack",
+        "odoopack gate" | "odoopack schedule" => "odoopack",
         "runsvdir" | "runsv" | "svlogd" => "runit",
         _ => "servers",
     };
