@@ -299,7 +299,7 @@ mod tests {
         for module in ["a/sale", "b/sale", "b/web", "own/sale"] {
             files_below(&root.join(module));
         }
-        std::fs::create_dir_all(root.join("a/web")).unwrap();
+        crate::files::directory_all(&root.join("a/web")).unwrap();
         let place = |name: &str, origin| Place {
             path: root.join(name),
             origin,
@@ -322,7 +322,7 @@ mod tests {
     }
 
     fn files_below(module: &Utf8Path) {
-        std::fs::create_dir_all(module).unwrap();
-        std::fs::write(module.join(manifest::FILE), "{'name': 'x'}").unwrap();
+        crate::files::directory_all(module).unwrap();
+        crate::files::replace(&module.join(manifest::FILE), b"{'name': 'x'}", 0o644, None).unwrap();
     }
 }
