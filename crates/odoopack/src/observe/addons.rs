@@ -121,21 +121,36 @@ fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 const READERS: usize = 16;
 const FEW: usize = 32;
 
+/// Where a module of this name may be; the first that holds a manifest counts.
+type Candidate<'a> = (Vec<&'a Place>, String);
+
+/// Every name in every place; Odoo's own code, which Debian's package holds twice, is looked at once.
+fn candidates(places: &[Place]) -> Result<Vec<Candidate<'_>>> {
+    let mut all: Vec<Candidate<'_>> = Vec::new();
+    let (mut seen, mut of_odoo) = (BTreeSet::new(), BTreeMap::new());
+    for place in places.iter().filter(|place| seen.insert(&place.path)) {
+        for name in names(&place.path)?.into_iter().filter(|name| is_name(name)) {
+            if place.origin == Origin::Odoo
+                && let Some(at) = of_odoo.insert(name.clone(), all.len())
+            {
+                all[at].0.push(place);
+                of_odoo.insert(name, at);
+                continue;
+            }
+            all.push((vec![place], name));
+        }
+    }
+    Ok(all)
+}
+
 /// Reads all modules of these places, in their order; a place that is not there holds none, Odoo says so too.
 pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
-    let mut candidates = Vec::new();
-    let mut seen = BTreeSet::new();
-    for place in places.iter().filter(|place| seen.insert(&place.path)) {
-        let names = names(&place.path)?.into_iter().filter(|name| is_name(name));
-        candidates.extend(names.map(|name| (place, name)));
-    }
+    let candidates = candidates(places)?;
     // More than there are cores: most of a first look is waiting for the disk.
     let share = candidates.len().div_ceil(READERS).max(FEW);
-    let one = |part: &[(&Place, String)]| -> Result<Vec<Module>> {
-        let modules = part
-            .iter()
-            .filter_map(|(place, name)| module(place, name).transpose());
-        modules.collect()
+    let one = |part: &[Candidate<'_>]| -> Result<Vec<Module>> {
+        let first = |all: &Candidate<'_>| all.0.iter().find_map(|place| module(place, &all.1).transpose());
+        part.iter().filter_map(first).collect()
     };
     std::thread::scope(|scope| {
         let parts: Vec<_> = candidates
@@ -271,4 +286,43 @@ fn names(path: &Utf8Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odoos_own_code_counts_once_where_it_has_a_manifest() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        for module in ["a/sale", "b/sale", "b/web", "own/sale"] {
+            files_below(&root.join(module));
+        }
+        crate::files::directory_all(&root.join("a/web")).unwrap();
+        let place = |name: &str, origin| Place {
+            path: root.join(name),
+            origin,
+            inside: None,
+        };
+        let own = Origin::Own {
+            directory: "own".to_owned(),
+        };
+        let places = [
+            place("a", Origin::Odoo),
+            place("own", own),
+            place("b", Origin::Odoo),
+        ];
+        let found = read(&places).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|module| module.path.strip_prefix(&root).unwrap().as_str())
+            .collect();
+        assert_eq!(found, ["a/sale", "b/web", "own/sale"]);
+    }
+
+    fn files_below(module: &Utf8Path) {
+        crate::files::directory_all(module).unwrap();
+        crate::files::replace(&module.join(manifest::FILE), b"{'name': 'x'}", 0o644, None).unwrap();
+    }
 }

@@ -1,9 +1,6 @@
 //! Who listens on which TCP port, from `/proc`.
 use std::collections::{BTreeMap, BTreeSet};
-
-use camino::Utf8Path;
-
-use crate::files;
+use std::io::{BufRead, BufReader};
 
 /// Listening ports with the name of the process, without those of `ours` and their descendants.
 ///
@@ -14,8 +11,8 @@ use crate::files;
 pub(crate) fn foreign(ours: &BTreeSet<u32>, users: &BTreeSet<u32>) -> BTreeMap<u16, String> {
     let mut sockets = BTreeMap::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        if let Ok(Some(text)) = files::read_text(Utf8Path::new(table)) {
-            sockets.extend(parse(&text));
+        if let Ok(table) = std::fs::File::open(table) {
+            sockets.extend(listening(BufReader::new(table)));
         }
     }
     let holders = if sockets.is_empty() {
@@ -45,15 +42,21 @@ struct Socket {
 }
 
 /// Every listening socket by its inode (`proc(5)`, `/proc/net/tcp`; state 0A is LISTEN).
-fn parse(text: &str) -> BTreeMap<u64, Socket> {
-    let line = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let port = u16::from_str_radix(fields.get(1)?.rsplit(':').next()?, 16).ok()?;
-        (fields.get(3)? == &"0A").then_some(())?;
-        let user = fields.get(7)?.parse().ok()?;
-        Some((fields.get(9)?.parse().ok()?, Socket { port, user }))
-    };
-    text.lines().skip(1).filter_map(line).collect()
+///
+/// # Source
+/// Linux, `net/ipv4/tcp_ipv4.c` `tcp_seq_start`: those that listen come first. Connections, of which there may be very many, are not read.
+fn listening(table: impl BufRead) -> BTreeMap<u64, Socket> {
+    let lines = table.lines().skip(1).map_while(Result::ok);
+    lines.map_while(|line| socket(&line)).collect()
+}
+
+/// A line of a socket that listens.
+fn socket(line: &str) -> Option<(u64, Socket)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let port = u16::from_str_radix(fields.get(1)?.rsplit(':').next()?, 16).ok()?;
+    (fields.get(3)? == &"0A").then_some(())?;
+    let user = fields.get(7)?.parse().ok()?;
+    Some((fields.get(9)?.parse().ok()?, Socket { port, user }))
 }
 
 /// Inode of every socket that a visible process holds.
@@ -127,7 +130,7 @@ mod tests {
             port: 8080,
             user: 104,
         };
-        assert_eq!(parse(text), BTreeMap::from([(12345, socket)]));
+        assert_eq!(listening(text.as_bytes()), BTreeMap::from([(12345, socket)]));
     }
 
     #[test]

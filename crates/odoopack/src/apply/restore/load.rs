@@ -53,7 +53,7 @@ impl Restore<'_> {
         let key = crate::password::generate();
         let mut filter = Filter::new(self.major()?);
         let mut summary = None;
-        entrance.psql().fill(|pipe| {
+        let filled = entrance.psql().fill(|pipe| {
             writeln!(pipe, "\\restrict {key}").map_err(broken)?;
             let mut read = 0_u64;
             let mut portion = vec![0; 1 << 18];
@@ -73,7 +73,8 @@ impl Restore<'_> {
             }
             summary = Some(filter.finish(&mut out).map_err(hostile)?);
             pipe.write_all(&out).map_err(broken)
-        })?;
+        });
+        filled.map_err(names_taken)?;
         for skipped in summary.into_iter().flat_map(|summary| summary.skipped) {
             self.warn(format!("left out, because only a superuser may do it: {skipped}"));
         }
@@ -110,7 +111,7 @@ impl Restore<'_> {
             None => cmd.read_with(dump.file()?).map(drop),
         };
         files::remove(&place)?;
-        restored
+        restored.map_err(names_taken)
     }
 
     /// The dump of a snapshot is put down first: only a file can be restored in parallel.
@@ -161,6 +162,23 @@ fn may_read(path: &Utf8Path, user: Option<&str>) -> Result<bool> {
     Ok(outcome.status.success())
 }
 
+/// Databases that were made below PostgreSQL 18 hold checks by names that 18 gives to its own NOT NULL constraints.
+///
+/// # Source
+/// odoo/odoo#229274, `discuss_channel_channel_type_not_null`.
+fn names_taken(failure: Failure) -> Failure {
+    if !failure
+        .chain()
+        .join(" ")
+        .contains("pg_constraint_conrelid_contypid_conname_index")
+    {
+        return failure;
+    }
+    failure.hint(
+        "PostgreSQL 18 takes such a name for itself: load it into 17 or older (`[postgres] version`), or drop the checks called `..._not_null` where the dump comes from",
+    )
+}
+
 /// An archive of a newer client says so in words of its own.
 fn too_new(failure: Failure, path: &Utf8Path) -> Failure {
     let text = failure.chain().join("\n");
@@ -192,5 +210,13 @@ mod tests {
             .collect();
         assert_eq!(left, ["odoo.conf"]);
         sweep(&place.join("nowhere")).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_18_takes_is_explained() {
+        let of = |why: &str| names_taken(Failure::failed("pg_restore ended badly").because(why)).json();
+        let taken = "ERROR: duplicate key value violates unique constraint \"pg_constraint_conrelid_contypid_conname_index\"";
+        assert!(of(taken)["hints"][0].as_str().unwrap().contains("17 or older"));
+        assert_eq!(of("ERROR: disk full")["hints"], serde_json::json!([]));
     }
 }
