@@ -71,7 +71,9 @@ fn is_open(stream: &BufReader<TcpStream>) -> bool {
 fn answer(stream: &mut impl BufRead) -> Result<bool> {
     let (mut status, mut length, mut closes) = (String::new(), None, false);
     stream.read_line(&mut status).context("reading the answer")?;
-    if !status.starts_with("HTTP/1.1 200 ") {
+    // Odoo itself speaks 1.0, which closes unless it says otherwise.
+    let old = status.starts_with("HTTP/1.0 200 ");
+    if !old && !status.starts_with("HTTP/1.1 200 ") {
         bail!("answered {:?}", status.trim_end());
     }
     loop {
@@ -91,7 +93,7 @@ fn answer(stream: &mut impl BufRead) -> Result<bool> {
     if read < length {
         bail!("a body of {read} bytes instead of {length}");
     }
-    Ok(closes)
+    Ok(closes || old)
 }
 
 #[cfg(test)]
@@ -103,6 +105,8 @@ mod tests {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
         assert!(answer(&mut whole.as_bytes()).unwrap());
         assert!(!answer(&mut whole.replace("close", "keep-alive").as_bytes()).unwrap());
+        let old = whole.replace("1.1", "1.0").replace("Connection: close\r\n", "");
+        assert!(answer(&mut old.as_bytes()).unwrap());
         for broken in [
             "",
             &whole[..whole.len() - 1],
