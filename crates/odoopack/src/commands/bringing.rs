@@ -28,6 +28,14 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The same, as the operation `id`.
+    pub(crate) fn with_id(&self, id: &str) -> Self {
+        Self {
+            id: Some(id.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// With the consent that production is replaced, by the operation `id`.
     pub(crate) fn replacing(name: &str, id: &str) -> Self {
         Self {

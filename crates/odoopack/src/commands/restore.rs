@@ -90,9 +90,11 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     if let Some(to) = discard {
         not_production(&pack, to)?;
     }
-    bringing::bring(cx, &pack, (&source, &from), &place, (only, &args.options))?;
+    let id = bringing::new_id();
+    let options = args.options.with_id(&id);
+    bringing::bring(cx, &pack, (&source, &from), &place, (only, &options))?;
     match discard.filter(|_| !args.options.dry_run) {
-        Some(to) => discard_replaced(cx, &pack, to),
+        Some(to) => discard_replaced(cx, &pack, to, &id),
         None => Ok(()),
     }
 }
@@ -110,12 +112,14 @@ fn not_production(pack: &Pack, name: &str) -> Result<()> {
     )
 }
 
-fn discard_replaced(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
+/// What earlier restores have kept stays.
+fn discard_replaced(cx: &Context, pack: &Pack, name: &str, id: &str) -> Result<()> {
     let (name, environment) = environment(pack, name)?;
     let view = bringing::look(pack)?;
     let apply = super::up::applier(cx, pack, &view);
     let _environment = lock::take_environment(&pack.layout.state(), name, "restore --discard-replaced")?;
-    let replaced = crate::apply::restore::replaced::find(&apply, name, &environment.database)?;
+    let database = &environment.database;
+    let replaced = crate::apply::restore::replaced::find(&apply, name, database)?.by(database, id);
     replaced.remove(&apply)?;
     cx.ui.say(&format!("removed {}", replaced.names().join(", ")));
     Ok(())

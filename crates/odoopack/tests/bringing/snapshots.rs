@@ -135,21 +135,28 @@ fn parts_alone(pack: &Pack) {
         .path("data/environments/staging/filestore/restore_staging")
         .join(name);
     std::fs::remove_file(&file).unwrap();
-    pack.run(&[
+    let again = [
         "restore",
         "latest",
         "--to",
         "staging",
         "--only",
         "filestore",
-        "--discard-replaced",
         "--yes",
-    ])
-    .exits(0);
+    ];
+    pack.run(&again).exits(0);
     assert!(file.is_file(), "{file}");
-    let nothing = ["restore", "--forget-replaced", "staging", "--yes"];
-    let said = pack.run(&nothing).exits(0).stdout;
-    assert!(said.contains("nothing of staging was replaced"), "{said}");
+    let kept =
+        || pack.json(&["restore", "--forget-replaced", "staging", "--dry-run"])["plan"]["remove"].clone();
+    let earlier = kept();
+    assert_ne!(earlier.as_array().map_or(0, Vec::len), 0, "{earlier}");
+    pack.run(&[again.as_slice(), &["--discard-replaced"]].concat())
+        .exits(0);
+    assert_eq!(
+        kept(),
+        earlier,
+        "what earlier restores kept stays, its own does not"
+    );
     let production = [
         "--to",
         "production",
