@@ -112,35 +112,41 @@ impl Apply<'_> {
     /// nginx serves them itself: whatever is in the first of the addons directories wins, as in `addons_path`.
     fn copy_statics(&self, id: &str, places: &[Utf8PathBuf]) -> Result<()> {
         let release = containers::release_id(self.spec.odoo.series, id);
-        let statics = self.layout.statics(&release);
-        if statics.is_dir() {
-            return Ok(());
-        }
-        let new = statics.with_extension("new");
-        files::remove_tree(&new)?;
-        files::directory_all(&new)?;
-        let out = (new.clone(), Utf8PathBuf::from("/statics"));
-        let mut argv = ["sh", "-c", COPY_STATICS, "sh"].map(str::to_owned).to_vec();
-        argv.extend(places.iter().map(ToString::to_string));
-        docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
-        files::rename(&new, &statics)
+        let copy = ["sh", "-c", COPY_STATICS, "sh"];
+        self.copy_out(id, (&self.layout.statics(&release), "/statics"), &copy, places)
     }
 
     /// What is asked of modules is asked of these: nobody has to start a container for that.
     fn copy_manifests(&self, id: &str, places: &[Utf8PathBuf]) -> Result<()> {
         let release = containers::release_id(self.spec.odoo.series, id);
-        let manifests = self.layout.manifests(&release);
-        if manifests.is_dir() {
+        let copy = ["python3", "-c", COPY_MANIFESTS];
+        self.copy_out(
+            id,
+            (&self.layout.manifests(&release), "/manifests"),
+            &copy,
+            places,
+        )
+    }
+
+    /// Runs a program of the image once that copies from `places` to `inside`, which is `to` when it ended well.
+    fn copy_out(
+        &self,
+        id: &str,
+        (to, inside): (&Utf8Path, &str),
+        program: &[&str],
+        places: &[Utf8PathBuf],
+    ) -> Result<()> {
+        if to.is_dir() {
             return Ok(());
         }
-        let new = manifests.with_extension("new");
+        let new = to.with_extension("new");
         files::remove_tree(&new)?;
         files::directory_all(&new)?;
-        let out = (new.clone(), Utf8PathBuf::from("/manifests"));
-        let mut argv = ["python3", "-c", COPY_MANIFESTS].map(str::to_owned).to_vec();
+        let out = (new.clone(), Utf8PathBuf::from(inside));
+        let mut argv: Vec<String> = program.iter().map(ToString::to_string).collect();
         argv.extend(places.iter().map(ToString::to_string));
         docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
-        files::rename(&new, &manifests)
+        files::rename(&new, to)
     }
 
     /// The program with the libraries that it is linked to, and nothing else: no shell, no package manager.

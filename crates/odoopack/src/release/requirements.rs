@@ -32,16 +32,7 @@ impl Requirements {
     pub(super) fn read(spec: &Spec, repo: &Utf8Path, tree: &Utf8Path, needs: &[String]) -> Result<Self> {
         let (source, open) = source_list(tree)?;
         let source = [source, python_pins::for_spec(spec)].concat();
-        let own: Vec<Utf8PathBuf> = spec
-            .addons
-            .requirements
-            .iter()
-            .map(|file| repo.join(file))
-            .collect();
-        let mut own_texts = Vec::new();
-        for file in &own {
-            read_with_included(file, DEPTH, &mut own_texts)?;
-        }
+        let (own, own_texts) = own_lists(spec, repo)?;
         Ok(Self {
             series: spec.odoo.series,
             source,
@@ -57,16 +48,7 @@ impl Requirements {
         if spec.addons.requirements.is_empty() && needs.is_empty() {
             return Ok(None);
         }
-        let own: Vec<Utf8PathBuf> = spec
-            .addons
-            .requirements
-            .iter()
-            .map(|file| repo.join(file))
-            .collect();
-        let mut own_texts = Vec::new();
-        for file in &own {
-            read_with_included(file, DEPTH, &mut own_texts)?;
-        }
+        let (own, own_texts) = own_lists(spec, repo)?;
         Ok(Some(Self {
             series: spec.odoo.series,
             source: String::new(),
@@ -164,6 +146,17 @@ fn metadata(packages: &Utf8Path) -> Option<Utf8PathBuf> {
             entry.path().join(name)
         });
     candidates.find(|path| path.is_file())
+}
+
+/// The pack's own lists, and their texts with those that they include.
+fn own_lists(spec: &Spec, repo: &Utf8Path) -> Result<(Vec<Utf8PathBuf>, Vec<String>)> {
+    let own = spec.addons.requirements.iter().map(|file| repo.join(file));
+    let own: Vec<Utf8PathBuf> = own.collect();
+    let mut texts = Vec::new();
+    for file in &own {
+        read_with_included(file, DEPTH, &mut texts)?;
+    }
+    Ok((own, texts))
 }
 
 fn read_with_included(file: &Utf8Path, depth: usize, texts: &mut Vec<String>) -> Result<()> {

@@ -61,6 +61,8 @@ fn remedy(complaints: &[String]) -> &'static str {
         "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
     } else if first.contains("off site") {
         "`odoopack backup offsite`"
+    } else if first.contains("missing in the filestore") {
+        "`odoopack backup list`, then `odoopack restore SNAPSHOT --only filestore` of one that has them"
     } else if first.contains("listed") {
         "`odoopack backup forget --accept-missing`, once it is known where they went"
     } else {
