@@ -55,7 +55,9 @@ impl Context {
         // One root has one name, whatever link leads to it: `up` writes through no link below it.
         let place = &loaded.spec.pack.root;
         let place = place.canonicalize_utf8().unwrap_or_else(|_| place.clone());
-        let layout = Layout::new(&place, &loaded.spec.pack.name, root).with_engine(loaded.spec.pack.engine);
+        let layout = Layout::new(&place, &loaded.spec.pack.name, root)
+            .with_engine(loaded.spec.pack.engine)
+            .with_adopted(&loaded.spec);
         Ok(Pack {
             loaded,
             layout,

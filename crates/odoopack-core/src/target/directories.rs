@@ -55,13 +55,13 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
         .filter_map(|e| layout.user(e.as_str()))
         .collect();
     let mut all = vec![
-        user("postgres", layout.cluster(), BTreeSet::new()),
+        user("postgres", layout.home("postgres"), BTreeSet::new()),
         user("gate", layout.state(), BTreeSet::new()),
     ];
     if super::sessions::wanted(known) {
         all.push(user("redis", layout.redis(), BTreeSet::new()));
     }
-    all.extend(environments.map(|e| user(e.as_str(), layout.environment(e), BTreeSet::new())));
+    all.extend(environments.map(|e| user(e.as_str(), layout.home(e.as_str()), BTreeSet::new())));
     all.push(user("nginx", layout.data(), read_by_nginx));
     all.into_iter().flatten().collect()
 }

@@ -122,6 +122,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             from: None,
         },
         postgres: Postgres {
+            directory: None,
             version: None,
             port: None,
             options: [].into(),

@@ -1,5 +1,6 @@
 //! What no single value can show: checks across the file.
 mod addons;
+mod adopted;
 mod backup;
 pub(super) mod environments;
 mod source;
@@ -44,6 +45,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     options(spec, report);
     backup::check(spec, report);
     environments::check(spec, report);
+    adopted::check(spec, report);
 }
 
 /// Every required key is there, once per chosen name.

@@ -166,6 +166,7 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         .prop_map(|(version, port, options)| Postgres {
             version,
             port,
+            directory: None,
             options,
         })
 }
@@ -320,6 +321,7 @@ fn environment() -> impl Strategy<Value = Environment> {
             domain: String::new(),
             http_port: None,
             database: String::new(),
+            directory: None,
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
             sessions: if numbers.0 % 3 == 0 {

@@ -119,6 +119,8 @@ fn mount(source: &Utf8Path, target: Utf8PathBuf, writable: bool) -> Mount {
 
 /// At the same place inside as outside, so that every path in a log or a file means the same.
 fn same(path: &Utf8Path, writable: bool) -> Mount {
+    // A volume as a whole, so that Docker knows who uses it.
+    let path = crate::render::compose::volume_directory(path).unwrap_or(path);
     mount(path, path.to_owned(), writable)
 }
 

@@ -1,0 +1,359 @@
+//! A stack that somebody runs with plain Docker Compose is taken over with its volume, its database and its attachments.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
+)]
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::json;
+use support::stack::{Stack, docker, id, in_own_network, must};
+use support::web::Site;
+use support::{Pack, machine, wait_for};
+
+const SEED: &str = include_str!("../../odoopack-core/fixtures/seed-docker-compose.yml");
+const SEED_CONF: &str = include_str!("../../odoopack-core/fixtures/seed-odoo.conf");
+
+/// What the seed's odoo.conf says and Odoo 19 does not start with, or with which it cannot sign in.
+const NEVER_WORKED: [&str; 7] = [
+    "db_password",
+    "workers",
+    "longpolling_port",
+    "session_",
+    "logfile",
+    "admin_passwd",
+    "log_handler",
+];
+
+/// What the official image of PostgreSQL does when it starts.
+const POSTGRES: &str = r#"#!/bin/sh
+set -e
+as="setpriv --reuid=postgres --regid=postgres --init-groups"
+mkdir -p "$PGDATA"; chown -R postgres "$PGDATA"; chmod 700 "$PGDATA"
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  printf %s "$POSTGRES_PASSWORD" >/tmp/password; chown postgres /tmp/password
+  $as initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --encoding=UTF8 --locale=C.UTF-8 "$PGDATA"
+  rm /tmp/password
+  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  $as pg_ctl -D "$PGDATA" -o "-k /tmp -c listen_addresses=''" -w start
+  $as createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
+  $as pg_ctl -D "$PGDATA" -w stop
+fi
+exec $as postgres -k /tmp -c listen_addresses='*'
+"#;
+
+/// What the official image of Odoo does: the password on the command line.
+const ODOO: &str = r#"#!/bin/sh
+set -e
+exec "$@" --db_host="$HOST" --db_user="$USER" --db_password="$PASSWORD"
+"#;
+
+/// What people have put into it.
+const FILL: &str = r#"
+import base64
+env['res.partner'].create({'name': 'Kept'})
+env['ir.attachment'].create({'name': 'kept.txt', 'datas': base64.b64encode(b'these bytes stay')})
+env.cr.execute("CREATE TYPE mood AS ENUM ('glad'); CREATE VIEW glad AS SELECT 'glad'::mood AS mood")
+env.cr.execute("CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * $1'")
+env.cr.commit()
+"#;
+
+#[test]
+fn a_stack_of_somebody_is_taken_over() {
+    if !in_own_network("a_stack_of_somebody_is_taken_over") {
+        return;
+    }
+    let _docker = match Stack::start() {
+        Ok(docker) => docker,
+        // The one reason for which this may be left out.
+        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+    };
+    let pack = Pack::new("adopt");
+    // `demo --down` removes what this test leaves.
+    pack.write(".odoopack-demo", "made by a test\n");
+    let old = Old::start(&pack);
+    let before = old.counts();
+    let made = must(&["volume", "inspect", "--format", "{{.CreatedAt}}", "old_pgdata"]);
+    written_down(&pack);
+    pack.now("nothing is begun while the old containers are there");
+    let refused = pack.run(&["plan"]).exits(4);
+    assert!(
+        refused.stderr.contains("container `old-postgres-1`"),
+        "{}",
+        refused.said()
+    );
+    old.down();
+    pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], "admin")
+        .exits(0);
+    let plan = pack.run(&["plan"]).exits(0);
+    assert!(!plan.stdout.contains("create a PostgreSQL"), "{}", plan.said());
+    pack.now("up");
+    let up = pack.run(&["up", "--yes"]).exits(0);
+    for sentence in [
+        "administering role",
+        "keep a dump of database odoo",
+        "object by object",
+        "mark database odoo",
+    ] {
+        assert!(up.stderr.contains(sentence), "{sentence}: {}", up.said());
+    }
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    everything_is_there(&pack, &before);
+    assert_eq!(
+        must(&["volume", "inspect", "--format", "{{.CreatedAt}}", "old_pgdata"]),
+        made
+    );
+    the_role_owns_it_and_is_no_superuser(&pack);
+    the_way_back_is_whole(&pack);
+    pack.now("a backup, and down and up");
+    pack.run(&["backup", "create"]).exits(0);
+    pack.run(&["down"]).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    everything_is_there(&pack, &before);
+    pack.run(&["down"]).exits(0);
+    must(&["volume", "rm", "old_pgdata"]);
+    pack.now("done");
+}
+
+/// The seed's stack, without nginx, whose certificate nobody here has.
+struct Old {
+    compose: [String; 7],
+}
+
+impl Old {
+    fn start(pack: &Pack) -> Self {
+        pack.now("the seed's stack, with plain `docker compose`");
+        docker(&["volume", "rm", "--force", "old_pgdata"]).exits(0);
+        image(pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
+        image(pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
+        let compose = SEED
+            .replace("postgres:16-alpine", "acme/postgres:15")
+            .replace("odoo:18.0", "acme/odoo:19.0")
+            .replace("nginx:alpine", "nginx:1.22");
+        pack.write("repo/deploy/docker-compose.yml", &compose);
+        pack.write(".env", "POSTGRES_PASSWORD=geheim-4711\n");
+        let works = |line: &&str| !NEVER_WORKED.iter().any(|key| line.starts_with(key));
+        let conf: Vec<&str> = SEED_CONF.lines().filter(works).collect();
+        pack.write("config/odoo.conf", &conf.join("\n"));
+        let module = "{'name': 'Own', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['web']}\n";
+        pack.write("repo/addons/ipai/own_one/__manifest__.py", module);
+        pack.write("repo/addons/ipai/own_one/__init__.py", "");
+        pack.write("repo/addons/external/oca/README.md", "");
+        pack.write("data/filestore/.keep", "");
+        // As the image's user, who is somebody else on this host.
+        let user = must(&["run", "--rm", "--entrypoint", "id", "acme/odoo:19.0", "-u"]);
+        machine::must("chown", &["-R", &user, pack.path("data/filestore").as_str()]);
+        let file = pack.path("repo/deploy/docker-compose.yml").into_string();
+        let root = pack.root.to_string();
+        let words = ["compose", "-p", "old", "--project-directory", &root, "-f", &file];
+        let old = Self {
+            compose: words.map(str::to_owned),
+        };
+        old.must(&["up", "--detach", "postgres"]);
+        let ready = [
+            "exec",
+            "-T",
+            "postgres",
+            "pg_isready",
+            "-q",
+            "-h",
+            "localhost",
+            "-U",
+            "odoo",
+            "-d",
+            "odoo",
+        ];
+        wait_for("the old database answers", || {
+            (old.run(&ready).code == Some(0)).then_some(())
+        });
+        pack.now("Odoo is installed in it");
+        let install = [
+            "run",
+            "--rm",
+            "-T",
+            "odoo",
+            "odoo",
+            "-c",
+            "/etc/odoo/odoo.conf",
+            "-d",
+            "odoo",
+        ];
+        old.must(
+            &[
+                &install[..],
+                &["-i", "web,own_one", "--without-demo=all", "--stop-after-init"],
+            ]
+            .concat(),
+        );
+        let shell = [
+            "run",
+            "--rm",
+            "-T",
+            "odoo",
+            "odoo",
+            "shell",
+            "-c",
+            "/etc/odoo/odoo.conf",
+            "-d",
+            "odoo",
+            "--no-http",
+        ];
+        let words = old.words(&shell);
+        machine::must_with("docker", &words, FILL);
+        old.must(&["up", "--detach", "odoo"]);
+        old
+    }
+
+    fn words<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        self.compose
+            .iter()
+            .map(String::as_str)
+            .chain(args.iter().copied())
+            .collect()
+    }
+
+    fn run(&self, args: &[&str]) -> support::Answer {
+        docker(&self.words(args))
+    }
+
+    #[track_caller]
+    fn must(&self, args: &[&str]) -> String {
+        self.run(args).exits(0).stdout
+    }
+
+    /// Rows of tables that nothing changes by itself.
+    fn counts(&self) -> String {
+        let ask = [
+            "exec", "-T", "postgres", "psql", "-h", "/tmp", "-U", "odoo", "-d", "odoo", "-Atc", COUNTS,
+        ];
+        self.must(&ask).trim().to_owned()
+    }
+
+    fn down(&self) {
+        self.must(&["down"]);
+    }
+}
+
+const COUNTS: &str = "SELECT (SELECT count(*) FROM res_partner), (SELECT count(*) FROM ir_module_module), \
+     (SELECT count(*) FROM ir_model_fields), (SELECT count(*) FROM ir_attachment WHERE name = 'kept.txt')";
+
+fn image(pack: &Pack, name: &str, base: &str, script: &str, user: &str) {
+    let place = name.replace(['/', ':'], "-");
+    pack.write(&format!("images/{place}/start"), script);
+    let text = format!(
+        "FROM {base}\nUSER root\nCOPY start /start\nRUN chmod 755 /start\nUSER {user}\nENTRYPOINT [\"/start\"]\n"
+    );
+    pack.write(&format!("images/{place}/Dockerfile"), &text);
+    let output = Command::new("docker")
+        .args([
+            "build",
+            "--quiet",
+            "--tag",
+            name,
+            pack.path(&format!("images/{place}")).as_str(),
+        ])
+        .env("DOCKER_BUILDKIT", "0")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn written_down(pack: &Pack) {
+    pack.now("adopt");
+    let root = pack.root.as_str();
+    let file = pack.path("repo/deploy/docker-compose.yml");
+    let args = [
+        "adopt",
+        "--compose",
+        file.as_str(),
+        "--project-directory",
+        root,
+        "--project",
+        "old",
+    ];
+    let more = ["--domain", "localhost", "--name", "shop"];
+    let dry = pack.run(&[&args[..], &more, &["--dry-run"]].concat()).exits(0);
+    assert!(dry.stdout.contains("    engine = \"compose\""), "{}", dry.said());
+    assert!(!pack.path("repo/odoopack.toml").exists());
+    pack.run(&[&args[..5], &more].concat()).exits(4);
+    let answer = pack.run(&[&args[..], &more].concat()).exits(0);
+    assert!(!answer.said().contains("geheim-4711"), "{}", answer.said());
+    let text = pack.read("repo/odoopack.toml");
+    assert!(
+        text.contains("postgres = \"acme/postgres:15\"") && text.contains("/volumes/old_pgdata/_data\""),
+        "{text}"
+    );
+    let ports = json!({ "production": 31_700 });
+    pack.write("data/odoopack/ports.json", &ports.to_string());
+}
+
+fn everything_is_there(pack: &Pack, before: &str) {
+    pack.now("people, their data and their attachments are there");
+    let site = Site {
+        port: 443,
+        domain: "localhost".to_owned(),
+        authority: pack.read("data/tls/authority.pem"),
+    };
+    let status = pack.run(&["status", "--json"]).exits(0).first_json();
+    assert_eq!(status["good"], true, "{status}");
+    let session = site.sign_in("odoo", "admin").expect("the old password is right");
+    let found = session.call("res.partner", "search_count", &json!([[["name", "=", "Kept"]]]));
+    assert_eq!(found, 1);
+    let found = session.call("ir.attachment", "search", &json!([[["name", "=", "kept.txt"]]]));
+    let page = session.get(&format!("/web/content/{}", found[0])).is(200);
+    assert_eq!(page.body, b"these bytes stay");
+    session.picture_goes_round();
+    let ask = ["psql", "production", "--", "-Atc", COUNTS];
+    assert_eq!(pack.run(&ask).exits(0).stdout.trim(), before);
+}
+
+fn the_role_owns_it_and_is_no_superuser(pack: &Pack) {
+    let ask = |sql: &str| {
+        let answer = pack
+            .run(&["psql", "production", "--admin", "--", "-Atc", sql])
+            .exits(0);
+        answer.stdout.trim().to_owned()
+    };
+    let owners = "SELECT DISTINCT pg_get_userbyid(o) FROM (SELECT relowner, oid, 'pg_class'::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+                  UNION ALL SELECT typowner, oid, 'pg_type'::regclass FROM pg_type WHERE typnamespace = 'public'::regnamespace \
+                  UNION ALL SELECT proowner, oid, 'pg_proc'::regclass FROM pg_proc WHERE pronamespace = 'public'::regnamespace) x(o, id, class) \
+                  WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = id AND d.deptype = 'e')";
+    assert_eq!(ask(owners), "shop_production");
+    assert_eq!(
+        ask(
+            "SELECT pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') FROM pg_database WHERE datname = 'odoo'"
+        ),
+        "shop_production|f"
+    );
+    assert_eq!(
+        ask("SELECT rolsuper FROM pg_roles WHERE rolname = 'shop_production'"),
+        "f"
+    );
+    assert_eq!(
+        ask("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'postgres'"),
+        "odoo"
+    );
+    assert_eq!(ask("SELECT twice(4)"), "8");
+}
+
+fn the_way_back_is_whole(pack: &Pack) {
+    let dump = pack.path("backups/adopted-odoo.dump");
+    let server = id("postgres");
+    let list = machine::must(
+        "sh",
+        &[
+            "-c",
+            &format!("docker exec -i {server} pg_restore --list < {dump}"),
+        ],
+    );
+    assert!(list.contains("TABLE public res_partner odoo"), "{list}");
+    assert!(list.contains("TABLE DATA public ir_attachment odoo"), "{list}");
+}
