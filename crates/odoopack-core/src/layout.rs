@@ -147,6 +147,11 @@ impl Layout {
             .unwrap_or_else(|| self.home("postgres"))
     }
 
+    /// Where the server sees the cluster: a place of another stack is mounted where the pack's own would be.
+    pub fn cluster_inside(&self) -> Utf8PathBuf {
+        self.home("postgres")
+    }
+
     /// Home of the user of a part; it need not be there.
     pub fn home(&self, part: &str) -> Utf8PathBuf {
         match part {
@@ -317,6 +322,11 @@ impl Layout {
     pub fn environment(&self, name: &Name) -> Utf8PathBuf {
         let adopted = self.adopted.environments.get(name).cloned();
         adopted.unwrap_or_else(|| self.home(name.as_str()))
+    }
+
+    /// Where its processes see it.
+    pub fn environment_inside(&self, name: &Name) -> Utf8PathBuf {
+        self.home(name.as_str())
     }
 
     /// odoo.conf of one slot.

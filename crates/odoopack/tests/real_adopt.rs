@@ -109,6 +109,7 @@ fn a_stack_of_somebody_is_taken_over() {
     );
     the_role_owns_it_and_is_no_superuser(&pack);
     the_way_back_is_whole(&pack);
+    a_published_port_goes_past_the_firewall_and_doctor_says_so(&pack);
     pack.now("a backup, and down and up");
     pack.run(&["backup", "create"]).exits(0);
     pack.run(&["down"]).exits(0);
@@ -342,6 +343,142 @@ fn the_role_owns_it_and_is_no_superuser(pack: &Pack) {
         "odoo"
     );
     assert_eq!(ask("SELECT twice(4)"), "8");
+}
+
+/// What `ufw default deny incoming` and its rules for loopback and for answers come to.
+const DENY: [&[&str]; 4] = [
+    &["-A", "INPUT", "-i", "lo", "-j", "ACCEPT"],
+    &[
+        "-A",
+        "INPUT",
+        "-m",
+        "state",
+        "--state",
+        "RELATED,ESTABLISHED",
+        "-j",
+        "ACCEPT",
+    ],
+    &["-P", "INPUT", "DROP"],
+    &["-P", "FORWARD", "DROP"],
+];
+
+/// Asked from a network of its own, which has none of the host's addresses.
+fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
+    pack.now("a published port is open to others in spite of the firewall");
+    let serve = ["python3", "-m", "http.server"];
+    let run = [
+        "run",
+        "--detach",
+        "--rm",
+        "--name",
+        "stranger",
+        "--publish",
+        "5999:5999",
+        "--entrypoint",
+    ];
+    must(&[&run[..], &serve[..1], &["acme/odoo:19.0"], &serve[1..], &["5999"]].concat());
+    let mut own = Child(
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .args(serve)
+            .arg("5998")
+            .spawn()
+            .unwrap(),
+    );
+    let mut outside = Child(
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "600"])
+            .spawn()
+            .unwrap(),
+    );
+    let pid = outside.0.id().to_string();
+    let there = |args: &[&str]| {
+        support::command("nsenter", &[&["--target", &pid, "--net"], args].concat())
+            .output()
+            .unwrap()
+    };
+    wait_for("the network outside is another one", || {
+        let name = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        (name(&pid) != name("self")).then_some(())
+    });
+    machine::must(
+        "ip",
+        &[
+            "link", "add", "outside", "type", "veth", "peer", "name", "inside", "netns", &pid,
+        ],
+    );
+    machine::must("ip", &["addr", "add", "10.99.0.1/24", "dev", "outside"]);
+    machine::must("ip", &["link", "set", "outside", "up"]);
+    for args in [
+        ["addr", "add", "10.99.0.2/24", "dev", "inside"].as_slice(),
+        &["link", "set", "inside", "up"],
+    ] {
+        assert!(there(&[&["ip"], args].concat()).status.success());
+    }
+    let asks = |port: &str| {
+        let url = format!("http://10.99.0.1:{port}/");
+        there(&[
+            "curl",
+            "--silent",
+            "--output",
+            "/dev/null",
+            "--max-time",
+            "3",
+            &url,
+        ])
+        .status
+        .success()
+    };
+    for port in ["5998", "5999"] {
+        wait_for("both ports answer without a firewall", || {
+            asks(port).then_some(())
+        });
+    }
+    for rule in DENY {
+        machine::must("iptables", rule);
+    }
+    assert_eq!(
+        (asks("5998"), asks("5999")),
+        (false, true),
+        "what the firewall lets in"
+    );
+    let findings = pack.run(&["doctor", "--json"]).exits(0).first_json();
+    let told: Vec<&serde_json::Value> = findings["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["id"] == "host-docker-published")
+        .collect();
+    assert_eq!(told.len(), 1, "{findings}");
+    assert_eq!(
+        (&told[0]["place"], &told[0]["saw"]),
+        (
+            &json!("stranger"),
+            &json!("port 5999 is published on every address")
+        )
+    );
+    for rule in [["-P", "INPUT", "ACCEPT"].as_slice(), &["-F", "INPUT"]] {
+        machine::must("iptables", rule);
+    }
+    must(&["rm", "--force", "stranger"]);
+    own.end();
+    outside.end();
+}
+
+/// Ends with the value.
+struct Child(std::process::Child);
+
+impl Child {
+    fn end(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 fn the_way_back_is_whole(pack: &Pack) {

@@ -250,21 +250,35 @@ impl Decider<'_> {
             ),
             Err(refusal) => self.out.refusals.push(refusal),
         }
-        let said = entries
-            .iter()
-            .find(|entry| entry.section == "options" && entry.key == "data_dir");
-        let inside = stack.odoo_data(said.map(|entry| entry.value.as_str()));
-        match stack.data(stack.odoo, &inside, self.seen.volumes) {
-            Ok(path) if self.seen.directories.contains_key(&path) => {
-                self.set(&["environments", ENVIRONMENT], "directory", value(path.as_str()));
-                self.keep("attachments and sessions", path);
+        self.attachments(entries);
+    }
+
+    /// Where a directory `filestore` is, of all that Odoo may have used.
+    fn attachments(&mut self, entries: &[Entry]) {
+        let stack = self.stack;
+        let option = |key: &str| {
+            entries
+                .iter()
+                .find(|entry| entry.section == "options" && entry.key == key)
+        };
+        let said = option("data_dir").map(|entry| entry.value.as_str());
+        let mut seen = Vec::new();
+        for inside in stack.odoo_data(said) {
+            match stack.data(stack.odoo, &inside, self.seen.volumes) {
+                Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
+                    self.set(&["environments", ENVIRONMENT], "directory", value(path.as_str()));
+                    self.keep("attachments and sessions", path);
+                    return;
+                }
+                Ok(path) => seen.push(path),
+                Err(refusal) => return self.out.refusals.push(refusal),
             }
-            Ok(path) => self.refuse(
-                format!("there is no directory {path}, where Odoo's attachments should be"),
-                "`--project-directory DIR` says where Compose was run",
-            ),
-            Err(refusal) => self.out.refusals.push(refusal),
         }
+        let seen: Vec<&str> = seen.iter().map(|path| path.as_str()).collect();
+        self.refuse(
+            format!("there is no `filestore`, where Odoo keeps attachments, in {}", seen.join(" or ")),
+            "`--project-directory DIR` says where Compose was run; `data_dir` of odoo.conf where Odoo keeps its data",
+        );
     }
 
     /// What the operator says, else the command, odoo.conf, and what the image of PostgreSQL made.

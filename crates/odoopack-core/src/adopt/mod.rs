@@ -59,6 +59,8 @@ pub enum Holds {
     Repositories,
     /// A PostgreSQL cluster.
     Cluster,
+    /// Attachments of Odoo, in `filestore`.
+    Filestore,
     /// A file.
     File,
     /// Something else, or nothing.
@@ -93,9 +95,12 @@ pub fn places(
         all.find(|entry| entry.section == "options" && entry.key == "data_dir")
             .map(|entry| entry.value)
     });
-    let data = stack.data(stack.odoo, &stack.odoo_data(data.as_deref()), volumes);
+    let inside = stack.odoo_data(data.as_deref());
+    let data = inside
+        .iter()
+        .map(|inside| stack.data(stack.odoo, inside, volumes));
     let cluster = stack.data(stack.postgres, &stack.cluster(), volumes);
-    let mut all: Vec<Utf8PathBuf> = [data, cluster].into_iter().flatten().collect();
+    let mut all: Vec<Utf8PathBuf> = data.chain([cluster]).flatten().collect();
     all.extend(
         addons(stack, odoo_conf, volumes)
             .into_iter()

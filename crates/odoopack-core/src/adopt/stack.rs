@@ -165,11 +165,20 @@ impl<'a> Stack<'a> {
         })
     }
 
-    /// Where Odoo keeps attachments, as the container sees it.
-    pub(super) fn odoo_data(&self, said: Option<&str>) -> Utf8PathBuf {
-        said.filter(|path| path.starts_with('/'))
-            .unwrap_or(ODOO_DATA)
-            .into()
+    /// Where Odoo may keep attachments, as the container sees it.
+    ///
+    /// # Source
+    /// odoo/docker: `data_dir` stands in the image's own odoo.conf; with another one that does not say it, Odoo uses what
+    /// `odoo/tools/appdirs.py` makes of the home of its user.
+    #[expect(clippy::unused_self, reason = "the stack's image decides it")]
+    pub(super) fn odoo_data(&self, said: Option<&str>) -> Vec<Utf8PathBuf> {
+        match said.filter(|path| path.starts_with('/')) {
+            Some(path) => vec![path.into()],
+            None => vec![
+                Utf8PathBuf::from(ODOO_DATA).join(".local/share/Odoo"),
+                ODOO_DATA.into(),
+            ],
+        }
     }
 
     /// Ports of the host that lead to a port of a service.

@@ -107,7 +107,7 @@ fn seed<'a>() -> Case<'a> {
         volumes: &["odoo-ce_pgdata"],
         holds: &[
             ("/var/lib/docker/volumes/odoo-ce_pgdata/_data", Holds::Cluster),
-            ("/opt/odoo-ce/data/filestore", Holds::Other),
+            ("/opt/odoo-ce/data/filestore/.local/share/Odoo", Holds::Filestore),
             ("/opt/odoo-ce/repo/addons/ipai", Holds::Modules),
             ("/opt/odoo-ce/repo/addons/external/oca", Holds::Repositories),
             (
@@ -163,7 +163,7 @@ fn the_seed_is_taken_over() {
     );
     assert_eq!(
         production.directory.as_deref().unwrap(),
-        "/opt/odoo-ce/data/filestore"
+        "/opt/odoo-ce/data/filestore/.local/share/Odoo"
     );
     assert_eq!(
         (production.database.as_str(), production.domain.as_str()),
@@ -262,7 +262,7 @@ fn refuses_where_something_would_be_lost() {
     );
     refused(
         &Case { holds: &[], ..seed() },
-        "there is no directory /opt/odoo-ce/data/filestore",
+        "there is no `filestore`, where Odoo keeps attachments, in /opt/odoo-ce/data/filestore/.local",
     );
     refused(
         &Case { holds: &[], ..seed() },

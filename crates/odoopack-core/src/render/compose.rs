@@ -147,21 +147,13 @@ fn volumes(t: &mut Text, stack: &Stack) {
 }
 
 /// Name of the volume whose directory this is.
-fn volume(path: &Utf8Path) -> Option<&str> {
-    let whole = volume_directory(path).filter(|directory| *directory == path)?;
-    whole.parent()?.file_name()
-}
-
-/// The directory of the volume that a path lies in.
 ///
 /// # Source
 /// Docker's driver `local` (`volume/local/local.go`): `<data root>/volumes/<name>/_data`.
-pub fn volume_directory(path: &Utf8Path) -> Option<&Utf8Path> {
-    path.ancestors().find(|place| {
-        let name = place.parent();
-        place.file_name() == Some("_data")
-            && name.and_then(Utf8Path::parent).and_then(Utf8Path::file_name) == Some("volumes")
-    })
+pub fn volume(path: &Utf8Path) -> Option<&str> {
+    let place = path.parent().filter(|_| path.file_name() == Some("_data"))?;
+    let volumes = place.parent()?.file_name() == Some("volumes");
+    place.file_name().filter(|_| volumes)
 }
 
 /// One service as it stands in the file.

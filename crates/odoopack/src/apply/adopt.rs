@@ -40,11 +40,11 @@ impl Apply<'_> {
             self.write_file(path)?;
         }
         let mounts = [
-            (path.to_owned(), path.to_owned()),
+            (path.to_owned(), self.layout.cluster_inside()),
             (passwd, "/etc/passwd".into()),
             (group, "/etc/group".into()),
         ];
-        let argv = postgres::single_argv(programs, path);
+        let argv = postgres::single_argv(programs, &self.layout.cluster_inside());
         let user = self.container_user("postgres")?;
         let text = sql::administrator(ADMIN_ROLE);
         let cmd = docker::once_fed(&image.id, &user, &mounts, &argv).input(format!("{text}\n"));

@@ -40,6 +40,9 @@ pub(crate) fn holds(path: &Utf8Path) -> Result<Option<Holds>> {
     if path.join("PG_VERSION").exists() {
         return Ok(Some(Holds::Cluster));
     }
+    if path.join("filestore").is_dir() {
+        return Ok(Some(Holds::Filestore));
+    }
     let mut repositories = false;
     for entry in path.read_dir_utf8().map_err(wrong)? {
         let entry = entry.map_err(wrong)?;

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::checks::host::Published;
 use odoopack_core::facts::{Containers, Docker, Host, Image, LockedImage, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::Lock;
@@ -64,6 +65,29 @@ pub(crate) fn used_elsewhere(layout: &Layout) -> Result<Vec<(String, Utf8PathBuf
         );
     }
     Ok(all)
+}
+
+/// Ports of running containers that other machines can reach, without those of the pack's nginx.
+pub(crate) fn open_to_others(layout: &Layout) -> Seen<Vec<Published>> {
+    if find_program("docker").is_none() {
+        return Seen::Absent;
+    }
+    let all = match everything() {
+        Ok(all) => all,
+        Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
+    };
+    let nginx = |one: &Container| one.project == layout.project() && one.service == "nginx";
+    let strangers = all.into_iter().filter(|one| one.running && !nginx(one));
+    let loopback = |address: &str| address.starts_with("127.") || address == "::1";
+    let ports = strangers.flat_map(|one| {
+        let name = one.name;
+        one.open.into_iter().map(move |(address, port)| Published {
+            container: name.clone(),
+            address,
+            port,
+        })
+    });
+    Seen::Present(ports.filter(|one| !loopback(&one.address)).collect())
 }
 
 /// Every container of this machine.

@@ -64,6 +64,8 @@ pub(crate) struct Container {
     pub(crate) restarts: u64,
     /// Ports of the host.
     pub(crate) published: Vec<u16>,
+    /// The same with their addresses.
+    pub(crate) open: Vec<(String, u16)>,
     /// Its name.
     pub(crate) name: String,
     /// Its project in Docker Compose.
@@ -85,6 +87,7 @@ fn container(raw: raw::Container) -> Container {
     let label = |name: &str| raw.config.labels.get(name).cloned().unwrap_or_default();
     let ports = raw.host_config.port_bindings.unwrap_or_default();
     let published = ports.values().flatten().flatten();
+    let open = published.clone();
     Container {
         service: label(SERVICE),
         one_off: label(ONE_OFF) == "True",
@@ -99,6 +102,9 @@ fn container(raw: raw::Container) -> Container {
             .filter(|second| *second > 0),
         restarts: raw.restart_count,
         published: published.filter_map(|port| port.host_port.parse().ok()).collect(),
+        open: open
+            .filter_map(|port| Some((port.host_ip.clone(), port.host_port.parse().ok()?)))
+            .collect(),
         name: raw.name.trim_start_matches('/').to_owned(),
         project: label(PROJECT),
         writes: raw
@@ -172,6 +178,8 @@ mod raw {
     #[serde(rename_all = "PascalCase")]
     pub(super) struct Port {
         pub(super) host_port: String,
+        #[serde(default)]
+        pub(super) host_ip: String,
     }
 
     #[derive(serde::Deserialize)]

@@ -104,7 +104,7 @@ fn the_stack_names_the_volume_so_that_docker_keeps_it() {
     let text = target.file("/opt/shop/deploy/docker-compose.yml".into()).unwrap();
     let text = text.content.expose();
     let mount = format!(
-        "{{type: volume, source: \"old_db\", target: \"{CLUSTER}\", read_only: false, volume: {{nocopy: true}}}}"
+        "{{type: volume, source: \"old_db\", target: \"/opt/shop/data/postgres\", read_only: false, volume: {{nocopy: true}}}}"
     );
     assert!(text.contains(&mount), "{text}");
     assert!(
@@ -112,7 +112,7 @@ fn the_stack_names_the_volume_so_that_docker_keeps_it() {
         "{text}"
     );
     assert!(
-        text.contains("{type: bind, source: \"/srv/old/web\", target: \"/srv/old/web\", read_only: false")
+        text.contains("{type: bind, source: \"/srv/old/web\", target: \"/opt/shop/data/environments/production\", read_only: false")
     );
     let user = target
         .users
@@ -120,6 +120,25 @@ fn the_stack_names_the_volume_so_that_docker_keeps_it() {
         .find(|user| user.name == "odoo-shop-postgres")
         .unwrap();
     assert_eq!(user.home, "/opt/shop/data/postgres");
+}
+
+#[test]
+fn a_volume_that_holds_the_cluster_deeper_down_is_named_too() {
+    let mut machine = found();
+    machine.spec.postgres.directory = Some(format!("{CLUSTER}/pgdata").into());
+    machine.converge();
+    let (target, _) = machine.look();
+    let text = target.definition("postgres").unwrap();
+    assert!(
+        text.contains("{type: volume, source: \"old_db\", target: \"/mnt/adopted\", read_only: true"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!(
+            "{{type: bind, source: \"{CLUSTER}/pgdata\", target: \"/opt/shop/data/postgres\""
+        )),
+        "{text}"
+    );
 }
 
 #[test]
