@@ -29,7 +29,7 @@ const CONNECTION: [&str; 13] = [
     "PGPASSWORD",
 ];
 /// What `doctor` finds in files and the pack does not do otherwise.
-const STAYS: [&str; 1] = ["compose-letsencrypt-mount"];
+const STAYS: [&str; 2] = ["compose-letsencrypt-mount", "compose-alpine-postgres"];
 
 struct Decider<'a> {
     stack: &'a Stack<'a>,
@@ -446,7 +446,10 @@ impl Decider<'_> {
             "the users of the images are nobody on this host, or somebody else",
         );
         let worth = |finding: &&crate::checks::Finding| {
-            finding.severity != Severity::Info && !STAYS.contains(&finding.id)
+            let other = |name: &&str| finding.saw.starts_with(&format!("`{name}`"));
+            finding.severity != Severity::Info
+                && !STAYS.contains(&finding.id)
+                && !stack.others().iter().any(other)
         };
         let found: Vec<(String, String)> = self
             .seen

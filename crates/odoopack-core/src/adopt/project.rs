@@ -15,7 +15,7 @@ pub struct Project {
     pub(super) compose: Compose,
     pub(super) variables: Variables,
     /// Directory that relative paths begin at.
-    pub(super) directory: Utf8PathBuf,
+    pub directory: Utf8PathBuf,
     /// Its name, part of the names of its volumes.
     pub name: String,
 }

@@ -137,7 +137,10 @@ fn official<'a>() -> Case<'a> {
                 "/var/lib/docker/volumes/myodoo_odoo-db-data/_data",
                 Holds::Cluster,
             ),
-            ("/var/lib/docker/volumes/myodoo_odoo-web-data/_data", Holds::Other),
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-web-data/_data",
+                Holds::Filestore,
+            ),
             ("/srv/My Odoo/addons", Holds::Other),
         ],
         domain: Some("erp.example.com"),

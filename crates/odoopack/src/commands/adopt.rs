@@ -286,8 +286,8 @@ fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
             "read {path}, then put the password of Odoo's user `admin` where the probes find it: `odoopack secret set PRODUCTION_ADMIN --root {root} < FILE`"
         ),
         format!(
-            "`docker compose -p {} -f {compose} down`, never with `--volumes`: from now on its containers must not start again",
-            project.name
+            "`docker compose -p {} --project-directory {} -f {compose} down`, never with `--volumes`: from now on its containers must not start again",
+            project.name, project.directory
         ),
         format!("`mv {compose} {compose}.adopted`: two servers in one cluster destroy it"),
         format!("`odoopack plan --root {root}`, then `odoopack up --root {root}`"),

@@ -402,7 +402,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 (editions, environments),
             )| Spec {
                 odoo: runs_on(odoo, pack.engine),
-                postgres,
+                postgres: taken_over(postgres, pack.engine),
                 pack,
                 addons,
                 mail,
@@ -414,6 +414,15 @@ fn spec() -> impl Strategy<Value = Spec> {
                 environments,
             },
         )
+}
+
+/// Containers alone take over what another stack made.
+fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
+    let directory = (engine == Engine::Compose).then(|| "/srv/old stack/db".into());
+    Postgres {
+        directory,
+        ..postgres
+    }
 }
 
 proptest! {
