@@ -52,11 +52,15 @@ set -e
 exec "$@" --db_host="$HOST" --db_user="$USER" --db_password="$PASSWORD"
 "#;
 
+/// Of the user `admin`.
+const PASSWORD: &str = "as-it-was-4712";
+
 /// What people have put into it.
 const FILL: &str = r#"
 import base64
 env['res.partner'].create({'name': 'Kept'})
 env['ir.attachment'].create({'name': 'kept.txt', 'datas': base64.b64encode(b'these bytes stay')})
+env.ref('base.user_admin').password = 'as-it-was-4712'
 env.cr.execute("CREATE TYPE mood AS ENUM ('glad'); CREATE VIEW glad AS SELECT 'glad'::mood AS mood")
 env.cr.execute("CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * $1'")
 env.cr.commit()
@@ -72,12 +76,9 @@ fn a_stack_of_somebody_is_taken_over() {
         // The one reason for which this may be left out.
         Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
     };
-    // Left by a run that was killed before there was a pack.
-    let left = machine::roomy().join("odoopack-adopt");
-    if !left.join("repo/odoopack.toml").exists() {
-        drop(std::fs::remove_dir_all(left));
-    }
     let pack = Pack::new("adopt");
+    // Left by a run that was killed before there was a pack to take down.
+    drop(std::fs::remove_dir_all(&pack.root));
     // `demo --down` removes what this test leaves.
     pack.write(".odoopack-demo", "made by a test\n");
     let old = Old::start(&pack);
@@ -92,7 +93,7 @@ fn a_stack_of_somebody_is_taken_over() {
         refused.said()
     );
     old.down();
-    pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], "admin")
+    pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], PASSWORD)
         .exits(0);
     let plan = pack.run(&["plan"]).exits(0);
     assert!(!plan.stdout.contains("create a PostgreSQL"), "{}", plan.said());
@@ -322,7 +323,7 @@ fn everything_is_there(pack: &Pack, before: &str) {
     };
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
-    let session = site.sign_in("odoo", "admin").expect("the old password is right");
+    let session = site.sign_in("odoo", PASSWORD).expect("the old password is right");
     let found = session.call("res.partner", "search_count", &json!([[["name", "=", "Kept"]]]));
     assert_eq!(found, 1);
     let found = session.call("ir.attachment", "search", &json!([[["name", "=", "kept.txt"]]]));
