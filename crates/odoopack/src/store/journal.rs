@@ -23,6 +23,8 @@ impl Journal {
         let directory = state.join("operations");
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3f");
         let path = directory.join(format!("{stamp}-{command}.jsonl"));
+        // A run that was killed before its first directory leaves a lock and nothing else.
+        files::directory_all(&directory)?;
         prune(&directory)?;
         let mut journal = Self {
             file: files::append(&path)?,
@@ -91,7 +93,6 @@ mod tests {
     fn every_event_is_one_line_and_old_journals_go() {
         let keep = tempfile::tempdir().unwrap();
         let state = Utf8Path::from_path(keep.path()).unwrap();
-        files::directory_all(&state.join("operations")).unwrap();
         for n in 0..KEEP + 3 {
             files::replace(
                 &state.join(format!("operations/2020{n:04}-up.jsonl")),
