@@ -16,6 +16,7 @@ use super::piece::Until;
 use super::record::{self, Event, Line};
 use super::{failure, gentle, place};
 use crate::context::{Context, Pack};
+use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
@@ -313,20 +314,25 @@ fn store<'a>(
 /// Reads in what was stored before anybody can see it: the archive lists every table that was counted.
 fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()> {
     let cmd = postgres::list_archive(origin.client("pg_restore"));
-    let listed = cmd.feed(|input| {
-        let mut until = Until { input, enough: false };
-        let streamed = stored
-            .reader()
-            .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
-        match streamed {
-            Err(e) if !until.enough => Err(std::io::Error::other(e.to_string())),
-            _ => Ok(()),
-        }
-    })?;
-    if !listed.status.success() {
-        return Err(cmd.ended_badly(&listed).during("the dump cannot be listed"));
-    }
-    let listed = postgres::TablesWithData::parse(&listed.stdout);
+    let listed = cmd.through(
+        |input| {
+            let mut until = Until { input, enough: false };
+            let streamed = stored
+                .reader()
+                .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
+            match streamed {
+                Err(e) if !until.enough => Err(failure::of(&e)),
+                _ => Ok(()),
+            }
+        },
+        |output| {
+            let mut text = String::new();
+            output.read_to_string(&mut text).map_err(broken)?;
+            Ok(text)
+        },
+    );
+    let listed = listed.map_err(|e| e.during("the dump cannot be listed"))?;
+    let listed = postgres::TablesWithData::parse(&listed);
     let lacking: Vec<&str> = manifest
         .database
         .tables
