@@ -93,6 +93,7 @@ mod tests {
     fn every_event_is_one_line_and_old_journals_go() {
         let keep = tempfile::tempdir().unwrap();
         let state = Utf8Path::from_path(keep.path()).unwrap();
+        files::directory_all(&state.join("operations")).unwrap();
         for n in 0..KEEP + 3 {
             files::replace(
                 &state.join(format!("operations/2020{n:04}-up.jsonl")),
