@@ -299,9 +299,10 @@ fn store<'a>(
         Err(e) => {
             end(false);
             let failure = failure::of(&e);
-            return Err(match e {
-                Error::Damaged(_) => NotStored::Damaged(failure),
-                _ => NotStored::Other(failure),
+            return Err(if matches!(e, Error::Damaged(_)) {
+                NotStored::Damaged(failure)
+            } else {
+                NotStored::Other(failure)
             });
         }
     };
