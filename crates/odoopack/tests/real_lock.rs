@@ -448,7 +448,22 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let first = git(up, &["rev-parse", "HEAD~1"]);
     pack.json(&["oca", "update", "web", "--to", &first]);
     pack.breaks(&[], &[]);
-    // To what the branch was on a day, by the time at which commits came to be.
+    by_date(pack, up);
+    pack.json(&["oca", "update", "web", "--to", &first]);
+    // The branch is rewritten: the commit is on this machine, and no longer on the branch.
+    git(up, &["commit", "--quiet", "--amend", "--message", "rewritten"]);
+    git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    git(
+        up,
+        &["commit", "--quiet", "--amend", "--message", "another beginning"],
+    );
+    let found = pack.breaks(&[], &["web: rewritten"]);
+    assert!(found["web: rewritten"].contains("no longer holds"), "{found:?}");
+    pack.breaks(&["--offline"], &[]);
+}
+
+/// To what the branch was on a day, by the time at which commits came to be.
+fn by_date(pack: &Pack<'_>, up: &Utf8Path) {
     let now = git(up, &["rev-parse", "HEAD"]);
     let tree = git(up, &["rev-parse", "HEAD^{tree}"]);
     let words = ["commit-tree", &tree, "-p", &now, "-m", "later"];
@@ -489,17 +504,6 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
         "{said}"
     );
     git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
-    pack.json(&["oca", "update", "web", "--to", &first]);
-    // The branch is rewritten: the commit is on this machine, and no longer on the branch.
-    git(up, &["commit", "--quiet", "--amend", "--message", "rewritten"]);
-    git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
-    git(
-        up,
-        &["commit", "--quiet", "--amend", "--message", "another beginning"],
-    );
-    let found = pack.breaks(&[], &["web: rewritten"]);
-    assert!(found["web: rewritten"].contains("no longer holds"), "{found:?}");
-    pack.breaks(&["--offline"], &[]);
 }
 
 /// A second directory with a cache of its own, from what git carries.
