@@ -5,6 +5,7 @@
 mod ground;
 mod refuse;
 mod serve;
+mod server;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -72,7 +73,8 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     let mut then = Vec::new();
     for (name, stage) in stages {
         if steps.is_empty() && name.starts_with("roles") {
-            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            let mut refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            refusals.extend(server::databases(&known));
             if !refusals.is_empty() {
                 return Plan {
                     refusals,
@@ -89,10 +91,12 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     if then.first().is_some_and(|first| first.starts_with("users")) && steps.len() > 1 {
         then.remove(0);
     }
+    let mut notes = fences(&facts.host, target.stack.is_some());
+    notes.extend(server::notes(&known));
     Plan {
         steps,
         then,
-        notes: fences(&facts.host, target.stack.is_some()),
+        notes,
         refusals: Vec::new(),
     }
 }

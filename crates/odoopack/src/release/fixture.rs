@@ -122,6 +122,8 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             from: None,
         },
         postgres: Postgres {
+            url: None,
+            password: None,
             version: None,
             port: None,
             options: [].into(),

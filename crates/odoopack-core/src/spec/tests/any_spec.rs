@@ -166,6 +166,8 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         .prop_map(|(version, port, options)| Postgres {
             version,
             port,
+            url: None,
+            password: None,
             options,
         })
 }

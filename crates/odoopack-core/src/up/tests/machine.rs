@@ -99,7 +99,10 @@ impl Machine {
                 cores: host.cores,
                 memory: host.memory,
             },
-            &sizing::Wants::of(&self.spec),
+            &sizing::Wants::of(
+                &self.spec,
+                self.facts.server.present().map(crate::facts::ServerFact::budget),
+            ),
         )
         .unwrap();
         let mut facts = self.facts.clone();
@@ -271,6 +274,7 @@ fn nothing(root: bool) -> Facts {
         foreign_listeners: BTreeMap::new(),
         certificates: BTreeMap::new(),
         cluster: Seen::Absent,
+        server: Seen::NotYet,
         databases: Seen::NotYet,
         unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,
