@@ -9,7 +9,7 @@ mod support;
 use std::process::{Child, Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use support::{Pack, command, file, free_ports, machine, wait_for, write};
 
 const PASSWORD: &str = "canary-4f81/c:0b@77d2";
@@ -71,11 +71,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let server = Self {
-            place,
-            port,
-            child,
-        };
+        let server = Self { place, port, child };
         wait_for("the server to answer", || {
             server
                 .psql("postgres")
@@ -152,6 +148,7 @@ fn run(command: &mut Command) {
 fn certificates(place: &Utf8Path) {
     let authority = || {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
@@ -160,7 +157,11 @@ fn certificates(place: &Utf8Path) {
     write(&place.join("ca.pem"), &pem);
     write(&place.join("other.pem"), &authority().0);
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
+    let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    certificate
+        .distinguished_name
+        .push(DnType::CommonName, "localhost");
     let certificate = certificate.signed_by(&key, &issuer).unwrap();
     write(&place.join("server.pem"), &certificate.pem());
     write(&place.join("server.key"), &key.serialize_pem());
@@ -276,7 +277,7 @@ fn it_works_there_and_nowhere_else(pack: &Pack, server: &Server) {
     ]);
     assert_eq!(who.exits(0).stdout.trim(), "shop true");
     let doctor = pack.run(&["doctor"]).said();
-    assert!(!doctor.contains("could not"), "{doctor}");
+    assert!(!doctor.lines().any(|line| line.starts_with("error")), "{doctor}");
 }
 
 fn comes_back_from_a_snapshot(pack: &Pack, server: &Server) {

@@ -40,10 +40,10 @@ pub(super) fn share(host: &Host, wants: &Wants) -> Result<Share, TooSmall> {
         }
         let modes = [Mode::Roomy, Mode::ThreadedCopies, Mode::Threaded, Mode::Tiny];
         let least = modes.map(|mode| Share::least(host, wants, mode));
-        least
-            .into_iter()
-            .find(|share| within(share) && share.fits(host, wants))
-            .map(|share| share.grown_within(host, wants, connections))
+        let mut fitting = least.into_iter().filter(|share| share.fits(host, wants));
+        let found = fitting.clone().find(within);
+        let found = found.map(|share| share.grown_within(host, wants, connections));
+        found.or_else(|| fitting.next_back())
     };
     let budget = wants.server.and_then(|server| server.connections);
     Ok(budget.and_then(fewer).unwrap_or(plan))

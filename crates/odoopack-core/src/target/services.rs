@@ -215,10 +215,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
     let limit = longest_request(known, name);
-    let mut after: Vec<String> = Vec::new();
-    if !known.spec.postgres.is_given() {
-        after.push("postgres".to_owned());
-    }
+    let own = (!known.spec.postgres.is_given()).then(|| "postgres".to_owned());
+    let mut after = Vec::from_iter(own);
     let environment_file = secret.then(|| super::files::environment_secrets(layout, name));
     let mut inputs = vec![conf];
     inputs.extend(environment_file.clone());

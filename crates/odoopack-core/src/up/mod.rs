@@ -73,8 +73,7 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     let mut then = Vec::new();
     for (name, stage) in stages {
         if steps.is_empty() && name.starts_with("roles") {
-            let mut refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
-            refusals.extend(server::databases(&known));
+            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
             if !refusals.is_empty() {
                 return Plan {
                     refusals,

@@ -42,6 +42,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
         )),
         Seen::Absent | Seen::NotYet => {}
     }
+    all.extend(databases(known));
     all
 }
 
@@ -95,7 +96,7 @@ fn unfit(known: &Known<'_>, server: &GivenServer, fact: &ServerFact) -> Vec<Refu
 }
 
 /// What can be seen of the databases stands in the way: only a role with CREATEDB makes one.
-pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
+fn databases(known: &Known<'_>) -> Vec<Refusal> {
     let (Some(server), Seen::Present(fact), Seen::Present(seen)) =
         (&known.target.server, &known.facts.server, &known.facts.databases)
     else {

@@ -142,9 +142,15 @@ fn guarded(pack: &Pack, view: &View, name: &Name) -> Vec<(camino::Utf8PathBuf, A
         group: group.to_owned(),
         mode,
     };
-    let secrets = odoopack_core::target::generated_secrets(name)
-        .map(|secret| (layout.secrets().join(secret), access(us, us, 0o600)));
-    let mut all = Vec::from(secrets);
+    // The password of a role that was given is kept under the name that the file gives it.
+    let given = layout
+        .server()
+        .map(|_| odoopack_core::target::secret_name(name, "DATABASE"));
+    let mut all: Vec<_> = odoopack_core::target::generated_secrets(name)
+        .into_iter()
+        .filter(|secret| Some(secret) != given.as_ref())
+        .map(|secret| (layout.secrets().join(secret), access(us, us, 0o600)))
+        .collect();
     all.push((layout.secrets(), access(us, us, 0o700)));
     all.push((layout.environment(name), access(&own, &own, 0o750)));
     all.push((
@@ -173,7 +179,9 @@ fn versions(pack: &Pack, view: &View) -> Versions {
         python: version,
         postgres: match &view.facts.server {
             Seen::Present(server) => Some(server.major),
-            _ => view.facts.cluster.present().map(|cluster| cluster.major),
+            Seen::Absent | Seen::Unknown(_) | Seen::NotYet => {
+                view.facts.cluster.present().map(|cluster| cluster.major)
+            }
         },
     }
 }

@@ -216,6 +216,12 @@ fn paths(
         .chain(files)
         .chain(inputs)
         .chain(&target.brought)
+        .chain(
+            target
+                .server
+                .iter()
+                .filter_map(|server| server.authority.as_ref()),
+        )
         .chain(written.keys())
         .chain([&target.binary]);
     Ok(all
