@@ -1,7 +1,8 @@
 //! A pack on a database server that somebody else runs: TLS with an authority of its own, a role that is no superuser.
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
-    reason = "a test that cannot go on shall panic, in its helpers too"
+    reason = "a test starts programs and writes files, and one that cannot go on shall panic"
 )]
 
 mod support;
