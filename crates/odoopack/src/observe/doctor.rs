@@ -1,11 +1,11 @@
 //! What `doctor` judges: the machine and each environment, as plain data.
 use odoopack_core::checks::environment::{Access, Environment, Guarded, Role, Versions};
 use odoopack_core::checks::host::{Disk, Host, Memory, Supervisor};
-use odoopack_core::facts::{PathKind, Seen};
+use odoopack_core::facts::{Certificate, PathKind, Seen};
 use odoopack_core::hash;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::Kind;
+use odoopack_core::spec::{Kind, Tls};
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
@@ -116,7 +116,7 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         now: view.facts.host.now,
         versions: versions(pack, view),
         guarded: files.collect(),
-        certificate: view.facts.certificates.get(name).cloned().unwrap_or(Seen::NotYet),
+        certificate: certificate(view, name, &settings.tls),
         role: role(pack, name),
         default_password: default_password(pack, view, name)?,
         manager_open: manager_open(pack, view, name)?,
@@ -130,6 +130,22 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
             .map(|f| f.path.to_string())
             .collect(),
     })
+}
+
+/// The own certificate as the plan saw it, or the one that the operator brings, which the plan only watches for changes.
+fn certificate(view: &View, name: &Name, tls: &Tls) -> Seen<Certificate> {
+    let Tls::Files { certificate, .. } = tls else {
+        let own = view.facts.certificates.get(name).cloned();
+        return own.unwrap_or(Seen::NotYet);
+    };
+    match crate::files::read_text(certificate) {
+        Ok(None) => Seen::Absent,
+        Ok(Some(text)) => match crate::tls::parse(&text) {
+            Ok(certificate) => Seen::Present(certificate),
+            Err(why) => Seen::Unknown(format!("`{certificate}`: {why}")),
+        },
+        Err(failure) => Seen::Unknown(failure.to_string()),
+    }
 }
 
 /// Secrets and the files that hold passwords, and the environment's own data.

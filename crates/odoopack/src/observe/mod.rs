@@ -151,13 +151,21 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
     let numbers = users.iter().filter_map(|name| accounts.user(name));
     let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
-    let mut foreign_listeners = listeners::foreign(&ours, &numbers);
+    // Reading every manifest and every process take longest, so they go side by side.
+    let (foreign_listeners, code) = std::thread::scope(|scope| {
+        let listening = scope.spawn(|| listeners::foreign(&ours, &numbers));
+        let code = release(pack).and_then(|release| {
+            let modules = addons::tree(spec, layout, release.present())?;
+            Ok((release, modules))
+        });
+        (listening.join(), code)
+    });
+    let mut foreign_listeners = foreign_listeners.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     if layout.containers() {
         let published = containers::published(layout)?;
         foreign_listeners.retain(|port, _| !published.contains(port));
     }
-    let release = release(pack)?;
-    let modules = addons::tree(spec, layout, release.present())?;
+    let (release, modules) = code?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -222,8 +230,7 @@ fn paths(
                 .iter()
                 .filter_map(|server| server.authority.as_ref()),
         )
-        .chain(written.keys())
-        .chain([&target.binary]);
+        .chain(written.keys());
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))
         .collect())

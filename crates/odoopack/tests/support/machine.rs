@@ -116,6 +116,18 @@ pub(crate) fn users(prefix: &str) -> Vec<String> {
         .collect()
 }
 
+/// Removes users and groups whose name begins like this: what an earlier run that was killed left.
+pub(crate) fn forget_accounts(prefix: &str) {
+    for user in users(prefix) {
+        must("userdel", &["--force", &user]);
+    }
+    let text = std::fs::read_to_string("/etc/group").unwrap();
+    let names = text.lines().filter_map(|line| line.split(':').next());
+    for group in names.filter(|name| name.starts_with(prefix)) {
+        must("groupdel", &["--force", group]);
+    }
+}
+
 /// The clusters of the host itself, as Debian lists them; empty where the tool is missing.
 pub(crate) fn host_clusters() -> String {
     let output = Command::new("pg_lsclusters").arg("--no-header").output();

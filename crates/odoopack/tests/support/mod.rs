@@ -80,6 +80,7 @@ impl Pack {
             begun: Instant::now(),
         };
         pack.remove();
+        machine::forget_accounts(&format!("odoo-{name}-"));
         pack
     }
 
