@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
-use crate::spec::{Engine, Spec};
+use crate::spec::{Engine, GivenServer, Spec};
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Layout {
     /// Whether the servers run as users of their own (only root can arrange that).
     own_users: bool,
     engine: Engine,
+    /// A database server that somebody else runs; `None` too while its secret has no value.
+    server: Option<GivenServer>,
     /// Places that another stack made.
     adopted: Adopted,
 }
@@ -65,6 +67,7 @@ impl Layout {
             own_users,
             engine: Engine::Native,
             adopted: Adopted::default(),
+            server: None,
         }
     }
 
@@ -97,6 +100,17 @@ impl Layout {
     #[must_use]
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// The same pack on a database server that somebody else runs.
+    #[must_use]
+    pub fn with_server(self, server: Option<GivenServer>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// The database server that somebody else runs.
+    pub fn server(&self) -> Option<&GivenServer> {
+        self.server.as_ref()
     }
 
     /// What runs the processes.
@@ -347,9 +361,12 @@ impl Layout {
         self.own_users.then(|| format!("odoo-{}-{part}", self.pack))
     }
 
-    /// The PostgreSQL role of an environment; nobody else uses it.
+    /// The PostgreSQL role of an environment; nobody else uses it. On a server of somebody else the one that was given.
     pub fn role(&self, name: &Name) -> String {
-        format!("{}_{}", self.pack.underscored(), name.underscored())
+        match &self.server {
+            Some(server) => server.role.clone(),
+            None => format!("{}_{}", self.pack.underscored(), name.underscored()),
+        }
     }
 }
 

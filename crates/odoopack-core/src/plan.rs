@@ -154,6 +154,7 @@ pub enum Step {
     PassProbes { environment: Name },
 }
 
+#[expect(clippy::too_many_lines, reason = "one sentence per step")]
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,14 +5,27 @@ use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustic_core::repofile::{PackId, SnapshotFile};
+use rustic_core::repofile::{PackId, SnapshotFile, StringList};
 use rustic_core::{BackupOptions, FileType, LsOptions, ParentOptions, ReadBackend, SnapshotOptions};
 
 use crate::error::{Error, Result, format, words};
 use crate::read::Reader;
-use crate::repository::{Repository, Snapshot};
+use crate::repository::{Repository, Snapshot, TREES};
 use crate::source::{Handed, Item, Source};
 use crate::{lock::Writer, warnings};
+
+/// What the library says of a directory of the parent that it cannot read (`rustic_core` 0.13, `archiver/parent.rs`).
+const PARENT_TREE: &str = "ignoring error when loading parent tree";
+/// What it says of a file whose data no index names any more (the same).
+const READ_AGAIN: &str = "missing blobs in index for unchanged file";
+
+/// What a snapshot is stored upon.
+struct Base {
+    /// Its unchanged files are not read again.
+    parent: Option<Snapshot>,
+    /// The form of its directories; `None`: the usual one.
+    trees: Option<u64>,
+}
 
 /// What a snapshot is of.
 #[derive(Clone, Debug)]
@@ -48,9 +61,37 @@ impl Repository {
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
         let parent = self.parent(label)?;
-        let (source, handed) = Source::new(&label.environment, items);
+        let trees = parent.as_ref().and_then(Snapshot::trees);
+        let base = Base { parent, trees };
+        self.store_upon(base, label, items)
+    }
+
+    /// The same, for when [`Error::Damaged`] says that a directory of an older snapshot cannot be read: every file is read, and every
+    /// directory is stored in a form of its own, so that none is taken for one that is there already and damaged. Older snapshots stay as they are.
+    pub fn store_afresh(
+        &self,
+        _writer: &Writer,
+        label: &Label,
+        items: impl Iterator<Item = Result<Item>> + Send + 'static,
+    ) -> Result<Stored<'_>> {
+        let used = self.snapshots()?.iter().filter_map(Snapshot::trees).max();
+        let now = u64::try_from(label.time.as_second()).unwrap_or_default();
+        let base = Base {
+            parent: None,
+            trees: Some(now.max(used.map_or(1, |used| used + 1))),
+        };
+        self.store_upon(base, label, items)
+    }
+
+    fn store_upon(
+        &self,
+        base: Base,
+        label: &Label,
+        items: impl Iterator<Item = Result<Item>> + Send + 'static,
+    ) -> Result<Stored<'_>> {
+        let (source, handed) = Source::new(&label.environment, base.trees, items);
         self.backend.hold_snapshots();
-        let (stored, heard) = warnings::listening(|| self.archive(label, parent, &source));
+        let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
             let reader = self.reader()?;
@@ -71,25 +112,28 @@ impl Repository {
     }
 
     /// The newest snapshot of the same environment: unchanged files are not read again.
-    fn parent(&self, label: &Label) -> Result<Option<String>> {
+    fn parent(&self, label: &Label) -> Result<Option<Snapshot>> {
         let mut all = self.snapshots()?;
         all.retain(|s| s.environment == label.environment && s.pack == label.pack);
-        Ok(all.pop().map(|s| s.restic_id()))
+        Ok(all.pop())
     }
 
-    fn archive(&self, label: &Label, parent: Option<String>, source: &Source) -> Result<SnapshotFile> {
+    fn archive(&self, label: &Label, base: Base, source: &Source) -> Result<SnapshotFile> {
         let mut options = SnapshotOptions::default()
             .host(label.pack.clone())
             .time(label.time.to_zoned(TimeZone::UTC))
             .command("odoopack backup create".to_owned());
         options.description.clone_from(&label.note);
-        let snapshot = options
+        let mut snapshot = options
             .to_snapshot()
             .map_err(format("could not describe the snapshot"))?;
+        if let Some(trees) = base.trees {
+            snapshot.add_tags(vec![trees_tag(trees)?]);
+        }
         // The change time of a hard link moves with every link made of it, so it says nothing about the content.
         let mut parents = ParentOptions::default().ignore_ctime(true).ignore_inode(true);
-        match parent {
-            Some(id) => parents.parents = vec![id],
+        match base.parent {
+            Some(parent) => parents.parents = vec![parent.restic_id()],
             None => parents.force = true,
         }
         let backup = BackupOptions::default().parent_opts(parents).no_scan(true);
@@ -115,7 +159,7 @@ impl Repository {
     /// Walks a stored tree; returns its files, links and bytes.
     ///
     /// # Errors
-    /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there.
+    /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there, [`Error::Damaged`] when a directory cannot be read.
     pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
         let packs = self.backend.list_with_size(FileType::Pack);
         let packs: HashSet<PackId> = packs
@@ -127,7 +171,7 @@ impl Repository {
         let mut known = HashMap::new();
         let root = reader.root(file)?;
         for found in reader.walk(&root, &LsOptions::default())? {
-            let (path, node) = found.map_err(|e| Error::NotWhole(words(&e)))?;
+            let (path, node) = found.map_err(|e| Error::Damaged(words(&e)))?;
             links += u64::from(node.is_symlink());
             if !node.is_file() {
                 continue;
@@ -165,11 +209,25 @@ fn judge(stored: Result<SnapshotFile>, heard: &[String], handed: &Handed) -> Res
         return Err(Error::NotWhole(error.clone()));
     }
     let file = stored?;
+    // A file that is read again is stored as well as a new one, and what was stored is checked.
+    let heard: Vec<&str> = heard
+        .iter()
+        .map(String::as_str)
+        .filter(|text| !text.starts_with(READ_AGAIN))
+        .collect();
+    if heard.iter().any(|text| text.starts_with(PARENT_TREE)) {
+        return Err(Error::Damaged(heard.join("; ")));
+    }
     if heard.is_empty() {
         Ok(file)
     } else {
         Err(Error::NotWhole(heard.join("; ")))
     }
+}
+
+fn trees_tag(trees: u64) -> Result<StringList> {
+    let tag = format!("{TREES}{trees}").parse();
+    tag.map_err(|_| Error::NotWhole("the tag cannot be written".to_owned()))
 }
 
 impl Stored<'_> {
@@ -193,5 +251,84 @@ impl Stored<'_> {
 impl Drop for Stored<'_> {
     fn drop(&mut self) {
         self.repository.backend.discard_snapshots();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odoopack_core::secret::SecretText;
+    use rustic_core::TreeId;
+
+    use super::*;
+    use crate::{Holder, Place};
+
+    const KEPT: &str = "filestore/ab/abcd";
+
+    fn label(second: i64) -> Label {
+        Label {
+            pack: "demo".to_owned(),
+            environment: "production".to_owned(),
+            time: Timestamp::from_second(1_700_000_000 + second).unwrap(),
+            note: None,
+        }
+    }
+
+    /// One file that stays, and one that is another every time.
+    fn items(label: &Label) -> impl Iterator<Item = Result<Item>> + Send + 'static {
+        let kept = Item::small(KEPT, "kept", Timestamp::UNIX_EPOCH);
+        let time = label.time.to_string();
+        [kept, Item::small("manifest.json", time, label.time)]
+            .into_iter()
+            .map(Ok)
+    }
+
+    /// Flips a bit in the middle of a stored directory.
+    #[expect(clippy::disallowed_methods, reason = "a test spoils its own files")]
+    fn damage(place: &std::path::Path, repository: &Repository, tree: TreeId) {
+        let indexed = repository.again().unwrap().to_indexed().unwrap();
+        let entry = indexed.get_index_entry(&tree).unwrap();
+        let pack = entry.pack.to_hex();
+        let path = place.join("data").join(&pack.as_str()[..2]).join(pack.as_str());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[(entry.location.offset + entry.location.length / 2) as usize] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn tree(repository: &Repository, snapshot: &Snapshot, path: &str) -> TreeId {
+        let indexed = repository.again().unwrap().to_indexed().unwrap();
+        let node = indexed.node_from_path(snapshot.file.tree, std::path::Path::new(path));
+        node.unwrap().subtree.unwrap()
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_any_more_does_not_keep_the_next_snapshots_from_being_whole() {
+        for directory in ["production", "production/filestore", "production/filestore/ab"] {
+            let keep = tempfile::tempdir().unwrap();
+            let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
+            let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+            let holder = Holder {
+                host: "here".to_owned(),
+                boot: "1".to_owned(),
+                pid: std::process::id(),
+                why: "a test".to_owned(),
+            };
+            let writer = repository.writer(&holder).unwrap();
+            let store = |second| repository.store(&writer, &label(second), items(&label(second)));
+            let first = store(0).unwrap().publish().unwrap();
+            damage(keep.path(), &repository, tree(&repository, &first, directory));
+            let refused = store(1).err();
+            assert!(
+                matches!(refused, Some(Error::Damaged(_))),
+                "{directory}: {refused:?}"
+            );
+            let afresh = repository.store_afresh(&writer, &label(2), items(&label(2)));
+            let afresh = afresh.unwrap().publish().unwrap();
+            let next = store(3).unwrap().publish().unwrap();
+            assert_eq!((afresh.read, next.read), (2, 1), "{directory}");
+            let reader = repository.reader().unwrap();
+            for snapshot in [afresh, next] {
+                assert_eq!(reader.read(&snapshot, KEPT).unwrap(), b"kept");
+            }
+        }
     }
 }

@@ -177,13 +177,16 @@ impl Objects {
     async fn put_in_pieces(&self, path: &Path, content: Vec<Bytes>) -> object_store::Result<()> {
         let upload = self.store.put_multipart(path).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
-        for bytes in content {
-            // In pieces already: what waits here was not sent yet.
-            for piece in bytes.chunks(PIECE) {
-                let pause = self.pace.claim(Instant::now(), piece.len());
-                tokio::time::sleep(pause).await;
+        for mut bytes in content {
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                // A timer takes a millisecond at least, and a pack comes in hundreds of slices.
+                if let Some(pause) = self.pace.claim(Instant::now(), piece.len()) {
+                    tokio::time::sleep(pause).await;
+                }
+                // In pieces already: what waits here was not sent yet.
                 upload.wait_for_capacity(2).await?;
-                upload.write(piece);
+                upload.put(piece);
             }
         }
         upload.finish().await.map(drop)

@@ -26,19 +26,19 @@ impl Pace {
 
     /// Waits until `bytes` more may pass.
     pub fn wait(&self, bytes: usize) {
-        std::thread::sleep(self.claim(Instant::now(), bytes));
+        if let Some(pause) = self.claim(Instant::now(), bytes) {
+            std::thread::sleep(pause);
+        }
     }
 
-    /// Claims the next so many bytes; returns how long after `now` they may begin.
-    pub(crate) fn claim(&self, now: Instant, bytes: usize) -> Duration {
-        let Some(limit) = self.0.get() else {
-            return Duration::ZERO;
-        };
+    /// Claims the next so many bytes; returns how long after `now` they may begin, `None` when at once.
+    pub(crate) fn claim(&self, now: Instant, bytes: usize) -> Option<Duration> {
+        let limit = self.0.get()?;
         let mut free = limit.free.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = (*free).max(now);
         let micros = (bytes as u128 * 1_000_000).div_ceil(u128::from(limit.bytes_per_second));
         *free = begin + Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
-        begin - now
+        Some(begin - now).filter(|pause| !pause.is_zero())
     }
 }
 
@@ -50,13 +50,13 @@ mod tests {
     fn what_passes_in_a_while_is_what_was_allowed() {
         let pace = Pace::default();
         let now = Instant::now();
-        assert_eq!(pace.claim(now, 1 << 30), Duration::ZERO);
+        assert_eq!(pace.claim(now, 1 << 30), None);
         pace.limit(1000);
         let second = Duration::from_secs(1);
         let now = Instant::now() + second;
-        assert_eq!(pace.claim(now, 500), Duration::ZERO);
-        assert_eq!(pace.claim(now, 500), second / 2);
-        assert_eq!(pace.clone().claim(now, 1), second);
-        assert_eq!(pace.claim(now + 10 * second, 1), Duration::ZERO);
+        assert_eq!(pace.claim(now, 500), None);
+        assert_eq!(pace.claim(now, 500), Some(second / 2));
+        assert_eq!(pace.clone().claim(now, 1), Some(second));
+        assert_eq!(pace.claim(now + 10 * second, 1), None);
     }
 }

@@ -18,6 +18,8 @@ use crate::read::Reader;
 
 /// Tag of a snapshot that retention never removes.
 pub(crate) const PINNED: &str = "pinned";
+/// What marks the form of the directories among the tags.
+pub(crate) const TREES: &str = "trees:";
 /// What marks the words of the operator among the tags.
 const NOTE: &str = "note:";
 
@@ -275,6 +277,14 @@ impl Snapshot {
     /// Every file of its name.
     pub(crate) fn ids(&self) -> Vec<SnapshotId> {
         [&[self.file.id], self.twins.as_slice()].concat()
+    }
+
+    /// The form in which its directories are stored; `None`: the usual one.
+    pub(crate) fn trees(&self) -> Option<u64> {
+        self.file
+            .tags
+            .iter()
+            .find_map(|tag| tag.strip_prefix(TREES)?.parse().ok())
     }
 
     /// Digits of the id that it had first.

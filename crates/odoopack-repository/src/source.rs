@@ -68,18 +68,22 @@ type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
 pub(crate) struct Source {
     items: Mutex<Option<Items>>,
     top: String,
+    /// What all of them carry, so that the directories that hold them are not those of a snapshot with another one.
+    trees: Option<u64>,
     handed: Arc<Mutex<Handed>>,
 }
 
 impl Source {
     pub(crate) fn new(
         top: &str,
+        trees: Option<u64>,
         items: impl Iterator<Item = Result<Item, Error>> + Send + 'static,
     ) -> (Self, Arc<Mutex<Handed>>) {
         let handed = Arc::new(Mutex::new(Handed::default()));
         let source = Self {
             items: Mutex::new(Some(Box::new(items))),
             top: top.to_owned(),
+            trees,
             handed: Arc::clone(&handed),
         };
         (source, handed)
@@ -96,15 +100,15 @@ impl ReadSource for Source {
 
     fn entries(&self) -> Self::Iter {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (top, handed) = (self.top.clone(), Arc::clone(&self.handed));
+        let (top, trees, handed) = (self.top.clone(), self.trees, Arc::clone(&self.handed));
         let items = items.unwrap_or_else(|| Box::new(std::iter::empty()));
-        Box::new(items.map_while(move |item| entry(&top, item, &handed).map(Ok)))
+        Box::new(items.map_while(move |item| entry((&top, trees), item, &handed).map(Ok)))
     }
 }
 
 /// `None` ends the snapshot: an item could not be made, so nothing that follows counts.
 fn entry(
-    top: &str,
+    (top, trees): (&str, Option<u64>),
     item: Result<Item, Error>,
     handed: &Arc<Mutex<Handed>>,
 ) -> Option<ReadSourceEntry<Opening>> {
@@ -123,6 +127,8 @@ fn entry(
         mode: Some(item.mode),
         mtime: Some(item.modified),
         size: item.size,
+        // A file of ours has no other use for it.
+        inode: trees.unwrap_or_default(),
         ..Metadata::default()
     };
     let name = path.file_name()?.to_owned();

@@ -1,5 +1,4 @@
 //! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
-mod pipe;
 pub(crate) mod pipes;
 mod run;
 mod stop;

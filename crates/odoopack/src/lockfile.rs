@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 use odoopack_core::facts::{LockedImage, Release};
 use odoopack_core::oca_lock::{
-    Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Unpinned, changes, module_breaks, odoo_break,
-    wish_breaks,
+    Break, Change, FORMAT, Lock, Locked, OdooPin, Python, Target, Unpinned, changes, module_breaks,
+    odoo_break, outside_breaks, running, wish_breaks,
 };
 use odoopack_core::spec::Source;
 
 use crate::context::{self, Pack};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::oca::resolve::{Move, Resolved, Wish};
 use crate::oca::{self, Workshop};
 use crate::release::image_python::{self, Adding};
-use crate::release::{self, Builder};
+use crate::release::{self, Builder, Machines};
 use crate::ui::{Progress, Ui};
 
 /// What shall move; everything else stays where the old lock has it.
@@ -27,6 +27,10 @@ pub(crate) struct Request {
     pub(crate) python: bool,
     /// Repositories by name.
     pub(crate) moves: BTreeMap<String, Move>,
+    /// Machines to choose Python packages for besides this one and those of the lock.
+    pub(crate) more: Vec<Target>,
+    /// Machines that the lock shall not serve any more.
+    pub(crate) less: Vec<Target>,
 }
 
 /// A lock that was made.
@@ -84,7 +88,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         lock: old.clone(),
         ..builder.clone()
     };
-    lock.python = python_of(&with_old, release.as_ref(), &lock, request.python, progress)?;
+    lock.python = python_of(&with_old, release.as_ref(), &lock, request, progress)?;
     let changes = changes(old.as_ref().filter(|_| odoo_pinned), &lock);
     Ok(Made { lock, changes })
 }
@@ -113,12 +117,27 @@ fn python_of(
     builder: &Builder<'_>,
     release: Option<&Release>,
     lock: &Lock,
-    fresh: bool,
+    request: &Request,
     progress: &Progress,
 ) -> Result<Option<Python>> {
+    let fresh = request.python;
     if let Some(release) = release {
         let needs = lock.python_needs();
-        return builder.lock_python(release, &needs, fresh, progress).map(Some);
+        let machines = Machines {
+            fresh,
+            more: &request.more,
+            less: &request.less,
+        };
+        return builder
+            .lock_python(release, &needs, &machines, progress)
+            .map(Some);
+    }
+    if let Some(target) = request.more.first().or(request.less.first()) {
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("an image has its own Python, so no packages are chosen for {target}"),
+        )
+        .hint("leave `--target` and `--drop-target` out"));
     }
     let adding = Adding {
         spec: builder.spec,
@@ -200,6 +219,7 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
             let elsewhere = |module: &str| oca::verify::who_has(lock, &seen, &one.name, module);
             module_breaks(&one.name, &one.locked, &one.seen, &elsewhere)
         })
+        .chain(outside(resolved))
         .collect();
     if breaks.is_empty() {
         return Ok(());
@@ -224,6 +244,15 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
         });
     }
     Err(failure)
+}
+
+/// What runs, dependencies that nobody named too, must lie in the commits.
+fn outside(resolved: &[Resolved]) -> Vec<Break> {
+    let shares: Vec<_> = resolved.iter().map(Resolved::share).collect();
+    let running = running(&shares);
+    let all = resolved.iter().zip(&running);
+    all.flat_map(|(one, modules)| outside_breaks(&one.name, modules, &one.seen))
+        .collect()
 }
 
 fn counted(count: usize) -> String {

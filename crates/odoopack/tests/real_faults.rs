@@ -67,7 +67,8 @@ fn what_is_killed_comes_back() {
     pack.now("done");
 }
 
-/// What a power cut in the middle of `useradd` leaves: the user without its group. The first `up` completes it.
+/// What a power cut in the middle of `useradd` or `userdel` leaves: the user without its group, or the group alone.
+/// The first `up` completes both.
 fn half_an_account(pack: &Pack) {
     let home = pack.path("data/odoopack");
     let name = "odoo-faults-gate";
@@ -83,6 +84,7 @@ fn half_an_account(pack: &Pack) {
         ],
     );
     machine::must("groupdel", &["--force", name]);
+    machine::must("groupadd", &["--system", "odoo-faults-nginx"]);
 }
 
 /// Whether Odoo is in the middle of its first installation: it has made tables.

@@ -64,6 +64,7 @@ fn a_lock_of_real_repositories_holds_and_every_break_is_named() {
     tampered(&pack);
     wrong_wishes(&pack);
     wheels(&pack, &packages);
+    machines(&pack);
     upstream(&place, &pack);
     elsewhere(&place, &pack);
 }
@@ -90,6 +91,74 @@ fn modules_of_19_are_locked_as_well_and_pull_requests_merge_the_same_everywhere(
         assert!(found.keys().any(|key| key == "web: absent"), "{found:?}");
     });
     merges(&place, &pack);
+    outside(&place, &pack);
+    at_once(&pack);
+}
+
+/// A module of which a part lies in another repository or in Git LFS is refused, and named.
+fn outside(place: &Place, pack: &Pack<'_>) {
+    let before = pack.text("oca.lock.json");
+    let module = pack.lock()["repositories"]["web"]["modules"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .next()
+        .unwrap()
+        .clone();
+    let up = place.up("web");
+    git(&up, &["checkout", "--quiet", "19.0"]);
+    std::fs::write(up.join(".gitattributes"), "*.mp4 filter=lfs -text\n").unwrap();
+    let pointer = format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 9\n",
+        "4d".repeat(32)
+    );
+    std::fs::write(up.join(&module).join("film.mp4"), pointer).unwrap();
+    std::fs::create_dir_all(up.join(&module).join("lib")).unwrap();
+    git(&up, &["add", "--all"]);
+    let link = format!("160000,{},{module}/lib", "5".repeat(40));
+    git(&up, &["update-index", "--add", "--cacheinfo", &link]);
+    git(&up, &["commit", "--quiet", "--message", "outside"]);
+    let said = pack.run(&["oca", "update", "web"]).exits(4).said();
+    for what in ["film.mp4` is a file in Git LFS", "lib` is a submodule"] {
+        assert!(
+            said.contains(&format!("web/{module}: `{module}/{what}")),
+            "{said}"
+        );
+    }
+    assert_eq!(pack.text("oca.lock.json"), before);
+    git(&up, &["reset", "--quiet", "--hard", "HEAD~1"]);
+}
+
+/// Several people change file and lock at once: each is done wholly or told to wait, and nothing is lost.
+fn at_once(pack: &Pack<'_>) {
+    let until_free = |args: &[&str]| {
+        loop {
+            let answer = pack.run(args);
+            if answer.code != Some(5) {
+                drop(answer.exits(0));
+                return;
+            }
+            assert!(
+                answer.said().contains("somebody else is at work here"),
+                "{}",
+                answer.said()
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| until_free(&["oca", "remove", "social"]));
+        scope.spawn(|| until_free(&["oca", "remove", "hr"]));
+        scope.spawn(|| until_free(&["oca", "update", "queue"]));
+        until_free(&["lock"]);
+    });
+    let (file, lock) = (pack.text("odoopack.toml"), pack.lock());
+    for gone in ["social", "hr"] {
+        assert!(!file.contains(&format!("repositories.{gone}]")), "{file}");
+        assert!(lock["repositories"].get(gone).is_none(), "{gone}");
+    }
+    assert_eq!(lock["repositories"].as_object().unwrap().len(), NAMES.len() - 2);
+    pack.breaks(&["--offline"], &[]);
 }
 
 fn checkouts(pack: &Pack<'_>) {
@@ -228,6 +297,33 @@ fn wrong_wishes(pack: &Pack<'_>) {
     assert_eq!(pack.text("oca.lock.json"), before);
 }
 
+/// A lock for other machines than this one, whose packages are chosen again with everything else.
+fn machines(pack: &Pack<'_>) {
+    let targets = || pack.lock()["python"]["targets"].as_object().unwrap().clone();
+    let has = |target: &Value, name: &str| {
+        let all = target.as_array().unwrap();
+        all.iter().any(|package| package["name"] == name)
+    };
+    let here = targets().keys().next().unwrap().clone();
+    let there = "3.12 aarch64 musl";
+    pack.json(&["lock", "--target", there]);
+    assert!(has(&targets()[there], "six") && has(&targets()[there], "odoo-addon-auditlog"));
+    pack.breaks(&["--offline"], &[]);
+    let wanted = pack.text("requirements.txt");
+    std::fs::write(pack.repo.join("requirements.txt"), format!("{wanted}attrs\n")).unwrap();
+    pack.json(&["lock"]);
+    assert!(has(&targets()[there], "attrs") && has(&targets()[&here], "attrs"));
+    // What a machine that is not among them is told.
+    let quoted = format!("\"{here}\"");
+    pack.with("oca.lock.json", &quoted, "\"3.10 aarch64 glibc\"", || {
+        let found = pack.breaks(&["--offline"], &["python: target"]);
+        let only = format!("no packages for this machine, {here}, only for 3.10 aarch64 glibc, {there}");
+        assert_eq!(found["python: target"], only);
+    });
+    pack.json(&["lock", "--drop-target", there]);
+    assert_eq!(targets().keys().collect::<Vec<_>>(), [&here]);
+}
+
 fn wheels(pack: &Pack<'_>, packages: &[Value]) {
     let six = packages.iter().find(|package| package["name"] == "six").unwrap();
     let hashes: BTreeSet<&str> = six["hashes"]
@@ -352,6 +448,8 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let first = git(up, &["rev-parse", "HEAD~1"]);
     pack.json(&["oca", "update", "web", "--to", &first]);
     pack.breaks(&[], &[]);
+    by_date(pack, up);
+    pack.json(&["oca", "update", "web", "--to", &first]);
     // The branch is rewritten: the commit is on this machine, and no longer on the branch.
     git(up, &["commit", "--quiet", "--amend", "--message", "rewritten"]);
     git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
@@ -362,6 +460,50 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let found = pack.breaks(&[], &["web: rewritten"]);
     assert!(found["web: rewritten"].contains("no longer holds"), "{found:?}");
     pack.breaks(&["--offline"], &[]);
+}
+
+/// To what the branch was on a day, by the time at which commits came to be.
+fn by_date(pack: &Pack<'_>, up: &Utf8Path) {
+    let now = git(up, &["rev-parse", "HEAD"]);
+    let tree = git(up, &["rev-parse", "HEAD^{tree}"]);
+    let words = ["commit-tree", &tree, "-p", &now, "-m", "later"];
+    let who = [
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "-C",
+        up.as_str(),
+    ];
+    let later = must(
+        "env",
+        &[
+            &["GIT_COMMITTER_DATE=2035-06-01T12:00:00Z", "git"][..],
+            &who,
+            &words,
+        ]
+        .concat(),
+    );
+    git(up, &["reset", "--quiet", "--hard", later.trim()]);
+    pack.json(&["oca", "update", "web", "--before", "2035-06-01"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(now.as_str())
+    );
+    pack.json(&["oca", "update", "web", "--before", "2035-06-02"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(later.trim())
+    );
+    let said = pack
+        .run(&["oca", "update", "web", "--before", "2001-01-01"])
+        .exits(4)
+        .said();
+    assert!(
+        said.contains("has no commit on `18.0` before 2001-01-01"),
+        "{said}"
+    );
+    git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
 }
 
 /// A second directory with a cache of its own, from what git carries.

@@ -81,6 +81,7 @@ fn secrets_modules_and_a_second_environment() {
     odoo_sees_them(&pack);
     module_is_installed(&pack);
     jobs_run_and_one_process_hands_them_out(&pack);
+    logs_end_with_their_reader(&pack);
     a_wrong_option_of_the_server_stops_nobody(&pack);
     database_password_is_rotated(&pack);
     wrong_series_is_refused(&pack);
@@ -91,6 +92,7 @@ fn secrets_modules_and_a_second_environment() {
     nothing_leaks(&pack);
     modes(&pack);
     schedule_renews_a_certificate(&pack);
+    a_brought_certificate_is_watched(&pack);
     pack.run(&["down"]).exits(0);
     pack.now("done");
 }
@@ -367,6 +369,35 @@ fn modes(pack: &Pack) {
             assert_eq!(look(&path).0 & 0o077, 0, "{path}");
         }
     }
+}
+
+/// Nobody but its owner renews it, so `doctor` has to say when it is time.
+fn a_brought_certificate_is_watched(pack: &Pack) {
+    pack.now("a certificate that was brought runs out soon");
+    let (certificate, key) = (pack.path("brought.pem"), pack.path("brought.key"));
+    let make = "req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout";
+    let mut words: Vec<&str> = make.split(' ').collect();
+    words.extend([key.as_str(), "-out", certificate.as_str()]);
+    machine::must("openssl", &words);
+    let tls = format!("domain = \"localhost\"\ntls = {{ certificate = \"{certificate}\", key = \"{key}\" }}");
+    pack.edit_file("domain = \"localhost\"", &tls);
+    let said = pack.run(&["doctor", "--json"]).first_json().to_string();
+    assert!(said.contains("the certificate runs out in "), "{said}");
+}
+
+/// `logs --follow | head` ends when `head` does, at the next line that it would have got.
+fn logs_end_with_their_reader(pack: &Pack) {
+    pack.now("a reader of the logs goes away");
+    let script = format!(
+        "for n in {{1..60}}; do sleep 1; curl --insecure --silent --output /dev/null https://localhost:{}/web/login; done &\n\
+         timeout 60 {} --root {} logs --follow --since 1h | head -n 1 >/dev/null\n\
+         echo ${{PIPESTATUS[0]}}; kill %1",
+        pack.site().port,
+        env!("CARGO_BIN_EXE_odoopack"),
+        pack.root
+    );
+    let ended = machine::must("bash", &["-c", &script]);
+    assert_eq!(ended.trim(), "0", "the exit code of `logs`");
 }
 
 /// The supervised service looks after the jobs; the clock of one run is put 380 days ahead, and nginx serves what it made.

@@ -165,12 +165,12 @@ impl Project {
 fn tidy(path: &Utf8Path) -> Utf8PathBuf {
     let mut out = Utf8PathBuf::new();
     for part in path.components() {
-        match part {
-            camino::Utf8Component::ParentDir => {
+        match part.as_str() {
+            ".." => {
                 out.pop();
             }
-            camino::Utf8Component::CurDir => {}
-            other => out.push(other),
+            "." => {}
+            name => out.push(name),
         }
     }
     out

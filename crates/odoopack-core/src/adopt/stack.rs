@@ -183,8 +183,8 @@ impl<'a> Stack<'a> {
 
     /// Ports of the host that lead to a port of a service.
     pub(super) fn published(&self, service: &Service, inside: u16) -> Option<u16> {
-        let mut ports = service.ports().into_iter();
-        ports.find_map(|port| {
+        let mut published = service.ports().into_iter();
+        published.find_map(|port| {
             let target = self.project.variables.fill(&port.target);
             let shown = self.project.variables.fill(&port.shown);
             let mut parts = shown.rsplit(':');
@@ -244,8 +244,10 @@ fn odoo<'a>(project: &'a Project, wanted: Option<&str>) -> Result<&'a Service, R
 /// The only one, or the one that Odoo names.
 fn postgres<'a>(project: &'a Project, odoo: &Service) -> Result<&'a Service, Refusal> {
     let all = project.services(Role::Postgres);
-    let names = ["HOST", "DB_HOST", "PGHOST", "DB_PORT_5432_TCP_ADDR"];
-    let named = names.into_iter().find_map(|name| project.variable(odoo, name));
+    let variables = ["HOST", "DB_HOST", "PGHOST", "DB_PORT_5432_TCP_ADDR"];
+    let named = variables
+        .into_iter()
+        .find_map(|name| project.variable(odoo, name));
     let named = named.unwrap_or_else(|| "db".to_owned());
     match all.as_slice() {
         [] => Err(Refusal::new(

@@ -285,6 +285,10 @@ fn refuses_where_something_would_be_lost() {
         },
         "which database is Odoo's",
     );
+}
+
+#[test]
+fn refuses_a_stack_whose_data_cannot_stay_where_it_is() {
     let nameless = OFFICIAL.replace("      - odoo-web-data:/var/lib/odoo\n", "");
     refused(
         &Case {

@@ -101,9 +101,7 @@ impl Changes {
         for target in lost.filter(|target| !python.targets.contains_key(*target)) {
             self.add(
                 "python",
-                format!(
-                    "no packages for {target} any more; `odoopack lock` on such a machine chooses them again"
-                ),
+                format!("no packages for {target} any more; `odoopack lock --target '{target}'` chooses them again"),
             );
         }
         for (target, list) in &python.targets {

@@ -101,6 +101,7 @@ mod tests {
                 ("b".to_owned(), module("'xlrd'")),
             ]
             .into(),
+            ..RepositorySeen::default()
         };
         let chosen = [("a".to_owned(), String::new())].into();
         assert_eq!(python_of(&chosen, &seen), ["openupgradelib>=3", "python-ldap"]);

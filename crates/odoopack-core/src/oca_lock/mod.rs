@@ -6,6 +6,7 @@ mod read;
 mod requirements;
 mod schema;
 mod taken;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -19,7 +20,11 @@ pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
 pub use schema::schema;
 pub use taken::{Share, not_taken, running, taken};
-pub use verify::{Break, Elsewhere, ModuleSeen, RepositorySeen, module_breaks, odoo_break, wish_breaks};
+pub use target::{Libc, NoTarget, Target};
+pub use verify::{
+    Break, Elsewhere, ModuleSeen, Outside, RepositorySeen, module_breaks, odoo_break, outside_breaks,
+    wish_breaks,
+};
 
 use crate::facts::ImagePin;
 use crate::spec::{Group, Series};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Unpinned, is_need, pinned};
+use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Target, Unpinned, is_need, pinned};
 use crate::spec::{Group, Series};
 
 /// Why a text is no lock that anything may be built from.
@@ -238,6 +238,9 @@ fn is_digest(text: &str) -> bool {
 /// A package without a hash could be any package.
 fn check_hashes(python: &Python) -> Result<(), Unreadable> {
     for (target, list) in &python.targets {
+        if let Err(wrong) = target.parse::<Target>() {
+            return Err(Unreadable::Wrong(wrong.to_string()));
+        }
         for package in list {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!*".contains(c);
             if !is_need(&package.name) || !package.name.chars().chain(package.version.chars()).all(plain) {

@@ -104,7 +104,7 @@ fn python(sha256: &Value, text: &Value) -> Value {
         &json!({ "name": text, "version": text, "hashes": { "type": "array", "minItems": 1, "items": hash } }),
         &["name", "version", "hashes"],
     );
-    let targets = json!({ "type": "object", "additionalProperties": { "type": "array", "items": package } });
+    let targets = json!({ "type": "object", "propertyNames": { "pattern": "^3\\.[0-9]+ (x86_64|aarch64) (glibc|musl)$" }, "additionalProperties": { "type": "array", "items": package } });
     object(
         &json!({ "inputs": sha256, "targets": targets }),
         &["inputs", "targets"],

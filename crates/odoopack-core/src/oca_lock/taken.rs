@@ -119,6 +119,7 @@ mod tests {
         ];
         RepositorySeen {
             modules: modules.map(|(name, module)| (name.to_owned(), module)).into(),
+            ..RepositorySeen::default()
         }
     }
 
@@ -132,6 +133,7 @@ mod tests {
                     ((*name).to_owned(), ModuleSeen::read(text.as_bytes(), Series::V18))
                 })
                 .collect(),
+            ..RepositorySeen::default()
         };
         let web = repository(&[("web_a", "'base', 'tool_a'"), ("web_b", "")]);
         let tools = repository(&[("tool_a", "'tool_b'"), ("tool_b", "'web_a'"), ("tool_c", "")]);

@@ -186,7 +186,7 @@ fn names_what_differs() {
             "project: project_timeline 18.0.1.1.0 -> 18.0.1.2.0",
             "project: + project_wbs 18.0.1.0.0",
             "web: new, dbff15b4a07a with 0 modules",
-            "python: no packages for 3.12 aarch64 glibc any more; `odoopack lock` on such a machine chooses them again",
+            "python: no packages for 3.12 aarch64 glibc any more; `odoopack lock --target '3.12 aarch64 glibc'` chooses them again",
             "python: a 1 -> 2"
         ]
     );
@@ -199,6 +199,7 @@ fn seen(modules: &[(&str, &str)]) -> RepositorySeen {
         |(name, text): &(&str, &str)| ((*name).to_owned(), ModuleSeen::read(text.as_bytes(), Series::V18));
     RepositorySeen {
         modules: modules.iter().map(one).collect(),
+        ..RepositorySeen::default()
     }
 }
 
@@ -390,4 +391,29 @@ proptest! {
         drop(read(&torn));
         drop(read(&text[..place]));
     }
+}
+
+#[test]
+fn what_runs_must_lie_in_the_commit_and_what_nobody_takes_may_not() {
+    let mut seen = seen(&[]);
+    seen.outside = [
+        ("web_a/static/film.mp4".to_owned(), Outside::LargeFile),
+        ("web_b/lib".to_owned(), Outside::Submodule),
+        ("docs".to_owned(), Outside::Submodule),
+    ]
+    .into();
+    let running = |names: &[&str]| {
+        let modules = names.iter().map(|name| ((*name).to_owned(), String::new()));
+        let all = outside_breaks("web", &modules.collect(), &seen);
+        all.into_iter().map(|b| b.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(running(&["web_c"]), [""; 0]);
+    assert_eq!(
+        running(&["web_b", "web_c"]),
+        [
+            "web/web_b: `web_b/lib` is a submodule: its content is not in the commit, so no release would have it \
+             (take `web_b` out of [addons.repositories.web], or commit the content itself)"
+        ]
+    );
+    assert_eq!(running(&["web_a", "web_b"]).len(), 2);
 }

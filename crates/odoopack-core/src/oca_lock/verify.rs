@@ -44,6 +44,26 @@ impl fmt::Display for Break {
 pub struct RepositorySeen {
     /// Its modules by name; the reason where a manifest could not be used.
     pub modules: BTreeMap<String, Result<ModuleSeen, String>>,
+    /// Paths whose content the commit only points at, with what they are.
+    pub outside: BTreeMap<String, Outside>,
+}
+
+/// Content that a commit names and does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// A commit of another repository.
+    Submodule,
+    /// A file that a store of large files keeps.
+    LargeFile,
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Submodule => "a submodule",
+            Self::LargeFile => "a file in Git LFS",
+        })
+    }
 }
 
 /// What counts of one module.
@@ -184,6 +204,22 @@ pub fn module_breaks(
         ))
     };
     locked.modules.iter().filter_map(judge).collect()
+}
+
+/// Modules that run and that lie partly outside of the commit: no hash of the lock says what would be there.
+pub fn outside_breaks(name: &str, running: &BTreeMap<String, String>, seen: &RepositorySeen) -> Vec<Break> {
+    let judge = |(path, what): (&String, &Outside)| {
+        let module = path.split('/').next().unwrap_or_default();
+        running.contains_key(module).then(|| {
+            Break::new(
+                "outside",
+                &format!("{name}/{module}"),
+                format!("`{path}` is {what}: its content is not in the commit, so no release would have it"),
+                format!("take `{module}` out of [addons.repositories.{name}], or commit the content itself"),
+            )
+        })
+    };
+    seen.outside.iter().filter_map(judge).collect()
 }
 
 /// Where the lock says something else than the file.

@@ -131,6 +131,8 @@ fn postgres(values: &Values<'_>) -> Postgres {
         directory: values
             .given::<Utf8PathBuf>("postgres.directory")
             .map(|path| tidy(&path)),
+        url: values.given("postgres.url"),
+        password: values.given("postgres.password"),
         options: values.map("postgres.options"),
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(secrets(known));
     all.extend(containers(known));
     all.extend(versions(known));
+    all.extend(super::server::refusals(known));
     all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
@@ -270,6 +271,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     }
     let installed: Vec<u16> = host.postgres.keys().copied().collect();
     let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
+    let major = major.filter(|_| !spec.postgres.is_given());
     if let Some(major) = major.filter(|major| *major < oldest) {
         all.push(Refusal::new(
             format!(
@@ -535,6 +537,15 @@ pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
     let Some(why) = reason(&known.facts.databases) else {
         return super::adopt::missing_database(known);
     };
+    if let Some(server) = &known.target.server {
+        return vec![Refusal::new(
+            format!(
+                "could not look at the databases of {server} as role {}: {why}",
+                server.role
+            ),
+            "with the same URL `psql` says what it thinks of it",
+        )];
+    }
     vec![Refusal::new(
         format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
         "`odoopack logs postgres` shows what the server says",

@@ -25,7 +25,7 @@ impl Apply<'_> {
         };
         // The `useradd` of a run that was killed may finish while this one begins.
         if !there(home)? {
-            let made = accounts::create(name, home).run();
+            let made = accounts::create(name, home, group_left_behind(name)?).run();
             if !there(home)? {
                 return made;
             }
@@ -221,6 +221,25 @@ impl Apply<'_> {
     }
 }
 
+/// Whether the group of a user that does not exist is there, as a cut-off `useradd` or `userdel` leaves it.
+///
+/// # Errors
+/// Refused when it has members: they would read what belongs to the user.
+fn group_left_behind(name: &str) -> Result<bool> {
+    let accounts = observe::host::accounts()?;
+    let members = accounts.members_of(name);
+    if members.is_empty() {
+        return Ok(accounts.group(name).is_some());
+    }
+    let names = members.into_iter().collect::<Vec<_>>().join(", ");
+    Err(Failure::refused(format!(
+        "the group `{name}` exists without its user, and has members: {names}"
+    ))
+    .hint(format!(
+        "look at it with `getent group {name}`; when nobody needs it: `groupdel {name}`"
+    )))
+}
+
 /// Removes the users of a pack; their files must be gone or given away before.
 pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
     let seen = observe::host::accounts()?;
@@ -235,7 +254,12 @@ pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item
         seen.home_of(name)
             .is_some_and(|home| home.starts_with(layout.root()))
     };
-    users
-        .filter(ours)
-        .try_for_each(|name| accounts::remove(&name).run())
+    for name in users.filter(ours) {
+        accounts::remove(&name).run()?;
+        // `userdel` leaves a group that was not the user's primary one, or that has members.
+        if observe::host::accounts()?.group(&name).is_some() {
+            accounts::remove_group(&name).run()?;
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use odoopack_core::facts::{Host, Seen};
 use odoopack_core::name::Name;
 use odoopack_core::spec::Environment;
 use odoopack_core::target;
-use odoopack_repository::{Label, Repository, Snapshot, Stored, Writer};
+use odoopack_repository::{Error, Label, Repository, Snapshot, Stored, Writer};
 
 use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
@@ -16,6 +16,7 @@ use super::piece::Until;
 use super::record::{self, Event, Line};
 use super::{failure, gentle, place};
 use crate::context::{Context, Pack};
+use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
@@ -130,7 +131,7 @@ fn locked(
     wish: Wish<'_>,
     journal: &mut Journal,
 ) -> Result<Made> {
-    let server = databases::server(&pack.loaded.spec, &pack.layout);
+    let server = databases::server(&pack.loaded.spec, &pack.layout)?;
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
@@ -141,7 +142,7 @@ fn locked(
         .writer(&place::holder(&why)?)
         .map_err(|e| failure::of(&e))?;
     let missing_before = missing_before(pack, environment)?;
-    let mut attempt = 1;
+    let (mut attempt, mut afresh) = (1, false);
     let (stored, manifest) = loop {
         journal.note("store", &serde_json::json!({ "attempt": attempt }))?;
         // The collector first: what the snapshot names must not be collected after it was taken.
@@ -152,7 +153,7 @@ fn locked(
         match store(
             cx,
             (&repository, &writer),
-            &label,
+            (&label, afresh),
             (origin.clone(), frozen),
             &told,
         ) {
@@ -160,14 +161,23 @@ fn locked(
                 collector.release()?;
                 break stored;
             }
-            Err(failure) if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) => {
+            Err(NotStored::Damaged(failure)) if !afresh => {
+                let why = failure.chain().join(": ");
+                cx.ui.warn(&format!(
+                    "storing everything anew, as if no snapshot were there: {why}"
+                ));
+                afresh = true;
+            }
+            Err(NotStored::Other(failure))
+                if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) =>
+            {
                 let why = failure.chain().join(": ");
                 cx.ui.warn(&format!(
                     "the database was not read to its end, trying again: {why}"
                 ));
                 attempt += 1;
             }
-            Err(failure) => return Err(failure),
+            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => return Err(failure),
         }
     };
     journal.note("check", &serde_json::json!(stored.snapshot().id))?;
@@ -200,6 +210,9 @@ fn origin(
 ) -> Result<Origin> {
     let mut host = observe::host::host(pack.layout.root())?;
     let inside = in_container(pack, &mut host)?;
+    if server.is_given() {
+        observe::given::fill(&mut host);
+    }
     let programs = host.postgres.get(&major).ok_or_else(|| {
         Failure::refused(format!(
             "pg_dump of the server's own major version {major} is not installed"
@@ -227,8 +240,7 @@ fn origin(
         pack: pack.directory.clone(),
         programs: programs.clone(),
         inside,
-        socket: server.socket.clone(),
-        port: server.port,
+        server: server.place(),
         gentle: false,
     })
 }
@@ -251,17 +263,28 @@ fn missing_before(pack: &Pack, environment: &Name) -> Result<Option<u64>> {
     Ok(last.and_then(|line| line.detail["missing"].as_u64()))
 }
 
+/// Why nothing was stored.
+enum NotStored {
+    /// A directory that an older snapshot has stored cannot be read.
+    Damaged(Failure),
+    Other(Failure),
+}
+
 fn store<'a>(
     cx: &Context,
     (repository, writer): (&'a Repository, &Writer),
-    label: &Label,
+    (label, afresh): (&Label, bool),
     (origin, frozen): (Origin, Frozen),
     told: &Told,
-) -> Result<(Stored<'a>, Manifest)> {
+) -> std::result::Result<(Stored<'a>, Manifest), NotStored> {
     let progress = Arc::new(cx.ui.step(&format!("store {}", label.environment)));
     let shown = Arc::clone(&progress);
     let items = items::all(origin, frozen, told.clone(), move |path| shown.detail(path));
-    let stored = repository.store(writer, label, items);
+    let stored = if afresh {
+        repository.store_afresh(writer, label, items)
+    } else {
+        repository.store(writer, label, items)
+    };
     let manifest = told
         .manifest
         .lock()
@@ -277,31 +300,42 @@ fn store<'a>(
         Ok(stored) => stored,
         Err(e) => {
             end(false);
-            return Err(failure::of(&e));
+            let failure = failure::of(&e);
+            return Err(if matches!(e, Error::Damaged(_)) {
+                NotStored::Damaged(failure)
+            } else {
+                NotStored::Other(failure)
+            });
         }
     };
     end(true);
-    let manifest = manifest.ok_or_else(|| Failure::failed("the snapshot has no manifest"))?;
+    let manifest =
+        manifest.ok_or_else(|| NotStored::Other(Failure::failed("the snapshot has no manifest")))?;
     Ok((stored, manifest))
 }
 
 /// Reads in what was stored before anybody can see it: the archive lists every table that was counted.
 fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()> {
     let cmd = postgres::list_archive(origin.client("pg_restore"));
-    let listed = cmd.feed(|input| {
-        let mut until = Until { input, enough: false };
-        let streamed = stored
-            .reader()
-            .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
-        match streamed {
-            Err(e) if !until.enough => Err(std::io::Error::other(e.to_string())),
-            _ => Ok(()),
-        }
-    })?;
-    if !listed.status.success() {
-        return Err(cmd.ended_badly(&listed).during("the dump cannot be listed"));
-    }
-    let listed = postgres::TablesWithData::parse(&listed.stdout);
+    let listed = cmd.through(
+        |input| {
+            let mut until = Until { input, enough: false };
+            let streamed = stored
+                .reader()
+                .stream_parts(stored.snapshot(), paths::DUMP, &mut until);
+            match streamed {
+                Err(e) if !until.enough => Err(failure::of(&e)),
+                _ => Ok(()),
+            }
+        },
+        |output| {
+            let mut text = String::new();
+            output.read_to_string(&mut text).map_err(broken)?;
+            Ok(text)
+        },
+    );
+    let listed = listed.map_err(|e| e.during("the dump cannot be listed"))?;
+    let listed = postgres::TablesWithData::parse(&listed);
     let lacking: Vec<&str> = manifest
         .database
         .tables

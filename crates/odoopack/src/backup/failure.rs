@@ -15,6 +15,6 @@ pub(crate) fn of(error: &Error) -> Failure {
         }
         Error::NoSnapshot(_) | Error::NoFile { .. } | Error::Fewer { .. } => failure(Kind::Refused).hint("`odoopack backup list`"),
         Error::Present(_) => failure(Kind::Refused),
-        Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
+        Error::Store { .. } | Error::NotWhole(_) | Error::Damaged(_) | Error::Format { .. } => failure(Kind::Failed),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
         | Error::Locked(_)
         | Error::Store { .. }
         | Error::NotWhole(_)
+        | Error::Damaged(_)
         | Error::Fewer { .. }
         | Error::NoSnapshot(_)
         | Error::NoFile { .. }

@@ -1,4 +1,6 @@
 //! How old backups are, and whether that is what the file allows.
+use std::fmt;
+
 use jiff::Timestamp;
 use odoopack_core::spec::Kind;
 use odoopack_core::units::Seconds;
@@ -111,52 +113,106 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     })
 }
 
-impl Status {
-    /// Everything that is not as the file allows, one sentence each.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        if !self.key_confirmed {
-            all.push("nobody has confirmed to have the backup key elsewhere".to_owned());
-        }
-        if !self.missing_snapshots.is_empty() {
-            all.push(format!(
-                "{} snapshots that were made are not listed any more",
-                self.missing_snapshots.len()
-            ));
-        }
-        if self.not_copied.is_some() {
-            all.push("the last copy off site failed".to_owned());
-        }
-        for row in self.environments.iter().filter(|row| row.judged) {
-            let name = &row.environment;
-            let ages = [
-                ("made", Some(&row.made)),
-                ("off site", row.offsite.as_ref()),
-                ("proven", Some(&row.proven)),
-            ];
-            for (what, age) in ages.into_iter().filter_map(|(what, age)| Some((what, age?))) {
-                if !age.good {
-                    let since = if age.at.is_some() {
-                        format!("older than {}", age.limit)
-                    } else {
-                        "never".to_owned()
-                    };
-                    all.push(format!("{name}: {what} {since}"));
+/// One thing that is not as the file allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Complaint {
+    /// Nobody has confirmed to have the key.
+    KeyNotConfirmed,
+    /// So many snapshots that were made are not listed.
+    Disappeared(usize),
+    /// The last copy off site failed.
+    NotCopied,
+    /// Of an environment, an age beyond its limit; `None`: it never happened.
+    Old(String, Act, Option<Seconds>),
+    /// The last backup of an environment failed.
+    BackupFailed(String),
+    /// Its last drill failed.
+    DrillFailed(String),
+    /// More of its attachments are missing than before.
+    MoreMissing(String),
+}
+
+/// What has an age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Made,
+    Offsite,
+    Proven,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyNotConfirmed => f.write_str("nobody has confirmed to have the backup key elsewhere"),
+            Self::Disappeared(count) => {
+                write!(f, "{count} snapshots that were made are not listed any more")
+            }
+            Self::NotCopied => f.write_str("the last copy off site failed"),
+            Self::Old(name, act, limit) => {
+                let act = match act {
+                    Act::Made => "made",
+                    Act::Offsite => "off site",
+                    Act::Proven => "proven",
+                };
+                match limit {
+                    Some(limit) => write!(f, "{name}: {act} older than {limit}"),
+                    None => write!(f, "{name}: {act} never"),
                 }
             }
-            if row.failed.is_some() {
-                all.push(format!("{name}: the last backup failed"));
-            }
-            if row.unproven.is_some() {
-                all.push(format!("{name}: the last drill failed"));
-            }
-            if row.more_missing {
-                all.push(format!(
+            Self::BackupFailed(name) => write!(f, "{name}: the last backup failed"),
+            Self::DrillFailed(name) => write!(f, "{name}: the last drill failed"),
+            Self::MoreMissing(name) => {
+                write!(
+                    f,
                     "{name}: more attachments are missing in the filestore than before"
-                ));
+                )
             }
         }
+    }
+}
+
+impl Status {
+    /// Everything that is not as the file allows; what helps against the first helps first.
+    pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        let mut all = Vec::new();
+        if !self.key_confirmed {
+            all.push(Complaint::KeyNotConfirmed);
+        }
+        if !self.missing_snapshots.is_empty() {
+            all.push(Complaint::Disappeared(self.missing_snapshots.len()));
+        }
+        if self.not_copied.is_some() {
+            all.push(Complaint::NotCopied);
+        }
+        for row in self.environments.iter().filter(|row| row.judged) {
+            row.complain(&mut all);
+        }
         all
+    }
+}
+
+impl Row {
+    fn complain(&self, all: &mut Vec<Complaint>) {
+        let name = || self.environment.clone();
+        let ages = [
+            (Act::Made, Some(&self.made)),
+            (Act::Offsite, self.offsite.as_ref()),
+            (Act::Proven, Some(&self.proven)),
+        ];
+        for (act, age) in ages.into_iter().filter_map(|(act, age)| Some((act, age?))) {
+            if !age.good {
+                all.push(Complaint::Old(name(), act, age.at.map(|_| age.limit)));
+            }
+        }
+        if self.failed.is_some() {
+            all.push(Complaint::BackupFailed(name()));
+        }
+        if self.unproven.is_some() {
+            all.push(Complaint::DrillFailed(name()));
+        }
+        if self.more_missing {
+            all.push(Complaint::MoreMissing(name()));
+        }
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if !args.dry_run {
         write(&root, &path, &adoption)?;
     }
-    tell(cx, args, &path, &compose, &project, &adoption);
+    tell(cx, args, &path, &next(&path, &compose, &project), &adoption);
     Ok(())
 }
 
@@ -231,15 +231,7 @@ fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption) -> Result<()> {
     files::replace(path, adoption.text.as_bytes(), 0o644, None)
 }
 
-fn tell(
-    cx: &Context,
-    args: &Args,
-    path: &Utf8Path,
-    compose: &Utf8Path,
-    project: &Project,
-    adoption: &Adoption,
-) {
-    let next = next(path, compose, project);
+fn tell(cx: &Context, args: &Args, path: &Utf8Path, next: &[String; 4], adoption: &Adoption) {
     let secrets: Vec<&str> = adoption.secrets.iter().map(|(name, _)| name.as_str()).collect();
     let rows = |all: &[(String, String)], second: &str| -> Vec<serde_json::Value> {
         all.iter()
@@ -256,7 +248,7 @@ fn tell(
         adoption
             .text
             .lines()
-            .for_each(|line| cx.ui.result(&format!("    {line}").trim_end().to_owned()));
+            .for_each(|line| cx.ui.result(format!("    {line}").trim_end()));
         cx.ui.result("");
     } else {
         cx.ui.result(&format!("wrote {path}"));

@@ -1,16 +1,18 @@
 //! `lock`: write down every byte that a release is built from, and check that it is all still there.
-use odoopack_core::oca_lock::{FILE, schema};
+use odoopack_core::oca_lock::{FILE, Target, schema};
 
-use crate::context::{Context, Pack};
+use crate::context::{Context, FILE as PACK_FILE, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::files;
 use crate::lockfile::{self, Made, Request};
 use crate::oca::resolve::Move;
+use crate::store::lock;
 
 /// Lock Odoo, repositories of modules and Python packages in `oca.lock.json`, or check the lock
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "What the lock names already stays as it is; only what the file wants and the lock does not have is added. Releases are built from the lock alone.\n\nExamples:\n  odoopack lock\n  odoopack lock --update --dry-run\n  odoopack lock verify --offline"
+    after_help = "What the lock names already stays as it is; only what the file wants and the lock does not have is added. Releases are built from the lock alone. Python packages are chosen for this machine, and again for every other one that the lock names: its Python version, processor and C library.\n\nExamples:\n  odoopack lock\n  odoopack lock --target '3.12 x86_64 glibc'\n  odoopack lock --update --dry-run\n  odoopack lock verify --offline"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -18,11 +20,17 @@ pub(crate) struct Args {
     /// Move everything to what its source has now: Odoo, branches, Python packages
     #[arg(long)]
     update: bool,
+    /// Machine to choose Python packages for as well, such as `3.12 x86_64 glibc`; may be repeated
+    #[arg(long = "target", value_name = "MACHINE")]
+    targets: Vec<Target>,
+    /// Machine that the lock shall not serve any more; may be repeated
+    #[arg(long = "drop-target", value_name = "MACHINE")]
+    drop_targets: Vec<Target>,
     /// Show what would change and write nothing into the pack
     #[arg(long)]
     dry_run: bool,
     /// Print the JSON Schema of the file and stop
-    #[arg(long, conflicts_with_all = ["update", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["update", "targets", "drop_targets", "dry_run"])]
     schema: bool,
 }
 
@@ -47,14 +55,37 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         crate::ui::out(&text);
         return Ok(());
     }
-    let pack = cx.load()?;
     match &args.command {
-        Some(Command::Verify { offline }) => verify(cx, &pack, *offline),
-        None => lock(cx, &pack, args),
+        Some(Command::Verify { offline }) => verify(cx, &cx.load()?, *offline),
+        None => {
+            let (pack, _held) = alone(cx, "odoopack lock")?;
+            lock(cx, &pack, args)
+        }
     }
 }
 
+/// Takes the pack's lock, then reads its file: what it says stays true until the lock is free.
+///
+/// # Errors
+/// Kind `Locked` when somebody else works on the pack.
+pub(super) fn alone(cx: &Context, why: &str) -> Result<(Pack, lock::Lock)> {
+    let pack = cx.load()?;
+    let state = pack.layout.state();
+    lock::make_place(&state)?;
+    let held = lock::take(&state, why)?;
+    let text = files::read_text(&pack.directory.join(PACK_FILE))?.unwrap_or_default();
+    Ok((cx.load_text(&pack, &text)?, held))
+}
+
 fn lock(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
+    let series = pack.loaded.spec.odoo.series;
+    for target in &args.targets {
+        if let Some(misfit) = target.misfit(series) {
+            return Err(Failure::new(Kind::Usage, format!("nothing runs on {target}"))
+                .because(misfit)
+                .hint("`python3 --version` on the server says which it has"));
+        }
+    }
     let held = |wanted: &odoopack_core::spec::Repository| wanted.commit.is_some();
     let all = pack.loaded.spec.addons.repositories.iter();
     let moving = all.filter(|(_, wanted)| args.update && !held(wanted));
@@ -62,6 +93,8 @@ fn lock(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
         odoo: args.update,
         python: args.update,
         moves: moving.map(|(name, _)| (name.clone(), Move::Newest)).collect(),
+        more: args.targets.clone(),
+        less: args.drop_targets.clone(),
     };
     let made = make(cx, pack, &request, args.dry_run)?;
     show(cx, pack, &made, args.dry_run);

@@ -1,7 +1,8 @@
-//! Programs that are fed or drained byte by byte: a dump is never held in memory, and never lies on disk twice.
+//! Programs that are fed or drained byte by byte: a dump is never held in memory, and never lies on disk twice. The end of a stream is only
+//! good when the program ended well.
 use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Child, Stdio};
+use std::io::{self, Read, Write};
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread::JoinHandle;
 
 use super::run::read_all;
@@ -10,20 +11,42 @@ use super::{Cmd, Outcome, end_group};
 use crate::failure::{Failure, Result};
 
 /// A program whose stderr is being read.
+#[derive(Debug)]
 struct Started {
     child: Child,
     complaints: JoinHandle<String>,
-    watchdog: Watchdog,
+    /// `None`: it may take as long as it needs.
+    watchdog: Option<Watchdog>,
     running: Option<crate::interrupt::Running>,
 }
 
+/// Stdout of a running program. Reading ends with an error when the program did not end well, so that what it wrote until then cannot
+/// pass for the whole.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    cmd: Cmd,
+    stdout: Option<ChildStdout>,
+    /// `None`: it has ended.
+    started: Option<Started>,
+}
+
 impl Cmd {
+    /// Starts it and hands over its stdout as bytes, however long it takes.
+    pub(crate) fn pipe(&self) -> Result<Pipe> {
+        let mut started = self.begin(Stdio::null(), Stdio::piped(), false)?;
+        Ok(Pipe {
+            cmd: self.clone(),
+            stdout: started.child.stdout.take(),
+            started: Some(started),
+        })
+    }
+
     /// Runs it and lets `write` give it its stdin; stdout is dropped.
     ///
     /// # Errors
     /// The program's own words when it ended badly, else what `write` says; then the program was ended.
     pub(crate) fn fill(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let mut started = self.begin(Stdio::piped(), Stdio::null())?;
+        let mut started = self.begin(Stdio::piped(), Stdio::null(), true)?;
         let pipe = started.child.stdin.take();
         let mut pipe = pipe.ok_or_else(|| self.failure("has no stdin"))?;
         let written = write(&mut pipe).and_then(|()| {
@@ -39,7 +62,7 @@ impl Cmd {
     /// # Errors
     /// As [`Cmd::fill`].
     pub(crate) fn drain<T>(&self, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
-        let mut started = self.begin(Stdio::null(), Stdio::piped())?;
+        let mut started = self.begin(Stdio::null(), Stdio::piped(), true)?;
         let pipe = started.child.stdout.take();
         let mut pipe = pipe.ok_or_else(|| self.failure("has no stdout"))?;
         let value = read(&mut pipe);
@@ -62,7 +85,7 @@ impl Cmd {
         write: impl FnOnce(&mut dyn Write) -> Result<()>,
         read: impl FnOnce(&mut dyn Read) -> Result<T> + Send,
     ) -> Result<T> {
-        let mut started = self.begin(Stdio::piped(), Stdio::piped())?;
+        let mut started = self.begin(Stdio::piped(), Stdio::piped(), true)?;
         let (Some(mut to), Some(mut from)) = (started.child.stdin.take(), started.child.stdout.take()) else {
             return self.finish(started, Err(self.failure("has no stdin or stdout")));
         };
@@ -85,7 +108,7 @@ impl Cmd {
 
     /// Runs it with an open file as its stdin, so that the program's user need not be allowed to open it; returns stdout.
     pub(crate) fn read_with(&self, input: File) -> Result<String> {
-        let mut started = self.begin(Stdio::from(input), Stdio::piped())?;
+        let mut started = self.begin(Stdio::from(input), Stdio::piped(), true)?;
         let pipe = started.child.stdout.take();
         let mut text = Vec::new();
         let read = match pipe {
@@ -97,24 +120,14 @@ impl Cmd {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn begin(&self, stdin: Stdio, stdout: Stdio) -> Result<Started> {
-        use std::os::unix::process::CommandExt;
-        if crate::interrupt::exit_code().is_some() {
-            return Err(self.failure("was not started: interrupted"));
-        }
-        let mut command = self.prepare(&self.bound_argv());
-        if self.directory.is_none() {
-            command.current_dir("/");
-        }
-        command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
-        command.process_group(0);
-        let mut child = command.spawn().map_err(|e| self.not_started(e))?;
+    fn begin(&self, stdin: Stdio, stdout: Stdio, watched: bool) -> Result<Started> {
+        let (mut child, running) = self.spawn(stdin, stdout)?;
         let stderr = child.stderr.take();
         let complaints =
             std::thread::spawn(move || stderr.map_or_else(String::new, |stderr| read_all(Box::new(stderr))));
         Ok(Started {
-            running: (!self.outlives).then(|| crate::interrupt::running(child.id())),
-            watchdog: Watchdog::start(child.id(), self.patience),
+            running,
+            watchdog: watched.then(|| Watchdog::start(child.id(), self.patience)),
             child,
             complaints,
         })
@@ -140,7 +153,7 @@ impl Cmd {
             child.wait().map_err(|e| self.not_started(e))?
         };
         drop(running);
-        let late = watchdog.stop();
+        let late = watchdog.is_some_and(Watchdog::stop);
         let stderr = complaints.join().unwrap_or_default();
         if late {
             return Err(self.failure(&format!(
@@ -156,6 +169,33 @@ impl Cmd {
             }));
         }
         value
+    }
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(stdout) = self.stdout.as_mut() else {
+            return Ok(0);
+        };
+        let got = stdout.read(buffer)?;
+        if got == 0 && !buffer.is_empty() {
+            self.stdout = None;
+            if let Some(started) = self.started.take() {
+                let ended = self.cmd.finish(started, Ok(()));
+                ended.map_err(|failure| io::Error::other(failure.chain().join(": ")))?;
+            }
+        }
+        Ok(got)
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        if let Some(mut started) = self.started.take() {
+            end_group(started.child.id());
+            self.stdout = None;
+            started.child.wait().map(drop).unwrap_or_default();
+        }
     }
 }
 
@@ -212,5 +252,34 @@ mod tests {
             .fill(|_| Err(Failure::refused("hostile")))
             .unwrap_err();
         assert_eq!(failure.to_string(), "hostile");
+    }
+
+    fn shell(script: &str) -> Cmd {
+        Cmd::new("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn a_program_that_fails_at_its_end_spoils_the_stream() {
+        let mut text = String::new();
+        shell("printf abc")
+            .pipe()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "abc");
+        let mut pipe = shell("printf abc; echo broken >&2; exit 3").pipe().unwrap();
+        let error = pipe.read_to_string(&mut String::new()).unwrap_err().to_string();
+        assert!(
+            error.contains("exit code 3") && error.contains("broken"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_is_dropped_ends_its_program() {
+        let pipe = shell("sleep 60").pipe().unwrap();
+        let process = format!("/proc/{}", pipe.started.as_ref().unwrap().child.id());
+        drop(pipe);
+        assert!(!std::path::Path::new(&process).exists());
     }
 }

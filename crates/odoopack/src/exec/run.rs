@@ -152,7 +152,7 @@ impl Cmd {
         } else {
             Stdio::null()
         };
-        let (mut child, running) = self.spawn(stdin)?;
+        let (mut child, running) = self.spawn(stdin, Stdio::piped())?;
         let writer = feed(&mut child, self.input.clone());
         let (main, other) = take_streams(&mut child, followed);
         let other = std::thread::spawn(move || read_all(other));
@@ -181,7 +181,11 @@ impl Cmd {
     }
 
     /// Starts it with pipes, in a process group of its own.
-    pub(super) fn spawn(&self, stdin: Stdio) -> Result<(Child, Option<crate::interrupt::Running>)> {
+    pub(super) fn spawn(
+        &self,
+        stdin: Stdio,
+        stdout: Stdio,
+    ) -> Result<(Child, Option<crate::interrupt::Running>)> {
         let mut command = self.prepare(&self.bound_argv());
         if self.directory.is_none() {
             // The caller's own directory may be gone, or closed to the user that the program runs as.
@@ -189,7 +193,7 @@ impl Cmd {
         }
         command
             .stdin(stdin)
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0);
         if crate::interrupt::exit_code().is_some() {

@@ -3,6 +3,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Ends a process group when its time is over.
+#[derive(Debug)]
 pub(super) struct Watchdog {
     over: std::sync::mpsc::Sender<()>,
     thread: JoinHandle<bool>,

@@ -9,6 +9,8 @@ pub(crate) mod containers;
 pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
+mod encrypted;
+pub(crate) mod given;
 mod held;
 pub(crate) mod host;
 pub(crate) mod installed;
@@ -24,7 +26,7 @@ pub(crate) mod units;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen};
+use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen, ServerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::Spec;
@@ -63,8 +65,15 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     if layout.containers() {
         containers::fill(&mut host, &containers);
     }
-    let sizing = size(spec, &host)?;
-    let mut facts = ground(pack, host, containers)?;
+    let server = given::look(spec, layout)?;
+    if spec.postgres.is_given() {
+        given::fill(&mut host);
+    }
+    let sizing = size(spec, &host, &server)?;
+    let mut facts = Facts {
+        server,
+        ..ground(pack, host, containers)?
+    };
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
@@ -84,9 +93,9 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .get("postgres")
         .and_then(Seen::present)
         .is_some_and(|service| service.running);
-    facts.databases = if runs {
+    facts.databases = if runs || facts.server.present().is_some() {
         databases::look(
-            &databases::server(spec, layout),
+            &databases::server(spec, layout)?,
             &target.databases,
             &facts.secrets,
         )
@@ -110,13 +119,13 @@ pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>
 }
 
 /// The resource plan for this machine.
-pub(crate) fn size(spec: &Spec, host: &Host) -> Result<Sizing> {
+pub(crate) fn size(spec: &Spec, host: &Host, server: &Seen<ServerFact>) -> Result<Sizing> {
     sizing::size(
         &sizing::Host {
             cores: host.cores,
             memory: host.memory,
         },
-        &sizing::Wants::of(spec),
+        &sizing::Wants::of(spec, server.present().map(ServerFact::budget)),
     )
     .map_err(|e| Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums"))
 }
@@ -143,13 +152,21 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
     let numbers = users.iter().filter_map(|name| accounts.user(name));
     let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
-    let mut foreign_listeners = listeners::foreign(&ours, &numbers);
+    // Reading every manifest and every process take longest, so they go side by side.
+    let (foreign_listeners, code) = std::thread::scope(|scope| {
+        let listening = scope.spawn(|| listeners::foreign(&ours, &numbers));
+        let code = release(pack).and_then(|release| {
+            let modules = addons::tree(spec, layout, release.present())?;
+            Ok((release, modules))
+        });
+        (listening.join(), code)
+    });
+    let mut foreign_listeners = foreign_listeners.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     if layout.containers() {
         let published = containers::published(layout)?;
         foreign_listeners.retain(|port, _| !published.contains(port));
     }
-    let release = release(pack)?;
-    let modules = addons::tree(spec, layout, release.present())?;
+    let (release, modules) = code?;
     Ok(Facts {
         programs: BTreeMap::new(),
         users: users
@@ -172,6 +189,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         cluster: cluster(layout)?,
         adopted: marks::adopted(&state)?,
         used_elsewhere: containers::used_elsewhere(layout)?,
+        server: Seen::NotYet,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
         timers: engine.timers(layout)?,
@@ -209,8 +227,13 @@ fn paths(
         .chain(files)
         .chain(inputs)
         .chain(&target.brought)
-        .chain(written.keys())
-        .chain([&target.binary]);
+        .chain(
+            target
+                .server
+                .iter()
+                .filter_map(|server| server.authority.as_ref()),
+        )
+        .chain(written.keys());
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))
         .collect())

@@ -1,6 +1,12 @@
 //! One mirror per repository, below the cache, shared by packs and releases: commits without their history.
+//!
+//! A commit is fetched whole, without a filter for blobs: its tree is checked out and compared byte by byte, so every
+//! blob is needed, and a filter would only fetch them one by one later and ask the network in `--offline`. Histories,
+//! of which only the commits count, are fetched without trees and blobs.
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::oca_lock::{ModuleSeen, RepositorySeen};
+use odoopack_core::oca_lock::{ModuleSeen, Outside, RepositorySeen};
 use odoopack_core::spec::Series;
 
 use crate::failure::{Failure, Result};
@@ -111,9 +117,11 @@ pub(super) fn tree(place: &Utf8Path, commit: &str) -> Result<String> {
 
 /// The modules at the root of a commit, with what counts of their manifests.
 pub(crate) fn modules(place: &Utf8Path, commit: &str, series: Series) -> Result<RepositorySeen> {
-    let names = git::list(place, commit).read()?;
-    let manifests: Vec<String> = names
-        .split('\0')
+    let listed = git::entries(place, commit, false).read()?;
+    let entries = git::parse_entries(&listed);
+    let manifests: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.path)
         .filter(|path| {
             path.split_once('/')
                 .is_some_and(|(_, file)| file == odoopack_core::manifest::FILE)
@@ -127,7 +135,39 @@ pub(crate) fn modules(place: &Utf8Path, commit: &str, series: Series) -> Result<
     };
     Ok(RepositorySeen {
         modules: texts.into_iter().map(one).collect(),
+        outside: outside(place, commit, &entries)?,
     })
+}
+
+/// What a commit only points at: submodules, and pointers of Git LFS where its attributes name that.
+///
+/// # Source
+/// Git LFS 3.6, "Git LFS Specification": a pointer begins with its version and has fewer than 1024 bytes.
+fn outside(place: &Utf8Path, commit: &str, entries: &[git::Entry<'_>]) -> Result<BTreeMap<String, Outside>> {
+    let submodules = entries.iter().filter(|entry| entry.is_submodule);
+    let mut all: BTreeMap<String, Outside> = submodules
+        .map(|entry| (entry.path.to_owned(), Outside::Submodule))
+        .collect();
+    let attributes: Vec<String> = entries
+        .iter()
+        .map(|entry| entry.path)
+        .filter(|path| path.rsplit('/').next() == Some(".gitattributes"))
+        .map(str::to_owned)
+        .collect();
+    let attributes = read(place, commit, &attributes)?;
+    if !attributes.iter().any(|(_, text)| text.contains("filter=lfs")) {
+        return Ok(all);
+    }
+    let listed = git::entries(place, commit, true).read()?;
+    let small: Vec<String> = git::parse_entries(&listed)
+        .into_iter()
+        .filter(|entry| entry.size.is_some_and(|size| size < 1024))
+        .map(|entry| entry.path.to_owned())
+        .collect();
+    let pointers = read(place, commit, &small)?.into_iter();
+    let pointers = pointers.filter(|(_, text)| text.starts_with("version https://git-lfs.github.com/spec/"));
+    all.extend(pointers.map(|(path, _)| (path, Outside::LargeFile)));
+    Ok(all)
 }
 
 /// Files of a commit by their path; what is not there is left out.
@@ -153,4 +193,45 @@ pub(super) fn migrations(place: &Utf8Path, commit: &str) -> Result<Vec<(String, 
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Repository, git as plain_git};
+    use super::*;
+
+    #[test]
+    fn submodules_and_pointers_to_large_files_are_seen_for_what_they_are() {
+        let upstream = Repository::new();
+        let write = |name: &str, text: &str| {
+            files::replace(&upstream.place.join(name), text.as_bytes(), 0o644, None).unwrap();
+        };
+        let seen = || {
+            let commit = upstream.commit();
+            modules(&upstream.git_directory(), &commit, Series::V19)
+                .unwrap()
+                .outside
+        };
+        let pointer = format!(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345\n",
+            "4d".repeat(32)
+        );
+        files::directory_all(&upstream.place.join("web_more/static")).unwrap();
+        write("web_more/static/film.mp4", &pointer);
+        write("web_more/static/small.txt", "small\n");
+        // Without an attribute it is a text like any other.
+        assert_eq!(seen(), BTreeMap::new());
+        write(
+            "web_more/static/.gitattributes",
+            "*.mp4 filter=lfs diff=lfs merge=lfs -text\n",
+        );
+        files::directory_all(&upstream.place.join("web_more/lib")).unwrap();
+        let link = format!("160000,{},web_more/lib", "5".repeat(40));
+        plain_git(&upstream.place, &["update-index", "--add", "--cacheinfo", &link]);
+        let wanted = [
+            ("web_more/lib".to_owned(), Outside::Submodule),
+            ("web_more/static/film.mp4".to_owned(), Outside::LargeFile),
+        ];
+        assert_eq!(seen(), wanted.into());
+    }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    fn share(&self) -> Share<'_> {
+    pub(crate) fn share(&self) -> Share<'_> {
         Share {
             modules: &self.locked.modules,
             seen: &self.seen,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::modules::provider;
 use odoopack_core::oca_lock::{
-    Break, Elsewhere, Lock, Locked, RepositorySeen, Share, module_breaks, not_taken, running,
+    Break, Elsewhere, Lock, Locked, RepositorySeen, Share, module_breaks, not_taken, outside_breaks, running,
 };
 
 use super::checkout::{self, Pack, Seen};
@@ -74,7 +74,7 @@ pub(crate) fn repositories(
             Ok(sight)
         },
     )?;
-    python_needs(&all, &mut sights)?;
+    running_modules(&all, &mut sights)?;
     let seen: BTreeMap<&str, &RepositorySeen> = all
         .iter()
         .zip(&sights)
@@ -94,8 +94,17 @@ pub(crate) fn repositories(
     Ok(report)
 }
 
-/// Whether the lock says what the modules that run need of Python; those of one repository can need others of another.
-fn python_needs(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> {
+/// Submodules and large files that belong to no module that runs: left out, and said.
+fn some_outside(seen: &RepositorySeen) -> String {
+    let listed = seen
+        .outside
+        .iter()
+        .map(|(path, what)| format!("`{path}`, {what}"));
+    format!("{}: not in any release", some(&listed.collect::<Vec<_>>()))
+}
+
+/// Whether the lock says what the modules that run need of Python, and holds all of them; those of one repository can need others of another.
+fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> {
     let nothing = RepositorySeen::default();
     let shares: Vec<Share<'_>> = all
         .iter()
@@ -110,6 +119,12 @@ fn python_needs(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> 
         let (Some(place), Some(seen)) = (&sight.objects, &sight.seen) else {
             continue;
         };
+        let outside = outside_breaks(name, &modules, seen);
+        if outside.is_empty() && !seen.outside.is_empty() {
+            let note = format!("{name}: the commit only points at {}", some_outside(seen));
+            sight.report.notes.push(note);
+        }
+        sight.report.breaks.extend(outside);
         let python = resolve::python(place, locked.used(), &modules, seen)?;
         if python != locked.python {
             let what = format!(
@@ -172,20 +187,6 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
     }
     sight.seen = Some(seen);
     sight.objects = Some(place.clone());
-    let outside = [
-        (".gitmodules", "submodules", "are left out"),
-        (".gitattributes", "files in Git LFS", "are only pointers"),
-    ];
-    for (file, what, how) in outside {
-        let text = mirror::read(&place, locked.used(), &[file.to_owned()])?;
-        if text
-            .iter()
-            .any(|(_, text)| file == ".gitmodules" || text.contains("filter=lfs"))
-        {
-            let note = format!("{name}: its {what} {how}, here and in every release");
-            sight.report.notes.push(note);
-        }
-    }
     built(workshop, &place, name, locked, sight)
 }
 

@@ -4,6 +4,7 @@ use odoopack_core::facts::Release;
 use odoopack_core::oca_lock::Lock;
 use odoopack_core::spec::Spec;
 
+use super::lock::For;
 use super::requirements::Requirements;
 use super::{Builder, index, interpreter, lock, python_lock, walk};
 use crate::exec::Cmd;
@@ -83,7 +84,7 @@ fn lock_of(
     if let Some(lock) = python_lock::of_pack(builder, requirements, interpreter)? {
         return Ok(lock);
     }
-    let place = lock::place(builder.cache, requirements, interpreter);
+    let place = lock::place(builder.cache, requirements, For::Here(interpreter));
     if let Some(lock) = lock::known(&place)? {
         return Ok(lock);
     }
@@ -92,7 +93,7 @@ fn lock_of(
         builder.cache,
     )?;
     progress.detail("finding Python packages that fit together");
-    lock::resolve(&uv, &place, requirements, interpreter)
+    lock::resolve(&uv, &place, requirements, For::Here(interpreter))
 }
 
 /// Makes an empty environment, whatever an interrupted run left in its place.

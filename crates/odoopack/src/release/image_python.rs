@@ -17,7 +17,7 @@ use crate::files;
 use crate::observe::containers;
 use crate::tools::docker::{self, Image};
 use crate::tools::python::{self, Interpreter};
-use crate::tools::uv::{Compile, Elsewhere, Uv};
+use crate::tools::uv::{Compile, Uv};
 use crate::ui::Progress;
 
 /// What the work needs to know.
@@ -92,7 +92,7 @@ impl Adding<'_> {
         let target = python_lock::target(&inside.interpreter);
         Ok(Some(Python {
             inputs,
-            targets: BTreeMap::from([(target, distributions(&text))]),
+            targets: BTreeMap::from([(target.to_string(), distributions(&text))]),
         }))
     }
 
@@ -134,7 +134,7 @@ impl Adding<'_> {
             lock: &lock,
         };
         let uv = index::online(&self.uv(progress)?, self.cache)?;
-        uv.compile_for(&elsewhere(&inside.interpreter), &call)
+        uv.compile_for(&super::lock::elsewhere(&python_lock::target(&inside.interpreter)), &call)
             .run()
             .map_err(|failure| {
                 failure
@@ -181,7 +181,7 @@ impl Adding<'_> {
         let list = lock
             .python
             .as_ref()
-            .and_then(|python| python.targets.get(&target));
+            .and_then(|python| python.targets.get(&target.to_string()));
         let list = list.ok_or_else(|| {
             Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
                 .hint("`odoopack lock --update`")
@@ -191,7 +191,7 @@ impl Adding<'_> {
         files::replace(&file, requirement_lines(list).as_bytes(), 0o644, None)?;
         progress.detail("fetching Python packages");
         index::online(&self.uv(progress)?, self.cache)?
-            .install_for(&elsewhere(&interpreter), &place.join("python"), &file)
+            .install_for(&super::lock::elsewhere(&target), &place.join("python"), &file)
             .run()
             .map_err(|failure| failure.hint("check the network, then run again"))?;
         progress.detail(&format!("building an image on {name}"));
@@ -267,45 +267,12 @@ fn ask(image: &str) -> Result<Inside> {
     Ok(Inside { interpreter, has })
 }
 
-/// A Python that is not on this machine, in uv's words.
-fn elsewhere(interpreter: &Interpreter) -> Elsewhere {
-    let (major, minor) = interpreter.version;
-    let mut words = interpreter.platform.split(' ').skip(1);
-    let machine = words.next().unwrap_or("x86_64");
-    let libc = if words.next().is_some_and(|libc| libc.starts_with("glibc")) {
-        "gnu"
-    } else {
-        "musl"
-    };
-    Elsewhere {
-        version: format!("{major}.{minor}"),
-        platform: format!("{machine}-unknown-linux-{libc}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use odoopack_core::oca_lock::FORMAT;
     use odoopack_core::spec::{self, LoadContext};
 
     use super::*;
-
-    #[test]
-    fn a_python_of_an_image_is_named_in_uvs_words() {
-        for (probe, wanted) in [
-            (
-                "3.12.3 x86_64 glibc-2.39 /usr/bin/python3.12",
-                "3.12 x86_64-unknown-linux-gnu",
-            ),
-            (
-                "3.11.2 aarch64 - /usr/bin/python3.11",
-                "3.11 aarch64-unknown-linux-musl",
-            ),
-        ] {
-            let there = elsewhere(&python::parse_probe(probe).unwrap());
-            assert_eq!(format!("{} {}", there.version, there.platform), wanted);
-        }
-    }
 
     const FILE: &str = "format = 1\n[pack]\nengine = \"compose\"\n[addons]\nrequirements = [\"requirements.txt\"]\n\
                         [environments.production]\ndomain = \"localhost\"\n";

@@ -35,6 +35,7 @@ use crate::failure::{Failure, Result};
 use crate::oca;
 use crate::ui::{Progress, Ui};
 pub(crate) use interpreter::choose as interpreter;
+pub(crate) use python_lock::Machines;
 use record::Record;
 pub(crate) use record::observe;
 

@@ -1,27 +1,42 @@
 //! The part of `oca.lock.json` that names Python packages: made, used, and looked at.
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Release;
 use odoopack_core::oca_lock::{
-    Break, Distribution, Lock, Python, distributions, requirement_lines, unhashed,
+    Break, Distribution, Libc, Lock, Python, Target, distributions, requirement_lines, unhashed,
 };
 
+use super::lock::For;
 use super::requirements::Requirements;
 use super::{Builder, index, interpreter, lock};
 use crate::exec;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::tools::python::Interpreter;
 use crate::tools::uv::{self, Uv};
 use crate::ui::Progress;
 
-/// What wheels of a target have in common: `3.11 x86_64 glibc`. The lock holds the hashes of every wheel of a
-/// version, so smaller differences between machines do not matter.
-pub(super) fn target(interpreter: &Interpreter) -> String {
+/// Which machines Python packages are chosen for, besides this one and those that the lock names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Machines<'a> {
+    /// Whether the newest versions that fit are chosen, whatever the lock has.
+    pub(crate) fresh: bool,
+    /// More of them.
+    pub(crate) more: &'a [Target],
+    /// Some less.
+    pub(crate) less: &'a [Target],
+}
+
+/// What the wheels of an interpreter have in common. The lock holds the hashes of every wheel of a version, so smaller
+/// differences between machines do not matter.
+pub(super) fn target(interpreter: &Interpreter) -> Target {
     let mut words = interpreter.platform.split(' ').skip(1);
-    let machine = words.next().unwrap_or("unknown");
-    let libc = words.next().unwrap_or("libc").split('-').next().unwrap_or("libc");
-    let (major, minor) = interpreter.version;
-    format!("{major}.{minor} {machine} {libc}")
+    Target {
+        python: interpreter.version,
+        machine: words.next().unwrap_or("unknown").to_owned(),
+        libc: Libc::of(words.next().unwrap_or_default()),
+    }
 }
 
 /// The requirement file that the pack's lock holds for this machine; `None` when the lock says nothing of Python.
@@ -43,65 +58,78 @@ pub(super) fn of_pack(
         .hint("`odoopack lock`"));
     }
     let target = target(interpreter);
-    let list = python.targets.get(&target).ok_or_else(|| {
+    let list = python.targets.get(&target.to_string()).ok_or_else(|| {
         let known: Vec<&str> = python.targets.keys().map(String::as_str).collect();
         Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
             .because(format!("only for {}", known.join(", ")))
-            .hint("`odoopack lock`")
+            .hint(format!(
+                "`odoopack lock` here, or `odoopack lock --target '{target}'` where the pack is kept"
+            ))
     })?;
     Ok(Some(requirement_lines(list)))
 }
 
 impl Builder<'_> {
-    /// Resolves Python packages for this machine; targets of other machines stay while nothing else changed.
+    /// Resolves Python packages for this machine, for every other one that the lock names, and for those of `machines`.
+    ///
+    /// # Shape
+    /// What is resolved already stays while nothing else changed.
     pub(crate) fn lock_python(
         &self,
         release: &Release,
         needs: &[String],
-        fresh: bool,
+        machines: &Machines<'_>,
         progress: &Progress,
     ) -> Result<Python> {
         let tree = self.tree(release);
         let requirements = Requirements::read(self.spec, self.repo, &tree, needs)?;
         let interpreter = interpreter::probe(self.python)?;
         let inputs = requirements.hash();
-        let target = target(&interpreter);
-        let old = self.lock.as_ref().and_then(|lock| lock.python.clone());
-        let mut targets = match old {
-            Some(old) if old.inputs == inputs && !fresh => old.targets,
-            _ => std::collections::BTreeMap::new(),
-        };
-        if let std::collections::btree_map::Entry::Vacant(entry) = targets.entry(target) {
-            let place = lock::place(self.cache, &requirements, &interpreter);
-            if fresh {
-                files::remove(&place)?;
-            }
-            let text = match lock::known(&place)? {
-                Some(text) => text,
-                None => self.resolve_python(&place, &requirements, &interpreter, progress)?,
+        let here = target(&interpreter);
+        let old = self.lock.as_ref().and_then(|lock| lock.python.as_ref());
+        let kept = old.filter(|old| old.inputs == inputs && !machines.fresh);
+        let mut targets = BTreeMap::new();
+        for target in wanted(&here, old, machines)? {
+            let name = target.to_string();
+            let known = kept.and_then(|kept| kept.targets.get(&name));
+            let list = if let Some(list) = known {
+                list.clone()
+            } else {
+                let python = if target == here {
+                    For::Here(&interpreter)
+                } else {
+                    For::There(&target)
+                };
+                self.choose_packages(&requirements, python, machines.fresh, progress)?
             };
-            if let Some(line) = unhashed(&text).first() {
-                return Err(
-                    Failure::refused(format!("`{line}` cannot be locked by hash")).hint(
-                        "take a version that the package index has; modules from git: `odoopack oca add`",
-                    ),
-                );
-            }
-            entry.insert(distributions(&text));
+            targets.insert(name, list);
         }
         Ok(Python { inputs, targets })
     }
 
-    fn resolve_python(
+    fn choose_packages(
         &self,
-        place: &Utf8Path,
         requirements: &Requirements,
-        interpreter: &Interpreter,
+        python: For<'_>,
+        fresh: bool,
         progress: &Progress,
-    ) -> Result<String> {
-        let uv = index::online(&index::uv(self.cache, self.python, progress)?, self.cache)?;
-        progress.detail("finding Python packages that fit together");
-        lock::resolve(&uv, place, requirements, interpreter)
+    ) -> Result<Vec<Distribution>> {
+        let place = lock::place(self.cache, requirements, python);
+        if fresh {
+            files::remove(&place)?;
+        }
+        let text = if let Some(text) = lock::known(&place)? {
+            text
+        } else {
+            let uv = index::online(&index::uv(self.cache, self.python, progress)?, self.cache)?;
+            progress.detail("finding Python packages that fit together");
+            lock::resolve(&uv, &place, requirements, python)?
+        };
+        match unhashed(&text).first() {
+            None => Ok(distributions(&text)),
+            Some(line) => Err(Failure::refused(format!("`{line}` cannot be locked by hash"))
+                .hint("take a version that the package index has; modules from git: `odoopack oca add`")),
+        }
     }
 
     /// Ways in which the Python part of the lock keeps no promise.
@@ -125,13 +153,23 @@ impl Builder<'_> {
             )]);
         };
         let interpreter = interpreter::probe(self.python)?;
-        let target = target(&interpreter);
+        let target = target(&interpreter).to_string();
         let mut all = self.inputs_break(lock, python, notes)?;
+        let others: Vec<&str> = python.targets.keys().map(String::as_str).collect();
         let Some(list) = python.targets.get(&target) else {
-            let what = format!("no packages for this machine, {target}");
-            all.push(Break::new("target", "python", what, "odoopack lock"));
+            let what = format!(
+                "no packages for this machine, {target}, only for {}",
+                others.join(", ")
+            );
+            let help = format!("odoopack lock --target '{target}'");
+            all.push(Break::new("target", "python", what, help));
             return Ok(all);
         };
+        for other in others.into_iter().filter(|other| *other != target) {
+            notes.push(format!(
+                "python: packages for {other} were not looked at: this machine is {target}"
+            ));
+        }
         all.extend(other_series(lock, list));
         let uv = if offline {
             let Some(uv) = index::there(self.cache) else {
@@ -186,6 +224,24 @@ impl Builder<'_> {
         let what = "the wanted Python packages have changed since the lock was made";
         Ok(vec![Break::new("inputs", "python", what, "odoopack lock")])
     }
+}
+
+/// This machine, those of the old lock and those that are asked for.
+fn wanted(here: &Target, old: Option<&Python>, machines: &Machines<'_>) -> Result<BTreeSet<Target>> {
+    if machines.less.contains(here) {
+        let why = format!("the lock always serves the machine that makes it, {here}");
+        return Err(Failure::new(Kind::Usage, why).hint("leave `--drop-target` out"));
+    }
+    let mut all = BTreeSet::from([here.clone()]);
+    for name in old.into_iter().flat_map(|old| old.targets.keys()) {
+        all.insert(
+            name.parse()
+                .map_err(|e| Failure::refused("the lock cannot be read").because(e))?,
+        );
+    }
+    all.extend(machines.more.iter().cloned());
+    all.retain(|target| !machines.less.contains(target));
+    Ok(all)
 }
 
 /// Modules as Python packages must be of the series.

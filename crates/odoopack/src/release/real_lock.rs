@@ -8,7 +8,7 @@ use odoopack_core::spec::{Addons, Repository, Series, Source};
 
 use super::fixture::{Scratch, tiny_odoo};
 use super::real_sources::{git, times};
-use super::{Builder, observe, walk};
+use super::{Builder, Machines, observe, walk};
 use crate::failure::Kind;
 use crate::files;
 use crate::oca::resolve::{Move, Wish, resolve};
@@ -98,7 +98,7 @@ fn locked(pack: &Scratch) -> Lock {
     assert_eq!(needs, ["six"]);
     lock.python = Some(
         with_wheels
-            .lock_python(&release, &needs, false, &progress())
+            .lock_python(&release, &needs, &Machines::default(), &progress())
             .unwrap(),
     );
     lock
@@ -136,18 +136,24 @@ fn contents(tree: &Utf8Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Names and versions of what an environment holds.
-fn listing(environment: &Utf8Path) -> Vec<String> {
-    let mut all = Vec::new();
+/// What an environment holds: its packages with their versions, and every file of theirs with its hash. Bytecode is left
+/// out: it names the directory that it was made in.
+fn listing(environment: &Utf8Path) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
     walk::walk(environment, &mut |path, kind| {
-        let name = path.file_name().unwrap_or_default();
-        if kind.is_dir() && name.ends_with(".dist-info") {
-            all.push(name.to_owned());
+        let inside = path.strip_prefix(environment).unwrap().as_str();
+        if !inside.contains("/site-packages/") || inside.contains("/__pycache__") {
+            return Ok(());
         }
+        let content = if kind.is_file() {
+            super::sha256(&std::fs::read(path).unwrap())
+        } else {
+            String::new()
+        };
+        all.insert(inside.to_owned(), content);
         Ok(())
     })
     .unwrap();
-    all.sort();
     all
 }
 
@@ -199,8 +205,9 @@ fn two_machines_build_the_same_from_one_lock() {
     assert_eq!(std::fs::read_to_string(script).unwrap(), "let a = 1;\n");
     let environments = [first.python.unwrap(), second.python.unwrap()].map(|directory| listing(&directory));
     assert_eq!(environments[0], environments[1]);
+    let package = |ending: &str| environments[0].keys().any(|path| path.ends_with(ending));
     assert!(
-        environments[0].iter().any(|name| name.starts_with("six-1.17.0")),
+        package("/six-1.17.0.dist-info/METADATA") && package("/six.py"),
         "{environments:?}"
     );
     let seen = observe(&one.layout, &one.spec, &one.root).unwrap();
@@ -314,22 +321,36 @@ fn what_the_lock_cannot_mean_is_not_built() {
         "{:?}",
         failure.chain()
     );
+    let fails = |python: Python| {
+        let mut lock = locked(&one);
+        lock.python = Some(python);
+        let builder = Builder {
+            lock: Some(lock),
+            ..one.builder()
+        };
+        let release = builder.resolve(&progress()).unwrap();
+        let release = builder.fetch(&release, &progress()).unwrap();
+        let failure = builder.build_python(&release, &progress()).unwrap_err();
+        failure.sentence()
+    };
     // Python packages of another resolution.
-    let mut lock = locked(&one);
-    lock.python = Some(Python {
+    let said = fails(Python {
         inputs: "00".repeat(32),
         targets: BTreeMap::new(),
     });
-    let builder = Builder {
-        lock: Some(lock),
-        ..one.builder()
-    };
-    let release = builder.resolve(&progress()).unwrap();
-    let release = builder.fetch(&release, &progress()).unwrap();
-    let failure = builder.build_python(&release, &progress()).unwrap_err();
     assert!(
-        failure.chain()[0].contains("has changed since `oca.lock.json` was made"),
-        "{:?}",
-        failure.chain()
+        said.contains("has changed since `oca.lock.json` was made"),
+        "{said}"
+    );
+    // Python packages for other machines than this one.
+    let mut python = locked(&one).python.unwrap();
+    let (here, list) = python.targets.pop_first().unwrap();
+    python.targets.insert("3.10 aarch64 musl".to_owned(), list);
+    let said = fails(python);
+    assert!(
+        said.contains(&format!("has no Python packages for {here}"))
+            && said.contains("only for 3.10 aarch64 musl")
+            && said.contains(&format!("`odoopack lock --target '{here}'`")),
+        "{said}"
     );
 }

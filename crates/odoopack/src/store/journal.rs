@@ -23,6 +23,8 @@ impl Journal {
         let directory = state.join("operations");
         let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3f");
         let path = directory.join(format!("{stamp}-{command}.jsonl"));
+        // A run that was killed before its first directory leaves a lock and nothing else.
+        files::directory_all(&directory)?;
         prune(&directory)?;
         let mut journal = Self {
             file: files::append(&path)?,

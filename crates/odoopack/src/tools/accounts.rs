@@ -78,6 +78,12 @@ impl Accounts {
         self.groups.get(name).map(|(gid, _)| *gid)
     }
 
+    /// Users whom a group lists; none where there is no such group.
+    pub(crate) fn members_of(&self, group: &str) -> BTreeSet<String> {
+        let members = self.groups.get(group);
+        members.map(|(_, members)| members.clone()).unwrap_or_default()
+    }
+
     /// Home and groups of a user that exists.
     ///
     /// # Shape
@@ -127,17 +133,17 @@ pub(crate) fn own_group() -> Cmd {
 
 // Each of these finishes when we are ended: cut off, it would leave locks below /etc and half an account.
 
-/// Creates a system user that cannot log in, with a group of the same name.
-pub(crate) fn create(name: &str, home: &Utf8Path) -> Cmd {
+/// Creates a system user that cannot log in, with a group of the same name, which may be there already.
+pub(crate) fn create(name: &str, home: &Utf8Path, group_is_there: bool) -> Cmd {
+    let group: &[&str] = if group_is_there {
+        &["--gid", name]
+    } else {
+        &["--user-group"]
+    };
     Cmd::new("useradd")
-        .args([
-            "--system",
-            "--user-group",
-            "--no-create-home",
-            "--shell",
-            "/usr/sbin/nologin",
-            "--home-dir",
-        ])
+        .arg("--system")
+        .args(group.iter().copied())
+        .args(["--no-create-home", "--shell", "/usr/sbin/nologin", "--home-dir"])
         .args([home.as_str(), name])
         .outlives()
 }
@@ -157,9 +163,14 @@ pub(crate) fn join(user: &str, group: &str) -> Cmd {
     Cmd::new("gpasswd").args(["--add", user, group]).outlives()
 }
 
-/// Removes a user with its group.
+/// Removes a user, and its group where that is its primary one.
 pub(crate) fn remove(name: &str) -> Cmd {
     Cmd::new("userdel").arg(name).outlives()
+}
+
+/// Removes a group that no user has as its primary one.
+pub(crate) fn remove_group(name: &str) -> Cmd {
+    Cmd::new("groupdel").arg(name).outlives()
 }
 
 #[cfg(test)]
@@ -197,10 +208,15 @@ mod tests {
 
     #[test]
     fn a_new_user_cannot_log_in() {
-        let shown = create("odoo-demo-gate", "/opt/x".into()).to_string();
+        let shown = create("odoo-demo-gate", "/opt/x".into(), false).to_string();
         assert_eq!(
             shown,
             "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin --home-dir /opt/x odoo-demo-gate"
+        );
+        let shown = create("odoo-demo-gate", "/opt/x".into(), true).to_string();
+        assert!(
+            shown.contains("--system --gid odoo-demo-gate --no-create-home"),
+            "{shown}"
         );
     }
 }

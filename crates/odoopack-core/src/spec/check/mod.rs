@@ -3,6 +3,7 @@ mod addons;
 mod adopted;
 mod backup;
 pub(super) mod environments;
+mod server;
 mod source;
 
 use super::keys::{self, FORMAT, Fallback};
@@ -44,6 +45,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     mail(spec, report);
     options(spec, report);
     backup::check(spec, report);
+    server::check(spec, report);
     environments::check(spec, report);
     adopted::check(spec, report);
 }

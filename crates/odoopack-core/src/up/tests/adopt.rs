@@ -103,10 +103,8 @@ fn the_stack_names_the_volume_so_that_docker_keeps_it() {
     let (target, _) = machine.look();
     let text = target.file("/opt/shop/deploy/docker-compose.yml".into()).unwrap();
     let text = text.content.expose();
-    let mount = format!(
-        "{{type: volume, source: \"old_db\", target: \"/opt/shop/data/postgres\", read_only: false, volume: {{nocopy: true}}}}"
-    );
-    assert!(text.contains(&mount), "{text}");
+    let mount = "{type: volume, source: \"old_db\", target: \"/opt/shop/data/postgres\", read_only: false, volume: {nocopy: true}}";
+    assert!(text.contains(mount), "{text}");
     assert!(
         text.contains("volumes:\n  \"old_db\": {external: true, name: \"old_db\"}\n"),
         "{text}"

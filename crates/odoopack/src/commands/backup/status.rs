@@ -1,6 +1,6 @@
 //! `backup status`: how old the backups are, against what the file allows.
 use super::size;
-use crate::backup::status::{Age, look};
+use crate::backup::status::{Act, Age, Complaint, look};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 
@@ -16,9 +16,9 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let status = look(&pack)?;
     let complaints = status.complaints();
-    cx.ui.json(
-        &serde_json::json!({ "status": status, "complaints": complaints, "good": complaints.is_empty() }),
-    );
+    let said: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+    cx.ui
+        .json(&serde_json::json!({ "status": status, "complaints": said, "good": said.is_empty() }));
     for row in &status.environments {
         let offsite = row
             .offsite
@@ -43,30 +43,26 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
                 .result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
         }
     }
-    if complaints.is_empty() {
+    let Some(first) = complaints.first() else {
         return Ok(());
-    }
-    let failure = Failure::new(Kind::Drift, complaints.join("; "));
-    Err(if status.key_confirmed {
-        failure.hint(remedy(&complaints))
-    } else {
-        failure.hint("`odoopack backup key export`, then `odoopack backup key confirm`")
-    })
+    };
+    Err(Failure::new(Kind::Drift, said.join("; ")).hint(remedy(first)))
 }
 
-/// What helps against the first of them.
-fn remedy(complaints: &[String]) -> &'static str {
-    let first = complaints.first().map_or("", String::as_str);
-    if first.contains("proven") || first.contains("drill") {
-        "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
-    } else if first.contains("off site") {
-        "`odoopack backup offsite`"
-    } else if first.contains("missing in the filestore") {
-        "`odoopack backup list`, then `odoopack restore SNAPSHOT --only filestore` of one that has them"
-    } else if first.contains("listed") {
-        "`odoopack backup forget --accept-missing`, once it is known where they went"
-    } else {
-        "`odoopack backup create`"
+fn remedy(complaint: &Complaint) -> &'static str {
+    match complaint {
+        Complaint::KeyNotConfirmed => "`odoopack backup key export`, then `odoopack backup key confirm`",
+        Complaint::Disappeared(_) => {
+            "`odoopack backup forget --accept-missing`, once it is known where they went"
+        }
+        Complaint::NotCopied | Complaint::Old(_, Act::Offsite, _) => "`odoopack backup offsite`",
+        Complaint::Old(_, Act::Made, _) | Complaint::BackupFailed(_) => "`odoopack backup create`",
+        Complaint::Old(_, Act::Proven, _) | Complaint::DrillFailed(_) => {
+            "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
+        }
+        Complaint::MoreMissing(_) => {
+            "`odoopack backup list`, then `odoopack restore SNAPSHOT --only filestore` of one that has them"
+        }
     }
 }
 

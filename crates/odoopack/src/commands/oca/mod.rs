@@ -39,15 +39,25 @@ pub(crate) enum Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let alone = |verb: &str| super::lock::alone(cx, &format!("odoopack oca {verb}"));
     match args {
-        Args::Add(args) => add::add(cx, &pack, args),
-        Args::Remove(args) => add::remove(cx, &pack, args),
-        Args::Update(args) => update::run(cx, &pack, args),
-        Args::List => look::list(cx, &pack),
-        Args::Outdated => look::outdated(cx, &pack),
-        Args::Log { repository } => look::log(cx, &pack, repository),
+        Args::Add(args) => {
+            let (pack, _held) = alone("add")?;
+            add::add(cx, &pack, args)
+        }
+        Args::Remove(args) => {
+            let (pack, _held) = alone("remove")?;
+            add::remove(cx, &pack, args)
+        }
+        Args::Update(args) => {
+            let (pack, _held) = alone("update")?;
+            update::run(cx, &pack, args)
+        }
+        Args::List => look::list(cx, &cx.load()?),
+        Args::Outdated => look::outdated(cx, &cx.load()?),
+        Args::Log { repository } => look::log(cx, &cx.load()?, repository),
         Args::Sync { repositories } => {
+            let (pack, _held) = alone("sync")?;
             let moved = sync(cx, &pack, repositories)?;
             cx.ui.json(&serde_json::json!({ "moved": moved }));
             cx.ui.result(&match moved.len() {

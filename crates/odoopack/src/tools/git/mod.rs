@@ -175,6 +175,37 @@ pub(crate) fn list(place: &Utf8Path, commit: &str) -> Cmd {
     of(place).args(["ls-tree", "-r", "-z", "--name-only", commit])
 }
 
+/// The same with mode, type and object id before each name, and size where `sized`.
+pub(crate) fn entries(place: &Utf8Path, commit: &str, sized: bool) -> Cmd {
+    let cmd = of(place).args(["ls-tree", "-r", "-z"]);
+    if sized { cmd.arg("--long") } else { cmd }.arg(commit)
+}
+
+/// One row of what [`entries`] printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    pub(crate) is_submodule: bool,
+    /// Bytes; only of files, and only where it was asked for.
+    pub(crate) size: Option<u64>,
+    pub(crate) path: &'a str,
+}
+
+/// The rows of what [`entries`] printed.
+pub(crate) fn parse_entries(text: &str) -> Vec<Entry<'_>> {
+    let row = |row| -> Option<Entry<'_>> {
+        let (head, path): (&str, &str) = str::split_once(row, '\t')?;
+        let mut words = head.split_ascii_whitespace().skip(1);
+        let is_submodule = words.next()? == "commit";
+        let size = words.nth(1).and_then(|size| size.parse().ok());
+        Some(Entry {
+            is_submodule,
+            size,
+            path,
+        })
+    };
+    text.split('\0').filter_map(row).collect()
+}
+
 /// Prints files of a commit one after the other, each behind a line of `separator` and its name.
 ///
 /// # Shape
@@ -329,6 +360,22 @@ mod tests {
         );
         let index = "100644 aaaa 0\ta/b c.py\u{0}120000 bbbb 0\tl\u{0}\n";
         assert_eq!(parse_staged(index), [("aaaa", "a/b c.py"), ("bbbb", "l")]);
+    }
+
+    #[test]
+    fn reads_what_a_commit_holds_and_what_it_only_points_at() {
+        let text = format!("100644 blob {COMMIT}     132\ta/b c.py\0160000 commit {COMMIT}       -\tlib\0");
+        let entry = |is_submodule, size, path| Entry {
+            is_submodule,
+            size,
+            path,
+        };
+        let wanted = [entry(false, Some(132), "a/b c.py"), entry(true, None, "lib")];
+        assert_eq!(parse_entries(&text), wanted);
+        assert_eq!(
+            parse_entries(&format!("100644 blob {COMMIT}\tx\0")),
+            [entry(false, None, "x")]
+        );
     }
 
     #[test]
