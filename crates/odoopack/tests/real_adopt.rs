@@ -2,7 +2,6 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
-    clippy::print_stdout,
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
@@ -134,81 +133,23 @@ impl Old {
         docker(&["volume", "rm", "--force", "old_pgdata"]).exits(0);
         image(pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
         image(pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
-        let compose = SEED
-            .replace("postgres:16-alpine", "acme/postgres:15")
-            .replace("odoo:18.0", "acme/odoo:19.0")
-            .replace("nginx:alpine", "nginx:1.22");
-        pack.write("repo/deploy/docker-compose.yml", &compose);
-        pack.write(".env", "POSTGRES_PASSWORD=geheim-4711\n");
-        let works = |line: &&str| !NEVER_WORKED.iter().any(|key| line.starts_with(key));
-        let conf: Vec<&str> = SEED_CONF.lines().filter(works).collect();
-        pack.write("config/odoo.conf", &conf.join("\n"));
-        let module = "{'name': 'Own', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['web']}\n";
-        pack.write("repo/addons/ipai/own_one/__manifest__.py", module);
-        pack.write("repo/addons/ipai/own_one/__init__.py", "");
-        pack.write("repo/addons/external/oca/README.md", "");
-        pack.write("data/filestore/.keep", "");
-        // As the image's user, who is somebody else on this host.
-        let user = must(&["run", "--rm", "--entrypoint", "id", "acme/odoo:19.0", "-u"]);
-        machine::must("chown", &["-R", &user, pack.path("data/filestore").as_str()]);
+        files(pack);
         let file = pack.path("repo/deploy/docker-compose.yml").into_string();
         let root = pack.root.to_string();
-        let words = ["compose", "-p", "old", "--project-directory", &root, "-f", &file];
+        let compose = ["compose", "-p", "old", "--project-directory", &root, "-f", &file];
         let old = Self {
-            compose: words.map(str::to_owned),
+            compose: compose.map(str::to_owned),
         };
-        old.must(&["up", "--detach", "postgres"]);
-        let ready = [
-            "exec",
-            "-T",
-            "postgres",
-            "pg_isready",
-            "-q",
-            "-h",
-            "localhost",
-            "-U",
-            "odoo",
-            "-d",
-            "odoo",
-        ];
+        old.must(&split("up --detach postgres"));
+        let ready = split("exec -T postgres pg_isready -q -h localhost -U odoo -d odoo");
         wait_for("the old database answers", || {
             (old.run(&ready).code == Some(0)).then_some(())
         });
         pack.now("Odoo is installed in it");
-        let install = [
-            "run",
-            "--rm",
-            "-T",
-            "odoo",
-            "odoo",
-            "-c",
-            "/etc/odoo/odoo.conf",
-            "-d",
-            "odoo",
-        ];
-        old.must(
-            &[
-                &install[..],
-                &["-i", "web,own_one", "--without-demo=all", "--stop-after-init"],
-            ]
-            .concat(),
-        );
-        let shell = [
-            "run",
-            "--rm",
-            "-T",
-            "odoo",
-            "odoo",
-            "shell",
-            "-c",
-            "/etc/odoo/odoo.conf",
-            "-d",
-            "odoo",
-            "--no-http",
-        ];
-        let words = old.words(&shell);
-        machine::must_with("docker", &words, FILL);
-        old.must(&["up", "--detach", "odoo"]);
+        old.must(&split("run --rm -T odoo odoo -c /etc/odoo/odoo.conf -d odoo -i web,own_one --without-demo=all --stop-after-init"));
+        let shell = split("run --rm -T odoo odoo shell -c /etc/odoo/odoo.conf -d odoo --no-http");
+        machine::must_with("docker", &old.words(&shell), FILL);
+        old.must(&split("up --detach odoo"));
         old
     }
 
@@ -244,6 +185,30 @@ impl Old {
     fn down(&self) {
         self.must(&["down"]);
     }
+}
+
+fn split(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+fn files(pack: &Pack) {
+    let compose = SEED
+        .replace("postgres:16-alpine", "acme/postgres:15")
+        .replace("odoo:18.0", "acme/odoo:19.0")
+        .replace("nginx:alpine", "nginx:1.22");
+    pack.write("repo/deploy/docker-compose.yml", &compose);
+    pack.write(".env", "POSTGRES_PASSWORD=geheim-4711\n");
+    let kept = |line: &&str| !NEVER_WORKED.iter().any(|key| line.starts_with(key));
+    let conf: Vec<&str> = SEED_CONF.lines().filter(kept).collect();
+    pack.write("config/odoo.conf", &conf.join("\n"));
+    let module = "{'name': 'Own', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['web']}\n";
+    pack.write("repo/addons/ipai/own_one/__manifest__.py", module);
+    pack.write("repo/addons/ipai/own_one/__init__.py", "");
+    pack.write("repo/addons/external/oca/README.md", "");
+    pack.write("data/filestore/.keep", "");
+    // As the image's user, who is somebody else on this host.
+    let user = must(&["run", "--rm", "--entrypoint", "id", "acme/odoo:19.0", "-u"]);
+    machine::must("chown", &["-R", &user, pack.path("data/filestore").as_str()]);
 }
 
 /// Its containers would come back with Docker, and make what they mount.
@@ -374,138 +339,107 @@ fn the_role_owns_it_and_is_no_superuser(pack: &Pack) {
 }
 
 /// What `ufw default deny incoming` and its rules for loopback and for answers come to.
-const DENY: [&[&str]; 4] = [
-    &["-A", "INPUT", "-i", "lo", "-j", "ACCEPT"],
-    &[
-        "-A",
-        "INPUT",
-        "-m",
-        "state",
-        "--state",
-        "RELATED,ESTABLISHED",
-        "-j",
-        "ACCEPT",
-    ],
-    &["-P", "INPUT", "DROP"],
-    &["-P", "FORWARD", "DROP"],
+const DENY: [&str; 4] = [
+    "-A INPUT -i lo -j ACCEPT",
+    "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
+    "-P INPUT DROP",
+    "-P FORWARD DROP",
 ];
 
 /// Asked from a network of its own, which has none of the host's addresses.
 fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
     pack.now("a published port is open to others in spite of the firewall");
-    let serve = ["python3", "-m", "http.server"];
-    let run = [
-        "run",
-        "--detach",
-        "--rm",
-        "--name",
-        "stranger",
-        "--publish",
-        "5999:5999",
-        "--entrypoint",
-    ];
-    must(&[&run[..], &serve[..1], &["acme/odoo:19.0"], &serve[1..], &["5999"]].concat());
-    let mut own = Child(
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .args(serve)
-            .arg("5998")
-            .spawn()
-            .unwrap(),
-    );
-    let mut outside = Child(
-        Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "unshare", "--net", "sleep", "600"])
-            .spawn()
-            .unwrap(),
-    );
-    let pid = outside.0.id().to_string();
-    let there = |args: &[&str]| {
-        support::command("nsenter", &[&["--target", &pid, "--net"], args].concat())
-            .output()
-            .unwrap()
-    };
-    wait_for("the network outside is another one", || {
-        let name = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-        (name(&pid) != name("self")).then_some(())
-    });
-    machine::must(
-        "ip",
-        &[
-            "link", "add", "outside", "type", "veth", "peer", "name", "inside", "netns", &pid,
-        ],
-    );
-    machine::must("ip", &["addr", "add", "10.99.0.1/24", "dev", "outside"]);
-    machine::must("ip", &["link", "set", "outside", "up"]);
-    for args in [
-        ["addr", "add", "10.99.0.2/24", "dev", "inside"].as_slice(),
-        &["link", "set", "inside", "up"],
-    ] {
-        assert!(there(&[&["ip"], args].concat()).status.success());
-    }
-    let asks = |port: &str| {
-        let url = format!("http://10.99.0.1:{port}/");
-        there(&[
-            "curl",
-            "--silent",
-            "--output",
-            "/dev/null",
-            "--max-time",
-            "3",
-            &url,
-        ])
-        .status
-        .success()
-    };
+    must(&split(
+        "run --detach --rm --name stranger --publish 5999:5999 --entrypoint python3 acme/odoo:19.0 -m http.server 5999",
+    ));
+    let _own = Child::start("python3 -m http.server 5998");
+    let outside = Outside::start();
     for port in ["5998", "5999"] {
         wait_for("both ports answer without a firewall", || {
-            asks(port).then_some(())
+            outside.reaches(port).then_some(())
         });
     }
     for rule in DENY {
-        machine::must("iptables", rule);
+        machine::must("iptables", &split(rule));
     }
-    assert_eq!(
-        (asks("5998"), asks("5999")),
-        (false, true),
-        "what the firewall lets in"
-    );
-    let findings = pack.run(&["doctor", "--json"]).exits(0).first_json();
-    let told: Vec<&serde_json::Value> = findings["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let reached = (outside.reaches("5998"), outside.reaches("5999"));
+    assert_eq!(reached, (false, true), "what the firewall lets in");
+    let answer = pack.run(&["doctor", "--json"]).exits(0).first_json();
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let told: Vec<_> = findings
         .filter(|one| one["id"] == "host-docker-published")
+        .map(|one| format!("{}: {}", one["place"], one["saw"]))
         .collect();
-    assert_eq!(told.len(), 1, "{findings}");
     assert_eq!(
-        (&told[0]["place"], &told[0]["saw"]),
-        (
-            &json!("stranger"),
-            &json!("port 5999 is published on every address")
-        )
+        told,
+        ["\"stranger\": \"port 5999 is published on every address\""]
     );
-    for rule in [["-P", "INPUT", "ACCEPT"].as_slice(), &["-F", "INPUT"]] {
-        machine::must("iptables", rule);
+    for rule in ["-P INPUT ACCEPT", "-F INPUT"] {
+        machine::must("iptables", &split(rule));
     }
     must(&["rm", "--force", "stranger"]);
-    own.end();
-    outside.end();
+}
+
+/// A network that is joined to the host's by one cable.
+struct Outside(Child);
+
+impl Outside {
+    fn start() -> Self {
+        let outside = Self(Child::start("unshare --net sleep 600"));
+        let pid = outside.0.0.id().to_string();
+        wait_for("the network outside is another one", || {
+            let name = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+            (name(&pid) != name("self")).then_some(())
+        });
+        machine::must(
+            "ip",
+            &split(&format!(
+                "link add outside type veth peer name inside netns {pid}"
+            )),
+        );
+        machine::must("ip", &split("addr add 10.99.0.1/24 dev outside"));
+        machine::must("ip", &split("link set outside up"));
+        for line in ["ip addr add 10.99.0.2/24 dev inside", "ip link set inside up"] {
+            assert!(outside.run(line), "{line}");
+        }
+        outside
+    }
+
+    fn run(&self, line: &str) -> bool {
+        let line = format!("--target {} --net {line}", self.0.0.id());
+        support::command("nsenter", &split(&line))
+            .status()
+            .unwrap()
+            .success()
+    }
+
+    fn reaches(&self, port: &str) -> bool {
+        self.run(&format!(
+            "curl --silent --output /dev/null --max-time 3 http://10.99.0.1:{port}/"
+        ))
+    }
 }
 
 /// Ends with the value.
 struct Child(std::process::Child);
 
 impl Child {
-    fn end(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+    fn start(line: &str) -> Self {
+        let mut command = Command::new("setpriv");
+        Self(
+            command
+                .args(["--pdeathsig", "KILL"])
+                .args(split(line))
+                .spawn()
+                .unwrap(),
+        )
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.end();
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
