@@ -433,7 +433,7 @@ fn spec() -> impl Strategy<Value = Spec> {
 
 /// Containers alone take over what another stack made.
 fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
-    let directory = (engine == Engine::Compose).then(|| "/srv/old stack/db".into());
+    let directory = (engine == Engine::Compose).then(|| "/srv/old-stack/db".into());
     Postgres {
         directory,
         ..postgres
