@@ -77,6 +77,8 @@ pub struct Facts {
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
     /// The cluster on disk.
     pub cluster: Seen<Cluster>,
+    /// The database server that somebody else runs; `NotYet` without one.
+    pub server: Seen<ServerFact>,
     /// What the running cluster says.
     pub databases: Seen<Databases>,
     /// Environments whose first installation was begun and not finished, and the number of its database.
@@ -207,6 +209,46 @@ pub struct Certificate {
 pub struct Cluster {
     /// From `PG_VERSION`.
     pub major: u16,
+}
+
+/// What a server that somebody else runs says of itself and of the role that was given to us.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ServerFact {
+    /// Major version.
+    pub major: u16,
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// Of these, kept for superusers and for roles that may use reserved ones.
+    pub reserved: u32,
+    /// Most connections of the role (`rolconnlimit`); `None`: no limit of its own.
+    pub role_limit: Option<u32>,
+    /// Whether the role is a superuser.
+    pub superuser: bool,
+    /// Whether it may make databases.
+    pub create_database: bool,
+    /// Whether it may make roles.
+    pub create_role: bool,
+    /// Extensions that Odoo uses and the server has, with whether the role may make them.
+    pub extensions: BTreeMap<String, bool>,
+}
+
+impl ServerFact {
+    /// Most connections that are there for the role.
+    pub fn budget(&self) -> u32 {
+        let open = self.max_connections.saturating_sub(self.reserved);
+        self.role_limit.map_or(open, |limit| open.min(limit))
+    }
+
+    /// Where the budget comes from, for people.
+    pub fn limits(&self) -> String {
+        let role = self
+            .role_limit
+            .map_or_else(String::new, |limit| format!(", the role's own limit is {limit}"));
+        format!(
+            "max_connections {}, {} of them reserved{role}",
+            self.max_connections, self.reserved
+        )
+    }
 }
 
 /// What a running cluster says.

@@ -2,7 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
-use crate::spec::Engine;
+use crate::spec::{Engine, GivenServer};
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Layout {
     /// Whether the servers run as users of their own (only root can arrange that).
     own_users: bool,
     engine: Engine,
+    /// A database server that somebody else runs; `None` too while its secret has no value.
+    server: Option<GivenServer>,
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
@@ -54,6 +56,7 @@ impl Layout {
             pack: pack.clone(),
             own_users,
             engine: Engine::Native,
+            server: None,
         }
     }
 
@@ -61,6 +64,17 @@ impl Layout {
     #[must_use]
     pub fn with_engine(self, engine: Engine) -> Self {
         Self { engine, ..self }
+    }
+
+    /// The same pack on a database server that somebody else runs.
+    #[must_use]
+    pub fn with_server(self, server: Option<GivenServer>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// The database server that somebody else runs.
+    pub fn server(&self) -> Option<&GivenServer> {
+        self.server.as_ref()
     }
 
     /// What runs the processes.
@@ -289,9 +303,12 @@ impl Layout {
         self.own_users.then(|| format!("odoo-{}-{part}", self.pack))
     }
 
-    /// The PostgreSQL role of an environment; nobody else uses it.
+    /// The PostgreSQL role of an environment; nobody else uses it. On a server of somebody else the one that was given.
     pub fn role(&self, name: &Name) -> String {
-        format!("{}_{}", self.pack.underscored(), name.underscored())
+        match &self.server {
+            Some(server) => server.role.clone(),
+            None => format!("{}_{}", self.pack.underscored(), name.underscored()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use odoopack_core::spec::{self, LoadContext, Loaded};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::observe::given;
 use crate::ui::Ui;
 
 /// Name of the file.
@@ -56,6 +57,8 @@ impl Context {
         let place = &loaded.spec.pack.root;
         let place = place.canonicalize_utf8().unwrap_or_else(|_| place.clone());
         let layout = Layout::new(&place, &loaded.spec.pack.name, root).with_engine(loaded.spec.pack.engine);
+        let server = given::place(&loaded.spec, &layout);
+        let layout = layout.with_server(server);
         Ok(Pack {
             loaded,
             layout,

@@ -448,6 +448,8 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let first = git(up, &["rev-parse", "HEAD~1"]);
     pack.json(&["oca", "update", "web", "--to", &first]);
     pack.breaks(&[], &[]);
+    by_date(pack, up);
+    pack.json(&["oca", "update", "web", "--to", &first]);
     // The branch is rewritten: the commit is on this machine, and no longer on the branch.
     git(up, &["commit", "--quiet", "--amend", "--message", "rewritten"]);
     git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
@@ -458,6 +460,50 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let found = pack.breaks(&[], &["web: rewritten"]);
     assert!(found["web: rewritten"].contains("no longer holds"), "{found:?}");
     pack.breaks(&["--offline"], &[]);
+}
+
+/// To what the branch was on a day, by the time at which commits came to be.
+fn by_date(pack: &Pack<'_>, up: &Utf8Path) {
+    let now = git(up, &["rev-parse", "HEAD"]);
+    let tree = git(up, &["rev-parse", "HEAD^{tree}"]);
+    let words = ["commit-tree", &tree, "-p", &now, "-m", "later"];
+    let who = [
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "-C",
+        up.as_str(),
+    ];
+    let later = must(
+        "env",
+        &[
+            &["GIT_COMMITTER_DATE=2035-06-01T12:00:00Z", "git"][..],
+            &who,
+            &words,
+        ]
+        .concat(),
+    );
+    git(up, &["reset", "--quiet", "--hard", later.trim()]);
+    pack.json(&["oca", "update", "web", "--before", "2035-06-01"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(now.as_str())
+    );
+    pack.json(&["oca", "update", "web", "--before", "2035-06-02"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(later.trim())
+    );
+    let said = pack
+        .run(&["oca", "update", "web", "--before", "2001-01-01"])
+        .exits(4)
+        .said();
+    assert!(
+        said.contains("has no commit on `18.0` before 2001-01-01"),
+        "{said}"
+    );
+    git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
 }
 
 /// A second directory with a cache of its own, from what git carries.

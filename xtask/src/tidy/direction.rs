@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
                    "probe", "session", "store", "ui"]),
     // Each a child of this program, so that it needs nothing of what they do.
     ("jobs",     &["exec", "failure", "files", "interrupt", "store", "ui"]),
-    ("context",  &["exec", "failure", "files", "release", "store", "ui"]),
+    ("context",  &["exec", "failure", "files", "observe", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oca", "oneshot", "password", "probe",

@@ -73,6 +73,8 @@ pub struct Database {
     pub host: String,
     /// `None`: libpq's default.
     pub port: Option<u16>,
+    /// `db_sslmode`; `None`: Odoo's default, which a unix socket ignores.
+    pub sslmode: Option<crate::spec::TlsMode>,
     /// Login role, not a superuser.
     pub user: String,
     /// `None`: the server trusts the operating system's user (`peer`).

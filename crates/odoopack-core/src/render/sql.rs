@@ -119,6 +119,16 @@ pub fn mark(database: &str, kind: &str) -> String {
     )
 }
 
+/// The same where only a superuser may set such a thing: not copied by TEMPLATE and not in a dump of the database either,
+/// but its owner may change it. `None` takes it away.
+pub fn mark_by_comment(database: &str, kind: Option<&str>) -> String {
+    let text = kind.map_or_else(
+        || "NULL".to_owned(),
+        |kind| literal(&format!("odoopack.kind={kind}")),
+    );
+    format!("COMMENT ON DATABASE {} IS {text}", identifier(database))
+}
+
 /// A quoted SQL identifier.
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -140,6 +150,10 @@ mod tests {
         assert_eq!(
             mark("shop_production", "production"),
             "ALTER DATABASE \"shop_production\" SET odoopack.kind = 'production'"
+        );
+        assert_eq!(
+            mark_by_comment("shop_production", Some("production")),
+            "COMMENT ON DATABASE \"shop_production\" IS 'odoopack.kind=production'"
         );
     }
 

@@ -135,6 +135,15 @@ pub(super) fn postgres(host: &Host) -> Bytes {
     Bytes(shared_buffers(host).0 + maintenance_work_mem(host).0 + Bytes::mib(POSTGRES).0)
 }
 
+/// The same for what is asked: a server that somebody else runs takes nothing here.
+pub(super) fn postgres_of(host: &Host, wants: &super::Wants) -> Bytes {
+    if wants.server.is_some() {
+        Bytes(0)
+    } else {
+        postgres(host)
+    }
+}
+
 /// nginx, gate, schedule, and Redis where it is used.
 pub(super) fn services(host: &Host, redis: bool) -> Bytes {
     Bytes::mib(OURS + NGINX * u64::from(nginx_workers(host)) + if redis { REDIS } else { 0 })

@@ -94,9 +94,13 @@ pub(super) fn lines(host: &Host, wants: &Wants, share: &Share, sizes: &Sizes) ->
         ),
         line(
             "postgres",
-            cost::postgres(host),
+            cost::postgres_of(host, wants),
             0,
-            "shared_buffers, one vacuum or index build, processes",
+            if wants.server.is_some() {
+                "on a server that somebody else runs"
+            } else {
+                "shared_buffers, one vacuum or index build, processes"
+            },
         ),
         line(
             "services",
@@ -111,7 +115,7 @@ pub(super) fn lines(host: &Host, wants: &Wants, share: &Share, sizes: &Sizes) ->
             want.name.as_str(),
             size.memory,
             size.connections,
-            &reason(want, share, size),
+            &reason(want, wants, share, size),
         ));
     }
     let present = wants.environments.iter().filter(|w| !w.production).count();
@@ -168,7 +172,11 @@ fn second_slot(wants: &Wants, share: &Share, sizes: &Sizes) -> (Bytes, u32) {
     )
 }
 
-fn reason(want: &Want, share: &Share, size: &EnvironmentSize) -> String {
+fn limited(wants: &Wants) -> bool {
+    wants.server.is_some_and(|server| server.connections.is_some())
+}
+
+fn reason(want: &Want, wants: &Wants, share: &Share, size: &EnvironmentSize) -> String {
     let useful = want.users.div_ceil(USERS_OF_A_WORKER);
     let web = match size.workers {
         0 => "threaded server".to_owned(),
@@ -180,6 +188,9 @@ fn reason(want: &Want, share: &Share, size: &EnvironmentSize) -> String {
     };
     let why = match (want.overrides.workers, want.production, share.mode) {
         (Some(_), ..) => "as written".to_owned(),
+        (None, true, Mode::Threaded | Mode::Tiny) if limited(wants) => {
+            "too little memory or too few connections for workers".to_owned()
+        }
         (None, true, Mode::Threaded | Mode::Tiny) => "too little memory for workers".to_owned(),
         (None, true, _) if size.workers < useful => format!("{useful} would suit {} users", want.users),
         (None, true, _) => format!("enough for {} users", want.users),

@@ -33,6 +33,15 @@ pub struct Wants {
     pub reserve_environments: u32,
     /// Sessions are kept in Redis.
     pub sessions_redis: bool,
+    /// The database server that somebody else runs; `None`: one of the pack's own.
+    pub server: Option<Server>,
+}
+
+/// A database server that somebody else runs: it takes no memory here, and its settings are not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Connections that are there for us; `None`: not known.
+    pub connections: Option<u32>,
 }
 
 /// One environment.
@@ -67,7 +76,11 @@ pub struct Overrides {
 
 impl Wants {
     /// What the file asks of the host.
-    pub fn of(spec: &crate::spec::Spec) -> Self {
+    ///
+    /// # Shape
+    /// `connections` are those of a server that somebody else runs; no copy has a place there.
+    pub fn of(spec: &crate::spec::Spec, connections: Option<u32>) -> Self {
+        let given = spec.postgres.is_given();
         let want = |(name, environment): (&Name, &crate::spec::Environment)| Want {
             name: name.clone(),
             users: environment.users,
@@ -84,8 +97,13 @@ impl Wants {
         };
         Self {
             environments: spec.environments.iter().map(want).collect(),
-            reserve_environments: spec.capacity.reserve_environments,
+            reserve_environments: if given {
+                0
+            } else {
+                spec.capacity.reserve_environments
+            },
             sessions_redis: spec.in_redis().next().is_some(),
+            server: given.then_some(Server { connections }),
         }
     }
 }
@@ -103,6 +121,19 @@ pub struct Sizing {
     pub explain: Vec<Line>,
     /// What the operator's own values break; empty without overrides.
     pub problems: Vec<Problem>,
+}
+
+impl Sizing {
+    /// Connections that may be opened, and that there are, where PostgreSQL has fewer.
+    pub fn short_of_connections(&self) -> Option<(u32, u32)> {
+        self.problems.iter().find_map(|problem| match problem {
+            Problem::Connections { need, have } => Some((*need, *have)),
+            Problem::Memory { .. }
+            | Problem::OneWorker { .. }
+            | Problem::LowLimit { .. }
+            | Problem::HardBelowSoft { .. } => None,
+        })
+    }
 }
 
 /// Processes and limits of one environment.
@@ -170,7 +201,7 @@ pub struct TooSmall {
 /// [`TooSmall`] when not even threaded servers fit. Overrides never cause it; see [`Sizing::problems`].
 pub fn size(host: &Host, wants: &Wants) -> Result<Sizing, TooSmall> {
     let share = share::share(host, wants)?;
-    let postgres = share.postgres(host);
+    let postgres = share.postgres(host, wants);
     let sized = wants
         .environments
         .iter()

@@ -31,6 +31,25 @@ pub(super) struct Share {
 
 /// Finds the best plan that fits: as many workers for the productions as possible, then workers for copies.
 pub(super) fn share(host: &Host, wants: &Wants) -> Result<Share, TooSmall> {
+    let plan = best(host, wants)?;
+    // With fewer processes it may fit into what another's server has; if not, the sum says by how much.
+    let fewer = |connections| {
+        let within = |share: &Share| share.connections() <= connections;
+        if within(&plan) {
+            return None;
+        }
+        let modes = [Mode::Roomy, Mode::ThreadedCopies, Mode::Threaded, Mode::Tiny];
+        let least = modes.map(|mode| Share::least(host, wants, mode));
+        let mut fitting = least.into_iter().filter(|share| share.fits(host, wants));
+        let found = fitting.clone().find(within);
+        let found = found.map(|share| share.grown_within(host, wants, connections));
+        found.or_else(|| fitting.next_back())
+    };
+    let budget = wants.server.and_then(|server| server.connections);
+    Ok(budget.and_then(fewer).unwrap_or(plan))
+}
+
+fn best(host: &Host, wants: &Wants) -> Result<Share, TooSmall> {
     let [roomy, threaded_copies, threaded, tiny] =
         [Mode::Roomy, Mode::ThreadedCopies, Mode::Threaded, Mode::Tiny].map(|m| grown(host, wants, m));
     match (roomy, threaded_copies) {
@@ -118,11 +137,33 @@ impl Share {
     }
 
     fn fits(&self, host: &Host, wants: &Wants) -> bool {
-        let fixed =
-            cost::system(host).0 + cost::postgres(host).0 + cost::services(host, wants.sessions_redis).0;
+        let fixed = cost::system(host).0
+            + cost::postgres_of(host, wants).0
+            + cost::services(host, wants.sessions_redis).0;
         let productions: u64 = self.productions.values().map(|s| s.memory(host).0).sum();
         let copies = self.copy.memory(host).0 * u64::from(self.copies);
         fixed + productions + copies + self.second_slot().0 <= host.memory.0
+    }
+
+    /// Worker by worker more, as long as the connections are there.
+    fn grown_within(self, host: &Host, wants: &Wants, connections: u32) -> Self {
+        let mut share = self;
+        while let Some(next) = share.with_one_more(host, wants) {
+            if next.connections() > connections {
+                break;
+            }
+            share = next;
+        }
+        share
+    }
+
+    /// Most connections of everything, as the sum counts them.
+    fn connections(&self) -> u32 {
+        let productions: u32 = self.productions.values().map(|s| s.connections()).sum();
+        let all = self.productions.values().chain([&self.copy]);
+        let second_slot = all.map(|s| s.web_connections()).max().unwrap_or_default();
+        let copies = self.copy.connections().saturating_mul(self.copies);
+        productions + copies + second_slot + RESERVED_CONNECTIONS
     }
 
     /// Room for the other slot of one environment, the biggest.
@@ -148,7 +189,7 @@ impl Share {
     /// Connections are counted as if the productions had as many workers as the host may ever give them, and the copies
     /// theirs, and both numbers are rounded up: more users, a copy more or an edition that goes need no restart of the
     /// cluster, which would be felt by everybody else. A connection that nobody opens costs some ten KiB.
-    pub(super) fn postgres(&self, host: &Host) -> PostgresSize {
+    pub(super) fn postgres(&self, host: &Host, wants: &Wants) -> PostgresSize {
         let threaded = matches!(self.mode, Mode::Threaded | Mode::Tiny);
         let count = rounded(u32::try_from(self.productions.len()).unwrap_or(u32::MAX));
         let workers = if threaded { 0 } else { FEWEST_WORKERS };
@@ -169,8 +210,9 @@ impl Share {
         };
         let copies = rounded(self.copies).saturating_mul(copy);
         let sum = productions + second_slot + copies + RESERVED_CONNECTIONS;
+        let given = wants.server.and_then(|server| server.connections);
         PostgresSize {
-            max_connections: sum.max(100).next_multiple_of(10),
+            max_connections: given.unwrap_or_else(|| sum.max(100).next_multiple_of(10)),
             shared_buffers: cost::shared_buffers(host),
             work_mem: cost::work_mem(host),
             maintenance_work_mem: cost::maintenance_work_mem(host),

@@ -26,6 +26,7 @@ fn wants(count: u32, users: u32) -> Wants {
         environments,
         reserve_environments: 2,
         sessions_redis: false,
+        server: None,
     }
 }
 
@@ -148,6 +149,37 @@ fn a_two_gigabyte_machine_of_one_core_runs_threaded() {
     assert!(sizing.environments.values().all(|e| e.workers == 0));
 }
 
+/// One production on a server that somebody else runs, with so many connections.
+fn on_given(connections: u32) -> Sizing {
+    let wants = Wants {
+        reserve_environments: 0,
+        server: Some(Server {
+            connections: Some(connections),
+        }),
+        ..wants(1, 40)
+    };
+    size(&host(4, 16), &wants).unwrap()
+}
+
+#[test]
+fn a_server_of_somebody_else_has_so_many_connections_and_no_more() {
+    let mut table = String::new();
+    for connections in [400, 200, 160, 97, 60, 22] {
+        let sizing = on_given(connections);
+        let one = &sizing.environments[&"production".parse().unwrap()];
+        let sum: u32 = sizing.explain.iter().map(|line| line.connections).sum();
+        let (workers, short) = (one.workers, sizing.short_of_connections());
+        writeln!(
+            table,
+            "{connections:>4}: {workers} workers, {sum} in all, short of {short:?}"
+        )
+        .unwrap();
+        assert_eq!(sizing.postgres.max_connections, connections);
+        assert_eq!(short.is_some(), sum > connections);
+    }
+    insta::assert_snapshot!(table);
+}
+
 fn any_wants() -> impl Strategy<Value = Wants> {
     let environment = (1..300_u32, any::<bool>());
     (prop::collection::vec(environment, 1..8), 0..5_u32, any::<bool>()).prop_map(|(list, reserve, redis)| {
@@ -159,6 +191,7 @@ fn any_wants() -> impl Strategy<Value = Wants> {
             environments: named.collect(),
             reserve_environments: reserve,
             sessions_redis: redis,
+            server: None,
         }
     })
 }

@@ -197,6 +197,8 @@ impl Lines {
     fn postgres(&mut self, postgres: &Postgres) {
         self.add("postgres.version", postgres.version.and_then(plain));
         self.add("postgres.port", postgres.port.and_then(plain));
+        self.add("postgres.url", postgres.url.as_ref().and_then(text));
+        self.add("postgres.password", postgres.password.as_ref().and_then(text));
         self.map("postgres.options.*", &postgres.options);
     }
 

@@ -14,6 +14,7 @@ mod reference;
 pub mod repositories;
 mod resolve;
 mod schema;
+mod server;
 mod shape;
 mod show;
 mod starter;
@@ -43,6 +44,7 @@ pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;
 pub use reference::reference;
 pub use schema::schema;
+pub use server::{BadServerUrl, GivenServer, ServerUrl, TlsMode};
 pub use show::{Origin, Origins, ShownValue, show};
 pub use starter::{Starter, starter};
 pub use values::{BadHostPort, BadSecretRef, UnknownWord};
@@ -267,6 +269,10 @@ pub struct Postgres {
     pub version: Option<u16>,
     /// Loopback TCP port to listen on besides the socket; `None` (default): socket only.
     pub port: Option<u16>,
+    /// A server that somebody else runs, without its password or kept as a secret; `None`: a cluster of the pack's own.
+    pub url: Option<Value>,
+    /// Password of the role in `url`, where the URL holds none.
+    pub password: Option<SecretRef>,
     /// `[postgres.options]`: further settings of postgresql.conf, appended last.
     pub options: BTreeMap<String, String>,
 }

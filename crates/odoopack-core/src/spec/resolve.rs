@@ -128,6 +128,8 @@ fn postgres(values: &Values<'_>) -> Postgres {
     Postgres {
         version: values.given("postgres.version"),
         port: values.given("postgres.port"),
+        url: values.given("postgres.url"),
+        password: values.given("postgres.password"),
         options: values.map("postgres.options"),
     }
 }

@@ -112,6 +112,7 @@ fn value(shape: Shape) -> Value {
         Shape::Within => form("^([0-9]+y)?([0-9]+m)?([0-9]+d)?([0-9]+h)?$"),
         Shape::Zone => form("^[A-Za-z][A-Za-z0-9/_+-]*$"),
         Shape::Bytes => form("^[0-9]+ *(B|KiB|MiB|GiB|TiB)$"),
+        Shape::ServerUrl => form("^(secret:([A-Z][A-Z0-9_]*|cmd:.+)|postgres(ql)?://[^:@]+@.+)$"),
         Shape::Secret => form("^secret:([A-Z][A-Z0-9_]*|cmd:.+)$"),
         Shape::Repository => form("^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
         Shape::Branch => form("^[A-Za-z0-9_][A-Za-z0-9._/-]*$"),

@@ -153,7 +153,12 @@ impl super::Spec {
                 } => std::iter::once(credentials).chain(prune_credentials).collect(),
                 Elsewhere::Directory(_) => Vec::new(),
             });
-        relay.chain(offsite).chain(values).collect()
+        let server = match &self.postgres.url {
+            Some(Value::Secret(reference)) => Some(reference),
+            Some(Value::Plain(_)) | None => None,
+        };
+        let server = server.into_iter().chain(&self.postgres.password);
+        server.chain(relay).chain(offsite).chain(values).collect()
     }
 
     /// Those without which the machine cannot match the file: all but what may be kept elsewhere on purpose.

@@ -15,7 +15,7 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
             .collect();
     }
     let mut all = vec![
-        program("postgres", "postgresql", "the database server"),
+        database_program(known),
         program("nginx", "nginx", "TLS, static files and limits"),
         program("python3-venv", "python3-venv", "Odoo's Python environment"),
         program("wkhtmltopdf", "wkhtmltopdf", "printing PDF reports"),
@@ -33,6 +33,18 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
         all[0].package = format!("postgresql-{version}");
     }
     all
+}
+
+/// The server, or the programs that talk to somebody else's, which must be of its own major.
+fn database_program(known: &Known<'_>) -> Program {
+    if !known.spec.postgres.is_given() {
+        return program("postgres", "postgresql", "the database server");
+    }
+    let package = match known.facts.server.present() {
+        Some(server) => format!("postgresql-client-{}", server.major),
+        None => "postgresql-client".to_owned(),
+    };
+    program(super::CLIENT, &package, "backups and restores")
 }
 
 fn program(name: &'static str, package: &str, why: &'static str) -> Program {
@@ -54,10 +66,10 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
         .clone()
         .filter_map(|e| layout.user(e.as_str()))
         .collect();
-    let mut all = vec![
-        user("postgres", layout.cluster(), BTreeSet::new()),
-        user("gate", layout.state(), BTreeSet::new()),
-    ];
+    let mut all = vec![user("gate", layout.state(), BTreeSet::new())];
+    if !known.spec.postgres.is_given() {
+        all.insert(0, user("postgres", layout.cluster(), BTreeSet::new()));
+    }
     if super::sessions::wanted(known) {
         all.push(user("redis", layout.redis(), BTreeSet::new()));
     }
@@ -70,9 +82,13 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
     let layout = known.layout;
     let mut all = public(known);
     let part = |path: Utf8PathBuf, part: &str, mode: u32| owned(known, path, part, part, mode);
+    if !known.spec.postgres.is_given() {
+        all.extend([
+            part(layout.cluster(), "postgres", 0o700),
+            part(layout.postgres_socket(), "postgres", 0o755),
+        ]);
+    }
     all.extend([
-        part(layout.cluster(), "postgres", 0o700),
-        part(layout.postgres_socket(), "postgres", 0o755),
         part(layout.data().join("run/gate-control"), "gate", 0o700),
         owned(known, layout.gate_sockets(), "gate", "nginx", 0o2750),
         part(layout.state().join("gate"), "gate", 0o700),
@@ -121,7 +137,6 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.releases(),
         layout.pythons(),
         layout.config(),
-        layout.config().join("postgres"),
         layout
             .nginx()
             .parent()
@@ -136,6 +151,9 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
+    if !known.spec.postgres.is_given() {
+        all.push(plain(known, layout.config().join("postgres"), 0o755));
+    }
     if layout.containers() {
         let more = [layout.config().join("gate"), layout.config().join("accounts")];
         all.extend(more.into_iter().map(|path| plain(known, path, 0o755)));

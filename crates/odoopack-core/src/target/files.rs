@@ -97,7 +97,7 @@ fn gate(known: &Known<'_>) -> Option<File> {
 
 fn postgres(known: &Known<'_>) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known) else {
+    let Some(major) = super::services::major(known).filter(|_| !known.spec.postgres.is_given()) else {
         return Vec::new();
     };
     let directory = layout.config().join("postgres");

@@ -33,7 +33,10 @@ use crate::render::systemd;
 use crate::secret::SecretText;
 use crate::service::Service;
 use crate::sizing::Sizing;
-use crate::spec::Spec;
+use crate::spec::{GivenServer, Spec};
+
+/// Name among the programs of PostgreSQL's clients, where the server is somebody else's.
+pub const CLIENT: &str = "pg_dump";
 
 /// Everything that should be there.
 #[derive(Clone, Debug)]
@@ -70,6 +73,10 @@ pub struct Target {
     pub systemd: Option<Units>,
     /// The services as containers, with the engine `compose`.
     pub stack: Option<Stack>,
+    /// The database server that somebody else runs.
+    pub server: Option<GivenServer>,
+    /// Connections that are wanted, and that this server has, where it has fewer.
+    pub short_of_connections: Option<(u32, u32)>,
     /// Whether every file and service could be stated.
     pub complete: bool,
 }
@@ -224,6 +231,8 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         },
         systemd,
         stack: stack.map(|(stack, _)| stack),
+        server: layout.server().cloned(),
+        short_of_connections: sizing.short_of_connections(),
         complete,
         ports,
     })

@@ -85,9 +85,16 @@ fn database(
     password: SecretText,
 ) -> Option<Database> {
     let size = known.sizing.environments.get(name)?;
+    let given = known.layout.server();
+    if known.spec.postgres.is_given() && given.is_none() {
+        return None;
+    }
+    let socket = || known.layout.postgres_socket().into_string();
+    let port = || super::files::postgres_port(known.spec);
     Some(Database {
-        host: known.layout.postgres_socket().into_string(),
-        port: Some(super::files::postgres_port(known.spec)),
+        host: given.map_or_else(socket, |server| server.host.clone()),
+        port: Some(given.map_or_else(port, |server| server.port)),
+        sslmode: given.map(|server| server.tls),
         user: known.layout.role(name),
         password: Some(password),
         name: environment.database.clone(),

@@ -17,7 +17,10 @@ const STOP_MARGIN: u64 = 15;
 
 /// Every service; `None` for one that cannot be stated yet.
 pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
-    let mut all = vec![postgres(known), Some(gate(known))];
+    let mut all = vec![Some(gate(known))];
+    if !known.spec.postgres.is_given() {
+        all.insert(0, postgres(known));
+    }
     if super::sessions::wanted(known) {
         all.push(super::sessions::service(known));
     }
@@ -212,7 +215,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
     let limit = longest_request(known, name);
-    let mut after = vec!["postgres".to_owned()];
+    let own = (!known.spec.postgres.is_given()).then(|| "postgres".to_owned());
+    let mut after = Vec::from_iter(own);
     let environment_file = secret.then(|| super::files::environment_secrets(layout, name));
     let mut inputs = vec![conf];
     inputs.extend(environment_file.clone());
@@ -220,6 +224,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         after.push("redis".to_owned());
         inputs.push(layout.sessions(name));
     }
+    inputs.extend(layout.server().and_then(|server| server.authority.clone()));
     // Odoo reads which modules there are when it starts.
     inputs.extend(super::addons::read_at_start(known, &environment.edition));
     Some(Service {
@@ -320,6 +325,9 @@ pub fn variables(
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
     ]);
     all.extend(super::sessions::variables(layout, name, environment));
+    // odoo.conf can only say the mode; the library takes the rest from here.
+    let authority = layout.server().and_then(|server| server.authority.as_ref());
+    all.extend(authority.map(|path| ("PGSSLROOTCERT".to_owned(), path.to_string())));
     if let Some(path) = &release.python_path {
         all.insert("PYTHONPATH".to_owned(), path.to_string());
     }

@@ -8,6 +8,11 @@ pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
     let host = &known.facts.host;
     let missing = |program: &&crate::target::Program| match (program.name, known.spec.postgres.version) {
         ("postgres", Some(major)) => !host.postgres.contains_key(&major),
+        (crate::target::CLIENT, _) => known
+            .facts
+            .server
+            .present()
+            .is_none_or(|server| !host.postgres.contains_key(&server.major)),
         (name, _) => !known.facts.programs.contains_key(name),
     };
     let packages: Vec<String> = known
@@ -134,6 +139,9 @@ pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
         Some(_) => {}
     }
     // What makes a cluster lies in an image that must be there first.
+    if known.spec.postgres.is_given() {
+        return steps;
+    }
     if known.facts.cluster.is_absent() && steps.iter().all(|step| !matches!(step, Step::GetImage { .. })) {
         let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
         let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);

@@ -5,6 +5,7 @@
 mod ground;
 mod refuse;
 mod serve;
+mod server;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -89,10 +90,12 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     if then.first().is_some_and(|first| first.starts_with("users")) && steps.len() > 1 {
         then.remove(0);
     }
+    let mut notes = fences(&facts.host, target.stack.is_some());
+    notes.extend(server::notes(&known));
     Plan {
         steps,
         then,
-        notes: fences(&facts.host, target.stack.is_some()),
+        notes,
         refusals: Vec::new(),
     }
 }

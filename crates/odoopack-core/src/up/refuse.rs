@@ -22,6 +22,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(secrets(known));
     all.extend(containers(known));
     all.extend(versions(known));
+    all.extend(super::server::refusals(known));
     all.extend(modules(known));
     all.extend(packages(known));
     all.extend(ports(known));
@@ -265,6 +266,7 @@ fn versions(known: &Known<'_>) -> Vec<Refusal> {
     }
     let installed: Vec<u16> = host.postgres.keys().copied().collect();
     let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
+    let major = major.filter(|_| !spec.postgres.is_given());
     if let Some(major) = major.filter(|major| *major < oldest) {
         all.push(Refusal::new(
             format!(
@@ -528,6 +530,15 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
 /// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
 pub(super) fn databases(known: &Known<'_>) -> Option<Refusal> {
     let why = reason(&known.facts.databases)?;
+    if let Some(server) = &known.target.server {
+        return Some(Refusal::new(
+            format!(
+                "could not look at the databases of {server} as role {}: {why}",
+                server.role
+            ),
+            "with the same URL `psql` says what it thinks of it",
+        ));
+    }
     Some(Refusal::new(
         format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
         "`odoopack logs postgres` shows what the server says",

@@ -1,6 +1,7 @@
 //! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
 mod containers;
 mod effects;
+mod given;
 mod holds;
 mod machine;
 mod model;

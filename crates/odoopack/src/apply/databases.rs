@@ -7,15 +7,28 @@ use postgres::{Client, Transaction};
 use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe::databases::{connect, server, words};
+use crate::observe::databases::{Server, connect, server, words};
 use crate::oneshot::OneShot;
 use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
+    /// The database server.
+    pub(super) fn server(&self) -> Result<Server> {
+        server(self.spec, self.layout)
+    }
+
+    /// Says what a database is for; where somebody else runs the server, a comment says it.
+    pub(super) fn mark(&self, database: &str, kind: &str) -> String {
+        if self.spec.postgres.is_given() {
+            sql::mark_by_comment(database, Some(kind))
+        } else {
+            sql::mark(database, kind)
+        }
+    }
+
     pub(super) fn admin(&self, database: &str) -> Result<Client> {
-        connect(&server(self.spec, self.layout), database)
-            .map_err(|e| failed("could not connect to PostgreSQL", &e))
+        connect(&self.server()?, database).map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
     pub(super) fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
@@ -68,7 +81,30 @@ impl Apply<'_> {
     /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
         make_empty(&mut self.admin("postgres")?, database, role)?;
+        if self.spec.postgres.is_given() {
+            return self.prepare_given(database);
+        }
         prepare(&mut self.admin(database)?, role)
+    }
+
+    /// The owner of a database may make what the server trusts, and no more; Odoo works without the rest, and the plan says so.
+    fn prepare_given(&self, database: &str) -> Result<()> {
+        let mut client = self.admin(database)?;
+        let usable = self.facts.server.present().map(|server| &server.extensions);
+        let usable = usable.into_iter().flatten().filter(|(_, usable)| **usable);
+        for (name, _) in usable {
+            let made = client.batch_execute(&format!(
+                "CREATE EXTENSION IF NOT EXISTS {}",
+                sql::identifier(name)
+            ));
+            if let Err(e) = made {
+                self.ui.warn(&format!(
+                    "extension {name} could not be made in {database}: {}",
+                    words(&e)
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Dropped only because this program marked it before it began to fill it.
@@ -148,7 +184,7 @@ impl Apply<'_> {
                 &[&self.language(environment)],
             )?;
             set_parameters(&mut transaction, want)?;
-            transaction.batch_execute(&sql::mark(&want.database, want.kind))?;
+            transaction.batch_execute(&self.mark(&want.database, want.kind))?;
             transaction.commit()
         };
         finish(&mut client).map_err(|e| failed("could not finish the database", &e))?;
@@ -171,7 +207,7 @@ impl Apply<'_> {
     pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
         let want = self.want(environment)?;
         self.admin("postgres")?
-            .batch_execute(&sql::mark(&want.database, want.kind))
+            .batch_execute(&self.mark(&want.database, want.kind))
             .map_err(|e| failed("could not mark the database", &e))?;
         files::remove(&marks::unfinished_file(&self.layout.state(), environment))
     }

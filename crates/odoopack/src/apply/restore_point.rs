@@ -126,6 +126,14 @@ fn settings(client: &mut Client, database: &str) -> std::result::Result<String, 
         let (role, name, value): (Option<&str>, &str, &str) = (row.get(0), row.get(1), row.get(2));
         all += &sql::setting(database, role, name, value);
     }
+    let said = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1";
+    if let Some(text) = client.query_one(said, &[&database])?.get::<_, Option<&str>>(0) {
+        all += &format!(
+            "COMMENT ON DATABASE {} IS {};",
+            identifier(database),
+            sql::literal(text)
+        );
+    }
     let granted = "SELECT a.privilege_type, r.rolname, a.is_grantable FROM pg_database d, aclexplode(d.datacl) a \
                    JOIN pg_roles r ON r.oid = a.grantee WHERE d.datname = $1 AND a.grantee <> d.datdba";
     for row in client.query(granted, &[&database])? {

@@ -167,7 +167,7 @@ impl Apply<'_> {
         if service.name != "postgres" {
             return Ok(());
         }
-        let socket = observe::databases::server(self.spec, self.layout);
+        let socket = self.server()?;
         let answers = || observe::databases::connect(&socket, "postgres").is_ok();
         wait_until(Duration::from_mins(1), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();

@@ -131,7 +131,7 @@ fn locked(
     wish: Wish<'_>,
     journal: &mut Journal,
 ) -> Result<Made> {
-    let server = databases::server(&pack.loaded.spec, &pack.layout);
+    let server = databases::server(&pack.loaded.spec, &pack.layout)?;
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
@@ -210,6 +210,9 @@ fn origin(
 ) -> Result<Origin> {
     let mut host = observe::host::host(pack.layout.root())?;
     let inside = in_container(pack, &mut host)?;
+    if server.is_given() {
+        observe::given::fill(&mut host);
+    }
     let programs = host.postgres.get(&major).ok_or_else(|| {
         Failure::refused(format!(
             "pg_dump of the server's own major version {major} is not installed"
@@ -237,8 +240,7 @@ fn origin(
         pack: pack.directory.clone(),
         programs: programs.clone(),
         inside,
-        socket: server.socket.clone(),
-        port: server.port,
+        server: server.place(),
         gentle: false,
     })
 }

@@ -35,9 +35,8 @@ pub(crate) struct Origin {
     pub(crate) programs: Utf8PathBuf,
     /// Container that holds them; `None`: this host.
     pub(crate) inside: Option<String>,
-    /// Socket and port of the server.
-    pub(crate) socket: Utf8PathBuf,
-    pub(crate) port: u16,
+    /// The server.
+    pub(crate) server: postgres::Place,
     /// Whether people come first.
     pub(crate) gentle: bool,
 }
@@ -151,10 +150,9 @@ fn attachments(work: &mut Work) -> Result<Items> {
 }
 
 fn dump(work: &mut Work) -> Result<Items> {
-    let server = (work.origin.socket.as_path(), work.origin.port);
     let cmd = postgres::dump(
         work.origin.client("pg_dump"),
-        server,
+        &work.origin.server,
         work.frozen.name(),
         &work.frozen.snapshot,
     );

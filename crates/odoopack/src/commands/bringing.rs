@@ -1,4 +1,6 @@
 //! What `restore` and `backup import` share: where to, with whose consent, and what is said at the end.
+pub(crate) mod given;
+
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::name::Name;
 use odoopack_core::restore::{self, Destination, Step, Wanted};
@@ -125,6 +127,7 @@ pub(crate) fn bring(
     right_series(pack, source)?;
     let view = look(pack)?;
     not_newer(&view, source)?;
+    given::fits(pack, &view, source)?;
     no_attachments(source, target)?;
     let planned = plan(pack, &view, (name, environment), from, target)?;
     if !target.options.dry_run {
@@ -183,7 +186,8 @@ fn right_series(pack: &Pack, source: &Source) -> Result<()> {
 
 /// An older server cannot read what a newer one has dumped.
 pub(crate) fn not_newer(view: &View, source: &Source) -> Result<()> {
-    let ours = view.facts.cluster.present().map(|cluster| cluster.major);
+    let server = view.facts.server.present().map(|server| server.major);
+    let ours = server.or_else(|| view.facts.cluster.present().map(|cluster| cluster.major));
     match (source.major(), ours) {
         (Some(theirs), Some(ours)) if theirs > ours => Err(Failure::refused(format!(
             "the snapshot is of PostgreSQL {theirs}, this pack's server is {ours}"

@@ -1,4 +1,6 @@
 //! `sizing`: the resource plan of this machine, with its sums.
+use odoopack_core::facts::Seen;
+
 use crate::context::Context;
 use crate::failure::Result;
 use crate::observe;
@@ -14,7 +16,14 @@ pub(crate) struct Args {}
 pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let host = observe::host::host(pack.layout.root())?;
-    let sizing = observe::size(&pack.loaded.spec, &host)?;
+    let spec = &pack.loaded.spec;
+    let server = observe::given::look(spec, &pack.layout)?;
+    if let Seen::Unknown(why) = &server {
+        cx.ui.warn(&format!(
+            "the database server could not be asked for its connections: {why}"
+        ));
+    }
+    let sizing = observe::size(spec, &host, &server)?;
     cx.ui.json(&serde_json::json!(sizing));
     cx.ui.result("   memory conns  for");
     sizing

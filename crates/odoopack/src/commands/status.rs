@@ -42,6 +42,13 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         bad += seen.iter().filter(|seen| seen.failed()).count();
     }
     let mut notes = fences(&view.facts.host, view.target.stack.is_some());
+    if let (Seen::Unknown(why), Some(server)) = (&view.facts.server, pack.layout.server()) {
+        notes.push(format!(
+            "the database server {server} does not answer role {}: {why}",
+            server.role
+        ));
+        bad += 1;
+    }
     let unended = unended(&pack)?;
     bad += unended.len();
     notes.extend(unended);

@@ -1,48 +1,129 @@
 //! Roles and databases of the running cluster.
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
 use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::Spec;
+use odoopack_core::spec::{GivenServer, ServerUrl, Spec, TlsMode};
 use odoopack_core::target::{DatabaseWant, postgres_port, secret_name};
-use postgres::{Client, NoTls};
+use postgres::{Client, Config, NoTls};
 
-/// Where the pack's server listens.
+use super::encrypted::Encrypt;
+use crate::failure::{Failure, Result as Outcome};
+use crate::tools::postgres::Place;
+
+/// The database server: the pack's own, or one that somebody else runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    /// Directory of its socket.
-    pub(crate) socket: Utf8PathBuf,
+    /// Directory of its socket, or its host.
+    host: String,
     /// Names the socket, whether it listens on TCP or not.
-    pub(crate) port: u16,
+    port: u16,
+    /// Somebody else's, with the password of its role.
+    given: Option<(GivenServer, SecretText)>,
 }
 
 /// The server of a pack.
-pub(crate) fn server(spec: &Spec, layout: &Layout) -> Server {
-    Server {
-        socket: layout.postgres_socket(),
-        port: postgres_port(spec),
+///
+/// # Errors
+/// Kind `Refused` when the secret with the URL of a server that somebody else runs has no usable value.
+pub(crate) fn server(spec: &Spec, layout: &Layout) -> Outcome<Server> {
+    if !spec.postgres.is_given() {
+        return Ok(Server {
+            host: layout.postgres_socket().into_string(),
+            port: postgres_port(spec),
+            given: None,
+        });
+    }
+    let url = super::given::url(spec, layout)?;
+    url.map(Server::given).ok_or_else(|| {
+        Failure::refused("the secret of [postgres] url or password has no value")
+            .hint("`odoopack up` names it")
+    })
+}
+
+impl Server {
+    /// One that somebody else runs.
+    pub(super) fn given(url: ServerUrl) -> Self {
+        let password = url.password.unwrap_or_else(|| SecretText::new(""));
+        Self {
+            host: url.server.host.clone(),
+            port: url.server.port,
+            given: Some((url.server, password)),
+        }
+    }
+
+    /// Who administers: ours, or the role that was given to us.
+    fn admin(&self) -> &str {
+        self.given.as_ref().map_or(ADMIN_ROLE, |(server, _)| &server.role)
+    }
+
+    /// Whether somebody else runs it.
+    pub(crate) fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// How the programs of PostgreSQL reach it as the administrator.
+    pub(crate) fn place(&self) -> Place {
+        let given = self.given.as_ref();
+        let mut variables = given.map_or_else(Vec::new, |(server, _)| variables(server));
+        variables.extend(given.map(|(_, password)| ("PGPASSWORD", password.clone())));
+        Place {
+            host: self.host.clone(),
+            port: self.port,
+            role: self.admin().to_owned(),
+            variables,
+        }
+    }
+
+    fn config(&self, role: &str, database: &str) -> Config {
+        let mut config = Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .user(role)
+            .dbname(database)
+            .application_name("odoopack")
+            .connect_timeout(std::time::Duration::from_secs(5));
+        config
+    }
+
+    fn enter(&self, mut config: Config) -> Result<Client, postgres::Error> {
+        match &self.given {
+            Some((server, _)) if server.tls != TlsMode::Disable => {
+                config.ssl_mode(postgres::config::SslMode::Require);
+                config.connect(Encrypt {
+                    mode: server.tls,
+                    authority: server.authority.clone(),
+                })
+            }
+            Some(_) | None => config.connect(NoTls),
+        }
     }
 }
 
-/// Connects as the administrator through the pack's socket.
+/// What tells libpq how the way to a server is protected.
+pub(crate) fn variables(server: &GivenServer) -> Vec<(&'static str, SecretText)> {
+    let authority = server.authority.as_ref();
+    let mut all = vec![("PGSSLMODE", SecretText::new(server.tls.as_str()))];
+    all.extend(authority.map(|path| ("PGSSLROOTCERT", SecretText::new(path.as_str()))));
+    all
+}
+
+/// Connects as the administrator through the pack's socket, or as the role that was given to us.
 ///
 /// # Errors
 /// The server's or the library's own words.
 pub(crate) fn connect(server: &Server, database: &str) -> Result<Client, postgres::Error> {
-    postgres::Config::new()
-        .host_path(server.socket.as_std_path())
-        .port(server.port)
-        .user(ADMIN_ROLE)
-        .dbname(database)
-        .application_name("odoopack")
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .connect(NoTls)
+    let mut config = server.config(server.admin(), database);
+    if let Some((_, password)) = &server.given {
+        config.password(password.expose());
+    }
+    server.enter(config)
 }
 
-/// Connects as a role with its password through the pack's socket.
+/// Connects as a role with its password.
 ///
 /// # Errors
 /// The server's or the library's own words.
@@ -52,15 +133,9 @@ pub(crate) fn connect_as(
     password: &str,
     database: &str,
 ) -> Result<Client, postgres::Error> {
-    postgres::Config::new()
-        .host_path(server.socket.as_std_path())
-        .port(server.port)
-        .user(role)
-        .password(password)
-        .dbname(database)
-        .application_name("odoopack")
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .connect(NoTls)
+    let mut config = server.config(role, database);
+    config.password(password);
+    server.enter(config)
 }
 
 /// Connects as the role of an environment.
@@ -72,15 +147,14 @@ pub(crate) fn connect_as_role(
     layout: &Layout,
     environment: &Name,
     database: &str,
-) -> crate::failure::Result<Result<Client, postgres::Error>> {
-    let all = crate::store::secrets::all(&layout.secrets())?;
+) -> Outcome<Result<Client, postgres::Error>> {
+    let all = super::secrets::values(spec, layout)?;
     let password = all.get(&secret_name(environment, "DATABASE"));
-    let password = password.ok_or_else(|| {
-        crate::failure::Failure::refused("the role has no password yet").hint("`odoopack up`")
-    })?;
+    let password =
+        password.ok_or_else(|| Failure::refused("the role has no password yet").hint("`odoopack up`"))?;
     let role = layout.role(environment);
     Ok(connect_as(
-        &server(spec, layout),
+        &server(spec, layout)?,
         &role,
         password.expose(),
         database,
@@ -110,16 +184,7 @@ pub(crate) fn look(
 
 /// Every role may connect to `postgres`: Odoo's bus listens there.
 fn logs_in(server: &Server, role: &str, password: &SecretText) -> bool {
-    postgres::Config::new()
-        .host_path(server.socket.as_std_path())
-        .port(server.port)
-        .user(role)
-        .password(password.expose())
-        .dbname("postgres")
-        .application_name("odoopack")
-        .connect_timeout(std::time::Duration::from_secs(5))
-        .connect(NoTls)
-        .is_ok()
+    connect_as(server, role, password.expose(), "postgres").is_ok()
 }
 
 /// The server's message, or what the library says.
@@ -138,12 +203,15 @@ fn databases(
     wants: &[DatabaseWant],
 ) -> Result<Databases, postgres::Error> {
     let mut seen = Databases::default();
-    let roles = client.query(
+    // Where somebody else runs the server, the role is as it was given.
+    let roles = if server.is_given() {
+        "SELECT rolname, rolcanlogin FROM pg_roles"
+    } else {
         "SELECT rolname, rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
                 AND rolpassword LIKE 'SCRAM-SHA-256$%' \
-           FROM pg_authid",
-        &[],
-    )?;
+           FROM pg_authid"
+    };
+    let roles = client.query(roles, &[])?;
     seen.roles.extend(
         roles
             .iter()
@@ -151,10 +219,11 @@ fn databases(
     );
     let rows = client.query(
         "SELECT d.datname, d.oid, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
-                (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
-                  WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) \
+                CASE WHEN $1 THEN substring(shobj_description(d.oid, 'pg_database') FROM '^odoopack\\.kind=(.*)$') \
+                     ELSE (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
+                            WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) END \
            FROM pg_database d WHERE NOT d.datistemplate AND d.datallowconn",
-        &[],
+        &[&server.is_given()],
     )?;
     for row in rows {
         let name: String = row.get(0);

@@ -9,11 +9,12 @@ use odoopack_core::spec::{Kind, Tls};
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
-use super::databases::{Server, connect, server, words};
+use super::databases::{connect, server, words};
 use super::{View, paths};
 use crate::context::Pack;
 use crate::failure::Result;
 use crate::probe::{Probe, SignIn, Verdict, run};
+use postgres::Client;
 
 /// What the next act may need: a second release, or a module update that rewrites big tables.
 const NEXT_ACT: Bytes = Bytes::gib(3);
@@ -60,22 +61,28 @@ fn runs(view: &View, service: &str) -> (String, Seen<bool>) {
     (service.to_owned(), seen)
 }
 
-fn server_of(pack: &Pack) -> Server {
-    server(&pack.loaded.spec, &pack.layout)
+/// A client, or why there is none.
+fn enter(pack: &Pack, database: &str) -> std::result::Result<Client, String> {
+    let server = server(&pack.loaded.spec, &pack.layout).map_err(|failure| failure.chain().join(": "))?;
+    connect(&server, database).map_err(|e| words(&e))
 }
 
 fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
+    // Where it listens is the business of whoever runs it.
+    if pack.loaded.spec.postgres.is_given() {
+        return Seen::Present(Vec::new());
+    }
     let ask = || {
-        let mut client = connect(&server_of(pack), "postgres")?;
-        let row = client.query_one("SELECT current_setting('listen_addresses')", &[])?;
-        Ok::<String, postgres::Error>(row.get(0))
+        let mut client = enter(pack, "postgres")?;
+        let row = client.query_one("SELECT current_setting('listen_addresses')", &[]);
+        row.map(|row| row.get::<_, String>(0)).map_err(|e| words(&e))
     };
     match ask() {
         Ok(text) => {
             let addresses = text.split(',').map(str::trim).filter(|text| !text.is_empty());
             Seen::Present(addresses.map(str::to_owned).collect())
         }
-        Err(e) => Seen::Unknown(words(&e)),
+        Err(why) => Seen::Unknown(why),
     }
 }
 
@@ -151,9 +158,15 @@ fn guarded(pack: &Pack, view: &View, name: &Name) -> Vec<(camino::Utf8PathBuf, A
         group: group.to_owned(),
         mode,
     };
-    let secrets = odoopack_core::target::generated_secrets(name)
-        .map(|secret| (layout.secrets().join(secret), access(us, us, 0o600)));
-    let mut all = Vec::from(secrets);
+    // The password of a role that was given is kept under the name that the file gives it.
+    let given = layout
+        .server()
+        .map(|_| odoopack_core::target::secret_name(name, "DATABASE"));
+    let mut all: Vec<_> = odoopack_core::target::generated_secrets(name)
+        .into_iter()
+        .filter(|secret| Some(secret) != given.as_ref())
+        .map(|secret| (layout.secrets().join(secret), access(us, us, 0o600)))
+        .collect();
     all.push((layout.secrets(), access(us, us, 0o700)));
     all.push((layout.environment(name), access(&own, &own, 0o750)));
     all.push((
@@ -180,28 +193,35 @@ fn versions(pack: &Pack, view: &View) -> Versions {
     Versions {
         series: pack.loaded.spec.odoo.series,
         python: version,
-        postgres: view.facts.cluster.present().map(|cluster| cluster.major),
+        postgres: match &view.facts.server {
+            Seen::Present(server) => Some(server.major),
+            Seen::Absent | Seen::Unknown(_) | Seen::NotYet => {
+                view.facts.cluster.present().map(|cluster| cluster.major)
+            }
+        },
     }
 }
 
 fn role(pack: &Pack, name: &Name) -> Seen<Role> {
     let wanted = pack.layout.role(name);
+    let given = pack.loaded.spec.postgres.is_given();
     let ask = || {
-        connect(&server_of(pack), "postgres")?.query_opt(
-            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1",
-            &[&wanted],
-        )
+        let sql =
+            "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1";
+        let row = enter(pack, "postgres")?.query_opt(sql, &[&wanted]);
+        row.map_err(|e| words(&e))
     };
     match ask() {
         Ok(Some(row)) => Seen::Present(Role {
             superuser: row.get(0),
-            create_role: row.get(1),
-            create_database: row.get(2),
+            // What was given is used as it is: a second database is how a restore works there.
+            create_role: row.get::<_, bool>(1) && !given,
+            create_database: row.get::<_, bool>(2) && !given,
             replication: row.get(3),
             name: wanted,
         }),
         Ok(None) => Seen::Absent,
-        Err(e) => Seen::Unknown(words(&e)),
+        Err(why) => Seen::Unknown(why),
     }
 }
 
@@ -234,15 +254,12 @@ fn manager_open(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
 
 fn demo_modules(pack: &Pack, database: &str) -> Seen<Vec<String>> {
     let ask = || {
-        let mut client = connect(&server_of(pack), database)?;
-        client.query(
-            "SELECT name FROM ir_module_module WHERE demo AND state = 'installed' ORDER BY name",
-            &[],
-        )
+        let sql = "SELECT name FROM ir_module_module WHERE demo AND state = 'installed' ORDER BY name";
+        enter(pack, database)?.query(sql, &[]).map_err(|e| words(&e))
     };
     match ask() {
         Ok(rows) => Seen::Present(rows.iter().map(|row| row.get(0)).collect()),
-        Err(e) => Seen::Unknown(words(&e)),
+        Err(why) => Seen::Unknown(why),
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Host;
+use odoopack_core::target::CLIENT;
 use odoopack_core::units::Bytes;
 
 use super::supervisor::Supervisor;
@@ -122,15 +123,19 @@ pub(crate) fn disk_free(root: &Utf8Path) -> Result<Bytes> {
     Ok(Bytes(seen.f_bavail * seen.f_frsize))
 }
 
-/// Debian keeps every major apart: `/usr/lib/postgresql/15/bin`.
 fn postgres_servers() -> BTreeMap<u16, Utf8PathBuf> {
+    postgres_programs("postgres")
+}
+
+/// Debian keeps every major apart: `/usr/lib/postgresql/15/bin`; those that hold `program`.
+pub(super) fn postgres_programs(program: &str) -> BTreeMap<u16, Utf8PathBuf> {
     let Ok(entries) = Utf8Path::new("/usr/lib/postgresql").read_dir_utf8() else {
         return BTreeMap::new();
     };
     let server = |entry: camino::Utf8DirEntry| {
         let major = entry.file_name().parse().ok()?;
         let programs = entry.path().join("bin");
-        programs.join("postgres").is_file().then_some((major, programs))
+        programs.join(program).is_file().then_some((major, programs))
     };
     entries.flatten().filter_map(server).collect()
 }
@@ -158,6 +163,11 @@ pub(crate) fn programs(names: &[&str], host: &Host) -> BTreeMap<String, Utf8Path
             .last()
             .map(|programs| programs.join("postgres")),
         "python3-venv" => venv(host),
+        CLIENT => host
+            .postgres
+            .values()
+            .last()
+            .map(|programs| programs.join(CLIENT)),
         other => find_program(other),
     };
     names

@@ -8,6 +8,8 @@ pub(crate) mod containers;
 pub(crate) mod contents;
 pub(crate) mod databases;
 pub(crate) mod doctor;
+mod encrypted;
+pub(crate) mod given;
 mod held;
 pub(crate) mod host;
 pub(crate) mod installed;
@@ -23,7 +25,7 @@ pub(crate) mod units;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen};
+use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen, ServerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::Spec;
@@ -62,8 +64,15 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     if layout.containers() {
         containers::fill(&mut host, &containers);
     }
-    let sizing = size(spec, &host)?;
-    let mut facts = ground(pack, host, containers)?;
+    let server = given::look(spec, layout)?;
+    if spec.postgres.is_given() {
+        given::fill(&mut host);
+    }
+    let sizing = size(spec, &host, &server)?;
+    let mut facts = Facts {
+        server,
+        ..ground(pack, host, containers)?
+    };
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
@@ -83,9 +92,9 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .get("postgres")
         .and_then(Seen::present)
         .is_some_and(|service| service.running);
-    facts.databases = if runs {
+    facts.databases = if runs || facts.server.present().is_some() {
         databases::look(
-            &databases::server(spec, layout),
+            &databases::server(spec, layout)?,
             &target.databases,
             &facts.secrets,
         )
@@ -109,13 +118,13 @@ pub(crate) fn release(pack: &Pack) -> Result<Seen<odoopack_core::facts::Release>
 }
 
 /// The resource plan for this machine.
-pub(crate) fn size(spec: &Spec, host: &Host) -> Result<Sizing> {
+pub(crate) fn size(spec: &Spec, host: &Host, server: &Seen<ServerFact>) -> Result<Sizing> {
     sizing::size(
         &sizing::Host {
             cores: host.cores,
             memory: host.memory,
         },
-        &sizing::Wants::of(spec),
+        &sizing::Wants::of(spec, server.present().map(ServerFact::budget)),
     )
     .map_err(|e| Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums"))
 }
@@ -177,6 +186,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         foreign_listeners,
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
+        server: Seen::NotYet,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
         timers: engine.timers(layout)?,
@@ -214,6 +224,12 @@ fn paths(
         .chain(files)
         .chain(inputs)
         .chain(&target.brought)
+        .chain(
+            target
+                .server
+                .iter()
+                .filter_map(|server| server.authority.as_ref()),
+        )
         .chain(written.keys());
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use odoopack_core::layout::Layout;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{SecretRef, Spec};
+use odoopack_core::target::secret_name;
 
 use crate::exec::{Cmd, Outcome};
 use crate::failure::{Failure, Result};
@@ -21,6 +22,11 @@ pub(crate) fn values(spec: &Spec, layout: &Layout) -> Result<BTreeMap<String, Se
             let asked = ask(words).map_err(|e| e.during(format!("could not get `{reference}`")));
             all.insert(reference.key(), asked?);
         }
+    }
+    // The one role that was given to us is everybody's.
+    if let Some(password) = super::given::of(&spec.postgres, &all)?.and_then(|url| url.password) {
+        let names = spec.environments.keys();
+        all.extend(names.map(|name| (secret_name(name, "DATABASE"), password.clone())));
     }
     Ok(all)
 }

@@ -98,6 +98,16 @@ pub(super) fn tiny_odoo(directory: &Utf8Path, series: &str) {
     }
 }
 
+fn postgres() -> Postgres {
+    Postgres {
+        url: None,
+        password: None,
+        version: None,
+        port: None,
+        options: [].into(),
+    }
+}
+
 fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
     Spec {
         pack: Pack {
@@ -121,11 +131,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
             },
             from: None,
         },
-        postgres: Postgres {
-            version: None,
-            port: None,
-            options: [].into(),
-        },
+        postgres: postgres(),
         images: Images {
             postgres: String::new(),
             nginx: String::new(),

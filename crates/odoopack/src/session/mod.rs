@@ -1,8 +1,9 @@
 //! Interactive programs as an environment sees the world: Odoo's own subcommands and psql.
 use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::name::Name;
+use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Environment;
-use odoopack_core::target::{ODOO_CONF, postgres_port, secret_name};
+use odoopack_core::target::{ODOO_CONF, secret_name};
 
 use crate::context::Pack;
 use crate::exec::Cmd;
@@ -84,16 +85,20 @@ pub(crate) fn psql(
         Ok(program) => program,
         Err(failure) => return failure,
     };
+    let place = match observe::databases::server(&pack.loaded.spec, &pack.layout) {
+        Ok(server) => server.place(),
+        Err(failure) => return failure,
+    };
     let cmd = program
-        .args([
-            "-h",
-            pack.layout.postgres_socket().as_str(),
-            "-p",
-            &postgres_port(&pack.loaded.spec).to_string(),
-            "-d",
-            &environment.database,
-        ])
+        .args(["-h", &place.host, "-p", &place.port.to_string()])
+        .args(["-d", &environment.database])
         .args(rest.iter().cloned());
+    // Where somebody else runs the server there is one role, for everything.
+    if !place.variables.is_empty() {
+        let cmd = cmd.args(["-U", &place.role]);
+        let set = |cmd: Cmd, (name, value): &(&str, SecretText)| cmd.env(*name, value.expose());
+        return place.variables.iter().fold(cmd, set).become_it();
+    }
     if admin {
         return cmd.args(["-U", ADMIN_ROLE]).become_it();
     }

@@ -17,10 +17,12 @@ const RESTRICT: [(u16, u16); 5] = [(13, 22), (14, 19), (15, 14), (16, 10), (17, 
 pub(crate) struct Entrance {
     /// Directory of the programs of the server's own major.
     pub(crate) programs: Utf8PathBuf,
-    /// Directory of the server's socket.
-    pub(crate) socket: Utf8PathBuf,
+    /// Directory of the server's socket, or its host.
+    pub(crate) host: String,
     /// Names the socket.
     pub(crate) port: u16,
+    /// What tells libpq how the way there is protected.
+    pub(crate) protection: Vec<(&'static str, SecretText)>,
     /// Role.
     pub(crate) role: String,
     /// Its password.
@@ -34,8 +36,8 @@ pub(crate) struct Entrance {
 impl Entrance {
     /// A program that connects; it sees nothing of our environment, and no configuration of anybody.
     fn client(&self, program: &str) -> Cmd {
-        Cmd::new(self.programs.join(program))
-            .args(["-h", self.socket.as_str(), "-p", &self.port.to_string()])
+        let cmd = Cmd::new(self.programs.join(program))
+            .args(["-h", &self.host, "-p", &self.port.to_string()])
             .args(["-U", &self.role, "-w"])
             .bare()
             .env("PGPASSWORD", self.password.expose())
@@ -44,7 +46,9 @@ impl Entrance {
             .env("PGSERVICEFILE", "/nonexistent")
             .user(self.user.as_deref())
             .umask(0o027)
-            .patience(PATIENCE)
+            .patience(PATIENCE);
+        let set = |cmd: Cmd, (name, value): &(&str, SecretText)| cmd.env(*name, value.expose());
+        self.protection.iter().fold(cmd, set)
     }
 
     /// Runs plain SQL from stdin and stops at the first error.
@@ -134,8 +138,9 @@ mod tests {
     fn entrance() -> Entrance {
         Entrance {
             programs: "/pg/bin".into(),
-            socket: "/run/pg".into(),
+            host: "/run/pg".to_owned(),
             port: 5432,
+            protection: Vec::new(),
             role: "demo_production".to_owned(),
             password: SecretText::new("geheim"),
             database: "demo".to_owned(),

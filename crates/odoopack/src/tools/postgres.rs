@@ -6,6 +6,7 @@ use camino::Utf8Path;
 
 use crate::exec::Cmd;
 use odoopack_core::layout::ADMIN_ROLE;
+use odoopack_core::secret::SecretText;
 
 /// Creates a cluster in an empty directory: checksums on, UTF-8, the administrator's role only by operating-system user.
 pub(crate) fn initdb(programs: &Utf8Path, cluster: &Utf8Path, user: Option<&str>) -> Cmd {
@@ -56,6 +57,31 @@ pub(crate) fn test_argv(server: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// Where a server is, who we are there, and what only variables may say.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Directory of its socket, or its host.
+    pub(crate) host: String,
+    /// Port.
+    pub(crate) port: u16,
+    /// Role.
+    pub(crate) role: String,
+    /// For libpq.
+    pub(crate) variables: Vec<(&'static str, SecretText)>,
+}
+
+impl Place {
+    /// Lets a program connect there; secrets are no arguments.
+    pub(crate) fn reached_by(&self, program: Cmd) -> Cmd {
+        let program = program
+            .arg(format!("--host={}", self.host))
+            .arg(format!("--port={}", self.port))
+            .arg(format!("--username={}", self.role));
+        let set = |program: Cmd, (name, value): &(&str, SecretText)| program.env(*name, value.expose());
+        self.variables.iter().fold(program, set)
+    }
+}
+
 /// Variable with which a client says what it is.
 pub(crate) const APPLICATION: &str = "PGAPPNAME";
 
@@ -67,30 +93,31 @@ const DUMP: Duration = Duration::from_hours(24);
 ///
 /// # Errors of the program
 /// A table that somebody changes meanwhile: it waits a minute for the lock, then ends.
-pub(crate) fn dump(pg_dump: Cmd, server: (&Utf8Path, u16), database: &str, snapshot: &str) -> Cmd {
-    pg_dump
+pub(crate) fn dump(pg_dump: Cmd, server: &Place, database: &str, snapshot: &str) -> Cmd {
+    let pg_dump = pg_dump
         .args([
             "--format=custom",
             "--compress=0",
             "--no-password",
             "--lock-wait-timeout=60000",
         ])
-        .arg(format!("--snapshot={snapshot}"))
-        .arg(format!("--host={}", server.0))
-        .arg(format!("--port={}", server.1))
-        .arg(format!("--username={ADMIN_ROLE}"))
+        .arg(format!("--snapshot={snapshot}"));
+    server
+        .reached_by(pg_dump)
         .arg(format!("--dbname={database}"))
         .env(APPLICATION, "odoopack-backup")
         .patience(DUMP)
 }
 
 /// Looks into every page of every table and every index of a database, as the administrator.
-pub(crate) fn amcheck(programs: &Utf8Path, server: (&Utf8Path, u16), database: &str) -> Cmd {
-    Cmd::new(programs.join("pg_amcheck"))
-        .args(["--install-missing=pg_catalog", "--no-password", "--jobs=2"])
-        .arg(format!("--host={}", server.0))
-        .arg(format!("--port={}", server.1))
-        .arg(format!("--username={ADMIN_ROLE}"))
+pub(crate) fn amcheck(programs: &Utf8Path, server: &Place, database: &str) -> Cmd {
+    let pg_amcheck = Cmd::new(programs.join("pg_amcheck")).args([
+        "--install-missing=pg_catalog",
+        "--no-password",
+        "--jobs=2",
+    ]);
+    server
+        .reached_by(pg_amcheck)
         .arg(format!("--database={database}"))
         .bare()
         .patience(DUMP)
@@ -141,14 +168,14 @@ mod tests {
 
     #[test]
     fn a_dump_is_uncompressed_and_of_one_snapshot() {
+        let place = Place {
+            host: "/run/pg".to_owned(),
+            port: 5432,
+            role: ADMIN_ROLE.to_owned(),
+            variables: vec![("PGPASSWORD", SecretText::new("geheim"))],
+        };
         assert_eq!(
-            dump(
-                Cmd::new("/pg/bin/pg_dump"),
-                ("/run/pg".into(), 5432),
-                "demo",
-                "00000003-0000001B-1"
-            )
-            .to_string(),
+            dump(Cmd::new("/pg/bin/pg_dump"), &place, "demo", "00000003-0000001B-1").to_string(),
             "/pg/bin/pg_dump --format=custom --compress=0 --no-password --lock-wait-timeout=60000 \
              --snapshot=00000003-0000001B-1 --host=/run/pg --port=5432 --username=odoopack --dbname=demo"
         );

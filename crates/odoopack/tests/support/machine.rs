@@ -74,6 +74,26 @@ pub(crate) fn processes_of(root: &Utf8Path) -> Vec<Process> {
         .collect()
 }
 
+/// Ends what still runs below a test's own directory, supervisors first so that nothing comes back.
+pub(crate) fn end_all_of(root: &Utf8Path) {
+    for _ in 0..10 {
+        let mut left = processes_of(root);
+        left.retain(|process| process.pid != std::process::id());
+        if left.is_empty() {
+            return;
+        }
+        left.sort_by_key(|process| !process.line.starts_with("runsv"));
+        for process in left {
+            let pid = i32::try_from(process.pid)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            // One that has ended meanwhile is no fault.
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
 /// Children of a process.
 pub(crate) fn children(pid: u32) -> Vec<Process> {
     processes()

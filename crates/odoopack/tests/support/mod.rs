@@ -219,6 +219,8 @@ impl Pack {
         let answer = self.run(&["demo", "--down", "--yes"]);
         if answer.code != Some(0) {
             println!("could not take {} down: {}", self.root, answer.said());
+            machine::end_all_of(&self.root);
+            drop(std::fs::remove_dir_all(&self.root));
         }
     }
 }

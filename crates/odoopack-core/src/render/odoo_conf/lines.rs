@@ -84,6 +84,11 @@ fn database(database: &Database) -> Result<Pairs, Unrenderable> {
         ("db_maxconn", database.maxconn.to_string()),
     ];
     pairs.extend(database.port.map(|port| ("db_port", port.to_string())));
+    pairs.extend(
+        database
+            .sslmode
+            .map(|mode| ("db_sslmode", mode.as_str().to_owned())),
+    );
     pairs.extend(secret("db_password", database.password.as_ref()));
     pairs.extend(
         database

@@ -16,6 +16,7 @@ fn example(series: Series) -> OdooConf {
             password: Some(SecretText::new("p%w;r#d $HOME = x")),
             name: "insightpulse_production".to_owned(),
             maxconn: 8,
+            sslmode: None,
             maxconn_gevent: Some(24),
         },
         addons_path: vec![

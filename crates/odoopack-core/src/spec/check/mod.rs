@@ -2,6 +2,7 @@
 mod addons;
 mod backup;
 pub(super) mod environments;
+mod server;
 mod source;
 
 use super::keys::{self, FORMAT, Fallback};
@@ -43,6 +44,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     mail(spec, report);
     options(spec, report);
     backup::check(spec, report);
+    server::check(spec, report);
     environments::check(spec, report);
 }
 

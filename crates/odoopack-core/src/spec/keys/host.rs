@@ -90,6 +90,22 @@ pub(super) const KEYS: &[Key] = &[
         why: "What does not listen cannot be reached.",
     },
     Key {
+        path: "postgres.url",
+        shape: Shape::ServerUrl,
+        fallback: Absent("a cluster of the pack's own"),
+        example: "\"secret:DATABASE_URL\"",
+        doc: "A PostgreSQL server that somebody else runs, as a secret or a URL without a password; the database in it is not used.",
+        why: "A server of one's own needs no account, no network and nobody else.",
+    },
+    Key {
+        path: "postgres.password",
+        shape: Shape::Secret,
+        fallback: Absent("the URL holds it"),
+        example: "\"secret:DATABASE_PASSWORD\"",
+        doc: "Password of the role in `url`.",
+        why: "Providers hand out one URL with everything in it.",
+    },
+    Key {
         path: "postgres.options.*",
         shape: Shape::PostgresValue,
         fallback: Absent("the computed settings alone"),

@@ -91,6 +91,8 @@ pub(super) enum Shape {
     Within,
     /// A reference to a secret.
     Secret,
+    /// A URL of PostgreSQL without a password, or a reference to a secret that holds one.
+    ServerUrl,
     /// A value of odoo.conf.
     OdooValue,
     /// A value of postgresql.conf.
@@ -247,6 +249,7 @@ impl Shape {
             Self::Duration => "a length of time such as 26h or 8d",
             Self::Within => "a length of time such as 30d or 1y6m",
             Self::Secret => "secret:NAME",
+            Self::ServerUrl => "secret:NAME, or a URL of PostgreSQL without a password",
             Self::OdooValue | Self::PostgresValue => "text, a number or a boolean",
             Self::EnvValue => "text, a whole number or secret:NAME",
         };

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::schedule::{When, Zone};
 use crate::spec::suggest;
 use crate::spec::values::is_variable;
-use crate::spec::{BucketAddress, HostPort, SecretRef, Value};
+use crate::spec::{BucketAddress, HostPort, SecretRef, ServerUrl, Value};
 use crate::units::{Bytes, Seconds};
 
 /// Whether `text` may stand where `shape` is wanted.
@@ -27,6 +27,7 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Bytes => return bytes(text),
         Shape::Database => return database(text),
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
+        Shape::ServerUrl => return server_url(text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
         Shape::Bucket => text.parse::<BucketAddress>().is_ok(),
         Shape::When => text.parse::<When>().is_ok(),
@@ -76,7 +77,7 @@ fn everywhere(shape: Shape, text: &str) -> Result<(), Wrong> {
     if text.is_empty() && !free {
         return Err(wrong("is empty", "leave the line out, or write a value"));
     }
-    if text.starts_with("secret:") && !matches!(shape, Shape::Secret | Shape::EnvValue) {
+    if text.starts_with("secret:") && !matches!(shape, Shape::Secret | Shape::ServerUrl | Shape::EnvValue) {
         let hint = "write the value itself; `mail.credentials` and `[environments.NAME.env]` take secrets";
         return Err(wrong("a secret cannot be used here", hint));
     }
@@ -246,6 +247,24 @@ fn secret(good: bool, text: &str) -> Result<(), Wrong> {
     Err(wrong(what, hint))
 }
 
+/// A password in the file would be in the repository; neither it nor the text is in the message.
+fn server_url(text: &str) -> Result<(), Wrong> {
+    if text.starts_with("secret:") {
+        return secret(text.parse::<SecretRef>().is_ok(), text);
+    }
+    match text.parse::<ServerUrl>() {
+        Ok(url) if url.password.is_none() => Ok(()),
+        Ok(_) => Err(wrong(
+            "holds a password, which everybody with this file would have",
+            "`odoopack secret set DATABASE_URL < FILE` with the whole URL, and write `url = \"secret:DATABASE_URL\"`",
+        )),
+        Err(bad) => Err(Wrong {
+            what: bad.to_string(),
+            hint: None,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,6 +351,11 @@ mod tests {
             Shape::EnvValue,
             &["", "a b", "secret:A"],
             &["secret:", "secret:a", "a\nb"],
+        );
+        check_all(
+            Shape::ServerUrl,
+            &["secret:A", "postgres://odoo@db.example.com/x"],
+            &["secret:a", "postgres://odoo:geheim@db", "db.example.com"],
         );
         check_all(Shape::OdooValue, &["", "a b"], &["secret:A", "a\nb"]);
     }

@@ -166,8 +166,23 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         .prop_map(|(version, port, options)| Postgres {
             version,
             port,
+            url: None,
+            password: None,
             options,
         })
+}
+
+/// A server that somebody else runs has one environment, and nothing that only a cluster of one's own heeds.
+fn given(own: Postgres, engine: Engine, environments: usize) -> Postgres {
+    let fits = engine == Engine::Native && environments == 1;
+    if !fits || own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
+        return own;
+    }
+    Postgres {
+        url: Some("postgres://odoo@db.example.com:25060/x".parse().unwrap()),
+        password: Some("secret:DATABASE_PASSWORD".parse().unwrap()),
+        ..own
+    }
 }
 
 fn images() -> impl Strategy<Value = Images> {
@@ -399,8 +414,8 @@ fn spec() -> impl Strategy<Value = Spec> {
                 backup,
                 (editions, environments),
             )| Spec {
+                postgres: given(postgres, pack.engine, environments.len()),
                 odoo: runs_on(odoo, pack.engine),
-                postgres,
                 pack,
                 addons,
                 mail,

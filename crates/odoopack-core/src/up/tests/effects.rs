@@ -326,6 +326,9 @@ impl Machine {
                 host.postgres
                     .insert(major, format!("/usr/lib/postgresql/{major}/bin").into());
             }
+            target::CLIENT => {
+                host.postgres.insert(16, "/usr/lib/postgresql/16/bin".into());
+            }
             "python3-venv" => {
                 host.pythons.insert((3, 11), "/usr/bin/python3.11".into());
             }

@@ -89,6 +89,12 @@ impl Machine {
     pub(super) fn layout(&self) -> Layout {
         Layout::new(&self.spec.pack.root, &self.spec.pack.name, self.facts.host.root)
             .with_engine(self.spec.pack.engine)
+            .with_server(self.given())
+    }
+
+    fn given(&self) -> Option<spec::GivenServer> {
+        let value = |reference: &spec::SecretRef| self.facts.secrets.get(&reference.key()).cloned();
+        self.spec.postgres.given(value).unwrap().map(|url| url.server)
     }
 
     /// What the program would see now, and what should be there: as its `observe` does it.
@@ -99,7 +105,10 @@ impl Machine {
                 cores: host.cores,
                 memory: host.memory,
             },
-            &sizing::Wants::of(&self.spec),
+            &sizing::Wants::of(
+                &self.spec,
+                self.facts.server.present().map(crate::facts::ServerFact::budget),
+            ),
         )
         .unwrap();
         let mut facts = self.facts.clone();
@@ -109,6 +118,12 @@ impl Machine {
         let named = named
             .chain(target.services.iter().flat_map(|s| &s.inputs))
             .chain(&target.brought)
+            .chain(
+                target
+                    .server
+                    .iter()
+                    .filter_map(|server| server.authority.as_ref()),
+            )
             .chain(facts.written.keys())
             .chain([&target.binary]);
         facts.paths = named
@@ -124,7 +139,7 @@ impl Machine {
             .get("postgres")
             .and_then(Seen::present)
             .is_some_and(|s| s.running);
-        if runs && facts.databases == Seen::NotYet {
+        if (runs || facts.server.present().is_some()) && facts.databases == Seen::NotYet {
             facts.databases = Seen::Present(self.databases(&target));
         }
         (target, facts)
@@ -271,6 +286,7 @@ fn nothing(root: bool) -> Facts {
         foreign_listeners: BTreeMap::new(),
         certificates: BTreeMap::new(),
         cluster: Seen::Absent,
+        server: Seen::NotYet,
         databases: Seen::NotYet,
         unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,

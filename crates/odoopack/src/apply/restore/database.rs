@@ -2,7 +2,7 @@
 use std::time::{Duration, Instant};
 
 use odoopack_core::render::pg_hba::LOADERS;
-use odoopack_core::render::sql::{identifier, literal, rename_database, role};
+use odoopack_core::render::sql::{identifier, literal, mark_by_comment, rename_database, role};
 use postgres::Client;
 
 use super::Restore;
@@ -14,6 +14,29 @@ use crate::failure::{Failure, Result};
 const SESSIONS: Duration = Duration::from_secs(30);
 
 impl Restore<'_> {
+    /// Whether somebody else runs the server, where the role that was given owns everything and makes no other.
+    fn given(&self) -> bool {
+        self.apply.spec.postgres.is_given()
+    }
+
+    fn set_mark(&self, database: &str, mark: &str) -> String {
+        self.apply.mark(database, mark) + ";"
+    }
+
+    fn take_mark(&self, database: &str) -> String {
+        if self.given() {
+            return mark_by_comment(database, None) + ";";
+        }
+        format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(database))
+    }
+
+    fn drop_with_door(&self, client: &mut Client, database: &str) -> Result<()> {
+        if self.given() {
+            return drop_database(client, database);
+        }
+        drop_with_door(client, database)
+    }
+
     fn postgres(&self) -> Result<Client> {
         self.apply.admin("postgres")
     }
@@ -21,6 +44,11 @@ impl Restore<'_> {
     /// Everything that only an administrator may do is done now, while nothing of anybody is in the database: an object of
     /// a hostile dump could run as whoever touches it later.
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
+        // The lines that let somebody in, or nobody, are the provider's; what needs a role of its own was refused before.
+        if self.given() {
+            self.apply.make_database(database, role)?;
+            return self.extensions(database, role);
+        }
         let mut doors = door(database, role);
         if self.foreign() {
             doors += &loader(database, self.password.expose());
@@ -97,7 +125,7 @@ impl Restore<'_> {
         if !ours {
             return Err(Failure::failed(format!("`{database}` is not of this operation")));
         }
-        drop_with_door(&mut self.postgres()?, database)
+        self.drop_with_door(&mut self.postgres()?, database)
     }
 
     pub(super) fn keep_database(&self, database: &str, kept: &str) -> Result<()> {
@@ -105,7 +133,7 @@ impl Restore<'_> {
         if exists(&mut client, database)? {
             alone(&mut client, &[database], &rename_database(database, kept))?;
         }
-        drop_with_door(&mut client, database)
+        self.drop_with_door(&mut client, database)
     }
 
     /// One transaction: nobody ever sees the name without a database, or a database without its mark.
@@ -133,15 +161,19 @@ impl Restore<'_> {
         let mut sql = String::from("BEGIN;");
         if let Some(kept) = kept {
             sql += &rename_database(to, kept);
-            sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(kept));
+            sql += &self.take_mark(kept);
         }
         sql += &rename_database(from, to);
         match mark {
-            Some(mark) => sql += &set_mark(to, mark),
+            Some(mark) => sql += &self.set_mark(to, mark),
             // A database beside has no line of its own in pg_hba.conf; its door stays.
-            None => sql += &door(to, &self.role()),
+            None if !self.given() => sql += &door(to, &self.role()),
+            None => {}
         }
-        sql += &format!("DROP ROLE IF EXISTS {};COMMIT;", identifier(from));
+        if !self.given() {
+            sql += &format!("DROP ROLE IF EXISTS {};", identifier(from));
+        }
+        sql += "COMMIT;";
         alone(&mut client, &[from, to], &sql)
     }
 
@@ -163,10 +195,10 @@ impl Restore<'_> {
         }
         let mut sql = String::from("BEGIN;");
         sql += &rename_database(to, from);
-        sql += &format!("ALTER DATABASE {} RESET odoopack.kind;", identifier(from));
+        sql += &self.take_mark(from);
         if let Some(kept) = kept {
             sql += &rename_database(kept, to);
-            sql += &mark.map(|mark| set_mark(to, mark)).unwrap_or_default();
+            sql += &mark.map(|mark| self.set_mark(to, mark)).unwrap_or_default();
         }
         sql += "COMMIT;";
         alone(&mut client, &[from, to], &sql)
@@ -221,14 +253,6 @@ fn make_extension(name: &str, schema: Option<&str>, role: &str) -> String {
     format!(
         "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role}; CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema}; \
          ALTER EXTENSION {name} SET SCHEMA {schema}"
-    )
-}
-
-fn set_mark(database: &str, mark: &str) -> String {
-    format!(
-        "ALTER DATABASE {} SET odoopack.kind = {};",
-        identifier(database),
-        literal(mark)
     )
 }
 

@@ -21,12 +21,13 @@ use odoopack_core::name::Name;
 use odoopack_core::restore::{Event, Recovery, Step, Undo, kept_when_put_back, recover, stays};
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Spec;
-use odoopack_core::target::{postgres_port, secret_name};
+use odoopack_core::target::secret_name;
 
 use self::source::Source;
 use super::Apply;
 use crate::failure::{Failure, Kind, Result};
 use crate::files::Owner;
+use crate::observe::databases::variables;
 use crate::store::operation::{Operation, RESTORE, Unfinished, has_ended, unfinished};
 use crate::store::{lock, marks};
 use crate::tools::dumps::Entrance;
@@ -325,10 +326,7 @@ impl<'a> Restore<'a> {
     }
 
     fn major(&self) -> Result<u16> {
-        let cluster = self.apply.facts.cluster.present();
-        cluster
-            .map(|cluster| cluster.major)
-            .ok_or_else(|| Failure::failed("the database cluster cannot be seen"))
+        major(self.apply).ok_or_else(|| Failure::failed("the database cluster cannot be seen"))
     }
 
     fn owner(&self) -> Result<Option<Owner>> {
@@ -371,16 +369,25 @@ impl<'a> Restore<'a> {
     }
 }
 
+/// The server's own major.
+fn major(apply: &Apply<'_>) -> Option<u16> {
+    let cluster = apply.facts.cluster.present().map(|cluster| cluster.major);
+    let server = apply.facts.server.present().map(|server| server.major);
+    server.or(cluster)
+}
+
 /// How the environment's own role enters a database.
 pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Entrance> {
-    let cluster = apply.facts.cluster.present();
-    let programs = cluster.and_then(|cluster| apply.facts.host.postgres.get(&cluster.major));
+    let programs = major(apply).and_then(|major| apply.facts.host.postgres.get(&major));
     let programs = programs.ok_or_else(|| Failure::failed("PostgreSQL's programs cannot be found"))?;
     let password = apply.secret(&secret_name(environment, "DATABASE"))?;
+    let place = apply.server()?.place();
+    let protection = apply.layout.server().map_or_else(Vec::new, variables);
     Ok(Entrance {
         programs: programs.clone(),
-        socket: apply.layout.postgres_socket(),
-        port: postgres_port(apply.spec),
+        host: place.host,
+        port: place.port,
+        protection,
         role: apply.layout.role(environment),
         password: SecretText::new(password),
         database: database.to_owned(),
@@ -471,8 +478,9 @@ pub(crate) fn outlook(state: &Utf8Path) -> Result<Vec<String>> {
 
 /// Starts the database server where the machine went down under a restore; says whether nothing else runs.
 fn wake(apply: &Apply<'_>) -> Result<bool> {
-    if apply.admin("postgres").is_ok() {
-        return Ok(false);
+    let answers = apply.admin("postgres").map(drop);
+    if answers.is_ok() || apply.spec.postgres.is_given() {
+        return answers.map(|()| false);
     }
     let dark = apply.facts.supervisor.is_absent();
     apply.start_supervisor()?;

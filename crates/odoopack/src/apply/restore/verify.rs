@@ -128,6 +128,10 @@ impl Restore<'_> {
 
     /// Every page of every table and index, where the program and its extension are there.
     fn pages(&self, database: &str) -> Result<()> {
+        // Only a superuser may make the extension.
+        if self.apply.spec.postgres.is_given() {
+            return Ok(());
+        }
         let programs = self.entrance(database)?.programs;
         let sql = "SELECT FROM pg_available_extensions WHERE name = 'amcheck'";
         let known = self.apply.admin(database)?.query_opt(sql, &[]);
@@ -135,9 +139,7 @@ impl Restore<'_> {
         if known.is_none() || !super::there(&programs.join("pg_amcheck"))? {
             return Ok(());
         }
-        let socket = self.apply.layout.postgres_socket();
-        let port = odoopack_core::target::postgres_port(self.apply.spec);
-        postgres::amcheck(&programs, (&socket, port), database)
+        postgres::amcheck(&programs, &self.apply.server()?.place(), database)
             .run()
             .map_err(|e| e.during("the restored database is damaged"))?;
         self.found(|found| found.pages = true);

@@ -223,6 +223,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
     let view = bringing::look(pack)?;
     bringing::not_newer(&view, &source)?;
+    bringing::given::fits(pack, &view, &source)?;
     // Somebody may work in what it has put in place: what becomes of that is no drill's to decide.
     if let Some(name) = half_restored(&pack.layout.state())?.first() {
         return Err(is_half_restored(name));

@@ -38,7 +38,7 @@ impl Ground {
         let release = release
             .ok_or_else(|| not_up("Odoo is not built yet".to_owned()))?
             .clone();
-        let server = server(&pack.loaded.spec, &pack.layout);
+        let server = server(&pack.loaded.spec, &pack.layout)?;
         let mut client = connect(&server, &settings.database).map_err(|e| not_up(words(&e)))?;
         let filled = "SELECT to_regclass('ir_module_module') IS NOT NULL";
         let filled = client.query_one(filled, &[]).map_err(|e| not_up(words(&e)))?;
@@ -77,7 +77,7 @@ impl Ground {
     }
 
     fn enter(pack: &Pack, database: &str) -> Result<Client> {
-        connect(&server(&pack.loaded.spec, &pack.layout), database).map_err(|e| {
+        connect(&server(&pack.loaded.spec, &pack.layout)?, database).map_err(|e| {
             Failure::failed(format!("could not connect to database {database}")).because(words(&e))
         })
     }

@@ -6,6 +6,7 @@ use super::running::Running;
 use crate::apply::{Tested, Tests};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
+use crate::observe::given;
 use crate::store::journal::Journal;
 use crate::store::lock;
 
@@ -43,6 +44,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         tags: args.tags.clone().unwrap_or_else(|| default_tags(&args.modules)),
         demo: !args.no_demo,
     };
+    if let Some(place) = pack.layout.server() {
+        let server = given::look(&pack.loaded.spec, &pack.layout)?;
+        given::may_make_databases(&server, &place.role, "a run of tests")?;
+    }
     if args.dry_run {
         let database = apply.throwaway(&ground.environment)?;
         cx.ui

@@ -13,7 +13,7 @@ use crate::apply::{self, database_size, restore_point};
 use crate::commands;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
-use crate::observe;
+use crate::observe::{self, given};
 use crate::store::journal::Journal;
 use crate::store::{lock, marks};
 use crate::ui::Ui;
@@ -292,6 +292,14 @@ fn point(asked: &Asked<'_>, work: &Work, ground: &Ground) -> Option<String> {
 fn room(pack: &Pack, copies: bool, size: Bytes) -> Result<()> {
     if !copies {
         return Ok(());
+    }
+    let server = given::look(&pack.loaded.spec, &pack.layout)?;
+    if let Some(place) = pack.layout.server() {
+        given::may_make_databases(
+            &server,
+            &place.role,
+            "the restore point, which `--no-restore-point` does without,",
+        )?;
     }
     let free = observe::host::disk_free(pack.layout.root())?;
     room_for_copy(size, free).map_err(|e| {

@@ -1,0 +1,52 @@
+//! Checks of a database server that somebody else runs.
+use crate::spec::load::Report;
+use crate::spec::{Engine, ServerUrl, Spec, Value};
+
+/// What only a cluster of the pack's own heeds.
+const OWN: [&str; 2] = ["postgres.version", "postgres.port"];
+
+pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
+    if !report.given("postgres.url") {
+        if report.given("postgres.password") {
+            let hint = "write `url = \"postgres://ROLE@HOST\"`, or remove `password`";
+            report.refuse("postgres.password", "a password for no server", hint);
+        }
+        return;
+    }
+    without_effect(spec, report);
+    if spec.pack.engine == Engine::Compose {
+        let what = "the engine `compose` brings a PostgreSQL server of its own";
+        report.refuse(
+            "postgres.url",
+            what,
+            "write `engine = \"native\"` in [pack], or remove `url`",
+        );
+    }
+    if spec.environments.len() > 1 {
+        let what = format!(
+            "{} environments would share the one role that `url` names, which may read and drop the databases of all of them",
+            spec.environments.len()
+        );
+        let hint = "give each environment a pack with a role of its own on that server, or remove `url`";
+        report.refuse("postgres.url", what, hint);
+    }
+    let without_password = match &spec.postgres.url {
+        Some(Value::Plain(text)) => text.parse::<ServerUrl>().is_ok(),
+        Some(Value::Secret(_)) | None => false,
+    };
+    if without_password && !report.given("postgres.password") {
+        let hint = "`odoopack secret set DATABASE_PASSWORD < FILE`, and write `password = \"secret:DATABASE_PASSWORD\"`";
+        report.refuse("postgres.url", "no password for its role", hint);
+    }
+}
+
+fn without_effect(spec: &Spec, report: &mut Report<'_>) {
+    let options = spec.postgres.options.keys();
+    let options = options.map(|name| format!("postgres.options.{name}"));
+    let own = OWN.into_iter().map(str::to_owned).chain(options);
+    let written: Vec<String> = own.filter(|key| report.given(key)).collect();
+    for key in written {
+        let what = "has no effect on the server that `postgres.url` names";
+        report.refuse(&key, what, "remove it, or `url`");
+    }
+}

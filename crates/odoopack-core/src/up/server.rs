@@ -1,0 +1,173 @@
+//! A database server that somebody else runs: reasons not to begin, and what it does not let us do.
+use std::collections::BTreeMap;
+
+use super::Known;
+use crate::facts::{DatabaseFact, PathKind, Seen, ServerFact};
+use crate::plan::Refusal;
+use crate::spec::GivenServer;
+
+/// What Odoo searches with, and for what.
+const EXTENSIONS: [(&str, &str); 2] = [
+    ("pg_trgm", "searching in long lists scans them whole"),
+    ("unaccent", "searching for `cafe` does not find `café`"),
+];
+
+/// Reasons not to begin, before anything is touched.
+pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
+    if !known.spec.postgres.is_given() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    if known.facts.cluster.present().is_some() {
+        all.push(Refusal::new(
+            format!(
+                "{}/data/postgres holds the databases of this pack, and the file now names another server, where Odoo would start with an empty one",
+                known.spec.pack.root
+            ),
+            "remove `url` from [postgres]; to move, `odoopack backup create`, then restore the snapshot in a new root that has `url`",
+        ));
+    }
+    let Some(server) = &known.target.server else {
+        return all;
+    };
+    all.extend(authority(known, server));
+    match &known.facts.server {
+        Seen::Present(fact) => all.extend(unfit(known, server, fact)),
+        Seen::Unknown(why) => all.push(Refusal::new(
+            format!(
+                "could not look at the server {server} as role {}: {why}",
+                server.role
+            ),
+            "correct `url` in [postgres] or its secret; with the same URL `psql` says what it thinks of it",
+        )),
+        Seen::Absent | Seen::NotYet => {}
+    }
+    all.extend(databases(known));
+    all
+}
+
+/// Odoo reads the certificate as a user of its own.
+fn authority(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
+    let path = server.authority.as_ref()?;
+    let what = match known.facts.paths.get(path)? {
+        Seen::Absent => format!("there is no {path}, which `sslrootcert` of the server names"),
+        Seen::Present(fact) if !matches!(fact.kind, PathKind::File(_) | PathKind::Link(_)) => {
+            format!("{path}, which `sslrootcert` of the server names, is no file")
+        }
+        Seen::Present(fact)
+            if known.facts.host.root && matches!(fact.kind, PathKind::File(_)) && fact.mode & 0o004 == 0 =>
+        {
+            format!("Odoo's user may not read {path}, which `sslrootcert` of the server names")
+        }
+        Seen::Present(_) | Seen::Unknown(_) | Seen::NotYet => return None,
+    };
+    Some(Refusal::new(
+        what,
+        format!("put the authority's certificate there, `chmod 0644 {path}`"),
+    ))
+}
+
+fn unfit(known: &Known<'_>, server: &GivenServer, fact: &ServerFact) -> Vec<Refusal> {
+    let (role, series) = (&server.role, known.spec.odoo.series);
+    let mut all = Vec::new();
+    let oldest = series.oldest_postgresql();
+    if fact.major < oldest {
+        all.push(Refusal::new(
+            format!(
+                "Odoo {series} needs PostgreSQL {oldest} or newer, {server} is {}",
+                fact.major
+            ),
+            "have the provider upgrade it, or take another server",
+        ));
+    }
+    if fact.superuser {
+        all.push(Refusal::new(
+            format!("role {role} is a superuser of {server}: a hole in Odoo would be the whole server"),
+            "make a role for it, `CREATE ROLE odoo LOGIN CREATEDB PASSWORD '...'`, and name that in `url`",
+        ));
+    }
+    if let Some((need, have)) = known.target.short_of_connections {
+        all.push(Refusal::new(
+            format!("the environment may open {need} connections, and {server} has {have} for role {role} ({})", fact.limits()),
+            "`odoopack sizing` shows the sums; lower `workers`, `cron_workers` or `db_maxconn` in [environments], or take a bigger server",
+        ));
+    }
+    all
+}
+
+/// What can be seen of the databases stands in the way: only a role with CREATEDB makes one.
+fn databases(known: &Known<'_>) -> Vec<Refusal> {
+    let (Some(server), Seen::Present(fact), Seen::Present(seen)) =
+        (&known.target.server, &known.facts.server, &known.facts.databases)
+    else {
+        return Vec::new();
+    };
+    let judged = |want: &crate::target::DatabaseWant| {
+        let there: Option<&DatabaseFact> = seen.databases.get(&want.database);
+        let (role, database) = (&server.role, &want.database);
+        match there {
+            None if fact.create_database => None,
+            None => Some(Refusal::new(
+                format!(
+                    "there is no database {database} on {server}, and role {role} may make none (it has no CREATEDB)"
+                ),
+                format!(
+                    "have its administrator run `CREATE DATABASE {database} OWNER {role}` or `ALTER ROLE {role} CREATEDB`, or write `database` in [environments.{}]",
+                    want.environment
+                ),
+            )),
+            Some(there) if there.owner != *role => Some(Refusal::new(
+                format!(
+                    "database {database} on {server} belongs to {}, not to {role}",
+                    there.owner
+                ),
+                format!(
+                    "write another `database` in [environments.{}], or `ALTER DATABASE {database} OWNER TO {role}`",
+                    want.environment
+                ),
+            )),
+            Some(_) => None,
+        }
+    };
+    known.target.databases.iter().filter_map(judged).collect()
+}
+
+/// What this server does not let us do, one sentence each.
+pub(super) fn notes(known: &Known<'_>) -> Vec<String> {
+    let (Some(server), Seen::Present(fact)) = (&known.target.server, &known.facts.server) else {
+        return Vec::new();
+    };
+    let role = &server.role;
+    let mut all = vec![format!(
+        "Odoo works on {server} as role {role}, which owns its database: `postgres.url` names one role, and a pack has one environment there"
+    )];
+    if !fact.create_database {
+        all.push(format!(
+            "role {role} has no CREATEDB: restores, drills, module operations and tests, which need a second database, are refused"
+        ));
+    }
+    all.extend(missing(&fact.extensions));
+    if fact.extensions.get("unaccent").is_some_and(|usable| *usable) {
+        all.push(
+            "searching without accents works and uses no index: only a superuser may make `unaccent` immutable"
+                .to_owned(),
+        );
+    }
+    all
+}
+
+/// Extensions that cannot be made there.
+fn missing(extensions: &BTreeMap<String, bool>) -> Vec<String> {
+    let lacks = EXTENSIONS
+        .iter()
+        .filter(|(name, _)| extensions.get(*name) != Some(&true));
+    lacks
+        .map(|(name, so)| {
+            let why = match extensions.get(*name) {
+                None => "the server does not have it",
+                Some(_) => "only a superuser may make it there",
+            };
+            format!("extension {name}: {why}; without it {so}")
+        })
+        .collect()
+}

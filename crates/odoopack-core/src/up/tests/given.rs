@@ -1,0 +1,233 @@
+//! On a database server that somebody else runs.
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+
+use super::machine::Machine;
+use crate::facts::{Cluster, DatabaseFact, PathFact, PathKind, Seen, ServerFact};
+use crate::plan::Step;
+use crate::secret::SecretText;
+
+const URL: &str = "postgres://odoo:geheim@db.example.com/x?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+
+const GIVEN: &str = r#"
+format = 1
+[pack]
+name = "shop"
+root = "/opt/shop"
+[odoo]
+series = "19.0"
+source = { debian = "sid" }
+[web]
+http_port = 8080
+https_port = 8443
+[postgres]
+url = "secret:URL"
+[environments.production]
+domain = "erp.example.com"
+"#;
+
+fn server() -> ServerFact {
+    ServerFact {
+        major: 16,
+        max_connections: 200,
+        reserved: 3,
+        role_limit: None,
+        superuser: false,
+        create_database: true,
+        create_role: false,
+        extensions: BTreeMap::from([("pg_trgm".to_owned(), true), ("unaccent".to_owned(), true)]),
+    }
+}
+
+/// A machine with everything installed, and a server that answers.
+fn machine() -> Machine {
+    let mut machine = Machine::fresh(GIVEN, true);
+    machine.facts.secrets.insert("URL".into(), SecretText::new(URL));
+    // As the program does it: the one role is every environment's.
+    machine
+        .facts
+        .secrets
+        .insert("PRODUCTION_DATABASE".into(), SecretText::new("geheim"));
+    machine.facts.server = Seen::Present(server());
+    machine.server.roles.insert("odoo".into(), "geheim".into());
+    let certificate = PathFact {
+        kind: PathKind::File("ca".into()),
+        mode: 0o644,
+        user: "root".into(),
+        group: "root".into(),
+    };
+    machine
+        .facts
+        .paths
+        .insert("/etc/ca.pem".into(), Seen::Present(certificate));
+    for program in machine.look().0.programs {
+        machine.install(program.name);
+    }
+    machine
+}
+
+#[test]
+fn there_is_no_cluster_no_role_and_no_user_of_our_own() {
+    let mut machine = machine();
+    let steps: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    let own = |step: &&String| {
+        ["postgres", "cluster", "role"]
+            .iter()
+            .any(|word| step.contains(word))
+    };
+    assert_eq!(steps.iter().find(own), None);
+    let (target, _) = machine.look();
+    let conf = target
+        .file("/opt/shop/data/config/production/blue/odoo.conf".into())
+        .unwrap();
+    for line in [
+        "db_host = db.example.com",
+        "db_user = odoo",
+        "db_sslmode = verify-full",
+        "db_port = 5432",
+    ] {
+        assert!(conf.shown.contains(line), "no `{line}` in {}", conf.shown);
+    }
+    assert!(conf.content.expose().contains("db_password = geheim") && !conf.shown.contains("geheim"));
+    let web = target.service("production.blue.web").unwrap();
+    assert_eq!(web.environment["PGSSLROOTCERT"], "/etc/ca.pem");
+    assert!(!web.after.contains(&"postgres".to_owned()));
+}
+
+#[test]
+fn the_clients_of_its_own_major_are_installed() {
+    let mut machine = machine();
+    machine.facts.host.postgres.clear();
+    let plan = machine.plan();
+    let packages = vec!["postgresql-client-16".to_owned()];
+    assert_eq!(plan.steps, [Step::InstallPackages { packages }]);
+}
+
+#[test]
+fn what_it_does_not_let_us_do_is_said() {
+    let mut machine = machine();
+    let notes = |machine: &Machine| machine.plan().notes.join("\n");
+    assert!(notes(&machine).contains("uses no index"), "{}", notes(&machine));
+    let fact = ServerFact {
+        create_database: false,
+        extensions: BTreeMap::from([("unaccent".to_owned(), false)]),
+        ..server()
+    };
+    machine.facts.server = Seen::Present(fact);
+    machine
+        .server
+        .databases
+        .insert("shop_production".into(), database("odoo"));
+    let said = notes(&machine);
+    for part in [
+        "module operations and tests, which need a second database, are refused",
+        "extension pg_trgm: the server does not have it",
+        "extension unaccent: only a superuser may make it",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+}
+
+fn database(owner: &str) -> DatabaseFact {
+    DatabaseFact {
+        oid: 7,
+        owner: owner.to_owned(),
+        open: true,
+        kind: None,
+        filled: false,
+        parameters: None,
+    }
+}
+
+/// What the refusal says, and a change of the machine.
+type Case = (&'static [&'static str], fn(&mut Machine));
+
+fn seen(machine: &mut Machine) -> &mut ServerFact {
+    match &mut machine.facts.server {
+        Seen::Present(fact) => fact,
+        other @ (Seen::Absent | Seen::Unknown(_) | Seen::NotYet) => panic!("the server is {other:?}"),
+    }
+}
+
+const OF_THE_SERVER: [Case; 5] = [
+    (&["needs PostgreSQL 13", "is 12"], |machine| {
+        seen(machine).major = 12;
+    }),
+    (&["role odoo is a superuser", "CREATE ROLE"], |machine| {
+        seen(machine).superuser = true;
+    }),
+    (
+        &["may open", "has 20 for role odoo", "own limit is 20"],
+        |machine| {
+            seen(machine).role_limit = Some(20);
+        },
+    ),
+    (
+        &[
+            "there is no database shop_production",
+            "no CREATEDB",
+            "OWNER odoo",
+        ],
+        |machine| {
+            seen(machine).create_database = false;
+        },
+    ),
+    (
+        &["database shop_production", "belongs to somebody, not to odoo"],
+        |machine| {
+            machine
+                .server
+                .databases
+                .insert("shop_production".into(), database("somebody"));
+        },
+    ),
+];
+
+const OF_THE_MACHINE: [Case; 5] = [
+    (
+        &["could not look at the server db.example.com:5432 as role odoo: no route"],
+        |machine| {
+            machine.facts.server = Seen::Unknown("no route".into());
+        },
+    ),
+    (&["`secret:URL` has no value"], |machine| {
+        machine.facts.secrets.remove("URL");
+        machine.facts.server = Seen::NotYet;
+    }),
+    (&["there is no /etc/ca.pem", "sslrootcert"], |machine| {
+        machine.facts.paths.remove(Utf8Path::new("/etc/ca.pem"));
+    }),
+    (&["Odoo's user may not read /etc/ca.pem"], |machine| {
+        if let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(Utf8Path::new("/etc/ca.pem")) {
+            fact.mode = 0o640;
+        }
+    }),
+    (&["data/postgres holds the databases of this pack"], |machine| {
+        machine.facts.made_by = Seen::Present("shop".into());
+        machine.facts.cluster = Seen::Present(Cluster { major: 16 });
+    }),
+];
+
+#[test]
+fn what_could_not_end_well_is_refused_before_it_begins() {
+    for (words, change) in OF_THE_SERVER.into_iter().chain(OF_THE_MACHINE) {
+        let mut machine = machine();
+        change(&mut machine);
+        let plan = machine.plan();
+        assert_eq!(
+            plan.steps,
+            [],
+            "nothing may be planned beside a refusal: {words:?}"
+        );
+        let said = plan
+            .refusals
+            .iter()
+            .map(|one| format!("{}; {}\n", one.what, one.hint));
+        let said: String = said.collect();
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in {said:?}");
+        }
+        assert!(!said.contains("geheim"));
+    }
+}

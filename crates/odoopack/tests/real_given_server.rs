@@ -1,0 +1,335 @@
+//! A pack on a database server that somebody else runs: TLS with an authority of its own, a role that is no superuser.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test starts programs and writes files, and one that cannot go on shall panic"
+)]
+
+mod support;
+
+use std::process::{Child, Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use support::{Pack, command, file, free_ports, machine, wait_for, write};
+
+const PASSWORD: &str = "canary-4f81/c:0b@77d2";
+const IN_URL: &str = "canary-4f81%2Fc:0b%4077d2";
+/// Enough for a threaded server and the sums around it, too little for workers.
+const CONNECTIONS: u32 = 100;
+
+/// A cluster that the pack knows only by its URL.
+struct Server {
+    place: Utf8PathBuf,
+    port: u16,
+    child: Child,
+}
+
+impl Server {
+    fn start() -> Self {
+        let place = machine::roomy().join("odoopack-given-server");
+        drop(std::fs::remove_dir_all(&place));
+        std::fs::create_dir_all(&place).unwrap();
+        let programs = newest();
+        run(Command::new("chown").args(["postgres:", place.as_str()]));
+        let cluster = place.join("cluster");
+        let initdb = programs.join("initdb");
+        let arguments = [
+            initdb.as_str(),
+            "-D",
+            cluster.as_str(),
+            "--username=provider",
+            "--no-sync",
+        ];
+        run(as_postgres()
+            .args(arguments)
+            .arg("--encoding=UTF8")
+            .stdout(Stdio::null()));
+        certificates(&place);
+        write(
+            &cluster.join("pg_hba.conf"),
+            "local all provider trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n",
+        );
+        let [port] = free_ports();
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{place}'\nssl = on\n\
+             ssl_cert_file = '{place}/server.pem'\nssl_key_file = '{place}/server.key'\n\
+             max_connections = {CONNECTIONS}\nfsync = off\nlog_connections = on\n"
+        );
+        write(&cluster.join("postgresql.auto.conf"), &settings);
+        run(Command::new("chown").args(["-R", "postgres:", place.as_str()]));
+        run(Command::new("chmod").args(["0711", place.as_str()]));
+        let log = std::fs::File::create(place.join("log")).unwrap();
+        let child = as_postgres()
+            .args([
+                "setpriv",
+                "--pdeathsig",
+                "INT",
+                "--",
+                programs.join("postgres").as_str(),
+            ])
+            .args(["-D", cluster.as_str()])
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let server = Self { place, port, child };
+        wait_for("the server to answer", || {
+            server
+                .psql("postgres")
+                .args(["-c", "SELECT 1"])
+                .output()
+                .unwrap()
+                .status
+                .success()
+                .then_some(())
+        });
+        server
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = command("psql", &["-h", self.place.as_str(), "-U", "provider", "-qAtX"]);
+        psql.args(["-p", &self.port.to_string(), "-d", database]);
+        psql
+    }
+
+    #[track_caller]
+    fn ask(&self, database: &str, sql: &str) -> String {
+        let output = self
+            .psql(database)
+            .args(["-v", "ON_ERROR_STOP=1", "-c", sql])
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        assert!(output.status.success(), "{sql}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn url(&self, role: &str, more: &str) -> String {
+        let (port, place) = (self.port, &self.place);
+        format!(
+            "postgres://{role}:{IN_URL}@localhost:{port}/whatever?sslmode=verify-full&sslrootcert={place}/{more}"
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        drop(self.child.wait());
+        drop(std::fs::remove_dir_all(&self.place));
+    }
+}
+
+/// The programs of the newest major that Debian has installed here.
+fn newest() -> Utf8PathBuf {
+    let majors = Utf8Path::new("/usr/lib/postgresql").read_dir_utf8().unwrap();
+    let majors = majors
+        .flatten()
+        .filter_map(|entry| entry.file_name().parse::<u16>().ok());
+    let major = majors.max().expect("`cargo xtask setup` installs PostgreSQL");
+    Utf8PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"))
+}
+
+fn as_postgres() -> Command {
+    let mut command = command(
+        "setpriv",
+        &["--reuid=postgres", "--regid=postgres", "--init-groups", "--"],
+    );
+    command.current_dir("/");
+    command
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
+/// An authority, a certificate of it for `localhost`, and an authority that nobody asked.
+fn certificates(place: &Utf8Path) {
+    let authority = || {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "an authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
+    };
+    let (pem, issuer) = authority();
+    write(&place.join("ca.pem"), &pem);
+    write(&place.join("other.pem"), &authority().0);
+    let key = KeyPair::generate().unwrap();
+    // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
+    let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    certificate
+        .distinguished_name
+        .push(DnType::CommonName, "localhost");
+    let certificate = certificate.signed_by(&key, &issuer).unwrap();
+    write(&place.join("server.pem"), &certificate.pem());
+    write(&place.join("server.key"), &key.serialize_pem());
+    run(Command::new("chmod").args(["0600", place.join("server.key").as_str()]));
+}
+
+#[test]
+fn a_server_of_somebody_else_serves_a_whole_pack() {
+    let server = Server::start();
+    server.ask(
+        "postgres",
+        &format!("CREATE ROLE shop LOGIN CREATEDB PASSWORD '{PASSWORD}'"),
+    );
+    server.ask(
+        "postgres",
+        &format!("CREATE ROLE great LOGIN SUPERUSER PASSWORD '{PASSWORD}'"),
+    );
+    let text =
+        "[postgres]\nurl = \"secret:DATABASE_URL\"\n\n[environments.production]\ndomain = \"localhost\"\n";
+    let pack = Pack::with_file("given", 31_300, &file("given", text));
+    what_does_not_fit_is_refused(&pack, &server);
+    pack.now("up");
+    set(&pack, &server.url("shop", "ca.pem"));
+    let plan = pack.run(&["plan"]).exits(0).said();
+    assert!(
+        plan.contains("as role shop") && plan.contains("uses no index"),
+        "{plan}"
+    );
+    pack.run(&["up", "--yes"]).exits(0);
+    it_works_there_and_nowhere_else(&pack, &server);
+    assert!(
+        pack.run(&["up", "--yes"])
+            .exits(0)
+            .said()
+            .contains("nothing to do")
+    );
+    comes_back_from_a_snapshot(&pack, &server);
+    nothing_was_said(&pack);
+    pack.now("down");
+    pack.run(&["down"]).exits(0);
+    assert_eq!(
+        server.ask(
+            "postgres",
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop'"
+        ),
+        "0"
+    );
+}
+
+fn set(pack: &Pack, url: &str) {
+    pack.run_with(&["secret", "set", "DATABASE_URL"], url).exits(0);
+}
+
+fn what_does_not_fit_is_refused(pack: &Pack, server: &Server) {
+    pack.now("what does not fit is refused");
+    let refused = |words: &[&str]| {
+        let said = pack.run(&["up", "--yes"]).exits(4).said();
+        for word in words {
+            assert!(said.contains(word), "no `{word}` in {said}");
+        }
+        assert!(
+            !pack.path("data/environments").exists(),
+            "a refusal left something behind"
+        );
+    };
+    refused(&[
+        "`secret:DATABASE_URL` has no value",
+        "odoopack secret set DATABASE_URL",
+    ]);
+    set(pack, "postgres://shop@");
+    refused(&["value of `secret:DATABASE_URL` cannot be used"]);
+    set(pack, &server.url("shop", "other.pem"));
+    refused(&["could not look at the server localhost", "certificate"]);
+    set(pack, &server.url("great", "ca.pem"));
+    refused(&["role great is a superuser"]);
+    set(pack, &server.url("shop", "ca.pem"));
+    server.ask("postgres", "ALTER ROLE shop CONNECTION LIMIT 12");
+    refused(&["has 12 for role shop", "own limit is 12", "odoopack sizing"]);
+    server.ask("postgres", "ALTER ROLE shop CONNECTION LIMIT -1 NOCREATEDB");
+    refused(&["no CREATEDB", "CREATE DATABASE given_production OWNER shop"]);
+    server.ask("postgres", "ALTER ROLE shop CREATEDB");
+}
+
+fn it_works_there_and_nowhere_else(pack: &Pack, server: &Server) {
+    pack.now("what it is then");
+    let status = pack.run(&["status", "--json"]).exits(0).json();
+    let services = status["services"].as_object().unwrap();
+    assert!(
+        services.contains_key("production.blue.web") && !services.contains_key("postgres"),
+        "{services:?}"
+    );
+    assert!(!pack.path("data/postgres").exists() && !pack.path("data/config/postgres").exists());
+    assert_eq!(machine::users("odoo-given-postgres"), [""; 0]);
+    let owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'given_production'";
+    assert_eq!(server.ask("postgres", owner), "shop");
+    let open = "SELECT bool_and(coalesce(s.ssl, false)), count(*) > 1 FROM pg_stat_activity a \
+                  LEFT JOIN pg_stat_ssl s USING (pid) WHERE a.usename = 'shop'";
+    assert_eq!(server.ask("postgres", open), "t|t");
+    let lines: Vec<String> = machine::processes()
+        .into_iter()
+        .map(|process| process.line)
+        .collect();
+    assert!(
+        !lines.iter().any(|line| line.contains("canary-4f81")),
+        "{lines:?}"
+    );
+    let who = pack.run(&[
+        "psql",
+        "production",
+        "--",
+        "-Atc",
+        "SELECT current_user || ' ' || ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    ]);
+    assert_eq!(who.exits(0).stdout.trim(), "shop true");
+    let doctor = pack.run(&["doctor"]).said();
+    assert!(!doctor.lines().any(|line| line.starts_with("error")), "{doctor}");
+}
+
+fn comes_back_from_a_snapshot(pack: &Pack, server: &Server) {
+    pack.now("a backup, and back from it");
+    let rename = |to: &str| {
+        server.ask(
+            "given_production",
+            &format!("UPDATE res_company SET name = '{to}' WHERE id = 1"),
+        )
+    };
+    rename("Before");
+    pack.run(&["backup", "create"]).exits(0);
+    rename("After");
+    server.ask("postgres", "ALTER ROLE shop NOCREATEDB");
+    let back = [
+        "restore",
+        "latest",
+        "--to",
+        "production",
+        "--yes-replace",
+        "production",
+    ];
+    let said = pack.run(&back).exits(4).said();
+    assert!(said.contains("ALTER ROLE shop CREATEDB"), "{said}");
+    server.ask("postgres", "ALTER ROLE shop CREATEDB");
+    pack.run(&back).exits(0);
+    assert_eq!(
+        server.ask("given_production", "SELECT name FROM res_company WHERE id = 1"),
+        "Before"
+    );
+    pack.run(&["status"]).exits(0);
+    let plan = pack.run(&["plan"]).exits(0).said();
+    assert!(plan.contains("nothing to do"), "{plan}");
+}
+
+fn nothing_was_said(pack: &Pack) {
+    let said = pack.everything_said();
+    assert!(!said.contains("canary-4f81"), "the password was printed");
+    let found = Command::new("grep")
+        .args([
+            "-rlF",
+            "canary-4f81",
+            pack.path("data").as_str(),
+            pack.path("repo").as_str(),
+        ])
+        .output()
+        .unwrap();
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    let places: Vec<&str> = found
+        .lines()
+        .filter(|line| !line.contains("/secrets/") && !line.ends_with("odoo.conf"))
+        .collect();
+    assert_eq!(places, [""; 0]);
+}
