@@ -9,10 +9,12 @@ mod support;
 mod upstreams;
 
 use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 
 use camino::Utf8Path;
 use serde_json::Value;
 use support::machine::must;
+use support::wait_for;
 use upstreams::{MODULES, NAMES, Pack, Place, contents, git};
 
 #[test]
@@ -93,6 +95,100 @@ fn modules_of_19_are_locked_as_well_and_pull_requests_merge_the_same_everywhere(
     merges(&place, &pack);
     outside(&place, &pack);
     at_once(&pack);
+    private(&place, &pack);
+}
+
+/// A repository that only a key opens, on a host that only its own key proves.
+fn private(place: &Place, pack: &Pack<'_>) {
+    let keys = place.root.join("ssh");
+    std::fs::create_dir_all(&keys).unwrap();
+    let key = |name: &str| {
+        let path = keys.join(name);
+        must(
+            "ssh-keygen",
+            &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path.as_str()],
+        );
+        let public = std::fs::read_to_string(format!("{path}.pub")).unwrap();
+        let bare = public.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        (path, bare)
+    };
+    let [(host, host_key), (right, right_key), (wrong, wrong_key)] = ["host", "right", "wrong"].map(key);
+    std::fs::write(keys.join("authorized"), format!("{right_key}\n")).unwrap();
+    let port = daemon_of_ssh(&host, &keys.join("authorized"));
+    let user = must("id", &["-un"]);
+    let old = format!("git://127.0.0.1:{}/queue", place.port);
+    let new = format!("ssh://{}@127.0.0.1:{port}{}", user.trim(), place.up("queue"));
+    let update = |known: &str| {
+        let mut answer = None;
+        let keyed = format!("insecure = true\nkey = \"secret:DEPLOY\"\nknown = [\"{known}\"]\n");
+        pack.with("odoopack.toml", "insecure = true\n", &keyed, || {
+            pack.with("odoopack.toml", &old, &new, || {
+                answer = Some(pack.run(&["oca", "update", "queue", "--dry-run"]));
+            });
+        });
+        answer.unwrap()
+    };
+    let said = update(&host_key).exits(4).said();
+    assert!(
+        said.contains("there is no secret DEPLOY, the key for `127.0.0.1`"),
+        "{said}"
+    );
+    let secret = |path: &Utf8Path| {
+        let set = Command::new(env!("CARGO_BIN_EXE_odoopack"))
+            .args(["secret", "set", "DEPLOY"])
+            .current_dir(&pack.repo)
+            .stdin(std::fs::File::open(path).unwrap())
+            .status();
+        assert!(set.unwrap().success());
+    };
+    secret(&wrong);
+    let said = update(&host_key).exits(1).said();
+    assert!(said.contains("Permission denied"), "{said}");
+    secret(&right);
+    drop(update(&host_key).exits(0));
+    let said = update(&wrong_key).exits(1).said();
+    assert!(said.contains("Host key verification failed"), "{said}");
+}
+
+/// An ssh server of the test's own, which ends with it; gives its port.
+fn daemon_of_ssh(host: &Utf8Path, authorized: &Utf8Path) -> u16 {
+    // Debian's server looks for it; its service makes it, and no service runs here.
+    std::fs::create_dir_all("/run/sshd").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    Command::new("setpriv")
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "/usr/sbin/sshd",
+            "-D",
+            "-f",
+            "/dev/null",
+        ])
+        .args(["-h", host.as_str(), "-p", &port.to_string()])
+        .args([
+            "-o",
+            "ListenAddress=127.0.0.1",
+            "-o",
+            "PidFile=none",
+            "-o",
+            "StrictModes=no",
+        ])
+        .args(["-o", "UsePAM=no", "-o", "PasswordAuthentication=no"])
+        .args(["-o", &format!("AuthorizedKeysFile={authorized}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for("sshd listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
+    port
 }
 
 /// A module of which a part lies in another repository or in Git LFS is refused, and named.
