@@ -628,6 +628,34 @@ fn elsewhere(place: &Place, pack: &Pack<'_>) {
     assert_eq!(git(&other.repo, &["status", "--porcelain"]), "");
 }
 
+/// A pull request that got new commits, or was closed and taken away, is outdated too.
+fn moved_pull(up: &Utf8Path, pack: &Pack<'_>) {
+    let merges = || {
+        let outdated = pack.json(&["oca", "outdated"]);
+        outdated
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["name"] == "project")
+            .map(|row| row["merges"].clone())
+    };
+    assert_eq!(merges(), None);
+    let old = git(up, &["rev-parse", "refs/pull/7/head"]);
+    let tree = git(up, &["rev-parse", "refs/pull/7/head^{tree}"]);
+    let new = git(up, &["commit-tree", &tree, "-p", &old, "-m", "more"]);
+    git(up, &["update-ref", "refs/pull/7/head", &new]);
+    let moved = |to: &Value| serde_json::json!([{ "ref": "refs/pull/7/head", "from": old, "to": to }]);
+    assert_eq!(merges(), Some(moved(&Value::from(new))));
+    git(up, &["update-ref", "-d", "refs/pull/7/head"]);
+    assert_eq!(merges(), Some(moved(&Value::Null)));
+    let said = pack.run(&["oca", "log", "project"]).exits(0).said();
+    assert!(
+        said.contains("refs/pull/7/head, which is merged, is gone"),
+        "{said}"
+    );
+    git(up, &["update-ref", "refs/pull/7/head", &old]);
+}
+
 /// Pull requests: merged, the same on another machine, refused when they conflict.
 fn merges(place: &Place, pack: &Pack<'_>) {
     let up = place.up("project");
@@ -650,6 +678,7 @@ fn merges(place: &Place, pack: &Pack<'_>) {
     let locked = pack.lock()["repositories"]["project"].clone();
     assert_eq!(locked["modules"]["from_pull"], "19.0.1.0.0", "{locked}");
     pack.breaks(&[], &[]);
+    moved_pull(&up, pack);
     // Another machine merges again and gets the same commit.
     let cache = place.root.join("cache-of-merges");
     std::fs::create_dir_all(cache.join("odoopack")).unwrap();
