@@ -9,7 +9,7 @@ mod support;
 mod upstreams;
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use camino::Utf8Path;
 use serde_json::Value;
@@ -114,7 +114,7 @@ fn private(place: &Place, pack: &Pack<'_>) {
     };
     let [(host, host_key), (right, right_key), (wrong, wrong_key)] = ["host", "right", "wrong"].map(key);
     std::fs::write(keys.join("authorized"), format!("{right_key}\n")).unwrap();
-    let port = daemon_of_ssh(&host, &keys.join("authorized"));
+    let (mut daemon, port) = daemon_of_ssh(&host, &keys.join("authorized"));
     let user = must("id", &["-un"]);
     let old = format!("git://127.0.0.1:{}/queue", place.port);
     let new = format!("ssh://{}@127.0.0.1:{port}{}", user.trim(), place.up("queue"));
@@ -148,10 +148,12 @@ fn private(place: &Place, pack: &Pack<'_>) {
     drop(update(&host_key).exits(0));
     let said = update(&wrong_key).exits(1).said();
     assert!(said.contains("Host key verification failed"), "{said}");
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
 }
 
-/// An ssh server of the test's own, which ends with it; gives its port.
-fn daemon_of_ssh(host: &Utf8Path, authorized: &Utf8Path) -> u16 {
+/// An ssh server of the test's own, which ends with it, and its port.
+fn daemon_of_ssh(host: &Utf8Path, authorized: &Utf8Path) -> (Child, u16) {
     // Debian's server looks for it; its service makes it, and no service runs here.
     std::fs::create_dir_all("/run/sshd").unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -159,7 +161,7 @@ fn daemon_of_ssh(host: &Utf8Path, authorized: &Utf8Path) -> u16 {
         .local_addr()
         .unwrap()
         .port();
-    Command::new("setpriv")
+    let daemon = Command::new("setpriv")
         .args([
             "--pdeathsig",
             "KILL",
@@ -188,7 +190,7 @@ fn daemon_of_ssh(host: &Utf8Path, authorized: &Utf8Path) -> u16 {
     wait_for("sshd listens", || {
         std::net::TcpStream::connect(("127.0.0.1", port)).ok()
     });
-    port
+    (daemon, port)
 }
 
 /// A module of which a part lies in another repository or in Git LFS is refused, and named.
