@@ -5,12 +5,14 @@
     reason = "a test that cannot go on shall panic, in its helpers too, and writes files as it likes"
 )]
 
+mod locking;
 mod support;
 mod upstreams;
 
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
+use locking::{at_once, merges, outside, private};
 use serde_json::Value;
 use support::machine::must;
 use upstreams::{MODULES, NAMES, Pack, Place, contents, git};
@@ -93,72 +95,7 @@ fn modules_of_19_are_locked_as_well_and_pull_requests_merge_the_same_everywhere(
     merges(&place, &pack);
     outside(&place, &pack);
     at_once(&pack);
-}
-
-/// A module of which a part lies in another repository or in Git LFS is refused, and named.
-fn outside(place: &Place, pack: &Pack<'_>) {
-    let before = pack.text("oca.lock.json");
-    let module = pack.lock()["repositories"]["web"]["modules"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
-    let up = place.up("web");
-    git(&up, &["checkout", "--quiet", "19.0"]);
-    std::fs::write(up.join(".gitattributes"), "*.mp4 filter=lfs -text\n").unwrap();
-    let pointer = format!(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 9\n",
-        "4d".repeat(32)
-    );
-    std::fs::write(up.join(&module).join("film.mp4"), pointer).unwrap();
-    std::fs::create_dir_all(up.join(&module).join("lib")).unwrap();
-    git(&up, &["add", "--all"]);
-    let link = format!("160000,{},{module}/lib", "5".repeat(40));
-    git(&up, &["update-index", "--add", "--cacheinfo", &link]);
-    git(&up, &["commit", "--quiet", "--message", "outside"]);
-    let said = pack.run(&["oca", "update", "web"]).exits(4).said();
-    for what in ["film.mp4` is a file in Git LFS", "lib` is a submodule"] {
-        assert!(
-            said.contains(&format!("web/{module}: `{module}/{what}")),
-            "{said}"
-        );
-    }
-    assert_eq!(pack.text("oca.lock.json"), before);
-    git(&up, &["reset", "--quiet", "--hard", "HEAD~1"]);
-}
-
-/// Several people change file and lock at once: each is done wholly or told to wait, and nothing is lost.
-fn at_once(pack: &Pack<'_>) {
-    let until_free = |args: &[&str]| {
-        loop {
-            let answer = pack.run(args);
-            if answer.code != Some(5) {
-                drop(answer.exits(0));
-                return;
-            }
-            assert!(
-                answer.said().contains("somebody else is at work here"),
-                "{}",
-                answer.said()
-            );
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| until_free(&["oca", "remove", "social"]));
-        scope.spawn(|| until_free(&["oca", "remove", "hr"]));
-        scope.spawn(|| until_free(&["oca", "update", "queue"]));
-        until_free(&["lock"]);
-    });
-    let (file, lock) = (pack.text("odoopack.toml"), pack.lock());
-    for gone in ["social", "hr"] {
-        assert!(!file.contains(&format!("repositories.{gone}]")), "{file}");
-        assert!(lock["repositories"].get(gone).is_none(), "{gone}");
-    }
-    assert_eq!(lock["repositories"].as_object().unwrap().len(), NAMES.len() - 2);
-    pack.breaks(&["--offline"], &[]);
+    private(&place, &pack);
 }
 
 fn checkouts(pack: &Pack<'_>) {
@@ -530,65 +467,4 @@ fn elsewhere(place: &Place, pack: &Pack<'_>) {
         assert!(one.len() > 3 && one == two, "{name}");
     }
     assert_eq!(git(&other.repo, &["status", "--porcelain"]), "");
-}
-
-/// Pull requests: merged, the same on another machine, refused when they conflict.
-fn merges(place: &Place, pack: &Pack<'_>) {
-    let up = place.up("project");
-    git(&up, &["checkout", "--quiet", "--detach", "19.0"]);
-    std::fs::create_dir_all(up.join("from_pull")).unwrap();
-    std::fs::write(
-        up.join("from_pull/__manifest__.py"),
-        "{'name': 'P', 'version': '19.0.1.0.0'}\n",
-    )
-    .unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "pull"]);
-    git(&up, &["update-ref", "refs/pull/7/head", "HEAD"]);
-    git(&up, &["checkout", "--quiet", "19.0"]);
-    std::fs::write(up.join("README"), "the branch\n").unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "branch"]);
-    pack.json(&["oca", "add", "project", "--merge", "refs/pull/7/head"]);
-    pack.json(&["oca", "update", "project"]);
-    let locked = pack.lock()["repositories"]["project"].clone();
-    assert_eq!(locked["modules"]["from_pull"], "19.0.1.0.0", "{locked}");
-    pack.breaks(&[], &[]);
-    // Another machine merges again and gets the same commit.
-    let cache = place.root.join("cache-of-merges");
-    std::fs::create_dir_all(cache.join("odoopack")).unwrap();
-    for shared in ["uv", "wheels", "locks"] {
-        std::os::unix::fs::symlink(
-            pack.cache.join("odoopack").join(shared),
-            cache.join("odoopack").join(shared),
-        )
-        .unwrap();
-    }
-    let (one, merged) = (pack.checkout("project"), locked["merged"].as_str().unwrap());
-    assert_eq!(git(&one, &["rev-parse", "HEAD"]), merged);
-    let before = contents(&one);
-    std::fs::remove_dir_all(&one).unwrap();
-    let other = Pack {
-        place,
-        repo: pack.repo.clone(),
-        cache,
-    };
-    other.json(&["oca", "sync", "project"]);
-    assert_eq!(git(&one, &["rev-parse", "HEAD"]), merged);
-    assert_eq!(contents(&one), before);
-    // A pull request that does not fit.
-    git(&up, &["checkout", "--quiet", "--detach", "19.0~1"]);
-    std::fs::write(up.join("README"), "the pull request\n").unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "conflict"]);
-    git(&up, &["update-ref", "refs/pull/8/head", "HEAD"]);
-    let said = pack
-        .run(&["oca", "add", "project", "--merge", "refs/pull/8/head"])
-        .exits(4)
-        .said();
-    assert!(
-        said.contains("does not merge into `project`") && said.contains("conflicts in README"),
-        "{said}"
-    );
-    pack.breaks(&["--offline"], &[]);
 }
