@@ -244,6 +244,10 @@ impl Decider<'_> {
                 self.set(&["postgres"], "directory", value(path.as_str()));
                 self.keep("database cluster", path);
             }
+            Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Tablespaces) => self.refuse(
+                format!("the cluster in {path} has tablespaces: their directories would not be mounted"),
+                "move their tables back (`ALTER DATABASE NAME SET TABLESPACE pg_default`), or bring the database over by dump: `odoopack backup import --help`",
+            ),
             Ok(path) => self.refuse(
                 format!("there is no PostgreSQL cluster in {path}"),
                 "`--project-directory DIR` says where Compose was run, `--project NAME` what the project was called",

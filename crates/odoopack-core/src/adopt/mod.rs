@@ -59,6 +59,8 @@ pub enum Holds {
     Repositories,
     /// A PostgreSQL cluster.
     Cluster,
+    /// A cluster with tables outside of its directory.
+    Tablespaces,
     /// Attachments of Odoo, in `filestore`.
     Filestore,
     /// A file.

@@ -289,6 +289,13 @@ fn refuses_where_something_would_be_lost() {
 
 #[test]
 fn refuses_a_stack_whose_data_cannot_stay_where_it_is() {
+    let mut holds = seed().holds.to_vec();
+    holds[0].1 = Holds::Tablespaces;
+    let spread = Case {
+        holds: &holds,
+        ..seed()
+    };
+    refused(&spread, "has tablespaces");
     let nameless = OFFICIAL.replace("      - odoo-web-data:/var/lib/odoo\n", "");
     refused(
         &Case {

@@ -38,7 +38,13 @@ pub(crate) fn holds(path: &Utf8Path) -> Result<Option<Holds>> {
         return Ok(Some(Holds::File));
     }
     if path.join("PG_VERSION").exists() {
-        return Ok(Some(Holds::Cluster));
+        let spaces = path.join("pg_tblspc");
+        let outside = spaces.is_dir() && spaces.read_dir_utf8().map_err(wrong)?.count() > 0;
+        return Ok(Some(if outside {
+            Holds::Tablespaces
+        } else {
+            Holds::Cluster
+        }));
     }
     if path.join("filestore").is_dir() {
         return Ok(Some(Holds::Filestore));
