@@ -199,6 +199,7 @@ impl Lines {
         self.add("postgres.port", postgres.port.and_then(plain));
         self.add("postgres.url", postgres.url.as_ref().and_then(text));
         self.add("postgres.password", postgres.password.as_ref().and_then(text));
+        self.add("postgres.roles", text(postgres.roles));
         self.map("postgres.options.*", &postgres.options);
     }
 

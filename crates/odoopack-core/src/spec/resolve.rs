@@ -130,6 +130,7 @@ fn postgres(values: &Values<'_>) -> Postgres {
         port: values.given("postgres.port"),
         url: values.given("postgres.url"),
         password: values.given("postgres.password"),
+        roles: values.plain("postgres.roles"),
         options: values.map("postgres.options"),
     }
 }
