@@ -293,6 +293,9 @@ fn comes_back_from_a_snapshot(pack: &Pack, server: &Server) {
     rename("Before");
     pack.run(&["backup", "create"]).exits(0);
     rename("After");
+    pack.run(&["backup", "drill", "--level", "boot"]).exits(4);
+    let proven = pack.run(&["backup", "drill"]).exits(0).said();
+    assert!(proven.contains("without any network"), "{proven}");
     server.ask("postgres", "ALTER ROLE shop NOCREATEDB");
     let back = [
         "restore",
