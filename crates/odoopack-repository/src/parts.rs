@@ -12,8 +12,8 @@ use crate::source::{Content, Item};
 /// Size of a part; the last one is smaller.
 pub const PART: usize = 64 * 1024 * 1024;
 
-/// Parts that are in memory at most: one being filled, the others being stored.
-const IN_MEMORY: usize = 3;
+/// Parts that are in memory at most: one being filled, the other being stored. A third makes nothing faster, PostgreSQL is slower than the rest.
+const IN_MEMORY: usize = 2;
 
 /// Name of a part, so that `cat DIR/*` puts them together in order.
 pub fn part_name(directory: &str, number: usize) -> String {
@@ -158,7 +158,7 @@ mod tests {
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || sender.send(parts.next().is_some()));
         let early = receiver.recv_timeout(std::time::Duration::from_millis(50));
-        assert!(early.is_err(), "a fourth part came while three were held");
+        assert!(early.is_err(), "a part more came than may be held");
         drop(held);
         assert!(receiver.recv().unwrap());
     }

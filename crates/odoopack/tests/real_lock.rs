@@ -5,12 +5,14 @@
     reason = "a test that cannot go on shall panic, in its helpers too, and writes files as it likes"
 )]
 
+mod locking;
 mod support;
 mod upstreams;
 
 use std::collections::BTreeSet;
 
 use camino::Utf8Path;
+use locking::{at_once, merges, outside, private};
 use serde_json::Value;
 use support::machine::must;
 use upstreams::{MODULES, NAMES, Pack, Place, contents, git};
@@ -93,72 +95,7 @@ fn modules_of_19_are_locked_as_well_and_pull_requests_merge_the_same_everywhere(
     merges(&place, &pack);
     outside(&place, &pack);
     at_once(&pack);
-}
-
-/// A module of which a part lies in another repository or in Git LFS is refused, and named.
-fn outside(place: &Place, pack: &Pack<'_>) {
-    let before = pack.text("oca.lock.json");
-    let module = pack.lock()["repositories"]["web"]["modules"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
-    let up = place.up("web");
-    git(&up, &["checkout", "--quiet", "19.0"]);
-    std::fs::write(up.join(".gitattributes"), "*.mp4 filter=lfs -text\n").unwrap();
-    let pointer = format!(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 9\n",
-        "4d".repeat(32)
-    );
-    std::fs::write(up.join(&module).join("film.mp4"), pointer).unwrap();
-    std::fs::create_dir_all(up.join(&module).join("lib")).unwrap();
-    git(&up, &["add", "--all"]);
-    let link = format!("160000,{},{module}/lib", "5".repeat(40));
-    git(&up, &["update-index", "--add", "--cacheinfo", &link]);
-    git(&up, &["commit", "--quiet", "--message", "outside"]);
-    let said = pack.run(&["oca", "update", "web"]).exits(4).said();
-    for what in ["film.mp4` is a file in Git LFS", "lib` is a submodule"] {
-        assert!(
-            said.contains(&format!("web/{module}: `{module}/{what}")),
-            "{said}"
-        );
-    }
-    assert_eq!(pack.text("oca.lock.json"), before);
-    git(&up, &["reset", "--quiet", "--hard", "HEAD~1"]);
-}
-
-/// Several people change file and lock at once: each is done wholly or told to wait, and nothing is lost.
-fn at_once(pack: &Pack<'_>) {
-    let until_free = |args: &[&str]| {
-        loop {
-            let answer = pack.run(args);
-            if answer.code != Some(5) {
-                drop(answer.exits(0));
-                return;
-            }
-            assert!(
-                answer.said().contains("somebody else is at work here"),
-                "{}",
-                answer.said()
-            );
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| until_free(&["oca", "remove", "social"]));
-        scope.spawn(|| until_free(&["oca", "remove", "hr"]));
-        scope.spawn(|| until_free(&["oca", "update", "queue"]));
-        until_free(&["lock"]);
-    });
-    let (file, lock) = (pack.text("odoopack.toml"), pack.lock());
-    for gone in ["social", "hr"] {
-        assert!(!file.contains(&format!("repositories.{gone}]")), "{file}");
-        assert!(lock["repositories"].get(gone).is_none(), "{gone}");
-    }
-    assert_eq!(lock["repositories"].as_object().unwrap().len(), NAMES.len() - 2);
-    pack.breaks(&["--offline"], &[]);
+    private(&place, &pack);
 }
 
 fn checkouts(pack: &Pack<'_>) {
@@ -448,6 +385,8 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let first = git(up, &["rev-parse", "HEAD~1"]);
     pack.json(&["oca", "update", "web", "--to", &first]);
     pack.breaks(&[], &[]);
+    by_date(pack, up);
+    pack.json(&["oca", "update", "web", "--to", &first]);
     // The branch is rewritten: the commit is on this machine, and no longer on the branch.
     git(up, &["commit", "--quiet", "--amend", "--message", "rewritten"]);
     git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
@@ -458,6 +397,50 @@ fn updates(pack: &Pack<'_>, up: &Utf8Path, module: &str) {
     let found = pack.breaks(&[], &["web: rewritten"]);
     assert!(found["web: rewritten"].contains("no longer holds"), "{found:?}");
     pack.breaks(&["--offline"], &[]);
+}
+
+/// To what the branch was on a day, by the time at which commits came to be.
+fn by_date(pack: &Pack<'_>, up: &Utf8Path) {
+    let now = git(up, &["rev-parse", "HEAD"]);
+    let tree = git(up, &["rev-parse", "HEAD^{tree}"]);
+    let words = ["commit-tree", &tree, "-p", &now, "-m", "later"];
+    let who = [
+        "-c",
+        "user.name=T",
+        "-c",
+        "user.email=t@example.org",
+        "-C",
+        up.as_str(),
+    ];
+    let later = must(
+        "env",
+        &[
+            &["GIT_COMMITTER_DATE=2035-06-01T12:00:00Z", "git"][..],
+            &who,
+            &words,
+        ]
+        .concat(),
+    );
+    git(up, &["reset", "--quiet", "--hard", later.trim()]);
+    pack.json(&["oca", "update", "web", "--before", "2035-06-01"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(now.as_str())
+    );
+    pack.json(&["oca", "update", "web", "--before", "2035-06-02"]);
+    assert_eq!(
+        pack.lock()["repositories"]["web"]["commit"].as_str(),
+        Some(later.trim())
+    );
+    let said = pack
+        .run(&["oca", "update", "web", "--before", "2001-01-01"])
+        .exits(4)
+        .said();
+    assert!(
+        said.contains("has no commit on `18.0` before 2001-01-01"),
+        "{said}"
+    );
+    git(up, &["reset", "--quiet", "--hard", "HEAD~1"]);
 }
 
 /// A second directory with a cache of its own, from what git carries.
@@ -484,65 +467,4 @@ fn elsewhere(place: &Place, pack: &Pack<'_>) {
         assert!(one.len() > 3 && one == two, "{name}");
     }
     assert_eq!(git(&other.repo, &["status", "--porcelain"]), "");
-}
-
-/// Pull requests: merged, the same on another machine, refused when they conflict.
-fn merges(place: &Place, pack: &Pack<'_>) {
-    let up = place.up("project");
-    git(&up, &["checkout", "--quiet", "--detach", "19.0"]);
-    std::fs::create_dir_all(up.join("from_pull")).unwrap();
-    std::fs::write(
-        up.join("from_pull/__manifest__.py"),
-        "{'name': 'P', 'version': '19.0.1.0.0'}\n",
-    )
-    .unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "pull"]);
-    git(&up, &["update-ref", "refs/pull/7/head", "HEAD"]);
-    git(&up, &["checkout", "--quiet", "19.0"]);
-    std::fs::write(up.join("README"), "the branch\n").unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "branch"]);
-    pack.json(&["oca", "add", "project", "--merge", "refs/pull/7/head"]);
-    pack.json(&["oca", "update", "project"]);
-    let locked = pack.lock()["repositories"]["project"].clone();
-    assert_eq!(locked["modules"]["from_pull"], "19.0.1.0.0", "{locked}");
-    pack.breaks(&[], &[]);
-    // Another machine merges again and gets the same commit.
-    let cache = place.root.join("cache-of-merges");
-    std::fs::create_dir_all(cache.join("odoopack")).unwrap();
-    for shared in ["uv", "wheels", "locks"] {
-        std::os::unix::fs::symlink(
-            pack.cache.join("odoopack").join(shared),
-            cache.join("odoopack").join(shared),
-        )
-        .unwrap();
-    }
-    let (one, merged) = (pack.checkout("project"), locked["merged"].as_str().unwrap());
-    assert_eq!(git(&one, &["rev-parse", "HEAD"]), merged);
-    let before = contents(&one);
-    std::fs::remove_dir_all(&one).unwrap();
-    let other = Pack {
-        place,
-        repo: pack.repo.clone(),
-        cache,
-    };
-    other.json(&["oca", "sync", "project"]);
-    assert_eq!(git(&one, &["rev-parse", "HEAD"]), merged);
-    assert_eq!(contents(&one), before);
-    // A pull request that does not fit.
-    git(&up, &["checkout", "--quiet", "--detach", "19.0~1"]);
-    std::fs::write(up.join("README"), "the pull request\n").unwrap();
-    git(&up, &["add", "--all"]);
-    git(&up, &["commit", "--quiet", "--message", "conflict"]);
-    git(&up, &["update-ref", "refs/pull/8/head", "HEAD"]);
-    let said = pack
-        .run(&["oca", "add", "project", "--merge", "refs/pull/8/head"])
-        .exits(4)
-        .said();
-    assert!(
-        said.contains("does not merge into `project`") && said.contains("conflicts in README"),
-        "{said}"
-    );
-    pack.breaks(&["--offline"], &[]);
 }

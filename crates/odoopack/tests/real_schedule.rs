@@ -17,6 +17,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const FILE: &str = "format = 1\n[pack]\ntimezone = \"Europe/Paris\"\n[web]\nhttp_port = 18280\nhttps_port = 18243\n\
                     [environments.production]\ndomain = \"erp.localhost\"\n";
 
+/// Two environments of which nothing runs: what works on them is begun, and refused.
+const JOBS: &str = "format = 1\n[pack]\ntimezone = \"Europe/Paris\"\n[web]\nhttp_port = 18280\nhttps_port = 18243\n\
+                    [backup]\nschedule = \"02:00\"\ndrill = \"Sun 04:00\"\n\
+                    [environments.production]\ndomain = \"erp.localhost\"\n\
+                    [environments.staging]\ncopy_of = \"production\"\ndomain = \"staging.localhost\"\nrefresh = \"Sun 05:00\"\n";
+
 struct Clocked {
     _keep: tempfile::TempDir,
     root: Utf8PathBuf,
@@ -24,7 +30,7 @@ struct Clocked {
 }
 
 impl Clocked {
-    fn new() -> Self {
+    fn new(file: &str) -> Self {
         let keep = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(keep.path())
             .unwrap()
@@ -33,7 +39,7 @@ impl Clocked {
         for directory in ["repo", "data/config", "data/odoopack"] {
             std::fs::create_dir_all(root.join(directory)).unwrap();
         }
-        std::fs::write(root.join("repo/odoopack.toml"), FILE).unwrap();
+        std::fs::write(root.join("repo/odoopack.toml"), file).unwrap();
         let this = Self {
             _keep: keep,
             root,
@@ -111,12 +117,12 @@ impl Clocked {
         serde_json::from_str(first).unwrap_or_else(|e| panic!("{e}: {text} {:?}", output.stderr))
     }
 
-    /// Waits until a run for this time has ended.
-    fn ended(&self, due: &str) -> Value {
+    /// Waits until a run of a job for this time has ended.
+    fn ended(&self, job: &str, due: &str) -> Value {
         let due = due.parse::<jiff::Timestamp>().unwrap().as_second();
         let begun = Instant::now();
         loop {
-            let text = std::fs::read_to_string(self.root.join("data/odoopack/schedule/certificates.json"));
+            let text = std::fs::read_to_string(self.root.join(format!("data/odoopack/schedule/{job}.json")));
             let past: Value = serde_json::from_str(&text.unwrap_or_default()).unwrap_or_default();
             if past["last"]["due"] == due && past["last"]["ended"].is_i64() {
                 return past["last"].clone();
@@ -139,18 +145,18 @@ impl Drop for Clocked {
 
 #[test]
 fn jobs_happen_when_the_clock_says_so_and_a_missed_one_is_caught_up_once() {
-    let mut pack = Clocked::new();
+    let mut pack = Clocked::new(FILE);
     // In the night to 29 March 2026 clocks go forward: 04:30 in Paris is 03:30 UTC before it, 02:30 UTC after it.
     pack.set("2026-03-28 03:29:57");
     pack.start();
-    let first = pack.ended("2026-03-28T03:30:00Z");
+    let first = pack.ended("certificates", "2026-03-28T03:30:00Z");
     assert_eq!(
         (&first["outcome"], &first["missed"]),
         (&json!("done"), &json!(0)),
         "{first}"
     );
     pack.set("2026-03-29 02:29:58");
-    let second = pack.ended("2026-03-29T02:30:00Z");
+    let second = pack.ended("certificates", "2026-03-29T02:30:00Z");
     assert_eq!(second["outcome"], "done");
     assert!(
         second["started"].as_i64().unwrap() - second["due"].as_i64().unwrap() < 60,
@@ -167,7 +173,7 @@ fn jobs_happen_when_the_clock_says_so_and_a_missed_one_is_caught_up_once() {
     );
     assert_eq!(listed["jobs"][0]["next"], "2026-04-02T04:30:00+02:00");
     pack.start();
-    let late = pack.ended("2026-04-01T02:30:00Z");
+    let late = pack.ended("certificates", "2026-04-01T02:30:00Z");
     assert_eq!(
         (&late["outcome"], &late["missed"]),
         (&json!("done"), &json!(2)),
@@ -187,9 +193,57 @@ fn jobs_happen_when_the_clock_says_so_and_a_missed_one_is_caught_up_once() {
     );
 }
 
+impl Clocked {
+    /// How often each job was begun since the last start.
+    fn begun(&self, jobs: [&str; 3]) -> [usize; 3] {
+        let log = std::fs::read_to_string(self.root.join("log")).unwrap();
+        jobs.map(|job| {
+            let begins = format!(" INFO {job} begins for ");
+            log.lines().filter(|line| line.contains(&begins)).count()
+        })
+    }
+}
+
+#[test]
+fn a_backup_a_drill_and_a_refresh_are_begun_once_each_and_missed_nights_are_caught_up_once() {
+    let jobs = ["backup-production", "drill-production", "refresh-staging"];
+    let mut pack = Clocked::new(JOBS);
+    // Sunday in Paris is two hours ahead of UTC: 02:00, 04:00 and 05:00.
+    pack.set("2026-06-06 23:59:57");
+    pack.start();
+    let dues = [
+        "2026-06-07T00:00:00Z",
+        "2026-06-07T02:00:00Z",
+        "2026-06-07T03:00:00Z",
+    ];
+    let nights = [None, Some("2026-06-07 01:59:57"), Some("2026-06-07 02:59:57")];
+    for ((job, due), night) in jobs.iter().zip(dues).zip(nights) {
+        if let Some(night) = night {
+            pack.set(night);
+        }
+        let ran = pack.ended(job, due);
+        assert_eq!((&ran["missed"], &ran["attempt"]), (&json!(0), &json!(1)), "{ran}");
+        // It got as far as to what it needs of a pack that runs.
+        assert_eq!(ran["outcome"], json!({ "failed": 4 }), "{job}: {ran}");
+    }
+    pack.set("2026-06-07 20:00:00");
+    let listed = pack.list("2026-06-07 20:00:00");
+    assert_eq!(listed["begun"], false, "no supervisor begins the jobs here");
+    assert_eq!(pack.begun(jobs), [1, 1, 1]);
+
+    pack.cut();
+    // Three nights without power, none of them to a Sunday.
+    pack.set("2026-06-10 12:00:00");
+    pack.start();
+    let late = pack.ended(jobs[0], "2026-06-10T00:00:00Z");
+    assert_eq!(late["missed"], 2, "{late}");
+    pack.ended("certificates", "2026-06-10T02:30:00Z");
+    assert_eq!(pack.begun(jobs), [1, 0, 0]);
+}
+
 #[test]
 fn a_job_is_begun_by_hand_and_its_failure_is_kept() {
-    let pack = Clocked::new();
+    let pack = Clocked::new(FILE);
     pack.set("2026-05-05 12:00:00");
     let output = pack
         .program()

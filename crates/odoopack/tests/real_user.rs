@@ -91,6 +91,7 @@ fn an_ordinary_user_gets_a_whole_odoo_and_plain_words_about_the_rest() {
     );
     everything_is_the_users(&user);
     user.odoopack(0, "demo --yes", &["nothing to do"]);
+    backups_are_proven(&user);
     edits_are_kept(&user);
     let mut root = Command::new(env!("CARGO_BIN_EXE_odoopack"));
     root.arg("--root").arg(user.root()).args(["up", "--yes"]);
@@ -142,6 +143,24 @@ fn everything_is_the_users(user: &User) {
     for key in ["http_port", "https_port"] {
         assert!(file["web"][key].as_integer().unwrap() > 1023);
     }
+}
+
+/// The drill needs a namespace without a network, which the kernel gives to an ordinary user as well.
+fn backups_are_proven(user: &User) {
+    let root = "--root .local/share/odoopack/demo";
+    user.odoopack(
+        0,
+        &format!("backup create {root}"),
+        &["snapshot", "of production"],
+    );
+    user.odoopack(
+        0,
+        &format!("backup drill {root}"),
+        &["is proven", "Odoo serves them"],
+    );
+    let status = user.odoopack(8, &format!("backup status {root}"), &["proven 2"]);
+    assert!(!status.contains("proven never"), "{status}");
+    everything_is_the_users(user);
 }
 
 fn edits_are_kept(user: &User) {

@@ -1,6 +1,7 @@
 //! `bench`: measures what the pages claim, beside what people would use instead; loopback only, bounded.
 mod backup;
 mod client;
+mod curve;
 mod data;
 mod gate;
 mod gentle;
@@ -30,7 +31,7 @@ use stats::{measure, shown};
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
     "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash", "backup", "restore",
-    "gentle", "year",
+    "gentle", "year", "curve",
 ];
 
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
@@ -135,6 +136,7 @@ impl Bench {
             "restore" => self.restore(),
             "gentle" => self.gentle(),
             "year" => self.year(),
+            "curve" => self.curve(),
             other => bail!("no such piece: {other}"),
         }
     }
@@ -275,6 +277,17 @@ impl Bench {
     fn year(&mut self) -> Result<String> {
         self.demo.take().map_or(Ok(()), Demo::remove)?;
         Ok(page::year(year::ABOUT, &year::of_each_change(&self.binary)?))
+    }
+
+    /// A demo of its own: what is measured depends on what is in it.
+    fn curve(&mut self) -> Result<String> {
+        self.demo.take().map_or(Ok(()), Demo::remove)?;
+        let mut demo = Demo::new(&self.binary, false)?;
+        demo.start()?;
+        let points = if self.full { &curve::FULL } else { &curve::SOME };
+        let found = curve::points(&demo, points)?;
+        demo.remove()?;
+        Ok(page::curve(curve::ABOUT, &found))
     }
 
     fn switch(&mut self) -> Result<String> {

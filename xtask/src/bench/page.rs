@@ -9,7 +9,7 @@ use super::lock;
 use super::memory::Memory;
 use super::start::Start;
 use super::stats::{Times, shown};
-use super::year;
+use super::{curve, year};
 
 /// Begins the page; everything else is written by a measurement that took place.
 pub(super) fn head(machine: &[(&str, String)]) -> String {
@@ -201,6 +201,15 @@ pub(super) fn year(about: &str, all: &[year::Kept]) -> String {
     format!(
         "\n## A year of snapshots\n\n{about}\n\n| change | snapshots | all of them | the last alone | all beside the last |\n|---|---|---|---|---|\n{rows}"
     )
+}
+
+/// Times as what is there becomes more.
+pub(super) fn curve(about: &str, all: &[curve::Point]) -> String {
+    let rows = joined(
+        all.iter()
+            .map(|point| format!("| {} | {} | {} |\n", point.what, point.count, shown(point.took))),
+    );
+    format!("\n## As it becomes more\n\n{about}\n\n| what | how many | time |\n|---|---|---|\n{rows}")
 }
 
 fn joined(rows: impl Iterator<Item = String>) -> String {

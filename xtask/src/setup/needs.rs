@@ -52,6 +52,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "the store of the session module is tested without Odoo",
     },
     Need {
+        package: "openssh-server",
+        seen: Seen::File("/usr/sbin/sshd"),
+        service: Some("ssh"),
+        why: "a private repository is read with its deploy key",
+    },
+    Need {
         package: "runit",
         seen: Seen::Program("runsvdir"),
         service: None,

@@ -47,6 +47,17 @@ fn one(file: &str, path: &str, node: &Node, series: Series, all: &mut Imported) 
         all.leave(file, format!("`{path}`: `{}` is no remote of it", first.remote));
         return;
     };
+    // git-aggregator takes them from the environment of whoever runs it.
+    let texts = merges
+        .iter()
+        .flat_map(|merge| [remotes.get(&merge.remote), Some(&merge.reference)]);
+    if let Some(text) = texts.flatten().find(|text| text.contains('$')) {
+        all.leave(
+            file,
+            format!("`{path}`: `{text}` holds a variable; write what it stands for, and import again"),
+        );
+        return;
+    }
     let pinned = is_pinned(&first.reference.to_ascii_lowercase());
     let mut found = Found {
         url: Some(url.clone()),

@@ -100,6 +100,12 @@ impl Carrier {
 
     fn repository(&mut self, name: &str, found: &Found, series: Series) {
         let tables = ["addons", "repositories", name];
+        let known = self
+            .document
+            .get("addons")
+            .and_then(|addons| addons.get("repositories"));
+        let is_new = known.is_none_or(|known| known.get(name).is_none());
+        let before = self.done.len();
         self.table(&tables);
         let list = |texts: Vec<String>| value(texts.iter().collect::<Array>());
         let branch = found.branch.as_ref().filter(|branch| *branch != series.as_str());
@@ -120,6 +126,10 @@ impl Carrier {
         if !found.merges.is_empty() {
             let texts = found.merges.iter().map(ToString::to_string).collect();
             self.set(&tables, "merges", list(texts));
+        }
+        // OCA's own repository, whole, at the branch of the series: there is no more to say.
+        if is_new && self.done.len() == before {
+            self.done.push(tables.join("."));
         }
     }
 

@@ -29,12 +29,7 @@ pub enum LockError {
 /// # Shape
 /// A commit that is none (`null`, `HEAD`, a branch) is left behind and named; so is every key that has no place.
 pub fn read_lock(file: &str, text: &str, all: &mut Imported) -> Result<(), LockError> {
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let as_lines: Option<Vec<Vec<&str>>> = lines.map(as_line).collect();
-    if let Some(rows) = as_lines.filter(|rows| !rows.is_empty()) {
+    if let Some(rows) = rows(text) {
         for row in rows {
             one_line(file, &row, all);
         }
@@ -64,6 +59,20 @@ pub fn read_lock(file: &str, text: &str, all: &mut Imported) -> Result<(), LockE
         return Err(LockError::Empty);
     }
     Ok(())
+}
+
+/// Whether every line is `name url commit`.
+pub(super) fn is_list(text: &str) -> bool {
+    rows(text).is_some()
+}
+
+fn rows(text: &str) -> Option<Vec<Vec<&str>>> {
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows: Option<Vec<Vec<&str>>> = lines.map(as_line).collect();
+    rows.filter(|rows| !rows.is_empty())
 }
 
 /// `name url commit`.
@@ -153,12 +162,15 @@ impl Reader<'_> {
         };
         for (number, tier) in tiers.entries() {
             let word = |key: &str| tier.get(key).and_then(Node::text);
+            let written = |key: &str| word(key).filter(|text| !text.trim().is_empty());
             let order = word("install_order")
                 .or(Some(number))
                 .and_then(|text| text.parse().ok());
             let group = Group {
                 order: order.unwrap_or_default(),
-                description: word("description").or_else(|| word("name")).map(str::to_owned),
+                description: written("description")
+                    .or_else(|| written("name"))
+                    .map(str::to_owned),
             };
             all.groups.insert(self.group_name(number), group);
         }
@@ -267,6 +279,7 @@ impl Reader<'_> {
         for (module, node) in self.root.entries() {
             let text = |key: &str| node.get(key).and_then(Node::text);
             let Some(repository) = text("repo").and_then(plain_name) else {
+                all.leave(self.file, format!("`{module}` names no repository"));
                 continue;
             };
             let (commit, _) = pin(self.file, &repository, text("commit"), text("branch"), all);

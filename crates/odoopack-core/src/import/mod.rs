@@ -164,15 +164,24 @@ pub fn kind(path: &str, text: &str) -> Option<Kind> {
         _ => None,
     };
     let looks = || {
-        if name.contains("requirements") && name.ends_with(".txt") {
+        // Others call a list of `name url branch` their requirements too.
+        if lock::is_list(text) {
+            Some(Kind::Lock)
+        } else if name.contains("requirements") && name.ends_with(".txt") {
             Some(Kind::Requirements)
-        } else if name.contains("lock") || text.contains("\"repositories\"") || text.contains("\nrepos:") {
+        } else if name.contains("lock") || text.trim_start().starts_with('{') || has_repositories(text) {
             Some(Kind::Lock)
         } else {
             None
         }
     };
     by_name.or_else(looks)
+}
+
+/// Whether a YAML text lists repositories.
+fn has_repositories(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.starts_with("repos:") || line.starts_with("repositories:"))
 }
 
 /// Reads one file into `all`.

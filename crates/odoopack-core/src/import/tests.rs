@@ -134,6 +134,50 @@ fn yaml_lines_and_maps_of_modules() {
 }
 
 #[test]
+fn a_lock_is_known_by_what_it_holds_whatever_its_name() {
+    let module = format!(
+        r#"{{"web_responsive": {{"repo": "OCA/web", "commit": "{SHA}"}}, "x": {{"adopted": true}}}}"#
+    );
+    let all = imported("docs/modules.json", &module);
+    assert_eq!(said(&all), ["web - - dbff15b [web_responsive] [] -"]);
+    assert_eq!(all.left, ["docs/modules.json: `x` names no repository"]);
+    let list = r#"{"version": "2.0", "repos": [{"name": "OCA/web", "url": "https://github.com/OCA/web.git", "ref": "18.0", "commit": "HEAD"}]}"#;
+    assert_eq!(said(&imported("ce19.json", list)), ["web - 18.0 - [] [] -"]);
+    // The source of such a lock, which is no file for pip.
+    let lines = "# name url ref\nweb https://github.com/OCA/web 17.0\n";
+    assert_eq!(
+        said(&imported("oca-requirements.txt", lines)),
+        ["web - 17.0 - [] [] -"]
+    );
+    assert_eq!(
+        kind("requirements.txt", "web\nproject\n"),
+        Some(Kind::Requirements)
+    );
+    assert_eq!(kind("notes.txt", "web\n"), None);
+}
+
+#[test]
+fn an_empty_description_is_none_and_a_repository_without_keys_is_said() {
+    let text = r#"{"repositories": {"web": {"url": "https://github.com/OCA/web", "branch": "18.0", "commit": null}},
+        "install_tiers": {"0": {"name": "Foundation", "description": "", "install_order": 1}, "1": {"name": "", "description": " "}}}"#;
+    let all = imported("oca.lock.json", text);
+    let descriptions: Vec<_> = all
+        .groups
+        .values()
+        .map(|group| group.description.as_deref())
+        .collect();
+    assert_eq!(descriptions, [Some("Foundation"), None]);
+    let carried = carry("format = 1\n", &all, Series::V18).unwrap();
+    assert!(
+        carried.done.contains(&"addons.repositories.web".to_owned()),
+        "{:?}",
+        carried.done
+    );
+    let again = carry(&carried.text, &all, Series::V18).unwrap();
+    assert_eq!(again.done, [""; 0]);
+}
+
+#[test]
 fn a_commit_in_ref_beside_a_branch() {
     let text = format!(
         "schema: ssot.odoo.oca_lock.v1\nversion: 1\nupdated: 2026-02-01\nodoo_version: '19.0'\nrepos:\n  - name: web\n    source: https://github.com/OCA/web\n    target_path: external/oca/web\n    branch: '19.0'\n    ref: {SHA}\n    shallow: true\n    lifecycle: active\n"
@@ -208,6 +252,22 @@ fn remotes_merges_and_targets_of_git_aggregator() {
             "repos.yaml: line 15: a merge of `./external/project` that names no remote and reference",
             "repos.yaml: line 15: `branch` of a merge of `./external/project` has no place in a pack",
             "repos.yaml: `./external/project`: `nobody` is no remote of it"
+        ]
+    );
+}
+
+#[test]
+fn a_variable_that_nobody_knows_leaves_its_repository_behind() {
+    let text = "./web:\n  remotes:\n    oca: https://github.com/OCA/${REPO}.git\n  merges: [oca $ODOO_VERSION]\n\
+                ./hr:\n  remotes:\n    oca: https://github.com/OCA/hr.git\n  merges: [oca $ODOO_VERSION, oca $PULL]\n\
+                ./queue:\n  remotes:\n    oca: https://github.com/OCA/queue.git\n  merges: [oca $ODOO_VERSION]\n";
+    let all = imported("repos.yaml", text);
+    assert_eq!(said(&all), ["queue - - - [] [] -"]);
+    assert_eq!(
+        all.left,
+        [
+            "repos.yaml: `./web`: `https://github.com/OCA/${REPO}.git` holds a variable; write what it stands for, and import again",
+            "repos.yaml: `./hr`: `$PULL` holds a variable; write what it stands for, and import again",
         ]
     );
 }

@@ -1,19 +1,19 @@
 //! The keys of a manifest, with Odoo's defaults.
 use std::collections::BTreeSet;
 
-use super::{AutoInstall, External, Manifest, NoManifest, Value};
+use super::{AutoInstall, External, Files, Manifest, NoManifest, Value};
 
 type Field<T> = Result<T, NoManifest>;
 
 const TEXTS: &str = "a list of texts";
 
 /// Moves what a manifest says out of its dict.
-pub(super) fn manifest(mut raw: Value) -> Field<Manifest> {
+pub(super) fn manifest(mut raw: Value) -> Field<(Manifest, Files)> {
     if !matches!(raw, Value::Dict(_)) {
         return Err(NoManifest::NoDict { kind: raw.kind() });
     }
     let depends_written = texts(&mut raw, "depends")?;
-    Ok(Manifest {
+    let manifest = Manifest {
         title: text(&mut raw, "name")?,
         version: version(&mut raw)?,
         license: text(&mut raw, "license")?.filter(|license| !license.is_empty()),
@@ -27,10 +27,13 @@ pub(super) fn manifest(mut raw: Value) -> Field<Manifest> {
             .collect(),
         excludes: texts(&mut raw, "excludes")?,
         external: external(&mut raw)?,
+    };
+    let files = Files {
         data: texts(&mut raw, "data")?,
         demo: texts(&mut raw, "demo")?,
         assets: assets(&mut raw)?,
-    })
+    };
+    Ok((manifest, files))
 }
 
 fn wrong(key: &str, value: &Value, wanted: &'static str) -> NoManifest {

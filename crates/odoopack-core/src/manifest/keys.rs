@@ -43,11 +43,24 @@ fn key(value: &Value) -> Key<'_> {
     }
 }
 
+/// Up to so many keys are compared with each other: that is faster than hashing them.
+const FEW: usize = 32;
+
 /// For each position the first one that holds an equal key.
 fn firsts<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<usize> {
+    let keys: Vec<Key<'_>> = values.map(key).collect();
+    if keys.len() <= FEW {
+        let first = |(index, key)| {
+            keys[..index]
+                .iter()
+                .position(|other| other == key)
+                .unwrap_or(index)
+        };
+        return keys.iter().enumerate().map(first).collect();
+    }
     let mut seen = HashMap::new();
-    let first = |(index, value)| *seen.entry(key(value)).or_insert(index);
-    values.enumerate().map(first).collect()
+    let first = |(index, key)| *seen.entry(key).or_insert(index);
+    keys.into_iter().enumerate().map(first).collect()
 }
 
 pub(super) fn unique(items: Vec<Value>) -> Vec<Value> {

@@ -48,6 +48,11 @@ pub struct Manifest {
     pub excludes: Vec<String>,
     /// `external_dependencies`.
     pub external: External,
+}
+
+/// The files that a manifest names; nothing here asks for them of every module, so they are read apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Files {
     /// `data`: files in the order in which they are loaded.
     pub data: Vec<String>,
     /// `demo`: files in the order in which they are loaded.
@@ -126,6 +131,18 @@ pub fn literal(text: &str) -> Result<Value, Unreadable> {
 /// # Errors
 /// When Odoo could not use it either.
 pub fn parse(content: &[u8]) -> Result<Manifest, NoManifest> {
+    whole(content).map(|(manifest, _)| manifest)
+}
+
+/// Reads the files that a `__manifest__.py` names.
+///
+/// # Errors
+/// When Odoo could not use it either.
+pub fn files(content: &[u8]) -> Result<Files, NoManifest> {
+    whole(content).map(|(_, files)| files)
+}
+
+fn whole(content: &[u8]) -> Result<(Manifest, Files), NoManifest> {
     let text = str::from_utf8(content).map_err(|error| NoManifest::NotUtf8 {
         line: lines_before(content, error.valid_up_to()) + 1,
     })?;

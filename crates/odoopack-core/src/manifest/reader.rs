@@ -120,11 +120,12 @@ impl<'a> Reader<'a> {
     /// Skips what may stand between two words.
     pub(super) fn skip_blanks(&mut self) -> Read<()> {
         loop {
-            match self.peek() {
-                Some(' ' | '\t' | '\x0c') => self.at += 1,
-                Some('\n') if self.depth > 0 => self.at += 1,
-                Some('#') => self.skip_comment(),
-                Some('\\') => {
+            // Bytes: most of a manifest is blanks.
+            match self.text.as_bytes().get(self.at) {
+                Some(b' ' | b'\t' | b'\x0c') => self.at += 1,
+                Some(b'\n') if self.depth > 0 => self.at += 1,
+                Some(b'#') => self.skip_comment(),
+                Some(b'\\') => {
                     if !self.rest().starts_with("\\\n") {
                         return Err(self.refuse("a backslash that does not end its line"));
                     }

@@ -161,12 +161,13 @@ fn keys_get_the_defaults_of_odoo() {
     assert_eq!(empty.depends("base", Series::V19), [""; 0]);
     assert_eq!(empty.depends("x", Series::V18), [""; 0]);
     assert_eq!(empty.triggers("x", Series::V19), None);
-    let full = read("{'depends': ('sale', 'stock'), 'auto_install': ['sale'], 'version': 12.0, 'installable': 0, 'countries': ['be'],\n 'external_dependencies': {'python': ['lxml'], 'bin': ['node']}, 'assets': {'web.x': ['a.js', ('remove', 'b.js')]}}").unwrap();
+    let full = read("{'depends': ('sale', 'stock'), 'auto_install': ['sale'], 'version': 12.0, 'installable': 0, 'countries': ['be'],\n 'external_dependencies': {'python': ['lxml'], 'bin': ['node']}}").unwrap();
     assert_eq!(full.triggers("x", Series::V18), Some(vec!["sale"]));
     assert_eq!((full.version.as_str(), full.installable), ("12.0", false));
     assert_eq!(full.external.python, ["lxml"]);
     assert!(full.countries.contains("BE"));
-    assert_eq!(full.assets[0].1.len(), 2);
+    let files = files(b"{'data': ['a.xml'], 'assets': {'web.x': ['a.js', ('remove', 'b.js')]}}").unwrap();
+    assert_eq!((files.data.len(), files.assets[0].1.len()), (1, 2));
     let always = read("{'auto_install': []}").unwrap();
     assert_eq!(always.triggers("x", Series::V19), Some(vec![]));
     let all = read("{'depends': ['a'], 'auto_install': True}").unwrap();

@@ -89,13 +89,14 @@ fn prefix(reader: &mut Reader<'_>) -> Read<Prefix> {
 
 /// Where the closing quote begins.
 fn end(inner: &str, quote: &str) -> Option<usize> {
-    let bytes = inner.as_bytes();
+    let (bytes, quote) = (inner.as_bytes(), quote.as_bytes());
+    let is_short = quote.len() == 1;
     let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
             b'\\' => at += 1,
-            b'\n' if quote.len() == 1 => return None,
-            _ if inner.as_bytes()[at..].starts_with(quote.as_bytes()) => return Some(at),
+            b'\n' if is_short => return None,
+            _ if byte == quote[0] && (is_short || bytes[at..].starts_with(quote)) => return Some(at),
             _ => {}
         }
         at += 1;

@@ -88,6 +88,7 @@ impl Marked<'_> {
                 continue;
             }
             let needs = self.tree.depends(&name).into_iter().rev();
+            let needs = needs.filter(|need| !self.modules.contains_key(*need));
             todo.extend(needs.map(|need| (need.to_owned(), Reason::NeededBy(name.clone()))));
             self.modules.insert(name, reason);
         }
@@ -122,10 +123,12 @@ impl Marked<'_> {
     fn candidates(&self, ready: impl Fn(&str, &[&str]) -> bool) -> Vec<(String, Vec<String>)> {
         let one = |module: &super::Module| {
             let name = module.name.as_str();
-            if self.modules.contains_key(name) {
+            // Most modules never install themselves: they are done with first.
+            let manifest = module.manifest.as_ref().ok()?;
+            let triggers = manifest.triggers(name, self.tree.series())?;
+            if self.modules.contains_key(name) || !module.installable(self.tree.series()) {
                 return None;
             }
-            let triggers = self.tree.installable(name)?.triggers(name, self.tree.series())?;
             let owned = || triggers.iter().map(|trigger| (*trigger).to_owned()).collect();
             ready(name, &triggers).then(|| (name.to_owned(), owned()))
         };

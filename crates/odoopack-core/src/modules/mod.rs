@@ -10,8 +10,9 @@ mod providers;
 mod tests;
 mod wanted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use camino::Utf8PathBuf;
 
@@ -38,6 +39,14 @@ pub struct Module {
     pub origin: Origin,
     /// What it says of itself, or why it cannot be read.
     pub manifest: Result<Manifest, NoManifest>,
+}
+
+impl Module {
+    /// Whether Odoo of a series can install it.
+    pub fn installable(&self, series: Series) -> bool {
+        let manifest = self.manifest.as_ref();
+        manifest.is_ok_and(|manifest| manifest.installable && manifest.fits(series).is_ok())
+    }
 }
 
 /// Whose a module is.
@@ -75,8 +84,10 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tree {
     series: Series,
-    /// By name, in Odoo's order of precedence; never an empty list.
-    modules: BTreeMap<String, Vec<Module>>,
+    /// By name; those of one name in Odoo's order of precedence.
+    modules: Vec<Module>,
+    /// Where the modules of a name stand; never nowhere.
+    places: HashMap<String, Range<usize>>,
 }
 
 impl Tree {
@@ -85,27 +96,42 @@ impl Tree {
     /// # Shape
     /// Odoo's own code counts once: Debian's package has most modules both in `odoo/addons` and in `addons`.
     pub fn new(series: Series, found: impl IntoIterator<Item = Module>) -> Self {
-        let mut modules: BTreeMap<String, Vec<Module>> = BTreeMap::new();
-        for module in found.into_iter().filter(|module| is_name(&module.name)) {
-            let all = modules.entry(module.name.clone()).or_default();
-            if module.origin != Origin::Odoo || all.iter().all(|other| other.origin != Origin::Odoo) {
-                all.push(module);
+        let mut modules: Vec<Module> = found.into_iter().collect();
+        modules.retain(|module| is_name(&module.name));
+        // Stable: the order of precedence stays.
+        modules.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut odoo: Option<String> = None;
+        modules.retain(|module| {
+            let is_second = odoo.as_ref() == Some(&module.name);
+            if module.origin != Origin::Odoo {
+                return true;
             }
+            if !is_second {
+                odoo = Some(module.name.clone());
+            }
+            !is_second
+        });
+        Self {
+            series,
+            places: places(&modules),
+            modules,
         }
-        Self { series, modules }
     }
 
     /// What Odoo sees when it runs this edition: its own modules, those of Python packages, and the edition's farm.
     #[must_use]
     pub fn of_edition(mut self, edition: &Edition) -> Self {
-        let linked: BTreeSet<String> = farm(&self, edition).into_keys().map(str::to_owned).collect();
-        self.modules.retain(|name, all| {
-            all.retain(|module| match module.origin {
-                Origin::Odoo | Origin::Python => true,
-                Origin::Own { .. } | Origin::Oca { .. } => linked.contains(name),
-            });
-            !all.is_empty()
-        });
+        let farm = farm(&self, edition);
+        let stays = |module: &Module| match module.origin {
+            Origin::Odoo | Origin::Python => true,
+            Origin::Own { .. } | Origin::Oca { .. } => farm.contains_key(module.name.as_str()),
+        };
+        let stays: Vec<bool> = self.modules.iter().map(stays).collect();
+        if stays.contains(&false) {
+            let mut stays = stays.into_iter();
+            self.modules.retain(|_| stays.next().unwrap_or(true));
+            self.places = places(&self.modules);
+        }
         self
     }
 
@@ -116,41 +142,46 @@ impl Tree {
 
     /// The module of that name that Odoo takes.
     pub fn get(&self, name: &str) -> Option<&Module> {
-        self.modules.get(name)?.first()
+        self.modules.get(self.places.get(name)?.start)
     }
 
     /// Every module that Odoo takes, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Module> {
-        self.modules.values().filter_map(|all| all.first())
+        self.groups().filter_map(<[Module]>::first)
     }
 
     /// All modules of that name, the one that Odoo takes first.
     pub fn all(&self, name: &str) -> &[Module] {
-        self.modules.get(name).map_or(&[], Vec::as_slice)
+        self.places
+            .get(name)
+            .map_or(&[], |place| &self.modules[place.clone()])
+    }
+
+    /// Modules of the same name together.
+    fn groups(&self) -> impl Iterator<Item = &[Module]> {
+        self.modules.chunk_by(|one, next| one.name == next.name)
     }
 
     /// Names that stand in more than one place.
     pub fn duplicates(&self) -> impl Iterator<Item = &[Module]> {
-        self.modules
-            .values()
-            .filter(|all| all.len() > 1)
-            .map(Vec::as_slice)
+        self.groups().filter(|all| all.len() > 1)
     }
 
     /// How many names there are.
     pub fn len(&self) -> usize {
-        self.modules.len()
+        self.places.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.modules.is_empty()
+        self.places.is_empty()
     }
 
     /// The manifest of a module that can be installed in this series.
     pub fn installable(&self, name: &str) -> Option<&Manifest> {
-        let manifest = self.get(name)?.manifest.as_ref().ok()?;
-        (manifest.installable && manifest.fits(self.series).is_ok()).then_some(manifest)
+        let module = self.get(name)?;
+        let manifest = module.manifest.as_ref().ok()?;
+        module.installable(self.series).then_some(manifest)
     }
 
     /// What a module depends on; nothing when it is not there or unreadable.
@@ -158,6 +189,17 @@ impl Tree {
         let manifest = self.get(name).and_then(|module| module.manifest.as_ref().ok());
         manifest.map_or_else(Vec::new, |manifest| manifest.depends(name, self.series))
     }
+}
+
+/// Where the modules of each name stand.
+fn places(modules: &[Module]) -> HashMap<String, Range<usize>> {
+    let mut at = 0;
+    let mut all = HashMap::with_capacity(modules.len());
+    for group in modules.chunk_by(|one, next| one.name == next.name) {
+        all.insert(group[0].name.clone(), at..at + group.len());
+        at += group.len();
+    }
+    all
 }
 
 /// Whether a directory of this name can be a module.

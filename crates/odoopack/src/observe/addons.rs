@@ -1,6 +1,6 @@
 //! The modules that Odoo can see, read from disk.
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{FarmFact, Release};
@@ -118,8 +118,10 @@ fn site_packages(python: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 }
 
 /// Threads that read manifests, and how many manifests are worth a thread.
-const READERS: usize = 16;
+const READERS: usize = 32;
 const FEW: usize = 32;
+/// What a manifest fits in; a longer one is read in parts.
+const ROOM: usize = 64 * 1024;
 
 /// Where a module of this name may be; the first that holds a manifest counts.
 type Candidate<'a> = (Vec<&'a Place>, String);
@@ -149,8 +151,16 @@ pub(crate) fn read(places: &[Place]) -> Result<Vec<Module>> {
     // More than there are cores: most of a first look is waiting for the disk.
     let share = candidates.len().div_ceil(READERS).max(FEW);
     let one = |part: &[Candidate<'_>]| -> Result<Vec<Module>> {
-        let first = |all: &Candidate<'_>| all.0.iter().find_map(|place| module(place, &all.1).transpose());
-        part.iter().filter_map(first).collect()
+        let mut room = vec![0; ROOM];
+        let mut first = |all: &Candidate<'_>| {
+            let mut places = all.0.iter();
+            places.find_map(|place| module(place, &all.1, &mut room).transpose())
+        };
+        let mut found = Vec::with_capacity(part.len());
+        for candidate in part {
+            found.extend(first(candidate).transpose()?);
+        }
+        Ok(found)
     };
     std::thread::scope(|scope| {
         let parts: Vec<_> = candidates
@@ -254,10 +264,10 @@ fn unmet(needs: &[&str], release: Option<&Release>) -> std::result::Result<BTree
     python::parse_unmet(&text).ok_or_else(|| format!("`{venv}/bin/python` answered `{}`", text.trim()))
 }
 
-/// The module in a directory; `None` when it holds no manifest.
-fn module(place: &Place, name: &str) -> Result<Option<Module>> {
+/// The module in a directory; `None` when it holds no manifest. What is read passes through `room`.
+fn module(place: &Place, name: &str, room: &mut Vec<u8>) -> Result<Option<Module>> {
     let path = place.path.join(name);
-    let content = match std::fs::read(path.join(manifest::FILE)) {
+    let content = match content(&path.join(manifest::FILE), room) {
         Ok(content) => content,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(e) => {
@@ -268,8 +278,23 @@ fn module(place: &Place, name: &str) -> Result<Option<Module>> {
         name: name.to_owned(),
         path: place.inside.as_ref().map_or(path, |inside| inside.join(name)),
         origin: place.origin.clone(),
-        manifest: manifest::parse(&content),
+        manifest: manifest::parse(content),
     }))
+}
+
+/// The content of a file; a call of the system less than `std::fs::read` needs, and no memory of its own.
+fn content<'r>(path: &Utf8Path, room: &'r mut Vec<u8>) -> std::io::Result<&'r [u8]> {
+    let mut file = std::fs::File::open(path)?;
+    let mut length = 0;
+    loop {
+        let read = file.read(&mut room[length..])?;
+        length += read;
+        // Of a file on disk a read that is short reached its end.
+        if length < room.len() {
+            return Ok(&room[..length]);
+        }
+        room.resize(room.len() * 2, 0);
+    }
 }
 
 /// Names in a directory, sorted; none when it is not there. A name that is no text can be no module's.

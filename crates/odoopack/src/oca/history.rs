@@ -1,7 +1,7 @@
 //! What happened on a branch since the locked commit: commits without files are fetched for it, nothing else.
 use std::collections::BTreeSet;
 
-use odoopack_core::oca_lock::{Locked, RepositorySeen};
+use odoopack_core::oca_lock::{Locked, RepositorySeen, is_pinned};
 use odoopack_core::spec::Series;
 
 use super::mirror::{self, Mirror};
@@ -30,6 +30,26 @@ pub(crate) struct Ahead {
     pub(crate) removed: Vec<String>,
     /// Module, version in the lock, version now, and versions of migration scripts in between.
     pub(crate) changed: Vec<Changed>,
+    /// What is merged on top and has moved.
+    pub(crate) merges: Vec<Moved>,
+}
+
+impl Ahead {
+    /// Whether an update would bring anything.
+    pub(crate) fn is_any(&self, locked: &Locked) -> bool {
+        self.head != locked.commit || !self.merges.is_empty()
+    }
+}
+
+/// A pull request or branch that is merged and no longer stands where the lock has it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Moved {
+    #[serde(rename = "ref")]
+    pub(crate) reference: String,
+    /// Commit of the lock.
+    pub(crate) from: String,
+    /// Commit now; `None` when the reference is gone.
+    pub(crate) to: Option<String>,
 }
 
 /// A module with another version.
@@ -107,6 +127,7 @@ fn ahead(workshop: &Workshop<'_>, locked: &Locked) -> Result<Ahead> {
         added: Vec::new(),
         removed: Vec::new(),
         changed: Vec::new(),
+        merges: moved(workshop, &mirror, locked)?,
     };
     if ahead.head == locked.commit {
         return Ok(ahead);
@@ -118,6 +139,23 @@ fn ahead(workshop: &Workshop<'_>, locked: &Locked) -> Result<Ahead> {
         ahead.count = text.trim().parse().ok();
     }
     Ok(ahead)
+}
+
+/// What of the merges stands elsewhere than in the lock.
+fn moved(workshop: &Workshop<'_>, mirror: &Mirror, locked: &Locked) -> Result<Vec<Moved>> {
+    let mut all = Vec::new();
+    for merge in locked.merges.iter().filter(|merge| !is_pinned(&merge.reference)) {
+        let other = merge.url.as_ref().map(|url| workshop.mirror(url));
+        let to = other.as_ref().unwrap_or(mirror).stands_at(&merge.reference)?;
+        if to.as_ref() != Some(&merge.commit) {
+            all.push(Moved {
+                reference: merge.reference.clone(),
+                from: merge.commit.clone(),
+                to,
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// How far branches are ahead of the lock, several at a time.

@@ -40,14 +40,20 @@ impl Mirror {
     }
 
     /// Asks for the commit that a branch or reference stands at now.
+    ///
+    /// # Errors
+    /// Refused when there is none.
     pub(crate) fn head(&self, branch: &str) -> Result<String> {
+        let none = || Failure::refused(format!("`{}` has no branch `{branch}`", self.url));
+        self.stands_at(branch)?.ok_or_else(none)
+    }
+
+    /// The same; `None` when there is none.
+    pub(super) fn stands_at(&self, branch: &str) -> Result<Option<String>> {
         let cmd = git::branch_head(&self.url, branch, &self.way);
         let outcome = cmd.outcome()?;
         if outcome.status.code() == Some(2) {
-            return Err(Failure::refused(format!(
-                "`{}` has no branch `{branch}`",
-                self.url
-            )));
+            return Ok(None);
         }
         if !outcome.status.success() {
             return Err(cmd
@@ -55,7 +61,7 @@ impl Mirror {
                 .during(format!("could not ask `{}` for its branch `{branch}`", self.url))
                 .hint("check the address, the key and the network, then run again"));
         }
-        git::parse_head(&outcome.stdout).ok_or_else(|| {
+        git::parse_head(&outcome.stdout).map(Some).ok_or_else(|| {
             Failure::failed(format!("`{}` names no commit for `{branch}`", self.url)).because(outcome.stdout)
         })
     }

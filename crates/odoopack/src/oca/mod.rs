@@ -20,7 +20,7 @@ use odoopack_core::spec::Spec;
 use crate::failure::Result;
 use crate::ui::Progress;
 use access::Access;
-pub(crate) use history::{Ahead, ahead_all, log};
+pub(crate) use history::{Ahead, Moved, ahead_all, log};
 use mirror::Mirror;
 
 /// What the work on repositories needs to know.

@@ -3,7 +3,7 @@ use crate::spec::load::Report;
 use crate::spec::{Engine, Roles, ServerUrl, Spec, Value};
 
 /// What only a cluster of the pack's own heeds.
-const OWN: [&str; 2] = ["postgres.version", "postgres.port"];
+const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
 
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if !report.given("postgres.url") {

@@ -28,7 +28,7 @@ pub(super) fn run(cx: &Context, seen: &Seen, args: &Args) {
     let lines: Vec<String> = modules.iter().map(|module| line(module)).collect();
     // At once: a tree of thousands would be as many writes.
     cx.ui.result(&lines.join("\n"));
-    for others in modules.iter().map(|module| seen.tree.all(&module.name)) {
+    for others in seen.tree.duplicates().filter(|others| listed(&&others[0])) {
         for other in &others[1..] {
             cx.ui.warn(&format!(
                 "`{}` is in {} too, which Odoo does not take",

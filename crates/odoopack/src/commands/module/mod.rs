@@ -63,6 +63,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     match args {
         Args::List(args) => with_manifests(&|_, seen| {
             list::run(cx, &seen, args);
+            // The process ends here: to give thousands of manifests back one by one would only take time.
+            std::mem::forget(seen);
             Ok(())
         }),
         Args::Tree(args) => with_manifests(&|pack, seen| tree::run(cx, pack, seen, args)),

@@ -1,5 +1,5 @@
 //! `module tree`: what an edition asks for, and what each of these depends on.
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use odoopack_core::modules::{Module, Reason, Tree};
 use serde_json::{Value, json};
@@ -23,24 +23,25 @@ pub(super) fn run(cx: &Context, pack: &Pack, seen: Seen, args: &Args) -> Result<
         cx.ui.json(&document(&plan));
         return Ok(());
     }
-    let mut lines = Vec::new();
-    let mut shown = BTreeSet::new();
+    let mut text = String::new();
+    let mut shown = HashSet::new();
     for name in &plan.wish.modules {
-        branch(&mut lines, tree, name, &mut shown);
+        branch(&mut text, tree, name, &mut shown);
     }
     let itself = |(name, reason): (&String, &Reason)| match reason {
-        Reason::Auto(of) if !shown.contains(name) => {
+        Reason::Auto(of) if !shown.contains(name.as_str()) => {
             Some(format!("  {} with {}", line(tree, name), of.join(", ")))
         }
         Reason::Auto(_) | Reason::Asked | Reason::NeededBy(_) => None,
     };
     let auto: Vec<String> = plan.installation.modules.iter().filter_map(itself).collect();
     if !auto.is_empty() {
-        lines.push("installed by itself".to_owned());
-        lines.extend(auto);
+        text += &format!("installed by itself\n{}\n", auto.join("\n"));
     }
     // At once: a tree of thousands would be as many writes.
-    cx.ui.result(&lines.join("\n"));
+    cx.ui.result(text.trim_end_matches('\n'));
+    // The process ends here: to give thousands of manifests back one by one would only take time.
+    std::mem::forget(plan);
     Ok(())
 }
 
@@ -56,16 +57,16 @@ fn document(plan: &Plan) -> Value {
 }
 
 /// A module and, the first time it is seen, what it depends on below it.
-fn branch(lines: &mut Vec<String>, tree: &Tree, name: &str, shown: &mut BTreeSet<String>) {
-    let mut todo = vec![(0, name.to_owned())];
+fn branch<'a>(text: &mut String, tree: &'a Tree, name: &'a str, shown: &mut HashSet<&'a str>) {
+    let mut todo = vec![(0, name)];
     while let Some((depth, name)) = todo.pop() {
-        let indent = "  ".repeat(depth);
-        let depends = tree.depends(&name);
-        let again = !shown.insert(name.clone()) && !depends.is_empty();
+        let depends = tree.depends(name);
+        let again = !shown.insert(name) && !depends.is_empty();
         let more = if again { " ..." } else { "" };
-        lines.push(format!("{indent}{}{more}", line(tree, &name)));
+        text.extend(std::iter::repeat_n("  ", depth));
+        text.extend([line(tree, name).as_str(), more, "\n"]);
         if !again {
-            todo.extend(depends.into_iter().rev().map(|need| (depth + 1, need.to_owned())));
+            todo.extend(depends.into_iter().rev().map(|need| (depth + 1, need)));
         }
     }
 }

@@ -4,7 +4,7 @@ use odoopack_core::oca_lock::Locked;
 use crate::context::{self, Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::lockfile;
-use crate::oca::{self, Ahead, Workshop};
+use crate::oca::{self, Ahead, Moved, Workshop};
 
 pub(super) fn list(cx: &Context, pack: &Pack) -> Result<()> {
     let lock = oca::file::read(&pack.directory)?;
@@ -64,23 +64,38 @@ pub(super) fn outdated(cx: &Context, pack: &Pack) -> Result<()> {
     progress.done();
     let mut rows = Vec::new();
     for ((name, locked), ahead) in all.iter().zip(&ahead) {
-        if ahead.head == locked.commit {
+        if !ahead.is_any(locked) {
             continue;
         }
-        cx.ui.result(&format!(
-            "{name:<28} {} -> {}  {}",
-            &locked.commit[..12],
-            &ahead.head[..12],
-            distance(ahead)
-        ));
-        rows.push(serde_json::json!({ "name": name, "locked": locked.commit, "head": ahead.head, "commits": ahead.count }));
+        if ahead.head != locked.commit {
+            cx.ui.result(&format!(
+                "{name:<28} {} -> {}  {}",
+                &locked.commit[..12],
+                &ahead.head[..12],
+                distance(ahead)
+            ));
+        }
+        for moved in &ahead.merges {
+            cx.ui.result(&format!("{name:<28} {}", elsewhere(moved)));
+        }
+        rows.push(serde_json::json!({
+            "name": name, "locked": locked.commit, "head": ahead.head, "commits": ahead.count, "merges": ahead.merges,
+        }));
     }
     if rows.is_empty() {
         cx.ui
-            .result("every repository is at the newest commit of its branch");
+            .result("every repository is at the newest commit of its branch, and of what is merged");
     }
     cx.ui.json(&serde_json::json!(rows));
     Ok(())
+}
+
+fn elsewhere(moved: &Moved) -> String {
+    let from = &moved.from[..12];
+    match &moved.to {
+        Some(to) => format!("{from} -> {}  {}, which is merged", &to[..12], moved.reference),
+        None => format!("{from} stays  {}, which is merged, is gone", moved.reference),
+    }
 }
 
 fn distance(ahead: &Ahead) -> String {
@@ -115,6 +130,9 @@ pub(super) fn log(cx: &Context, pack: &Pack, name: &str) -> Result<()> {
 }
 
 fn show(cx: &Context, name: &str, locked: &Locked, ahead: &Ahead) {
+    for moved in &ahead.merges {
+        cx.ui.result(&format!("{name}: {}", elsewhere(moved)));
+    }
     if ahead.head == locked.commit {
         cx.ui
             .result(&format!("{name} is at the newest commit of `{}`", locked.branch));
