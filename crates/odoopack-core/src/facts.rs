@@ -77,6 +77,10 @@ pub struct Facts {
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
     /// The cluster on disk.
     pub cluster: Seen<Cluster>,
+    /// Places of another stack that this pack has taken over.
+    pub adopted: BTreeSet<Utf8PathBuf>,
+    /// Containers of somebody else that use a place which is to be taken over: name and place.
+    pub used_elsewhere: Vec<(String, Utf8PathBuf)>,
     /// The database server that somebody else runs; `NotYet` without one.
     pub server: Seen<ServerFact>,
     /// What the running cluster says.

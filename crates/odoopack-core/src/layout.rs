@@ -1,8 +1,10 @@
 //! Where everything of a pack lives below its root, and what its users and roles are called.
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
-use crate::spec::{Engine, GivenServer};
+use crate::spec::{Engine, GivenServer, Spec};
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,14 @@ pub struct Layout {
     engine: Engine,
     /// A database server that somebody else runs; `None` too while its secret has no value.
     server: Option<GivenServer>,
+    /// Places that another stack made.
+    adopted: Adopted,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Adopted {
+    cluster: Option<Utf8PathBuf>,
+    environments: BTreeMap<Name, Utf8PathBuf>,
 }
 
 /// Colour of a slot: which of two releases of an environment serves.
@@ -56,8 +66,34 @@ impl Layout {
             pack: pack.clone(),
             own_users,
             engine: Engine::Native,
+            adopted: Adopted::default(),
             server: None,
         }
+    }
+
+    /// The same pack with the places that its file takes over.
+    #[must_use]
+    pub fn with_adopted(self, spec: &Spec) -> Self {
+        let environments = spec.environments.iter();
+        let environments = environments.filter_map(|(name, environment)| {
+            let path = environment.directory.clone()?;
+            Some((name.clone(), path))
+        });
+        Self {
+            adopted: Adopted {
+                cluster: spec.postgres.directory.clone(),
+                environments: environments.collect(),
+            },
+            ..self
+        }
+    }
+
+    /// Places that another stack made, with the part that owns each from now on.
+    pub fn adopted(&self) -> impl Iterator<Item = (String, &Utf8Path)> {
+        let cluster = self.adopted.cluster.iter();
+        let cluster = cluster.map(|path| ("postgres".to_owned(), path.as_path()));
+        let environments = self.adopted.environments.iter();
+        cluster.chain(environments.map(|(name, path)| (name.to_string(), path.as_path())))
     }
 
     /// The same pack run by another engine.
@@ -119,7 +155,23 @@ impl Layout {
 
     /// Data directory of the PostgreSQL cluster.
     pub fn cluster(&self) -> Utf8PathBuf {
-        self.data().join("postgres")
+        self.adopted
+            .cluster
+            .clone()
+            .unwrap_or_else(|| self.home("postgres"))
+    }
+
+    /// Where the server sees the cluster: a place of another stack is mounted where the pack's own would be.
+    pub fn cluster_inside(&self) -> Utf8PathBuf {
+        self.home("postgres")
+    }
+
+    /// Home of the user of a part; it need not be there.
+    pub fn home(&self, part: &str) -> Utf8PathBuf {
+        match part {
+            "postgres" => self.data().join("postgres"),
+            name => self.data().join("environments").join(name),
+        }
     }
 
     /// Directory of PostgreSQL's unix socket.
@@ -282,7 +334,13 @@ impl Layout {
 
     /// Filestore, sessions and home of one environment.
     pub fn environment(&self, name: &Name) -> Utf8PathBuf {
-        self.data().join("environments").join(name.as_str())
+        let adopted = self.adopted.environments.get(name).cloned();
+        adopted.unwrap_or_else(|| self.home(name.as_str()))
+    }
+
+    /// Where its processes see it.
+    pub fn environment_inside(&self, name: &Name) -> Utf8PathBuf {
+        self.home(name.as_str())
     }
 
     /// odoo.conf of one slot.

@@ -5,6 +5,7 @@
 //! process, looks at the clock or the environment.
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod backup;
 pub mod changed;
 pub mod checks;

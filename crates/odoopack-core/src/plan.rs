@@ -83,6 +83,10 @@ pub enum Step {
     MakeGateImage { image: String },
     /// Create the database cluster.
     CreateCluster { major: u16 },
+    /// Give a directory that another stack made to the user of a part.
+    TakeOver { part: String, path: Utf8PathBuf },
+    /// Make the administering role in a cluster that another stack made.
+    AdoptCluster { path: Utf8PathBuf },
     /// Issue a certificate from the pack's own authority.
     IssueCertificate { environment: Name, domain: String },
     /// Converge the links to an edition's modules.
@@ -115,6 +119,19 @@ pub enum Step {
     RemoveTimer { job: String },
     /// Create or converge the role of an environment.
     ConvergeRole { role: String },
+    /// Keep a dump of a database as another stack left it.
+    KeepDump {
+        environment: Name,
+        database: String,
+        path: Utf8PathBuf,
+    },
+    /// Give a database and everything in it to the role of its environment, object by object.
+    GiveDatabase {
+        environment: Name,
+        database: String,
+        from: String,
+        role: String,
+    },
     /// Create an empty database that only its role and the administrator may connect to.
     CreateDatabase { environment: Name, database: String },
     /// Drop a database whose first installation was interrupted.
@@ -137,6 +154,7 @@ pub enum Step {
     PassProbes { environment: Name },
 }
 
+#[expect(clippy::too_many_lines, reason = "one sentence per step")]
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,6 +176,10 @@ impl fmt::Display for Step {
             Self::GetRepositories { release } => write!(f, "get the locked modules of {release}"),
             Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
             Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
+            Self::TakeOver { part, path } => {
+                write!(f, "give {path} and what is in it to the user of {part}")
+            }
+            Self::AdoptCluster { path } => write!(f, "make the administering role in the cluster of {path}"),
             Self::IssueCertificate { domain, .. } => write!(f, "issue a certificate for {domain}"),
             Self::LinkModules {
                 edition,
@@ -176,6 +198,15 @@ impl fmt::Display for Step {
             Self::StartTimer { job } => write!(f, "start the timer of {job}"),
             Self::RemoveTimer { job } => write!(f, "remove the timer of {job}"),
             Self::ConvergeRole { role } => write!(f, "set up database role {role}"),
+            Self::KeepDump { database, path, .. } => {
+                write!(f, "keep a dump of database {database}, as it is now, in {path}")
+            }
+            Self::GiveDatabase {
+                database, from, role, ..
+            } => write!(
+                f,
+                "give database {database} and what {from} owns in it to role {role}, object by object"
+            ),
             Self::CreateDatabase { database, .. } => write!(f, "create database {database}"),
             Self::DropUnfinished { database, .. } => {
                 write!(
@@ -243,6 +274,10 @@ impl Step {
             | Self::GetRepositories { .. }
             | Self::MakeGateImage { .. }
             | Self::CreateCluster { .. }
+            | Self::TakeOver { .. }
+            | Self::AdoptCluster { .. }
+            | Self::KeepDump { .. }
+            | Self::GiveDatabase { .. }
             | Self::IssueCertificate { .. }
             | Self::LinkModules { .. }
             | Self::RemoveFile { .. }

@@ -3,9 +3,9 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, image, import, init, lock,
-    logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell, sizing,
-    spec, status, up,
+    adopt, backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, image, import, init,
+    lock, logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell,
+    sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -42,6 +42,7 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Init(init::Args),
+    Adopt(adopt::Args),
     Import(import::Args),
     Lock(lock::Args),
     #[command(subcommand)]
@@ -100,6 +101,7 @@ impl Cli {
         match &self.command {
             Command::Demo(args) => demo::run(&mut cx, args),
             Command::Init(args) => init::run(&cx, args),
+            Command::Adopt(args) => adopt::run(&cx, args),
             Command::Import(args) => import::run(&cx, args),
             Command::Lock(args) => lock::run(&cx, args),
             Command::Oca(args) => oca::run(&cx, args),

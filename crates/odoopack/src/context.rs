@@ -58,7 +58,7 @@ impl Context {
         let place = place.canonicalize_utf8().unwrap_or_else(|_| place.clone());
         let layout = Layout::new(&place, &loaded.spec.pack.name, root).with_engine(loaded.spec.pack.engine);
         let server = given::place(&loaded.spec, &layout);
-        let layout = layout.with_server(server);
+        let layout = layout.with_server(server).with_adopted(&loaded.spec);
         Ok(Pack {
             loaded,
             layout,

@@ -66,6 +66,20 @@ pub(crate) fn directory_all(path: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not make directory `{path}`")).because(e))
 }
 
+/// Gives a directory and everything in it to somebody; never follows a link, and gives the directory itself last.
+pub(crate) fn own_tree(path: &Utf8Path, owner: Owner) -> Result<()> {
+    let wrong = |path: &Utf8Path, e: std::io::Error| {
+        Failure::failed(format!("could not change the owner of `{path}`")).because(e)
+    };
+    let metadata = std::fs::symlink_metadata(path).map_err(|e| wrong(path, e))?;
+    if metadata.is_dir() {
+        for entry in path.read_dir_utf8().map_err(|e| wrong(path, e))? {
+            own_tree(entry.map_err(|e| wrong(path, e))?.path(), owner)?;
+        }
+    }
+    std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid)).map_err(|e| wrong(path, e))
+}
+
 /// Appends to a log of ours, created with mode 0640.
 pub(crate) fn append(path: &Utf8Path) -> Result<std::fs::File> {
     std::fs::OpenOptions::new()

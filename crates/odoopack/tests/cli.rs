@@ -34,6 +34,11 @@ fn generated(path: &str, text: &str) {
 }
 
 #[test]
+fn transcript_of_taking_a_stack_over() {
+    page("adopt.md");
+}
+
+#[test]
 fn transcript_of_backups() {
     page("backup.md");
 }

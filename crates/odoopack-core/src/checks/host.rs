@@ -20,8 +20,21 @@ pub struct Host {
     pub supervisor: Supervisor,
     /// Addresses that PostgreSQL listens on; empty for the socket only.
     pub postgres_listens: Seen<Vec<String>>,
+    /// Ports that Docker publishes to other machines, without the pack's own nginx.
+    pub published: Seen<Vec<Published>>,
     /// Every service that the file wants, and whether it runs.
     pub services: Vec<(String, Seen<bool>)>,
+}
+
+/// A port of the host that leads into a running container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Name of the container.
+    pub container: String,
+    /// Address of the host, `0.0.0.0` for every one.
+    pub address: String,
+    /// Port of the host.
+    pub port: u16,
 }
 
 /// The clock.
@@ -142,6 +155,14 @@ const RULES: &[Rule<Host>] = &[
         fix: "remove `listen_addresses` from [postgres.options], then `odoopack up`",
         look: postgres_listens,
     },
+    Rule {
+        id: "host-docker-published",
+        severity: Warning,
+        title: "no container but the pack's nginx can be reached from other machines",
+        why: "Docker forwards published ports before ufw's rules are asked: they are open to the world whatever `ufw status` says",
+        fix: "publish it on loopback (`127.0.0.1:PORT:PORT`) and make the container anew",
+        look: published,
+    },
 ];
 
 fn unknown<T>(seen: &Seen<T>, object: &str, what: &str) -> Option<Spot> {
@@ -242,6 +263,22 @@ fn postgres_listens(host: &Host) -> Vec<Spot> {
         .collect()
 }
 
+fn published(host: &Host) -> Vec<Spot> {
+    let spot = |one: &Published| {
+        let place = match one.address.as_str() {
+            "" | "0.0.0.0" | "::" => "every address".to_owned(),
+            address => address.to_owned(),
+        };
+        Spot::on(
+            &one.container,
+            format!("port {} is published on {place}", one.port),
+        )
+    };
+    let all = host.published.present().map(Vec::as_slice).unwrap_or_default();
+    let unseen = unknown(&host.published, "docker", "what it publishes").map(|spot| spot.severity(Info));
+    all.iter().map(spot).chain(unseen).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +298,7 @@ mod tests {
             },
             supervisor: Supervisor::Systemd,
             postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
+            published: Seen::Absent,
             services: vec![("nginx".to_owned(), Seen::Present(true))],
         }
     }
@@ -310,6 +348,32 @@ mod tests {
         check(
             |h| h.postgres_listens = Seen::Present(vec!["0.0.0.0".to_owned()]),
             &["host-postgresql-listens Error"],
+        );
+        check(
+            |h| h.published = Seen::Unknown("no permission".to_owned()),
+            &["host-docker-published Info"],
+        );
+    }
+
+    #[test]
+    fn a_published_port_is_named_with_its_container() {
+        let mut host = good();
+        let one = |address: &str, port| Published {
+            container: "old-db-1".to_owned(),
+            address: address.to_owned(),
+            port,
+        };
+        host.published = Seen::Present(vec![one("0.0.0.0", 5432), one("10.0.0.1", 8069)]);
+        let told: Vec<String> = judge(&host)
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.place, finding.saw))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "old-db-1: port 5432 is published on every address",
+                "old-db-1: port 8069 is published on 10.0.0.1"
+            ]
         );
     }
 

@@ -1,7 +1,7 @@
 //! `docker-compose.yml` of the pack: one service per container, each with only what it needs.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::made_by;
 use crate::units::{Bytes, Seconds};
@@ -112,6 +112,7 @@ pub fn compose_yml(stack: &Stack) -> String {
             definition_lines(t, container);
         }
     });
+    volumes(&mut t, stack);
     let [a, b, c] = stack.network;
     t.line("networks:");
     t.block(|t| {
@@ -127,6 +128,32 @@ pub fn compose_yml(stack: &Stack) -> String {
         });
     });
     t.finish()
+}
+
+/// Volumes that somebody else made; `docker compose down --volumes` leaves them alone.
+fn volumes(t: &mut Text, stack: &Stack) {
+    let mounts = stack.containers.iter().flat_map(|container| &container.mounts);
+    let names: BTreeSet<&str> = mounts.filter_map(|mount| volume(&mount.source)).collect();
+    if names.is_empty() {
+        return;
+    }
+    t.line("volumes:");
+    t.block(|t| {
+        for name in names {
+            let name = scalar(name);
+            t.line(format_args!("{name}: {{external: true, name: {name}}}"));
+        }
+    });
+}
+
+/// Name of the volume whose directory this is.
+///
+/// # Source
+/// Docker's driver `local` (`volume/local/local.go`): `<data root>/volumes/<name>/_data`.
+pub fn volume(path: &Utf8Path) -> Option<&str> {
+    let place = path.parent().filter(|_| path.file_name() == Some("_data"))?;
+    let volumes = place.parent()?.file_name() == Some("volumes");
+    place.file_name().filter(|_| volumes)
 }
 
 /// One service as it stands in the file.
@@ -162,6 +189,13 @@ fn what_it_sees(t: &mut Text, container: &Container) {
     let mount = |mount: &Mount| {
         let (source, target) = (scalar(mount.source.as_str()), scalar(mount.target.as_str()));
         let read_only = !mount.writable;
+        // Docker keeps a volume that a container names, and not one whose directory it merely sees.
+        if let Some(volume) = volume(&mount.source) {
+            let name = scalar(volume);
+            return format!(
+                "{{type: volume, source: {name}, target: {target}, read_only: {read_only}, volume: {{nocopy: true}}}}"
+            );
+        }
         // A place that is missing is a mistake, not a directory to be made.
         format!(
             "{{type: bind, source: {source}, target: {target}, read_only: {read_only}, bind: {{create_host_path: false}}}}"

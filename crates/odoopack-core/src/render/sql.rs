@@ -119,6 +119,78 @@ pub fn mark(database: &str, kind: &str) -> String {
     )
 }
 
+/// Makes the administering role where it is not; one line, as the server alone takes it.
+pub fn administrator(role: &str) -> String {
+    format!(
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {role}; END IF; END $$; \
+         ALTER ROLE {role} SUPERUSER LOGIN;",
+        literal(role),
+        role = identifier(role)
+    )
+}
+
+/// Gives a database to a role.
+pub fn give_database(database: &str, role: &str) -> String {
+    format!(
+        "ALTER DATABASE {} OWNER TO {}",
+        identifier(database),
+        identifier(role)
+    )
+}
+
+/// Gives what `from`, or the role that made the cluster, owns in the database to `role`, object by object.
+///
+/// # Source
+/// PostgreSQL refuses `REASSIGN OWNED` for the role that made the cluster, because the system's objects are its own; and
+/// elsewhere it would hand over other databases too. Indexes, TOAST tables and sequences of columns follow their table;
+/// what belongs to an extension stays with the administrator.
+pub fn give_objects(from: &str, role: &str) -> String {
+    GIVE.replace("FROM_ROLE", &literal(from))
+        .replace("TO_ROLE", &literal(role))
+}
+
+const GIVE: &str = "DO $give$ DECLARE
+  owners oid[] := ARRAY(SELECT oid FROM pg_roles WHERE rolname = FROM_ROLE OR oid = 10);
+  one record;
+BEGIN
+  FOR one IN
+    WITH spaces AS (
+      SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+    ), members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+    found AS (
+      SELECT 1 AS turn, 'SCHEMA' AS kind, quote_ident(nspname) AS name, 'pg_namespace'::regclass::oid AS class, n.oid AS id
+        FROM pg_namespace n JOIN spaces USING (oid) WHERE nspowner = ANY (owners)
+      UNION ALL
+      SELECT 2, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+                WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+             c.oid::regclass::text, 'pg_class'::regclass::oid, c.oid
+        FROM pg_class c JOIN spaces s ON s.oid = relnamespace
+       WHERE relowner = ANY (owners) AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+         AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend d
+                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+                     AND d.refclassid = 'pg_class'::regclass))
+      UNION ALL
+      SELECT 3, 'TYPE', t.oid::regtype::text, 'pg_type'::regclass::oid, t.oid
+        FROM pg_type t JOIN spaces s ON s.oid = typnamespace
+       WHERE typowner = ANY (owners) AND typtype IN ('b', 'd', 'e', 'r') AND typelem = 0
+      UNION ALL
+      SELECT 4, 'ROUTINE', p.oid::regprocedure::text, 'pg_proc'::regclass::oid, p.oid
+        FROM pg_proc p JOIN spaces s ON s.oid = pronamespace WHERE proowner = ANY (owners)
+      UNION ALL
+      SELECT 5, 'STATISTICS', format('%I.%I', n.nspname, x.stxname), 'pg_statistic_ext'::regclass::oid, x.oid
+        FROM pg_statistic_ext x JOIN spaces s ON s.oid = stxnamespace JOIN pg_namespace n ON n.oid = stxnamespace
+       WHERE stxowner = ANY (owners)
+      UNION ALL
+      SELECT 6, 'LARGE OBJECT', l.oid::text, 'pg_largeobject'::regclass::oid, l.oid
+        FROM pg_largeobject_metadata l WHERE lomowner = ANY (owners)
+    )
+    SELECT kind, name FROM found
+     WHERE NOT EXISTS (SELECT FROM members m WHERE m.classid = class AND m.objid = id) ORDER BY turn, name
+  LOOP
+    EXECUTE format('ALTER %s %s OWNER TO %I', one.kind, one.name, TO_ROLE);
+  END LOOP;
+END $give$";
+
 /// The same where only a superuser may set such a thing: not copied by TEMPLATE and not in a dump of the database either,
 /// but its owner may change it. `None` takes it away.
 pub fn mark_by_comment(database: &str, kind: Option<&str>) -> String {

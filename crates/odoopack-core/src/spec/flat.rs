@@ -197,6 +197,7 @@ impl Lines {
     fn postgres(&mut self, postgres: &Postgres) {
         self.add("postgres.version", postgres.version.and_then(plain));
         self.add("postgres.port", postgres.port.and_then(plain));
+        self.add("postgres.directory", postgres.directory.as_ref().and_then(text));
         self.add("postgres.url", postgres.url.as_ref().and_then(text));
         self.add("postgres.password", postgres.password.as_ref().and_then(text));
         self.map("postgres.options.*", &postgres.options);
@@ -281,6 +282,10 @@ impl Lines {
         self.add("environments.*.domain", text(&environment.domain));
         self.add("environments.*.http_port", environment.http_port.and_then(plain));
         self.add("environments.*.database", text(&environment.database));
+        self.add(
+            "environments.*.directory",
+            environment.directory.as_ref().and_then(text),
+        );
         self.add("environments.*.demo", plain(environment.demo));
         self.add("environments.*.reload", plain(environment.reload));
         self.add("environments.*.sessions", text(environment.sessions));

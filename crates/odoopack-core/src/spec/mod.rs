@@ -269,6 +269,8 @@ pub struct Postgres {
     pub version: Option<u16>,
     /// Loopback TCP port to listen on besides the socket; `None` (default): socket only.
     pub port: Option<u16>,
+    /// Data directory of a cluster that another stack made; `None`: the pack's own.
+    pub directory: Option<Utf8PathBuf>,
     /// A server that somebody else runs, without its password or kept as a secret; `None`: a cluster of the pack's own.
     pub url: Option<Value>,
     /// Password of the role in `url`, where the URL holds none.
@@ -414,6 +416,8 @@ pub struct Environment {
     pub http_port: Option<u16>,
     /// Database name. Default: `<pack>_<environment>` with underscores.
     pub database: String,
+    /// Data directory that another stack's Odoo made; `None`: the pack's own.
+    pub directory: Option<Utf8PathBuf>,
     /// Load demo data into a new database. Default: for development.
     pub demo: bool,
     /// Take in changes of code at once. Default: false.

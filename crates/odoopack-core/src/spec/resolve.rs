@@ -128,6 +128,9 @@ fn postgres(values: &Values<'_>) -> Postgres {
     Postgres {
         version: values.given("postgres.version"),
         port: values.given("postgres.port"),
+        directory: values
+            .given::<Utf8PathBuf>("postgres.directory")
+            .map(|path| tidy(&path)),
         url: values.given("postgres.url"),
         password: values.given("postgres.password"),
         options: values.map("postgres.options"),
@@ -275,6 +278,9 @@ fn environment(
             .unwrap_or_else(|| domain_of(name, kind)),
         http_port: values.given(&at("http_port")),
         database: values.given(&at("database")).unwrap_or_else(database),
+        directory: values
+            .given::<Utf8PathBuf>(&at("directory"))
+            .map(|path| tidy(&path)),
         demo: values.given(&at("demo")).unwrap_or(kind == Kind::Development),
         reload: values.value(&at("reload"), "environments.*.reload"),
         sessions: values.value(&at("sessions"), "environments.*.sessions"),

@@ -309,6 +309,7 @@ mod tests {
     fn there_is_exactly_one_password() {
         let named = |name: &str| SecretRef::Named(name.to_owned());
         let of = |url: &str, password: bool| Postgres {
+            directory: None,
             version: None,
             port: None,
             options: std::collections::BTreeMap::new(),

@@ -68,12 +68,12 @@ pub(super) fn users(known: &Known<'_>) -> Vec<User> {
         .collect();
     let mut all = vec![user("gate", layout.state(), BTreeSet::new())];
     if !known.spec.postgres.is_given() {
-        all.insert(0, user("postgres", layout.cluster(), BTreeSet::new()));
+        all.insert(0, user("postgres", layout.home("postgres"), BTreeSet::new()));
     }
     if super::sessions::wanted(known) {
         all.push(user("redis", layout.redis(), BTreeSet::new()));
     }
-    all.extend(environments.map(|e| user(e.as_str(), layout.environment(e), BTreeSet::new())));
+    all.extend(environments.map(|e| user(e.as_str(), layout.home(e.as_str()), BTreeSet::new())));
     all.push(user("nginx", layout.data(), read_by_nginx));
     all.into_iter().flatten().collect()
 }

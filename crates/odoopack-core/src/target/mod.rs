@@ -61,6 +61,8 @@ pub struct Target {
     pub files: Vec<File>,
     /// Supervised processes, in the order in which they start.
     pub services: Vec<Service>,
+    /// Places that another stack made, with the part that owns each from now on.
+    pub adopted: Vec<(String, Utf8PathBuf)>,
     /// Links to modules, by edition.
     pub farms: BTreeMap<Name, Farm>,
     /// Images of the containers by part, as the file names them; none with the engine `native`.
@@ -219,6 +221,10 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         secrets: secrets(spec),
         certificates: files::certificates(spec),
         brought: files::brought(spec),
+        adopted: layout
+            .adopted()
+            .map(|(part, path)| (part, path.to_owned()))
+            .collect(),
         farms: addons::farms(&seen),
         images: compose::images(&seen),
         databases: databases::of(&seen),

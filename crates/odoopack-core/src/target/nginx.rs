@@ -85,7 +85,7 @@ fn site(known: &Known<'_>, release: &Release, name: &Name, environment: &Environ
         static_roots: super::addons::static_roots(known, &environment.edition, statics(known, release)),
         accel: Some(Accel {
             directory: layout
-                .environment(name)
+                .environment_inside(name)
                 .join("filestore")
                 .join(&environment.database),
             database: environment.database.clone(),

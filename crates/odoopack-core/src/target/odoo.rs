@@ -54,7 +54,7 @@ fn input(known: &Known<'_>, name: &Name, environment: &Environment, slot: Slot) 
             .chain(super::sessions::addons(known, environment))
             .chain(release.addons.iter().cloned())
             .collect(),
-        data_dir: known.layout.environment(name),
+        data_dir: known.layout.environment_inside(name),
         http: http(known, name, slot)?,
         workers: size.workers,
         max_cron_threads: size.cron_workers,

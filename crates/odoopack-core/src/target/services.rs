@@ -91,7 +91,7 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
     let argv = vec![
         programs.join("postgres").into_string(),
         "-D".to_owned(),
-        layout.cluster().into_string(),
+        layout.cluster_inside().into_string(),
         "-c".to_owned(),
         format!("config_file={config}"),
         "-c".to_owned(),
@@ -105,7 +105,7 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
         stop_within: Seconds(60),
         // A new environment changes who may enter, which a reload takes in; sizes are taken in by a restart only.
         reload_signal: Some(Signal::Hup),
-        writable: vec![layout.cluster(), layout.postgres_socket()],
+        writable: vec![layout.cluster_inside(), layout.postgres_socket()],
         umask: 0o077,
         inputs: vec![hba, ident],
         start_inputs: vec![config],
@@ -229,7 +229,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     inputs.extend(super::addons::read_at_start(known, &environment.edition));
     Some(Service {
         user: layout.user(name.as_str()),
-        directory: layout.environment(name),
+        directory: layout.environment_inside(name),
         environment: if layout.containers() {
             in_container()
         } else {
@@ -237,7 +237,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         },
         environment_file,
         stop_within: Seconds(limit.saturating_add(STOP_MARGIN)),
-        writable: vec![layout.environment(name)],
+        writable: vec![layout.environment_inside(name)],
         memory_max: memory_max(known, name, role),
         after,
         inputs,
@@ -320,7 +320,7 @@ pub fn variables(
         ),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
-        ("HOME".to_owned(), layout.environment(name).into_string()),
+        ("HOME".to_owned(), layout.environment_inside(name).into_string()),
         ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
     ]);

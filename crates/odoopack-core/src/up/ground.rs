@@ -138,11 +138,15 @@ pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
         }
         Some(_) => {}
     }
+    let here = steps.iter().all(|step| !matches!(step, Step::GetImage { .. }));
+    if here {
+        steps.extend(super::adopt::places(known));
+    }
     // What makes a cluster lies in an image that must be there first.
     if known.spec.postgres.is_given() {
         return steps;
     }
-    if known.facts.cluster.is_absent() && steps.iter().all(|step| !matches!(step, Step::GetImage { .. })) {
+    if known.facts.cluster.is_absent() && known.spec.postgres.directory.is_none() && here {
         let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
         let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);
         steps.extend(major.map(|major| Step::CreateCluster { major }));

@@ -2,6 +2,7 @@
 //!
 //! A stage holds only steps that can be named from what is known now; a step that makes new facts observable
 //! ends its stage. Planning the last stage and getting nothing is what "done" means.
+mod adopt;
 mod ground;
 mod refuse;
 mod serve;
@@ -73,7 +74,7 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     let mut then = Vec::new();
     for (name, stage) in stages {
         if steps.is_empty() && name.starts_with("roles") {
-            let refusals: Vec<_> = refuse::databases(&known).into_iter().collect();
+            let refusals: Vec<_> = refuse::databases(&known);
             if !refusals.is_empty() {
                 return Plan {
                     refusals,

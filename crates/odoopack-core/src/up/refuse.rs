@@ -18,6 +18,7 @@ const MEMORY: Bytes = Bytes::mib(1800);
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = somebody_elses(known);
     all.extend(another_engine(known));
+    all.extend(super::adopt::refusals(known));
     all.extend(host(known));
     all.extend(secrets(known));
     all.extend(containers(known));
@@ -50,7 +51,8 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
             format!("write `name = \"{owner}\"` in [pack], or choose another root"),
         ));
     }
-    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() {
+    let adopted = known.spec.postgres.directory.is_some();
+    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() && !adopted {
         all.push(Refusal::new(
             format!(
                 "{}/data/postgres holds a cluster that odoopack did not make",
@@ -82,6 +84,9 @@ fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
 /// A cluster belongs to the programs and the users that made it; another engine has others.
 fn another_engine(known: &Known<'_>) -> Option<Refusal> {
     known.facts.cluster.present()?;
+    if known.spec.postgres.directory.is_some() {
+        return None;
+    }
     let in_container = known.facts.containers.images.contains_key("postgres");
     let (made, wanted) = match (in_container, known.target.stack.is_some()) {
         (true, false) => ("compose", "native"),
@@ -528,21 +533,23 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
 }
 
 /// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
-pub(super) fn databases(known: &Known<'_>) -> Option<Refusal> {
-    let why = reason(&known.facts.databases)?;
+pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
+    let Some(why) = reason(&known.facts.databases) else {
+        return super::adopt::missing_database(known);
+    };
     if let Some(server) = &known.target.server {
-        return Some(Refusal::new(
+        return vec![Refusal::new(
             format!(
                 "could not look at the databases of {server} as role {}: {why}",
                 server.role
             ),
             "with the same URL `psql` says what it thinks of it",
-        ));
+        )];
     }
-    Some(Refusal::new(
+    vec![Refusal::new(
         format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
         "`odoopack logs postgres` shows what the server says",
-    ))
+    )]
 }
 
 fn reason<T>(seen: &Seen<T>) -> Option<&String> {

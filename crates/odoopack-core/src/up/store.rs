@@ -68,7 +68,11 @@ fn one(known: &Known<'_>, want: &DatabaseWant, seen: Option<&DatabaseFact>) -> V
             finish,
         ],
         Some(seen) if !seen.filled => vec![create, install, finish],
-        Some(_) => vec![mark],
+        Some(seen) => {
+            let mut steps = super::adopt::database(known, want, seen);
+            steps.push(mark);
+            steps
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 //! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
+mod adopt;
 mod containers;
 mod effects;
 mod given;

@@ -1,4 +1,5 @@
 //! Steps to effects; each step is journalled before it begins and after it has ended.
+mod adopt;
 mod databases;
 pub(crate) mod export;
 mod ground;
@@ -116,6 +117,12 @@ impl Apply<'_> {
             Step::GetRepositories { .. } => self.get_repositories(progress),
             Step::MakeGateImage { image } => self.make_gate_image(image),
             Step::CreateCluster { major } => self.create_cluster(*major),
+            Step::TakeOver { part, path } => self.take_over(part, path),
+            Step::AdoptCluster { path } => self.adopt_cluster(path),
+            Step::KeepDump { database, path, .. } => self.keep_dump(database, path),
+            Step::GiveDatabase {
+                database, from, role, ..
+            } => self.give_database(database, from, role),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }

@@ -131,7 +131,7 @@ impl Apply<'_> {
                 let [passwd, group] = self.layout.accounts();
                 let same = |path: Utf8PathBuf| (path.clone(), path);
                 let mounts = [
-                    same(self.layout.cluster()),
+                    (self.layout.cluster(), self.layout.cluster_inside()),
                     same(self.layout.config().join("postgres")),
                     (passwd, "/etc/passwd".into()),
                     (group, "/etc/group".into()),

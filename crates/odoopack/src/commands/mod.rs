@@ -1,4 +1,5 @@
 //! One file per command; each reads as a story: load, observe, plan, show, apply, verify.
+pub(crate) mod adopt;
 pub(crate) mod backup;
 pub(crate) mod boot_test;
 mod bringing;

@@ -1,7 +1,8 @@
 //! Containers, images and the network of a stack.
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::checks::host::Published;
 use odoopack_core::facts::{Containers, Docker, Host, Image, LockedImage, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::Lock;
@@ -39,6 +40,67 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Container>> {
     let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
     let all = docker::parse_containers(&outcome.stdout).map_err(strange)?;
     Ok(all.into_iter().filter(|one| !one.one_off).collect())
+}
+
+/// Containers that are not of the pack and may write to a place that it takes over, with the place.
+pub(crate) fn used_elsewhere(layout: &Layout) -> Result<Vec<(String, Utf8PathBuf)>> {
+    let places: Vec<&Utf8Path> = layout.adopted().map(|(_, path)| path).collect();
+    if places.is_empty() || find_program("docker").is_none() {
+        return Ok(Vec::new());
+    }
+    let others = everything()?
+        .into_iter()
+        .filter(|one| one.project != layout.project());
+    let mut all = Vec::new();
+    for one in others {
+        let met = |place: &&&Utf8Path| {
+            let mut writes = one.writes.iter();
+            writes.any(|source| place.starts_with(source) || source.starts_with(place))
+        };
+        all.extend(
+            places
+                .iter()
+                .find(met)
+                .map(|place| (one.name.clone(), (*place).to_owned())),
+        );
+    }
+    Ok(all)
+}
+
+/// Ports of running containers that other machines can reach, without those of the pack's nginx.
+pub(crate) fn open_to_others(layout: &Layout) -> Seen<Vec<Published>> {
+    if find_program("docker").is_none() {
+        return Seen::Absent;
+    }
+    let all = match everything() {
+        Ok(all) => all,
+        Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
+    };
+    let nginx = |one: &Container| one.project == layout.project() && one.service == "nginx";
+    let strangers = all.into_iter().filter(|one| one.running && !nginx(one));
+    let loopback = |address: &str| address.starts_with("127.") || address == "::1";
+    let ports = strangers.flat_map(|one| {
+        let name = one.name;
+        one.open.into_iter().map(move |(address, port)| Published {
+            container: name.clone(),
+            address,
+            port,
+        })
+    });
+    Seen::Present(ports.filter(|one| !loopback(&one.address)).collect())
+}
+
+/// Every container of this machine.
+pub(crate) fn everything() -> Result<Vec<Container>> {
+    let ids = docker::all_ids().read()?;
+    let ids: Vec<&str> = ids.lines().collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    // One that goes away in between makes Docker end badly after it has told of the others.
+    let outcome = docker::inspect(&ids).outcome()?;
+    let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
+    docker::parse_containers(&outcome.stdout).map_err(strange)
 }
 
 /// Process 1 stands for the daemon; it looks after the pack when the pack has a container.

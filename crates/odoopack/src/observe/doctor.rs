@@ -43,6 +43,7 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             }
         },
         postgres_listens: postgres_listens(pack),
+        published: super::containers::open_to_others(&pack.layout),
         services: view
             .target
             .services

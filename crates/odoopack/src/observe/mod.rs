@@ -1,5 +1,6 @@
 //! Looks at the machine and changes nothing; one file per subject.
 pub(crate) mod addons;
+pub(crate) mod adopt;
 mod boot;
 pub(crate) mod children;
 pub(crate) mod clock;
@@ -186,6 +187,8 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         foreign_listeners,
         certificates: BTreeMap::new(),
         cluster: cluster(layout)?,
+        adopted: marks::adopted(&state)?,
+        used_elsewhere: containers::used_elsewhere(layout)?,
         server: Seen::NotYet,
         databases: Seen::NotYet,
         unfinished: marks::unfinished(&state, spec.environments.keys())?,

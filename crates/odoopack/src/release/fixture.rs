@@ -100,6 +100,7 @@ pub(super) fn tiny_odoo(directory: &Utf8Path, series: &str) {
 
 fn postgres() -> Postgres {
     Postgres {
+        directory: None,
         url: None,
         password: None,
         version: None,

@@ -1,5 +1,5 @@
 //! Small facts that only this program knows: what it wrote, what services were started with, what it had begun.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Image;
@@ -86,6 +86,18 @@ pub(crate) fn remember_network(state: &Utf8Path, network: [u8; 3]) -> Result<()>
         return Ok(());
     }
     write(&state.join("network.json"), &network)
+}
+
+/// Places of another stack that this pack has taken over.
+pub(crate) fn adopted(state: &Utf8Path) -> Result<BTreeSet<Utf8PathBuf>> {
+    Ok(read(&state.join("adopted.json"))?.unwrap_or_default())
+}
+
+/// Remembers that a place belongs to the pack from now on.
+pub(crate) fn remember_adopted(state: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    let mut all = adopted(state)?;
+    all.insert(path.to_owned());
+    write(&state.join("adopted.json"), &all)
 }
 
 /// Name of the pack that made this data directory.

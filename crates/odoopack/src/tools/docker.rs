@@ -33,6 +33,16 @@ pub(crate) fn ids(project: &str) -> Cmd {
     docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter"]).arg(filter)
 }
 
+/// Ids of all containers, running or not.
+pub(crate) fn all_ids() -> Cmd {
+    docker(&["ps", "--all", "--quiet", "--no-trunc"])
+}
+
+/// Directory of a volume; ends badly when there is no such volume.
+pub(crate) fn volume(name: &str) -> Cmd {
+    docker(&["volume", "inspect", "--format", "{{.Mountpoint}}", name])
+}
+
 /// Everything about containers.
 pub(crate) fn inspect(ids: &[&str]) -> Cmd {
     docker(&["inspect", "--type", "container"]).args(ids.iter().copied())
@@ -54,6 +64,14 @@ pub(crate) struct Container {
     pub(crate) restarts: u64,
     /// Ports of the host.
     pub(crate) published: Vec<u16>,
+    /// The same with their addresses.
+    pub(crate) open: Vec<(String, u16)>,
+    /// Its name.
+    pub(crate) name: String,
+    /// Its project in Docker Compose.
+    pub(crate) project: String,
+    /// Places of the host that it may write to.
+    pub(crate) writes: Vec<Utf8PathBuf>,
 }
 
 /// Reads what [`inspect`] prints.
@@ -69,6 +87,7 @@ fn container(raw: raw::Container) -> Container {
     let label = |name: &str| raw.config.labels.get(name).cloned().unwrap_or_default();
     let ports = raw.host_config.port_bindings.unwrap_or_default();
     let published = ports.values().flatten().flatten();
+    let open = published.clone();
     Container {
         service: label(SERVICE),
         one_off: label(ONE_OFF) == "True",
@@ -83,6 +102,17 @@ fn container(raw: raw::Container) -> Container {
             .filter(|second| *second > 0),
         restarts: raw.restart_count,
         published: published.filter_map(|port| port.host_port.parse().ok()).collect(),
+        open: open
+            .filter_map(|port| Some((port.host_ip.clone(), port.host_port.parse().ok()?)))
+            .collect(),
+        name: raw.name.trim_start_matches('/').to_owned(),
+        project: label(PROJECT),
+        writes: raw
+            .mounts
+            .into_iter()
+            .filter(|mount| mount.rw && !mount.source.as_str().is_empty())
+            .map(|mount| mount.source)
+            .collect(),
         id: raw.id,
     }
 }
@@ -97,6 +127,8 @@ fn first_three(address: &str) -> Option<[u8; 3]> {
 mod raw {
     use std::collections::BTreeMap;
 
+    use camino::Utf8PathBuf;
+
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
     pub(super) struct Container {
@@ -105,6 +137,19 @@ mod raw {
         pub(super) state: State,
         pub(super) config: Config,
         pub(super) host_config: HostConfig,
+        #[serde(default)]
+        pub(super) name: String,
+        #[serde(default)]
+        pub(super) mounts: Vec<Mount>,
+    }
+
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub(super) struct Mount {
+        #[serde(default)]
+        pub(super) source: Utf8PathBuf,
+        #[serde(rename = "RW", default)]
+        pub(super) rw: bool,
     }
 
     #[derive(serde::Deserialize)]
@@ -133,6 +178,8 @@ mod raw {
     #[serde(rename_all = "PascalCase")]
     pub(super) struct Port {
         pub(super) host_port: String,
+        #[serde(default)]
+        pub(super) host_ip: String,
     }
 
     #[derive(serde::Deserialize)]
@@ -274,6 +321,30 @@ pub(crate) fn once_with(
     mounts: &[(Utf8PathBuf, Utf8PathBuf)],
     argv: &[String],
 ) -> Cmd {
+    limited(docker(&["run", "--rm"]), (image, user), mounts, argv)
+}
+
+/// The same with something to read on stdin.
+pub(crate) fn once_fed(
+    image: &str,
+    user: &str,
+    mounts: &[(Utf8PathBuf, Utf8PathBuf)],
+    argv: &[String],
+) -> Cmd {
+    limited(
+        docker(&["run", "--rm", "--interactive"]),
+        (image, user),
+        mounts,
+        argv,
+    )
+}
+
+fn limited(
+    run: Cmd,
+    (image, user): (&str, &str),
+    mounts: &[(Utf8PathBuf, Utf8PathBuf)],
+    argv: &[String],
+) -> Cmd {
     let mount = |(source, target): &(Utf8PathBuf, Utf8PathBuf)| {
         [
             "--mount".to_owned(),
@@ -281,7 +352,7 @@ pub(crate) fn once_with(
         ]
     };
     let (program, rest) = argv.split_first().expect("a command has a program");
-    docker(&["run", "--rm", "--network=none", "--cap-drop=ALL", "--user", user])
+    run.args(["--network=none", "--cap-drop=ALL", "--user", user])
         .args(mounts.iter().flat_map(mount))
         .args(["--entrypoint", program, image])
         .args(rest.iter().cloned())

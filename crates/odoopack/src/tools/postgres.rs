@@ -109,6 +109,29 @@ pub(crate) fn dump(pg_dump: Cmd, server: &Place, database: &str, snapshot: &str)
         .patience(DUMP)
 }
 
+/// The same for a file that is kept: compressed, and of one moment of its own.
+pub(crate) fn dump_kept(pg_dump: Cmd, server: (&Utf8Path, u16), database: &str) -> Cmd {
+    pg_dump
+        .args(["--format=custom", "--no-password", "--lock-wait-timeout=60000"])
+        .arg(format!("--host={}", server.0))
+        .arg(format!("--port={}", server.1))
+        .arg(format!("--username={ADMIN_ROLE}"))
+        .arg(format!("--dbname={database}"))
+        .env(APPLICATION, "odoopack-backup")
+        .patience(DUMP)
+}
+
+/// The server as one process that takes statements from its stdin, as the role that made the cluster.
+///
+/// # Source
+/// PostgreSQL 12 to 18, reference page of `postgres`, "Single-User Mode": a statement ends with its line.
+pub(crate) fn single_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String> {
+    let program = programs.join("postgres");
+    [program.as_str(), "--single", "-D", cluster.as_str(), "postgres"]
+        .map(str::to_owned)
+        .into()
+}
+
 /// Looks into every page of every table and every index of a database, as the administrator.
 pub(crate) fn amcheck(programs: &Utf8Path, server: &Place, database: &str) -> Cmd {
     let pg_amcheck = Cmd::new(programs.join("pg_amcheck")).args([

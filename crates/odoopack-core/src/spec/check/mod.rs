@@ -1,5 +1,6 @@
 //! What no single value can show: checks across the file.
 mod addons;
+mod adopted;
 mod backup;
 pub(super) mod environments;
 mod server;
@@ -46,6 +47,7 @@ pub(super) fn spec(spec: &Spec, report: &mut Report<'_>) {
     backup::check(spec, report);
     server::check(spec, report);
     environments::check(spec, report);
+    adopted::check(spec, report);
 }
 
 /// Every required key is there, once per chosen name.

@@ -93,6 +93,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "Unique on the machine, and readable in `psql -l`.",
     },
     Key {
+        path: "environments.*.directory",
+        shape: Shape::Absolute,
+        fallback: Absent("`<root>/data/environments/<environment>`"),
+        example: "\"/var/lib/docker/volumes/odoo_odoo-web-data/_data\"",
+        doc: "Data directory of an Odoo that another stack ran and this environment takes over, with the engine `compose`; its `filestore` is there. `odoopack adopt` writes it.",
+        why: "A new environment has nothing to take over.",
+    },
+    Key {
         path: "environments.*.demo",
         shape: Shape::Bool,
         fallback: Computed("true for development, false else"),

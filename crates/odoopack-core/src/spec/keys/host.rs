@@ -90,6 +90,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "What does not listen cannot be reached.",
     },
     Key {
+        path: "postgres.directory",
+        shape: Shape::Absolute,
+        fallback: Absent("a cluster of the pack's own in `<root>/data/postgres`"),
+        example: "\"/var/lib/docker/volumes/deploy_pgdata/_data\"",
+        doc: "Data directory of a cluster that another stack made and this pack takes over, with the engine `compose`; `odoopack adopt` writes it. No cluster is ever made there.",
+        why: "A new pack has nothing to take over.",
+    },
+    Key {
         path: "postgres.url",
         shape: Shape::ServerUrl,
         fallback: Absent("a cluster of the pack's own"),

@@ -166,6 +166,7 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         .prop_map(|(version, port, options)| Postgres {
             version,
             port,
+            directory: None,
             url: None,
             password: None,
             options,
@@ -335,6 +336,7 @@ fn environment() -> impl Strategy<Value = Environment> {
             domain: String::new(),
             http_port: None,
             database: String::new(),
+            directory: None,
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
             sessions: if numbers.0 % 3 == 0 {
@@ -414,7 +416,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 backup,
                 (editions, environments),
             )| Spec {
-                postgres: given(postgres, pack.engine, environments.len()),
+                postgres: taken_over(given(postgres, pack.engine, environments.len()), pack.engine),
                 odoo: runs_on(odoo, pack.engine),
                 pack,
                 addons,
@@ -427,6 +429,15 @@ fn spec() -> impl Strategy<Value = Spec> {
                 environments,
             },
         )
+}
+
+/// Containers alone take over what another stack made.
+fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
+    let directory = (engine == Engine::Compose).then(|| "/srv/old-stack/db".into());
+    Postgres {
+        directory,
+        ..postgres
+    }
 }
 
 proptest! {

@@ -122,12 +122,22 @@ fn same(path: &Utf8Path, writable: bool) -> Mount {
     mount(path, path.to_owned(), writable)
 }
 
+/// Data where a container expects it. Docker only keeps a volume that somebody names, so one that holds it deeper down is
+/// mounted as a whole beside it.
+fn data(place: &Utf8Path, inside: Utf8PathBuf, writable: bool) -> impl Iterator<Item = Mount> {
+    let mut above = place.ancestors().skip(1);
+    let volume = above.find(|place| crate::render::compose::volume(place).is_some());
+    let whole = volume.map(|volume| mount(volume, "/mnt/adopted".into(), false));
+    std::iter::once(mount(place, inside, writable)).chain(whole)
+}
+
 /// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback.
 fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "postgres", "postgres")?;
+    one.mounts
+        .extend(data(&layout.cluster(), layout.cluster_inside(), true));
     one.mounts.extend([
-        same(&layout.cluster(), true),
         same(&layout.postgres_socket(), true),
         same(&layout.config().join("postgres"), false),
     ]);
@@ -200,7 +210,11 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         same(&layout.gate_sockets(), false),
     ]);
     for (name, environment) in &known.spec.environments {
-        one.mounts.push(same(&layout.environment(name), false));
+        one.mounts.push(mount(
+            &layout.environment(name),
+            layout.environment_inside(name),
+            false,
+        ));
         one.mounts
             .extend(brought(&environment.tls).map(|path| same(&path, false)));
     }
@@ -292,15 +306,14 @@ fn brought(tls: &Tls) -> impl Iterator<Item = Utf8PathBuf> {
 fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environment) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "odoo", name.as_str())?;
-    one.mounts.extend([
-        mount(
-            &layout.odoo_conf(name, crate::layout::Slot::Blue),
-            ODOO_CONF.into(),
-            false,
-        ),
-        same(&layout.environment(name), true),
-        same(&layout.postgres_socket(), false),
-    ]);
+    let conf = layout.odoo_conf(name, crate::layout::Slot::Blue);
+    one.mounts.push(mount(&conf, ODOO_CONF.into(), false));
+    one.mounts.extend(data(
+        &layout.environment(name),
+        layout.environment_inside(name),
+        true,
+    ));
+    one.mounts.push(same(&layout.postgres_socket(), false));
     let farm = addons::paths(known, &environment.edition);
     let modules = farm
         .into_iter()
@@ -362,7 +375,7 @@ fn with_secrets(file: &Utf8Path, entrypoint: &[String]) -> Vec<String> {
 /// `odoo/cli/server.py`, `check_root_user`: `getpass.getuser()` reads `LOGNAME` first.
 fn variables(layout: &Layout, name: &Name, environment: &Environment) -> BTreeMap<String, String> {
     let mut all = BTreeMap::from([
-        ("HOME".to_owned(), layout.environment(name).into_string()),
+        ("HOME".to_owned(), layout.environment_inside(name).into_string()),
         ("LOGNAME".to_owned(), "odoo".to_owned()),
     ]);
     let plain = environment.env.iter().filter_map(|(name, value)| match value {

@@ -108,6 +108,37 @@ impl Machine {
                 assert!(state.host.postgres.contains_key(major), "no programs of {major}");
                 state.cluster = Seen::Present(Cluster { major: *major });
             }
+            Step::TakeOver { part, path } => {
+                assert!(state.used_elsewhere.is_empty(), "somebody else writes to {path}");
+                assert!(target.adopted.contains(&(part.clone(), path.clone())));
+                if part != "postgres" {
+                    state.adopted.insert(path.clone());
+                }
+            }
+            Step::AdoptCluster { path } => {
+                assert!(state.containers.images.contains_key("postgres"), "no programs");
+                let runs = |seen: &Seen<ServiceFact>| seen.present().is_some_and(|service| service.running);
+                assert!(
+                    !state.services.get("postgres").is_some_and(runs),
+                    "two servers in {path}"
+                );
+                state.adopted.insert(path.clone());
+            }
+            Step::KeepDump { database, path, .. } => {
+                assert!(self.server.databases[database].filled);
+                assert!(path.starts_with("/opt/shop/backups"));
+                self.server.dumped.insert(database.clone());
+            }
+            Step::GiveDatabase { database, role, .. } => {
+                assert!(self.server.dumped.contains(database), "there is no way back");
+                assert!(self.server.roles.contains_key(role));
+                self.server
+                    .databases
+                    .get_mut(database)
+                    .unwrap()
+                    .owner
+                    .clone_from(role);
+            }
             Step::IssueCertificate { environment, domain } => {
                 assert_eq!(target.certificates.get(environment), Some(domain));
                 let certificate = Certificate {

@@ -32,6 +32,8 @@ pub(super) struct Server {
     /// Role to its password.
     pub(super) roles: BTreeMap<String, String>,
     pub(super) databases: BTreeMap<String, DatabaseFact>,
+    /// Databases that a dump was kept of.
+    pub(super) dumped: std::collections::BTreeSet<String>,
     /// How many were ever made.
     pub(super) made: u32,
 }
@@ -90,6 +92,7 @@ impl Machine {
         Layout::new(&self.spec.pack.root, &self.spec.pack.name, self.facts.host.root)
             .with_engine(self.spec.pack.engine)
             .with_server(self.given())
+            .with_adopted(&self.spec)
     }
 
     fn given(&self) -> Option<spec::GivenServer> {
@@ -256,6 +259,8 @@ pub(super) fn name(text: &str) -> Name {
 
 fn nothing(root: bool) -> Facts {
     Facts {
+        adopted: std::collections::BTreeSet::new(),
+        used_elsewhere: Vec::new(),
         host: Host {
             cores: 4,
             memory: Bytes::gib(16),

@@ -1,0 +1,474 @@
+//! The file that matches a stack, and what becomes of everything in it.
+use camino::{Utf8Path, Utf8PathBuf};
+use toml_edit::{Array, DocumentMut, Item, Table, value};
+
+use super::stack::Site;
+use super::{Adoption, Holds, Seen, Stack, Wants, addons};
+use crate::checks::Severity;
+use crate::odoo::Series;
+use crate::odoo::conf_file::{self, Entry};
+use crate::plan::Refusal;
+use crate::secret::SecretText;
+use crate::spec::{LoadContext, carry_over, load};
+
+const ENVIRONMENT: &str = "production";
+/// Variables of the official image that say how the database is reached.
+const CONNECTION: [&str; 13] = [
+    "HOST",
+    "PORT",
+    "USER",
+    "PASSWORD",
+    "PASSWORD_FILE",
+    "DB_HOST",
+    "DB_PORT",
+    "DB_USER",
+    "DB_PASSWORD",
+    "PGHOST",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+];
+/// What `doctor` finds in files and the pack does not do otherwise.
+const STAYS: [&str; 2] = ["compose-letsencrypt-mount", "compose-alpine-postgres"];
+
+struct Decider<'a> {
+    stack: &'a Stack<'a>,
+    wants: &'a Wants,
+    seen: &'a Seen<'a>,
+    document: DocumentMut,
+    out: Adoption,
+}
+
+/// Decides how a stack is taken over.
+///
+/// # Shape
+/// With refusals there is no text: nothing may be written.
+pub fn decide(stack: &Stack<'_>, wants: &Wants, seen: &Seen<'_>) -> Adoption {
+    let mut decider = Decider {
+        stack,
+        wants,
+        seen,
+        document: DocumentMut::new(),
+        out: Adoption::default(),
+    };
+    decider.all();
+    let mut out = decider.out;
+    if !out.refusals.is_empty() {
+        out.text.clear();
+        out.secrets.clear();
+    }
+    out
+}
+
+impl Decider<'_> {
+    fn all(&mut self) {
+        let entries = self
+            .seen
+            .odoo_conf
+            .map(conf_file::read)
+            .unwrap_or_default()
+            .entries;
+        let entries: Vec<Entry> = entries;
+        self.document["format"] = value(1);
+        self.set(&["pack"], "name", value(self.wants.name.as_str()));
+        self.set(&["pack"], "root", value(self.wants.root.as_str()));
+        self.set(&["pack"], "engine", value("compose"));
+        let series = self.images();
+        self.ports();
+        self.site();
+        self.places(&entries);
+        self.database(&entries);
+        self.variables();
+        let lifted = self.addons(&entries);
+        self.left_services();
+        if let Some(series) = series.filter(|_| self.out.refusals.is_empty()) {
+            self.options(series, &lifted);
+        }
+        self.changes();
+    }
+
+    fn set(&mut self, tables: &[&str], key: &str, item: Item) {
+        let mut table: &mut Table = self.document.as_table_mut();
+        for (depth, name) in tables.iter().enumerate() {
+            let next = table.entry(name).or_insert_with(|| {
+                let mut table = Table::new();
+                table.set_implicit(depth + 1 < tables.len());
+                Item::Table(table)
+            });
+            let Some(next) = next.as_table_mut() else { return };
+            table = next;
+        }
+        table.set_implicit(false);
+        table.insert(key, item);
+    }
+
+    fn refuse(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+        self.out.refusals.push(Refusal::new(what, hint));
+    }
+
+    fn keep(&mut self, what: impl Into<String>, place: impl Into<String>) {
+        self.out.kept.push((what.into(), place.into()));
+    }
+
+    fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.out.left.push((what.into(), why.into()));
+    }
+
+    fn change(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.out.changes.push((what.into(), why.into()));
+    }
+
+    /// The very images, so that nothing is swapped under the data.
+    fn images(&mut self) -> Option<Series> {
+        let stack = self.stack;
+        let odoo = stack.project.image(stack.odoo);
+        let series = self.wants.series.or_else(|| stack.series());
+        if let Some(series) = series {
+            self.set(&["odoo"], "series", value(series.to_string()));
+        } else {
+            self.refuse(
+                format!("the image `{odoo}` does not say which series of Odoo it holds"),
+                "say it: `odoopack adopt --series 18.0`",
+            );
+        }
+        let mut source = toml_edit::InlineTable::new();
+        source.insert("image", odoo.as_str().into());
+        self.set(&["odoo"], "source", value(source));
+        self.keep("image of Odoo", odoo);
+        let postgres = stack.project.image(stack.postgres);
+        self.set(&["images"], "postgres", value(postgres.as_str()));
+        self.keep("image of PostgreSQL", postgres);
+        if let Some(nginx) = stack.nginx {
+            let image = stack.project.image(nginx);
+            self.set(&["images"], "nginx", value(image.as_str()));
+            self.keep("image of nginx", image);
+        }
+        series
+    }
+
+    fn ports(&mut self) {
+        let stack = self.stack;
+        if let Some(nginx) = stack.nginx {
+            for (key, inside, usual) in [("http_port", 80, 80), ("https_port", 443, 443)] {
+                let Some(port) = stack.published(nginx, inside) else {
+                    continue;
+                };
+                if port != usual {
+                    self.set(&["web"], key, value(i64::from(port)));
+                }
+                self.keep("port of nginx", port.to_string());
+            }
+        } else {
+            self.change(
+                "nginx with TLS in front of Odoo",
+                "nothing in the file keeps passwords from being read on their way",
+            );
+        }
+        if let Some(port) = stack.published(stack.odoo, 8069) {
+            self.set(
+                &["environments", ENVIRONMENT],
+                "http_port",
+                value(i64::from(port)),
+            );
+            self.change(
+                format!("port {port} of Odoo answers on loopback alone"),
+                "a port that Docker publishes is open to everybody, whatever ufw says; people come through nginx",
+            );
+        }
+        if let Some(port) = stack.published(stack.postgres, 5432) {
+            self.set(&["postgres"], "port", value(i64::from(port)));
+            self.change(
+                format!("port {port} of PostgreSQL answers on loopback alone"),
+                "a port that Docker publishes is open to everybody, whatever ufw says",
+            );
+        }
+    }
+
+    fn site(&mut self) {
+        let site = match self.seen.nginx.map(Site::read) {
+            Some(Ok(site)) => site,
+            Some(Err(mistake)) => {
+                self.leave(
+                    "nginx's configuration",
+                    format!("line {}: {}", mistake.line, mistake.what),
+                );
+                Site::default()
+            }
+            None => Site::default(),
+        };
+        let Some(domain) = self.wants.domain.clone().or_else(|| site.names.first().cloned()) else {
+            self.refuse(
+                "no file says by which host name people come",
+                "say it: `odoopack adopt --domain erp.example.com`",
+            );
+            return;
+        };
+        self.set(&["environments", ENVIRONMENT], "domain", value(domain.as_str()));
+        for name in site.names.iter().filter(|name| **name != domain) {
+            self.leave(format!("host name {name}"), "an environment has one host name");
+        }
+        self.keep("host name", domain);
+        if let Some((certificate, key)) = site.certificate {
+            self.certificate(&certificate, &key);
+        }
+    }
+
+    /// Paths of nginx's container, as the host calls them.
+    fn certificate(&mut self, certificate: &str, key: &str) {
+        let stack = self.stack;
+        let host = |path: &str| {
+            let place = stack.project.place(stack.nginx?, Utf8Path::new(path))?;
+            let path = stack.host(&place, self.seen.volumes).ok()?;
+            (self.seen.directories.get(&path) == Some(&Holds::File)).then_some(path)
+        };
+        match (host(certificate), host(key)) {
+            (Some(certificate), Some(key)) => {
+                let mut tls = toml_edit::InlineTable::new();
+                tls.insert("certificate", certificate.as_str().into());
+                tls.insert("key", key.as_str().into());
+                self.set(&["environments", ENVIRONMENT], "tls", value(tls));
+                self.keep("certificate", certificate);
+            }
+            _ => self.leave(
+                format!("certificate {certificate}"),
+                "it is not there on this host; the pack's own authority issues one until `tls` names another",
+            ),
+        }
+    }
+
+    fn places(&mut self, entries: &[Entry]) {
+        let stack = self.stack;
+        let inside = stack.cluster();
+        match stack.data(stack.postgres, &inside, self.seen.volumes) {
+            Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Cluster) => {
+                self.set(&["postgres"], "directory", value(path.as_str()));
+                self.keep("database cluster", path);
+            }
+            Ok(path) => self.refuse(
+                format!("there is no PostgreSQL cluster in {path}"),
+                "`--project-directory DIR` says where Compose was run, `--project NAME` what the project was called",
+            ),
+            Err(refusal) => self.out.refusals.push(refusal),
+        }
+        self.attachments(entries);
+    }
+
+    /// Where a directory `filestore` is, of all that Odoo may have used.
+    fn attachments(&mut self, entries: &[Entry]) {
+        let stack = self.stack;
+        let option = |key: &str| {
+            entries
+                .iter()
+                .find(|entry| entry.section == "options" && entry.key == key)
+        };
+        let said = option("data_dir").map(|entry| entry.value.as_str());
+        let mut seen = Vec::new();
+        for inside in stack.odoo_data(said) {
+            match stack.data(stack.odoo, &inside, self.seen.volumes) {
+                Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
+                    self.set(&["environments", ENVIRONMENT], "directory", value(path.as_str()));
+                    self.keep("attachments and sessions", path);
+                    return;
+                }
+                Ok(path) => seen.push(path),
+                Err(refusal) => return self.out.refusals.push(refusal),
+            }
+        }
+        let seen: Vec<&str> = seen.iter().map(|path| path.as_str()).collect();
+        self.refuse(
+            format!("there is no `filestore`, where Odoo keeps attachments, in {}", seen.join(" or ")),
+            "`--project-directory DIR` says where Compose was run; `data_dir` of odoo.conf where Odoo keeps its data",
+        );
+    }
+
+    /// What the operator says, else the command, odoo.conf, and what the image of PostgreSQL made.
+    fn database(&mut self, entries: &[Entry]) {
+        let stack = self.stack;
+        let option = |key: &str| {
+            let found = entries
+                .iter()
+                .find(|entry| entry.section == "options" && entry.key == key);
+            found
+                .map(|entry| entry.value.clone())
+                .filter(|text| !["", "False", "None"].contains(&text.as_str()))
+        };
+        let filter =
+            option("dbfilter").map(|text| text.trim_start_matches('^').trim_end_matches('$').to_owned());
+        let filter = filter.filter(|text| {
+            text.chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        });
+        let first = |text: String| text.split(',').next().map(|one| one.trim().to_owned());
+        let made = stack
+            .project
+            .variable(stack.postgres, "POSTGRES_DB")
+            .filter(|name| name != "postgres" && !name.is_empty());
+        let found = self.wants.database.clone().or_else(|| stack.database());
+        let found = found
+            .or_else(|| option("db_name").and_then(first))
+            .or(filter)
+            .or(made);
+        let Some(name) = found else {
+            self.refuse(
+                "no file says which database is Odoo's",
+                "say it: `odoopack adopt --database NAME`; `docker compose exec db psql -U odoo -l postgres` lists them",
+            );
+            return;
+        };
+        self.set(&["environments", ENVIRONMENT], "database", value(name.as_str()));
+        self.keep("database", name);
+    }
+
+    /// Variables of Odoo; what looks secret goes where secrets are kept.
+    fn variables(&mut self) {
+        let stack = self.stack;
+        for (name, _, _) in stack.odoo.environment() {
+            let text = stack.project.variable(stack.odoo, &name).unwrap_or_default();
+            if CONNECTION.contains(&name.as_str()) {
+                continue;
+            }
+            let upper = name.to_ascii_uppercase();
+            let hidden = ["PASS", "SECRET", "TOKEN", "KEY", "DSN"]
+                .iter()
+                .any(|word| upper.contains(word));
+            if hidden && !text.is_empty() {
+                self.set(
+                    &["environments", ENVIRONMENT, "env"],
+                    &name,
+                    value(format!("secret:{upper}")),
+                );
+                self.out.secrets.push((upper, SecretText::new(text)));
+            } else if text.is_empty() {
+                self.leave(
+                    format!("variable {name}"),
+                    "it has no value in the file or in `.env`",
+                );
+            } else {
+                self.set(&["environments", ENVIRONMENT, "env"], &name, value(text));
+            }
+        }
+    }
+
+    /// Directories of modules as the host calls them; what is left is what odoo.conf says beside them.
+    fn addons(&mut self, entries: &[Entry]) -> Vec<Entry> {
+        let repo = self.wants.root.join("repo");
+        let (mut own, mut oca) = (Array::new(), Vec::new());
+        for (inside, host) in addons(self.stack, self.seen.odoo_conf, self.seen.volumes) {
+            let Some(host) = host else {
+                let why = "it is in the image: modules there that are not Odoo's own are not looked for";
+                if !inside.contains("/odoo/addons") && !inside.contains("/dist-packages/") {
+                    self.leave(format!("addons_path {inside}"), why);
+                }
+                continue;
+            };
+            let named = named(&host, &repo);
+            match self.seen.directories.get(&host) {
+                Some(Holds::Modules) => own.push(named.as_str()),
+                Some(Holds::Repositories) => oca.push(named),
+                Some(_) => self.leave(
+                    format!("addons_path {inside}"),
+                    format!("{host} holds no modules"),
+                ),
+                None => self.leave(format!("addons_path {inside}"), format!("there is no {host}")),
+            }
+        }
+        if !own.is_empty() {
+            self.set(&["addons"], "own", value(own));
+        }
+        let mut oca = oca.into_iter();
+        if let Some(first) = oca.next() {
+            self.set(&["addons"], "oca", value(first.as_str()));
+            self.change(
+                format!("Odoo sees those modules in the repositories of {first} that `modules` of [editions.core] names"),
+                "Odoo saw none of them: it does not look for modules below a directory of repositories",
+            );
+        }
+        for more in oca {
+            self.leave(
+                format!("addons_path {more}"),
+                "[addons] oca is one directory: move its repositories there",
+            );
+        }
+        let kept = entries
+            .iter()
+            .filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
+        kept.cloned().collect()
+    }
+
+    fn left_services(&mut self) {
+        for name in self.stack.others() {
+            self.leave(
+                format!("service {name}"),
+                "it is no part of the pack: keep it in a compose file of its own",
+            );
+        }
+    }
+
+    fn options(&mut self, series: Series, entries: &[Entry]) {
+        let text = self.document.to_string();
+        let whose = (series, ENVIRONMENT);
+        // `db_name` is decided already.
+        let rest: Vec<Entry> = entries
+            .iter()
+            .filter(|entry| entry.key != "db_name")
+            .cloned()
+            .collect();
+        match carry_over(&text, whose, &rest, &|_| None) {
+            Ok(carried) => {
+                self.out.text = carried.text;
+                self.out.secrets.extend(carried.secrets);
+                self.out.left.extend(carried.dropped);
+            }
+            Err(e) => self.refuse(format!("no file can be made of these values: {e}"), "report this"),
+        }
+        let context = LoadContext::new(self.wants.root.join("repo"));
+        if let Err(mistakes) = load(&self.out.text, &context) {
+            self.refuse(
+                format!("no file can be made of these values\n{mistakes}"),
+                "correct what the message names in the files that were read",
+            );
+        }
+    }
+
+    fn changes(&mut self) {
+        let role = format!("{}_{ENVIRONMENT}", self.wants.name.underscored());
+        let stack = self.stack;
+        let user = stack.project.variable(stack.postgres, "POSTGRES_USER");
+        let user = user
+            .filter(|user| !user.is_empty())
+            .unwrap_or_else(|| "postgres".to_owned());
+        self.change(
+            format!("Odoo signs in to PostgreSQL as {role}, which is no superuser; what {user} owns in the database is given to it object by object"),
+            format!("{user} made the cluster: whoever gets SQL past Odoo as a superuser runs programs; a dump is kept in backups before"),
+        );
+        self.change(
+            "the files of cluster and attachments belong to users of this pack",
+            "the users of the images are nobody on this host, or somebody else",
+        );
+        let worth = |finding: &&crate::checks::Finding| {
+            let other = |name: &&str| finding.saw.starts_with(&format!("`{name}`"));
+            finding.severity != Severity::Info
+                && !STAYS.contains(&finding.id)
+                && !stack.others().iter().any(other)
+        };
+        let found: Vec<(String, String)> = self
+            .seen
+            .findings
+            .iter()
+            .filter(worth)
+            .map(|finding| {
+                (
+                    format!("not any more ({}): {}", finding.place, finding.saw),
+                    finding.why.clone(),
+                )
+            })
+            .collect();
+        self.out.changes.extend(found);
+    }
+}
+
+/// A path as the pack's file says it.
+fn named(path: &Utf8Path, repo: &Utf8Path) -> Utf8PathBuf {
+    path.strip_prefix(repo)
+        .map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
+}

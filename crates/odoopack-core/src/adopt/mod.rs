@@ -1,0 +1,136 @@
+//! An Odoo that somebody runs with Docker Compose, as this pack's file says it: what is kept, what changes, what is left.
+mod decide;
+mod project;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod variables;
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub use decide::decide;
+pub use project::{Place, Project};
+pub use stack::{Stack, Volumes};
+pub use variables::Variables;
+
+use crate::name::Name;
+use crate::odoo::Series;
+use crate::plan::Refusal;
+use crate::secret::SecretText;
+
+/// What the operator says.
+#[derive(Clone, Debug)]
+pub struct Wants {
+    /// Root of the new pack.
+    pub root: Utf8PathBuf,
+    /// Its name.
+    pub name: Name,
+    /// `None`: as the image's tag says.
+    pub series: Option<Series>,
+    /// `None`: as nginx's configuration says.
+    pub domain: Option<String>,
+    /// `None`: as the files say.
+    pub database: Option<String>,
+}
+
+/// What was read and seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Text of odoo.conf.
+    pub odoo_conf: Option<&'a str>,
+    /// Text of nginx's site.
+    pub nginx: Option<&'a str>,
+    /// Directory of each volume.
+    pub volumes: &'a Volumes,
+    /// What places of the host hold; one that is not there is missing.
+    pub directories: &'a BTreeMap<Utf8PathBuf, Holds>,
+    /// Findings of `doctor` about the files: id, what was seen, why it matters.
+    pub findings: &'a [crate::checks::Finding],
+}
+
+/// What a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Modules.
+    Modules,
+    /// Directories that hold modules.
+    Repositories,
+    /// A PostgreSQL cluster.
+    Cluster,
+    /// Attachments of Odoo, in `filestore`.
+    Filestore,
+    /// A file.
+    File,
+    /// Something else, or nothing.
+    Other,
+}
+
+/// What is taken over, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Adoption {
+    /// The file.
+    pub text: String,
+    /// Secret values to store, by name.
+    pub secrets: Vec<(String, SecretText)>,
+    /// What stays as it is: what, where.
+    pub kept: Vec<(String, String)>,
+    /// What `up` will do differently, and why.
+    pub changes: Vec<(String, String)>,
+    /// What was not carried over, and why.
+    pub left: Vec<(String, String)>,
+    /// Why nothing is written.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Every place of the host that has to be looked at.
+pub fn places(
+    stack: &Stack<'_>,
+    (odoo_conf, nginx): (Option<&str>, Option<&str>),
+    volumes: &Volumes,
+) -> Vec<Utf8PathBuf> {
+    let data = odoo_conf.and_then(|text| {
+        let mut all = crate::odoo::conf_file::read(text).entries.into_iter();
+        all.find(|entry| entry.section == "options" && entry.key == "data_dir")
+            .map(|entry| entry.value)
+    });
+    let inside = stack.odoo_data(data.as_deref());
+    let data = inside
+        .iter()
+        .map(|inside| stack.data(stack.odoo, inside, volumes));
+    let cluster = stack.data(stack.postgres, &stack.cluster(), volumes);
+    let mut all: Vec<Utf8PathBuf> = data.chain([cluster]).flatten().collect();
+    all.extend(
+        addons(stack, odoo_conf, volumes)
+            .into_iter()
+            .filter_map(|(_, host)| host),
+    );
+    all.extend(stack.certificates(nginx, volumes));
+    all
+}
+
+/// Places of modules that Odoo's `addons_path` names: in the container, and on the host where they are mounted.
+pub fn addons(
+    stack: &Stack<'_>,
+    odoo_conf: Option<&str>,
+    volumes: &Volumes,
+) -> Vec<(String, Option<Utf8PathBuf>)> {
+    let said = odoo_conf.map(|text| crate::odoo::conf_file::read(text).entries);
+    let said = said.and_then(|entries| {
+        let mut all = entries.into_iter();
+        all.find(|entry| entry.section == "options" && entry.key == "addons_path")
+    });
+    // The official image's own odoo.conf names this one directory.
+    let text = said.map_or_else(|| "/mnt/extra-addons".to_owned(), |entry| entry.value);
+    let paths = text.split(',').map(str::trim).filter(|path| !path.is_empty());
+    paths
+        .map(|path| {
+            let place = stack
+                .project
+                .place(stack.odoo, Utf8Path::new(path.trim_end_matches('/')));
+            let host = place.and_then(|place| stack.host(&place, volumes).ok());
+            (path.to_owned(), host)
+        })
+        .collect()
+}

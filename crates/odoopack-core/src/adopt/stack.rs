@@ -1,0 +1,320 @@
+//! Which services of a project are Odoo, its database and its web server, and where their data lies.
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::project::{ODOO_CONF, ODOO_DATA, Place, Project};
+use crate::foreign::compose::{Role, Service};
+use crate::foreign::nginx::{self, Directive};
+use crate::odoo::Series;
+use crate::plan::Refusal;
+
+/// The services of a project that are taken over.
+#[derive(Clone, Debug)]
+pub struct Stack<'a> {
+    pub(super) project: &'a Project,
+    pub(super) odoo: &'a Service,
+    pub(super) postgres: &'a Service,
+    pub(super) nginx: Option<&'a Service>,
+}
+
+/// Directory of each volume by its full name; `None`: there is no such volume.
+pub type Volumes = BTreeMap<String, Option<Utf8PathBuf>>;
+
+impl<'a> Stack<'a> {
+    /// Finds them; `service` says which one is meant where several run Odoo.
+    ///
+    /// # Errors
+    /// Why the project cannot be taken over.
+    pub fn find(project: &'a Project, service: Option<&str>) -> Result<Self, Refusal> {
+        let odoo = odoo(project, service)?;
+        let nginx = project.services(Role::Nginx);
+        Ok(Self {
+            project,
+            odoo,
+            postgres: postgres(project, odoo)?,
+            nginx: nginx.first().copied(),
+        })
+    }
+
+    /// Services that nothing of the pack takes the place of.
+    pub(super) fn others(&self) -> Vec<&str> {
+        let ours = |service: &&Service| {
+            let names = [Some(self.odoo), Some(self.postgres), self.nginx];
+            names
+                .into_iter()
+                .flatten()
+                .any(|known| known.name == service.name)
+        };
+        let all = self.project.compose.services.iter();
+        all.filter(|service| !ours(service))
+            .map(|service| service.name.as_str())
+            .collect()
+    }
+
+    /// Full names of the volumes that are looked for.
+    pub fn volumes(&self) -> BTreeSet<String> {
+        let services = [Some(self.odoo), Some(self.postgres), self.nginx];
+        let mut all = BTreeSet::new();
+        for service in services.into_iter().flatten() {
+            for mount in service.mounts() {
+                let target = self.project.variables.fill(&mount.target);
+                if let Some(Place::Volume(name, _)) = self.project.place(service, target.as_str().into()) {
+                    all.insert(name);
+                }
+            }
+        }
+        all
+    }
+
+    /// Series of Odoo, as the image's tag says it: `18`, `18.0`, `18.0-20250101`.
+    pub fn series(&self) -> Option<Series> {
+        let image = self.project.image(self.odoo);
+        let (_, tag) = image.split('@').next()?.rsplit_once(':')?;
+        let number = tag.split(['-', '.']).next()?;
+        format!("{number}.0").parse().ok()
+    }
+
+    /// Odoo's configuration on the host, when it is mounted.
+    pub fn odoo_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
+        let words = self.project.command(self.odoo);
+        let named = option(&words, &["-c", "--config"]).unwrap_or_else(|| ODOO_CONF.to_owned());
+        let place = self.project.place(self.odoo, named.as_str().into())?;
+        self.host(&place, volumes).ok()
+    }
+
+    /// nginx's site on the host, when one is mounted.
+    pub fn nginx_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
+        let nginx = self.nginx?;
+        let site = |inside: &str| inside.starts_with("/etc/nginx/conf.d/") || inside.contains("/templates/");
+        let mounts = nginx.mounts().into_iter().map(|mount| mount.target);
+        let inside = mounts.into_iter().find(|target| site(target))?;
+        let place = self.project.place(nginx, inside.as_str().into())?;
+        self.host(&place, volumes).ok()
+    }
+
+    /// Directory of the cluster in the container.
+    ///
+    /// # Source
+    /// docker-library/postgres: `PGDATA` is `/var/lib/postgresql/data`, since 18 `/var/lib/postgresql/18/docker`.
+    pub(super) fn cluster(&self) -> Utf8PathBuf {
+        if let Some(path) = self
+            .project
+            .variable(self.postgres, "PGDATA")
+            .filter(|path| !path.is_empty())
+        {
+            return path.into();
+        }
+        match self.major() {
+            Some(major) if major >= 18 => format!("/var/lib/postgresql/{major}/docker").into(),
+            _ => "/var/lib/postgresql/data".into(),
+        }
+    }
+
+    /// Major of PostgreSQL, as the image's tag says it.
+    fn major(&self) -> Option<u16> {
+        let image = self.project.image(self.postgres);
+        let (_, tag) = image.rsplit_once(':')?;
+        let digits = tag.find(|c: char| !c.is_ascii_digit()).unwrap_or(tag.len());
+        tag[..digits].parse().ok()
+    }
+
+    /// The place of a service's data on the host.
+    ///
+    /// # Errors
+    /// Why it cannot be taken over where it is.
+    pub(super) fn data(
+        &self,
+        service: &Service,
+        inside: &Utf8Path,
+        volumes: &Volumes,
+    ) -> Result<Utf8PathBuf, Refusal> {
+        let place = self.project.place(service, inside).ok_or_else(|| {
+            Refusal::new(
+                format!("service `{}` mounts nothing at {inside}: its data is in a volume without a name, or in the container alone", service.name),
+                "bring it over by dump: `odoopack backup import --help`",
+            )
+        })?;
+        self.host(&place, volumes)
+    }
+
+    /// A place on the host.
+    pub(super) fn host(&self, place: &Place, volumes: &Volumes) -> Result<Utf8PathBuf, Refusal> {
+        let (name, rest) = match place {
+            Place::Host(path) => return Ok(path.clone()),
+            Place::Volume(name, rest) => (name, rest),
+        };
+        if self.project.has_driver(name) {
+            return Err(Refusal::new(
+                format!(
+                    "volume `{name}` has a driver or options of its own: its directory is there only while a container has it"
+                ),
+                "name the directory behind it in the compose file as a bind mount first",
+            ));
+        }
+        let Some(Some(directory)) = volumes.get(name) else {
+            return Err(Refusal::new(
+                format!("there is no volume `{name}`"),
+                "`docker volume ls` shows how it is called; `--project NAME` says what the project was called",
+            ));
+        };
+        Ok(if rest.as_str().is_empty() {
+            directory.clone()
+        } else {
+            directory.join(rest)
+        })
+    }
+
+    /// Where Odoo may keep attachments, as the container sees it.
+    ///
+    /// # Source
+    /// odoo/docker: `data_dir` stands in the image's own odoo.conf; with another one that does not say it, Odoo uses what
+    /// `odoo/tools/appdirs.py` makes of the home of its user.
+    #[expect(clippy::unused_self, reason = "the stack's image decides it")]
+    pub(super) fn odoo_data(&self, said: Option<&str>) -> Vec<Utf8PathBuf> {
+        match said.filter(|path| path.starts_with('/')) {
+            Some(path) => vec![path.into()],
+            None => vec![
+                Utf8PathBuf::from(ODOO_DATA).join(".local/share/Odoo"),
+                ODOO_DATA.into(),
+            ],
+        }
+    }
+
+    /// Ports of the host that lead to a port of a service.
+    pub(super) fn published(&self, service: &Service, inside: u16) -> Option<u16> {
+        let mut published = service.ports().into_iter();
+        published.find_map(|port| {
+            let target = self.project.variables.fill(&port.target);
+            let shown = self.project.variables.fill(&port.shown);
+            let mut parts = shown.rsplit(':');
+            parts.next()?;
+            let host = parts.next()?.parse().ok()?;
+            (target == inside.to_string()).then_some(host)
+        })
+    }
+
+    /// Files of nginx's certificate on the host, as far as they are mounted.
+    pub(super) fn certificates(&self, site: Option<&str>, volumes: &Volumes) -> Vec<Utf8PathBuf> {
+        let site = site.and_then(|text| Site::read(text).ok()).unwrap_or_default();
+        let Some((nginx, (certificate, key))) = self.nginx.zip(site.certificate) else {
+            return Vec::new();
+        };
+        let host = |path: &String| {
+            let place = self.project.place(nginx, Utf8Path::new(path))?;
+            self.host(&place, volumes).ok()
+        };
+        [certificate, key].iter().filter_map(host).collect()
+    }
+
+    /// The database that Odoo is told to use.
+    pub(super) fn database(&self) -> Option<String> {
+        let words = self.project.command(self.odoo);
+        option(&words, &["-d", "--database"])
+    }
+}
+
+fn odoo<'a>(project: &'a Project, wanted: Option<&str>) -> Result<&'a Service, Refusal> {
+    let all = project.services(Role::Odoo);
+    let names: Vec<&str> = all.iter().map(|service| service.name.as_str()).collect();
+    match (wanted, all.as_slice()) {
+        (Some(name), _) => project
+            .compose
+            .services
+            .iter()
+            .find(|one| one.name == name)
+            .ok_or_else(|| {
+                Refusal::new(
+                    format!("there is no service `{name}`"),
+                    format!("one of {}", names.join(", ")),
+                )
+            }),
+        (None, [one]) => Ok(one),
+        (None, []) => Err(Refusal::new(
+            "no service of the file runs Odoo, as far as its image and its name say",
+            "say which: `odoopack adopt --service NAME`",
+        )),
+        (None, _) => Err(Refusal::new(
+            format!("several services run Odoo: {}", names.join(", ")),
+            "say which one is taken over: `odoopack adopt --service NAME`",
+        )),
+    }
+}
+
+/// The only one, or the one that Odoo names.
+fn postgres<'a>(project: &'a Project, odoo: &Service) -> Result<&'a Service, Refusal> {
+    let all = project.services(Role::Postgres);
+    let variables = ["HOST", "DB_HOST", "PGHOST", "DB_PORT_5432_TCP_ADDR"];
+    let named = variables
+        .into_iter()
+        .find_map(|name| project.variable(odoo, name));
+    let named = named.unwrap_or_else(|| "db".to_owned());
+    match all.as_slice() {
+        [] => Err(Refusal::new(
+            "no service of the file is PostgreSQL: the database is elsewhere",
+            "bring it over by dump: `odoopack backup import --help`",
+        )),
+        [one] => Ok(one),
+        several => several
+            .iter()
+            .copied()
+            .find(|one| one.name == named)
+            .ok_or_else(|| {
+                Refusal::new(
+                    format!("several services are PostgreSQL, and Odoo's `{named}` is none of them"),
+                    "name it in HOST of Odoo's environment",
+                )
+            }),
+    }
+}
+
+/// The value of `-d NAME`, `--database NAME` or `--database=NAME`.
+fn option(words: &[String], names: &[&str]) -> Option<String> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (name, value) = word
+            .split_once('=')
+            .map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
+        if names.contains(&name) {
+            return value
+                .or_else(|| words.next().map(String::as_str))
+                .map(str::to_owned);
+        }
+    }
+    None
+}
+
+/// What a site of nginx says of its name and its certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Site {
+    pub(super) names: Vec<String>,
+    pub(super) certificate: Option<(String, String)>,
+}
+
+impl Site {
+    pub(super) fn read(text: &str) -> Result<Self, nginx::Mistake> {
+        let mut site = Self::default();
+        visit(&nginx::read(text)?, &mut site);
+        Ok(site)
+    }
+}
+
+fn visit(all: &[Directive], site: &mut Site) {
+    for directive in all {
+        if directive.name == "server" {
+            let one = |name| directive.all(name).next().map(|found| found.arg(0).to_owned());
+            for names in directive.all("server_name") {
+                let real = |name: &&String| name.contains('.') && !name.starts_with(['*', '~', '.']);
+                let new: Vec<String> = names.args.iter().filter(real).cloned().collect();
+                site.names.extend(
+                    new.into_iter()
+                        .filter(|name| !site.names.contains(name))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            let pair = one("ssl_certificate").zip(one("ssl_certificate_key"));
+            site.certificate = site.certificate.take().or(pair);
+        }
+        visit(directive.inner(), site);
+    }
+}

@@ -1,0 +1,365 @@
+//! Stacks as people have them.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Adoption, Holds, Project, Seen, Stack, Variables, Volumes, Wants, decide, places};
+use crate::checks::{File, judge_files};
+use crate::spec::{LoadContext, Series, Source, Spec, Tls, load};
+
+const SEED: &str = include_str!("../../fixtures/seed-docker-compose.yml");
+const SEED_CONF: &str = include_str!("../../fixtures/seed-odoo.conf");
+const SEED_NGINX: &str = include_str!("../../fixtures/seed-nginx.conf");
+
+/// Documentation of the official image, "via docker compose".
+const OFFICIAL: &str = include_str!("../../fixtures/official-docker-compose.yml");
+
+struct Case<'a> {
+    compose: &'a str,
+    variables: &'a str,
+    directory: &'a str,
+    conf: Option<&'a str>,
+    nginx: Option<&'a str>,
+    volumes: &'a [&'a str],
+    holds: &'a [(&'a str, Holds)],
+    domain: Option<&'a str>,
+    database: Option<&'a str>,
+}
+
+impl Case<'_> {
+    fn adopt(&self) -> Adoption {
+        let variables = Variables::read(self.variables);
+        let project = Project::read(self.compose, variables, Utf8Path::new(self.directory), None).unwrap();
+        let stack = match Stack::find(&project, None) {
+            Ok(stack) => stack,
+            Err(refusal) => {
+                return Adoption {
+                    refusals: vec![refusal],
+                    ..Adoption::default()
+                };
+            }
+        };
+        let there = |name: &String| self.volumes.contains(&name.as_str());
+        let directory = |name: &str| Utf8PathBuf::from(format!("/var/lib/docker/volumes/{name}/_data"));
+        let volumes: Volumes = stack
+            .volumes()
+            .into_iter()
+            .map(|name| (name.clone(), there(&name).then(|| directory(&name))))
+            .collect();
+        let held: BTreeMap<&str, Holds> = self.holds.iter().copied().collect();
+        let directories = places(&stack, (self.conf, self.nginx), &volumes)
+            .into_iter()
+            .filter_map(|path| held.get(path.as_str()).map(|holds| (path.clone(), *holds)))
+            .collect();
+        let mut files = vec![File {
+            path: "docker-compose.yml",
+            text: self.compose,
+        }];
+        files.extend(self.conf.map(|text| File {
+            path: "odoo.conf",
+            text,
+        }));
+        files.extend(self.nginx.map(|text| File {
+            path: "site.conf",
+            text,
+        }));
+        let wants = Wants {
+            root: "/opt/odoo-ce".into(),
+            name: "odoo".parse().unwrap(),
+            series: None,
+            domain: self.domain.map(str::to_owned),
+            database: self.database.map(str::to_owned),
+        };
+        let findings = judge_files(&files, Series::V18);
+        decide(
+            &stack,
+            &wants,
+            &Seen {
+                odoo_conf: self.conf,
+                nginx: self.nginx,
+                volumes: &volumes,
+                directories: &directories,
+                findings: &findings,
+            },
+        )
+    }
+
+    #[track_caller]
+    fn spec(&self) -> (Adoption, Spec) {
+        let adoption = self.adopt();
+        assert_eq!(adoption.refusals, []);
+        let loaded = load(&adoption.text, &LoadContext::new("/opt/odoo-ce/repo"));
+        (
+            adoption,
+            loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).spec,
+        )
+    }
+}
+
+/// The seed as its operators run it: `docker compose --project-directory /opt/odoo-ce -f repo/deploy/docker-compose.yml`.
+fn seed<'a>() -> Case<'a> {
+    Case {
+        compose: SEED,
+        variables: "POSTGRES_PASSWORD=geheim\n",
+        directory: "/opt/odoo-ce",
+        conf: Some(SEED_CONF),
+        nginx: Some(SEED_NGINX),
+        volumes: &["odoo-ce_pgdata"],
+        holds: &[
+            ("/var/lib/docker/volumes/odoo-ce_pgdata/_data", Holds::Cluster),
+            ("/opt/odoo-ce/data/filestore/.local/share/Odoo", Holds::Filestore),
+            ("/opt/odoo-ce/repo/addons/ipai", Holds::Modules),
+            ("/opt/odoo-ce/repo/addons/external/oca", Holds::Repositories),
+            (
+                "/etc/letsencrypt/live/erp.insightpulseai.net/fullchain.pem",
+                Holds::File,
+            ),
+            (
+                "/etc/letsencrypt/live/erp.insightpulseai.net/privkey.pem",
+                Holds::File,
+            ),
+        ],
+        domain: None,
+        database: None,
+    }
+}
+
+fn official<'a>() -> Case<'a> {
+    Case {
+        compose: OFFICIAL,
+        variables: "",
+        directory: "/srv/My Odoo",
+        conf: None,
+        nginx: None,
+        volumes: &["myodoo_odoo-web-data", "myodoo_odoo-db-data"],
+        holds: &[
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-db-data/_data",
+                Holds::Cluster,
+            ),
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-web-data/_data",
+                Holds::Filestore,
+            ),
+            ("/srv/My Odoo/addons", Holds::Other),
+        ],
+        domain: Some("erp.example.com"),
+        database: Some("books"),
+    }
+}
+
+#[test]
+fn the_seed_is_taken_over() {
+    let (adoption, spec) = seed().spec();
+    insta::assert_snapshot!(adoption.text);
+    let production = spec.environments.values().next().unwrap();
+    assert_eq!(spec.images.postgres, "postgres:16-alpine");
+    assert_eq!(
+        spec.odoo.source,
+        Source::Image {
+            name: "odoo:18.0".into()
+        }
+    );
+    assert_eq!(
+        spec.postgres.directory.unwrap(),
+        "/var/lib/docker/volumes/odoo-ce_pgdata/_data"
+    );
+    assert_eq!(
+        production.directory.as_deref().unwrap(),
+        "/opt/odoo-ce/data/filestore/.local/share/Odoo"
+    );
+    assert_eq!(
+        (production.database.as_str(), production.domain.as_str()),
+        ("odoo", "erp.insightpulseai.net")
+    );
+    assert!(matches!(production.tls, Tls::Files { .. }));
+    assert_eq!(spec.addons.own, ["addons/ipai"]);
+    assert_eq!(spec.addons.oca.as_deref(), Some("addons/external/oca"));
+    assert!(!adoption.text.contains("geheim"));
+}
+
+#[test]
+fn what_changes_for_the_seed_is_said_with_its_reason() {
+    let (adoption, _) = seed().spec();
+    for words in [
+        "odoo_production, which is no superuser",
+        "longpolling",
+        "workers = 12",
+    ] {
+        let mut all = adoption.changes.iter().chain(&adoption.left);
+        assert!(
+            all.any(|(what, why)| (what.contains(words) || what.contains("workers")) && !why.is_empty()),
+            "{words}: {:#?}",
+            adoption.changes
+        );
+    }
+    let left: Vec<&str> = adoption.left.iter().map(|(what, _)| what.as_str()).collect();
+    for option in [
+        "db_password",
+        "session_store",
+        "logfile",
+        "longpolling_port",
+        "admin_passwd",
+    ] {
+        assert!(left.contains(&option), "{option}: {left:?}");
+    }
+}
+
+#[test]
+fn the_official_images_example_is_taken_over() {
+    let (adoption, spec) = official().spec();
+    let production = spec.environments.values().next().unwrap();
+    assert_eq!(
+        spec.postgres.directory.unwrap(),
+        "/var/lib/docker/volumes/myodoo_odoo-db-data/_data"
+    );
+    assert_eq!(
+        production.directory.as_deref().unwrap(),
+        "/var/lib/docker/volumes/myodoo_odoo-web-data/_data"
+    );
+    assert_eq!(production.http_port, Some(8069));
+    assert_eq!(production.database, "books");
+    assert_eq!(spec.odoo.series, Series::V18);
+    assert!(
+        adoption
+            .changes
+            .iter()
+            .any(|(what, _)| what == "port 8069 of Odoo answers on loopback alone")
+    );
+    assert!(
+        adoption
+            .changes
+            .iter()
+            .any(|(what, _)| what.starts_with("nginx with TLS"))
+    );
+}
+
+#[track_caller]
+fn refused(case: &Case<'_>, words: &str) {
+    let adoption = case.adopt();
+    let all: Vec<&str> = adoption
+        .refusals
+        .iter()
+        .map(|refusal| refusal.what.as_str())
+        .collect();
+    assert!(all.iter().any(|what| what.contains(words)), "{all:#?}");
+    assert_eq!(adoption.text, "");
+    assert!(adoption.refusals.iter().all(|refusal| !refusal.hint.is_empty()));
+}
+
+#[test]
+fn refuses_where_something_would_be_lost() {
+    refused(
+        &Case {
+            volumes: &[],
+            ..seed()
+        },
+        "there is no volume `odoo-ce_pgdata`",
+    );
+    refused(
+        &Case {
+            directory: "/opt/odoo-ce/repo/deploy",
+            ..seed()
+        },
+        "there is no volume `deploy_pgdata`",
+    );
+    refused(
+        &Case { holds: &[], ..seed() },
+        "there is no `filestore`, where Odoo keeps attachments, in /opt/odoo-ce/data/filestore/.local",
+    );
+    refused(
+        &Case { holds: &[], ..seed() },
+        "there is no PostgreSQL cluster in",
+    );
+    refused(
+        &Case {
+            domain: None,
+            ..official()
+        },
+        "by which host name",
+    );
+    refused(
+        &Case {
+            database: None,
+            ..official()
+        },
+        "which database is Odoo's",
+    );
+}
+
+#[test]
+fn refuses_a_stack_whose_data_cannot_stay_where_it_is() {
+    let nameless = OFFICIAL.replace("      - odoo-web-data:/var/lib/odoo\n", "");
+    refused(
+        &Case {
+            compose: &nameless,
+            ..official()
+        },
+        "mounts nothing at /var/lib/odoo",
+    );
+    let driver = OFFICIAL.replace(
+        "  odoo-db-data:\n",
+        "  odoo-db-data: {driver_opts: {type: nfs}}\n",
+    );
+    assert_ne!(driver, OFFICIAL);
+    refused(
+        &Case {
+            compose: &driver,
+            ..official()
+        },
+        "has a driver or options of its own",
+    );
+    let elsewhere = OFFICIAL.replace("image: postgres:16", "image: alpine");
+    refused(
+        &Case {
+            compose: &elsewhere.replace("  db:", "  data:"),
+            ..official()
+        },
+        "the database is elsewhere",
+    );
+    let twice = OFFICIAL.replace(
+        "volumes:\n  odoo-web-data",
+        "  cron: {image: 'odoo:18.0'}\nvolumes:\n  odoo-web-data",
+    );
+    refused(
+        &Case {
+            compose: &twice,
+            ..official()
+        },
+        "several services run Odoo: web, ",
+    );
+    let untold = OFFICIAL.replace("odoo:18.0", "acme/odoo:latest");
+    refused(
+        &Case {
+            compose: &untold,
+            ..official()
+        },
+        "does not say which series",
+    );
+}
+
+#[test]
+fn variables_are_filled_in_and_secrets_kept_apart() {
+    let compose = OFFICIAL
+        .replace("odoo:18.0", "odoo:${SERIES:-17}")
+        .replace("- \"8069:8069\"", "- \"${PORT:-8069}:8069\"")
+        .replace(
+            "    ports:",
+            "    environment: {SENTRY_DSN: \"${DSN}\", RUNNING_ENV: live, HOST: db, EMPTY: }\n    ports:",
+        );
+    let case = Case {
+        compose: &compose,
+        variables: "DSN=https://geheim@example\nPORT=8170\n",
+        ..official()
+    };
+    let (adoption, spec) = case.spec();
+    let production = spec.environments.values().next().unwrap();
+    assert_eq!(
+        (spec.odoo.series, production.http_port),
+        (Series::V17, Some(8170))
+    );
+    assert!(!adoption.text.contains("geheim"));
+    assert_eq!(adoption.secrets[0].0, "SENTRY_DSN");
+    assert_eq!(adoption.secrets[0].1.expose(), "https://geheim@example");
+    assert_eq!(production.env.len(), 2);
+}

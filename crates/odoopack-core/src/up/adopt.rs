@@ -1,0 +1,126 @@
+//! What another stack made is taken over where it lies: its places, its cluster, its database.
+use super::Known;
+use crate::facts::{DatabaseFact, Seen};
+use crate::plan::{Refusal, Step};
+use crate::target::DatabaseWant;
+
+/// Places that do not belong to the pack's users yet; the cluster needs a role for this program too.
+pub(super) fn places(known: &Known<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let new = |path: &camino::Utf8Path| !known.facts.adopted.contains(path);
+    for (part, path) in known.target.adopted.iter().filter(|(_, path)| new(path)) {
+        steps.push(Step::TakeOver {
+            part: part.clone(),
+            path: path.clone(),
+        });
+        if part == "postgres" {
+            steps.push(Step::AdoptCluster { path: path.clone() });
+        }
+    }
+    steps
+}
+
+/// A database that somebody else filled keeps a way back before its owner changes.
+pub(super) fn database(known: &Known<'_>, want: &DatabaseWant, seen: &DatabaseFact) -> Vec<Step> {
+    if known.spec.postgres.directory.is_none() || seen.owner == want.role {
+        return Vec::new();
+    }
+    let file = format!("adopted-{}.dump", want.database);
+    vec![
+        Step::KeepDump {
+            environment: want.environment.clone(),
+            database: want.database.clone(),
+            path: known.spec.pack.root.join("backups").join(file),
+        },
+        Step::GiveDatabase {
+            environment: want.environment.clone(),
+            database: want.database.clone(),
+            from: seen.owner.clone(),
+            role: want.role.clone(),
+        },
+    ]
+}
+
+/// Two servers in one cluster destroy it, and another C library sorts its indexes otherwise.
+pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    for (container, place) in &known.facts.used_elsewhere {
+        all.push(Refusal::new(
+            format!("container `{container}` of another stack has {place} mounted, and would start with it again"),
+            "remove that stack's containers: `docker compose down` in its directory, without `--volumes`; its volumes stay",
+        ));
+    }
+    if let (Some(directory), Seen::Absent) = (&known.spec.postgres.directory, &known.facts.cluster) {
+        all.push(Refusal::new(
+            format!("there is no cluster in {directory}, which [postgres] `directory` names"),
+            "correct `directory`, or remove the line for a new, empty cluster",
+        ));
+    }
+    let root = known.facts.host.root;
+    for (part, path) in &known.target.adopted {
+        if part != "postgres" && known.facts.paths.get(path).is_some_and(Seen::is_absent) {
+            all.push(Refusal::new(
+                format!("there is no {path}, which `directory` of [environments.{part}] names"),
+                "correct `directory`, or remove the line for a new, empty one",
+            ));
+        }
+        if !root {
+            all.push(Refusal::new(
+                format!("only root can take over {path}: its files belong to the users of another stack"),
+                "run odoopack as root",
+            ));
+        }
+    }
+    all.extend(flavour(known));
+    all
+}
+
+/// Nothing is installed where somebody's data should be.
+pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
+    let Seen::Present(seen) = &known.facts.databases else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    for want in &known.target.databases {
+        let adopted = known
+            .target
+            .adopted
+            .iter()
+            .any(|(part, _)| part == want.environment.as_str());
+        let there = seen.databases.get(&want.database);
+        if !adopted || there.is_some_and(|one| one.filled || one.kind.is_some()) {
+            continue;
+        }
+        let others = seen.databases.keys().filter(|name| *name != "postgres");
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        all.push(Refusal::new(
+            format!(
+                "the cluster that was taken over holds no data in a database `{}`; it has {}",
+                want.database,
+                if others.is_empty() {
+                    "none".to_owned()
+                } else {
+                    others.join(", ")
+                }
+            ),
+            format!("correct `database` of [environments.{}]", want.environment),
+        ));
+    }
+    all
+}
+
+/// A cluster keeps the C library that it was made with.
+fn flavour(known: &Known<'_>) -> Option<Refusal> {
+    known.facts.cluster.present()?;
+    let seen = &known.facts.containers.images.get("postgres")?.wanted;
+    let wanted = known.target.images.get("postgres")?;
+    let musl = |image: &str| image.contains("alpine");
+    (musl(seen) != musl(wanted)).then(|| {
+        Refusal::new(
+            format!(
+                "the cluster was run by the image `{seen}`, the file says `{wanted}`: its C library sorts texts otherwise, and indexes would be wrong"
+            ),
+            format!("write `postgres = \"{seen}\"` in [images]; to change it, dump and restore into a new root"),
+        )
+    })
+}

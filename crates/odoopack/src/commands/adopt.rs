@@ -1,0 +1,287 @@
+//! `adopt`: an Odoo that somebody runs with Docker Compose becomes this pack's, with its volumes and its database.
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::adopt::{self, Adoption, Project, Seen, Stack, Variables, Volumes, Wants};
+use odoopack_core::checks::{self, Finding};
+use odoopack_core::name::Name;
+use odoopack_core::odoo::Series;
+
+use crate::context::{Context, FILE, working_directory};
+use crate::failure::{Failure, Kind, Result};
+use crate::store::secrets;
+use crate::{files, observe};
+
+/// Names that Docker Compose looks for, in its order.
+const NAMES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+];
+
+/// Take over an Odoo that runs with Docker Compose: write the odoopack.toml that matches it
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Reads the compose file with its .env, the odoo.conf and nginx's site that it mounts, and writes `repo/odoopack.toml` below --root. Volumes, cluster, database and images stay what they are. Says what `up` will do differently and what was left behind; changes nothing of the running stack.\n\nExamples:\n  odoopack adopt --compose /srv/odoo/docker-compose.yml --domain erp.example.com --dry-run\n  odoopack adopt --root /opt/odoo-ce --compose deploy/docker-compose.yml --project-directory ."
+)]
+pub(crate) struct Args {
+    /// Compose file; without it, the one in the working directory
+    #[arg(long, value_name = "FILE")]
+    compose: Option<Utf8PathBuf>,
+    /// Directory that the file's relative paths begin at; without it, the file's own
+    #[arg(long, value_name = "DIR")]
+    project_directory: Option<Utf8PathBuf>,
+    /// Name of the Compose project; without it, as Docker Compose makes it
+    #[arg(long)]
+    project: Option<String>,
+    /// The service that runs Odoo, where there are several
+    #[arg(long)]
+    service: Option<String>,
+    /// Odoo's configuration; without it, the mounted one
+    #[arg(long, value_name = "FILE")]
+    odoo_conf: Option<Utf8PathBuf>,
+    /// nginx's site; without it, the mounted one
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<Utf8PathBuf>,
+    /// Odoo's database; without it, as the files say
+    #[arg(long)]
+    database: Option<String>,
+    /// Host name that people come by; without it, as nginx's site says
+    #[arg(long)]
+    domain: Option<String>,
+    /// Series of Odoo; without it, as the image's tag says
+    #[arg(long)]
+    series: Option<Series>,
+    /// Name of the pack
+    #[arg(long, default_value = "odoo")]
+    name: Name,
+    /// Show what would be written and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
+    let root = match &cx.root {
+        Some(root) => root.clone(),
+        None => working_directory()?,
+    };
+    let path = root.join("repo").join(FILE);
+    if files::read_text(&path)?.is_some() {
+        return Err(
+            Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
+        );
+    }
+    let compose = compose_file(args)?;
+    let text = needed(&compose)?;
+    let directory = directory(args, &compose)?;
+    let variables = files::read_text(&directory.join(".env"))?.unwrap_or_default();
+    let project = Project::read(
+        &text,
+        Variables::read(&variables),
+        &directory,
+        args.project.as_deref(),
+    );
+    let project = project.map_err(|why| {
+        Failure::refused(format!("`{compose}` could not be read"))
+            .because(why)
+            .hint(format!("`docker compose -f {compose} config` names the place"))
+    })?;
+    let stack = Stack::find(&project, args.service.as_deref());
+    let stack = stack.map_err(|refusal| Failure::refused(refusal.what).hint(refusal.hint))?;
+    let wants = Wants {
+        root: root.clone(),
+        name: args.name.clone(),
+        series: args.series,
+        domain: args.domain.clone(),
+        database: args.database.clone(),
+    };
+    let adoption = look(args, &stack, &wants, (&compose, &text))?;
+    refuse(&adoption)?;
+    if !args.dry_run {
+        write(&root, &path, &adoption)?;
+    }
+    tell(cx, args, &path, &next(&path, &compose, &project), &adoption);
+    Ok(())
+}
+
+fn compose_file(args: &Args) -> Result<Utf8PathBuf> {
+    let absolute = |path: &Utf8Path| {
+        camino::absolute_utf8(path)
+            .map_err(|e| Failure::failed(format!("could not find `{path}`")).because(e))
+    };
+    if let Some(path) = &args.compose {
+        return absolute(path);
+    }
+    let here = working_directory()?;
+    let found = NAMES
+        .iter()
+        .map(|name| here.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Failure::refused(format!("there is no compose file in `{here}`"))
+            .hint("`odoopack adopt --compose FILE`")
+    })
+}
+
+fn directory(args: &Args, compose: &Utf8Path) -> Result<Utf8PathBuf> {
+    let said = args.project_directory.as_deref();
+    let place = said.or(compose.parent()).unwrap_or(Utf8Path::new("/"));
+    place.canonicalize_utf8().map_err(|e| {
+        Failure::refused(format!("there is no directory `{place}`"))
+            .because(e)
+            .hint("check --project-directory")
+    })
+}
+
+fn needed(path: &Utf8Path) -> Result<String> {
+    files::read_text(path)?
+        .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("check the path"))
+}
+
+/// Everything that is read and seen, and what is decided from it.
+fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str)) -> Result<Adoption> {
+    let mut volumes = Volumes::new();
+    for name in stack.volumes() {
+        volumes.insert(name.clone(), observe::adopt::volume(&name)?);
+    }
+    let conf = text_of(args.odoo_conf.as_deref(), stack.odoo_conf(&volumes))?;
+    let site = text_of(args.nginx.as_deref(), stack.nginx_conf(&volumes))?;
+    if let Some((path, text)) = &conf
+        && let Some(mistake) = odoopack_core::odoo::conf_file::read(text).mistakes.first()
+    {
+        return Err(Failure::refused(format!("Odoo itself could not read `{path}`"))
+            .because(mistake.clone())
+            .hint(format!("`odoopack doctor --file {path}`")));
+    }
+    let odoo_conf = conf.as_ref().map(|(_, text)| text.as_str());
+    let nginx = site.as_ref().map(|(_, text)| text.as_str());
+    let mut directories = BTreeMap::new();
+    for place in adopt::places(stack, (odoo_conf, nginx), &volumes) {
+        if let Some(holds) = observe::adopt::holds(&place)? {
+            directories.insert(place, holds);
+        }
+    }
+    let findings = findings(compose, [&conf, &site], wants.series.or_else(|| stack.series()));
+    Ok(adopt::decide(
+        stack,
+        wants,
+        &Seen {
+            odoo_conf,
+            nginx,
+            volumes: &volumes,
+            directories: &directories,
+            findings: &findings,
+        },
+    ))
+}
+
+/// A file that was named must be there; one that is only mounted need not.
+fn text_of(named: Option<&Utf8Path>, mounted: Option<Utf8PathBuf>) -> Result<Option<(Utf8PathBuf, String)>> {
+    if let Some(path) = named {
+        return Ok(Some((path.to_owned(), needed(path)?)));
+    }
+    let Some(path) = mounted.filter(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    Ok(files::read_text(&path)?.map(|text| (path, text)))
+}
+
+fn findings(
+    (path, text): (&Utf8Path, &str),
+    others: [&Option<(Utf8PathBuf, String)>; 2],
+    series: Option<Series>,
+) -> Vec<Finding> {
+    // Without one nothing is written anyway.
+    let Some(series) = series else { return Vec::new() };
+    let mut all = vec![checks::File {
+        path: path.as_str(),
+        text,
+    }];
+    let others = others.into_iter().flatten();
+    all.extend(others.map(|(path, text)| checks::File {
+        path: path.as_str(),
+        text,
+    }));
+    checks::judge_files(&all, series)
+}
+
+fn refuse(adoption: &Adoption) -> Result<()> {
+    let Some((first, rest)) = adoption.refusals.split_first() else {
+        return Ok(());
+    };
+    let failure = Failure::new(Kind::Refused, first.what.clone()).hint(first.hint.clone());
+    Err(rest.iter().fold(failure, |failure, more| {
+        failure.hint(format!("also: {}: {}", more.what, more.hint))
+    }))
+}
+
+fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption) -> Result<()> {
+    for directory in ["repo", "data", "backups"] {
+        files::directory_all(&root.join(directory))?;
+    }
+    if !adoption.secrets.is_empty() {
+        let directory = root.join("data/secrets");
+        files::directory(&directory, 0o700, None)?;
+        for (name, value) in &adoption.secrets {
+            secrets::set(&directory, name, value.expose())?;
+        }
+    }
+    files::replace(path, adoption.text.as_bytes(), 0o644, None)
+}
+
+fn tell(cx: &Context, args: &Args, path: &Utf8Path, next: &[String; 4], adoption: &Adoption) {
+    let secrets: Vec<&str> = adoption.secrets.iter().map(|(name, _)| name.as_str()).collect();
+    let rows = |all: &[(String, String)], second: &str| -> Vec<serde_json::Value> {
+        all.iter()
+            .map(|(what, more)| serde_json::json!({ "what": what, second: more }))
+            .collect()
+    };
+    cx.ui.json(&serde_json::json!({
+        "written": !args.dry_run, "file": path, "text": adoption.text, "secrets": secrets,
+        "kept": rows(&adoption.kept, "is"), "changes": rows(&adoption.changes, "why"),
+        "left": rows(&adoption.left, "why"), "next": next,
+    }));
+    if args.dry_run {
+        cx.ui.result(&format!("would write {path}:\n"));
+        adoption
+            .text
+            .lines()
+            .for_each(|line| cx.ui.result(format!("    {line}").trim_end()));
+        cx.ui.result("");
+    } else {
+        cx.ui.result(&format!("wrote {path}"));
+    }
+    let list = |mark: &str, all: &[(String, String)]| {
+        for (what, more) in all {
+            cx.ui.result(&format!("  {mark} {what}: {more}"));
+        }
+    };
+    list("stays:", &adoption.kept);
+    list("`up` changes:", &adoption.changes);
+    list("left behind:", &adoption.left);
+    for name in secrets {
+        cx.ui
+            .result(&format!("  the value of secret:{name} goes into data/secrets"));
+    }
+    cx.ui.result("next:");
+    for (number, line) in next.iter().enumerate() {
+        cx.ui.result(&format!("  {}. {line}", number + 1));
+    }
+}
+
+fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
+    let root = path.parent().and_then(Utf8Path::parent).unwrap_or(path);
+    [
+        format!(
+            "read {path}, then put the password of Odoo's user `admin` where the probes find it: `odoopack secret set PRODUCTION_ADMIN --root {root} < FILE`"
+        ),
+        format!(
+            "`docker compose -p {} --project-directory {} -f {compose} down`, never with `--volumes`: from now on its containers must not start again",
+            project.name, project.directory
+        ),
+        format!("`mv {compose} {compose}.adopted`: two servers in one cluster destroy it"),
+        format!("`odoopack plan --root {root}`, then `odoopack up --root {root}`"),
+    ]
+}

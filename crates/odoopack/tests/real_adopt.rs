@@ -1,0 +1,458 @@
+//! A stack that somebody runs with plain Docker Compose is taken over with its volume, its database and its attachments.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
+)]
+
+mod support;
+
+use std::process::Command;
+
+use serde_json::json;
+use support::stack::{Stack, docker, id, in_own_network, must};
+use support::web::Site;
+use support::{Pack, machine, wait_for};
+
+const SEED: &str = include_str!("../../odoopack-core/fixtures/seed-docker-compose.yml");
+const SEED_CONF: &str = include_str!("../../odoopack-core/fixtures/seed-odoo.conf");
+
+/// What the seed's odoo.conf says and Odoo 19 does not start with, or with which it cannot sign in.
+const NEVER_WORKED: [&str; 7] = [
+    "db_password",
+    "workers",
+    "longpolling_port",
+    "session_",
+    "logfile",
+    "admin_passwd",
+    "log_handler",
+];
+
+/// What the official image of PostgreSQL does when it starts.
+const POSTGRES: &str = r#"#!/bin/sh
+set -e
+as="setpriv --reuid=postgres --regid=postgres --init-groups"
+mkdir -p "$PGDATA"; chown -R postgres "$PGDATA"; chmod 700 "$PGDATA"
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  printf %s "$POSTGRES_PASSWORD" >/tmp/password; chown postgres /tmp/password
+  $as initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --encoding=UTF8 --locale=C.UTF-8 "$PGDATA"
+  rm /tmp/password
+  echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+  $as pg_ctl -D "$PGDATA" -o "-k /tmp -c listen_addresses=''" -w start
+  $as createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
+  $as pg_ctl -D "$PGDATA" -w stop
+fi
+exec $as postgres -k /tmp -c listen_addresses='*'
+"#;
+
+/// What the official image of Odoo does: the password on the command line.
+const ODOO: &str = r#"#!/bin/sh
+set -e
+exec "$@" --db_host="$HOST" --db_user="$USER" --db_password="$PASSWORD"
+"#;
+
+/// Of the user `admin`.
+const PASSWORD: &str = "as-it-was-4712";
+
+/// What people have put into it.
+const FILL: &str = r#"
+import base64
+env['res.partner'].create({'name': 'Kept'})
+env['ir.attachment'].create({'name': 'kept.txt', 'datas': base64.b64encode(b'these bytes stay')})
+env.ref('base.user_admin').password = 'as-it-was-4712'
+env.cr.execute("CREATE TYPE mood AS ENUM ('glad'); CREATE VIEW glad AS SELECT 'glad'::mood AS mood")
+env.cr.execute("CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * $1'")
+env.cr.commit()
+"#;
+
+#[test]
+fn a_stack_of_somebody_is_taken_over() {
+    if !in_own_network("a_stack_of_somebody_is_taken_over") {
+        return;
+    }
+    let _docker = match Stack::start() {
+        Ok(docker) => docker,
+        // The one reason for which this may be left out.
+        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+    };
+    let pack = Pack::new("adopt");
+    // Left by a run that was killed before there was a pack to take down.
+    drop(std::fs::remove_dir_all(&pack.root));
+    // `demo --down` removes what this test leaves.
+    pack.write(".odoopack-demo", "made by a test\n");
+    let old = Old::start(&pack);
+    let before = old.counts();
+    let cluster = old.ask(CLUSTER);
+    written_down(&pack);
+    pack.now("nothing is begun while the old containers are there");
+    let refused = pack.run(&["plan"]).exits(4);
+    assert!(
+        refused.stderr.contains("container `old-postgres-1`"),
+        "{}",
+        refused.said()
+    );
+    old.down();
+    pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], PASSWORD)
+        .exits(0);
+    let plan = pack.run(&["plan"]).exits(0);
+    assert!(!plan.stdout.contains("create a PostgreSQL"), "{}", plan.said());
+    pack.now("up");
+    let up = pack.run(&["up", "--yes"]).exits(0);
+    for sentence in [
+        "administering role",
+        "keep a dump of database odoo",
+        "object by object",
+        "mark database odoo",
+    ] {
+        assert!(up.stderr.contains(sentence), "{sentence}: {}", up.said());
+    }
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    everything_is_there(&pack, &before);
+    the_cluster_is_the_same(&pack, &cluster);
+    the_role_owns_it_and_is_no_superuser(&pack);
+    the_way_back_is_whole(&pack);
+    a_published_port_goes_past_the_firewall_and_doctor_says_so(&pack);
+    pack.now("a backup, and down and up");
+    pack.run(&["backup", "create"]).exits(0);
+    pack.run(&["down"]).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    everything_is_there(&pack, &before);
+    pack.run(&["down"]).exits(0);
+    must(&["volume", "rm", "old_pgdata"]);
+    pack.now("done");
+}
+
+/// The seed's stack, without nginx, whose certificate nobody here has.
+struct Old {
+    compose: [String; 7],
+}
+
+impl Old {
+    fn start(pack: &Pack) -> Self {
+        pack.now("the seed's stack, with plain `docker compose`");
+        docker(&["volume", "rm", "--force", "old_pgdata"]).exits(0);
+        image(pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
+        image(pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
+        files(pack);
+        let file = pack.path("repo/deploy/docker-compose.yml").into_string();
+        let root = pack.root.to_string();
+        let compose = ["compose", "-p", "old", "--project-directory", &root, "-f", &file];
+        let old = Self {
+            compose: compose.map(str::to_owned),
+        };
+        old.must(&split("up --detach postgres"));
+        let ready = split("exec -T postgres pg_isready -q -h localhost -U odoo -d odoo");
+        wait_for("the old database answers", || {
+            (old.run(&ready).code == Some(0)).then_some(())
+        });
+        pack.now("Odoo is installed in it");
+        old.must(&split("run --rm -T odoo odoo -c /etc/odoo/odoo.conf -d odoo -i web,own_one --without-demo=all --stop-after-init"));
+        let shell = split("run --rm -T odoo odoo shell -c /etc/odoo/odoo.conf -d odoo --no-http");
+        machine::must_with("docker", &old.words(&shell), FILL);
+        old.must(&split("up --detach odoo"));
+        old
+    }
+
+    fn words<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
+        self.compose
+            .iter()
+            .map(String::as_str)
+            .chain(args.iter().copied())
+            .collect()
+    }
+
+    fn run(&self, args: &[&str]) -> support::Answer {
+        docker(&self.words(args))
+    }
+
+    #[track_caller]
+    fn must(&self, args: &[&str]) -> String {
+        self.run(args).exits(0).stdout
+    }
+
+    /// Rows of tables that nothing changes by itself.
+    fn counts(&self) -> String {
+        self.ask(COUNTS)
+    }
+
+    fn ask(&self, sql: &str) -> String {
+        let psql = [
+            "exec", "-T", "postgres", "psql", "-h", "/tmp", "-U", "odoo", "-d", "odoo", "-Atc", sql,
+        ];
+        self.must(&psql).trim().to_owned()
+    }
+
+    fn down(&self) {
+        self.must(&["down"]);
+    }
+}
+
+fn split(line: &str) -> Vec<&str> {
+    line.split(' ').collect()
+}
+
+fn files(pack: &Pack) {
+    let compose = SEED
+        .replace("postgres:16-alpine", "acme/postgres:15")
+        .replace("odoo:18.0", "acme/odoo:19.0")
+        .replace("nginx:alpine", "nginx:1.22");
+    pack.write("repo/deploy/docker-compose.yml", &compose);
+    pack.write(".env", "POSTGRES_PASSWORD=geheim-4711\n");
+    let kept = |line: &&str| !NEVER_WORKED.iter().any(|key| line.starts_with(key));
+    let conf: Vec<&str> = SEED_CONF.lines().filter(kept).collect();
+    pack.write("config/odoo.conf", &conf.join("\n"));
+    let module = "{'name': 'Own', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['web']}\n";
+    pack.write("repo/addons/ipai/own_one/__manifest__.py", module);
+    pack.write("repo/addons/ipai/own_one/__init__.py", "");
+    pack.write("repo/addons/external/oca/README.md", "");
+    pack.write("data/filestore/.keep", "");
+    // As the image's user, who is somebody else on this host.
+    let user = must(&["run", "--rm", "--entrypoint", "id", "acme/odoo:19.0", "-u"]);
+    machine::must("chown", &["-R", &user, pack.path("data/filestore").as_str()]);
+}
+
+/// Its containers would come back with Docker, and make what they mount.
+impl Drop for Old {
+    fn drop(&mut self) {
+        self.run(&["down", "--volumes"]);
+    }
+}
+
+const COUNTS: &str = "SELECT (SELECT count(*) FROM res_partner), (SELECT count(*) FROM ir_module_module), \
+     (SELECT count(*) FROM ir_model_fields), (SELECT count(*) FROM ir_attachment WHERE name = 'kept.txt')";
+
+/// What `initdb` gives a cluster for good, and the number of the database.
+const CLUSTER: &str =
+    "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()";
+
+fn image(pack: &Pack, name: &str, base: &str, script: &str, user: &str) {
+    let place = name.replace(['/', ':'], "-");
+    pack.write(&format!("images/{place}/start"), script);
+    let text = format!(
+        "FROM {base}\nUSER root\nCOPY start /start\nRUN chmod 755 /start\nUSER {user}\nENTRYPOINT [\"/start\"]\n"
+    );
+    pack.write(&format!("images/{place}/Dockerfile"), &text);
+    let output = Command::new("docker")
+        .args([
+            "build",
+            "--quiet",
+            "--tag",
+            name,
+            pack.path(&format!("images/{place}")).as_str(),
+        ])
+        .env("DOCKER_BUILDKIT", "0")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn written_down(pack: &Pack) {
+    pack.now("adopt");
+    let root = pack.root.as_str();
+    let file = pack.path("repo/deploy/docker-compose.yml");
+    let args = [
+        "adopt",
+        "--compose",
+        file.as_str(),
+        "--project-directory",
+        root,
+        "--project",
+        "old",
+    ];
+    let more = ["--domain", "localhost", "--name", "shop"];
+    let dry = pack.run(&[&args[..], &more, &["--dry-run"]].concat()).exits(0);
+    assert!(dry.stdout.contains("    engine = \"compose\""), "{}", dry.said());
+    assert!(!pack.path("repo/odoopack.toml").exists());
+    pack.run(&[&args[..5], &more].concat()).exits(4);
+    let answer = pack.run(&[&args[..], &more].concat()).exits(0);
+    assert!(!answer.said().contains("geheim-4711"), "{}", answer.said());
+    let text = pack.read("repo/odoopack.toml");
+    assert!(
+        text.contains("postgres = \"acme/postgres:15\"") && text.contains("/volumes/old_pgdata/_data\""),
+        "{text}"
+    );
+    let ports = json!({ "production": 31_700 });
+    pack.write("data/odoopack/ports.json", &ports.to_string());
+}
+
+fn everything_is_there(pack: &Pack, before: &str) {
+    pack.now("people, their data and their attachments are there");
+    let site = Site {
+        port: 443,
+        domain: "localhost".to_owned(),
+        authority: pack.read("data/tls/authority.pem"),
+    };
+    let status = pack.run(&["status", "--json"]).exits(0).first_json();
+    assert_eq!(status["good"], true, "{status}");
+    let session = site.sign_in("odoo", PASSWORD).expect("the old password is right");
+    let found = session.call("res.partner", "search_count", &json!([[["name", "=", "Kept"]]]));
+    assert_eq!(found, 1);
+    let found = session.call("ir.attachment", "search", &json!([[["name", "=", "kept.txt"]]]));
+    let page = session.get(&format!("/web/content/{}", found[0])).is(200);
+    assert_eq!(page.body, b"these bytes stay");
+    session.picture_goes_round();
+    let ask = ["psql", "production", "--", "-Atc", COUNTS];
+    assert_eq!(pack.run(&ask).exits(0).stdout.trim(), before);
+}
+
+fn the_cluster_is_the_same(pack: &Pack, before: &str) {
+    let answer = pack
+        .run(&["psql", "production", "--admin", "--", "-Atc", CLUSTER])
+        .exits(0);
+    assert_eq!(answer.stdout.trim(), before);
+    let format = "{{range .Mounts}}{{.Type}} {{.Name}} {{.RW}} {{end}}";
+    let mounts = must(&["inspect", "--format", format, &id("postgres")]);
+    assert!(mounts.contains("volume old_pgdata true"), "{mounts}");
+}
+
+fn the_role_owns_it_and_is_no_superuser(pack: &Pack) {
+    let ask = |sql: &str| {
+        let answer = pack
+            .run(&["psql", "production", "--admin", "--", "-Atc", sql])
+            .exits(0);
+        answer.stdout.trim().to_owned()
+    };
+    let owners = "SELECT DISTINCT pg_get_userbyid(o) FROM (SELECT relowner, oid, 'pg_class'::regclass FROM pg_class WHERE relnamespace = 'public'::regnamespace \
+                  UNION ALL SELECT typowner, oid, 'pg_type'::regclass FROM pg_type WHERE typnamespace = 'public'::regnamespace \
+                  UNION ALL SELECT proowner, oid, 'pg_proc'::regclass FROM pg_proc WHERE pronamespace = 'public'::regnamespace) x(o, id, class) \
+                  WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = class AND d.objid = id AND d.deptype = 'e')";
+    assert_eq!(ask(owners), "shop_production");
+    assert_eq!(
+        ask(
+            "SELECT pg_get_userbyid(datdba), has_database_privilege('public', oid, 'CONNECT') FROM pg_database WHERE datname = 'odoo'"
+        ),
+        "shop_production|f"
+    );
+    assert_eq!(
+        ask("SELECT rolsuper FROM pg_roles WHERE rolname = 'shop_production'"),
+        "f"
+    );
+    assert_eq!(
+        ask("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'postgres'"),
+        "odoo"
+    );
+    assert_eq!(ask("SELECT twice(4)"), "8");
+}
+
+/// What `ufw default deny incoming` and its rules for loopback and for answers come to.
+const DENY: [&str; 4] = [
+    "-A INPUT -i lo -j ACCEPT",
+    "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT",
+    "-P INPUT DROP",
+    "-P FORWARD DROP",
+];
+
+/// Asked from a network of its own, which has none of the host's addresses.
+fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
+    pack.now("a published port is open to others in spite of the firewall");
+    must(&split(
+        "run --detach --rm --name stranger --publish 5999:5999 --entrypoint python3 acme/odoo:19.0 -m http.server 5999",
+    ));
+    let _own = Child::start("python3 -m http.server 5998");
+    let outside = Outside::start();
+    for port in ["5998", "5999"] {
+        wait_for("both ports answer without a firewall", || {
+            outside.reaches(port).then_some(())
+        });
+    }
+    for rule in DENY {
+        machine::must("iptables", &split(rule));
+    }
+    let reached = (outside.reaches("5998"), outside.reaches("5999"));
+    assert_eq!(reached, (false, true), "what the firewall lets in");
+    let answer = pack.run(&["doctor", "--json"]).exits(0).first_json();
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let told: Vec<_> = findings
+        .filter(|one| one["id"] == "host-docker-published")
+        .map(|one| format!("{}: {}", one["place"], one["saw"]))
+        .collect();
+    assert_eq!(
+        told,
+        ["\"stranger\": \"port 5999 is published on every address\""]
+    );
+    for rule in ["-P INPUT ACCEPT", "-F INPUT"] {
+        machine::must("iptables", &split(rule));
+    }
+    must(&["rm", "--force", "stranger"]);
+}
+
+/// A network that is joined to the host's by one cable.
+struct Outside(Child);
+
+impl Outside {
+    fn start() -> Self {
+        let outside = Self(Child::start("unshare --net sleep 600"));
+        let pid = outside.0.0.id().to_string();
+        wait_for("the network outside is another one", || {
+            let name = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+            (name(&pid) != name("self")).then_some(())
+        });
+        machine::must(
+            "ip",
+            &split(&format!(
+                "link add outside type veth peer name inside netns {pid}"
+            )),
+        );
+        machine::must("ip", &split("addr add 10.99.0.1/24 dev outside"));
+        machine::must("ip", &split("link set outside up"));
+        for line in ["ip addr add 10.99.0.2/24 dev inside", "ip link set inside up"] {
+            assert!(outside.run(line), "{line}");
+        }
+        outside
+    }
+
+    fn run(&self, line: &str) -> bool {
+        let line = format!("--target {} --net {line}", self.0.0.id());
+        support::command("nsenter", &split(&line))
+            .status()
+            .unwrap()
+            .success()
+    }
+
+    fn reaches(&self, port: &str) -> bool {
+        self.run(&format!(
+            "curl --silent --output /dev/null --max-time 3 http://10.99.0.1:{port}/"
+        ))
+    }
+}
+
+/// Ends with the value.
+struct Child(std::process::Child);
+
+impl Child {
+    fn start(line: &str) -> Self {
+        let mut command = Command::new("setpriv");
+        Self(
+            command
+                .args(["--pdeathsig", "KILL"])
+                .args(split(line))
+                .spawn()
+                .unwrap(),
+        )
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn the_way_back_is_whole(pack: &Pack) {
+    let dump = pack.path("backups/adopted-odoo.dump");
+    let server = id("postgres");
+    let list = machine::must(
+        "sh",
+        &[
+            "-c",
+            &format!("docker exec -i {server} pg_restore --list < {dump}"),
+        ],
+    );
+    assert!(list.contains("TABLE public res_partner odoo"), "{list}");
+    assert!(list.contains("TABLE DATA public ir_attachment odoo"), "{list}");
+}
