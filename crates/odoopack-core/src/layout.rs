@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
-use crate::spec::{Engine, GivenServer, Spec};
+use crate::spec::{Engine, GivenServer, Roles, Spec};
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -364,8 +364,8 @@ impl Layout {
     /// The PostgreSQL role of an environment; nobody else uses it. On a server of somebody else the one that was given.
     pub fn role(&self, name: &Name) -> String {
         match &self.server {
-            Some(server) => server.role.clone(),
-            None => format!("{}_{}", self.pack.underscored(), name.underscored()),
+            Some(server) if server.roles == Roles::Given => server.role.clone(),
+            Some(_) | None => format!("{}_{}", self.pack.underscored(), name.underscored()),
         }
     }
 }

@@ -46,6 +46,7 @@ fn snapshots_of_a_working_odoo() {
     old_ones_go(&pack);
     backing::offsite::elsewhere(&pack);
     backing::faults::a_full_disk(&pack);
+    backing::faults::a_damaged_directory(&pack);
     backing::faults::a_server_that_stops(&pack);
     backing::faults::a_clock_one_year_ahead(&pack);
     nothing_leaks(&pack);
@@ -180,7 +181,7 @@ fn second_day(pack: &Pack) {
     assert_eq!(kept.code, Some(0));
 }
 
-fn restic(pack: &Pack, arguments: &[&str]) {
+fn restic(pack: &Pack, arguments: &[&str]) -> String {
     let outcome = Command::new("restic")
         .args(arguments)
         .env("RESTIC_REPOSITORY", pack.path("backups"))
@@ -193,6 +194,7 @@ fn restic(pack: &Pack, arguments: &[&str]) {
         "{}",
         String::from_utf8_lossy(&outcome.stderr)
     );
+    String::from_utf8(outcome.stdout).unwrap()
 }
 
 /// The way out without this program: restic, `cat` and `pg_restore`.

@@ -200,6 +200,7 @@ fn a_server_of_somebody_else_serves_a_whole_pack() {
             .contains("nothing to do")
     );
     comes_back_from_a_snapshot(&pack, &server);
+    each_environment_has_a_role_of_its_own(&pack, &server);
     nothing_was_said(&pack);
     pack.now("down");
     pack.run(&["down"]).exits(0);
@@ -292,6 +293,9 @@ fn comes_back_from_a_snapshot(pack: &Pack, server: &Server) {
     rename("Before");
     pack.run(&["backup", "create"]).exits(0);
     rename("After");
+    pack.run(&["backup", "drill", "--level", "boot"]).exits(4);
+    let proven = pack.run(&["backup", "drill"]).exits(0).said();
+    assert!(proven.contains("without any network"), "{proven}");
     server.ask("postgres", "ALTER ROLE shop NOCREATEDB");
     let back = [
         "restore",
@@ -312,6 +316,70 @@ fn comes_back_from_a_snapshot(pack: &Pack, server: &Server) {
     pack.run(&["status"]).exits(0);
     let plan = pack.run(&["plan"]).exits(0).said();
     assert!(plan.contains("nothing to do"), "{plan}");
+}
+
+fn each_environment_has_a_role_of_its_own(pack: &Pack, server: &Server) {
+    pack.now("a role of its own");
+    pack.edit_file("[postgres]\n", "[postgres]\nroles = \"per-environment\"\n");
+    let said = pack.run(&["up", "--yes"]).exits(4).said();
+    for words in [
+        "no CREATEROLE",
+        "belongs to shop, not to given_production",
+        "REASSIGN OWNED BY shop",
+    ] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    // What the provider's administrator does.
+    server.ask(
+        "postgres",
+        "CREATE ROLE given_production; ALTER ROLE shop CREATEROLE",
+    );
+    server.ask("postgres", "GRANT given_production TO shop WITH ADMIN OPTION");
+    server.ask("given_production", "REASSIGN OWNED BY shop TO given_production");
+    pack.run(&["up", "--yes"]).exits(0);
+    pack.run(&["status"]).exits(0);
+    assert!(
+        pack.run(&["up", "--yes"])
+            .exits(0)
+            .said()
+            .contains("nothing to do")
+    );
+    let rights =
+        "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'given_production'";
+    assert_eq!(server.ask("postgres", rights), "f|f|f");
+    its_own_role_works_and_comes_back(pack, server);
+}
+
+fn its_own_role_works_and_comes_back(pack: &Pack, server: &Server) {
+    let who = |more: &[&str]| {
+        let args = ["psql", "production"]
+            .iter()
+            .chain(more)
+            .chain(&["--", "-Atc", "SELECT current_user"]);
+        let answer = pack.run(&args.copied().collect::<Vec<_>>()).exits(0);
+        answer.stdout.trim().to_owned()
+    };
+    assert_eq!(
+        (who(&[]), who(&["--admin"])),
+        ("given_production".to_owned(), "shop".to_owned())
+    );
+    server.ask(
+        "given_production",
+        "UPDATE res_company SET name = 'Own' WHERE id = 1",
+    );
+    pack.run(&["backup", "create"]).exits(0);
+    pack.run(&[
+        "restore",
+        "latest",
+        "--to",
+        "production",
+        "--yes-replace",
+        "production",
+    ])
+    .exits(0);
+    let owners = "SELECT string_agg(DISTINCT tableowner, ' ') FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(server.ask("given_production", owners), "given_production");
+    pack.run(&["status"]).exits(0);
 }
 
 fn nothing_was_said(pack: &Pack) {

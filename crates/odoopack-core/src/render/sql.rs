@@ -15,6 +15,20 @@ pub fn role(name: &str, there: bool, verifier: &str) -> String {
     )
 }
 
+/// The same by a role that is no superuser, which may not even name what it cannot give; it becomes a member of the role, so
+/// that what the role owns can be copied, renamed and dropped.
+///
+/// # Source
+/// `CREATE ROLE` and `GRANT` of PostgreSQL 13 to 18: since 16 whoever makes a role may grant it, but is no member of it.
+pub fn role_by_another(name: &str, there: bool, verifier: &str) -> String {
+    let verb = if there { "ALTER" } else { "CREATE" };
+    let name = identifier(name);
+    format!(
+        "{verb} ROLE {name} LOGIN PASSWORD {}; GRANT {name} TO CURRENT_USER",
+        literal(verifier)
+    )
+}
+
 /// Tells a running Odoo that what it keeps of this database in memory has changed.
 ///
 /// # Source

@@ -200,6 +200,7 @@ impl Lines {
         self.add("postgres.directory", postgres.directory.as_ref().and_then(text));
         self.add("postgres.url", postgres.url.as_ref().and_then(text));
         self.add("postgres.password", postgres.password.as_ref().and_then(text));
+        self.add("postgres.roles", text(postgres.roles));
         self.map("postgres.options.*", &postgres.options);
     }
 

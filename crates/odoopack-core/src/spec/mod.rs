@@ -44,7 +44,7 @@ pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;
 pub use reference::reference;
 pub use schema::schema;
-pub use server::{BadServerUrl, GivenServer, ServerUrl, TlsMode};
+pub use server::{BadServerUrl, GivenServer, Roles, ServerUrl, TlsMode};
 pub use show::{Origin, Origins, ShownValue, show};
 pub use starter::{Starter, starter};
 pub use values::{BadHostPort, BadSecretRef, UnknownWord};
@@ -275,6 +275,8 @@ pub struct Postgres {
     pub url: Option<Value>,
     /// Password of the role in `url`, where the URL holds none.
     pub password: Option<SecretRef>,
+    /// Who the environments are on that server. Default: the role that was given.
+    pub roles: Roles,
     /// `[postgres.options]`: further settings of postgresql.conf, appended last.
     pub options: BTreeMap<String, String>,
 }

@@ -133,6 +133,7 @@ fn postgres(values: &Values<'_>) -> Postgres {
             .map(|path| tidy(&path)),
         url: values.given("postgres.url"),
         password: values.given("postgres.password"),
+        roles: values.plain("postgres.roles"),
         options: values.map("postgres.options"),
     }
 }

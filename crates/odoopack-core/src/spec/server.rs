@@ -5,7 +5,7 @@ use std::str::FromStr;
 use camino::Utf8PathBuf;
 
 use super::shape::text::is_host;
-use super::{Postgres, SecretRef, Value};
+use super::{Postgres, SecretRef, UnknownWord, Value};
 use crate::secret::SecretText;
 
 /// PostgreSQL's own port.
@@ -20,10 +20,46 @@ pub struct GivenServer {
     pub port: u16,
     /// The role that was given to us.
     pub role: String,
+    /// Who the environments are there.
+    pub roles: Roles,
     /// `sslmode`.
     pub tls: TlsMode,
     /// `sslrootcert`: certificates of the authorities that are trusted, PEM; there when `tls` verifies.
     pub authority: Option<Utf8PathBuf>,
+}
+
+/// Who the environments are on a server that somebody else runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Roles {
+    /// The role that was given, which then owns the database of the only environment.
+    Given,
+    /// Each has a role of its own, made by the one that was given.
+    PerEnvironment,
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Given => "given",
+            Self::PerEnvironment => "per-environment",
+        })
+    }
+}
+
+impl FromStr for Roles {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "given" => Ok(Self::Given),
+            "per-environment" => Ok(Self::PerEnvironment),
+            other => Err(UnknownWord {
+                word: other.to_owned(),
+                known: "given, per-environment",
+            }),
+        }
+    }
 }
 
 /// What is asked of TLS; weaker modes of libpq, which go on without it, cannot be asked for.
@@ -103,6 +139,7 @@ impl FromStr for ServerUrl {
                 host,
                 port,
                 role,
+                roles: Roles::Given,
                 tls,
                 authority,
             },
@@ -223,6 +260,7 @@ impl Postgres {
         };
         let Some(text) = text else { return Ok(None) };
         let mut url: ServerUrl = text.expose().parse()?;
+        url.server.roles = self.roles;
         match (&url.password, &self.password) {
             (Some(_), None) => Ok(Some(url)),
             (Some(_), Some(_)) => bad("the URL holds a password, and `password` names another"),
@@ -315,6 +353,7 @@ mod tests {
             options: std::collections::BTreeMap::new(),
             url: Some(url.parse().unwrap()),
             password: password.then(|| named("PASSWORD")),
+            roles: Roles::Given,
         };
         let value = |reference: &SecretRef| {
             let text = match reference.key().as_str() {

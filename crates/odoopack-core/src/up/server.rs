@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::Known;
 use crate::facts::{DatabaseFact, PathKind, Seen, ServerFact};
 use crate::plan::Refusal;
-use crate::spec::GivenServer;
+use crate::spec::{GivenServer, Roles};
 
 /// What Odoo searches with, and for what.
 const EXTENSIONS: [(&str, &str); 2] = [
@@ -86,6 +86,12 @@ fn unfit(known: &Known<'_>, server: &GivenServer, fact: &ServerFact) -> Vec<Refu
             "make a role for it, `CREATE ROLE odoo LOGIN CREATEDB PASSWORD '...'`, and name that in `url`",
         ));
     }
+    if server.roles == Roles::PerEnvironment && !fact.create_role {
+        all.push(Refusal::new(
+            format!("role {role} may make no roles on {server} (it has no CREATEROLE), and [postgres] roles asks for one per environment"),
+            format!("have its administrator run `ALTER ROLE {role} CREATEROLE`, or write `roles = \"given\"` for a pack with one environment"),
+        ));
+    }
     if let Some((need, have)) = known.target.short_of_connections {
         all.push(Refusal::new(
             format!("the environment may open {need} connections, and {server} has {have} for role {role} ({})", fact.limits()),
@@ -104,7 +110,7 @@ fn databases(known: &Known<'_>) -> Vec<Refusal> {
     };
     let judged = |want: &crate::target::DatabaseWant| {
         let there: Option<&DatabaseFact> = seen.databases.get(&want.database);
-        let (role, database) = (&server.role, &want.database);
+        let (role, database, owner) = (&server.role, &want.database, &want.role);
         match there {
             None if fact.create_database => None,
             None => Some(Refusal::new(
@@ -112,18 +118,18 @@ fn databases(known: &Known<'_>) -> Vec<Refusal> {
                     "there is no database {database} on {server}, and role {role} may make none (it has no CREATEDB)"
                 ),
                 format!(
-                    "have its administrator run `CREATE DATABASE {database} OWNER {role}` or `ALTER ROLE {role} CREATEDB`, or write `database` in [environments.{}]",
+                    "have its administrator run `CREATE DATABASE {database} OWNER {owner}` or `ALTER ROLE {role} CREATEDB`, or write `database` in [environments.{}]",
                     want.environment
                 ),
             )),
-            Some(there) if there.owner != *role => Some(Refusal::new(
+            Some(there) if there.owner != *owner => Some(Refusal::new(
                 format!(
-                    "database {database} on {server} belongs to {}, not to {role}",
+                    "database {database} on {server} belongs to {}, not to {owner}",
                     there.owner
                 ),
                 format!(
-                    "write another `database` in [environments.{}], or `ALTER DATABASE {database} OWNER TO {role}`",
-                    want.environment
+                    "write another `database` in [environments.{}], or have its administrator run `REASSIGN OWNED BY {} TO {owner}` in it",
+                    want.environment, there.owner
                 ),
             )),
             Some(_) => None,
@@ -138,9 +144,14 @@ pub(super) fn notes(known: &Known<'_>) -> Vec<String> {
         return Vec::new();
     };
     let role = &server.role;
-    let mut all = vec![format!(
-        "Odoo works on {server} as role {role}, which owns its database: `postgres.url` names one role, and a pack has one environment there"
-    )];
+    let mut all = vec![match server.roles {
+        Roles::Given => format!(
+            "Odoo works on {server} as role {role}, which owns its database: [postgres] url names one role, and a pack has one environment there"
+        ),
+        Roles::PerEnvironment => format!(
+            "each environment works on {server} as a role of its own, made by role {role}, which may become each of them"
+        ),
+    }];
     if !fact.create_database {
         all.push(format!(
             "role {role} has no CREATEDB: restores, drills, module operations and tests, which need a second database, are refused"

@@ -61,8 +61,13 @@ impl Apply<'_> {
             .is_some();
         // The server only ever sees the verifier, so no log of it can hold the password.
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+        let make = if self.spec.postgres.is_given() {
+            sql::role_by_another
+        } else {
+            sql::role
+        };
         client
-            .batch_execute(&sql::role(role, there, &verifier))
+            .batch_execute(&make(role, there, &verifier))
             .map_err(|e| failed("could not set up the role", &e))
     }
 

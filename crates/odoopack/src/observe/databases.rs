@@ -5,7 +5,7 @@ use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{GivenServer, ServerUrl, Spec, TlsMode};
+use odoopack_core::spec::{GivenServer, Roles, ServerUrl, Spec, TlsMode};
 use odoopack_core::target::{DatabaseWant, postgres_port, secret_name};
 use postgres::{Client, Config, NoTls};
 
@@ -203,13 +203,19 @@ fn databases(
     wants: &[DatabaseWant],
 ) -> Result<Databases, postgres::Error> {
     let mut seen = Databases::default();
-    // Where somebody else runs the server, the role is as it was given.
-    let roles = if server.is_given() {
-        "SELECT rolname, rolcanlogin FROM pg_roles"
-    } else {
-        "SELECT rolname, rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
+    let roles = match server.given.as_ref().map(|(given, _)| given.roles) {
+        // It is as it was given.
+        Some(Roles::Given) => "SELECT rolname, rolcanlogin FROM pg_roles",
+        Some(Roles::PerEnvironment) => {
+            "SELECT rolname, rolcanlogin AND pg_has_role(oid, 'USAGE') \
+                    AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
+               FROM pg_roles"
+        }
+        None => {
+            "SELECT rolname, rolcanlogin AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
                 AND rolpassword LIKE 'SCRAM-SHA-256$%' \
            FROM pg_authid"
+        }
     };
     let roles = client.query(roles, &[])?;
     seen.roles.extend(

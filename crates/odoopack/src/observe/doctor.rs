@@ -5,7 +5,7 @@ use odoopack_core::facts::{Certificate, PathKind, Seen};
 use odoopack_core::hash;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{Kind, Tls};
+use odoopack_core::spec::{Kind, Roles, Tls};
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
@@ -160,9 +160,7 @@ fn guarded(pack: &Pack, view: &View, name: &Name) -> Vec<(camino::Utf8PathBuf, A
         mode,
     };
     // The password of a role that was given is kept under the name that the file gives it.
-    let given = layout
-        .server()
-        .map(|_| odoopack_core::target::secret_name(name, "DATABASE"));
+    let given = is_one_role(pack).then(|| odoopack_core::target::secret_name(name, "DATABASE"));
     let mut all: Vec<_> = odoopack_core::target::generated_secrets(name)
         .into_iter()
         .filter(|secret| Some(secret) != given.as_ref())
@@ -175,6 +173,13 @@ fn guarded(pack: &Pack, view: &View, name: &Name) -> Vec<(camino::Utf8PathBuf, A
         access(us, &own, 0o640),
     ));
     all
+}
+
+/// Whether every act is done as the role that was given to us.
+fn is_one_role(pack: &Pack) -> bool {
+    pack.layout
+        .server()
+        .is_some_and(|server| server.roles == Roles::Given)
 }
 
 fn versions(pack: &Pack, view: &View) -> Versions {
@@ -205,7 +210,7 @@ fn versions(pack: &Pack, view: &View) -> Versions {
 
 fn role(pack: &Pack, name: &Name) -> Seen<Role> {
     let wanted = pack.layout.role(name);
-    let given = pack.loaded.spec.postgres.is_given();
+    let given = is_one_role(pack);
     let ask = || {
         let sql =
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1";

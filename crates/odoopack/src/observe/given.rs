@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use odoopack_core::facts::{Host, Seen, ServerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{BadServerUrl, GivenServer, Postgres, SecretRef, ServerUrl, Spec, Value};
+use odoopack_core::spec::{BadServerUrl, GivenServer, Postgres, Roles, SecretRef, ServerUrl, Spec, Value};
 use postgres::error::SqlState;
 
 use super::databases::{Server, connect, words};
@@ -61,8 +61,14 @@ pub(crate) fn look(spec: &Spec, layout: &Layout) -> Result<Seen<ServerFact>> {
     let Some(url) = url(spec, layout)? else {
         return Ok(Seen::NotYet);
     };
+    let roles = url.server.roles;
     let server = Server::given(url);
     Ok(match ask(&server) {
+        // Roles that are made have no limit of their own.
+        Ok(fact) if roles == Roles::PerEnvironment => Seen::Present(ServerFact {
+            role_limit: None,
+            ..fact
+        }),
         Ok(fact) => Seen::Present(fact),
         Err(e) => Seen::Unknown(why(&e)),
     })

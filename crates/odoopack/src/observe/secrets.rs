@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use odoopack_core::layout::Layout;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{SecretRef, Spec};
+use odoopack_core::spec::{Roles, SecretRef, Spec};
 use odoopack_core::target::secret_name;
 
 use crate::exec::{Cmd, Outcome};
@@ -24,7 +24,8 @@ pub(crate) fn values(spec: &Spec, layout: &Layout) -> Result<BTreeMap<String, Se
         }
     }
     // The one role that was given to us is everybody's.
-    if let Some(password) = super::given::of(&spec.postgres, &all)?.and_then(|url| url.password) {
+    let given = super::given::of(&spec.postgres, &all)?.filter(|url| url.server.roles == Roles::Given);
+    if let Some(password) = given.and_then(|url| url.password) {
         let names = spec.environments.keys();
         all.extend(names.map(|name| (secret_name(name, "DATABASE"), password.clone())));
     }

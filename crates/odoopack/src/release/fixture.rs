@@ -3,7 +3,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::retention::Keep;
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{
-    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Series,
+    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Roles, Series,
     Source, Spec, Web,
 };
 use odoopack_core::units::{Bytes, Seconds};
@@ -103,6 +103,7 @@ fn postgres() -> Postgres {
         directory: None,
         url: None,
         password: None,
+        roles: Roles::Given,
         version: None,
         port: None,
         options: [].into(),

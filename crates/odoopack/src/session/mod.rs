@@ -1,5 +1,4 @@
 //! Interactive programs as an environment sees the world: Odoo's own subcommands and psql.
-use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Environment;
@@ -10,7 +9,6 @@ use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::oneshot::OneShot;
-use crate::store::secrets;
 use crate::tools::docker;
 
 /// Replaces this process by a subcommand of Odoo with the environment's configuration, user and variables.
@@ -93,20 +91,22 @@ pub(crate) fn psql(
         .args(["-h", &place.host, "-p", &place.port.to_string()])
         .args(["-d", &environment.database])
         .args(rest.iter().cloned());
-    // Where somebody else runs the server there is one role, for everything.
-    if !place.variables.is_empty() {
+    let set = |cmd: Cmd, (name, value): &(&str, SecretText)| cmd.env(*name, value.expose());
+    if admin {
         let cmd = cmd.args(["-U", &place.role]);
-        let set = |cmd: Cmd, (name, value): &(&str, SecretText)| cmd.env(*name, value.expose());
         return place.variables.iter().fold(cmd, set).become_it();
     }
-    if admin {
-        return cmd.args(["-U", ADMIN_ROLE]).become_it();
-    }
-    match secrets::all(&pack.layout.secrets()).map(|all| all.get(&secret_name(name, "DATABASE")).cloned()) {
-        Ok(Some(password)) => cmd
-            .args(["-U", &pack.layout.role(name)])
-            .env("PGPASSWORD", password.expose())
-            .become_it(),
+    let protection = pack
+        .layout
+        .server()
+        .map_or_else(Vec::new, observe::databases::variables);
+    let values = observe::secrets::values(&pack.loaded.spec, &pack.layout);
+    match values.map(|all| all.get(&secret_name(name, "DATABASE")).cloned()) {
+        Ok(Some(password)) => {
+            let cmd = cmd.args(["-U", &pack.layout.role(name)]);
+            let cmd = protection.iter().fold(cmd, set);
+            cmd.env("PGPASSWORD", password.expose()).become_it()
+        }
         Ok(None) => Failure::refused("the role has no password yet").hint("`odoopack up`"),
         Err(failure) => failure,
     }

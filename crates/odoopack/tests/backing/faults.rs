@@ -77,6 +77,36 @@ pub(crate) fn a_full_disk(pack: &Pack) {
     sql(pack, "DROP TABLE wide");
 }
 
+/// A bit is flipped in a directory that the newest snapshot has stored: the next one says so and is whole.
+pub(crate) fn a_damaged_directory(pack: &Pack) {
+    pack.now("a damaged directory");
+    pack.run(&["backup", "create"]).exits(0);
+    let before = listed(pack);
+    let newest = before.as_array().unwrap().last().unwrap();
+    let newest = restic(pack, &["cat", "snapshot", newest["snapshot"].as_str().unwrap()]);
+    let newest: Value = serde_json::from_str(&newest).unwrap();
+    let tree = newest["tree"].as_str().unwrap();
+    let found = restic(pack, &["find", "--tree", tree, "--show-pack-id"]);
+    let (_, stored_in) = found.split_once("belongs to pack ").unwrap();
+    let name: String = stored_in.chars().take_while(char::is_ascii_hexdigit).collect();
+    let file = pack.path(&format!("backups/data/{}/{name}", &name[..2]));
+    let flip = || {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+    };
+    flip();
+    let anew = pack.run(&["backup", "create"]).exits(0);
+    assert!(anew.stderr.contains("storing everything anew"), "{}", anew.said());
+    let next = pack.run(&["backup", "create"]).exits(0);
+    assert!(!next.stderr.contains("anew"), "{}", next.said());
+    assert_eq!(ids(&listed(pack)).len(), ids(&before).len() + 2);
+    pack.run(&["backup", "drill", "--level", "read"]).exits(0);
+    flip();
+    restic(pack, &["check", "--read-data"]);
+}
+
 /// PostgreSQL itself stops while it is read, and comes back.
 pub(crate) fn a_server_that_stops(pack: &Pack) {
     pack.now("a server that stops");

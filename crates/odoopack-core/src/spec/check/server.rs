@@ -1,15 +1,19 @@
 //! Checks of a database server that somebody else runs.
 use crate::spec::load::Report;
-use crate::spec::{Engine, ServerUrl, Spec, Value};
+use crate::spec::{Engine, Roles, ServerUrl, Spec, Value};
 
 /// What only a cluster of the pack's own heeds.
-const OWN: [&str; 2] = ["postgres.version", "postgres.port"];
+const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
 
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if !report.given("postgres.url") {
         if report.given("postgres.password") {
             let hint = "write `url = \"postgres://ROLE@HOST\"`, or remove `password`";
             report.refuse("postgres.password", "a password for no server", hint);
+        }
+        if spec.postgres.roles == Roles::PerEnvironment {
+            let what = "without `url` each environment has a role of its own anyway";
+            report.refuse("postgres.roles", what, "remove `roles`");
         }
         return;
     }
@@ -22,12 +26,12 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
             "write `engine = \"native\"` in [pack], or remove `url`",
         );
     }
-    if spec.environments.len() > 1 {
+    if spec.environments.len() > 1 && spec.postgres.roles == Roles::Given {
         let what = format!(
             "{} environments would share the one role that `url` names, which may read and drop the databases of all of them",
             spec.environments.len()
         );
-        let hint = "give each environment a pack with a role of its own on that server, or remove `url`";
+        let hint = "write `roles = \"per-environment\"` in [postgres] where that role has CREATEROLE, else give each environment a pack";
         report.refuse("postgres.url", what, hint);
     }
     let without_password = match &spec.postgres.url {

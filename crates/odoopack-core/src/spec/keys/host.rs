@@ -114,6 +114,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "Providers hand out one URL with everything in it.",
     },
     Key {
+        path: "postgres.roles",
+        shape: Shape::Word(&["given", "per-environment"]),
+        fallback: Literal("\"given\""),
+        example: "\"per-environment\"",
+        doc: "On the server of `url`: every act as the role in it (`given`), or a role of its own for each environment, which that role makes.",
+        why: "Making roles takes CREATEROLE, which many providers do not give.",
+    },
+    Key {
         path: "postgres.options.*",
         shape: Shape::PostgresValue,
         fallback: Absent("the computed settings alone"),

@@ -169,19 +169,24 @@ fn postgres() -> impl Strategy<Value = Postgres> {
             directory: None,
             url: None,
             password: None,
+            roles: Roles::Given,
             options,
         })
 }
 
-/// A server that somebody else runs has one environment, and nothing that only a cluster of one's own heeds.
+/// A server that somebody else runs has one environment or a role for each, and nothing that only a cluster of one's own heeds.
 fn given(own: Postgres, engine: Engine, environments: usize) -> Postgres {
-    let fits = engine == Engine::Native && environments == 1;
-    if !fits || own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
+    if engine != Engine::Native || own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
         return own;
     }
     Postgres {
         url: Some("postgres://odoo@db.example.com:25060/x".parse().unwrap()),
         password: Some("secret:DATABASE_PASSWORD".parse().unwrap()),
+        roles: if environments == 1 {
+            Roles::Given
+        } else {
+            Roles::PerEnvironment
+        },
         ..own
     }
 }

@@ -140,6 +140,47 @@ fn database(owner: &str) -> DatabaseFact {
     }
 }
 
+#[test]
+fn several_environments_have_roles_of_their_own() {
+    let file = GIVEN.replace("[postgres]\n", "[postgres]\nroles = \"per-environment\"\n")
+        + "[environments.staging]\ndomain = \"staging.example.com\"\n";
+    let mut machine = Machine::with_packages(&file, true);
+    machine.facts.secrets.insert(
+        "URL".into(),
+        SecretText::new(
+            URL.replace("verify-full", "require")
+                .replace("&sslrootcert=/etc/ca.pem", ""),
+        ),
+    );
+    machine.facts.server = Seen::Present(server());
+    assert!(machine.plan().refusals[0].what.contains("has no CREATEROLE"));
+    seen(&mut machine).create_role = true;
+    let made: Vec<String> = machine
+        .converge()
+        .into_iter()
+        .filter_map(|step| {
+            if let Step::ConvergeRole { role } = step {
+                Some(role)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(made, ["shop_production", "shop_staging"]);
+    let (target, _) = machine.look();
+    let conf = target
+        .file("/opt/shop/data/config/staging/blue/odoo.conf".into())
+        .unwrap();
+    assert!(conf.shown.contains("db_user = shop_staging"), "{}", conf.shown);
+    assert!(
+        machine
+            .plan()
+            .notes
+            .iter()
+            .any(|note| note.contains("may become each of them"))
+    );
+}
+
 /// What the refusal says, and a change of the machine.
 type Case = (&'static [&'static str], fn(&mut Machine));
 

@@ -26,9 +26,9 @@ pub(crate) struct Args {
     snapshot: String,
     #[command(flatten)]
     which: Which,
-    /// How far
-    #[arg(long, value_enum, default_value = "boot")]
-    level: Level,
+    /// How far; `boot` when nothing is said, `restore` on a database server that somebody else runs
+    #[arg(long, value_enum)]
+    level: Option<Level>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize)]
@@ -46,11 +46,12 @@ enum Level {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = if args.level >= Level::Restore {
+    let pack = if args.level.is_none_or(|level| level >= Level::Restore) {
         cx.load_native("backup drill")?
     } else {
         cx.load()?
     };
+    let level = how_far(cx, &pack, args.level)?;
     let opened = stored::open(&pack, &args.snapshot, &args.which)?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
@@ -59,14 +60,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     ));
     let begun = Instant::now();
     let lines = record::all(&pack.layout)?;
-    let proof = prove(cx, &pack, opened, args.level).and_then(|found| {
-        if args.level >= Level::Restore {
+    let proof = prove(cx, &pack, opened, level).and_then(|found| {
+        if level >= Level::Restore {
             no_more_missing(found.missing as u64, record::missing_when_proven(&lines, &name))?;
         }
         Ok(found)
     });
     let seconds = begun.elapsed().as_secs_f64();
-    let restored = args.level >= Level::Restore;
+    let restored = level >= Level::Restore;
     let event = match (&proof, restored) {
         (Ok(_), true) => Event::Proven,
         (Ok(_), false) => Event::Read,
@@ -77,22 +78,41 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let refused = proof.as_ref().is_err_and(|failure| {
         failure.kind == crate::failure::Kind::Refused || failure.kind == crate::failure::Kind::Locked
     });
-    if !refused && args.level >= Level::Read {
+    if !refused && level >= Level::Read {
         let line = Line {
             at: jiff::Timestamp::now(),
             event,
             environment: name.clone(),
             snapshot: id.clone(),
             seconds,
-            detail: serde_json::json!({ "level": args.level, "why": why, "missing": missing }),
+            detail: serde_json::json!({ "level": level, "why": why, "missing": missing }),
         };
         record::add(&pack.layout, &line)?;
     }
     let found = proof?;
     found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
-    cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": args.level, "seconds": seconds, "found": found }));
-    cx.ui.result(&sentence(&id, args.level, seconds, &found));
+    cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": level, "seconds": seconds, "found": found }));
+    cx.ui.result(&sentence(&id, level, seconds, &found));
     Ok(())
+}
+
+/// An Odoo without any network could not reach a database that is elsewhere.
+fn how_far(cx: &Context, pack: &Pack, asked: Option<Level>) -> Result<Level> {
+    match (asked, pack.layout.server()) {
+        (Some(Level::Boot), Some(server)) => Err(Failure::refused("no Odoo is started on a copy here")
+            .because(format!(
+                "it would be without any network, and its database is on {server}"
+            ))
+            .hint("`odoopack backup drill --level restore` compares everything else")),
+        (None, Some(server)) => {
+            cx.ui.say(&format!(
+                "no Odoo is started on the copy: it would be without any network, and its database is on {server}"
+            ));
+            Ok(Level::Restore)
+        }
+        (Some(level), _) => Ok(level),
+        (None, None) => Ok(Level::Boot),
+    }
 }
 
 /// A snapshot that brings back less than the last one that was proven is no proof.

@@ -1,0 +1,79 @@
+//! Modules that Odoo would pass over, and what is no link in a farm.
+use std::collections::BTreeSet;
+
+use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
+use crate::plan::Refusal;
+use crate::up::Known;
+
+/// Odoo would install everything else, and only say in its log what is wrong.
+pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
+    let tree = &known.facts.modules;
+    let used: BTreeSet<_> = known
+        .spec
+        .environments
+        .values()
+        .map(|environment| &environment.edition)
+        .collect();
+    let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
+    let wanted = editions.flat_map(|(_, edition)| edition.modules.iter().chain(&edition.server_wide));
+    // What a Python package or a locked repository brings can be seen once it is there.
+    let built = known
+        .facts
+        .release
+        .present()
+        .is_some_and(|release| release.python.is_some());
+    let judged = |trouble: Trouble| match trouble {
+        Trouble::Duplicate
+        | Trouble::Unreadable
+        | Trouble::WrongSeries
+        | Trouble::NotInstallable
+        | Trouble::Cycle
+        | Trouble::Excludes => true,
+        Trouble::Missing => {
+            let addons = &known.spec.addons;
+            built || (addons.requirements.is_empty() && addons.repositories.is_empty())
+        }
+        // `odoopack module check` says these; none of them stops Odoo.
+        Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
+    };
+    let mut found = crate::modules::check(tree, wanted.map(String::as_str), &Installed::default());
+    found.retain(|finding| judged(finding.trouble));
+    // A module of one's own that is in two places runs from one of them only, whether it is asked for or not.
+    let own = |all: &&[Module]| {
+        all.iter()
+            .any(|module| matches!(module.origin, Origin::Own { .. }))
+    };
+    let doubled: Vec<_> = tree
+        .duplicates()
+        .filter(own)
+        .filter_map(|all| duplicate(tree, &all[0].name))
+        .collect();
+    found.extend(
+        doubled
+            .into_iter()
+            .filter(|finding| !found.contains(finding))
+            .collect::<Vec<_>>(),
+    );
+    let refusals = found
+        .into_iter()
+        .map(|finding| Refusal::new(finding.what, finding.hint));
+    refusals.collect()
+}
+
+/// What is no link in a farm is somebody's work.
+pub(super) fn farms(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    for (edition, farm) in &known.facts.farms {
+        let others = farm.others.iter().map(|name| {
+            Refusal::new(
+                format!(
+                    "{}/data/addons/{edition}/{name} is no link: odoopack did not make it",
+                    known.spec.pack.root
+                ),
+                "move it into a directory of [addons] own",
+            )
+        });
+        all.extend(others);
+    }
+    all
+}

@@ -1,0 +1,101 @@
+//! What containers need of this machine, what an image must hold, and what containers do not get.
+use super::reason;
+use crate::plan::Refusal;
+use crate::up::Known;
+
+/// What containers need of this machine, and what an image must hold.
+pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
+    if known.target.stack.is_none() {
+        return Vec::new();
+    }
+    let mut all = unreachable(known);
+    let docker = &known.facts.containers.docker;
+    if docker.present().is_some_and(|docker| docker.compose.is_none()) {
+        all.push(Refusal::new(
+            "Docker Compose is not installed: `docker compose version` fails",
+            "`apt-get install docker-compose` (Debian 13 or newer), or `docker-compose-plugin` from Docker's own archive",
+        ));
+    }
+    // A missing program is a step of its own.
+    if let Some(why) = reason(docker).filter(|_| known.facts.programs.contains_key("docker")) {
+        all.push(Refusal::new(
+            format!("Docker does not answer: {why}"),
+            "start it (`systemctl start docker`), or join the group that may use it",
+        ));
+    }
+    let odoo = known.facts.containers.images.get("odoo");
+    let wanted = known.spec.odoo.series;
+    let odoo = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted));
+    if let Some(image) = odoo {
+        all.extend(lacking(known, image));
+    }
+    if let Some(image) = odoo
+        && image.version.0.to_string() != wanted.to_string().trim_end_matches(".0")
+    {
+        all.push(Refusal::new(
+            format!(
+                "image `{}` holds Odoo {}, the file says {wanted}",
+                image.wanted, image.version.0
+            ),
+            "correct `series` or `source` in [odoo]",
+        ));
+    }
+    all
+}
+
+/// Python modules that the file asks for by what it wants.
+fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
+    let any = |wants: fn(&crate::spec::Environment) -> bool| known.spec.environments.values().any(wants);
+    let asked = [
+        ("watchdog", "reload = true", any(|one| one.reload)),
+        (
+            "redis",
+            "sessions = \"redis\"",
+            any(|one| one.sessions == crate::spec::Sessions::Redis),
+        ),
+    ];
+    let lacks = |module: &str| !image.python.iter().any(|held| held == module);
+    let refusal = |(module, key, _)| {
+        Refusal::new(
+            format!(
+                "image `{}` has no Python module `{module}`, which `{key}` needs",
+                image.wanted
+            ),
+            "take an image that has it, or remove the key",
+        )
+    };
+    let missing = asked
+        .into_iter()
+        .filter(|(module, _, wanted)| *wanted && lacks(module));
+    missing.map(refusal).collect()
+}
+
+/// What the file may ask for and containers do not get.
+fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
+    let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
+    let asked = [
+        (spec.backup.schedule.is_some(), "[backup] schedule"),
+        (spec.backup.drill.is_some(), "[backup] drill"),
+        (
+            spec.environments
+                .values()
+                .any(|environment| environment.refresh.is_some()),
+            "[environments] refresh",
+        ),
+    ];
+    let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
+    let mut all: Vec<Refusal> = asked
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(refusal)
+        .collect();
+    // What is wrong with a lock is said where the release is looked at.
+    let unknown = reason(&known.facts.release).is_some();
+    if !spec.addons.requirements.is_empty() && known.facts.containers.locked.is_none() && !unknown {
+        all.push(Refusal::new(
+            "the Python packages of [addons] requirements are not locked, and no image is built without a lock",
+            "`odoopack lock`",
+        ));
+    }
+    all
+}

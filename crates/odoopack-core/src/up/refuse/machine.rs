@@ -1,0 +1,115 @@
+//! What the machine lacks: memory, room, packages, versions that fit together.
+use crate::facts::Seen;
+use crate::plan::Refusal;
+use crate::units::Bytes;
+use crate::up::Known;
+
+/// A release, a cluster and a first database of base and web take about 3 GiB (Odoo 19.0, Debian's package: tree
+/// 1.3 GB, environment 220 MB, cluster 300 MB, downloads 135 MB).
+const ROOM: Bytes = Bytes::gib(3);
+/// With less memory the installation of modules fails.
+const MEMORY: Bytes = Bytes::mib(1800);
+
+pub(super) fn host(known: &Known<'_>) -> Vec<Refusal> {
+    let host = &known.facts.host;
+    let mut all = Vec::new();
+    if known.facts.databases == Seen::NotYet && known.facts.release.is_absent() && host.disk_free < ROOM {
+        all.push(Refusal::new(
+            format!(
+                "{} free below {}, a first installation needs {ROOM}",
+                host.disk_free, known.spec.pack.root
+            ),
+            "free some space, or choose another place with `--root DIR`",
+        ));
+    }
+    if host.memory < MEMORY {
+        all.push(Refusal::new(
+            format!(
+                "this machine has {} of memory, Odoo with PostgreSQL needs {MEMORY}",
+                host.memory
+            ),
+            "use a machine with more memory",
+        ));
+    }
+    all
+}
+
+pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    let (spec, host) = (known.spec, &known.facts.host);
+    let oldest = spec.odoo.series.oldest_postgresql();
+    let on_disk = known.facts.cluster.present().map(|cluster| cluster.major);
+    if let (Some(disk), Some(wanted)) = (on_disk, spec.postgres.version)
+        && disk != wanted
+    {
+        all.push(Refusal::new(
+            format!("the cluster in data/postgres is of PostgreSQL {disk}, the file says {wanted}"),
+            format!("write `version = {disk}` in [postgres]; to change the major, dump and restore into a new root"),
+        ));
+    }
+    let installed: Vec<u16> = host.postgres.keys().copied().collect();
+    let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
+    let major = major.filter(|_| !spec.postgres.is_given());
+    if let Some(major) = major.filter(|major| *major < oldest) {
+        all.push(Refusal::new(
+            format!(
+                "Odoo {} needs PostgreSQL {oldest} or newer, not {major}",
+                spec.odoo.series
+            ),
+            format!("set [postgres] version to {oldest} or newer"),
+        ));
+    }
+    if known.target.stack.is_none() {
+        all.extend(python(known));
+    }
+    // The programs of a container lie in an image, which may still have to be got.
+    let known_programs = known.target.stack.is_none() || !host.postgres.is_empty();
+    if let Some(disk) = on_disk.filter(|disk| known_programs && !host.postgres.contains_key(disk)) {
+        all.push(Refusal::new(
+            format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
+            if known.target.stack.is_some() {
+                format!("write `postgres = \"postgres:{disk}\"` in [images]")
+            } else {
+                format!("`apt-get install postgresql-{disk}`")
+            },
+        ));
+    }
+    all
+}
+
+/// Only where Python is installed at all: else its package is missing, which is said by its name.
+fn python(known: &Known<'_>) -> Option<Refusal> {
+    let series = known.spec.odoo.series;
+    let ((_, oldest), (_, newest)) = series.python();
+    let found = &known.facts.host.pythons;
+    let fits = found.keys().any(|(_, minor)| (oldest..=newest).contains(minor));
+    if fits || found.is_empty() || known.spec.odoo.python.is_some() {
+        return None;
+    }
+    Some(Refusal::new(
+        format!("Odoo {series} needs Python 3.{oldest} to 3.{newest}, and none of them is installed"),
+        "install one that every user may run, and name it: `python = \"/opt/python/bin/python3.12\"` in [odoo]",
+    ))
+}
+
+pub(super) fn packages(known: &Known<'_>) -> Vec<Refusal> {
+    let host = &known.facts.host;
+    let steps = crate::up::ground::packages(known);
+    let Some(crate::plan::Step::InstallPackages { packages }) = steps.first() else {
+        return Vec::new();
+    };
+    let line = packages.join(" ");
+    if !host.debian {
+        return vec![Refusal::new(
+            format!("missing programs, and this is no Debian whose package names are known: {line}"),
+            "install these programs with the system's own package tool",
+        )];
+    }
+    if host.root {
+        return Vec::new();
+    }
+    vec![Refusal::new(
+        format!("packages are missing that only root can install: {line}"),
+        format!("`sudo apt-get install --no-install-recommends {line}`"),
+    )]
+}
