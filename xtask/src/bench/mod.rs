@@ -34,6 +34,9 @@ const PIECES: &[&str] = &[
     "gentle", "year", "curve",
 ];
 
+/// Pieces that take many minutes each: only with `--full`, or by name.
+const LONG: &[&str] = &["year", "curve"];
+
 /// What backups are measured with, and with `--full`: 1 GB and 40,000 attachments.
 const SOME: data::Amount = data::Amount {
     rows: 400_000,
@@ -73,7 +76,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let before = machine::load();
     let mut text = page::head(&machine::rows()?);
     let mut failed = Vec::new();
-    for piece in PIECES.iter().filter(|piece| whole || pieces.contains(*piece)) {
+    let wanted = |piece: &&&str| {
+        let part_of_all = whole && (bench.full || !LONG.contains(*piece));
+        part_of_all || pieces.contains(*piece)
+    };
+    let wanted: Vec<&&str> = PIECES.iter().filter(wanted).collect();
+    for piece in wanted {
         eprintln!("bench: {piece}");
         let part = bench.piece(piece).unwrap_or_else(|error| {
             failed.push(*piece);
