@@ -167,17 +167,27 @@ pub(crate) fn look(
     wants: &[DatabaseWant],
     secrets: &BTreeMap<String, SecretText>,
 ) -> Seen<Databases> {
-    let seen = connect(server, "postgres").and_then(|mut client| databases(&mut client, server, wants));
+    let sign_in = |want: &DatabaseWant| {
+        let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
+        password.is_some_and(|password| logs_in(server, &want.role, password))
+    };
+    // A sign-in is mostly arithmetic of both sides, so all of them go on beside the questions.
+    let (seen, signed_in) = std::thread::scope(|scope| {
+        let asked = wants.iter().map(|want| scope.spawn(move || sign_in(want)));
+        let asked: Vec<_> = asked.collect();
+        let seen = connect(server, "postgres").and_then(|mut client| databases(&mut client, server, wants));
+        let joined = asked.into_iter().map(std::thread::ScopedJoinHandle::join);
+        (seen, joined.collect::<Result<Vec<bool>, _>>())
+    });
+    let signed_in = signed_in.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     let mut seen = match seen {
         Ok(seen) => seen,
         Err(e) => return Seen::Unknown(words(&e)),
     };
-    for want in wants {
-        let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
-        let logs_in = password.is_some_and(|password| logs_in(server, &want.role, password));
+    for (want, signed_in) in wants.iter().zip(signed_in) {
         seen.roles
             .entry(want.role.clone())
-            .and_modify(|good| *good = *good && logs_in);
+            .and_modify(|good| *good = *good && signed_in);
     }
     Seen::Present(seen)
 }
