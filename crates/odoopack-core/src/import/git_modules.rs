@@ -26,6 +26,12 @@ pub(super) fn read(file: &str, text: &str, series: Series, all: &mut Imported) {
             }
         }
     }
+    if all.recorded.is_empty() && !sections.is_empty() {
+        all.leave(
+            file,
+            "the commits of the submodules: no index of git beside the file holds any",
+        );
+    }
     for section in sections {
         one(file, section, series, all);
     }
@@ -49,8 +55,15 @@ fn one(file: &str, section: Section, series: Series, all: &mut Imported) {
             .branch
             .filter(|b| b != ".")
             .and_then(|b| unusual(&b, series)),
+        commit: all.recorded.get(&path).cloned(),
         ..Found::default()
     };
+    if found.commit.is_none() && !all.recorded.is_empty() {
+        all.leave(
+            file,
+            format!("the commit of `{path}`: the index of git beside the file holds none"),
+        );
+    }
     if matches!(address::name(&url).to_ascii_lowercase().as_str(), "odoo" | "ocb") {
         all.take_odoo(file, found);
         return;

@@ -75,6 +75,8 @@ pub struct Imported {
     pub modules: Vec<String>,
     /// Lines for a requirement file.
     pub requirements: Vec<String>,
+    /// Commits at which the index beside a `.gitmodules` holds its submodules, by their path; to be known before it is read.
+    pub recorded: BTreeMap<String, String>,
     /// What could not be carried over, with the reason.
     pub left: Vec<String>,
 }
@@ -104,9 +106,7 @@ impl Imported {
             found.url = found.url.take().and_then(|url| foreign(&url, name));
             self.leave(
                 file,
-                format!(
-                    "the password or token in the URL of `{name}`: use an ssh URL with a deploy key, or a git credential helper"
-                ),
+                format!("the password or token in the URL of `{name}`: use an ssh URL with a deploy key"),
             );
         }
     }

@@ -222,7 +222,26 @@ fn submodules_of_git() {
     );
     assert_eq!(
         all.left,
-        [".gitmodules: `r`: `../r.git` depends on where the pack was cloned from"]
+        [
+            ".gitmodules: the commits of the submodules: no index of git beside the file holds any",
+            ".gitmodules: `r`: `../r.git` depends on where the pack was cloned from"
+        ]
+    );
+}
+
+#[test]
+fn submodules_keep_the_commits_at_which_the_index_holds_them() {
+    let mut all = Imported {
+        recorded: [("oca/web".to_owned(), SHA.to_owned())].into(),
+        ..Imported::default()
+    };
+    let text = "[submodule \"w\"]\npath = oca/web\nurl = https://github.com/OCA/web\n\
+                [submodule \"h\"]\npath = oca/hr\nurl = https://github.com/OCA/hr\n";
+    read(".gitmodules", Kind::GitModules, text, Series::V18, &mut all).unwrap();
+    assert_eq!(said(&all), ["hr - - - [] [] -", "web - - dbff15b [] [] -"]);
+    assert_eq!(
+        all.left,
+        [".gitmodules: the commit of `oca/hr`: the index of git beside the file holds none"]
     );
 }
 
@@ -420,8 +439,8 @@ fn several_files_complete_each_other_and_contradictions_are_named() {
         said(&all),
         ["web https://github.com/acme/web - dbff15b [web_responsive] [] -"]
     );
-    assert_eq!(all.left.len(), 1);
-    assert!(all.left[0].starts_with("b.lock: commit `0000"), "{:?}", all.left);
+    assert_eq!(all.left.len(), 2);
+    assert!(all.left[1].starts_with("b.lock: commit `0000"), "{:?}", all.left);
 }
 
 #[test]

@@ -28,6 +28,17 @@ pub fn add_repository(file: &str, name: &str, new: &NewRepository) -> Result<Str
     {
         addons.insert("oca", value("addons/external/oca"));
     }
+    // Without `modules` it is taken whole, and stays so.
+    let whole = {
+        let addons = document.get("addons").and_then(Item::as_table_like);
+        let all = addons.and_then(|addons| addons.get("repositories")?.as_table_like());
+        let there = all.and_then(|all| all.get(name)?.as_table_like());
+        there.is_some_and(|one| {
+            one.get("modules")
+                .and_then(Item::as_array)
+                .is_none_or(toml_edit::Array::is_empty)
+        })
+    };
     let inner = table(document.as_table_mut(), "addons", true)
         .and_then(|addons| table(addons, "repositories", true))
         .and_then(|repositories| table(repositories, name, false));
@@ -37,7 +48,9 @@ pub fn add_repository(file: &str, name: &str, new: &NewRepository) -> Result<Str
                 set(repository, key, value(text));
             }
         }
-        extend(repository, "modules", &new.modules);
+        if !whole {
+            extend(repository, "modules", &new.modules);
+        }
         extend(repository, "merges", &new.merges);
     }
     Ok(document.to_string())
@@ -126,6 +139,16 @@ mod tests {
     use super::*;
 
     const FILE: &str = "# mine\nformat = 1\n\n[addons] # all\nown = [\"a\"] # ours\n\n[environments.production]\ndomain = \"e.example\" # here\n";
+
+    #[test]
+    fn a_repository_that_is_taken_whole_stays_whole() {
+        let whole = add_repository(FILE, "hr", &NewRepository::default()).unwrap();
+        let one = NewRepository {
+            modules: vec!["hr_course".to_owned()],
+            ..NewRepository::default()
+        };
+        assert_eq!(add_repository(&whole, "hr", &one).unwrap(), whole);
+    }
 
     #[test]
     fn adding_and_removing_leaves_the_file_as_it_was() {

@@ -1,4 +1,6 @@
 //! `import`: what other tools' files say, carried over into this pack's file; what could not be is named.
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::foreign::address;
 use odoopack_core::import::{self, Imported, carry};
@@ -6,6 +8,7 @@ use odoopack_core::import::{self, Imported, carry};
 use crate::context::{Context, FILE, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::oca;
 
 /// Requirements that came from a file which cannot be used as it is.
 const REQUIREMENTS: &str = "requirements.imported.txt";
@@ -36,6 +39,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Failure::refused(format!("`{file}` is no file that can be carried over"))
                 .hint("`odoopack import --help`")
         })?;
+        if kind == import::Kind::GitModules {
+            all.recorded = recorded(file)?;
+        }
         // What stands beside this one is named from the pack on.
         let beside = (kind == import::Kind::AddonsYaml)
             .then(|| in_pack(&pack, file))
@@ -61,6 +67,18 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         ));
     }
     write(cx, &pack, &all, args)
+}
+
+/// Commits of the submodules of the repository whose `.gitmodules` this is, by their path; none where it is no repository.
+fn recorded(file: &Utf8Path) -> Result<BTreeMap<String, String>> {
+    let beside = match file.parent() {
+        Some(directory) if !directory.as_str().is_empty() => directory,
+        Some(_) | None => Utf8Path::new("."),
+    };
+    if !beside.join(".git").exists() {
+        return Ok(BTreeMap::new());
+    }
+    oca::checkout::submodules(beside)
 }
 
 /// The path of a file as the pack calls it; `None` when it is elsewhere.

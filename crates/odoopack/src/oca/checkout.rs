@@ -138,6 +138,16 @@ impl Pack {
     }
 }
 
+/// Commits at which the index of the repository at `root` holds submodules, by their path.
+pub(crate) fn submodules(root: &Utf8Path) -> Result<BTreeMap<String, String>> {
+    let text = git::recorded(root, ".").read()?;
+    let one = |row: &str| {
+        let (head, path) = row.strip_prefix("160000 ")?.split_once('\t')?;
+        Some((path.to_owned(), head.split(' ').next()?.to_owned()))
+    };
+    Ok(text.split('\0').filter_map(one).collect())
+}
+
 /// Brings a checkout to the commit of the lock; gives whether anything was done.
 ///
 /// # Errors

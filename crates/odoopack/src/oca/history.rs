@@ -201,7 +201,9 @@ pub(crate) fn log(workshop: &Workshop<'_>, locked: &Locked, series: Series) -> R
         if from.version == to.version {
             continue;
         }
-        let between = |version: &String| version_of(version) > version_of(&from.version);
+        // Scripts of `0.0.0` run at every change of version (Odoo 17.0 to 19.0, `odoo/modules/migration.py`).
+        let between =
+            |version: &String| version == "0.0.0" || version_of(version) > version_of(&from.version);
         let of_module = scripts
             .iter()
             .filter(|(name, version)| name == module && between(version));

@@ -181,8 +181,14 @@ pub(crate) fn read(place: &Utf8Path, commit: &str, paths: &[String]) -> Result<V
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let text = git::contents(place, commit, paths).read()?;
-    Ok(git::parse_contents(&text, commit))
+    // Requests stand in lines.
+    let paths: Vec<String> = paths
+        .iter()
+        .filter(|path| !path.contains('\n'))
+        .cloned()
+        .collect();
+    let text = git::contents(place, commit, &paths).read()?;
+    Ok(git::parse_contents(&text, commit, &paths))
 }
 
 /// Scripts of migrations below a commit: module and version.
@@ -224,6 +230,7 @@ mod tests {
         );
         files::directory_all(&upstream.place.join("web_more/static")).unwrap();
         write("web_more/static/film.mp4", &pointer);
+        write("web_more/static/my film.mp4", &pointer);
         write("web_more/static/small.txt", "small\n");
         // Without an attribute it is a text like any other.
         assert_eq!(seen(), BTreeMap::new());
@@ -237,6 +244,7 @@ mod tests {
         let wanted = [
             ("web_more/lib".to_owned(), Outside::Submodule),
             ("web_more/static/film.mp4".to_owned(), Outside::LargeFile),
+            ("web_more/static/my film.mp4".to_owned(), Outside::LargeFile),
         ];
         assert_eq!(seen(), wanted.into());
     }

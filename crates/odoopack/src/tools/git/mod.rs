@@ -206,29 +206,34 @@ pub(crate) fn parse_entries(text: &str) -> Vec<Entry<'_>> {
     text.split('\0').filter_map(row).collect()
 }
 
-/// Prints files of a commit one after the other, each behind a line of `separator` and its name.
+/// Prints files of a commit one after the other, each behind a line of a separator; a name may hold spaces and no line feed.
 ///
 /// # Shape
 /// Read it with [`parse_contents`]; a separator that holds the commit's own id can stand in no file of it.
 pub(crate) fn contents(place: &Utf8Path, commit: &str, files: &[String]) -> Cmd {
-    let input: String = files
-        .iter()
-        .map(|file| format!("{commit}:{file} {file}\n"))
-        .collect();
+    let input: String = files.iter().map(|file| format!("{commit}:{file}\n")).collect();
     of(place)
         .args(["cat-file", "--buffer"])
-        .arg(format!("--batch=@{commit} %(objecttype) %(rest)"))
+        .arg(format!("--batch=@{commit} %(objecttype)"))
         .input(input)
 }
 
-/// File names and contents in what [`contents`] printed.
-pub(crate) fn parse_contents(text: &str, commit: &str) -> Vec<(String, String)> {
-    let mark = format!("@{commit} blob ");
+/// Names and contents of those of `files` that are there, in what [`contents`] printed for them.
+pub(crate) fn parse_contents(text: &str, commit: &str, files: &[String]) -> Vec<(String, String)> {
+    let (mark, missing) = (format!("@{commit} "), format!("{commit}:"));
+    let mut files = files.iter();
     let mut all: Vec<(String, String)> = Vec::new();
+    let mut reading = false;
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix(&mark) {
-            all.push((name.to_owned(), String::new()));
-        } else if let Some((_, content)) = all.last_mut() {
+        if let Some(kind) = line.strip_prefix(&mark) {
+            let file = files.next();
+            reading = kind == "blob";
+            all.extend(file.filter(|_| reading).map(|file| (file.clone(), String::new())));
+        } else if line.starts_with(&missing) {
+            // What it says when there is nothing of this name.
+            files.next();
+            reading = false;
+        } else if let Some((_, content)) = all.last_mut().filter(|_| reading) {
             content.push_str(line);
             content.push('\n');
         }
@@ -350,12 +355,15 @@ mod tests {
 
     #[test]
     fn reads_files_and_the_index() {
-        let text = format!("@{COMMIT} blob a/__manifest__.py\n{{}}\n\n@{COMMIT} blob b\nx\n@other blob c\n");
+        let text = format!(
+            "@{COMMIT} blob\n{{}}\n\n{COMMIT}:not there missing\n@{COMMIT} tree\n?\n@{COMMIT} blob\nx\n@other blob c\n"
+        );
+        let files = ["a/__manifest__.py", "not there", "directory", "my b"].map(str::to_owned);
         assert_eq!(
-            parse_contents(&text, COMMIT),
+            parse_contents(&text, COMMIT, &files),
             [
                 ("a/__manifest__.py".to_owned(), "{}\n\n".to_owned()),
-                ("b".to_owned(), "x\n@other blob c\n".to_owned())
+                ("my b".to_owned(), "x\n@other blob c\n".to_owned())
             ]
         );
         let index = "100644 aaaa 0\ta/b c.py\u{0}120000 bbbb 0\tl\u{0}\n";
