@@ -213,7 +213,19 @@ pub fn changes(now: Now<'_>) -> Changes {
             "only checksums of click-odoo-update are stored: whether static files changed is not known";
         answer.notes.push(note.to_owned());
     }
+    answer.notes.extend(another_build(now));
     answer
+}
+
+/// A build that changed no file of an installed module is worth knowing all the same.
+fn another_build(now: Now<'_>) -> Option<String> {
+    let then = &now.record.details.as_ref()?.build;
+    (then != now.build).then(|| {
+        format!(
+            "Odoo itself is another build than the one that the modules were loaded with: {then} -> {}",
+            now.build
+        )
+    })
 }
 
 fn change(now: Now<'_>, module: &Installed, disk: &OnDisk) -> Option<Change> {
