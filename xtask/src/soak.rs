@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::{run, setup};
 
 /// The binaries with real tests, and what each goes through here.
-const SUBJECTS: [(&str, &str); 4] = [
+const SUBJECTS: [(&str, &str); 5] = [
     ("real_demo", "demo from nothing, a browser, drift, down and up"),
     (
         "real_faults",
@@ -20,6 +20,10 @@ const SUBJECTS: [(&str, &str); 4] = [
         "a restore killed at every step; imports, snapshots, a lost machine",
     ),
     ("real_pack", "secrets, modules of the OCA, a second environment"),
+    (
+        "real_manifests",
+        "manifests broken in many ways, read beside Python's own reader",
+    ),
 ];
 
 /// One line of the table.
@@ -37,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     for (binary, what) in SUBJECTS {
         rows.push(subject(binary, what, rounds)?);
     }
-    fs::write(run::root().join("docs/soak.md"), page(&rows)?).context("cannot write docs/soak.md")?;
+    fs::write(run::root().join("docs/soak.md"), page(&rows, rounds)?).context("cannot write docs/soak.md")?;
     let failed = rows.iter().filter(|row| row.outcome == "FAILED").count();
     if failed > 0 {
         bail!("{failed} of {} failed; docs/soak.md says which", rows.len());
@@ -93,7 +97,7 @@ fn subject(binary: &str, what: &'static str, rounds: u8) -> Result<Row> {
     })
 }
 
-fn page(rows: &[Row]) -> Result<String> {
+fn page(rows: &[Row], rounds: u8) -> Result<String> {
     let date = run::read(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?;
     let machine = run::read(Command::new("uname").args(["-srm"]))?;
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -104,7 +108,7 @@ fn page(rows: &[Row]) -> Result<String> {
                 .args(["rev-parse", "--short", "HEAD"]),
         )?;
     let mut page = format!(
-        "# Soak\n\nWritten by `cargo xtask soak`: the real tests with their full counts. Each outcome is of the run below.\n\n\
+        "# Soak\n\nWritten by `cargo xtask soak`: the real tests with the counts of {rounds} of 3 rounds. Each outcome is of the run below.\n\n\
          - date: {}\n- commit: {}\n- machine: {}, {cores} cores\n\n| what | seconds | outcome |\n|---|---|---|\n",
         date.trim(),
         commit.trim(),

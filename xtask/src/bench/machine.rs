@@ -16,6 +16,7 @@ pub(super) fn rows() -> Result<Vec<(&'static str, String)>> {
         ("system", system()),
         ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
         ("compiler", said("rustc", &["--version"])),
+        ("PostgreSQL", said("psql", &["--version"])),
         ("nginx", said("nginx", &["-v"])),
         ("runit", said("dpkg-query", &["-W", "-f=${Version}", "runit"])),
         ("Python", said("/usr/bin/python3", &["--version"])),
