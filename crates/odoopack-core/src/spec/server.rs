@@ -188,6 +188,11 @@ fn protection(query: &str) -> Result<(TlsMode, Option<Utf8PathBuf>), BadServerUr
     } else {
         TlsMode::Require
     });
+    // As libpq has it: with an authority, `require` looks at the certificate.
+    let mode = match (mode, &authority) {
+        (TlsMode::Require, Some(_)) => TlsMode::VerifyCa,
+        (mode, _) => mode,
+    };
     let verifies = matches!(mode, TlsMode::VerifyCa | TlsMode::VerifyFull);
     if verifies && authority.is_none() {
         return bad(format!(

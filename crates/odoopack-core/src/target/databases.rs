@@ -12,6 +12,8 @@ pub struct DatabaseWant {
     pub environment: Name,
     /// Its database.
     pub database: String,
+    /// Data directory of its Odoo.
+    pub home: camino::Utf8PathBuf,
     /// The role that owns it.
     pub role: String,
     /// Modules to install when it is empty; starts with `base` and `web`.
@@ -31,6 +33,7 @@ pub(super) fn of(known: &Known<'_>) -> Vec<DatabaseWant> {
         DatabaseWant {
             environment: name.clone(),
             database: environment.database.clone(),
+            home: layout.environment(name),
             role: layout.role(name),
             modules,
             kind: kind(environment.kind),

@@ -135,7 +135,50 @@ fn databases(known: &Known<'_>) -> Vec<Refusal> {
             Some(_) => None,
         }
     };
-    known.target.databases.iter().filter_map(judged).collect()
+    let wants = known.target.databases.iter();
+    wants
+        .filter_map(|want| judged(want).or_else(|| strange(known, server, seen, want)))
+        .collect()
+}
+
+/// Nothing but its files binds a database of this server to a root: each without the other is of another root or server.
+fn strange(
+    known: &Known<'_>,
+    server: &GivenServer,
+    seen: &crate::facts::Databases,
+    want: &crate::target::DatabaseWant,
+) -> Option<Refusal> {
+    let (home, database) = (&want.home, &want.database);
+    let filestore = home.join("filestore").join(database);
+    let absent = |path: &camino::Utf8Path| known.facts.paths.get(path).is_some_and(Seen::is_absent);
+    let there = |path: &camino::Utf8Path| {
+        known
+            .facts
+            .paths
+            .get(path)
+            .is_some_and(|seen| seen.present().is_some())
+    };
+    match seen.databases.get(database) {
+        Some(fact) if fact.kind.is_some() && absent(&home.join("addons")) && absent(&filestore) => {
+            Some(Refusal::new(
+                format!(
+                    "a pack works with database {database} on {server} already, and Odoo never ran in {home}"
+                ),
+                format!(
+                    "use the root that it belongs to; where that is lost, bring its filestore to {filestore} first"
+                ),
+            ))
+        }
+        None if there(&filestore) && !known.facts.unfinished.contains_key(&want.environment) => {
+            Some(Refusal::new(
+                format!(
+                    "{filestore} holds the files of database {database}, and {server} has no such database"
+                ),
+                format!("correct `url` in [postgres]; to begin anew, move {filestore} away"),
+            ))
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// What this server does not let us do, one sentence each.

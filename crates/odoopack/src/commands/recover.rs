@@ -215,6 +215,8 @@ impl Recovery<'_> {
         let (_, settings) = environment(pack, name)?;
         let view = bringing::look(pack)?;
         let apply = up::applier(self.cx, pack, &view);
+        // On a server of somebody else the database may have outlived this machine.
+        let just_made = just_made && !pack.loaded.spec.postgres.is_given();
         let empty = empty::still(&apply, &settings.database, self.mark.empty, just_made)
             .map_err(|failure| self.in_use(failure, name))?;
         let id = bringing::new_id();

@@ -259,7 +259,9 @@ fn make_extension(name: &str, schema: Option<&str>, role: &str) -> String {
 /// Ends every session on these databases and runs the statements before another one begins.
 pub(in crate::apply) fn alone(client: &mut Client, databases: &[&str], sql: &str) -> Result<()> {
     let begun = Instant::now();
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid()";
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ANY($1) AND pid <> pg_backend_pid() \
+               AND pg_has_role(usesysid, 'USAGE')";
+    // What belongs to nobody, or to somebody above us, ends by itself or keeps the statements waiting.
     loop {
         client
             .query(end, &[&databases])

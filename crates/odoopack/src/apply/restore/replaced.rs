@@ -5,7 +5,7 @@ use odoopack_core::restore::own_name;
 
 use super::database::drop_with_door;
 use crate::apply::Apply;
-use crate::apply::databases::failed;
+use crate::apply::databases::{drop_database, failed};
 use crate::failure::{Failure, Result};
 use crate::files;
 
@@ -23,6 +23,7 @@ pub(crate) struct Replaced {
 pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Replaced> {
     let role = apply.layout.role(environment);
     let sql = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = $1 \
+               AND coalesce(shobj_description(oid, 'pg_database'), '') NOT LIKE 'odoopack.kind=%' \
                AND oid NOT IN (SELECT setdatabase FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'odoopack.kind=%') ORDER BY 1";
     let rows = apply.admin("postgres")?.query(sql, &[&role]);
     let rows = rows.map_err(|e| failed("could not look for databases", &e))?;
@@ -68,7 +69,11 @@ impl Replaced {
     pub(crate) fn remove(&self, apply: &Apply<'_>) -> Result<()> {
         let mut client = apply.admin("postgres")?;
         for database in &self.databases {
-            drop_with_door(&mut client, database)?;
+            if apply.spec.postgres.is_given() {
+                drop_database(&mut client, database)?;
+            } else {
+                drop_with_door(&mut client, database)?;
+            }
         }
         self.directories
             .iter()
