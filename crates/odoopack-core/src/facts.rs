@@ -73,6 +73,8 @@ pub struct Facts {
     pub ports: BTreeMap<Name, u16>,
     /// TCP ports on which somebody listens, with who it is where that can be seen; ours are left out.
     pub foreign_listeners: BTreeMap<u16, String>,
+    /// Why the interpreter that `python` of `[odoo]` names cannot be used; `None` also where it names none, or the environment is made.
+    pub python_unfit: Option<String>,
     /// Certificates by environment: not after (seconds since 1970) and the names they are for.
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
     /// The cluster on disk.

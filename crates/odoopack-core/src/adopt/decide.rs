@@ -332,9 +332,7 @@ impl Decider<'_> {
                 continue;
             }
             let upper = name.to_ascii_uppercase();
-            let hidden = ["PASS", "SECRET", "TOKEN", "KEY", "DSN"]
-                .iter()
-                .any(|word| upper.contains(word));
+            let hidden = is_secret(&upper, &text);
             if hidden && !text.is_empty() {
                 self.set(
                     &["environments", ENVIRONMENT, "env"],
@@ -475,4 +473,18 @@ impl Decider<'_> {
 fn named(path: &Utf8Path, repo: &Utf8Path) -> Utf8PathBuf {
     path.strip_prefix(repo)
         .map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
+}
+
+/// Whether a variable holds what nobody else should read, by its name or by the password in its URL.
+fn is_secret(name: &str, text: &str) -> bool {
+    let words = [
+        "PASS", "PWD", "SECRET", "TOKEN", "KEY", "DSN", "CRED", "AUTH", "PRIVATE",
+    ];
+    let in_url = text.split_once("://").is_some_and(|(_, rest)| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
+    });
+    in_url || words.iter().any(|word| name.contains(word))
 }

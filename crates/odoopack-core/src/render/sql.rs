@@ -152,19 +152,18 @@ pub fn give_database(database: &str, role: &str) -> String {
     )
 }
 
-/// Gives what `from`, or the role that made the cluster, owns in the database to `role`, object by object.
+/// Gives everything in the database to `role`, object by object, whoever owns it.
 ///
 /// # Source
 /// PostgreSQL refuses `REASSIGN OWNED` for the role that made the cluster, because the system's objects are its own; and
 /// elsewhere it would hand over other databases too. Indexes, TOAST tables and sequences of columns follow their table;
 /// what belongs to an extension stays with the administrator.
-pub fn give_objects(from: &str, role: &str) -> String {
-    GIVE.replace("FROM_ROLE", &literal(from))
-        .replace("TO_ROLE", &literal(role))
+pub fn give_objects(role: &str) -> String {
+    GIVE.replace("TO_ROLE", &literal(role))
 }
 
 const GIVE: &str = "DO $give$ DECLARE
-  owners oid[] := ARRAY(SELECT oid FROM pg_roles WHERE rolname = FROM_ROLE OR oid = 10);
+  owners oid[] := ARRAY(SELECT oid FROM pg_roles WHERE rolname <> TO_ROLE);
   one record;
 BEGIN
   FOR one IN

@@ -218,6 +218,9 @@ pub fn size(host: &Host, wants: &Wants) -> Result<Sizing, TooSmall> {
     })
 }
 
+/// `limit_time_real` of every environment whose file says no other.
+pub(crate) const TIME_REAL: Seconds = Seconds(700);
+
 /// Virtual memory, not resident: a worker above the soft limit is recycled after its request.
 ///
 /// # Source
@@ -248,7 +251,7 @@ fn sized(host: &Host, share: &share::Share, want: &Want) -> EnvironmentSize {
         db_maxconn: processes.maxconn,
         db_maxconn_gevent: prefork.then(|| processes.gevent_connections()),
         time_cpu: Seconds(600),
-        time_real: Seconds(700),
+        time_real: TIME_REAL,
         memory: processes.memory(host),
         connections: processes.connections(),
     }

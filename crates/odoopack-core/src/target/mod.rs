@@ -24,7 +24,9 @@ pub use compose::{GATE_PART, ODOO_CONF};
 pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
-pub use services::{command as odoo_command, odoo_name, postgres_major, variables as odoo_variables};
+pub use services::{
+    command as odoo_command, longest_stop, odoo_name, postgres_major, variables as odoo_variables,
+};
 
 use crate::facts::Facts;
 use crate::layout::{Layout, Slot};

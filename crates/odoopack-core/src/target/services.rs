@@ -250,6 +250,22 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     })
 }
 
+/// Seconds that any service of the pack may take to end: Odoo ends what it has begun.
+///
+/// # Shape
+/// From the file alone, because what is removed may be sized no more.
+pub fn longest_stop(spec: &crate::spec::Spec) -> Seconds {
+    let by_hand = spec.odoo.options.get("limit_time_real");
+    let request = by_hand
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(crate::sizing::TIME_REAL.0);
+    Seconds(
+        request
+            .max(crate::sizing::TIME_REAL.0)
+            .saturating_add(STOP_MARGIN),
+    )
+}
+
 /// In seconds: as sized, or as written by hand.
 fn longest_request(known: &Known<'_>, name: &Name) -> u64 {
     let size = known.sizing.environments.get(name);

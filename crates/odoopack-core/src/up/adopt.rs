@@ -64,6 +64,13 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
                 "correct `directory`, or remove the line for a new, empty one",
             ));
         }
+        let filestore = path.join("filestore");
+        if part != "postgres" && known.facts.paths.get(&filestore).is_some_and(Seen::is_absent) {
+            all.push(Refusal::new(
+                format!("there is no {filestore}: {path}, which `directory` of [environments.{part}] names, is no data directory of Odoo"),
+                "correct `directory`: every file below it will belong to the environment's user",
+            ));
+        }
         if !root {
             all.push(Refusal::new(
                 format!("only root can take over {path}: its files belong to the users of another stack"),

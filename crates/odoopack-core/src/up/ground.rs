@@ -4,9 +4,25 @@ use crate::facts::{Image, PathKind, Seen};
 use crate::plan::Step;
 use crate::target::{Access, Directory};
 
+/// What each package that is missing is for.
+pub(super) fn reasons(known: &Known<'_>) -> Vec<String> {
+    missing(known)
+        .map(|program| format!("package {}: {}", program.package, program.why))
+        .collect()
+}
+
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
+    let packages: Vec<String> = missing(known).map(|program| program.package.clone()).collect();
+    if packages.is_empty() {
+        Vec::new()
+    } else {
+        vec![Step::InstallPackages { packages }]
+    }
+}
+
+fn missing<'a>(known: &'a Known<'_>) -> impl Iterator<Item = &'a crate::target::Program> {
     let host = &known.facts.host;
-    let missing = |program: &&crate::target::Program| match (program.name, known.spec.postgres.version) {
+    let missing = move |program: &&crate::target::Program| match (program.name, known.spec.postgres.version) {
         ("postgres", Some(major)) => !host.postgres.contains_key(&major),
         (crate::target::CLIENT, _) => known
             .facts
@@ -15,18 +31,7 @@ pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
             .is_none_or(|server| !host.postgres.contains_key(&server.major)),
         (name, _) => !known.facts.programs.contains_key(name),
     };
-    let packages: Vec<String> = known
-        .target
-        .programs
-        .iter()
-        .filter(missing)
-        .map(|program| program.package.clone())
-        .collect();
-    if packages.is_empty() {
-        Vec::new()
-    } else {
-        vec![Step::InstallPackages { packages }]
-    }
+    known.target.programs.iter().filter(missing)
 }
 
 pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {

@@ -93,6 +93,7 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     }
     let mut notes = fences(&facts.host, target.stack.is_some());
     notes.extend(server::notes(&known));
+    notes.extend(ground::reasons(&known));
     Plan {
         steps,
         then,

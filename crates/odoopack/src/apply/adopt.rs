@@ -79,11 +79,11 @@ impl Apply<'_> {
     }
 
     /// One transaction: the database and all that is in it, or nothing.
-    pub(super) fn give_database(&self, database: &str, from: &str, role: &str) -> Result<()> {
+    pub(super) fn give_database(&self, database: &str, role: &str) -> Result<()> {
         let mut client = self.admin(database)?;
         let text = format!(
             "BEGIN;{};{};{};COMMIT;",
-            sql::give_objects(from, role),
+            sql::give_objects(role),
             sql::give_database(database, role),
             sql::close_database(database)
         );

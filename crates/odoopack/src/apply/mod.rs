@@ -120,9 +120,7 @@ impl Apply<'_> {
             Step::TakeOver { part, path } => self.take_over(part, path),
             Step::AdoptCluster { path } => self.adopt_cluster(path),
             Step::KeepDump { database, path, .. } => self.keep_dump(database, path),
-            Step::GiveDatabase {
-                database, from, role, ..
-            } => self.give_database(database, from, role),
+            Step::GiveDatabase { database, role, .. } => self.give_database(database, role),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }

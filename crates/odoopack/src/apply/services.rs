@@ -98,7 +98,8 @@ impl Apply<'_> {
     }
 
     pub(super) fn remove_service(&self, name: &str) -> Result<()> {
-        self.engine().remove(name, 150)?;
+        let within = odoopack_core::target::longest_stop(self.spec).0;
+        self.engine().remove(name, within)?;
         marks::forget_stamp(&self.layout.state(), name)
     }
 

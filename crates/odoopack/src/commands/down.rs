@@ -59,9 +59,11 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
         marks::forget_stamp(&pack.layout.state(), &marks::timer_stamp(job))?;
     }
     names.sort_by_key(|name| order(name));
+    // Odoo ends the request or the scheduled job that it has begun.
+    let within = odoopack_core::target::longest_stop(&pack.loaded.spec).0;
     for name in &names {
         let progress = cx.ui.step(&format!("stop {name}"));
-        engine.remove(name, 150)?;
+        engine.remove(name, within)?;
         marks::forget_stamp(&pack.layout.state(), name)?;
         progress.done();
     }

@@ -36,7 +36,11 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Container>> {
         return Ok(Vec::new());
     }
     // One that goes away in between makes Docker end badly after it has told of the others.
-    let outcome = docker::inspect(&ids).outcome()?;
+    let cmd = docker::inspect(&ids);
+    let outcome = cmd.outcome()?;
+    if !outcome.status.success() && outcome.stdout.trim() == "[]" {
+        return Err(cmd.ended_badly(&outcome));
+    }
     let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
     let all = docker::parse_containers(&outcome.stdout).map_err(strange)?;
     Ok(all.into_iter().filter(|one| !one.one_off).collect())
@@ -51,18 +55,19 @@ pub(crate) fn used_elsewhere(layout: &Layout) -> Result<Vec<(String, Utf8PathBuf
     let others = everything()?
         .into_iter()
         .filter(|one| one.project != layout.project());
+    // Docker names a place as it was told, which may lead through a link.
+    let real = |path: &Utf8Path| path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned());
+    let places: Vec<(Utf8PathBuf, &Utf8Path)> =
+        places.into_iter().map(|place| (real(place), place)).collect();
     let mut all = Vec::new();
     for one in others {
-        let met = |place: &&&Utf8Path| {
-            let mut writes = one.writes.iter();
+        let writes: Vec<Utf8PathBuf> = one.writes.iter().map(|source| real(source)).collect();
+        let met = |(place, _): &&(Utf8PathBuf, &Utf8Path)| {
+            let mut writes = writes.iter();
             writes.any(|source| place.starts_with(source) || source.starts_with(place))
         };
-        all.extend(
-            places
-                .iter()
-                .find(met)
-                .map(|place| (one.name.clone(), (*place).to_owned())),
-        );
+        let met = places.iter().find(met);
+        all.extend(met.map(|(_, place)| (one.name.clone(), (*place).to_owned())));
     }
     Ok(all)
 }

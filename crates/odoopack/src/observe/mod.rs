@@ -127,7 +127,11 @@ pub(crate) fn size(spec: &Spec, host: &Host, server: &Seen<ServerFact>) -> Resul
         },
         &sizing::Wants::of(spec, server.present().map(ServerFact::budget)),
     )
-    .map_err(|e| Failure::new(Kind::Refused, e.to_string()).hint("`odoopack sizing` shows the sums"))
+    .map_err(|e| {
+        Failure::new(Kind::Refused, e.to_string()).hint(
+            "use a machine with more memory, or fewer environments in the file; `reserve_environments` in [capacity] counts too",
+        )
+    })
 }
 
 fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> Result<Target> {
@@ -145,11 +149,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
     let state = layout.state();
-    let parts = ["postgres", "gate", "redis", "nginx"]
-        .into_iter()
-        .map(str::to_owned);
-    let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
-    let users: Vec<String> = parts.filter_map(|part| layout.user(&part)).collect();
+    let users = users(spec, layout);
     let numbers = users.iter().filter_map(|name| accounts.user(name));
     let numbers: BTreeSet<u32> = numbers.map(|(user, _)| user).collect();
     // Reading every manifest and every process take longest, so they go side by side.
@@ -179,6 +179,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secrets::values(spec, layout)?,
+        python_unfit: python_unfit(spec, layout, release.present()),
         release,
         modules,
         farms: addons::farms(&layout.addons())?,
@@ -201,6 +202,31 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     })
 }
 
+/// Names of the pack's own users.
+fn users(spec: &Spec, layout: &Layout) -> Vec<String> {
+    let parts = ["postgres", "gate", "redis", "nginx"]
+        .into_iter()
+        .map(str::to_owned);
+    let parts = parts.chain(spec.environments.keys().map(ToString::to_string));
+    parts.filter_map(|part| layout.user(&part)).collect()
+}
+
+/// Why the interpreter that the file names cannot make the environment that is still to be made.
+fn python_unfit(
+    spec: &Spec,
+    layout: &Layout,
+    release: Option<&odoopack_core::facts::Release>,
+) -> Option<String> {
+    let made = release.is_some_and(|release| release.python.is_some());
+    let named = spec
+        .odoo
+        .python
+        .as_deref()
+        .filter(|_| !made && !layout.containers())?;
+    let chosen = crate::release::interpreter(spec.odoo.series, Some(named), layout.own_users());
+    Some(chosen.err()?.chain().join(": "))
+}
+
 fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
     if marks::unfinished_cluster(&layout.state()).exists() {
         return Ok(Seen::Absent);
@@ -215,11 +241,25 @@ fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
     })
 }
 
+/// Where files stand that belong to a database of another server, or that another stack made.
+fn bound(target: &Target) -> Vec<Utf8PathBuf> {
+    let adopted = target.adopted.iter().map(|(_, path)| path.join("filestore"));
+    let given = target.databases.iter().filter(|_| target.server.is_some());
+    let given = given.flat_map(|want| {
+        [
+            want.home.join("filestore").join(&want.database),
+            want.home.join("addons"),
+        ]
+    });
+    adopted.chain(given).collect()
+}
+
 fn paths(
     target: &Target,
     written: &BTreeMap<Utf8PathBuf, String>,
 ) -> Result<BTreeMap<Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
     let accounts = host::accounts()?;
+    let bound = bound(target);
     let directories = target.directories.iter().map(|directory| &directory.path);
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);
@@ -233,6 +273,7 @@ fn paths(
                 .iter()
                 .filter_map(|server| server.authority.as_ref()),
         )
+        .chain(&bound)
         .chain(written.keys());
     Ok(all
         .map(|path| (path.clone(), paths::look(path, &accounts)))

@@ -24,9 +24,13 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
                 "write `engine = \"compose\"` in [pack]; for processes of the host see `odoopack backup import --help`",
             );
         }
-        if let Some(other) = taken.insert(path, key.clone()) {
-            let what = format!("`{other}` names the same place");
+        let within = |(other, _): &(&&camino::Utf8PathBuf, &String)| {
+            path.starts_with(other) || other.starts_with(path)
+        };
+        if let Some((_, other)) = taken.iter().find(within) {
+            let what = format!("`{other}` names the same place, or one is inside the other");
             report.refuse(&key, what, "give each its own directory");
         }
+        taken.insert(path, key);
     }
 }

@@ -79,6 +79,12 @@ pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
 
 /// Only where Python is installed at all: else its package is missing, which is said by its name.
 fn python(known: &Known<'_>) -> Option<Refusal> {
+    if let Some(why) = &known.facts.python_unfit {
+        return Some(Refusal::new(
+            why.as_str(),
+            "correct `python` in [odoo], or leave it out for the distribution's own",
+        ));
+    }
     let series = known.spec.odoo.series;
     let ((_, oldest), (_, newest)) = series.python();
     let found = &known.facts.host.pythons;

@@ -289,6 +289,7 @@ fn nothing(root: bool) -> Facts {
         modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),
+        python_unfit: None,
         certificates: BTreeMap::new(),
         cluster: Seen::Absent,
         server: Seen::NotYet,

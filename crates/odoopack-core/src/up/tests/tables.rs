@@ -365,6 +365,13 @@ fn too_little_disk_or_memory_is_refused_before_the_first_installation_only() {
 }
 
 #[test]
+fn an_interpreter_that_cannot_be_used_is_refused_before_anything_is_touched() {
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.python_unfit = Some("there is no Python `python3.99`".to_owned());
+    check(&machine, &["there is no Python `python3.99`", "leave it out"]);
+}
+
+#[test]
 fn every_refusal_is_told_at_once() {
     let mut machine = Machine::with_packages(FILE, true);
     machine.facts.made_by = Seen::Present("bakery".into());
