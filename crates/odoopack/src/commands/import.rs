@@ -71,14 +71,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 /// Commits of the submodules of the repository whose `.gitmodules` this is, by their path; none where it is no repository.
 fn recorded(file: &Utf8Path) -> Result<BTreeMap<String, String>> {
-    let beside = match file.parent() {
-        Some(directory) if !directory.as_str().is_empty() => directory,
-        Some(_) | None => Utf8Path::new("."),
-    };
-    if !beside.join(".git").exists() {
-        return Ok(BTreeMap::new());
+    let whole = file
+        .canonicalize_utf8()
+        .map_err(|e| Failure::failed(format!("could not look at `{file}`")).because(e))?;
+    match whole.parent().filter(|beside| beside.join(".git").exists()) {
+        Some(beside) => oca::checkout::submodules(beside),
+        None => Ok(BTreeMap::new()),
     }
-    oca::checkout::submodules(beside)
 }
 
 /// The path of a file as the pack calls it; `None` when it is elsewhere.

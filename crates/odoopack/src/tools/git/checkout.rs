@@ -160,9 +160,11 @@ pub(crate) fn add(root: &Utf8Path, path: &str) -> Cmd {
     within(root).args(["add", "--", path])
 }
 
-/// Prints mode, object id and path of everything below a directory in the pack's index, NUL between them.
+/// Prints mode, object id and path of everything below a directory in an index, whoever owns it, NUL between them.
 pub(crate) fn recorded(root: &Utf8Path, path: &str) -> Cmd {
-    within(root).args(["ls-files", "--stage", "-z", "--", path])
+    git()
+        .args(["-c", "safe.directory=*", "-C", root.as_str()])
+        .args(["ls-files", "--stage", "-z", "--", path])
 }
 
 /// Sets one value of `.gitmodules`.
