@@ -104,6 +104,23 @@ impl Context {
         })
     }
 
+    /// The root, and the place of a pack's file that is still to be written there.
+    ///
+    /// # Errors
+    /// Kind `Refused` when one is there already.
+    pub(crate) fn place_of_new_file(&self) -> Result<(Utf8PathBuf, Utf8PathBuf)> {
+        let root = match &self.root {
+            Some(root) => root.clone(),
+            None => working_directory()?,
+        };
+        let path = root.join("repo").join(FILE);
+        if files::read_text(&path)?.is_some() {
+            return Err(Failure::refused(format!("`{path}` is already there"))
+                .hint("edit it, or choose another --root"));
+        }
+        Ok((root, path))
+    }
+
     fn find(&self) -> Result<Utf8PathBuf> {
         let start = match &self.root {
             Some(root) => root.clone(),

@@ -7,7 +7,7 @@ use odoopack_core::checks::{self, Finding};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Series;
 
-use crate::context::{Context, FILE, working_directory};
+use crate::context::{Context, working_directory};
 use crate::failure::{Failure, Kind, Result};
 use crate::store::secrets;
 use crate::{files, observe};
@@ -63,16 +63,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let root = match &cx.root {
-        Some(root) => root.clone(),
-        None => working_directory()?,
-    };
-    let path = root.join("repo").join(FILE);
-    if files::read_text(&path)?.is_some() {
-        return Err(
-            Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
-        );
-    }
+    let (root, path) = cx.place_of_new_file()?;
     let compose = compose_file(args)?;
     let text = needed(&compose)?;
     let directory = directory(args, &compose)?;

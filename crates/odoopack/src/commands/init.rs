@@ -4,7 +4,7 @@ use odoopack_core::name::{BadName, Name};
 use odoopack_core::odoo::{Series, conf_file};
 use odoopack_core::spec::{self, Carried, Starter};
 
-use crate::context::{Context, FILE, working_directory};
+use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::secrets;
@@ -31,16 +31,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let root = match &cx.root {
-        Some(root) => root.clone(),
-        None => working_directory()?,
-    };
-    let path = root.join("repo").join(FILE);
-    if files::read_text(&path)?.is_some() {
-        return Err(
-            Failure::refused(format!("`{path}` is already there")).hint("edit it, or choose another --root")
-        );
-    }
+    let (root, path) = cx.place_of_new_file()?;
     let carried = file(args)?;
     let context = spec::LoadContext::new(root.join("repo"));
     spec::load(&carried.text, &context).map_err(|mistakes| {
