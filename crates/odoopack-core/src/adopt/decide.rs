@@ -334,12 +334,13 @@ impl Decider<'_> {
             let upper = name.to_ascii_uppercase();
             let hidden = is_secret(&upper, &text);
             if hidden && !text.is_empty() {
+                let secret = secret_of(upper);
                 self.set(
                     &["environments", ENVIRONMENT, "env"],
                     &name,
-                    value(format!("secret:{upper}")),
+                    value(format!("secret:{secret}")),
                 );
-                self.out.secrets.push((upper, SecretText::new(text)));
+                self.out.secrets.push((secret, SecretText::new(text)));
             } else if text.is_empty() {
                 self.leave(
                     format!("variable {name}"),
@@ -475,6 +476,14 @@ fn named(path: &Utf8Path, repo: &Utf8Path) -> Utf8PathBuf {
         .map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
 }
 
+/// The name under which a variable's value is kept: never one that the pack makes for itself, like `BACKUP_KEY`.
+fn secret_of(variable: String) -> String {
+    let own = ["BACKUP_", "PRODUCTION_"]
+        .iter()
+        .any(|start| variable.starts_with(start));
+    if own { format!("ODOO_{variable}") } else { variable }
+}
+
 /// Whether a variable holds what nobody else should read, by its name or by the password in its URL.
 fn is_secret(name: &str, text: &str) -> bool {
     let words = [
@@ -487,4 +496,31 @@ fn is_secret(name: &str, text: &str) -> bool {
             .is_some_and(|(user, _)| user.contains(':'))
     });
     in_url || words.iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_secret, secret_of};
+
+    #[test]
+    fn what_looks_secret_is_kept_under_a_name_that_the_pack_does_not_use() {
+        for (name, text) in [
+            ("ADMIN_PWD", "x"),
+            ("SMTP_CREDENTIALS", "x"),
+            ("REDIS_URL", "redis://:x@redis:6379/0"),
+            ("DATABASE_URL", "postgres://odoo:x@db/odoo"),
+        ] {
+            assert!(is_secret(name, text), "{name}");
+        }
+        assert!(!is_secret("REDIS_URL", "redis://redis:6379/0") && !is_secret("TZ", "Europe/Berlin"));
+        let of = |name: &str| secret_of(name.to_owned());
+        assert_eq!(
+            (
+                of("BACKUP_KEY").as_str(),
+                of("PRODUCTION_ADMIN").as_str(),
+                of("API_KEY").as_str()
+            ),
+            ("ODOO_BACKUP_KEY", "ODOO_PRODUCTION_ADMIN", "API_KEY")
+        );
+    }
 }
