@@ -65,7 +65,12 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
             ));
         }
         let filestore = path.join("filestore");
-        if part != "postgres" && known.facts.paths.get(&filestore).is_some_and(Seen::is_absent) {
+        let there = known
+            .facts
+            .paths
+            .get(path)
+            .is_some_and(|seen| seen.present().is_some());
+        if part != "postgres" && there && known.facts.paths.get(&filestore).is_some_and(Seen::is_absent) {
             all.push(Refusal::new(
                 format!("there is no {filestore}: {path}, which `directory` of [environments.{part}] names, is no data directory of Odoo"),
                 "correct `directory`: every file below it will belong to the environment's user",
