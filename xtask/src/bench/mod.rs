@@ -50,7 +50,7 @@ const FULL: data::Amount = data::Amount {
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
 
-/// Runs all pieces and writes the page, or the named pieces and prints them.
+/// Runs all pieces, the long ones only with `--full`, and writes the page, or the named pieces and prints them.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (options, pieces): (Vec<&str>, Vec<&str>) = arguments
         .iter()
