@@ -337,6 +337,19 @@ fn secrets(spec: &Spec) -> Vec<String> {
 }
 
 impl Target {
+    /// Where files stand that belong to a database of somebody else's server, or that another stack made.
+    pub fn bound(&self) -> Vec<Utf8PathBuf> {
+        let adopted = self.adopted.iter().map(|(_, path)| path.join("filestore"));
+        let given = self.databases.iter().filter(|_| self.server.is_some());
+        let given = given.flat_map(|want| {
+            [
+                want.home.join("filestore").join(&want.database),
+                want.home.join("addons"),
+            ]
+        });
+        adopted.chain(given).collect()
+    }
+
     /// The file at `path`.
     pub fn file(&self, path: &camino::Utf8Path) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)

@@ -241,25 +241,12 @@ fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
     })
 }
 
-/// Where files stand that belong to a database of another server, or that another stack made.
-fn bound(target: &Target) -> Vec<Utf8PathBuf> {
-    let adopted = target.adopted.iter().map(|(_, path)| path.join("filestore"));
-    let given = target.databases.iter().filter(|_| target.server.is_some());
-    let given = given.flat_map(|want| {
-        [
-            want.home.join("filestore").join(&want.database),
-            want.home.join("addons"),
-        ]
-    });
-    adopted.chain(given).collect()
-}
-
 fn paths(
     target: &Target,
     written: &BTreeMap<Utf8PathBuf, String>,
 ) -> Result<BTreeMap<Utf8PathBuf, Seen<odoopack_core::facts::PathFact>>> {
     let accounts = host::accounts()?;
-    let bound = bound(target);
+    let bound = target.bound();
     let directories = target.directories.iter().map(|directory| &directory.path);
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);

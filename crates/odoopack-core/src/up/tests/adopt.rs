@@ -37,6 +37,7 @@ fn found() -> Machine {
         "/srv",
         "/srv/old",
         "/srv/old/web",
+        "/srv/old/web/filestore",
     ] {
         let parent_of_roots = path.matches('/').count() == 1;
         let fact = crate::facts::PathFact {
@@ -181,6 +182,15 @@ fn refuses_whatever_would_lose_something() {
             machine.facts.paths.remove(camino::Utf8Path::new("/srv/old/web"));
         },
         "there is no /srv/old/web",
+    );
+    refused(
+        |machine| {
+            machine
+                .facts
+                .paths
+                .remove(camino::Utf8Path::new("/srv/old/web/filestore"));
+        },
+        "is no data directory of Odoo",
     );
     refused(
         |machine| machine.facts.host.root = false,

@@ -246,6 +246,17 @@ impl Machine {
                 modules,
             } => {
                 assert_eq!(modules[..2], ["base", "web"]);
+                // Odoo makes it whenever it runs.
+                let wants = target.databases.iter();
+                for want in wants.filter(|want| want.environment == *environment) {
+                    let fact = PathFact {
+                        kind: PathKind::Directory,
+                        mode: 0o700,
+                        user: "odoo".into(),
+                        group: "odoo".into(),
+                    };
+                    state.paths.insert(want.home.join("addons"), Seen::Present(fact));
+                }
                 let database = self.server.databases.get_mut(database).unwrap();
                 assert!(!database.filled, "Odoo would be installed over something");
                 state.unfinished.insert(environment.clone(), database.oid);

@@ -225,7 +225,7 @@ const OF_THE_SERVER: [Case; 5] = [
     ),
 ];
 
-const OF_THE_MACHINE: [Case; 5] = [
+const OF_THE_MACHINE: [Case; 7] = [
     (
         &["could not look at the server db.example.com:5432 as role odoo: no route"],
         |machine| {
@@ -244,6 +244,27 @@ const OF_THE_MACHINE: [Case; 5] = [
             fact.mode = 0o640;
         }
     }),
+    (
+        &[
+            "a pack works with database shop_production",
+            "the root that it belongs to",
+        ],
+        |machine| {
+            let marked = DatabaseFact {
+                kind: Some("production".into()),
+                ..database("odoo")
+            };
+            machine.server.databases.insert("shop_production".into(), marked);
+        },
+    ),
+    (
+        &["holds the files of database shop_production", "correct `url`"],
+        |machine| {
+            let filestore = "/opt/shop/data/environments/production/filestore/shop_production";
+            let ca = machine.facts.paths[Utf8Path::new("/etc/ca.pem")].clone();
+            machine.facts.paths.insert(filestore.into(), ca);
+        },
+    ),
     (&["data/postgres holds the databases of this pack"], |machine| {
         machine.facts.made_by = Seen::Present("shop".into());
         machine.facts.cluster = Seen::Present(Cluster { major: 16 });

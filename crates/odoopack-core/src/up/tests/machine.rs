@@ -116,6 +116,7 @@ impl Machine {
         .unwrap();
         let mut facts = self.facts.clone();
         let target = target::target(&self.spec, &self.layout(), &sizing, &facts).unwrap();
+        let bound = target.bound();
         let named = target.directories.iter().map(|d| &d.path);
         let named = named.chain(target.files.iter().map(|f| &f.path));
         let named = named
@@ -128,7 +129,7 @@ impl Machine {
                     .filter_map(|server| server.authority.as_ref()),
             )
             .chain(facts.written.keys())
-            .chain([&target.binary]);
+            .chain(&bound);
         facts.paths = named
             .map(|path| {
                 (
