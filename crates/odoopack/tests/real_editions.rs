@@ -6,11 +6,8 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use serde_json::{Value, json};
-use support::browser::Browser;
+use support::editions::{self, Edition, site};
 use support::probe::{probe_module, write_controller, write_view};
 use support::web::{Session, Site};
 use support::{Pack, machine, wait_for};
@@ -41,6 +38,22 @@ http_port = DEV_PORT
 reload = true
 "#;
 
+const CORE: Edition = Edition {
+    name: "core",
+    role: "editions_core",
+    database: "odoo_core",
+};
+const MARKETING: Edition = Edition {
+    name: "marketing",
+    role: "editions_marketing",
+    database: "odoo_marketing",
+};
+const DEV: Edition = Edition {
+    name: "dev",
+    role: "editions_dev",
+    database: "editions_dev",
+};
+
 #[test]
 fn editions_share_the_servers_and_nothing_else() {
     let [core, marketing, dev, postgres] = support::free_ports();
@@ -68,11 +81,12 @@ fn editions_share_the_servers_and_nothing_else() {
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
     pack.run(&["status"]).exits(0);
     assert!(machine::listening().contains(&postgres), "PostgreSQL on loopback");
-    roles_are_closed(&pack, postgres);
+    editions::roles_are_closed(&pack, postgres, &[CORE, MARKETING, DEV]);
     files_are_closed(&pack);
-    crons_stay_at_home(&pack);
+    editions::crons_stay_at_home(&pack, &[CORE, MARKETING], &[CORE, MARKETING, DEV]);
     limits_are_their_own(&pack);
-    two_sessions_in_one_browser(&pack, (core, marketing));
+    editions::two_sessions_in_one_browser(&pack, [(CORE, core), (MARKETING, marketing)]);
+    editions::no_ribbon(&site(&pack, "core"));
     sessions_are_in_redis(&pack);
     a_device_is_signed_out(&pack);
     development_takes_changes_in(&pack, dev);
@@ -80,60 +94,12 @@ fn editions_share_the_servers_and_nothing_else() {
     pack.now("done");
 }
 
-fn site(pack: &Pack, name: &str) -> Site {
-    Site {
-        domain: format!("{name}.localhost"),
-        ..pack.site()
-    }
-}
-
-fn roles_are_closed(pack: &Pack, port: u16) {
-    pack.now("a role enters its own database only");
-    let socket = pack.path("data/run/postgres");
-    let all = [
-        ("core", "odoo_core"),
-        ("marketing", "odoo_marketing"),
-        ("dev", "editions_dev"),
-    ];
-    for (name, _) in all {
-        let password = pack.secret(&format!("{}_DATABASE", name.to_uppercase()));
-        for (other, database) in all {
-            let role = format!("editions_{name}");
-            let said = machine::psql(
-                &socket,
-                (&role, &format!("dbname={database} port={port}")),
-                &password,
-                "SELECT 1",
-            );
-            assert_eq!(said.is_some(), name == other, "{role} in {database}");
-        }
-    }
-}
-
 fn files_are_closed(pack: &Pack) {
     pack.now("a user reads its own files only");
     let all = ["core", "marketing", "dev"];
     for name in all {
         let user = format!("odoo-editions-{name}");
-        let reads = |path: &str| {
-            let args = [
-                "--reuid",
-                &user,
-                "--regid",
-                &user,
-                "--init-groups",
-                "--",
-                "head",
-                "-c",
-                "1",
-            ];
-            let path = pack.path(path);
-            support::command("setpriv", &[&args[..], &[path.as_str()]].concat())
-                .output()
-                .unwrap()
-                .status
-                .success()
-        };
+        let reads = |path: &str| editions::user_reads(&user, pack.path(path).as_str());
         for other in all {
             let own = name == other;
             assert_eq!(
@@ -150,70 +116,7 @@ fn files_are_closed(pack: &Pack) {
         assert!(!reads("data/secrets/CORE_DATABASE"));
         assert!(!reads("data/tls/core.key"));
     }
-    let listed = machine::must(
-        "find",
-        &[
-            pack.path("data/environments").as_str(),
-            "-maxdepth",
-            "1",
-            "-perm",
-            "/o+rx",
-            "-mindepth",
-            "1",
-        ],
-    );
-    assert_eq!(listed, "", "no environment's directory is open to others");
-}
-
-fn crons_stay_at_home(pack: &Pack) {
-    pack.now("the scheduled jobs of one never touch the database of another");
-    let sql = |database: &str, text: &str| {
-        pack.run(&["psql", database, "--", "-Atc", text])
-            .exits(0)
-            .stdout
-            .trim()
-            .to_owned()
-    };
-    for name in ["core", "marketing"] {
-        sql(
-            name,
-            "UPDATE ir_cron SET nextcall = now() AT TIME ZONE 'UTC' - interval '1 minute', lastcall = NULL WHERE active",
-        );
-        // Odoo's own way to wake its scheduler, which else looks once a minute.
-        let wake = format!("SELECT pg_notify('cron_trigger', 'odoo_{name}')");
-        pack.run(&["psql", name, "--", "-d", "postgres", "-Atc", &wake])
-            .exits(0);
-    }
-    let done = |name: &str| {
-        sql(
-            name,
-            "SELECT count(*) FROM ir_cron WHERE active AND lastcall IS NOT NULL",
-        ) != "0"
-    };
-    let mut seen = BTreeSet::new();
-    wait_for("both run their jobs", || {
-        let pairs = sql(
-            "core",
-            "SELECT DISTINCT usename || ' ' || datname FROM pg_stat_activity WHERE usename LIKE 'editions%'",
-        );
-        seen.extend(pairs.lines().map(str::to_owned));
-        (done("core") && done("marketing")).then_some(())
-    });
-    let allowed = |pair: &String| {
-        let (role, database) = pair.split_once(' ').unwrap();
-        let own = match role {
-            "editions_core" => "odoo_core",
-            "editions_marketing" => "odoo_marketing",
-            _ => "editions_dev",
-        };
-        // The bus of every environment listens on the database `postgres`.
-        database == own || database == "postgres"
-    };
-    assert!(seen.iter().all(allowed), "{seen:?}");
-    assert!(
-        seen.contains("editions_core odoo_core") && seen.contains("editions_marketing odoo_marketing"),
-        "{seen:?}"
-    );
+    editions::no_directory_is_open(pack);
 }
 
 /// The hard limit of odoo.conf is the kernel's limit of a worker.
@@ -246,48 +149,6 @@ fn limits_are_their_own(pack: &Pack) {
     for name in ["CORE", "MARKETING"] {
         assert!(pack.secret(&format!("{name}_ADMIN")).len() > 10);
     }
-}
-
-fn who(browser: &Browser, address: &str) -> Value {
-    browser.open(&format!("{address}/web/login"));
-    let script = "var x = new XMLHttpRequest(); x.open('POST', '/web/session/get_session_info', false); \
-                  x.setRequestHeader('Content-Type', 'application/json'); \
-                  x.send('{\"jsonrpc\": \"2.0\", \"method\": \"call\", \"params\": {}}'); return x.responseText";
-    serde_json::from_str(browser.script(script).as_str().unwrap()).unwrap()
-}
-
-fn two_sessions_in_one_browser(pack: &Pack, ports: (u16, u16)) {
-    pack.now("one browser is signed in at two editions, by their direct ports");
-    let core = site(pack, "core");
-    let browser = Browser::start(&core, &pack.read("data/tls/core.pem"));
-    let addresses = [
-        (format!("http://core.localhost:{}", ports.0), "CORE", "odoo_core"),
-        (
-            format!("http://marketing.localhost:{}", ports.1),
-            "MARKETING",
-            "odoo_marketing",
-        ),
-    ];
-    for (address, name, _) in &addresses {
-        browser.open(&format!("{address}/web/login"));
-        browser.type_into("input[name=login]", "admin");
-        browser.type_into("input[name=password]", &pack.secret(&format!("{name}_ADMIN")));
-        browser.click("button[type=submit]");
-        wait_for("signed in", || {
-            let path = browser.script("return location.pathname");
-            (path != "/web/login").then_some(())
-        });
-    }
-    for (address, _, database) in &addresses {
-        let info = who(&browser, address);
-        assert_eq!(
-            (&info["result"]["uid"], &info["result"]["db"]),
-            (&json!(2), &json!(database)),
-            "{info}"
-        );
-    }
-    let page = browser.script("return document.querySelectorAll('.odoopack-ribbon').length");
-    assert_eq!(page, 0, "production wears no ribbon");
 }
 
 fn signed_in<'a>(site: &'a Site, pack: &Pack) -> Session<'a> {
@@ -450,22 +311,7 @@ fn one_goes_and_the_other_serves(pack: &Pack) {
     let core = site(pack, "core");
     let session = signed_in(&core, pack);
     let before = pack.status()["services"]["core.blue.web"]["pid"].clone();
-    pack.run(&["edition", "remove", "marketing"]).exits(0);
-    let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                core.get("/web/login").is(200);
-                served.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        let said = pack.run(&["up", "--yes"]).exits(0).said();
-        assert!(!said.contains("restart"), "{said}");
-        over.store(true, Ordering::Relaxed);
-        asking.join().unwrap();
-    });
-    assert!(served.load(Ordering::Relaxed) > 3);
-    core.get("/web/login").is(200);
+    editions::one_goes(pack, "marketing", &core);
     let services = pack.status()["services"].clone();
     assert_eq!(services["core.blue.web"]["pid"], before);
     assert!(services["marketing.blue.web"].is_null());

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
+#[path = "stack/editions.rs"]
+mod editions;
 #[path = "stack/modules.rs"]
 mod modules;
 mod support;
@@ -113,6 +115,7 @@ fn a_pack_lives_in_containers() {
     images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
     development_takes_changes_in(&pack);
+    editions::three_are_apart(&pack);
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
     pack.run(&["down"]).exits(0);

@@ -1,0 +1,144 @@
+//! Three editions in containers: what keeps them apart, asked while they run.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::support::editions::{self, Edition};
+use crate::support::stack::{docker, id, must};
+use crate::support::{Pack, machine};
+
+const PRODUCTION: Edition = Edition {
+    name: "production",
+    role: "shop_production",
+    database: "shop_production",
+};
+const DEV: Edition = Edition {
+    name: "dev",
+    role: "shop_dev",
+    database: "shop_dev",
+};
+const MARKETING: Edition = Edition {
+    name: "marketing",
+    role: "shop_marketing",
+    database: "odoo_marketing",
+};
+const ALL: [Edition; 3] = [PRODUCTION, DEV, MARKETING];
+
+/// PostgreSQL's own, where the file says nothing: its socket carries it.
+const PORT: u16 = 5432;
+
+/// One is added to the two that run, and goes again.
+pub(crate) fn three_are_apart(pack: &Pack) {
+    pack.now("a third edition beside the two");
+    let others = ["production.blue.web", "production.blue.cron", "dev.blue.web"];
+    let before = others.map(id);
+    let add = [
+        "edition",
+        "add",
+        "marketing",
+        "--domain",
+        "marketing.localhost",
+        "--database",
+        MARKETING.database,
+        "--http-port",
+        "8070",
+    ];
+    pack.run(&add).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    assert_eq!(others.map(id), before, "nobody else was touched");
+    editions::roles_are_closed(pack, PORT, &ALL);
+    files_are_closed(pack);
+    editions::crons_stay_at_home(pack, &[PRODUCTION, MARKETING], &ALL);
+    memory_is_its_own(pack);
+    let site = pack.site();
+    let session = site
+        .sign_in(PRODUCTION.database, &PRODUCTION.secret(pack, "ADMIN"))
+        .unwrap();
+    editions::two_sessions_in_one_browser(pack, [(DEV, 8069), (MARKETING, 8070)]);
+    pack.now("an edition goes; the other ones serve on");
+    editions::one_goes(pack, "marketing", &site);
+    assert_eq!(others.map(id), before);
+    assert_eq!(id("marketing.blue.web"), "");
+    let count = session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]));
+    assert_eq!(count, 1, "whoever was signed in is still");
+    let there = "SELECT count(*) FROM pg_database WHERE datname = 'odoo_marketing'";
+    assert_eq!(
+        editions::sql(pack, "production", &[], there),
+        "1",
+        "its data stay"
+    );
+}
+
+/// Neither on the host by its user, nor in its container, where those of others are not.
+fn files_are_closed(pack: &Pack) {
+    pack.now("a user reads its own files only");
+    editions::no_directory_is_open(pack);
+    let mut users = BTreeSet::new();
+    for one in ALL {
+        let user = format!("odoo-shop-{}", one.name);
+        let web = id(&format!("{}.blue.web", one.name));
+        let runs_as = must(&["inspect", "--format", "{{.Config.User}}", &web]);
+        let uid = machine::must("id", &["--user", &user]);
+        assert_eq!(runs_as.split(':').next(), Some(uid.trim()), "{user}");
+        users.insert(runs_as);
+        for other in ALL {
+            let own = one.name == other.name;
+            let conf = pack.path(&format!("data/config/{}/blue/odoo.conf", other.name));
+            let reads = editions::user_reads(&user, conf.as_str());
+            assert_eq!(reads, own, "{user}: {conf}");
+            let files = pack.path(&format!("data/environments/{}", other.name));
+            let seen = docker(&["exec", &web, "ls", files.as_str()]).code == Some(0);
+            assert_eq!(seen, own, "{}: {files}", one.name);
+        }
+        assert!(!editions::user_reads(
+            &user,
+            pack.path("data/secrets/DEV_DATABASE").as_str()
+        ));
+    }
+    assert_eq!(users.len(), ALL.len());
+}
+
+/// The kernel's limit is the file's, and what goes past it ends while its neighbours do not notice.
+fn memory_is_its_own(pack: &Pack) {
+    pack.now("each has its own limit of memory, and it holds");
+    const LIMIT: &str =
+        "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
+    let services = [
+        "production.blue.web",
+        "production.blue.cron",
+        "dev.blue.web",
+        "marketing.blue.web",
+        "marketing.blue.cron",
+    ];
+    for service in services {
+        let asked = must(&["inspect", "--format", "{{.HostConfig.Memory}}", &id(service)]);
+        assert_ne!(asked, "0", "{service}");
+        assert_eq!(
+            must(&["exec", &id(service), "sh", "-c", LIMIT]),
+            asked,
+            "{service}"
+        );
+    }
+    let web = id("marketing.blue.web");
+    let limit: u64 = must(&["inspect", "--format", "{{.HostConfig.Memory}}", &web])
+        .parse()
+        .unwrap();
+    // The kernel ends the biggest; this one offers itself.
+    let greedy = format!("open('/proc/self/oom_score_adj', 'w').write('1000'); x = b'x' * {limit}");
+    let ended = docker(&["exec", &web, "python3", "-c", &greedy]);
+    assert_eq!(ended.code, Some(137), "{}", ended.said());
+    for one in ALL {
+        let page = if one.name == "production" {
+            pack.site()
+        } else {
+            editions::site(pack, one.name)
+        };
+        page.get("/web/login").is(200);
+    }
+}
