@@ -311,7 +311,9 @@ fn one_goes_and_the_other_serves(pack: &Pack) {
     let core = site(pack, "core");
     let session = signed_in(&core, pack);
     let before = pack.status()["services"]["core.blue.web"]["pid"].clone();
-    editions::one_goes(pack, "marketing", &core);
+    pack.run(&["edition", "remove", "marketing"]).exits(0);
+    let said = editions::meanwhile(&core, || pack.run(&["up", "--yes"]).exits(0).said());
+    assert!(!said.contains("restart"), "{said}");
     let services = pack.status()["services"].clone();
     assert_eq!(services["core.blue.web"]["pid"], before);
     assert!(services["marketing.blue.web"].is_null());

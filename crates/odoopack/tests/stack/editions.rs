@@ -62,7 +62,15 @@ pub(crate) fn three_are_apart(pack: &Pack) {
         .unwrap();
     editions::two_sessions_in_one_browser(pack, [(DEV, 8069), (MARKETING, 8070)]);
     pack.now("an edition goes; the other ones serve on");
-    editions::one_goes(pack, "marketing", &site);
+    editions::meanwhile(&site, || {
+        for service in ["marketing.blue.web", "marketing.blue.cron"] {
+            must(&["stop", &id(service)]);
+        }
+    });
+    pack.run(&["edition", "remove", "marketing"]).exits(0);
+    let said = pack.run(&["up", "--yes"]).exits(0).said();
+    // Docker cannot close a published port of a container that runs, and nginx has those of all editions.
+    assert_eq!(restarts(&said), ["nginx"], "{said}");
     assert_eq!(others.map(id), before);
     assert_eq!(id("marketing.blue.web"), "");
     let count = session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]));
@@ -73,6 +81,15 @@ pub(crate) fn three_are_apart(pack: &Pack) {
         "1",
         "its data stay"
     );
+}
+
+/// Services that were restarted.
+fn restarts(said: &str) -> Vec<&str> {
+    let lines = said.lines().filter(|line| line.trim_start().starts_with("done "));
+    let named = lines.filter_map(|line| line.split_once("  restart "));
+    named
+        .filter_map(|(_, rest)| rest.split_whitespace().next())
+        .collect()
 }
 
 /// Neither on the host by its user, nor in its container, where those of others are not.
@@ -89,7 +106,7 @@ fn files_are_closed(pack: &Pack) {
         users.insert(runs_as);
         for other in ALL {
             let own = one.name == other.name;
-            let conf = pack.path(&format!("data/config/{}/blue/odoo.conf", other.name));
+            let conf = pack.path(&format!("config/{}.conf", other.name));
             let reads = editions::user_reads(&user, conf.as_str());
             assert_eq!(reads, own, "{user}: {conf}");
             let files = pack.path(&format!("data/environments/{}", other.name));

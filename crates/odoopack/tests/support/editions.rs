@@ -149,22 +149,22 @@ pub(crate) fn no_ribbon(site: &Site) {
     );
 }
 
-/// Takes an edition out of the file and off the machine, while another one is asked all the time.
-pub(crate) fn one_goes(pack: &Pack, leaves: &str, stays: &Site) {
-    pack.run(&["edition", "remove", leaves]).exits(0);
+/// Does something while another edition is asked all the time, and never in vain.
+pub(crate) fn meanwhile<T>(asked: &Site, act: impl FnOnce() -> T) -> T {
     let (over, served) = (AtomicBool::new(false), AtomicU32::new(0));
-    std::thread::scope(|scope| {
+    let done = std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                stays.get("/web/login").is(200);
+                asked.get("/web/login").is(200);
                 served.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let said = pack.run(&["up", "--yes"]).exits(0).said();
-        assert!(!said.contains("restart"), "{said}");
+        let done = act();
         over.store(true, Ordering::Relaxed);
         asking.join().unwrap();
+        done
     });
     assert!(served.load(Ordering::Relaxed) > 3);
-    stays.get("/web/login").is(200);
+    asked.get("/web/login").is(200);
+    done
 }
