@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// What a build, a version control system or a package manager put there.
-const NOT_OURS: &[&str] = &["target", ".git", "node_modules", "__pycache__"];
+/// What a build, a version control system or a package manager put there, and copies of what others wrote.
+const NOT_OURS: &[&str] = &["target", ".git", "node_modules", "__pycache__", "vendor"];
 
 /// Generated data of this size is nobody's text.
 const TOO_BIG: u64 = 4 * 1024 * 1024;
