@@ -258,7 +258,7 @@ fn down_and_up(pack: &Pack, site: &Site) {
     let password = pack.secret("PRODUCTION_ADMIN");
     let session = site.sign_in("demo_production", &password).unwrap();
     let kept = session.call("res.partner", "create", &json!([[{ "name": "Survivor" }]]));
-    pack.run(&["down"]).exits(0);
+    pack.run(&["demo", "--down", "--keep-data"]).exits(0);
     assert_eq!(left_running(pack), Vec::<String>::new());
     pack.run(&["status"]).exits(8);
     pack.run(&["up", "--yes"]).exits(0);

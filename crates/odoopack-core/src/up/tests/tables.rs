@@ -61,6 +61,17 @@ fn missing_packages_are_one_line_for_an_ordinary_user() {
 }
 
 #[test]
+fn a_new_program_with_the_same_protocol_interrupts_nobody() {
+    let mut machine = Machine::up(true);
+    machine.facts.binary_current = false;
+    let (target, _) = machine.look();
+    assert_eq!(
+        only(&machine),
+        [format!("copy this program to {}", target.binary)]
+    );
+}
+
+#[test]
 fn what_no_archive_has_is_done_without_and_said() {
     let mut machine = Machine::with_packages(FILE, false);
     machine.facts.programs.remove("wkhtmltopdf");
