@@ -32,6 +32,10 @@ const ALL: [Edition; 3] = [PRODUCTION, DEV, MARKETING];
 /// PostgreSQL's own, where the file says nothing: its socket carries it.
 const PORT: u16 = 5432;
 
+/// Of the control group that a container is in, by version 2 or 1 of control groups.
+const LIMIT: &str =
+    "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
+
 /// One is added to the two that run, and goes again.
 pub(crate) fn three_are_apart(pack: &Pack) {
     pack.now("a third edition beside the two");
@@ -124,8 +128,6 @@ fn files_are_closed(pack: &Pack) {
 /// The kernel's limit is the file's, and what goes past it ends while its neighbours do not notice.
 fn memory_is_its_own(pack: &Pack) {
     pack.now("each has its own limit of memory, and it holds");
-    const LIMIT: &str =
-        "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
     let services = [
         "production.blue.web",
         "production.blue.cron",
