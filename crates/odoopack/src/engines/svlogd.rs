@@ -198,7 +198,7 @@ mod tests {
         say("one\ntw");
         assert_eq!(tail.appended().unwrap(), "one\n");
         say("o\nthree\n");
-        std::fs::rename(&path, path.with_file_name("@1.s")).unwrap();
+        files::rename(&path, &path.with_file_name("@1.s")).unwrap();
         assert_eq!(tail.appended().unwrap(), "two\nthree\n");
         // Longer than what was read before: its length tells nothing.
         say("four, which is a long line\nfive\n");
@@ -208,7 +208,7 @@ mod tests {
         // Nothing was ever said: whatever comes is new.
         let mut silent = Tail::at_end(path.with_file_name("later"));
         assert_eq!(silent.appended().unwrap(), "");
-        std::fs::write(path.with_file_name("later"), "seven\n").unwrap();
+        files::replace(&path.with_file_name("later"), b"seven\n", 0o644, None).unwrap();
         assert_eq!(silent.appended().unwrap(), "seven\n");
     }
 
