@@ -2,6 +2,7 @@
 mod compose;
 pub mod environment;
 pub mod host;
+mod included;
 mod nginx;
 mod odoo_conf;
 mod rule;
@@ -62,15 +63,34 @@ pub fn judge_files(files: &[File<'_>], series: Series) -> Vec<Finding> {
 ///
 /// # Shape
 /// Without what is only worth knowing about a file of somebody else, and without guesses at what the plan knows: how many connections
-/// the server allows, and which environments run without workers, whose one process also answers websockets.
+/// the server allows, which environments run without workers, whose one process also answers websockets, that an image made here has an
+/// id and no digest, and how much memory the servers may take by their own settings.
 pub fn judge_rendered(files: &[File<'_>], series: Series) -> Vec<Finding> {
-    let mut all = judge_files(files, series);
+    let whole = included::whole(files);
+    let texts: Vec<File<'_>> = whole
+        .iter()
+        .map(|one| File {
+            path: one.path,
+            text: &one.text,
+        })
+        .collect();
+    let mut all = judge_files(&texts, series);
+    for finding in &mut all {
+        whole.iter().for_each(|one| one.place(finding));
+    }
     all.retain(|finding| {
-        let guess = ["conf-connections", "nginx-websocket-upstream"].contains(&finding.id);
+        let guess = GUESSES.contains(&finding.id);
         finding.severity != Severity::Info && !guess
     });
     all
 }
+
+const GUESSES: [&str; 4] = [
+    "conf-connections",
+    "nginx-websocket-upstream",
+    "compose-image-not-pinned",
+    "compose-memory-limit",
+];
 
 const UNKNOWN: rule::Fixed = rule::Fixed {
     id: "file-unknown",
