@@ -2,7 +2,6 @@
 mod compose;
 pub mod environment;
 pub mod host;
-mod included;
 mod nginx;
 mod odoo_conf;
 mod rule;
@@ -59,38 +58,28 @@ pub fn judge_files(files: &[File<'_>], series: Series) -> Vec<Finding> {
     alone.chain(together::judge(files)).collect()
 }
 
+/// Whether a file of ours says enough by itself to be judged: those of a stack are parts of one another.
+pub fn is_judged(containers: bool, path: &str, text: &str) -> bool {
+    match kind(path, text) {
+        Some(Kind::OdooConf) => true,
+        Some(Kind::Nginx | Kind::Compose) => !containers,
+        None => false,
+    }
+}
+
 /// Judges files that we rendered, as they lie on disk: a hand edit may have opened what was closed.
 ///
 /// # Shape
 /// Without what is only worth knowing about a file of somebody else, and without guesses at what the plan knows: how many connections
-/// the server allows, which environments run without workers, whose one process also answers websockets, that an image made here has an
-/// id and no digest, and how much memory the servers may take by their own settings.
+/// the server allows, and which environments run without workers, whose one process also answers websockets.
 pub fn judge_rendered(files: &[File<'_>], series: Series) -> Vec<Finding> {
-    let whole = included::whole(files);
-    let texts: Vec<File<'_>> = whole
-        .iter()
-        .map(|one| File {
-            path: one.path,
-            text: &one.text,
-        })
-        .collect();
-    let mut all = judge_files(&texts, series);
-    for finding in &mut all {
-        whole.iter().for_each(|one| one.place(finding));
-    }
+    let mut all = judge_files(files, series);
     all.retain(|finding| {
-        let guess = GUESSES.contains(&finding.id);
+        let guess = ["conf-connections", "nginx-websocket-upstream", UNKNOWN.id].contains(&finding.id);
         finding.severity != Severity::Info && !guess
     });
     all
 }
-
-const GUESSES: [&str; 4] = [
-    "conf-connections",
-    "nginx-websocket-upstream",
-    "compose-image-not-pinned",
-    "compose-memory-limit",
-];
 
 const UNKNOWN: rule::Fixed = rule::Fixed {
     id: "file-unknown",
