@@ -8,6 +8,7 @@ use odoopack_core::service::{Service, Signal};
 use super::{Stretch, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe::containers::{self, project};
+use crate::oneshot;
 use crate::tools::docker::{self, Container};
 
 /// How long a start may take before the container must run.
@@ -25,6 +26,10 @@ pub(crate) struct Compose<'a> {
 
 impl Compose<'_> {
     pub(super) fn start(&self, service: &Service) -> Result<()> {
+        // Nobody works on the modules of an environment that is started, unless whoever began it was killed.
+        if let Some((environment, _)) = service.name.split_once('.') {
+            oneshot::end_act(self.layout, environment)?;
+        }
         self.up(service, false)
     }
 

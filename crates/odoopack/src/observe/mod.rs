@@ -13,6 +13,7 @@ mod encrypted;
 pub(crate) mod given;
 mod held;
 pub(crate) mod host;
+mod in_image;
 pub(crate) mod installed;
 pub(crate) mod listeners;
 pub(crate) mod owner;

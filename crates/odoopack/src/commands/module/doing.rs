@@ -8,6 +8,7 @@ use super::running::Running;
 use crate::apply;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
+use crate::oneshot;
 use crate::store::journal::Journal;
 use crate::store::marks;
 
@@ -207,6 +208,7 @@ impl Doing<'_> {
     /// Everything between stop and start; gives what is worth saying.
     fn act(&mut self, work: &Work, before: &BTreeMap<String, Contents>) -> Result<Vec<String>> {
         if work.changes_tables() {
+            oneshot::end_act(&self.pack.layout, self.ground.environment.as_str())?;
             apply::end_strays(&mut self.ground.client)?;
         }
         if !work.reset.is_empty() {
