@@ -167,7 +167,9 @@ fn image(layout: &Layout) -> Result<Option<Image>> {
         return Ok(None);
     }
     let missing = || Failure::refused("the image of Odoo is not pinned yet").hint("`odoopack up`");
-    let image = marks::images(&layout.state())?.remove("odoo").ok_or_else(missing)?;
+    let image = marks::images(&layout.state())?
+        .remove("odoo")
+        .ok_or_else(missing)?;
     Ok(Some(Image {
         layout: layout.clone(),
         id: image.id,

@@ -85,11 +85,18 @@ impl Running {
 
     /// A directory that new links lead into and that no container sees: it is made anew for that, which is what `up` does.
     fn unseen(&self, layout: &Layout, edition: &Name) -> Option<Utf8PathBuf> {
-        let farm = self.view.target.farms.get(edition).filter(|_| layout.containers())?;
+        let farm = self
+            .view
+            .target
+            .farms
+            .get(edition)
+            .filter(|_| layout.containers())?;
         let now = self.view.facts.farms.get(edition.as_str())?;
         let seen: BTreeSet<Option<&Utf8Path>> = now.links.values().map(|to| to.parent()).collect();
         let mut wanted = farm.links.values().map(|to| to.parent());
-        wanted.find(|place| !seen.contains(place))?.map(Utf8Path::to_owned)
+        wanted
+            .find(|place| !seen.contains(place))?
+            .map(Utf8Path::to_owned)
     }
 
     /// Links what came or went.
