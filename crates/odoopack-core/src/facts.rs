@@ -77,6 +77,8 @@ pub struct Facts {
     pub foreign_listeners: BTreeMap<u16, String>,
     /// Why the interpreter that `python` of `[odoo]` names cannot be used; `None` also where it names none, or the environment is made.
     pub python_unfit: Option<String>,
+    /// Packages of programs that can be done without, and that no archive of this host has.
+    pub unavailable: BTreeSet<String>,
     /// Certificates by environment: not after (seconds since 1970) and the names they are for.
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
     /// The cluster on disk.

@@ -136,6 +136,7 @@ fn sign_in_attempts_are_limited_and_pages_are_not() {
         assert_eq!(rig.get("/web/login").status, 200);
         assert_eq!(rig.post("/web/dataset/call_kw").status, 200);
         assert_eq!(rig.post("/jsonrpc").status, 200);
+        assert_eq!(rig.post("/json/2/res.partner/search").status, 200);
     }
 }
 

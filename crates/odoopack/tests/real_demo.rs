@@ -160,6 +160,12 @@ fn prints(pack: &Pack) {
     let report = probes.find(|seen| seen["probe"] == "report").unwrap();
     assert_eq!(report["verdict"], "pass", "{report}");
     let log = pack.read("data/logs/production.blue.web/current");
+    let warned = |line: &&str| line.contains(" WARNING ") && line.contains(" odoo.tools.config:");
+    assert_eq!(
+        log.lines().find(warned),
+        None,
+        "Odoo has nothing against its odoo.conf"
+    );
     let program = pack.path("data/config/bin/wkhtmltopdf");
     assert!(
         log.contains(&format!("Will use the Wkhtmltopdf binary at {program}")),
@@ -180,6 +186,7 @@ fn nothing_to_do(pack: &Pack) {
 /// A hand edit is drift: shown, never silently replaced, kept when it is replaced.
 fn hand_edits(pack: &Pack) {
     pack.now("an edited file is reported, refused, and replaced only when asked for");
+    an_edit_that_opens_something_is_judged(pack);
     let file = "data/config/nginx/nginx.conf";
     let before = pack.read(file);
     // Not all that people type is UTF-8.
@@ -194,6 +201,30 @@ fn hand_edits(pack: &Pack) {
     let kept = std::fs::read(pack.path("data/config/nginx/nginx.edited")).unwrap();
     assert!(kept.ends_with(b"somebody was here, \xe9t\xe9\n"));
     pack.run(&["render", "--check"]).exits(0);
+}
+
+/// `doctor` has nothing against what we rendered, and judges what somebody made of it as a file of anybody.
+fn an_edit_that_opens_something_is_judged(pack: &Pack) {
+    let file = "data/config/production/blue/odoo.conf";
+    let found = |pack: &Pack| {
+        let all = pack.run(&["doctor", "--json"]).first_json()["findings"].clone();
+        let here = |finding: &&Value| {
+            finding["place"]
+                .as_str()
+                .is_some_and(|place| place.contains(file))
+        };
+        let all = all.as_array().unwrap().iter().filter(here);
+        all.map(|finding| finding["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(pack), [""; 0]);
+    let before = pack.read(file);
+    pack.write(
+        file,
+        before.replace("list_db = False", "list_db = True").as_bytes(),
+    );
+    assert_eq!(found(pack), ["conf-database-list-open", "environment-drift"]);
+    pack.write(file, before.as_bytes());
 }
 
 /// What Odoo names in mails follows the file, in an Odoo that runs too.
@@ -227,7 +258,7 @@ fn down_and_up(pack: &Pack, site: &Site) {
     let password = pack.secret("PRODUCTION_ADMIN");
     let session = site.sign_in("demo_production", &password).unwrap();
     let kept = session.call("res.partner", "create", &json!([[{ "name": "Survivor" }]]));
-    pack.run(&["down"]).exits(0);
+    pack.run(&["demo", "--down", "--keep-data"]).exits(0);
     assert_eq!(left_running(pack), Vec::<String>::new());
     pack.run(&["status"]).exits(8);
     pack.run(&["up", "--yes"]).exits(0);

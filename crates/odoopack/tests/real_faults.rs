@@ -56,6 +56,7 @@ fn what_is_killed_comes_back() {
         line.contains(" gevent ")
     });
     killed_runsv(&pack, &site);
+    killed_svlogd(&pack, &site);
     killed_runsvdir(&pack, &site);
     let processes = machine::processes_of(&pack.root).len();
     pack.run(&["down"]).exits(0);
@@ -261,6 +262,31 @@ fn killed_runsv(pack: &Pack, site: &Site) {
         (other && counted && now["good"] == true && answers(site)).then_some(())
     });
     assert!(!machine::alive(runsv));
+}
+
+/// What a service says goes on being written down.
+fn killed_svlogd(pack: &Pack, site: &Site) {
+    pack.now("kill -9 the svlogd of nginx");
+    let logs = pack.path("data/logs/nginx");
+    let of_nginx = || {
+        let all = machine::processes().into_iter();
+        all.filter(|process| process.line.contains("svlogd") && process.line.contains(logs.as_str()))
+            .map(|process| process.pid)
+            .collect::<Vec<_>>()
+    };
+    let killed = of_nginx();
+    let [svlogd] = killed[..] else {
+        panic!("{killed:?}");
+    };
+    machine::kill(svlogd);
+    wait_for("another svlogd writes", || {
+        (of_nginx().iter().any(|pid| *pid != svlogd) && answers(site)).then_some(())
+    });
+    let said = || pack.read("data/logs/nginx/current").lines().count();
+    let before = said();
+    wait_for("a request is written down", || {
+        (answers(site) && said() > before).then_some(())
+    });
 }
 
 /// Nothing restarts `runsvdir`: `status` says so, everything goes on, the next `up` brings it back.

@@ -1,13 +1,15 @@
 //! What the gate costs per request, and what switching slots through it breaks, beside nginx alone.
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::client::Client;
 use super::rig::{Gate, Nginx, free_port, front, tiny};
 use super::stats::Times;
+use crate::run;
 
 /// Both ways are measured in turns, so that a busy moment of the machine meets both.
 const ROUNDS: usize = 10;
@@ -69,6 +71,29 @@ impl std::ops::Add for Switching {
             broken: self.broken + other.broken,
         }
     }
+}
+
+/// Kills the gate of a pack and waits until its supervisor's new one takes requests.
+pub(super) fn comes_back(root: &Path) -> Result<Duration> {
+    let pid = super::memory::gate(root)?;
+    let socket = root.join("data/run/gate/production.sock");
+    let start = Instant::now();
+    run::run(std::process::Command::new("kill").args(["-9", &pid.to_string()]))?;
+    // The dead one's socket file stays, and refuses.
+    loop {
+        let another = super::memory::gate(root).is_ok_and(|now| now != pid);
+        if another && UnixStream::connect(&socket).is_ok() {
+            break;
+        }
+        if start.elapsed() > Duration::from_secs(30) {
+            bail!("the gate did not come back");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let took = start.elapsed();
+    // runit waits a second before it starts again what lived for less.
+    std::thread::sleep(Duration::from_secs(2));
+    Ok(took)
 }
 
 /// Switches through the gate; nginx is left alone.

@@ -44,6 +44,15 @@ pub(super) fn of_pack(root: &Path) -> Result<BTreeMap<String, Memory>> {
     Ok(all)
 }
 
+/// The gate of the pack at `root`.
+pub(super) fn gate(root: &Path) -> Result<u32> {
+    let root = format!("{}/", root.display());
+    let all = processes()?;
+    let mut gates = all.iter().filter(|process| process.name == "odoopack gate");
+    let found = gates.find(|process| process.line.contains(&root));
+    Ok(found.context("the demo has no gate")?.pid)
+}
+
 struct Process {
     pid: u32,
     parent: u32,

@@ -209,6 +209,8 @@ impl Bench {
             anyhow::Ok(took)
         })?;
         eprintln!("bench: warm demo {}", shown(warm.median()));
+        let odoo = self.demo()?.read(&["exec", "production", "--", "--version"])?;
+        text = format!("{text} Odoo here and in what follows: {}.", odoo.trim());
         let mut rows = vec![("`demo`, warm", &warm)];
         rows.extend(cold.as_ref().map(|cold| ("`demo`, cold", cold)));
         Ok(page::table("The demo", &text, &rows))
@@ -219,10 +221,16 @@ impl Bench {
         let binary = self.binary.clone();
         let port = self.demo()?.odoo_port()?;
         let odoo = gate::overhead(&binary, port, "/web/health", 100)?;
-        Ok(page::overhead(&[
-            ("tiny", tiny),
-            ("Odoo 19, `/web/health`", odoo),
-        ]))
+        let root = self.demo()?.root();
+        let back = measure(5, || gate::comes_back(root))?;
+        let overhead = page::overhead(&[("tiny", tiny), ("Odoo 19, `/web/health`", odoo)]);
+        Ok(overhead
+            + &page::table(
+                "The gate's death",
+                "`kill -9` of the demo's gate until its supervisor's next one takes connections. nginx goes to the slots by itself \
+                 meanwhile.",
+                &[("killed, and back", &back)],
+            ))
     }
 
     fn modules(&mut self) -> Result<String> {

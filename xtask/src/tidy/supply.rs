@@ -25,7 +25,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Note> {
                 format!("`{name}` is banned in deny.toml"),
             ));
         }
-        // No source: a crate of this workspace.
+        // No source: a crate of this workspace, or a copy in `vendor`.
         if field("source").is_some_and(|source| !source.starts_with("registry+") || !source.ends_with(&index))
         {
             notes.push(Note::whole(

@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 /// What a build, a version control system or a package manager put there.
 const NOT_OURS: &[&str] = &["target", ".git", "node_modules", "__pycache__"];
 
+/// Copies of what others wrote: links may lead there, and nothing else is asked of them.
+const COPIES: &str = "vendor/";
+
 /// Generated data of this size is nobody's text.
 const TOO_BIG: u64 = 4 * 1024 * 1024;
 
@@ -63,7 +66,7 @@ impl Tree {
             }
             if kind.is_dir() {
                 self.walk(&entry.path(), &format!("{path}/"))?;
-            } else if kind.is_file() && entry.metadata()?.len() <= TOO_BIG {
+            } else if kind.is_file() && !path.starts_with(COPIES) && entry.metadata()?.len() <= TOO_BIG {
                 let bytes = fs::read(entry.path()).with_context(|| format!("cannot read {path}"))?;
                 if let Ok(text) = String::from_utf8(bytes) {
                     self.files.push(File {

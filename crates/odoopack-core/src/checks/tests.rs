@@ -122,7 +122,22 @@ const COMPOSE_EDITS: &[Edit] = &[
     ("../repo/addons:/mnt", "/var/run/docker.sock:/mnt", "compose-docker-socket"),
     ("services:\n", "version: \"3\"\nservices:\n", "compose-version-key"),
     ("    mem_limit: 2g", "   mem_limit: 2g", "compose-unreadable"),
+    ("services:\n", SECOND_ODOO, "compose-editions-by-port compose-gevent-missing"),
 ];
+
+const SECOND_ODOO: &str = "services:
+  marketing:
+    image: odoo:18.0@sha256:2222222222222222222222222222222222222222222222222222222222222222
+    entrypoint: [\"odoo\"]
+    ports: [\"127.0.0.1:8070:8069\"]
+    depends_on: {db: {condition: service_healthy}}
+    healthcheck: {test: [CMD, curl, -f, http://localhost:8069/web/health]}
+    stop_grace_period: 150s
+    mem_limit: 2g
+    restart: unless-stopped
+    logging: {options: {max-size: 50m}}
+    volumes: [\"../data/environments/marketing:/var/lib/odoo\"]
+";
 
 #[test]
 fn one_wrong_line_is_one_finding() {

@@ -18,7 +18,11 @@ pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
         database_program(known),
         program("nginx", "nginx", "TLS, static files and limits"),
         program("python3-venv", "python3-venv", "Odoo's Python environment"),
-        program("wkhtmltopdf", "wkhtmltopdf", "printing PDF reports"),
+        Program {
+            // Debian 13 has none.
+            without: Some("reports are not printed as PDF; a `wkhtmltox` of your own will do"),
+            ..program("wkhtmltopdf", "wkhtmltopdf", "printing PDF reports")
+        },
     ];
     if !known.facts.host.systemd {
         all.push(program("runsvdir", "runit", "supervises the servers"));
@@ -52,6 +56,7 @@ fn program(name: &'static str, package: &str, why: &'static str) -> Program {
         name,
         package: package.to_owned(),
         why,
+        without: None,
     }
 }
 

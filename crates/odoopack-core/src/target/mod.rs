@@ -125,6 +125,8 @@ pub struct Program {
     pub package: String,
     /// What it is for.
     pub why: &'static str,
+    /// What does not work without it, where the rest does.
+    pub without: Option<&'static str>,
 }
 
 /// A system user with a group of the same name.

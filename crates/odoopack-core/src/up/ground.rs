@@ -4,11 +4,30 @@ use crate::facts::{Image, PathKind, Seen};
 use crate::plan::Step;
 use crate::target::{Access, Directory};
 
-/// What each package that is missing is for.
+/// What each package that is missing is for, and what goes without one that nobody has.
 pub(super) fn reasons(known: &Known<'_>) -> Vec<String> {
-    missing(known)
-        .map(|program| format!("package {}: {}", program.package, program.why))
-        .collect()
+    let wanted = missing(known).map(|program| format!("package {}: {}", program.package, program.why));
+    let gone = known
+        .target
+        .programs
+        .iter()
+        .filter(|program| lacks(known, program));
+    let gone = gone.filter_map(|program| {
+        let package = &program.package;
+        Some(format!(
+            "no archive of this host has package {package}: {}",
+            program.without?
+        ))
+    });
+    wanted.chain(gone).collect()
+}
+
+/// Whether a program is not there, cannot be had, and can be done without.
+fn lacks(known: &Known<'_>, program: &crate::target::Program) -> bool {
+    let facts = known.facts;
+    program.without.is_some()
+        && !facts.programs.contains_key(program.name)
+        && facts.unavailable.contains(&program.package)
 }
 
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
@@ -31,7 +50,8 @@ fn missing<'a>(known: &'a Known<'_>) -> impl Iterator<Item = &'a crate::target::
             .is_none_or(|server| !host.postgres.contains_key(&server.major)),
         (name, _) => !known.facts.programs.contains_key(name),
     };
-    known.target.programs.iter().filter(missing)
+    let programs = known.target.programs.iter().filter(missing);
+    programs.filter(|program| !lacks(known, program))
 }
 
 pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {

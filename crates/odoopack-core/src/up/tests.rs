@@ -2,6 +2,7 @@
 mod adopt;
 mod containers;
 mod effects;
+mod examples;
 mod given;
 mod holds;
 mod machine;

@@ -15,7 +15,9 @@ use crate::ui::Progress;
 
 impl Apply<'_> {
     pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
-        crate::release::packages::install(self.ui, packages, progress)
+        let programs = self.target.programs.iter();
+        let spare = programs.filter_map(|one| one.without.map(|_| one.package.clone()));
+        crate::release::packages::install(self.ui, packages, &spare.collect(), progress)
     }
 
     pub(super) fn create_user(name: &str, home: &Utf8Path) -> Result<()> {

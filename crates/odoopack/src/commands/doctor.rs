@@ -1,6 +1,7 @@
 //! `doctor`: what is wrong or could be better, why it matters, and what helps.
 use camino::Utf8PathBuf;
 use odoopack_core::checks::{self, Finding, Severity};
+use odoopack_core::foreign;
 use odoopack_core::odoo::Series;
 
 use crate::context::{Context, Pack};
@@ -33,7 +34,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     if !args.file.is_empty() {
-        return report(cx, &foreign(args)?, &[]);
+        return report(cx, &files_of_others(args)?, &[]);
     }
     let pack = cx.load()?;
     let view = observe::look(&pack)?;
@@ -57,7 +58,7 @@ fn list(cx: &Context) {
     }
 }
 
-fn foreign(args: &Args) -> Result<Vec<Finding>> {
+fn files_of_others(args: &Args) -> Result<Vec<Finding>> {
     let mut texts = Vec::new();
     for path in &args.file {
         let text = files::read_text(path)?.ok_or_else(|| {
@@ -65,24 +66,40 @@ fn foreign(args: &Args) -> Result<Vec<Finding>> {
         })?;
         texts.push((path, text));
     }
-    let read: Vec<checks::File<'_>> = texts
-        .iter()
-        .map(|(path, text)| checks::File {
-            path: path.as_str(),
-            text,
-        })
-        .collect();
+    let read: Vec<checks::File<'_>> = texts.iter().map(as_file).collect();
     Ok(checks::judge_files(&read, args.series))
 }
 
 fn findings(pack: &Pack, view: &View) -> Result<Vec<Finding>> {
     let mut all = checks::host::judge(&observe::doctor::host(pack, view));
+    all.extend(rendered(pack, view)?);
     for name in pack.loaded.spec.environments.keys() {
         all.extend(checks::environment::judge(&observe::doctor::environment(
             pack, view, name,
         )?));
     }
     Ok(all)
+}
+
+/// The rendered files as they lie on disk.
+fn rendered(pack: &Pack, view: &View) -> Result<Vec<Finding>> {
+    let mut texts = Vec::new();
+    for file in &view.target.files {
+        if foreign::kind(file.path.as_str(), &file.shown).is_some() {
+            let bytes = files::read_bytes(&file.path)?;
+            // Not all that people type is UTF-8.
+            texts.extend(bytes.map(|bytes| (&file.path, String::from_utf8_lossy(&bytes).into_owned())));
+        }
+    }
+    let read: Vec<checks::File<'_>> = texts.iter().map(as_file).collect();
+    Ok(checks::judge_rendered(&read, pack.loaded.spec.odoo.series))
+}
+
+fn as_file<'a>((path, text): &'a (&Utf8PathBuf, String)) -> checks::File<'a> {
+    checks::File {
+        path: path.as_str(),
+        text,
+    }
 }
 
 /// Every probe, sign-in and one printed report among them; where nothing answers they say so.

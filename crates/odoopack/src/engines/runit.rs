@@ -31,7 +31,9 @@ impl Runit<'_> {
         if services::supervisor(self.layout).present().is_some() {
             return Ok(());
         }
-        self.end_orphans()?;
+        // One that nobody wants any more may have been as patient as the most patient of those that are wanted.
+        let within = services.iter().map(|service| service.stop_within.0).max();
+        self.end_orphans(within.unwrap_or_default())?;
         // A new supervisor begins with nothing, so that services are started in their order and waited for.
         for name in services::all(self.layout)?.keys() {
             files::remove(&self.layout.enabled().join(name))?;
@@ -61,11 +63,11 @@ impl Runit<'_> {
     }
 
     /// A `runsvdir` that was killed leaves every `runsv` running; a second one could not take them over.
-    fn end_orphans(&self) -> Result<()> {
+    fn end_orphans(&self, within: u64) -> Result<()> {
         for name in services::all(self.layout)?.keys() {
             let definition = self.definition(name);
             if services::supervised(&definition) {
-                self.sv("force-stop", 120, name)?;
+                self.sv("force-stop", within, name)?;
                 self.sv("exit", 30, name)?;
                 let gone = || !services::supervised(&definition);
                 wait_until(START, gone, || {

@@ -1,5 +1,6 @@
 //! Logs that runit's svlogd keeps: one directory per service, the newest lines in `current`.
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -81,20 +82,18 @@ fn rotated(directory: &Utf8Path) -> Result<Vec<(Utf8PathBuf, i64)>> {
     Ok(all)
 }
 
-/// A file that became shorter was rotated and is read from its start.
 pub(super) fn follow(
     layout: &Layout,
     services: &[String],
     each: &mut dyn FnMut(&str, &str) -> bool,
 ) -> Result<()> {
-    let mut ends = BTreeMap::new();
+    let mut tails = Vec::new();
     for service in services {
-        let length = std::fs::metadata(current(layout, service)).map_or(0, |file| file.len());
-        ends.insert(service, length);
+        tails.push((service, Tail::at_end(current(layout, service))));
     }
     loop {
-        for (service, end) in &mut ends {
-            let lines = appended(&current(layout, service), end)?;
+        for (service, tail) in &mut tails {
+            let lines = tail.appended()?;
             if !lines.is_empty() && !each(service, &lines) {
                 return Ok(());
             }
@@ -107,25 +106,61 @@ fn current(layout: &Layout, service: &str) -> Utf8PathBuf {
     layout.logs().join(service).join("current")
 }
 
-fn appended(path: &Utf8Path, end: &mut u64) -> Result<String> {
-    let read = |end: &mut u64| -> std::io::Result<String> {
-        let mut file = std::fs::File::open(path)?;
-        let length = file.metadata()?.len();
-        if length < *end {
-            *end = 0;
+/// A file that grows, and that svlogd puts aside under another name when it is full: what was read of it stays open until it is
+/// read to its end.
+struct Tail {
+    path: Utf8PathBuf,
+    open: Option<File>,
+    /// Half a line waits for its end.
+    rest: Vec<u8>,
+}
+
+impl Tail {
+    fn at_end(path: Utf8PathBuf) -> Self {
+        let mut open = File::open(&path).ok();
+        // Without its end it is read whole, which hides nothing.
+        let at = open.as_mut().map(|file| file.seek(SeekFrom::End(0)));
+        let open = open.filter(|_| at.is_some_and(|at| at.is_ok()));
+        let rest = Vec::new();
+        Self { path, open, rest }
+    }
+
+    /// Whole lines that came since the last look.
+    fn appended(&mut self) -> Result<String> {
+        self.read()
+            .map_err(|e| Failure::failed(format!("could not read `{}`", self.path)).because(e))
+    }
+
+    fn read(&mut self) -> std::io::Result<String> {
+        let newest = match File::open(&self.path) {
+            Ok(file) => Some(file),
+            // Between two names.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        };
+        // Asked for before the old one is read: nobody appends to that any more once the new one is there.
+        let same = match (&self.open, &newest) {
+            (Some(open), Some(newest)) => open.metadata()?.ino() == newest.metadata()?.ino(),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if let Some(open) = &mut self.open {
+            open.read_to_end(&mut self.rest)?;
         }
-        file.seek(SeekFrom::Start(*end))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        // Half a line stays for the next time.
-        let whole = bytes
+        if !same {
+            self.open = newest;
+            if let Some(open) = &mut self.open {
+                open.read_to_end(&mut self.rest)?;
+            }
+        }
+        let end = self
+            .rest
             .iter()
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
-        *end += whole as u64;
-        Ok(String::from_utf8_lossy(&bytes[..whole]).into_owned())
-    };
-    read(end).map_err(|e| Failure::failed(format!("could not read `{path}`")).because(e))
+        let whole: Vec<u8> = self.rest.drain(..end).collect();
+        Ok(String::from_utf8_lossy(&whole).into_owned())
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +183,34 @@ mod tests {
         since: None,
         lines: 3,
     };
+
+    #[test]
+    fn who_follows_loses_no_line_when_a_file_is_put_aside() {
+        use std::io::Write;
+        let keep = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(keep.path()).unwrap().join("current");
+        let say = |text: &str| {
+            let file = File::options().create(true).append(true).open(&path);
+            file.unwrap().write_all(text.as_bytes()).unwrap();
+        };
+        say("old\n");
+        let mut tail = Tail::at_end(path.clone());
+        say("one\ntw");
+        assert_eq!(tail.appended().unwrap(), "one\n");
+        say("o\nthree\n");
+        files::rename(&path, &path.with_file_name("@1.s")).unwrap();
+        assert_eq!(tail.appended().unwrap(), "two\nthree\n");
+        // Longer than what was read before: its length tells nothing.
+        say("four, which is a long line\nfive\n");
+        assert_eq!(tail.appended().unwrap(), "four, which is a long line\nfive\n");
+        say("six\n");
+        assert_eq!(tail.appended().unwrap(), "six\n");
+        // Nothing was ever said: whatever comes is new.
+        let mut silent = Tail::at_end(path.with_file_name("later"));
+        assert_eq!(silent.appended().unwrap(), "");
+        files::replace(&path.with_file_name("later"), b"seven\n", 0o644, None).unwrap();
+        assert_eq!(silent.appended().unwrap(), "seven\n");
+    }
 
     #[test]
     fn what_was_put_aside_is_read_as_far_as_it_is_wanted() {

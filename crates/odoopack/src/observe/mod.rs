@@ -78,6 +78,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
     facts.programs = host::programs(&names, &facts.host);
+    facts.unavailable = unavailable(&target, &facts)?;
     for (part, program) in [("nginx", "nginx"), ("redis", "redis-server")] {
         let image = facts.containers.images.get(part).filter(|_| layout.containers());
         let place = image.and_then(|image| image.places.first().cloned());
@@ -181,6 +182,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         binary_current: false,
         written: marks::written(&state)?,
         secrets: secrets::values(spec, layout)?,
+        unavailable: BTreeSet::new(),
         python_unfit: python_unfit(spec, layout, release.present()),
         release,
         modules,
@@ -202,6 +204,19 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         containers,
         host,
     })
+}
+
+/// Packages that could be done without and cannot be had; asked only for what is missing.
+fn unavailable(target: &Target, facts: &Facts) -> Result<BTreeSet<String>> {
+    let wanted = target
+        .programs
+        .iter()
+        .filter(|one| one.without.is_some() && !facts.programs.contains_key(one.name));
+    let packages: Vec<String> = wanted.map(|one| one.package.clone()).collect();
+    if packages.is_empty() || !facts.host.debian {
+        return Ok(BTreeSet::new());
+    }
+    crate::release::packages::unavailable(packages)
 }
 
 /// Names of the pack's own users.

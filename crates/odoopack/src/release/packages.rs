@@ -17,6 +17,8 @@ const NO_CLUSTER: (&str, &str) = (
     "/etc/postgresql-common/createcluster.d/odoopack.conf",
     "create_main_cluster = false\n",
 );
+/// What apt knows of its archives.
+const LISTS: &str = "/var/lib/apt/lists";
 /// Where package scripts ask whether they may start services.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -24,17 +26,40 @@ fn installed() -> Result<BTreeSet<String>> {
     Ok(dpkg::parse_installed(&dpkg::installed().read()?))
 }
 
-/// Installs packages, as root.
+/// Those of some packages that this host's lists do not know; none while no list was ever fetched.
+pub(crate) fn unavailable(packages: Vec<String>) -> Result<BTreeSet<String>> {
+    let lists = Utf8Path::new(LISTS).read_dir_utf8();
+    let fetched = lists.is_ok_and(|mut all| {
+        all.any(|entry| entry.is_ok_and(|entry| entry.file_name().contains("_Packages")))
+    });
+    if !fetched {
+        return Ok(BTreeSet::new());
+    }
+    let mut unknown = BTreeSet::new();
+    for package in packages {
+        if !apt::show(&[&package]).outcome()?.status.success() {
+            unknown.insert(package);
+        }
+    }
+    Ok(unknown)
+}
+
+/// Installs packages, as root; `spare` are those that are left out where no archive has them.
 ///
 /// # Effects
 /// No service is started: neither now (`policy-rc.d`, removed again whatever happens) nor at the next boot (services
 /// that came with the packages are disabled under systemd, which is said). No PostgreSQL cluster is made.
-pub(crate) fn install(ui: &Ui, packages: &[String], progress: &Progress) -> Result<()> {
+pub(crate) fn install(
+    ui: &Ui,
+    packages: &[String],
+    spare: &BTreeSet<String>,
+    progress: &Progress,
+) -> Result<()> {
+    let packages = &known(packages, spare, progress)?;
     if packages.is_empty() {
         return Ok(());
     }
     let before = installed()?;
-    refresh_lists(packages, progress)?;
     no_cluster()?;
     progress.detail(&packages.join(" "));
     let policy = Policy::put(Utf8Path::new(POLICY))?;
@@ -65,25 +90,35 @@ fn working() -> bool {
     names.any(|name| ["apt-get", "apt", "dpkg"].contains(&name.trim()))
 }
 
-/// Asks the mirror only when the host's lists do not know a package.
-fn refresh_lists(packages: &[String], progress: &Progress) -> Result<()> {
-    if apt::show(packages).outcome()?.status.success() {
-        return Ok(());
+/// Packages that the host's lists know; the mirror is asked only when they do not know one.
+fn known(packages: &[String], spare: &BTreeSet<String>, progress: &Progress) -> Result<Vec<String>> {
+    if packages.is_empty() || apt::show(packages).outcome()?.status.success() {
+        return Ok(packages.to_vec());
     }
     progress.detail("fetching the package lists");
     apt::update()
         .run()
         .map_err(|failure| failure.hint("check the network and `/etc/apt/sources.list.d`"))?;
-    let outcome = apt::show(packages).outcome()?;
+    let asked = packages.iter().filter(|package| spare.contains(*package));
+    let unknown = unavailable(asked.cloned().collect())?;
+    let packages: Vec<String> = packages
+        .iter()
+        .filter(|package| !unknown.contains(*package))
+        .cloned()
+        .collect();
+    if packages.is_empty() {
+        return Ok(packages);
+    }
+    let outcome = apt::show(&packages).outcome()?;
     if outcome.status.success() {
-        return Ok(());
+        return Ok(packages);
     }
     Err(Failure::refused(format!(
         "this host's apt does not know all of {}",
         packages.join(", ")
     ))
     .because(crate::exec::tail(&outcome.stderr, 4))
-    .hint("add the archive that has them (`apt-cache policy PACKAGE`): Debian's main one, apt.postgresql.org for other majors of PostgreSQL; wkhtmltopdf left Debian with 13, `wkhtmltox` takes its place"))
+    .hint("add the archive that has them (`apt-cache policy PACKAGE`): Debian's main one, apt.postgresql.org for other majors of PostgreSQL"))
 }
 
 fn no_cluster() -> Result<()> {

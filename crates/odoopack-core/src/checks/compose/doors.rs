@@ -23,6 +23,14 @@ pub(super) const RULES: &[Rule<View>] = &[
         look: gevent_missing,
     },
     Rule {
+        id: "compose-editions-by-port",
+        severity: Warning,
+        title: "several Odoos have a host name each",
+        why: "cookies ignore ports: whoever signs in to one is signed out of the others on the same name",
+        fix: "one host name per Odoo in the web server; the ports stay for direct access on this machine",
+        look: editions_by_port,
+    },
+    Rule {
         id: "compose-superuser",
         severity: Error,
         title: "Odoo's role is no superuser",
@@ -143,6 +151,15 @@ fn gevent_missing(view: &View) -> Vec<Spot> {
         )
     };
     view.of(Role::Odoo).filter(lonely).map(spot).collect()
+}
+
+fn editions_by_port(view: &View) -> Vec<Spot> {
+    let published = |service: &&Service| service.ports().iter().any(|port| port.target == "8069");
+    let all: Vec<&Service> = view.of(Role::Odoo).filter(published).collect();
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    super::together(&all, "told apart by their ports only")
 }
 
 fn superuser(view: &View) -> Vec<Spot> {

@@ -172,8 +172,8 @@ fn header_maps(t: &mut Text) {
 
 /// Zones of the limits; a request with an empty key is not counted.
 ///
-/// IPv6 clients own at least a /64, so that is what is counted. Everything under `/jsonrpc` and `/xmlrpc` is one
-/// zone: the service that is called stands in the body, which nginx does not read. So a call of service `db`
+/// IPv6 clients own at least a /64, so that is what is counted. Everything under `/jsonrpc`, `/xmlrpc` and
+/// 19.0's `/json/2` is one zone: the service that is called stands in the body, which nginx does not read. So a call of service `db`
 /// cannot be told from others here; `list_db = False` in odoo.conf is what closes it.
 pub(super) fn limits(t: &mut Text, input: &Nginx) {
     t.gap();
@@ -187,7 +187,7 @@ pub(super) fn limits(t: &mut Text, input: &Nginx) {
     });
     t.block(r#"map "$request_method:$uri" $calling"#, |t| {
         t.line(r#"default """#);
-        t.line(r#""~*^POST:/(?:jsonrpc|xmlrpc)(?:/|$)" $client"#);
+        t.line(r#""~*^POST:/(?:jsonrpc|xmlrpc|json/2)(?:/|$)" $client"#);
     });
     t.line(format_args!(
         "limit_req_zone $signing_in zone=sign_in:10m rate={}r/m",

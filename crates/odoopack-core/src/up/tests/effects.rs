@@ -61,7 +61,13 @@ impl Machine {
             }
             Step::GenerateSecret { name } => {
                 assert!(target.secrets.contains(name));
-                let value = SecretText::new(format!("value of {name} number {}", state.secrets.len()));
+                let hash = if name.ends_with("_HASH") {
+                    "$pbkdf2-sha512$"
+                } else {
+                    ""
+                };
+                let value = format!("{hash}value of {name} number {}", state.secrets.len());
+                let value = SecretText::new(value);
                 assert!(
                     state.secrets.insert(name.clone(), value).is_none(),
                     "{name} had a value"
@@ -392,7 +398,7 @@ impl Machine {
         let parent = path.parent().unwrap();
         let parent_is_directory = match self.facts.paths.get(parent) {
             Some(Seen::Present(fact)) => fact.kind == PathKind::Directory,
-            _ => ["/opt", crate::render::systemd::DIRECTORY].contains(&parent.as_str()),
+            _ => ["/opt", "/etc/ssl/erp", crate::render::systemd::DIRECTORY].contains(&parent.as_str()),
         };
         assert!(parent_is_directory, "{path} has no directory to be in");
         let me = self.facts.host.user.clone();

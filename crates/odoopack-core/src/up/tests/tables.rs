@@ -61,6 +61,34 @@ fn missing_packages_are_one_line_for_an_ordinary_user() {
 }
 
 #[test]
+fn a_new_program_with_the_same_protocol_interrupts_nobody() {
+    let mut machine = Machine::up(true);
+    machine.facts.binary_current = false;
+    let (target, _) = machine.look();
+    assert_eq!(
+        only(&machine),
+        [format!("copy this program to {}", target.binary)]
+    );
+}
+
+#[test]
+fn what_no_archive_has_is_done_without_and_said() {
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.programs.remove("wkhtmltopdf");
+    machine.facts.unavailable.insert("wkhtmltopdf".to_owned());
+    let notes = machine.plan().notes;
+    let note = "no archive of this host has package wkhtmltopdf: reports are not printed as PDF";
+    assert!(notes.iter().any(|said| said.starts_with(note)), "{notes:#?}");
+    machine.converge();
+    assert_eq!(only(&machine), [""; 0]);
+    // Nothing runs without a web server.
+    let mut machine = Machine::with_packages(FILE, false);
+    machine.facts.programs.remove("nginx");
+    machine.facts.unavailable.insert("nginx".to_owned());
+    check(&machine, &["only root can install"]);
+}
+
+#[test]
 fn a_port_that_somebody_has_is_refused_with_the_name_of_the_process() {
     let mut machine = Machine::with_packages(FILE, true);
     machine
