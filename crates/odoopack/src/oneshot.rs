@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use odoopack_core::facts::Release;
-use odoopack_core::layout::{Layout, Slot};
+use odoopack_core::layout::{ACT, Layout, Slot};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Role;
 use odoopack_core::odoo::log::{self, Judge, Verdict};
@@ -22,8 +22,6 @@ use crate::ui::Progress;
 /// Longest that one act may take.
 const PATIENCE: Duration = Duration::from_hours(4);
 
-/// What a run in a container of its own is for: the end of its name, by which one that was left behind is found.
-const ACT: &str = "act";
 /// Tests are run beside everything else of their environment.
 pub(crate) const TESTS: &str = "tests";
 
@@ -133,7 +131,7 @@ impl<'a> OneShot<'a> {
     /// The environment's tool, under a name by which one that was left behind is found.
     fn in_container(&self, subcommand: &str) -> Result<Cmd> {
         end_left(self.layout, self.environment.as_str(), self.purpose)?;
-        let name = container(self.layout, self.environment.as_str(), self.purpose);
+        let name = self.layout.one_shot(self.environment.as_str(), self.purpose);
         let tool = format!("{}.tools", self.environment);
         Ok(containers::project(self.layout)
             .tool(&tool, Some(&name), false)
@@ -188,22 +186,14 @@ impl<'a> OneShot<'a> {
 ///
 /// # Errors
 /// When Docker cannot be asked.
-pub(crate) fn end_act(layout: &Layout, environment: &str) -> Result<()> {
-    end_left(layout, environment, ACT)
-}
-
-fn end_left(layout: &Layout, environment: &str, purpose: &str) -> Result<()> {
+pub(crate) fn end_left(layout: &Layout, environment: &str, purpose: &str) -> Result<()> {
     if !layout.containers() {
         return Ok(());
     }
     // It ends badly when there is none.
-    docker::remove(&container(layout, environment, purpose))
+    docker::remove(&layout.one_shot(environment, purpose))
         .outcome()
         .map(drop)
-}
-
-fn container(layout: &Layout, environment: &str, purpose: &str) -> String {
-    format!("{}-{environment}-{purpose}", layout.project())
 }
 
 impl Ran {

@@ -2,13 +2,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use odoopack_core::layout::Layout;
+use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::service::{Service, Signal};
 
 use super::{Stretch, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe::containers::{self, project};
-use crate::oneshot;
 use crate::tools::docker::{self, Container};
 
 /// How long a start may take before the container must run.
@@ -28,7 +27,8 @@ impl Compose<'_> {
     pub(super) fn start(&self, service: &Service) -> Result<()> {
         // Nobody works on the modules of an environment that is started, unless whoever began it was killed.
         if let Some((environment, _)) = service.name.split_once('.') {
-            oneshot::end_act(self.layout, environment)?;
+            // It ends badly when there is none.
+            docker::remove(&self.layout.one_shot(environment, ACT)).outcome()?;
         }
         self.up(service, false)
     }

@@ -8,7 +8,6 @@ use super::running::Running;
 use crate::apply;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
-use crate::oneshot;
 use crate::store::journal::Journal;
 use crate::store::marks;
 
@@ -208,8 +207,11 @@ impl Doing<'_> {
     /// Everything between stop and start; gives what is worth saying.
     fn act(&mut self, work: &Work, before: &BTreeMap<String, Contents>) -> Result<Vec<String>> {
         if work.changes_tables() {
-            oneshot::end_act(&self.pack.layout, self.ground.environment.as_str())?;
-            apply::end_strays(&mut self.ground.client)?;
+            apply::end_strays(
+                &self.pack.layout,
+                &self.ground.environment,
+                &mut self.ground.client,
+            )?;
         }
         if !work.reset.is_empty() {
             apply::reset_states(&mut self.ground.client)?;
