@@ -25,6 +25,7 @@ use odoopack_core::target::secret_name;
 
 use self::source::Source;
 use super::Apply;
+use crate::engines::programs::{self, Programs};
 use crate::failure::{Failure, Kind, Result};
 use crate::files::Owner;
 use crate::observe::databases::variables;
@@ -280,7 +281,7 @@ impl<'a> Restore<'a> {
     fn undo(&self, undo: &Undo, kept: Option<&str>) -> Result<()> {
         match undo {
             Undo::DropDatabase { database } => {
-                load::sweep(&self.apply.layout.environment(&self.environment))?;
+                load::sweep(self.apply.layout, &self.environment)?;
                 match kept {
                     Some(kept) => self.keep_database(database, kept),
                     None => self.drop_database(database),
@@ -360,6 +361,10 @@ impl<'a> Restore<'a> {
         })
     }
 
+    fn programs(&self) -> Result<Programs> {
+        programs(self.apply, &self.environment, programs::LOAD)
+    }
+
     fn warn(&self, text: String) {
         self.found.borrow_mut().warnings.push(text);
     }
@@ -378,21 +383,37 @@ fn major(apply: &Apply<'_>) -> Option<u16> {
 
 /// How the environment's own role enters a database.
 pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Entrance> {
-    let programs = major(apply).and_then(|major| apply.facts.host.postgres.get(&major));
-    let programs = programs.ok_or_else(|| Failure::failed("PostgreSQL's programs cannot be found"))?;
     let password = apply.secret(&secret_name(environment, "DATABASE"))?;
     let place = apply.server()?.place();
     let protection = apply.layout.server().map_or_else(Vec::new, variables);
     Ok(Entrance {
-        programs: programs.clone(),
         host: place.host,
         port: place.port,
         protection,
         role: apply.layout.role(environment),
         password: SecretText::new(password),
         database: database.to_owned(),
-        user: apply.layout.user(environment.as_str()),
     })
+}
+
+/// PostgreSQL's programs of the server's own major, as the environment's user; `what` is done with them.
+pub(crate) fn programs(apply: &Apply<'_>, environment: &Name, what: &str) -> Result<Programs> {
+    let directory = major(apply).and_then(|major| apply.facts.host.postgres.get(&major));
+    let directory = directory.ok_or_else(|| Failure::failed("PostgreSQL's programs cannot be found"))?;
+    let (directory, user) = (directory.clone(), apply.layout.user(environment.as_str()));
+    if !apply.layout.containers() {
+        return Ok(Programs::Host { directory, user });
+    }
+    let image = apply.facts.containers.images.get("postgres");
+    let image = image.ok_or_else(|| Failure::failed("the image of PostgreSQL is not known"))?;
+    let number = apply.container_user(environment.as_str())?;
+    let name = programs::name(apply.layout, environment.as_str(), what);
+    Ok(Programs::at_socket(
+        apply.layout,
+        (directory, &image.id),
+        (user, number),
+        name,
+    ))
 }
 
 /// Whether the restore `id` has ended, with the new state in place.
@@ -400,11 +421,11 @@ pub(crate) fn is_done(state: &Utf8Path, id: &str) -> Result<bool> {
     has_ended(state, RESTORE, id, DONE)
 }
 
-/// Removes the plain dumps that restores and drills have left which were killed; only under the pack's lock.
+/// Removes the plain dumps, and ends the containers, that restores and drills have left which were killed; only under the pack's lock.
 pub(crate) fn sweep(layout: &Layout, spec: &Spec) -> Result<()> {
     spec.environments
         .keys()
-        .try_for_each(|name| load::sweep(&layout.environment(name)))
+        .try_for_each(|name| load::sweep(layout, name))
 }
 
 /// Finishes or takes back every restore that was cut off; says what it did, one sentence each. `held` is the environment whose
