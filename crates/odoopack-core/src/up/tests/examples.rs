@@ -40,6 +40,7 @@ fn rendered(text: &str) -> (Machine, Target) {
     let value = |key: String| (key, SecretText::new("user:geheim"));
     machine.facts.secrets.extend(values.into_iter().map(value));
     machine.facts.modules = modules(&machine);
+    machine.facts.locked = true;
     let (brought, _) = machine.look();
     for path in brought.brought {
         machine.put(&path, PathKind::File("brought".into()), &OURS);
