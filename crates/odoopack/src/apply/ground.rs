@@ -1,4 +1,6 @@
 //! Packages, users, directories, secrets, files, the empty cluster.
+use std::time::{Duration, Instant};
+
 use camino::Utf8Path;
 use odoopack_core::facts::Image;
 use odoopack_core::hash;
@@ -12,6 +14,9 @@ use crate::observe;
 use crate::store::{marks, secrets};
 use crate::tools::{accounts, docker, postgres};
 use crate::ui::Progress;
+
+/// How long a process that was ended may keep its user.
+const LET_GO: Duration = Duration::from_secs(15);
 
 impl Apply<'_> {
     pub(super) fn install_packages(&self, packages: &[String], progress: &Progress) -> Result<()> {
@@ -242,6 +247,22 @@ fn group_left_behind(name: &str) -> Result<bool> {
     )))
 }
 
+/// Removes a user; a process that was just ended keeps it busy for a moment.
+fn remove_user(name: &str) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let cmd = accounts::remove(name);
+        let outcome = cmd.outcome()?;
+        if outcome.status.success() {
+            return Ok(());
+        }
+        if outcome.status.code() != Some(accounts::BUSY) || started.elapsed() > LET_GO {
+            return Err(cmd.ended_badly(&outcome));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// Removes the users of a pack; their files must be gone or given away before.
 pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
     let seen = observe::host::accounts()?;
@@ -257,7 +278,7 @@ pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item
             .is_some_and(|home| home.starts_with(layout.root()))
     };
     for name in users.filter(ours) {
-        accounts::remove(&name).run()?;
+        remove_user(&name)?;
         // `userdel` leaves a group that was not the user's primary one, or that has members.
         if observe::host::accounts()?.group(&name).is_some() {
             accounts::remove_group(&name).run()?;

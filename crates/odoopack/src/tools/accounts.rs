@@ -163,6 +163,9 @@ pub(crate) fn join(user: &str, group: &str) -> Cmd {
     Cmd::new("gpasswd").args(["--add", user, group]).outlives()
 }
 
+/// How [`remove`] ends while a process of the user is there (userdel(8), shadow 4.13).
+pub(crate) const BUSY: i32 = 8;
+
 /// Removes a user, and its group where that is its primary one.
 pub(crate) fn remove(name: &str) -> Cmd {
     Cmd::new("userdel").arg(name).outlives()
