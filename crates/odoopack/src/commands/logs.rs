@@ -1,4 +1,6 @@
 //! `logs`: the logs of all services in one stream, or of some.
+use std::collections::BTreeMap;
+
 use odoopack_core::units::Seconds;
 
 use crate::context::Context;
@@ -88,12 +90,24 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     // A reader that went away, such as `head`, ends it.
+    let mut levels = BTreeMap::new();
     engine.follow(&services, &mut |service, text| {
-        let all = entries(service, text);
+        let mut all = entries(service, text);
+        carry(service, &mut all, &mut levels);
         all.iter()
             .filter(|entry| wanted(entry, args.level, None))
             .all(show)
     })
+}
+
+/// Lines without a time that come by themselves belong to the record before them, and have its level.
+fn carry(service: &str, all: &mut [Entry], levels: &mut BTreeMap<String, usize>) {
+    if let Some(first) = all.first_mut().filter(|first| first.time.is_empty()) {
+        first.level = levels.get(service).copied().unwrap_or(first.level);
+    }
+    if let Some(last) = all.last() {
+        levels.insert(service.to_owned(), last.level);
+    }
 }
 
 /// One record: a line with a time, and the lines without one that follow it (a traceback).
@@ -233,6 +247,26 @@ mod tests {
         assert_eq!(all[0].text.lines().count(), 3);
         assert_eq!(all.iter().map(|e| e.level).collect::<Vec<_>>(), [3, 1, 3]);
         assert!(all[0].time < all[1].time && all[1].time < all[2].time);
+    }
+
+    #[test]
+    fn a_traceback_that_comes_later_has_the_level_of_its_line() {
+        let mut levels = BTreeMap::new();
+        let mut level = |text: &str| {
+            let mut all = entries("a", text);
+            carry("a", &mut all, &mut levels);
+            all.iter().map(|entry| entry.level).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            level("2026-11-23 16:00:00,123 45 ERROR prod odoo.http: oops \n"),
+            [3]
+        );
+        assert_eq!(level("Traceback:\n  File x\n"), [3]);
+        assert_eq!(
+            level("ValueError: x\n2026-11-23 16:00:01,000 45 INFO prod odoo: y\n"),
+            [3, 1]
+        );
+        assert_eq!(level("no time\n"), [1]);
     }
 
     #[test]
