@@ -282,7 +282,8 @@ impl Layout {
 
     /// Name of the container in which Odoo runs once for an environment, by what it is for.
     pub fn one_shot(&self, environment: &str, purpose: &str) -> String {
-        format!("{}-{environment}-{purpose}", self.project())
+        // No name holds a point, so that no two of them are told in the same words.
+        format!("{}.{environment}.{purpose}", self.project())
     }
 
     /// Data directory of Redis.

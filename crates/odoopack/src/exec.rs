@@ -39,6 +39,7 @@ pub(crate) struct Cmd {
     umask: Option<u32>,
     patience: Duration,
     outlives: bool,
+    cleans_up: bool,
     input: Option<String>,
 }
 
@@ -56,6 +57,7 @@ impl Cmd {
             umask: None,
             patience: PATIENCE,
             outlives: false,
+            cleans_up: false,
             input: None,
         }
     }
@@ -120,6 +122,13 @@ impl Cmd {
     #[must_use]
     pub(crate) fn input(mut self, text: impl Into<String>) -> Self {
         self.input = Some(text.into());
+        self
+    }
+
+    /// Lets it start and end after an interrupt too: it takes away what was begun.
+    #[must_use]
+    pub(crate) fn cleans_up(mut self) -> Self {
+        self.cleans_up = true;
         self
     }
 

@@ -82,7 +82,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
         groups: pack.loaded.spec.addons.groups.clone(),
         python: old.as_ref().and_then(|old| old.python.clone()),
     };
-    judge(&lock, &resolved)?;
+    judge(&lock, &resolved, &workshop.asked()?)?;
     progress.detail("Python packages");
     let with_old = Builder {
         lock: old.clone(),
@@ -208,7 +208,7 @@ fn repositories(
 }
 
 /// Every wanted module exists, fits the series and can be installed.
-fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
+fn judge(lock: &Lock, resolved: &[Resolved], asked: &BTreeSet<String>) -> Result<()> {
     let seen = resolved
         .iter()
         .map(|one| (one.name.as_str(), &one.seen))
@@ -219,7 +219,7 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
             let elsewhere = |module: &str| oca::verify::who_has(lock, &seen, &one.name, module);
             module_breaks(&one.name, &one.locked, &one.seen, &elsewhere)
         })
-        .chain(outside(resolved))
+        .chain(outside(resolved, asked))
         .collect();
     if breaks.is_empty() {
         return Ok(());
@@ -247,9 +247,9 @@ fn judge(lock: &Lock, resolved: &[Resolved]) -> Result<()> {
 }
 
 /// What runs, dependencies that nobody named too, must lie in the commits.
-fn outside(resolved: &[Resolved]) -> Vec<Break> {
+fn outside(resolved: &[Resolved], asked: &BTreeSet<String>) -> Vec<Break> {
     let shares: Vec<_> = resolved.iter().map(Resolved::share).collect();
-    let running = running(&shares);
+    let running = running(&shares, asked);
     let all = resolved.iter().zip(&running);
     all.flat_map(|(one, modules)| outside_breaks(&one.name, modules, &one.seen))
         .collect()
@@ -391,6 +391,21 @@ fn odoo(
     Ok(())
 }
 
+/// Whether an image that was pinned is still on this machine, and has every Python package of the lock in it.
+fn inside(image: &str, lock: &Lock, all: &mut Verified) -> Result<()> {
+    if !release::image::is_here(image)? {
+        let what = format!("image {image} is not on this machine");
+        all.breaks.push(Break::new("absent", "odoo", what, "odoopack up"));
+        return Ok(());
+    }
+    for one in image_python::lacking(image, lock)? {
+        let what = format!("{one} is not in the image");
+        let help = format!("`docker image rm {image}`, then `odoopack up`");
+        all.breaks.push(Break::new("wheel", "python", what, help));
+    }
+    Ok(())
+}
+
 /// Whether the stack runs the image of the lock, with the Python packages of the lock; what cannot be known is a note.
 fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
     let Some((name, pin)) = lock.odoo.image() else {
@@ -415,7 +430,7 @@ fn image(pack: &Pack, lock: &Lock, all: &mut Verified) -> Result<()> {
             all.breaks
                 .push(Break::new("other-image", "odoo", what, "odoopack up"));
         }
-        Some(_) => {}
+        Some(image) => inside(&image.id, lock, all)?,
     }
     Ok(())
 }

@@ -171,6 +171,10 @@ impl<'a> OneShot<'a> {
                 });
             }
         };
+        if !outcome.status.success() {
+            // An interrupt ends whoever started the container, and not the container.
+            end_left(self.layout, self.environment.as_str(), self.purpose)?;
+        }
         if let Some(path) = self.log {
             files::replace(path, outcome.stderr.as_bytes(), 0o640, None)?;
         }
@@ -190,10 +194,7 @@ pub(crate) fn end_left(layout: &Layout, environment: &str, purpose: &str) -> Res
     if !layout.containers() {
         return Ok(());
     }
-    // It ends badly when there is none.
-    docker::remove(&layout.one_shot(environment, purpose))
-        .outcome()
-        .map(drop)
+    docker::ended(&layout.one_shot(environment, purpose))
 }
 
 impl Ran {

@@ -241,7 +241,14 @@ fn check_hashes(python: &Python) -> Result<(), Unreadable> {
         if let Err(wrong) = target.parse::<Target>() {
             return Err(Unreadable::Wrong(wrong.to_string()));
         }
+        let mut names = std::collections::BTreeSet::new();
         for package in list {
+            if !names.insert(&package.name) {
+                return Err(Unreadable::Wrong(format!(
+                    "`{}` stands twice in {target}",
+                    package.name
+                )));
+            }
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+!*".contains(c);
             if !is_need(&package.name) || !package.name.chars().chain(package.version.chars()).all(plain) {
                 return Err(Unreadable::Wrong(format!(

@@ -46,15 +46,18 @@ impl Share<'_> {
     }
 }
 
-/// For each repository its modules that run: those that are taken, and those that these depend on over any number of
-/// others, in whichever repository they lie.
-pub fn running(shares: &[Share<'_>]) -> Vec<BTreeMap<String, String>> {
+/// For each repository its modules that run: those that are taken, those that editions and the pack's own modules ask for
+/// (`asked`, patterns), and those that these depend on over any number of others, in whichever repository they lie.
+pub fn running(shares: &[Share<'_>], asked: &BTreeSet<String>) -> Vec<BTreeMap<String, String>> {
     let mut all: Vec<BTreeMap<String, String>> = shares.iter().map(|share| share.modules.clone()).collect();
     let mut reached: BTreeSet<&str> = BTreeSet::new();
     let mut todo: Vec<&str> = shares
         .iter()
         .flat_map(|share| share.modules.keys().map(String::as_str))
         .collect();
+    let is_asked = |name: &&String| asked.iter().any(|pattern| matches(pattern, name));
+    let seen = shares.iter().flat_map(|share| share.seen.modules.keys());
+    todo.extend(seen.filter(is_asked).map(String::as_str));
     let find = |name: &str| {
         let first = |has: &dyn Fn(&Share<'_>) -> bool| shares.iter().position(has);
         let taken = first(&|share| share.modules.contains_key(name));
@@ -149,11 +152,16 @@ mod tests {
                 seen: &web,
             },
         ];
-        let names: Vec<Vec<String>> = running(&shares)
-            .into_iter()
-            .map(|all| all.into_keys().collect())
-            .collect();
-        assert_eq!(names, [vec!["tool_a", "tool_b"], vec!["web_a"]]);
+        let names = |asked: &[&str]| -> Vec<Vec<String>> {
+            let asked = asked.iter().map(|name| (*name).to_owned()).collect();
+            let all = running(&shares, &asked).into_iter();
+            all.map(|all| all.into_keys().collect()).collect()
+        };
+        assert_eq!(names(&[]), [vec!["tool_a", "tool_b"], vec!["web_a"]]);
+        // An edition or a module of one's own can ask for what nobody took.
+        let more = [vec!["tool_a", "tool_b", "tool_c"], vec!["web_a"]];
+        assert_eq!(names(&["tool_c", "base"]), more);
+        assert_eq!(names(&["tool_*"]), more);
     }
 
     #[test]

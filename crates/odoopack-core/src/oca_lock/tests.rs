@@ -141,6 +141,17 @@ fn what_an_installer_would_take_for_an_option_is_refused() {
         assert_ne!(broken, text, "{old}");
         assert_eq!(read(&broken).unwrap_err().to_string(), says);
     }
+    // What two merged branches leave: nothing could be installed from it.
+    let mut twice = lock();
+    for list in twice
+        .python
+        .iter_mut()
+        .flat_map(|python| python.targets.values_mut())
+    {
+        list.extend(list.clone());
+    }
+    let said = read(&twice.text()).unwrap_err().to_string();
+    assert_eq!(said, "`a` stands twice in 3.11 x86_64 glibc");
 }
 
 #[test]

@@ -165,6 +165,8 @@ impl Apply<'_> {
         let mut argv: Vec<String> = program.iter().map(ToString::to_string).collect();
         argv.extend(places.iter().map(ToString::to_string));
         docker::once_with(id, &ids(self.facts.host.ids), &[out], &argv).run()?;
+        // What is there is believed for good, so it must outlast a power cut.
+        files::sync_file_system(&new)?;
         files::rename(&new, to)
     }
 

@@ -20,15 +20,17 @@ pub(crate) use throwaway::{Tested, Tests};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};
-use odoopack_core::layout::Layout;
+use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::plan::{Plan, Step};
 use odoopack_core::spec::Spec;
 use odoopack_core::target::Target;
 use odoopack_core::units::Bytes;
 
+use crate::engines::programs;
 use crate::failure::{Failure, Result};
 use crate::files::Owner;
 use crate::observe;
+use crate::oneshot;
 use crate::release::{self, Builder};
 use crate::store::journal::Journal;
 use crate::ui::{Progress, Ui};
@@ -201,4 +203,18 @@ impl Apply<'_> {
             .ok_or_else(|| unknown(&format!("group `{group}`")))?;
         Ok(Some(Owner { uid, gid }))
     }
+}
+
+/// Ends what operations that were killed have left working; containers of these are no services.
+///
+/// # Errors
+/// When something may still be there.
+pub(crate) fn end_killed(layout: &Layout, spec: &Spec) -> Result<()> {
+    restore::sweep(layout, spec)?;
+    for name in spec.environments.keys() {
+        programs::end(layout, name.as_str(), &[programs::EXPORT])?;
+        oneshot::end_left(layout, name.as_str(), ACT)?;
+        oneshot::end_left(layout, name.as_str(), oneshot::TESTS)?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use super::Apply;
 use super::databases::{drop_database, failed};
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
-use crate::oneshot::{OneShot, TESTS};
+use crate::oneshot::{self, OneShot, TESTS};
 use crate::store::marks;
 use crate::ui::Progress;
 
@@ -55,6 +55,8 @@ impl Apply<'_> {
         let directory = self.layout.environment(environment).join(TESTS);
         let state = self.layout.state();
         let remove = || {
+            // One that a killed run left may still be testing.
+            oneshot::end_left(self.layout, environment.as_str(), TESTS)?;
             self.drop_throwaway(environment, &database)?;
             files::remove_tree(&directory)?;
             marks::forget_tests(&state, environment)

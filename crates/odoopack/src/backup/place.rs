@@ -25,7 +25,9 @@ pub(crate) fn open(pack: &Pack) -> Result<Repository> {
 /// The same with a key, for who wants to know why it cannot be opened.
 pub(crate) fn with(pack: &Pack, key: &SecretText) -> Result<std::result::Result<Repository, Error>> {
     // Never in a snapshot, as the key itself.
-    let remembered = files::read_text(&opened_with(pack))?.map(SecretText::new);
+    // It only saves time: one that cannot be read is as good as none.
+    let remembered = files::read_text(&opened_with(pack)).ok().flatten();
+    let remembered = remembered.map(SecretText::new);
     Ok(Repository::open_again(&local(pack), key, remembered.as_ref()))
 }
 

@@ -1,6 +1,7 @@
 //! `down`: stop every process of the pack; data, configuration and secrets stay.
 use odoopack_core::facts::Seen;
 
+use crate::apply;
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::Result;
@@ -47,6 +48,7 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
     let mut journal = Journal::start(&pack.layout.state(), "down")?;
+    apply::end_killed(&pack.layout, &pack.loaded.spec)?;
     let engine = Engine::here(&pack.layout);
     let mut names: Vec<String> = engine
         .services()?

@@ -27,8 +27,7 @@ impl Compose<'_> {
     pub(super) fn start(&self, service: &Service) -> Result<()> {
         // Nobody works on the modules of an environment that is started, unless whoever began it was killed.
         if let Some((environment, _)) = service.name.split_once('.') {
-            // It ends badly when there is none.
-            docker::remove(&self.layout.one_shot(environment, ACT)).outcome()?;
+            docker::ended(&self.layout.one_shot(environment, ACT))?;
         }
         self.up(service, false)
     }

@@ -117,7 +117,7 @@ impl Programs {
 
 /// The container of such a program for an environment.
 pub(crate) fn name(layout: &Layout, environment: &str, what: &str) -> String {
-    format!("{}-{environment}-{what}", layout.project())
+    layout.one_shot(environment, what)
 }
 
 /// Ends the containers that an operation on an environment has left which was killed; only under the lock that it held.
@@ -125,9 +125,6 @@ pub(crate) fn end(layout: &Layout, environment: &str, what: &[&str]) -> Result<(
     if !layout.containers() {
         return Ok(());
     }
-    what.iter().try_for_each(|what| {
-        docker::remove(&name(layout, environment, what))
-            .outcome()
-            .map(drop)
-    })
+    what.iter()
+        .try_for_each(|what| docker::ended(&name(layout, environment, what)))
 }

@@ -196,11 +196,11 @@ impl Cmd {
             .stdout(stdout)
             .stderr(Stdio::piped())
             .process_group(0);
-        if crate::interrupt::exit_code().is_some() {
+        if !self.cleans_up && crate::interrupt::exit_code().is_some() {
             return Err(self.failure("was not started: interrupted"));
         }
         let child = command.spawn().map_err(|e| self.not_started(e))?;
-        let running = (!self.outlives).then(|| crate::interrupt::running(child.id()));
+        let running = (!self.outlives && !self.cleans_up).then(|| crate::interrupt::running(child.id()));
         Ok((child, running))
     }
 

@@ -1,5 +1,6 @@
 //! Git repositories of modules: mirrors, merges, checkouts, trees of releases, and the lock that pins them.
 pub(crate) mod access;
+mod asked;
 pub(crate) mod checkout;
 pub(crate) mod file;
 #[cfg(test)]

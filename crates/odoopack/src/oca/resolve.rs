@@ -68,7 +68,10 @@ pub(crate) fn resolve(
             })
         },
     )?;
-    let running = running(&all.iter().map(Resolved::share).collect::<Vec<_>>());
+    let running = running(
+        &all.iter().map(Resolved::share).collect::<Vec<_>>(),
+        &workshop.asked()?,
+    );
     // Dependencies that nobody named run as well, and need their part of Python.
     for (one, modules) in all.iter_mut().zip(running) {
         let mirror = workshop.mirror(&one.locked.url);

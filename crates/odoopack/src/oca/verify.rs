@@ -1,5 +1,5 @@
 //! Looks at everything that a lock says of repositories: commits, trees, modules, checkouts, trees of releases.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::modules::provider;
@@ -74,7 +74,7 @@ pub(crate) fn repositories(
             Ok(sight)
         },
     )?;
-    running_modules(&all, &mut sights)?;
+    running_modules(&all, &mut sights, &workshop.asked()?)?;
     let seen: BTreeMap<&str, &RepositorySeen> = all
         .iter()
         .zip(&sights)
@@ -104,7 +104,7 @@ fn some_outside(seen: &RepositorySeen) -> String {
 }
 
 /// Whether the lock says what the modules that run need of Python, and holds all of them; those of one repository can need others of another.
-fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<()> {
+fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight], asked: &BTreeSet<String>) -> Result<()> {
     let nothing = RepositorySeen::default();
     let shares: Vec<Share<'_>> = all
         .iter()
@@ -114,7 +114,7 @@ fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight]) -> Result<(
             seen: sight.seen.as_ref().unwrap_or(&nothing),
         })
         .collect();
-    let running = running(&shares);
+    let running = running(&shares, asked);
     for (((name, locked), sight), modules) in all.iter().zip(sights).zip(running) {
         let (Some(place), Some(seen)) = (&sight.objects, &sight.seen) else {
             continue;

@@ -72,6 +72,11 @@ pub(crate) fn runs(layout: &Layout, name: &str) -> Result<Option<facts::Image>> 
     containers::pinned(layout, "odoo", name)
 }
 
+/// Whether an image is on this machine.
+pub(crate) fn is_here(id: &str) -> Result<bool> {
+    Ok(containers::image(id)?.is_some())
+}
+
 /// Requirements that the Python of an image does not meet, with its words.
 ///
 /// # Errors

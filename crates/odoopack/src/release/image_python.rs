@@ -57,6 +57,25 @@ pub(crate) fn wanted(spec: &Spec, repo: &Utf8Path, lock: &Lock) -> Result<Option
     Ok(any.map(|python| odoopack_core::hash::of(&python.targets)))
 }
 
+/// Packages of a lock that an image does not have, as `name version`.
+///
+/// # Errors
+/// When the image's Python cannot be asked.
+pub(crate) fn lacking(image: &str, lock: &Lock) -> Result<Vec<String>> {
+    let text = docker::once(image, "python3", &python::version_words()).read()?;
+    let line = |line: &str| {
+        let (name, version) = line.split_once("==")?;
+        Some((python_pins::name_of(name)?, version.trim().to_owned()))
+    };
+    let has: BTreeSet<(String, String)> = text.lines().filter_map(line).collect();
+    let wanted = lock
+        .python
+        .iter()
+        .flat_map(|python| python.targets.values().flatten());
+    let lacks = wanted.filter(|one| !has.contains(&(one.name.clone(), one.version.clone())));
+    Ok(lacks.map(|one| format!("{} {}", one.name, one.version)).collect())
+}
+
 /// Everything that a resolution starts from.
 fn inputs(asked: &Requirements, pin: &ImagePin) -> String {
     super::sha256(format!("{} {}", asked.hash(), pin.id).as_bytes())

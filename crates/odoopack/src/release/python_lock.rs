@@ -39,17 +39,23 @@ pub(super) fn target(interpreter: &Interpreter) -> Target {
     }
 }
 
-/// The requirement file that the pack's lock holds for this machine; `None` when the lock says nothing of Python.
+/// The requirement file that the pack's lock holds for this machine; `None` without a lock.
 ///
 /// # Errors
-/// When the lock was made from something else, or for other machines only.
+/// When the lock names no Python packages, was made from something else, or for other machines only.
 pub(super) fn of_pack(
     builder: &Builder<'_>,
     requirements: &Requirements,
     interpreter: &Interpreter,
 ) -> Result<Option<String>> {
-    let Some(python) = builder.lock.as_ref().and_then(|lock| lock.python.as_ref()) else {
+    let Some(lock) = &builder.lock else {
         return Ok(None);
+    };
+    let Some(python) = &lock.python else {
+        return Err(Failure::refused(
+            "`oca.lock.json` names no Python packages, and nothing unpinned is deployed",
+        )
+        .hint("`odoopack lock`"));
     };
     if python.inputs != requirements.hash() {
         return Err(Failure::refused(
@@ -195,11 +201,18 @@ impl Builder<'_> {
             }
         } else {
             progress.detail("installing the packages into a scratch environment");
-            if scratch.install(&uv, list, false).is_err() {
+            if let Err(together) = scratch.install(&uv, list, false) {
+                let before = all.len();
                 all.extend(
                     list.iter()
                         .filter_map(|package| scratch.wrong(&uv, package, offline)),
                 );
+                // Each by itself can be had.
+                if all.len() == before {
+                    let why = together.chain().join(": ");
+                    let what = format!("the packages cannot be installed together: {why}");
+                    all.push(Break::new("packages", "python", what, "odoopack lock --update"));
+                }
             }
         }
         Ok(all)

@@ -321,9 +321,9 @@ fn what_the_lock_cannot_mean_is_not_built() {
         "{:?}",
         failure.chain()
     );
-    let fails = |python: Python| {
+    let fails = |python: Option<Python>| {
         let mut lock = locked(&one);
-        lock.python = Some(python);
+        lock.python = python;
         let builder = Builder {
             lock: Some(lock),
             ..one.builder()
@@ -334,23 +334,94 @@ fn what_the_lock_cannot_mean_is_not_built() {
         failure.sentence()
     };
     // Python packages of another resolution.
-    let said = fails(Python {
+    let said = fails(Some(Python {
         inputs: "00".repeat(32),
         targets: BTreeMap::new(),
-    });
+    }));
     assert!(
         said.contains("has changed since `oca.lock.json` was made"),
         "{said}"
     );
+    // A lock that somebody cut short.
+    let said = fails(None);
+    assert!(said.contains("names no Python packages"), "{said}");
     // Python packages for other machines than this one.
     let mut python = locked(&one).python.unwrap();
     let (here, list) = python.targets.pop_first().unwrap();
     python.targets.insert("3.10 aarch64 musl".to_owned(), list);
-    let said = fails(python);
+    let said = fails(Some(python));
     assert!(
         said.contains(&format!("has no Python packages for {here}"))
             && said.contains("only for 3.10 aarch64 musl")
             && said.contains(&format!("`odoopack lock --target '{here}'`")),
         "{said}"
     );
+}
+
+#[test]
+fn a_module_of_another_series_is_named() {
+    let (_keep, odoo, project) = upstreams();
+    let old = b"{'name': 'W', 'version': '17.0.1.0.0'}\n";
+    files::replace(&project.join("project_wbs/__manifest__.py"), old, 0o644, None).unwrap();
+    git(&project, &["commit", "--quiet", "--all", "--message", "old"]);
+    let one = pack(&odoo, &project);
+    let mut lock = locked(&one);
+    let modules = &mut lock.repositories.get_mut("project").unwrap().modules;
+    modules.insert("project_wbs".to_owned(), "17.0.1.0.0".to_owned());
+    let workshop = Workshop::new(&one.spec, &one.layout, &one.root, &one.cache).unwrap();
+    let report = oca::verify::repositories(&workshop, &lock, true, &progress()).unwrap();
+    let said: Vec<_> = report.breaks.iter().map(|b| (b.kind, b.about.as_str())).collect();
+    assert_eq!(said, [("wrong-series", "project/project_wbs")]);
+}
+
+#[test]
+fn what_an_own_module_pulls_in_runs_and_needs_its_python_too() {
+    let (_keep, odoo, project) = upstreams();
+    let manifest = b"{'name': 'W', 'version': '18.0.1.0.0', 'external_dependencies': {'python': ['idna']}}\n";
+    files::replace(
+        &project.join("project_wbs/__manifest__.py"),
+        manifest,
+        0o644,
+        None,
+    )
+    .unwrap();
+    git(&project, &["commit", "--quiet", "--all", "--message", "needs"]);
+    let mut one = pack(&odoo, &project);
+    let lock = locked(&one);
+    one.spec.addons.own = vec!["own".to_owned()];
+    let own = one.root.join("own/mine/__manifest__.py");
+    files::directory_all(own.parent().unwrap()).unwrap();
+    files::replace(&own, b"{'name': 'M', 'depends': ['project_wbs']}\n", 0o644, None).unwrap();
+    let workshop = Workshop::new(&one.spec, &one.layout, &one.root, &one.cache).unwrap();
+    let report = oca::verify::repositories(&workshop, &lock, true, &progress()).unwrap();
+    let said: Vec<_> = report.breaks.iter().map(|b| (b.kind, b.about.as_str())).collect();
+    assert_eq!(said, [("python-needs", "project")]);
+}
+
+#[test]
+fn a_module_of_the_index_is_installed_without_a_network_and_linked_from_the_cache() {
+    let (_keep, odoo, project) = upstreams();
+    let mut one = pack(&odoo, &project);
+    one.write("requirements.txt", "odoo-addon-auditlog\n");
+    one.spec.addons.requirements = vec!["requirements.txt".to_owned()];
+    let lock = locked(&one);
+    let first = built(&one, &lock).python.unwrap();
+    // Links only go as far as one file system: beside the cache, and not where scratch packs lie.
+    let cache = super::cache();
+    let keep = tempfile::tempdir_in(&cache).unwrap();
+    let place = Utf8Path::from_path(keep.path()).unwrap().join("env");
+    let uv = super::index::there(&cache).unwrap();
+    uv.venv(&one.python, &place).run().unwrap();
+    uv.sync(&place, &first.join("requirements.lock"), true)
+        .run()
+        .unwrap();
+    let mut links = Vec::new();
+    walk::walk(&place, &mut |path, _| {
+        if path.ends_with("odoo/addons/auditlog/__manifest__.py") {
+            links.push(std::os::unix::fs::MetadataExt::nlink(&path.metadata().unwrap()));
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(matches!(links[..], [count] if count >= 2), "{links:?}");
 }

@@ -46,9 +46,15 @@ impl Store<'_> {
         files::directory_all(&work)?;
         let total = packages.iter().map(|package| package.size).sum();
         let cmd = apt_private::download(&apt.root, &work, packages);
-        let result = download::watched(&work, total, progress, || cmd.run()).map_err(|failure| {
+        let get = || download::watched(&work, total, progress, || cmd.run());
+        // The index that is here may be older than what was decided on, by a lock from elsewhere; or there is none yet.
+        let again = |first: Failure| match apt_private::update(&apt.root).run() {
+            Ok(()) => get(),
+            Err(_) => Err(first),
+        };
+        let result = get().or_else(again).map_err(|failure| {
             failure.during(format!("could not download {} from Debian {}", named(packages, total), self.suite)).hint(
-                "a version that has left the mirror can be replaced by the newest: remove `release.json` of the pack and run again",
+                "a version that has left the mirror can be replaced by the newest: `odoopack lock --update`, or without a lock remove `release.json` of the pack and run again",
             )
         });
         let kept = result.and_then(|()| self.keep(&work, packages));

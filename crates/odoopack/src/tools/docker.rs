@@ -8,7 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub(crate) use confined::{Cell, alone, beside, can_mount};
 
-use crate::exec::Cmd;
+use crate::exec::{Cmd, find_program};
+use crate::failure::Result;
 
 /// A big image over a slow line.
 const PULL: Duration = Duration::from_hours(1);
@@ -425,7 +426,24 @@ pub(crate) fn stop(id: &str, within: Duration) -> Cmd {
 
 /// Removes containers with what they wrote beside their mounted places.
 pub(crate) fn remove(id: &str) -> Cmd {
-    docker(&["rm", "--force", "--volumes", id])
+    docker(&["rm", "--force", "--volumes", id]).cleans_up()
+}
+
+/// Ends a container and removes it, where there is one; also after an interrupt.
+///
+/// # Errors
+/// When it may still be there.
+pub(crate) fn ended(name: &str) -> Result<()> {
+    if find_program("docker").is_none() {
+        return Ok(());
+    }
+    let cmd = remove(name);
+    let outcome = cmd.outcome()?;
+    // Docker 20.10 ends badly where there is none, later ones do not.
+    if outcome.status.success() || outcome.stderr.contains("No such container") {
+        return Ok(());
+    }
+    Err(cmd.ended_badly(&outcome))
 }
 
 /// Runs a program in a running container.

@@ -30,6 +30,14 @@ pub(crate) const fn probe_words() -> [&'static str; 3] {
     ["-I", "-c", PROBE]
 }
 
+/// Prints every distribution that Python has with its version.
+const VERSIONS: &str = "import importlib.metadata as m;print('\\n'.join('%s==%s' % (d.metadata['Name'] or '', d.version) for d in m.distributions()))";
+
+/// What a Python anywhere is given to name its distributions with their versions, one a line: `name==version`.
+pub(crate) const fn version_words() -> [&'static str; 3] {
+    ["-I", "-c", VERSIONS]
+}
+
 /// What a Python anywhere is given to name its distributions, one a line.
 pub(crate) const fn distribution_words() -> [&'static str; 3] {
     ["-I", "-c", DISTRIBUTIONS]

@@ -20,7 +20,7 @@ fn left() -> String {
         "ps",
         "--all",
         "--filter",
-        "name=-(load|export|boot|look)$",
+        "name=[.](load|export|boot|look)$",
         "--format",
         "{{.Names}}",
     ])
@@ -42,7 +42,7 @@ pub(crate) fn a_snapshot_is_proven(pack: &Pack) {
     pack.now("a drill that is killed while Odoo starts, and put right");
     let mut child = pack.start(&["backup", "drill"]);
     wait_for("Odoo starts on the copy", || {
-        left().contains("-look").then_some(())
+        left().contains(".look").then_some(())
     });
     child.kill().unwrap();
     child.wait().unwrap();

@@ -124,4 +124,12 @@ fn python_packages_are_in_the_image(pack: &Pack) {
         text.starts_with("FROM sha256:") && text.ends_with("USER odoo\n"),
         "{text}"
     );
+    // An image under the same label without the packages is told from the right one by what is in it.
+    pack.run(&["lock", "verify", "--offline"]).exits(0);
+    let images = "data/odoopack/images.json";
+    let before = pack.read(images);
+    pack.write(images, before.replace(runs, &base).as_bytes());
+    let told = pack.run(&["lock", "verify", "--offline"]).exits(8);
+    assert!(told.said().contains("odoo-addon-auditlog"), "{}", told.said());
+    pack.write(images, before.as_bytes());
 }

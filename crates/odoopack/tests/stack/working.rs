@@ -35,10 +35,10 @@ fn acts() -> String {
         "--format",
         "{{.Names}}",
         "--filter",
-        "name=shop-dev-",
+        "name=shop.dev.",
     ])
     .lines()
-    .filter(|name| name.ends_with("-act") || name.ends_with("-tests"))
+    .filter(|name| name.ends_with(".act") || name.ends_with(".tests"))
     .collect()
 }
 
@@ -133,7 +133,7 @@ fn an_installation_that_is_killed_ends(pack: &Pack) {
         "inspect",
         "--format",
         "{{.State.Running}}",
-        "odoopack-shop-dev-act",
+        "odoopack-shop.dev.act",
     ]);
     assert_eq!(running.exits(0).stdout.trim(), "true");
     pack.run(&install).exits(0);

@@ -29,7 +29,8 @@ const CONFINED: [&str; 5] = [
 impl Cell {
     /// Runs a program with our stdin, files of the host at their own places, and these of our variables.
     pub(crate) fn program(&self, program: &Utf8Path, variables: &[&str], files: &[Utf8PathBuf]) -> Cmd {
-        let mut run = docker(&["run", "--rm", "--interactive"]).args(CONFINED);
+        // What comes out is handed to us, and is nothing for a log: it can be a whole database.
+        let mut run = docker(&["run", "--rm", "--interactive", "--log-driver=none"]).args(CONFINED);
         if let Some(name) = &self.name {
             run = run.args(["--name", name]);
         }
@@ -77,7 +78,10 @@ pub(crate) fn alone(container: &compose::Container, name: &str, words: &[&str]) 
         .split_first()
         .expect("a service has a program");
     let memory = container.memory.map(|limit| format!("--memory={}", limit.0));
+    // The log of a copy of production is read back, and has no business in a journal of the host.
+    let log = ["--log-driver=json-file", "--log-opt=max-size=10m"];
     docker(&["run", "--detach", "--name", name])
+        .args(log)
         .args(CONFINED)
         .args([
             "--user",
@@ -135,7 +139,7 @@ mod tests {
         assert_eq!(
             cell.program("/pg/bin/psql".into(), &["PGPASSWORD"], &["/srv/list".into()])
                 .to_string(),
-            "docker run --rm --interactive --init --network=none --read-only --cap-drop=ALL --security-opt=no-new-privileges \
+            "docker run --rm --interactive --log-driver=none --init --network=none --read-only --cap-drop=ALL --security-opt=no-new-privileges \
              --name shop-production-load --user 990:991 --env LC_ALL=C.UTF-8 --env PGPASSWORD \
              --mount type=bind,source=/run/pg,target=/run/pg,readonly --mount type=bind,source=/srv/list,target=/srv/list,readonly \
              --entrypoint /pg/bin/psql sha256:1"
@@ -185,7 +189,7 @@ mod tests {
         };
         assert_eq!(
             alone(&container, "shop-production-boot", &["server"]).to_string(),
-            "docker run --detach --name shop-production-boot --init --network=none --read-only --cap-drop=ALL \
+            "docker run --detach --name shop-production-boot --log-driver=json-file --log-opt=max-size=10m --init --network=none --read-only --cap-drop=ALL \
              --security-opt=no-new-privileges --user 990:991 --workdir /home --env HOME=/home --tmpfs /tmp \
              --mount type=bind,source=/a,target=/b --mount type=volume,source=web,target=/c,readonly,volume-nocopy \
              --entrypoint /usr/bin/odoo sha256:3 server"
