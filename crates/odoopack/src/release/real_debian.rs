@@ -31,6 +31,21 @@ fn debians_odoo_19_runs_from_nothing() {
     if rustix::process::geteuid().is_root() {
         runs_as_another_user(&release);
     }
+    another_machine_gets_what_was_decided(&scratch);
+}
+
+/// What a lock or a colleague decided on is downloaded where no index ever was.
+fn another_machine_gets_what_was_decided(scratch: &Scratch) {
+    let record = super::record::read(&scratch.layout).unwrap().unwrap();
+    let small = record.packages.iter().min_by_key(|package| package.size).unwrap();
+    let empty = scratch.root.join("other-cache");
+    let store = super::store::Store {
+        cache: &empty,
+        suite: "sid",
+        mirror: None,
+    };
+    let progress = Ui::new(true, true, false).step("get");
+    assert_eq!(store.get(&[small], &progress).unwrap(), [store.place(small)]);
 }
 
 fn build(scratch: &Scratch) -> Release {
