@@ -342,7 +342,7 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
         python: &python,
         lock: Some(lock.clone()),
     };
-    let (breaks, notes) = builder.package_breaks(&lock.odoo)?;
+    let (breaks, notes) = builder.package_breaks(&lock.odoo, (!offline).then_some(progress))?;
     all.breaks.extend(breaks);
     all.notes.extend(notes);
     let breaks = builder.python_breaks(&lock, offline, &mut all.notes, progress)?;

@@ -48,7 +48,12 @@ pub(super) fn fetch(
     })
 }
 
-fn file(builder: &Builder<'_>, location: &str, pin: &str, progress: &Progress) -> Result<Utf8PathBuf> {
+pub(super) fn file(
+    builder: &Builder<'_>,
+    location: &str,
+    pin: &str,
+    progress: &Progress,
+) -> Result<Utf8PathBuf> {
     if !is_url(location) {
         let file = local(builder, location);
         return hash_of_local(&file, Some(pin)).map(|_| file);

@@ -9,6 +9,7 @@ use super::store::Store;
 use super::{Builder, deb, debian, decided, download, path};
 use crate::failure::{Failure, Kind, Result};
 use crate::tools::apt_private::Package;
+use crate::ui::Progress;
 
 /// Refuses to build from a lock that says something else than the file, or from repositories without any lock.
 pub(super) fn demand(spec: &Spec, lock: Option<&Lock>) -> Result<()> {
@@ -88,11 +89,16 @@ pub(super) fn record(builder: &Builder<'_>, pin: &OdooPin) -> Result<Record> {
 }
 
 impl Builder<'_> {
-    /// Whether the package files that a lock pins Odoo by are as it says, on this machine.
+    /// Whether the package files that a lock pins Odoo by are as it says, on this machine; with `network` those that are not here
+    /// are fetched, to see that they can still be had.
     ///
     /// # Shape
     /// What is broken, and in words what could not be compared.
-    pub(crate) fn package_breaks(&self, pin: &OdooPin) -> Result<(Vec<Break>, Vec<String>)> {
+    pub(crate) fn package_breaks(
+        &self,
+        pin: &OdooPin,
+        network: Option<&Progress>,
+    ) -> Result<(Vec<Break>, Vec<String>)> {
         let files: Vec<(String, Utf8PathBuf, &String)> = match pin {
             OdooPin::Git { .. } | OdooPin::Path { .. } | OdooPin::Image { .. } => Vec::new(),
             OdooPin::Deb { location, sha256 } => {
@@ -108,6 +114,7 @@ impl Builder<'_> {
             }
         };
         let (mut breaks, mut notes) = (Vec::new(), Vec::new());
+        let mut absent = false;
         for (name, place, sha256) in files {
             match kept(&place, sha256)? {
                 Some(true) => {}
@@ -117,12 +124,35 @@ impl Builder<'_> {
                     format!("{place} is not the package that the lock names"),
                     format!("take {name} from where it came again, or `odoopack lock --update`"),
                 )),
+                None if network.is_some() => absent = true,
                 None => notes.push(format!(
                     "odoo: package {name} is not on this machine, so its hash was not compared"
                 )),
             }
         }
+        if let Some(progress) = network.filter(|_| absent) {
+            breaks.extend(self.gone(pin, progress));
+        }
         Ok((breaks, notes))
+    }
+
+    /// What keeps package files from coming here.
+    fn gone(&self, pin: &OdooPin, progress: &Progress) -> Option<Break> {
+        let got = match pin {
+            OdooPin::Git { .. } | OdooPin::Path { .. } | OdooPin::Image { .. } => return None,
+            OdooPin::Deb { location, sha256 } => deb::file(self, location, sha256, progress).map(drop),
+            OdooPin::Debian { suite, packages } => {
+                let all: Vec<Package> = packages.iter().map(package).collect();
+                let store = Store {
+                    cache: self.cache,
+                    suite,
+                    mirror: self.spec.odoo.debian_mirror.as_deref(),
+                };
+                store.get(&all.iter().collect::<Vec<_>>(), progress).map(drop)
+            }
+        };
+        let why = got.err()?.chain().join(": ");
+        Some(Break::new("gone", "odoo", why, "odoopack lock --update"))
     }
 
     /// What was decided for a release, as the lock says it.

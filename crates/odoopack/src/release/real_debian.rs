@@ -46,6 +46,24 @@ fn another_machine_gets_what_was_decided(scratch: &Scratch) {
     };
     let progress = Ui::new(true, true, false).step("get");
     assert_eq!(store.get(&[small], &progress).unwrap(), [store.place(small)]);
+    // A lock whose packages nobody has any more is told so, and without a network only that nothing was compared.
+    let never = odoopack_core::oca_lock::DebianPackage {
+        name: small.name.clone(),
+        version: "0.0.1-never".to_owned(),
+        size: 1,
+        sha256: "00".repeat(32),
+    };
+    let pin = odoopack_core::oca_lock::OdooPin::Debian {
+        suite: "sid".to_owned(),
+        packages: vec![never],
+    };
+    let builder = scratch.builder();
+    let kinds = |network| {
+        let (breaks, notes) = builder.package_breaks(&pin, network).unwrap();
+        (breaks.iter().map(|one| one.kind).collect::<Vec<_>>(), notes.len())
+    };
+    assert_eq!(kinds(Some(&progress)), (vec!["gone"], 0));
+    assert_eq!(kinds(None), (vec![], 1));
 }
 
 fn build(scratch: &Scratch) -> Release {
