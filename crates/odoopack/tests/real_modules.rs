@@ -238,6 +238,18 @@ fn click_odoo_agrees(pack: &Pack) {
     theirs.sort();
     assert_eq!((theirs, ours().len()), (ours(), 2));
     std::fs::remove_file(pack.path("repo/addons/own/shop_note/extra.py")).unwrap();
+    // Other patterns in the database are other sums, of Odoo's own modules too.
+    let key = "module_auto_update.exclude_patterns";
+    let patterns = "*.pyc,*.pyo,i18n/*.pot,i18n_extra/*.pot,static/*,models/*";
+    let set = |sql: &str| pack.run(&["psql", "production", "--", "-qc", sql]).exits(0);
+    set(&format!(
+        "INSERT INTO ir_config_parameter (key, value) VALUES ('{key}', '{patterns}')"
+    ));
+    let mut theirs = lists();
+    theirs.sort();
+    assert!(theirs.contains(&"base".to_owned()), "{theirs:?}");
+    assert_eq!(theirs, ours());
+    set(&format!("DELETE FROM ir_config_parameter WHERE key = '{key}'"));
 }
 
 /// `click-odoo-update --list-only` as it is published, by the release's own Python, as the environment's user.

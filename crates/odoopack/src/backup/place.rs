@@ -19,16 +19,16 @@ pub(crate) fn local(pack: &Pack) -> Place {
 /// # Errors
 /// Kind `Refused` when there is none yet, or the key is another's.
 pub(crate) fn open(pack: &Pack) -> Result<Repository> {
-    with(pack, &key::of(&pack.layout)?)?.map_err(|e| failure::of(&e))
+    with(pack, &key::of(&pack.layout)?).map_err(|e| failure::of(&e))
 }
 
 /// The same with a key, for who wants to know why it cannot be opened.
-pub(crate) fn with(pack: &Pack, key: &SecretText) -> Result<std::result::Result<Repository, Error>> {
+pub(crate) fn with(pack: &Pack, key: &SecretText) -> std::result::Result<Repository, Error> {
     // Never in a snapshot, as the key itself.
     // It only saves time: one that cannot be read is as good as none.
     let remembered = files::read_text(&opened_with(pack)).ok().flatten();
     let remembered = remembered.map(SecretText::new);
-    Ok(Repository::open_again(&local(pack), key, remembered.as_ref()))
+    Repository::open_again(&local(pack), key, remembered.as_ref())
 }
 
 fn opened_with(pack: &Pack) -> Utf8PathBuf {
@@ -48,7 +48,7 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
     let place = local(pack);
     let kept = key::stored(&pack.layout)?;
     if let Some(key) = &kept {
-        match with(pack, key)? {
+        match with(pack, key) {
             Ok(repository) => {
                 remember(pack, &repository, key)?;
                 return Ok((repository, false));

@@ -65,7 +65,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     let lines = record::all(&pack.layout)?;
     let snapshots = match key::stored(&pack.layout)? {
         None => Vec::new(),
-        Some(key) => match place::with(pack, &key)? {
+        Some(key) => match place::with(pack, &key) {
             Err(Error::Absent(_)) => Vec::new(),
             opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
         },

@@ -75,6 +75,13 @@ pub(super) fn of_pack(
     Ok(Some(requirement_lines(list)))
 }
 
+/// Each package can be had by itself, and all of them not.
+fn not_together(why: &Failure) -> Break {
+    let why = why.chain().join(": ");
+    let what = format!("the packages cannot be installed together: {why}");
+    Break::new("packages", "python", what, "odoopack lock --update")
+}
+
 impl Builder<'_> {
     /// Resolves Python packages for this machine, for every other one that the lock names, and for those of `machines`.
     ///
@@ -194,25 +201,14 @@ impl Builder<'_> {
         if offline {
             if scratch.missing(&uv, list)? > 0 {
                 progress.detail("finding out which packages are missing");
-                all.extend(
-                    list.iter()
-                        .filter_map(|package| scratch.wrong(&uv, package, offline)),
-                );
+                all.extend(scratch.all_wrong(&uv, list, offline));
             }
         } else {
             progress.detail("installing the packages into a scratch environment");
             if let Err(together) = scratch.install(&uv, list, false) {
-                let before = all.len();
-                all.extend(
-                    list.iter()
-                        .filter_map(|package| scratch.wrong(&uv, package, offline)),
-                );
-                // Each by itself can be had.
-                if all.len() == before {
-                    let why = together.chain().join(": ");
-                    let what = format!("the packages cannot be installed together: {why}");
-                    all.push(Break::new("packages", "python", what, "odoopack lock --update"));
-                }
+                let single = scratch.all_wrong(&uv, list, offline);
+                all.extend(single.is_empty().then(|| not_together(&together)));
+                all.extend(single);
             }
         }
         Ok(all)
@@ -316,6 +312,12 @@ impl Scratch {
     fn install(&self, uv: &Uv, list: &[Distribution], offline: bool) -> Result<()> {
         self.write(list)?;
         uv.try_install(&self.environment, &self.file, offline).run()
+    }
+
+    /// What is wrong with each of them by itself.
+    fn all_wrong(&self, uv: &Uv, list: &[Distribution], offline: bool) -> Vec<Break> {
+        let wrong = |package| self.wrong(uv, package, offline);
+        list.iter().filter_map(wrong).collect()
     }
 
     /// What is wrong with one package.
