@@ -6,7 +6,7 @@ use odoopack_core::spec::Spec;
 
 use super::lock::For;
 use super::requirements::Requirements;
-use super::{Builder, index, interpreter, lock, python_lock, walk};
+use super::{Builder, asset_times, index, interpreter, lock, python_lock, walk};
 use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -119,7 +119,7 @@ fn fill(builder: &Builder<'_>, directory: &Utf8Path, lock: &str, progress: &Prog
     let uv = index::uv(builder.cache, builder.python, progress)?;
     progress.detail("installing Python packages");
     if uv.sync(directory, &file, true).run().is_ok() {
-        return Ok(());
+        return asset_times::follow_content(directory);
     }
     progress.detail("downloading Python packages");
     index::online(&uv, builder.cache)?
@@ -129,7 +129,8 @@ fn fill(builder: &Builder<'_>, directory: &Utf8Path, lock: &str, progress: &Prog
             failure
                 .during("could not install the Python packages")
                 .hint("check the network, then run again")
-        })
+        })?;
+    asset_times::follow_content(directory)
 }
 
 /// An environment that leads into somebody's cache or home works for that somebody only.

@@ -10,7 +10,7 @@ use odoopack_core::render::dockerfile;
 use odoopack_core::spec::Spec;
 
 use super::requirements::Requirements;
-use super::{image, index, python_lock};
+use super::{asset_times, image, index, python_lock};
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -213,6 +213,7 @@ impl Adding<'_> {
             .install_for(&super::lock::elsewhere(&target), &place.join("python"), &file)
             .run()
             .map_err(|failure| failure.hint("check the network, then run again"))?;
+        asset_times::follow_content(&place.join("python"))?;
         progress.detail(&format!("building an image on {name}"));
         let tag = |part: &str| format!("{}/{part}:{}", self.layout.project(), &label[label.len() - 12..]);
         docker::tag(&base.id, &tag("odoo-base")).run()?;

@@ -2,6 +2,7 @@
 //!
 //! Three steps, each repeatable and each finishing what an interrupted run left.
 mod apt_state;
+mod asset_times;
 mod assets;
 mod contents;
 mod deb;

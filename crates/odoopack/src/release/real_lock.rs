@@ -406,6 +406,18 @@ fn a_module_of_the_index_is_installed_without_a_network_and_linked_from_the_cach
     one.spec.addons.requirements = vec!["requirements.txt".to_owned()];
     let lock = locked(&one);
     let first = built(&one, &lock).python.unwrap();
+    let mut assets = 0;
+    walk::walk(&first, &mut |path, kind| {
+        if kind.is_file() && path.as_str().contains("/odoo/addons/auditlog/static/") {
+            let wanted = odoopack_core::oca_lock::time_of(&super::download::hash_of(path)?);
+            let time = std::os::unix::fs::MetadataExt::mtime(&path.metadata().unwrap());
+            assert_eq!(time, wanted, "{path}");
+            assets += 1;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(assets > 0, "the module sends something to browsers");
     // Links only go as far as one file system: beside the cache, and not where scratch packs lie.
     let cache = super::cache();
     let keep = tempfile::tempdir_in(&cache).unwrap();
