@@ -271,7 +271,15 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut
         return Ok(());
     };
     let sync = format!("odoopack oca sync {name}");
-    match checkout::look(&place)? {
+    let seen = match checkout::look(&place) {
+        Ok(seen) => seen,
+        // One that was cut off is a break like others, and no end of looking.
+        Err(failure) => {
+            sight.add("checkout", name, failure.chain().join(": "), sync);
+            return Ok(());
+        }
+    };
+    match seen {
         Seen::Absent => sight
             .report
             .notes
