@@ -167,7 +167,7 @@ fn one(workshop: &Workshop<'_>, name: &str, locked: &Locked, offline: bool, sigh
     if !offline {
         upstream(workshop, &mirror, name, locked, sight);
     }
-    checked_out(workshop, name, locked, sight)?;
+    checked_out(workshop, name, locked, sight);
     let Some(place) = objects(workshop, &mirror, name, locked, sight)? else {
         return Ok(());
     };
@@ -266,9 +266,9 @@ fn objects(
 }
 
 /// Whether what people see in the pack is what the lock says.
-fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut Sight) -> Result<()> {
+fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut Sight) {
     let Some(place) = workshop.checkout(name) else {
-        return Ok(());
+        return;
     };
     let sync = format!("odoopack oca sync {name}");
     let seen = match checkout::look(&place) {
@@ -276,7 +276,7 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut
         // One that was cut off is a break like others, and no end of looking.
         Err(failure) => {
             sight.add("checkout", name, failure.chain().join(": "), sync);
-            return Ok(());
+            return;
         }
     };
     match seen {
@@ -305,7 +305,6 @@ fn checked_out(workshop: &Workshop<'_>, name: &str, locked: &Locked, sight: &mut
             }
         }
     }
-    Ok(())
 }
 
 /// Whether the tree that a release was built from is still as it was built.
