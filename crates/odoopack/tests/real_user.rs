@@ -106,7 +106,7 @@ fn what_needs_root_is_refused(user: &User) {
     let hidden = "mount --bind /dev/null /usr/sbin/nginx;";
     let words = [
         "only root can install: nginx",
-        "hint: `sudo apt-get install --no-install-recommends nginx`\n",
+        "hint: `sudo apt-get install --no-install-recommends nginx`; that also starts servers of the host",
     ];
     expect(&mut user.command(hidden, "demo --yes"), 4, &words);
     assert!(!user.root().exists(), "a refusal left something behind");
