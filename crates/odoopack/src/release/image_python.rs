@@ -62,6 +62,9 @@ pub(crate) fn wanted(spec: &Spec, repo: &Utf8Path, lock: &Lock) -> Result<Option
 /// # Errors
 /// When the image's Python cannot be asked.
 pub(crate) fn lacking(image: &str, lock: &Lock) -> Result<Vec<String>> {
+    if lock.python.is_none() {
+        return Ok(Vec::new());
+    }
     let text = docker::once(image, "python3", &python::version_words()).read()?;
     let line = |line: &str| {
         let (name, version) = line.split_once("==")?;
