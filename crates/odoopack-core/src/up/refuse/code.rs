@@ -33,7 +33,8 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
             let addons = &known.spec.addons;
             built || (addons.requirements.is_empty() && addons.repositories.is_empty())
         }
-        // `odoopack module check` says these; none of them stops Odoo.
+        // `odoopack module check` says these. None of them keeps an installed module from running; what one needs of Python or of
+        // programs Odoo asks for when it installs or updates (`ir_module.py`, `check_external_dependencies`), and says then.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
     let mut found = crate::modules::check(tree, wanted.map(String::as_str), &Installed::default());
