@@ -31,6 +31,9 @@ pub struct Details {
     pub build: String,
     /// Codes of the languages that were active.
     pub languages: Vec<String>,
+    /// Whether some hash was made with other patterns than the usual ones: then none of them is believed without reading the files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unusual: bool,
     /// Hashes per module.
     pub modules: BTreeMap<String, Contents>,
 }
@@ -44,6 +47,8 @@ pub struct Loaded<'a> {
     pub build: &'a str,
     /// Codes of the active languages.
     pub languages: &'a [String],
+    /// Whether the database names other patterns than the usual ones.
+    pub unusual: bool,
     /// Whether every other module was found unchanged.
     pub whole: bool,
 }
@@ -118,12 +123,17 @@ impl Record {
             Some(then) if !run.whole => (then.build.clone(), then.languages.clone()),
             _ => (run.build.to_owned(), run.languages.to_vec()),
         };
+        let before = self
+            .details
+            .as_ref()
+            .is_some_and(|then| then.unusual && !run.whole);
         Self {
             checksums: Some(checksums),
             details: Some(Details {
                 format: Format::One,
                 build,
                 languages,
+                unusual: run.unusual || before,
                 modules,
             }),
         }
@@ -207,6 +217,7 @@ mod tests {
             modules: &loaded,
             build: "build 1",
             languages: &languages,
+            unusual: false,
             whole: false,
         };
         let after = before.after(&run, &|module| module != "c");
@@ -223,6 +234,7 @@ mod tests {
             modules: &none,
             build,
             languages: &[],
+            unusual: false,
             whole,
         };
         let of = |record: &Record| record.details.as_ref().unwrap().build.clone();
@@ -230,5 +242,28 @@ mod tests {
         let part = first.after(&build("2", false), &|_| true);
         let whole = part.after(&build("2", true), &|_| true);
         assert_eq!([of(&first), of(&part), of(&whole)], ["1", "1", "2"]);
+    }
+
+    #[test]
+    fn hashes_of_other_patterns_are_marked_until_everything_was_looked_at_again() {
+        let none = BTreeMap::new();
+        let run = |unusual, whole| Loaded {
+            modules: &none,
+            build: "1",
+            languages: &[],
+            unusual,
+            whole,
+        };
+        let of = |record: &Record| record.details.as_ref().unwrap().unusual;
+        let first = Record::default().after(&run(false, true), &|_| true);
+        let other = first.after(&run(true, false), &|_| true);
+        let part = other.after(&run(false, false), &|_| true);
+        let whole = part.after(&run(false, true), &|_| true);
+        assert_eq!(
+            [&first, &other, &part, &whole].map(of),
+            [false, true, true, false]
+        );
+        // What other versions of this program read is as it was.
+        assert!(!first.values().iter().any(|(_, text)| text.contains("unusual")));
     }
 }

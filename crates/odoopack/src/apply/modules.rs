@@ -80,6 +80,7 @@ impl Apply<'_> {
             modules: &contents,
             build: &code.build,
             languages: &code.stored.languages,
+            unusual: code.stored.is_unusual(),
             whole: true,
         };
         remember(

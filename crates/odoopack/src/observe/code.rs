@@ -1,7 +1,7 @@
 //! The code of an environment against what its database remembers of it.
 use std::collections::BTreeMap;
 
-use odoopack_core::changed::{Changes, Contents, DEFAULT_PATTERNS, Now, OnDisk, Record, Selection, changes};
+use odoopack_core::changed::{Changes, Contents, Now, OnDisk, Record, Selection, changes};
 use odoopack_core::facts::Release;
 use odoopack_core::layout::Layout;
 use odoopack_core::manifest::adapted;
@@ -134,12 +134,13 @@ impl Code {
 
     /// What is remembered of a module of the very build that is there: its files are not read again.
     fn known<'a>(&self, record: &'a Record, module: &Module) -> Option<&'a Contents> {
-        let same = record.details.as_ref()?.build == self.build;
+        let details = record.details.as_ref()?;
+        let same = details.build == self.build;
         let parts = record.parts(&module.name)?;
         // An image's identity covers the Python packages in it, a release's that of Odoo only.
         let covered = module.origin == Origin::Odoo || self.lies_in_image(module);
         // What is left out may be set in the database, by click-odoo-update's own parameter.
-        let usual = self.stored.patterns == DEFAULT_PATTERNS;
+        let usual = !self.stored.is_unusual() && !details.unusual;
         let usable = self.fixed && same && covered && usual;
         (usable && record.checksum(&module.name) == Some(parts.checksum.as_str())).then_some(parts)
     }

@@ -25,6 +25,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Whether the database names other exclusion patterns than the usual ones.
+    pub(crate) fn is_unusual(&self) -> bool {
+        self.patterns != DEFAULT_PATTERNS
+    }
+
     /// Names of the installed modules.
     pub(crate) fn names(&self) -> BTreeSet<&str> {
         self.installed.iter().map(|one| one.name.as_str()).collect()

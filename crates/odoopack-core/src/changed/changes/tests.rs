@@ -57,6 +57,7 @@ impl Case {
                     modules: &modules,
                     build: "build 1",
                     languages: &languages,
+                    unusual: false,
                     whole: true,
                 },
                 &|_| true,

@@ -63,6 +63,7 @@ fn record(cx: &Context, pack: &crate::context::Pack, ground: &mut Ground, dry_ru
         modules: &contents,
         build: &ground.code.build,
         languages: &stored.languages,
+        unusual: stored.is_unusual(),
         whole: true,
     };
     let record = Record::default().after(&run, &|module| names.contains(module));

@@ -376,6 +376,7 @@ impl Doing<'_> {
             modules: &contents,
             build: &code.build,
             languages: &code.stored.languages,
+            unusual: code.stored.is_unusual(),
             whole: self.whole && said.is_empty(),
         };
         let record = code
