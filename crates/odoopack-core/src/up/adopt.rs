@@ -7,12 +7,8 @@ use crate::target::DatabaseWant;
 /// Places that do not belong to the pack's users yet; the cluster needs a role for this program too.
 pub(super) fn places(known: &Known<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (part, path) in known
-        .target
-        .adopted
-        .iter()
-        .filter(|(_, path)| is_anothers(known, path))
-    {
+    let new = |path: &camino::Utf8Path| !known.facts.adopted.contains(path);
+    for (part, path) in known.target.adopted.iter().filter(|(_, path)| new(path)) {
         steps.push(Step::TakeOver {
             part: part.clone(),
             path: path.clone(),
@@ -22,20 +18,6 @@ pub(super) fn places(known: &Known<'_>) -> Vec<Step> {
         }
     }
     steps
-}
-
-/// Whether a directory waits for being taken over with all that is in it.
-pub(super) fn waits(known: &Known<'_>, path: &camino::Utf8Path) -> bool {
-    known.target.adopted.iter().any(|(_, one)| one == path) && is_anothers(known, path)
-}
-
-/// Whether a place was never taken over, or went back: the old stack's images give it to their own users when they start.
-fn is_anothers(known: &Known<'_>, path: &camino::Utf8Path) -> bool {
-    let wanted = known.target.directories.iter().find(|one| one.path == path);
-    let ours = wanted.and_then(|one| one.access.user.as_ref());
-    let seen = known.facts.paths.get(path).and_then(Seen::present);
-    let went_back = ours.zip(seen).is_some_and(|(ours, seen)| seen.user != *ours);
-    went_back || !known.facts.adopted.contains(path)
 }
 
 /// A database that somebody else filled keeps a way back before its owner changes.

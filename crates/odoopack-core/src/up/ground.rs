@@ -64,7 +64,7 @@ pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
             .target
             .directories
             .iter()
-            .filter(|d| directory_differs(known, d) && !super::adopt::waits(known, &d.path))
+            .filter(|d| directory_differs(known, d))
             .map(|d| Step::MakeDirectory { path: d.path.clone() }),
     );
     if !known.facts.binary_current {

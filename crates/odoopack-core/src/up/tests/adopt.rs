@@ -258,22 +258,6 @@ fn another_c_library_never_gets_under_a_cluster_before_the_first_start_either() 
 }
 
 #[test]
-fn what_went_back_to_the_old_stack_is_taken_over_again() {
-    let mut machine = found();
-    machine.converge();
-    for place in [CLUSTER, "/srv/old/web"] {
-        let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(camino::Utf8Path::new(place)) else {
-            panic!("{place} is there");
-        };
-        fact.user = "70".into();
-    }
-    let done = machine.converge();
-    let taken = |step: &&Step| matches!(step, Step::TakeOver { .. } | Step::AdoptCluster { .. });
-    assert_eq!(done.iter().filter(taken).count(), 3, "{done:?}");
-    assert_eq!(machine.plan().steps, []);
-}
-
-#[test]
 fn what_is_taken_over_keeps_its_place_but_gets_the_packs_user() {
     let mut machine = found();
     machine.converge();

@@ -118,17 +118,6 @@ impl Machine {
             Step::TakeOver { part, path } => {
                 assert!(state.used_elsewhere.is_empty(), "somebody else writes to {path}");
                 assert!(target.adopted.contains(&(part.clone(), path.clone())));
-                let access = &target
-                    .directories
-                    .iter()
-                    .find(|one| one.path == *path)
-                    .unwrap()
-                    .access;
-                let Some(Seen::Present(fact)) = state.paths.get_mut(path) else {
-                    panic!("there is no {path}");
-                };
-                fact.user.clone_from(access.user.as_ref().unwrap());
-                fact.group.clone_from(access.group.as_ref().unwrap());
                 if part != "postgres" {
                     state.adopted.insert(path.clone());
                 }
