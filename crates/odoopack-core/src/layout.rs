@@ -209,6 +209,12 @@ impl Layout {
         self.releases().join(release).join("manifests")
     }
 
+    /// What makes a database harmless by the modules of a release that lies in an image: `0/base.sql` for each of its addons
+    /// directories, by number.
+    pub fn neutralizers(&self, release: &str) -> Utf8PathBuf {
+        self.releases().join(release).join("neutralize")
+    }
+
     /// Trees of the lock's repositories.
     pub fn locked_addons(&self) -> Utf8PathBuf {
         self.releases().join("addons")

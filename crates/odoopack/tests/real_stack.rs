@@ -6,6 +6,8 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
+#[path = "stack/bringing.rs"]
+mod bringing;
 #[path = "stack/editions.rs"]
 mod editions;
 #[path = "stack/modules.rs"]
@@ -112,10 +114,13 @@ fn a_pack_lives_in_containers() {
     sessions_are_in_redis(&pack);
     it_runs_without_this_program(&pack);
     a_backup_is_made_with_the_servers_own_programs(&pack);
+    bringing::a_snapshot_is_proven(&pack);
+    bringing::a_zip_goes_out_and_comes_in(&pack);
     images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
     development_takes_changes_in(&pack);
     editions::three_are_apart(&pack);
+    bringing::a_copy_is_served(&pack);
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
     pack.run(&["down"]).exits(0);

@@ -1,5 +1,6 @@
 //! Editions beside each other on one machine: planning, starting and memory, with either engine.
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -94,14 +95,15 @@ fn file(engine: Engine, root: &Path, ports: [u16; 2], names: &[&str]) -> Result<
         text += "[images]\n";
         for part in ["postgres", "nginx"] {
             if let Some(tag) = here(part)? {
-                text += &format!("{part} = \"{tag}\"\n");
+                writeln!(text, "{part} = \"{tag}\"")?;
             }
         }
     }
     for name in names {
-        text += &format!(
-            "[editions.{name}]\n[environments.{name}]\nkind = \"production\"\nedition = \"{name}\"\ndomain = \"{name}.localhost\"\nworkers = 2\n"
-        );
+        writeln!(
+            text,
+            "[editions.{name}]\n[environments.{name}]\nkind = \"production\"\nedition = \"{name}\"\ndomain = \"{name}.localhost\"\nworkers = 2"
+        )?;
     }
     Ok(text)
 }

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oca", "oneshot", "password", "probe",
                    "release", "store", "tls", "tools", "ui"]),
     // Snapshots of environments in the repository.
-    ("backup",   &["context", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
+    ("backup",   &["context", "engines", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Odoo run once: its log judged.

@@ -334,7 +334,7 @@ impl Decider<'_> {
                 "it is not there: what Odoo needs of it belongs into [environments.production.env]",
             );
         }
-        let files = stack.project.from_files(stack.odoo);
+        let files = stack.project.named_in_files(stack.odoo);
         let named = stack.odoo.environment().into_iter().map(|(name, ..)| name);
         for name in named.chain(files.iter().cloned()) {
             if files.contains(&name) && name.starts_with("POSTGRES_") {

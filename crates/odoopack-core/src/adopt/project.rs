@@ -105,7 +105,7 @@ impl Project {
     }
 
     /// Variables that only a file of `env_file` gives a service.
-    pub(super) fn from_files(&self, service: &Service) -> BTreeSet<String> {
+    pub(super) fn named_in_files(&self, service: &Service) -> BTreeSet<String> {
         let files = self.env_files_of(service).into_iter();
         let files = files.filter_map(|path| self.beside.get(&path));
         let names = files.flat_map(Variables::names).map(str::to_owned);

@@ -65,8 +65,11 @@ pub(super) fn stack<'a>(
         .iter()
         .map(|one| (one.name.clone(), compose::definition(one)))
         .collect();
+    let tools: BTreeMap<_, _> = services
+        .filter_map(|service| containers::tool(known, service))
+        .collect();
     let mut listed = all.clone();
-    listed.extend(services.filter_map(|service| containers::tool(known, service)));
+    listed.extend(tools.values().cloned());
     let input = compose::Stack {
         made_from: made_from(known),
         project: known.layout.project(),
@@ -82,7 +85,7 @@ pub(super) fn stack<'a>(
             text(known.layout.deploy().join(".env"), ours(0o644), variables(known)),
         ]
     };
-    (Stack { definitions }, files)
+    (Stack { definitions, tools }, files)
 }
 
 /// What `docker compose` reads beside the file; nothing in it is secret.

@@ -90,6 +90,8 @@ pub struct Target {
 pub struct Stack {
     /// Definition of each service as it stands in the file.
     pub definitions: BTreeMap<String, String>,
+    /// The container in which a subcommand of an environment's Odoo would run, by environment.
+    pub tools: BTreeMap<Name, crate::render::compose::Container>,
 }
 
 /// The pack's units under systemd.

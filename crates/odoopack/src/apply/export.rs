@@ -13,12 +13,13 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::Apply;
 use super::databases::failed;
-use super::restore::entrance;
 use super::restore::source::{Source, attachments};
+use super::restore::{entrance, programs as programs_of};
+use crate::engines::programs::{self, Programs};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::tools::dumps::Entrance;
+use crate::tools::dumps::{Call, Entrance};
 use crate::ui::Progress;
 
 /// How long we wait for Odoo's clean-up to end before we keep it out.
@@ -64,6 +65,7 @@ pub(crate) fn export(
         environment,
         database: &settings.database,
         entrance: entrance(apply, environment, &settings.database)?,
+        programs: programs_of(apply, environment, programs::EXPORT)?,
         filestore: apply
             .layout
             .environment(environment)
@@ -71,6 +73,7 @@ pub(crate) fn export(
             .join(&settings.database),
         progress,
     };
+    programs::end(apply.layout, environment.as_str(), &[programs::EXPORT])?;
     remove(&part)?;
     let written = export.write(&part, shape).and_then(|written| {
         Source::open(&part)?;
@@ -96,6 +99,7 @@ struct Export<'a> {
     environment: &'a Name,
     database: &'a str,
     entrance: Entrance,
+    programs: Programs,
     filestore: Utf8PathBuf,
     progress: &'a Progress,
 }
@@ -133,8 +137,11 @@ impl Export<'_> {
         Ok(written)
     }
 
-    fn dump(&self, cmd: &crate::exec::Cmd, mut to: impl Write) -> Result<Written> {
-        let dump = cmd.drain(|pipe| self.pass(pipe, &mut to, "dump"))?;
+    fn dump(&self, call: &Call, mut to: impl Write) -> Result<Written> {
+        let dump = self
+            .programs
+            .command(call)
+            .drain(|pipe| self.pass(pipe, &mut to, "dump"))?;
         to.flush().map_err(broken)?;
         Ok(Written {
             dump,

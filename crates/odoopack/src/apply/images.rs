@@ -43,6 +43,14 @@ for number, place in enumerate(sys.argv[1:]):
         os.mkdir(to)
         shutil.copyfile(found, to + '/__manifest__.py')";
 
+/// The same for what makes a database harmless.
+const COPY_NEUTRALIZERS: &str = "import glob, os, shutil, sys
+for number, place in enumerate(sys.argv[1:]):
+    os.makedirs('/neutralize/%d' % number)
+    for found in glob.glob(os.path.join(glob.escape(place), '*', 'data', 'neutralize.sql')):
+        module = os.path.basename(os.path.dirname(os.path.dirname(found)))
+        shutil.copyfile(found, '/neutralize/%d/%s.sql' % (number, module))";
+
 /// What [`ASK_ODOO`] prints.
 #[derive(serde::Deserialize)]
 struct OdooAnswer {
@@ -126,6 +134,17 @@ impl Apply<'_> {
             &copy,
             places,
         )
+    }
+
+    /// Where every `data/neutralize.sql` of the image lies, which are copied out of it when they are first asked for.
+    pub(super) fn neutralizers(&self) -> Result<Utf8PathBuf> {
+        let image = self.facts.containers.images.get("odoo");
+        let image = image.ok_or_else(|| Failure::failed("the image of Odoo is not known"))?;
+        let release = containers::release_id(self.spec.odoo.series, &image.id);
+        let place = self.layout.neutralizers(&release);
+        let copy = ["python3", "-c", COPY_NEUTRALIZERS];
+        self.copy_out(&image.id, (&place, "/neutralize"), &copy, &image.places)?;
+        Ok(place)
     }
 
     /// Runs a program of the image once that copies from `places` to `inside`, which is `to` when it ended well.

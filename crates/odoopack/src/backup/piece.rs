@@ -1,16 +1,16 @@
 //! One piece of a snapshot: a table, or an attachment by its number or name.
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 
-use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
 use odoopack_core::dump::copied::{Copied, Row};
 
 use super::stored::Opened;
 use crate::context::Pack;
+use crate::engines::programs::Programs;
 use crate::exec::Cmd;
 use crate::failure::{Failure, Kind, Result};
-use crate::observe;
-use crate::tools::postgres;
+use crate::observe::{self, containers};
+use crate::tools::dumps;
 
 /// Longest line of the table of attachments: their indexed text is in it.
 const LINE: u64 = 256 << 20;
@@ -36,7 +36,7 @@ pub(crate) fn table(pack: &Pack, opened: &Opened, name: &str, out: &mut (dyn Wri
             )),
         );
     }
-    let cmd = postgres::table_of_archive(&programs(pack, opened)?, split(&whole), false);
+    let cmd = programs(pack, opened)?.command(&dumps::table_of_archive(split(&whole), false));
     through(&cmd, opened, |sql| {
         std::io::copy(sql, out)
             .map(drop)
@@ -49,7 +49,8 @@ pub(crate) fn table(pack: &Pack, opened: &Opened, name: &str, out: &mut (dyn Wri
 /// # Errors
 /// Kind `Refused` when there is none, several have the name, or its content is not in the filestore.
 pub(crate) fn attachment(pack: &Pack, opened: &Opened, wanted: &str, out: &mut dyn Write) -> Result<()> {
-    let cmd = postgres::table_of_archive(&programs(pack, opened)?, ("public", "ir_attachment"), true);
+    let call = dumps::table_of_archive(("public", "ir_attachment"), true);
+    let cmd = programs(pack, opened)?.command(&call);
     let found = through(&cmd, opened, |sql| matching(sql, wanted))?;
     let place = the_one(&found, wanted)?;
     opened.file(&format!("{}/{place}", paths::FILESTORE), out)
@@ -134,16 +135,32 @@ impl Write for Until<'_> {
     }
 }
 
-/// `pg_restore` of the snapshot's major, or of the next newer one that is here.
-fn programs(pack: &Pack, opened: &Opened) -> Result<Utf8PathBuf> {
+/// `pg_restore` of the snapshot's major, or of the next newer one that is here: on this host, or in the pack's own image.
+fn programs(pack: &Pack, opened: &Opened) -> Result<Programs> {
     let major = opened.manifest().database.major;
-    let host = observe::host::host(pack.layout.root())?;
-    let found = host.postgres.range(major..).next().map(|(_, place)| place);
-    found.map(|place| Utf8Path::to_owned(place)).ok_or_else(|| {
+    let none = || {
         Failure::refused(format!(
             "there is no pg_restore of PostgreSQL {major} or newer here"
         ))
-        .hint(format!("`apt-get install postgresql-client-{major}`"))
+    };
+    if pack.layout.containers() {
+        let image = containers::pinned(&pack.layout, "postgres", &pack.loaded.spec.images.postgres)?;
+        let image = image.filter(|image| image.version.0 >= major);
+        let place = image.and_then(|image| Some((image.places.first()?.clone(), image.id)));
+        let (directory, id) = place.ok_or_else(|| none().hint("`odoopack up` gets the image of the pack"))?;
+        return Ok(Programs::apart(directory, &id));
+    }
+    let host = observe::host::host(pack.layout.root())?;
+    let found = host
+        .postgres
+        .range(major..)
+        .next()
+        .map(|(_, place)| place.clone());
+    let directory =
+        found.ok_or_else(|| none().hint(format!("`apt-get install postgresql-client-{major}`")))?;
+    Ok(Programs::Host {
+        directory,
+        user: None,
     })
 }
 

@@ -139,7 +139,7 @@ impl Recovery<'_> {
             progress.done();
             self.reached(Stage::Services)?;
         }
-        let pack = self.cx.load_native("recover")?;
+        let pack = self.cx.load()?;
         let name = opened.manifest().environment.clone();
         let wanted = opened.manifest().code.identity.clone();
         if self.mark.stage < Stage::Restored {
@@ -183,7 +183,7 @@ impl Recovery<'_> {
         if !opened.directory(paths::PACK, &repo)? {
             return Err(Failure::refused("the snapshot holds no pack"));
         }
-        let pack = self.cx.load_native("recover").inspect_err(|_| {
+        let pack = self.cx.load().inspect_err(|_| {
             // Nothing of use was written: the place is empty again.
             drop(files::remove_tree(&repo).and_then(|()| recovering::end(&self.root)));
         })?;

@@ -70,7 +70,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 }
 
 fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
-    let pack = cx.load_native("restore")?;
+    let pack = cx.load()?;
     let opened = stored::open(&pack, name, &args.which)?;
     let own = opened.manifest().environment.clone();
     let place = match (&args.to, &args.beside) {
@@ -180,7 +180,7 @@ fn files_of(opened: &Opened, place: &Utf8Path) -> Result<Vec<&'static str>> {
 }
 
 fn resume(cx: &Context) -> Result<()> {
-    let pack = cx.load_native("restore")?;
+    let pack = cx.load()?;
     let done = bringing::resume(cx, &pack)?;
     cx.ui.json(&serde_json::json!({ "resumed": done }));
     if done.is_empty() {
@@ -192,7 +192,7 @@ fn resume(cx: &Context) -> Result<()> {
 
 /// What `resume` would do.
 fn outlook(cx: &Context) -> Result<()> {
-    let pack = cx.load_native("restore")?;
+    let pack = cx.load()?;
     let planned = bringing::outlook(&pack)?;
     cx.ui.json(&serde_json::json!({ "plan": planned }));
     if planned.is_empty() {
@@ -205,7 +205,7 @@ fn outlook(cx: &Context) -> Result<()> {
 }
 
 fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
-    let pack = cx.load_native("restore")?;
+    let pack = cx.load()?;
     let (name, environment) = environment(&pack, name)?;
     let view = bringing::look(&pack)?;
     let apply = super::up::applier(cx, &pack, &view);

@@ -1,8 +1,12 @@
 //! Docker and Docker Compose: images, one-off runs, the services of a stack, and what they say of themselves.
+mod confined;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+pub(crate) use confined::{Cell, alone, beside, can_mount};
 
 use crate::exec::Cmd;
 
@@ -356,6 +360,11 @@ fn limited(
         .args(mounts.iter().flat_map(mount))
         .args(["--entrypoint", program, image])
         .args(rest.iter().cloned())
+}
+
+/// Waits for the end of a container.
+pub(crate) fn wait(name: &str) -> Cmd {
+    docker(&["wait", name]).patience(PULL)
 }
 
 /// A project and its file.

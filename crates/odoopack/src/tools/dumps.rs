@@ -4,19 +4,64 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::secret::SecretText;
 
-use crate::exec::Cmd;
-
 /// Longest that loading or writing a dump may take.
 const PATIENCE: Duration = Duration::from_hours(12);
+
+/// Nothing is lost with a database that only the operation knows.
+const FAST: &str = "-c synchronous_commit=off -c maintenance_work_mem=128MB";
 
 /// First releases of each major whose psql has `\restrict` (CVE-2025-8714, 2025-08-14).
 const RESTRICT: [(u16, u16); 5] = [(13, 22), (14, 19), (15, 14), (16, 10), (17, 6)];
 
+/// A call of one of PostgreSQL's programs of the server's own major, wherever that is.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Its name.
+    pub(crate) program: &'static str,
+    pub(crate) args: Vec<String>,
+    /// Variables for libpq.
+    pub(crate) variables: Vec<(&'static str, SecretText)>,
+    /// Files that it reads.
+    pub(crate) files: Vec<Utf8PathBuf>,
+    /// Longest that it may take.
+    pub(crate) patience: Duration,
+}
+
+impl Call {
+    fn new(program: &'static str, args: &[&str]) -> Self {
+        Self {
+            program,
+            args: args.iter().map(|word| (*word).to_owned()).collect(),
+            variables: Vec::new(),
+            files: Vec::new(),
+            patience: PATIENCE,
+        }
+    }
+
+    fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, SecretText::new(value)));
+        self
+    }
+
+    fn reads(mut self, file: &Utf8Path) -> Self {
+        self.files.push(file.to_owned());
+        self
+    }
+}
+
 /// A database and who enters it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entrance {
-    /// Directory of the programs of the server's own major.
-    pub(crate) programs: Utf8PathBuf,
     /// Directory of the server's socket, or its host.
     pub(crate) host: String,
     /// Names the socket.
@@ -29,90 +74,76 @@ pub(crate) struct Entrance {
     pub(crate) password: SecretText,
     /// Database.
     pub(crate) database: String,
-    /// User of the host.
-    pub(crate) user: Option<String>,
 }
 
 impl Entrance {
-    /// A program that connects; it sees nothing of our environment, and no configuration of anybody.
-    fn client(&self, program: &str) -> Cmd {
-        let cmd = Cmd::new(self.programs.join(program))
-            .args(["-h", &self.host, "-p", &self.port.to_string()])
-            .args(["-U", &self.role, "-w"])
-            .bare()
-            .env("PGPASSWORD", self.password.expose())
-            .env("PGAPPNAME", "odoopack")
-            .env("PGSYSCONFDIR", "/nonexistent")
-            .env("PGSERVICEFILE", "/nonexistent")
-            .user(self.user.as_deref())
-            .umask(0o027)
-            .patience(PATIENCE);
-        let set = |cmd: Cmd, (name, value): &(&str, SecretText)| cmd.env(*name, value.expose());
-        self.protection.iter().fold(cmd, set)
+    /// A program that connects; it sees no configuration of anybody.
+    fn client(&self, program: &'static str) -> Call {
+        let mut call = Call::new(program, &["-h", &self.host, "-p", &self.port.to_string()])
+            .args(&["-U", &self.role, "-w"])
+            .variable("PGPASSWORD", self.password.expose())
+            .variable("PGAPPNAME", "odoopack")
+            .variable("PGSYSCONFDIR", "/nonexistent")
+            .variable("PGSERVICEFILE", "/nonexistent");
+        call.variables.extend(self.protection.iter().cloned());
+        call
     }
 
     /// Runs plain SQL from stdin and stops at the first error.
-    pub(crate) fn psql(&self) -> Cmd {
+    pub(crate) fn psql(&self) -> Call {
         self.client("psql")
-            .args([
-                "-X",
-                "-q",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-f",
-                "-",
-                "-d",
-                &self.database,
-            ])
-            .env(
-                "PGOPTIONS",
-                "-c synchronous_commit=off -c maintenance_work_mem=128MB",
-            )
+            .args(&["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"])
+            .args(&["-d", &self.database])
+            .variable("PGOPTIONS", FAST)
     }
 
     /// Restores an archive; without a path it comes by stdin, which cannot be read in parallel.
-    pub(crate) fn pg_restore(&self, archive: Option<&Utf8Path>, list: &Utf8Path, jobs: u32) -> Cmd {
-        let cmd = self
+    pub(crate) fn pg_restore(&self, archive: Option<&Utf8Path>, list: &Utf8Path, jobs: u32) -> Call {
+        let call = self
             .client("pg_restore")
-            .args(["--no-owner", "--no-acl", "--exit-on-error", "-d", &self.database])
+            .args(&["--no-owner", "--no-acl", "--exit-on-error"])
+            .args(&["-d", &self.database])
             .arg(format!("--use-list={list}"))
-            .env(
-                "PGOPTIONS",
-                "-c synchronous_commit=off -c maintenance_work_mem=128MB",
-            );
+            .reads(list)
+            .variable("PGOPTIONS", FAST);
         match archive {
-            Some(path) => cmd.arg(format!("--jobs={jobs}")).arg(path.as_str()),
-            None => cmd,
+            Some(path) => call.arg(format!("--jobs={jobs}")).arg(path.as_str()).reads(path),
+            None => call,
         }
     }
 
     /// Writes a plain dump to stdout, as Odoo's own does.
-    pub(crate) fn pg_dump_plain(&self) -> Cmd {
-        self.client("pg_dump").args(["--no-owner", "-d", &self.database])
+    pub(crate) fn pg_dump_plain(&self) -> Call {
+        self.client("pg_dump").args(&["--no-owner", "-d", &self.database])
     }
 
     /// Writes a custom archive to stdout.
-    pub(crate) fn pg_dump_custom(&self) -> Cmd {
+    pub(crate) fn pg_dump_custom(&self) -> Call {
         self.client("pg_dump")
-            .args(["--no-owner", "--format=custom", "-d", &self.database])
+            .args(&["--no-owner", "--format=custom", "-d", &self.database])
     }
 }
 
 /// Lists the contents of an archive; without a path it comes by stdin.
-pub(crate) fn pg_restore_list(programs: &Utf8Path, user: Option<&str>, archive: Option<&Utf8Path>) -> Cmd {
-    let cmd = Cmd::new(programs.join("pg_restore"))
-        .arg("--list")
-        .bare()
-        .user(user);
+pub(crate) fn pg_restore_list(archive: Option<&Utf8Path>) -> Call {
+    let call = Call::new("pg_restore", &["--list"]);
     match archive {
-        Some(path) => cmd.arg(path.as_str()),
-        None => cmd,
+        Some(path) => call.arg(path.as_str()).reads(path),
+        None => call,
     }
 }
 
+/// Writes one table of the archive on stdin as SQL: its definition and its rows, or these alone.
+pub(crate) fn table_of_archive((schema, table): (&str, &str), rows_alone: bool) -> Call {
+    let call = Call::new("pg_restore", &["--no-owner", "--no-acl", "-f", "-"])
+        .arg(format!("--schema={schema}"))
+        .arg(format!("--table={table}"));
+    if rows_alone { call.arg("--data-only") } else { call }
+}
+
 /// Asks psql for its version.
-pub(crate) fn psql_version(programs: &Utf8Path) -> Cmd {
-    Cmd::new(programs.join("psql")).arg("--version")
+pub(crate) fn psql_version() -> Call {
+    Call::new("psql", &["--version"])
 }
 
 /// Whether this psql has `\restrict`, from what `psql --version` prints.
@@ -137,14 +168,12 @@ mod tests {
 
     fn entrance() -> Entrance {
         Entrance {
-            programs: "/pg/bin".into(),
             host: "/run/pg".to_owned(),
             port: 5432,
             protection: Vec::new(),
             role: "demo_production".to_owned(),
             password: SecretText::new("geheim"),
             database: "demo".to_owned(),
-            user: Some("odoo-demo-production".to_owned()),
         }
     }
 
@@ -152,33 +181,39 @@ mod tests {
     fn everything_enters_as_the_environments_role_and_no_password_is_an_argument() {
         let entrance = entrance();
         let who = "-h /run/pg -p 5432 -U demo_production -w";
+        let restore = "--no-owner --no-acl --exit-on-error -d demo --use-list=/l";
         let table = [
             (
                 entrance.psql(),
-                format!("/pg/bin/psql {who} -X -q -v ON_ERROR_STOP=1 -f - -d demo"),
+                format!("psql {who} -X -q -v ON_ERROR_STOP=1 -f - -d demo"),
+                vec![],
             ),
             (
                 entrance.pg_restore(Some("/a".into()), "/l".into(), 2),
-                format!(
-                    "/pg/bin/pg_restore {who} --no-owner --no-acl --exit-on-error -d demo --use-list=/l --jobs=2 /a"
-                ),
+                format!("pg_restore {who} {restore} --jobs=2 /a"),
+                vec!["/l", "/a"],
             ),
             (
                 entrance.pg_restore(None, "/l".into(), 2),
-                format!("/pg/bin/pg_restore {who} --no-owner --no-acl --exit-on-error -d demo --use-list=/l"),
+                format!("pg_restore {who} {restore}"),
+                vec!["/l"],
             ),
             (
                 entrance.pg_dump_plain(),
-                format!("/pg/bin/pg_dump {who} --no-owner -d demo"),
+                format!("pg_dump {who} --no-owner -d demo"),
+                vec![],
             ),
             (
                 entrance.pg_dump_custom(),
-                format!("/pg/bin/pg_dump {who} --no-owner --format=custom -d demo"),
+                format!("pg_dump {who} --no-owner --format=custom -d demo"),
+                vec![],
             ),
         ];
-        for (cmd, text) in table {
-            assert_eq!(cmd.to_string(), text);
-            assert!(cmd.argv().contains(&"--reuid=odoo-demo-production".to_owned()));
+        for (call, text, files) in table {
+            assert_eq!(format!("{} {}", call.program, call.args.join(" ")), text);
+            assert_eq!(call.files, files);
+            let password = call.variables.iter().find(|(name, _)| *name == "PGPASSWORD");
+            assert_eq!(password.unwrap().1.expose(), "geheim");
         }
     }
 

@@ -132,33 +132,18 @@ pub(crate) fn single_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String
         .into()
 }
 
-/// Looks into every page of every table and every index of a database, as the administrator.
-pub(crate) fn amcheck(programs: &Utf8Path, server: &Place, database: &str) -> Cmd {
-    let pg_amcheck = Cmd::new(programs.join("pg_amcheck")).args([
-        "--install-missing=pg_catalog",
-        "--no-password",
-        "--jobs=2",
-    ]);
+/// Looks into every page of every table and every index of a database, as the administrator; `pg_amcheck` is the program of the server's own major.
+pub(crate) fn amcheck(pg_amcheck: Cmd, server: &Place, database: &str) -> Cmd {
+    let pg_amcheck = pg_amcheck.args(["--install-missing=pg_catalog", "--no-password", "--jobs=2"]);
     server
         .reached_by(pg_amcheck)
         .arg(format!("--database={database}"))
-        .bare()
         .patience(DUMP)
 }
 
 /// Lists what the archive on stdin holds; reads no further than its table of contents.
 pub(crate) fn list_archive(pg_restore: Cmd) -> Cmd {
     pg_restore.arg("--list")
-}
-
-/// Writes one table of the archive on stdin as SQL: its definition and its rows, or these alone.
-pub(crate) fn table_of_archive(programs: &Utf8Path, (schema, table): (&str, &str), rows_alone: bool) -> Cmd {
-    let cmd = Cmd::new(programs.join("pg_restore"))
-        .args(["--no-owner", "--no-acl", "-f", "-"])
-        .arg(format!("--schema={schema}"))
-        .arg(format!("--table={table}"))
-        .bare();
-    if rows_alone { cmd.arg("--data-only") } else { cmd }
 }
 
 /// The tables whose rows an archive holds, from what `pg_restore --list` printed (version 15 to 18).

@@ -85,6 +85,9 @@ pub(crate) fn three_are_apart(pack: &Pack) {
         "1",
         "its data stay"
     );
+    let drop = ["-d", "postgres", "-c", "DROP DATABASE odoo_marketing"];
+    pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
+        .exits(0);
 }
 
 /// Services that were restarted.

@@ -42,16 +42,17 @@ pub(super) fn of(known: &Known<'_>, service: &Service) -> Option<Container> {
 }
 
 /// What `docker compose run --rm ENVIRONMENT.tools SUBCOMMAND` starts; one per environment.
-pub(super) fn tool(known: &Known<'_>, service: &Service) -> Option<Container> {
+pub(super) fn tool(known: &Known<'_>, service: &Service) -> Option<(Name, Container)> {
     let (name, environment) = environment(known, service).filter(|_| service.name.ends_with(".web"))?;
-    Some(Container {
+    let tool = Container {
         name: format!("{name}.tools"),
         command: vec!["--help".to_owned()],
         network: Network::Stack,
         health: None,
         tool: true,
         ..odoo(known, service, name, environment)?
-    })
+    };
+    Some((name.clone(), tool))
 }
 
 /// The environment that a service of Odoo belongs to.

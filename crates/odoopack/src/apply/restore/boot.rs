@@ -5,16 +5,20 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::layout::Slot;
 use odoopack_core::name::Name;
+use odoopack_core::render::compose::Container;
 use odoopack_core::render::odoo_conf::with_options;
+use odoopack_core::target::{GATE_PART, ODOO_CONF};
 
 use super::Restore;
 use crate::apply::databases::failed;
 use crate::context::Pack;
+use crate::engines::programs::{self, BOOT, LOOK};
 use crate::exec::{Cmd, tail};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::oneshot::OneShot;
 use crate::probe::bare::{self, Client};
+use crate::tools::docker;
 use crate::ui::Progress;
 
 /// Longest that Odoo may take until it answers.
@@ -36,15 +40,27 @@ pub(crate) struct Inside {
 }
 
 impl Restore<'_> {
-    /// Starts this program again in a network namespace of its own, where it starts Odoo and asks it.
+    /// Starts Odoo on the copy without any network, and asks it from where it is.
     pub(super) fn boot(&self, database: &str, own: &Utf8Path, progress: &Progress) -> Result<()> {
         let password = crate::password::generate();
         let login = self.sign_in_as(database, &password)?;
         let conf = own.join("odoo.conf");
         files::replace(&conf, self.conf(database, own)?.as_bytes(), 0o640, self.owner()?)?;
         progress.detail("Odoo starts");
-        let program =
-            std::env::current_exe().map_err(|e| Failure::failed("could not find this program").because(e))?;
+        let copy = Copy {
+            database,
+            login: &login,
+            password: &password,
+            conf: &conf,
+        };
+        if self.apply.layout.containers() {
+            return self.boot_container(&copy);
+        }
+        self.boot_here(&copy)
+    }
+
+    /// Starts this program again in a network namespace of its own, where it starts Odoo and asks it.
+    fn boot_here(&self, copy: &Copy<'_>) -> Result<()> {
         let root = self.apply.layout.root();
         let alone = if rustix::process::geteuid().is_root() {
             Cmd::new("unshare").args(["--net", "--"])
@@ -52,12 +68,83 @@ impl Restore<'_> {
             Cmd::new("unshare").args(["--user", "--map-current-user", "--keep-caps", "--net", "--"])
         };
         alone
-            .arg(program.to_string_lossy())
-            .args(["--root", root.as_str(), "boot-test", self.environment.as_str()])
-            .args(["--database", database, "--login", &login, "--conf", conf.as_str()])
-            .env(PASSWORD, password)
+            .arg(this_program()?)
+            .args(["--root", root.as_str()])
+            .args(self.boot_test(copy))
+            .args(["--conf", copy.conf.as_str()])
+            .env(PASSWORD, copy.password)
             .patience(HEALTHY * 2)
             .run()
+    }
+
+    fn boot_test<'a>(&'a self, copy: &Copy<'a>) -> [&'a str; 6] {
+        let (database, login) = (copy.database, copy.login);
+        [
+            "boot-test",
+            self.environment.as_str(),
+            "--database",
+            database,
+            "--login",
+            login,
+        ]
+    }
+
+    /// Starts a container without any network, and this program in the very same place, which asks it.
+    fn boot_container(&self, copy: &Copy<'_>) -> Result<()> {
+        let name = |what| programs::name(self.apply.layout, self.environment.as_str(), what);
+        let (odoo, looker) = (name(BOOT), name(LOOK));
+        let end = || programs::end(self.apply.layout, self.environment.as_str(), &[LOOK, BOOT]);
+        end()?;
+        let words = [
+            "server",
+            "-c",
+            ODOO_CONF,
+            "-d",
+            copy.database,
+            "--workers",
+            "0",
+            "--max-cron-threads",
+            "0",
+        ];
+        docker::alone(&self.container(copy.conf)?, &odoo, &words).run()?;
+        let gate = self.apply.facts.containers.images.get(GATE_PART);
+        let gate = gate.ok_or_else(|| Failure::failed("the image of the gate is not known"))?;
+        let program = Utf8PathBuf::from(this_program()?);
+        let ask = docker::beside(&odoo, &looker, (&program, &gate.id), &[PASSWORD])
+            .args(self.boot_test(copy))
+            .env(PASSWORD, copy.password)
+            .patience(HEALTHY * 2);
+        let outcome = std::thread::scope(|scope| {
+            // Nobody waits for an answer of one that has ended.
+            scope.spawn(|| {
+                drop(docker::wait(&odoo).outcome());
+                drop(docker::remove(&looker).outcome());
+            });
+            let answer = ask
+                .run()
+                .map_err(|failure| match docker::logs(&odoo, None, LINES).outcome() {
+                    Ok(said) => failure.because(tail(&format!("{}{}", said.stdout, said.stderr), LINES)),
+                    Err(_) => failure,
+                });
+            // Ends the one that waits, too.
+            let ended = end();
+            answer.and(ended)
+        });
+        outcome.map_err(|e| e.during("Odoo does not serve the copy"))
+    }
+
+    /// What the environment's own Odoo sees, with the copy's configuration in the place of its own.
+    fn container(&self, conf: &Utf8Path) -> Result<Container> {
+        let tools = self.apply.target.stack.as_ref().map(|stack| &stack.tools);
+        let tool = tools.and_then(|tools| tools.get(&self.environment));
+        let mut container = tool
+            .cloned()
+            .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("`odoopack up`"))?;
+        let mut mounts = container.mounts.iter_mut();
+        let place = mounts.find(|mount| mount.target == ODOO_CONF);
+        let place = place.ok_or_else(|| Failure::failed("the container has no configuration"))?;
+        place.source = conf.to_owned();
+        Ok(container)
     }
 
     /// A password for this copy alone; a second factor of production would keep everybody out.
@@ -85,8 +172,29 @@ impl Restore<'_> {
         let path = self.apply.layout.odoo_conf(&self.environment, Slot::Blue);
         let text = files::read_text(&path)?
             .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("`odoopack up`"))?;
-        Ok(conf_of_copy(&text, database, own))
+        let layout = self.apply.layout;
+        let below = own.strip_prefix(layout.environment(&self.environment));
+        let inside = below.map_or_else(
+            |_| own.to_owned(),
+            |below| layout.environment_inside(&self.environment).join(below),
+        );
+        Ok(conf_of_copy(&text, database, &inside))
     }
+}
+
+/// A copy and how to sign in to it.
+#[derive(Clone, Copy)]
+struct Copy<'a> {
+    database: &'a str,
+    login: &'a str,
+    password: &'a str,
+    conf: &'a Utf8Path,
+}
+
+fn this_program() -> Result<String> {
+    let program = std::env::current_exe();
+    let program = program.map_err(|e| Failure::failed("could not find this program").because(e))?;
+    Ok(program.to_string_lossy().into_owned())
 }
 
 fn conf_of_copy(text: &str, database: &str, own: &Utf8Path) -> String {
@@ -115,7 +223,7 @@ pub(crate) fn inside(pack: &Pack, told: &Inside) -> Result<()> {
         .ok_or_else(|| Failure::refused("Odoo is not built yet").hint("`odoopack up`"))?;
     let secrets = crate::observe::secrets::values(spec, layout)?;
     let one = OneShot::of_services(spec, layout, &told.environment, release, &secrets)?;
-    let password = std::env::var(PASSWORD).map_err(|_| Failure::failed("the password did not arrive"))?;
+    let password = password()?;
     Cmd::new("ip")
         .args(["link", "set", "lo", "up"])
         .run()
@@ -142,16 +250,30 @@ pub(crate) fn inside(pack: &Pack, told: &Inside) -> Result<()> {
     });
     let said = || tail(&log.lock().unwrap_or_else(PoisonError::into_inner).0, LINES);
     let ended = || log.lock().unwrap_or_else(PoisonError::into_inner).1;
+    answers(&told.database, &told.login, &password, ended).map_err(|failure| failure.because(said()))
+}
+
+/// What happens in the network of a container in which Odoo starts.
+pub(crate) fn beside(database: &str, login: &str) -> Result<()> {
+    only_loopback()?;
+    answers(database, login, &password()?, || false)
+}
+
+fn password() -> Result<String> {
+    std::env::var(PASSWORD).map_err(|_| Failure::failed("the password did not arrive"))
+}
+
+/// Waits until Odoo answers, signs in and looks at the web client.
+fn answers(database: &str, login: &str, password: &str, ended: impl Fn() -> bool) -> Result<()> {
     let client = Client::new(PORT);
     let begun = Instant::now();
     while !client.is_healthy() {
         if ended() || begun.elapsed() > HEALTHY {
-            return Err(Failure::failed("Odoo does not start on the copy").because(said()));
+            return Err(Failure::failed("Odoo does not start on the copy"));
         }
         std::thread::sleep(Duration::from_millis(150));
     }
-    bare::visit(&client, &told.database, &told.login, &password)
-        .map_err(|why| Failure::failed(why).because(said()))
+    bare::visit(&client, database, login, password).map_err(Failure::failed)
 }
 
 /// Nothing leads anywhere: the promise of a drill is that nothing is sent.

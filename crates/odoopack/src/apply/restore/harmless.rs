@@ -1,7 +1,7 @@
 //! A copy is made harmless before it has a name that any Odoo knows; production is held until somebody lets it go.
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
 use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
 use odoopack_core::restore::hold;
@@ -62,7 +62,7 @@ impl Restore<'_> {
             let Some(directory) = self.module(&name)? else {
                 continue;
             };
-            let path = directory.join("data/neutralize.sql");
+            let path = self.neutralizer(&directory)?;
             if let Some(sql) = files::read_text(&path)? {
                 transaction
                     .batch_execute(&sql)
@@ -99,13 +99,30 @@ impl Restore<'_> {
         if let Some(own) = self.apply.facts.modules.get(name) {
             return Ok(Some(own.path.clone()));
         }
-        for place in &self.apply.release()?.addons {
+        let on_host = !self.apply.layout.containers();
+        for place in self.apply.release()?.addons.iter().filter(|_| on_host) {
             let path = place.join(name);
             if super::filestore::there(&path.join("__manifest__.py"))? {
                 return Ok(Some(path));
             }
         }
         Ok(None)
+    }
+
+    /// Where a module's `data/neutralize.sql` can be read, if it has one: what lies in an image is copied out of it once.
+    fn neutralizer(&self, module: &Utf8Path) -> Result<Utf8PathBuf> {
+        let own = || module.join("data/neutralize.sql");
+        if !self.apply.layout.containers() {
+            return Ok(own());
+        }
+        let mut places = self.apply.release()?.addons.iter();
+        match places.position(|place| module.parent() == Some(place)) {
+            Some(number) => {
+                let name = format!("{}.sql", module.file_name().unwrap_or_default());
+                Ok(self.apply.neutralizers()?.join(number.to_string()).join(name))
+            }
+            None => Ok(own()),
+        }
     }
 
     /// Beside an environment nobody serves it: it gets no address of anybody.

@@ -4,9 +4,12 @@ use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::dump::{sql::Filter, toc};
+use odoopack_core::layout::Layout;
+use odoopack_core::name::Name;
 
 use super::Restore;
 use super::source::{Dump, Format, Source, Stored};
+use crate::engines::programs;
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -17,8 +20,18 @@ use crate::ui::Progress;
 const DUMP: &str = ".restore-dump";
 const LIST: &str = ".restore-list";
 
-/// Removes what a load that was killed has left in an environment's directory; only under the lock that a restore holds.
-pub(super) fn sweep(environment: &Utf8Path) -> Result<()> {
+/// Removes what a load that was killed has left of an environment, and ends its containers; only under the lock that a restore
+/// holds.
+pub(super) fn sweep(layout: &Layout, environment: &Name) -> Result<()> {
+    programs::end(
+        layout,
+        environment.as_str(),
+        &[programs::LOAD, programs::LOOK, programs::BOOT],
+    )?;
+    remove_left(&layout.environment(environment))
+}
+
+fn remove_left(environment: &Utf8Path) -> Result<()> {
     [DUMP, LIST]
         .iter()
         .try_for_each(|name| files::remove(&environment.join(name)))
@@ -39,21 +52,19 @@ impl Restore<'_> {
 
     /// Streams plain SQL through the filter into a psql that takes no commands (E11).
     fn plain(&self, entrance: &Entrance, dump: &mut dyn Read, progress: &Progress) -> Result<()> {
-        let version = dumps::psql_version(&entrance.programs).read()?;
+        let programs = self.programs()?;
+        let version = programs.command(&dumps::psql_version()).read()?;
         if !dumps::parse_has_restrict(&version) {
             return Err(Failure::refused(format!(
                 "{} cannot be kept from running programs that a dump names (CVE-2025-8714)",
                 version.trim()
             ))
-            .hint(format!(
-                "`apt-get install --only-upgrade postgresql-client-{}`",
-                self.major()?
-            )));
+            .hint(self.newer_programs()?));
         }
         let key = crate::password::generate();
         let mut filter = Filter::new(self.major()?);
         let mut summary = None;
-        let filled = entrance.psql().fill(|pipe| {
+        let filled = programs.command(&entrance.psql()).fill(|pipe| {
             writeln!(pipe, "\\restrict {key}").map_err(broken)?;
             let mut read = 0_u64;
             let mut portion = vec![0; 1 << 18];
@@ -83,10 +94,10 @@ impl Restore<'_> {
 
     /// Restores a custom archive; in parallel where the environment's user may open it.
     fn archive(&self, entrance: &Entrance, dump: &Dump, progress: &Progress) -> Result<()> {
-        let user = entrance.user.as_deref();
-        let readable = may_read(&dump.path, user)?;
+        let programs = self.programs()?;
+        let readable = programs.can_be_given(&dump.path) && may_read(&dump.path, programs.user())?;
         let path = readable.then_some(dump.path.as_path());
-        let list = dumps::pg_restore_list(&entrance.programs, user, path);
+        let list = programs.command(&dumps::pg_restore_list(path));
         let list = match path {
             Some(_) => list.read(),
             None => list.read_with(dump.file()?),
@@ -105,7 +116,7 @@ impl Restore<'_> {
         progress.detail(&format!("{} tables", contents.tables.len()));
         let place = self.list_file(&contents.list)?;
         let jobs = self.apply.facts.host.cores.clamp(1, 8);
-        let cmd = entrance.pg_restore(path, &place, jobs);
+        let cmd = programs.command(&entrance.pg_restore(path, &place, jobs));
         let restored = match path {
             Some(_) => cmd.run(),
             None => cmd.read_with(dump.file()?).map(drop),
@@ -140,6 +151,19 @@ impl Restore<'_> {
             }
             Some(Source::Zip(_) | Source::Folder { .. } | Source::Dump(_)) | None => BTreeSet::new(),
         }
+    }
+
+    fn newer_programs(&self) -> Result<String> {
+        if self.apply.layout.containers() {
+            return Ok(
+                "name a newer image as `postgres` of `[images]` in odoopack.toml, then `odoopack up`"
+                    .to_owned(),
+            );
+        }
+        let major = self.major()?;
+        Ok(format!(
+            "`apt-get install --only-upgrade postgresql-client-{major}`"
+        ))
     }
 
     /// A file with the list, which the environment's user may read and nobody else may change.
@@ -198,18 +222,18 @@ mod tests {
     fn only_what_a_load_has_left_is_swept_away() {
         let keep = tempfile::tempdir().unwrap();
         let place = Utf8Path::from_path(keep.path()).unwrap();
-        sweep(place).unwrap();
+        remove_left(place).unwrap();
         for name in [DUMP, LIST, "odoo.conf"] {
             files::replace(&place.join(name), b"x", 0o600, None).unwrap();
         }
-        sweep(place).unwrap();
+        remove_left(place).unwrap();
         let left: Vec<String> = place
             .read_dir_utf8()
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_owned())
             .collect();
         assert_eq!(left, ["odoo.conf"]);
-        sweep(&place.join("nowhere")).unwrap();
+        remove_left(&place.join("nowhere")).unwrap();
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::source::{self, Source, Stored};
 use odoopack_core::render::sql::identifier;
 
 use crate::apply::databases::failed;
+use crate::exec::Cmd;
 use crate::failure::{Failure, Result};
-use crate::tools::postgres;
+use crate::observe::containers;
+use crate::tools::{docker, postgres};
 
 /// Names that a message shows.
 const SHOWN: usize = 3;
@@ -132,18 +134,36 @@ impl Restore<'_> {
         if self.apply.spec.postgres.is_given() {
             return Ok(());
         }
-        let programs = self.entrance(database)?.programs;
         let sql = "SELECT FROM pg_available_extensions WHERE name = 'amcheck'";
         let known = self.apply.admin(database)?.query_opt(sql, &[]);
         let known = known.map_err(|e| failed("could not look for amcheck", &e))?;
-        if known.is_none() || !super::there(&programs.join("pg_amcheck"))? {
+        let Some(program) = self.amcheck()?.filter(|_| known.is_some()) else {
             return Ok(());
-        }
-        postgres::amcheck(&programs, &self.apply.server()?.place(), database)
+        };
+        postgres::amcheck(program, &self.apply.server()?.place(), database)
             .run()
             .map_err(|e| e.during("the restored database is damaged"))?;
         self.found(|found| found.pages = true);
         Ok(())
+    }
+
+    /// The administrator's: of this host, or in the server's own container.
+    fn amcheck(&self) -> Result<Option<Cmd>> {
+        let directory = self.apply.facts.host.postgres.get(&self.major()?);
+        let Some(program) = directory.map(|directory| directory.join("pg_amcheck")) else {
+            return Ok(None);
+        };
+        if !self.apply.layout.containers() {
+            let there = super::there(&program)?;
+            return Ok(there.then(|| Cmd::new(program).bare()));
+        }
+        let server = containers::one(self.apply.layout, "postgres")?;
+        let server = server.ok_or_else(|| Failure::failed("PostgreSQL does not run"))?;
+        let there = docker::inside(&server.id, &["test", "-e", program.as_str()]).outcome()?;
+        Ok(there
+            .status
+            .success()
+            .then(|| docker::session(&server.id, &[], false).arg(program)))
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {

@@ -32,11 +32,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = if args.table.is_some() {
-        cx.load_native("backup cat --table")?
-    } else {
-        cx.load()?
-    };
+    let pack = cx.load()?;
     let opened = stored::open(&pack, &args.snapshot, &args.which)?;
     let mut out = ui::raw();
     match (&args.path, &args.table, &args.attachment) {

@@ -46,11 +46,7 @@ enum Level {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = if args.level.is_none_or(|level| level >= Level::Restore) {
-        cx.load_native("backup drill")?
-    } else {
-        cx.load()?
-    };
+    let pack = cx.load()?;
     let level = how_far(cx, &pack, args.level)?;
     let opened = stored::open(&pack, &args.snapshot, &args.which)?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());

@@ -39,7 +39,7 @@ enum Wanted {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let shape = shape(args)?;
-    let pack = cx.load_native("backup export")?;
+    let pack = cx.load()?;
     let (name, _) = environment(&pack, &args.environment)?;
     let path = camino::absolute_utf8(&args.file)
         .map_err(|e| Failure::refused(format!("`{}` is no path", args.file)).because(e))?;

@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("backup import")?;
+    let pack = cx.load()?;
     let path = camino::absolute_utf8(&args.file)
         .map_err(|e| Failure::refused(format!("`{}` is no path", args.file)).because(e))?;
     let source = Source::open(&path)?;
