@@ -124,7 +124,9 @@ pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
 /// A cluster keeps the C library that it was made with.
 fn flavour(known: &Known<'_>) -> Option<Refusal> {
     known.facts.cluster.present()?;
-    let seen = &known.facts.containers.images.get("postgres")?.wanted;
+    let containers = &known.facts.containers;
+    let ran = containers.images.get("postgres").map(|image| &image.wanted);
+    let seen = ran.or(containers.adopted.as_ref())?;
     let wanted = known.target.images.get("postgres")?;
     let musl = |image: &str| image.contains("alpine");
     (musl(seen) != musl(wanted)).then(|| {

@@ -239,6 +239,25 @@ fn another_c_library_never_gets_under_a_cluster() {
 }
 
 #[test]
+fn another_c_library_never_gets_under_a_cluster_before_the_first_start_either() {
+    let mut machine = found();
+    machine.spec.images.postgres = "postgres:16".into();
+    machine.facts.containers.adopted = Some("postgres:16-alpine".into());
+    let refusals = machine.plan().refusals;
+    let hint = "write `postgres = \"postgres:16-alpine\"` in [images]";
+    assert!(
+        refusals.iter().any(|one| one.hint.starts_with(hint)),
+        "{refusals:?}"
+    );
+    machine.facts.containers.adopted = Some("postgres:16.4".into());
+    let refusals = machine.plan().refusals;
+    assert!(
+        refusals.iter().all(|one| !one.hint.starts_with(hint)),
+        "{refusals:?}"
+    );
+}
+
+#[test]
 fn what_is_taken_over_keeps_its_place_but_gets_the_packs_user() {
     let mut machine = found();
     machine.converge();
