@@ -72,7 +72,9 @@ fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
 
 /// What the file may ask for and containers do not get.
 fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
-    let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
+    let spec = known.spec;
+    let by_hand = "remove it and let cron run `odoopack backup create --forget` and the like, or write `engine = \"native\"` in [pack]";
+    let nobody = !known.facts.host.systemd;
     let asked = [
         (spec.backup.schedule.is_some(), "[backup] schedule"),
         (spec.backup.drill.is_some(), "[backup] drill"),
@@ -83,10 +85,13 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
             "[environments] refresh",
         ),
     ];
-    let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
+    let refusal = |(_, what)| {
+        let why = format!("the engine `compose` has no {what} without systemd, whose timers root makes");
+        Refusal::new(why, by_hand)
+    };
     let mut all: Vec<Refusal> = asked
         .into_iter()
-        .filter(|(asked, _)| *asked)
+        .filter(|(asked, _)| *asked && nobody)
         .map(refusal)
         .collect();
     // What is wrong with a lock is said where the release is looked at.

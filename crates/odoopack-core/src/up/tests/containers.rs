@@ -229,11 +229,11 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
         // Whoever wrote a time down believes that it happens.
         (
             "[backup]\nschedule = \"02:00\"\n",
-            "the engine `compose` has no [backup] schedule",
+            "the engine `compose` has no [backup] schedule without systemd, whose timers root makes",
         ),
         (
             "[backup]\ndrill = \"Sun 03:00\"\n",
-            "the engine `compose` has no [backup] drill",
+            "the engine `compose` has no [backup] drill without systemd, whose timers root makes",
         ),
     ] {
         let machine = Machine::with_packages(&format!("{FILE}{more}"), true);
