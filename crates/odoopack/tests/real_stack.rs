@@ -120,6 +120,7 @@ fn a_pack_lives_in_containers() {
     bringing::a_copy_is_served(&pack);
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
+    bringing::a_lost_machine_comes_back(&pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
     pack.now("done");

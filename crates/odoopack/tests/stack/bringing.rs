@@ -5,7 +5,7 @@
 )]
 
 use crate::support::stack::must;
-use crate::support::{Pack, wait_for};
+use crate::support::{Pack, machine, wait_for, write};
 
 /// Databases besides those of the environments.
 const OTHERS: &str = "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'shop_production', 'shop_dev') ORDER BY 1";
@@ -85,5 +85,28 @@ pub(crate) fn a_copy_is_served(pack: &Pack) {
     );
     pack.run(&["restore", "--forget-replaced", "dev", "--yes"])
         .exits(0);
+    nothing_is_left(pack);
+}
+
+/// Repository and key are all there is; images are where they come from, which is this machine.
+pub(crate) fn a_lost_machine_comes_back(pack: &Pack) {
+    pack.now("the machine is lost, and recovered from repository and key");
+    let partners = "SELECT string_agg(name, ',' ORDER BY name) FROM res_partner";
+    let before = admin(pack, "shop_production", partners);
+    pack.run(&["backup", "create", "production"]).exits(0);
+    let keep = tempfile::tempdir().unwrap();
+    let place = keep.path().to_str().unwrap();
+    let (key, repository) = (format!("{place}/key"), format!("{place}/backups"));
+    machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
+    write(key.as_str().into(), &pack.secret("BACKUP_KEY"));
+    pack.run(&["down"]).exits(0);
+    for part in ["repo", "data", "backups", "config", "deploy"] {
+        machine::must("rm", &["-rf", pack.path(part).as_str()]);
+    }
+    pack.run(&["recover", &repository, "--key-file", &key, "--yes"])
+        .exits(0);
+    assert_eq!(admin(pack, "shop_production", partners), before);
+    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    assert_eq!(pack.status()["good"], true);
     nothing_is_left(pack);
 }
