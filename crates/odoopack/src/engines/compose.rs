@@ -70,7 +70,7 @@ impl Compose<'_> {
         if self.layout.stack().is_file() {
             project(self.layout).down().run()?;
         }
-        self.with_systemd(Systemd::stop)
+        self.with_systemd(|systemd| systemd.stop())
     }
 
     /// Timers of the host begin the jobs; its target starts them at every boot.

@@ -193,7 +193,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn forget(&self) -> Result<()> {
         match self {
             Self::Runit(_) => Ok(()),
-            Self::Compose(compose) => compose.with_systemd(Systemd::forget),
+            Self::Compose(compose) => compose.with_systemd(|systemd| systemd.forget()),
             Self::Systemd(systemd) => systemd.forget(),
         }
     }
