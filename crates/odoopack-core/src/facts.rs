@@ -51,6 +51,8 @@ pub struct Facts {
     pub users: BTreeMap<String, UserFact>,
     /// Name of the pack that made the data directory.
     pub made_by: Seen<String>,
+    /// Whether the pack has an `oca.lock.json`.
+    pub locked: bool,
     /// A directory above the root that other users may not enter.
     pub closed: Option<Utf8PathBuf>,
     /// Every path that the target names.

@@ -280,6 +280,11 @@ impl Layout {
         format!("odoopack-{}", self.pack)
     }
 
+    /// Name of the container in which Odoo runs once for an environment, by what it is for.
+    pub fn one_shot(&self, environment: &str, purpose: &str) -> String {
+        format!("{}-{environment}-{purpose}", self.project())
+    }
+
     /// Data directory of Redis.
     pub fn redis(&self) -> Utf8PathBuf {
         self.data().join("redis")
@@ -375,6 +380,9 @@ impl Layout {
         }
     }
 }
+
+/// Purpose of a run that changes an environment's database: at most one at a time.
+pub const ACT: &str = "act";
 
 /// Name of the PostgreSQL role that administers the cluster; Odoo never gets it.
 pub const ADMIN_ROLE: &str = "odoopack";

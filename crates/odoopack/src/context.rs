@@ -66,22 +66,6 @@ impl Context {
         })
     }
 
-    /// Loads the file for a command that works on processes and files of this host.
-    ///
-    /// # Errors
-    /// Kind `Refused` (exit code 4) for a pack in containers, whose code and programs lie in images.
-    pub(crate) fn load_native(&self, command: &str) -> Result<Pack> {
-        let pack = self.load()?;
-        if pack.layout.containers() {
-            return Err(Failure::refused(format!(
-                "`odoopack {command}` does not know the engine `compose` yet"
-            ))
-            .because("its code and its programs lie in images")
-            .hint("`odoopack exec NAME -- ...` and `odoopack psql NAME` work in its containers"));
-        }
-        Ok(pack)
-    }
-
     /// The pack as it would be with another text of its file.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use odoopack_core::facts::Release;
-use odoopack_core::layout::{Layout, Slot};
+use odoopack_core::layout::{ACT, Layout, Slot};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Role;
 use odoopack_core::odoo::log::{self, Judge, Verdict};
@@ -22,6 +22,9 @@ use crate::ui::Progress;
 /// Longest that one act may take.
 const PATIENCE: Duration = Duration::from_hours(4);
 
+/// Tests are run beside everything else of their environment.
+pub(crate) const TESTS: &str = "tests";
+
 /// Where and as whom Odoo runs.
 #[derive(Clone, Debug)]
 pub(crate) struct OneShot<'a> {
@@ -36,6 +39,8 @@ pub(crate) struct OneShot<'a> {
     pub(crate) secrets: &'a BTreeMap<String, SecretText>,
     /// Gets the whole log, where it is worth keeping.
     pub(crate) log: Option<&'a Utf8PathBuf>,
+    /// What its container is for, where it has one.
+    pub(crate) purpose: &'static str,
 }
 
 /// What a run did.
@@ -71,6 +76,7 @@ impl<'a> OneShot<'a> {
             conf: layout.odoo_conf(environment, Slot::Blue),
             secrets,
             log: None,
+            purpose: ACT,
         })
     }
 
@@ -124,14 +130,22 @@ impl<'a> OneShot<'a> {
 
     /// The environment's tool, under a name by which one that was left behind is found.
     fn in_container(&self, subcommand: &str) -> Result<Cmd> {
-        let name = format!("{}-{}-act", self.layout.project(), self.environment);
-        // A run that was killed leaves its container working.
-        docker::remove(&name).outcome()?;
+        end_left(self.layout, self.environment.as_str(), self.purpose)?;
+        let name = self.layout.one_shot(self.environment.as_str(), self.purpose);
         let tool = format!("{}.tools", self.environment);
         Ok(containers::project(self.layout)
             .tool(&tool, Some(&name), false)
-            .args([subcommand, "-c", target::ODOO_CONF])
+            .args([subcommand, "-c", self.conf_inside().as_str()])
             .patience(PATIENCE))
+    }
+
+    /// Where a container sees what is read as odoo.conf: that of the services, or one in the environment's own directory.
+    fn conf_inside(&self) -> Utf8PathBuf {
+        let below = self.conf.strip_prefix(self.layout.environment(self.environment));
+        below.map_or_else(
+            |_| target::ODOO_CONF.into(),
+            |below| self.layout.environment_inside(self.environment).join(below),
+        )
     }
 
     /// Runs it to its end and judges its log; a bad verdict is no error yet.
@@ -145,7 +159,18 @@ impl<'a> OneShot<'a> {
                 progress.detail(&format!("module {module}"));
             }
             judge.feed(line);
-        })?;
+        });
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                // Whoever started the container was ended; it would work on.
+                let left = end_left(self.layout, self.environment.as_str(), self.purpose);
+                return Err(match left {
+                    Ok(()) => failure,
+                    Err(second) => failure.hint(second.sentence()),
+                });
+            }
+        };
         if let Some(path) = self.log {
             files::replace(path, outcome.stderr.as_bytes(), 0o640, None)?;
         }
@@ -155,6 +180,20 @@ impl<'a> OneShot<'a> {
             cmd,
         })
     }
+}
+
+/// Ends what a run that was killed left working; where there are no containers, it has died with its starter.
+///
+/// # Errors
+/// When Docker cannot be asked.
+pub(crate) fn end_left(layout: &Layout, environment: &str, purpose: &str) -> Result<()> {
+    if !layout.containers() {
+        return Ok(());
+    }
+    // It ends badly when there is none.
+    docker::remove(&layout.one_shot(environment, purpose))
+        .outcome()
+        .map(drop)
 }
 
 impl Ran {

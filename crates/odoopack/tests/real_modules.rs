@@ -182,8 +182,32 @@ fn missing_code(pack: &Pack) {
     is_changed_module(pack, "shop_broken", "update", "never-hashed");
 }
 
+/// While click-odoo-update holds its lock nothing of ours works on the database, and nothing is stopped for it.
+fn it_keeps_us_away(pack: &Pack) {
+    pack.now("click-odoo-update at work keeps us away");
+    let number = odoopack_core::changed::advisory_lock("modules_production");
+    let held = format!("SELECT pg_advisory_lock({number}), pg_sleep(60)");
+    let mut holder = pack.start(&["psql", "production", "--", "-Atc", &held]);
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait_for("the lock", || (sql(pack, asleep) == "1").then_some(()));
+    let before = pids(pack);
+    let refused = pack
+        .run(&["module", "update", "production", "shop_note", "--yes"])
+        .exits(5);
+    assert!(
+        refused.stderr.contains("click-odoo-update is at work"),
+        "{}",
+        refused.said()
+    );
+    assert_eq!(pids(pack), before);
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    sql(pack, end);
+    holder.wait().unwrap();
+}
+
 /// The real click-odoo-update reads our checksums, and lists what we list.
 fn click_odoo_agrees(pack: &Pack) {
+    it_keeps_us_away(pack);
     pack.now("click-odoo-update lists the same modules");
     let lists = || {
         let said = click_odoo_update(pack);

@@ -75,6 +75,11 @@ fn secrets_modules_and_a_second_environment() {
     addons::lay_out(OF_18.0, OF_18.1, &pack.path("repo/addons/old"));
     pack.run_with(&["secret", "set", "CANARY"], CANARY).exits(0);
     a_command_without_a_value_is_named(&pack, &relay);
+    pack.now("a list of Python packages is locked before anything is built from it");
+    let unlocked = pack.run(&["up", "--yes"]).exits(4);
+    let words = "the Python packages of [addons] requirements are not locked";
+    assert!(unlocked.stderr.contains(words), "{}", unlocked.said());
+    pack.run(&["lock"]).exits(0);
     pack.now("up with a secret for Odoo, one from a command, and modules of the OCA");
     pack.run(&["plan", "--json"]).exits(0);
     pack.run(&["up", "--yes", "--verbose"]).exits(0);

@@ -11,6 +11,8 @@ mod bringing;
 #[path = "stack/modules.rs"]
 mod modules;
 mod support;
+#[path = "stack/working.rs"]
+mod working;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -117,6 +119,7 @@ fn a_pack_lives_in_containers() {
     images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
     development_takes_changes_in(&pack);
+    working::modules_are_worked_on(&pack);
     bringing::a_copy_is_served(&pack);
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);

@@ -14,6 +14,8 @@ pub struct Host {
     pub disks: Vec<Disk>,
     /// Sums of the sizing that do not come out, one sentence each; empty when all do.
     pub sums: Vec<String>,
+    /// What the file brings code from and no lock pins: repositories, lists of Python packages.
+    pub unlocked: Vec<String>,
     /// Physical memory against what is planned to be used.
     pub memory: Memory,
     /// What keeps services running.
@@ -128,6 +130,19 @@ const RULES: &[Rule<Host>] = &[
             host.sums
                 .iter()
                 .map(|sum| Spot::on("odoopack.toml", sum.clone()))
+                .collect()
+        },
+    },
+    Rule {
+        id: "host-unlocked",
+        severity: Error,
+        title: "what code is built from is locked",
+        why: "a branch or a list of packages brings other code tomorrow than today, so `up` builds nothing from it",
+        fix: "`odoopack lock`, then commit `oca.lock.json`",
+        look: |host| {
+            host.unlocked
+                .iter()
+                .map(|name| Spot::on(name, "no `oca.lock.json` pins it"))
                 .collect()
         },
     },
@@ -292,6 +307,7 @@ mod tests {
                 needs: Bytes::gib(3),
             }],
             sums: Vec::new(),
+            unlocked: Vec::new(),
             memory: Memory {
                 there: Bytes::gib(8),
                 planned: Bytes::gib(7),
@@ -324,6 +340,10 @@ mod tests {
         check(
             |h| h.clock = Seen::Unknown("no ntp".to_owned()),
             &["host-clock-unsynchronized Warning"],
+        );
+        check(
+            |h| h.unlocked = vec!["project".to_owned()],
+            &["host-unlocked Error"],
         );
         check(|h| h.disks[0].needs = Bytes::gib(10), &["host-disk-full Error"]);
         check(|h| h.disks[0].needs = Bytes::gib(5), &["host-disk-full Warning"]);

@@ -140,6 +140,18 @@ mod tests {
             Series::V18,
             "is in OCA/account-financial-tools",
         );
+        for (name, repository) in [
+            ("account_reconcile_oca", "account-reconcile"),
+            ("base_rest", "rest-framework"),
+            ("base_tier_validation", "server-ux"),
+            ("dms", "dms"),
+            ("sale_order_type", "sale-workflow"),
+            ("server_environment", "server-env"),
+            ("web_refresher", "web"),
+            ("web_timeline", "web"),
+        ] {
+            check(name, Series::V18, &format!("is in OCA/{repository}"));
+        }
         check("ipai_core", Series::V18, "is nowhere that is known here");
         check("rpc", Series::V18, "is part of Odoo in 19.0 only");
         assert_eq!(distribution("web_responsive"), "odoo-addon-web-responsive");
@@ -148,6 +160,6 @@ mod tests {
     #[test]
     fn every_row_of_the_tables_is_read() {
         assert!(ODOO.len() > 1500 && ODOO.values().all(|row| row.len() == 3));
-        assert!(OCA.len() > 200 && OCA.values().all(|repository| !repository.is_empty()));
+        assert!(OCA.len() > 500 && OCA.values().all(|repository| !repository.is_empty()));
     }
 }

@@ -279,20 +279,18 @@ impl Known<'_> {
 
     /// Where the Odoo of a slot answers.
     pub(crate) fn place(&self, name: &Name, slot: Slot) -> Option<Place> {
-        let ports = self.ports.get(name)?;
-        let host = self
-            .layout
-            .containers()
-            .then(|| compose::address(self.facts.containers.network, *ports, slot));
-        let (web, gevent) = match host {
-            Some(_) => compose::ODOO_PORTS,
-            None => (ports.web(slot), ports.websocket(slot)),
-        };
-        Some(Place {
+        let ports = *self.ports.get(name)?;
+        let place = |host, (web, gevent)| Place {
             host,
             web,
             gevent,
             websocket: (!self.threaded(name)).then_some(gevent),
+        };
+        Some(if self.layout.containers() {
+            let host = compose::address(self.facts.containers.network, ports, slot);
+            place(Some(host), compose::ODOO_PORTS)
+        } else {
+            place(None, (ports.web(slot), ports.websocket(slot)))
         })
     }
 
@@ -302,6 +300,16 @@ impl Known<'_> {
             .environments
             .get(name)
             .is_some_and(|size| size.workers == 0)
+    }
+}
+
+/// Address and port at which the Odoo of a slot is reached from this machine.
+pub fn reached_at(layout: &Layout, facts: &Facts, ports: Ports, slot: Slot) -> (String, u16) {
+    if layout.containers() {
+        let host = compose::address(facts.containers.network, ports, slot);
+        (host, compose::ODOO_PORTS.0)
+    } else {
+        ("127.0.0.1".to_owned(), ports.web(slot))
     }
 }
 

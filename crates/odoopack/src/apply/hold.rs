@@ -5,6 +5,7 @@ use std::time::Duration;
 use odoopack_core::gate::Request;
 use odoopack_core::layout::Slot;
 use odoopack_core::name::Name;
+use odoopack_core::target::reached_at;
 
 use super::Apply;
 use crate::engines::wait_until;
@@ -57,10 +58,10 @@ impl Apply<'_> {
         ) else {
             return Ok(());
         };
-        let port = ports.web(slot);
-        let listens = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let (host, port) = reached_at(self.layout, self.facts, *ports, slot);
+        let listens = || TcpStream::connect((host.as_str(), port)).is_ok();
         wait_until(LISTENS, listens, || {
-            Failure::failed(format!("Odoo does not listen at port {port}"))
+            Failure::failed(format!("Odoo does not listen at {host}:{port}"))
                 .hint(format!("`odoopack logs {environment}`"))
         })
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use odoopack_core::changed::{Act, Loaded, Record, Work, advisory_lock};
+use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::log::{Trouble, Verdict};
 use postgres::Client;
@@ -12,7 +13,7 @@ use super::Apply;
 use super::databases::failed;
 use crate::failure::{Failure, Kind, Result};
 use crate::observe::code;
-use crate::oneshot::OneShot;
+use crate::oneshot::{self, OneShot};
 use crate::ui::Progress;
 
 impl Apply<'_> {
@@ -142,7 +143,8 @@ pub(crate) fn exclude_click_odoo(client: &mut Client, database: &str) -> Result<
 ///
 /// # Errors
 /// When the server refuses, or something does not end.
-pub(crate) fn end_strays(client: &mut Client) -> Result<()> {
+pub(crate) fn end_strays(layout: &Layout, environment: &Name, client: &mut Client) -> Result<()> {
+    oneshot::end_left(layout, environment.as_str(), ACT)?;
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
                 WHERE datname = current_database() AND application_name LIKE 'odoo-%' AND pid <> pg_backend_pid()";
     let begun = Instant::now();

@@ -11,7 +11,7 @@ use super::Apply;
 use super::databases::{drop_database, failed};
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
-use crate::oneshot::OneShot;
+use crate::oneshot::{OneShot, TESTS};
 use crate::store::marks;
 use crate::ui::Progress;
 
@@ -52,7 +52,7 @@ impl Apply<'_> {
         progress: &Progress,
     ) -> Result<Tested> {
         let database = self.throwaway(environment)?;
-        let directory = self.layout.environment(environment).join("tests");
+        let directory = self.layout.environment(environment).join(TESTS);
         let state = self.layout.state();
         let remove = || {
             self.drop_throwaway(environment, &database)?;
@@ -92,10 +92,12 @@ impl Apply<'_> {
             &self.facts.secrets,
         )?;
         let conf = directory.join("odoo.conf");
-        self.write_conf(&odoo.conf, &conf, (database, directory), tests.demo)?;
+        let inside = self.layout.environment_inside(environment).join(TESTS);
+        self.write_conf(&odoo.conf, &conf, (database, &inside), tests.demo)?;
         let odoo = OneShot {
             log: Some(&log),
             conf,
+            purpose: TESTS,
             ..odoo
         };
         let cmd = odoo
@@ -111,7 +113,8 @@ impl Apply<'_> {
         })
     }
 
-    /// The environment's odoo.conf, but for another database, data directory and port, and without a way out for mail.
+    /// The environment's odoo.conf, but for another database, data directory (as Odoo sees it) and port, and without a way
+    /// out for mail.
     fn write_conf(
         &self,
         of_services: &Utf8Path,

@@ -52,14 +52,14 @@ pub(crate) struct Add {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
-    let spec = &pack.loaded.spec;
     match args {
         Args::List => {
-            list(cx, spec);
+            list(cx, &cx.load()?.loaded.spec);
             Ok(())
         }
         Args::Add(add) => {
+            let (pack, _held) = super::lock::alone(cx, "odoopack edition add")?;
+            let spec = &pack.loaded.spec;
             let new = NewEdition {
                 name: add.name.clone(),
                 domain: add.domain.clone(),
@@ -75,6 +75,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Ok(())
         }
         Args::Remove { name, dry_run } => {
+            let (pack, _held) = super::lock::alone(cx, "odoopack edition remove")?;
+            let spec = &pack.loaded.spec;
             let (text, gone) =
                 spec::remove_edition(&read(&pack)?, spec, name).map_err(|error| refused(&error))?;
             write(cx, &pack, &text, *dry_run)?;

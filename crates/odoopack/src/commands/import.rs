@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load()?;
+    let (pack, _held) = super::lock::alone(cx, "odoopack import")?;
     let series = pack.loaded.spec.odoo.series;
     let mut all = Imported::default();
     for file in &args.files {

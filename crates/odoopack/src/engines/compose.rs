@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use odoopack_core::layout::Layout;
+use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::render::systemd;
 use odoopack_core::service::{Service, Signal};
 
@@ -27,6 +27,11 @@ pub(crate) struct Compose<'a> {
 
 impl Compose<'_> {
     pub(super) fn start(&self, service: &Service) -> Result<()> {
+        // Nobody works on the modules of an environment that is started, unless whoever began it was killed.
+        if let Some((environment, _)) = service.name.split_once('.') {
+            // It ends badly when there is none.
+            docker::remove(&self.layout.one_shot(environment, ACT)).outcome()?;
+        }
         self.up(service, false)
     }
 

@@ -10,8 +10,10 @@ use odoopack_core::spec::{Source, Spec};
 use postgres::Client;
 
 use super::contents::{self, Wanted};
+use super::in_image::{self, Copies};
 use super::installed::{self, Stored};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use crate::store::marks;
 
 /// Both sides.
 #[derive(Debug)]
@@ -22,10 +24,17 @@ pub(crate) struct Code {
     pub(crate) stored: Stored,
     /// Identity of Odoo's code.
     pub(crate) build: String,
-    /// Whether Odoo's own modules, and those of Python packages, lie in an image: nobody reads their files.
-    in_image: bool,
+    /// The image in which Odoo's own modules lie, and those of Python packages.
+    image: Option<Image>,
     /// Whether Odoo's code cannot change without its identity.
     fixed: bool,
+}
+
+/// Where files are read that are not on this machine.
+#[derive(Debug)]
+struct Image {
+    layout: Layout,
+    id: String,
 }
 
 /// Looks at both.
@@ -37,7 +46,7 @@ pub(crate) fn look(spec: &Spec, layout: &Layout, release: &Release, client: &mut
         tree: super::addons::tree(spec, layout, Some(release))?,
         stored: installed::look(client)?,
         build: release.identity.clone(),
-        in_image: layout.containers(),
+        image: image(layout)?,
         fixed: !matches!(spec.odoo.source, Source::Path { .. }),
     })
 }
@@ -51,11 +60,27 @@ impl Code {
         &self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<BTreeMap<String, Contents>> {
-        let modules = names.into_iter().filter_map(|name| self.tree.get(name));
-        let modules = modules
-            .filter(|module| !(self.in_image && matches!(module.origin, Origin::Odoo | Origin::Python)));
-        let wanted: Vec<Wanted> = modules.map(wanted).collect();
-        contents::all(&wanted, &self.selection(&self.stored.languages))
+        let modules: Vec<&Module> = names.into_iter().filter_map(|name| self.tree.get(name)).collect();
+        let read = self.readable(&modules)?;
+        contents::all(&read.modules, &self.selection(&self.stored.languages))
+    }
+
+    /// Where the files of modules can be read.
+    fn readable(&self, modules: &[&Module]) -> Result<Copies> {
+        let (inside, here): (Vec<&Module>, Vec<&Module>) =
+            modules.iter().partition(|module| self.lies_in_image(module));
+        let here = here.into_iter().map(wanted);
+        let inside: Vec<Wanted> = inside.into_iter().map(wanted).collect();
+        let mut read = match &self.image {
+            Some(image) if !inside.is_empty() => in_image::copies(&image.layout, &image.id, &inside)?,
+            _ => Copies::default(),
+        };
+        read.modules.extend(here);
+        Ok(read)
+    }
+
+    fn lies_in_image(&self, module: &Module) -> bool {
+        self.image.is_some() && matches!(module.origin, Origin::Odoo | Origin::Python)
     }
 
     /// What changed since it was loaded.
@@ -88,14 +113,13 @@ impl Code {
         let languages = record.details.as_ref().map(|details| &details.languages);
         let same_languages = languages.is_none_or(|then| *then == self.stored.languages);
         let known = |module: &&Module| same_languages && self.known(record, module).is_some();
-        let unknown: Vec<Wanted> = modules
-            .iter()
-            .filter(|module| !known(module))
-            .map(|module| wanted(module))
-            .collect();
-        let mut now = contents::all(&unknown, &self.selection(&self.stored.languages))?;
+        let unknown: Vec<&Module> = modules.iter().copied().filter(|module| !known(module)).collect();
+        let unknown = self.readable(&unknown)?;
+        let mut now = contents::all(&unknown.modules, &self.selection(&self.stored.languages))?;
         let mut then = match languages {
-            Some(languages) if !same_languages => contents::all(&unknown, &self.selection(languages))?,
+            Some(languages) if !same_languages => {
+                contents::all(&unknown.modules, &self.selection(languages))?
+            }
             _ => BTreeMap::new(),
         };
         let one = |module: &Module| {
@@ -112,7 +136,9 @@ impl Code {
     fn known<'a>(&self, record: &'a Record, module: &Module) -> Option<&'a Contents> {
         let same = record.details.as_ref()?.build == self.build;
         let parts = record.parts(&module.name)?;
-        let usable = self.fixed && same && module.origin == Origin::Odoo;
+        // An image's identity covers the Python packages in it, a release's that of Odoo only.
+        let covered = module.origin == Origin::Odoo || self.lies_in_image(module);
+        let usable = self.fixed && same && covered;
         (usable && record.checksum(&module.name) == Some(parts.checksum.as_str())).then_some(parts)
     }
 
@@ -133,6 +159,21 @@ impl Code {
             with_old_languages: then,
         }
     }
+}
+
+/// The image that the pack runs; an absent one is `up`'s to bring.
+fn image(layout: &Layout) -> Result<Option<Image>> {
+    if !layout.containers() {
+        return Ok(None);
+    }
+    let missing = || Failure::refused("the image of Odoo is not pinned yet").hint("`odoopack up`");
+    let image = marks::images(&layout.state())?
+        .remove("odoo")
+        .ok_or_else(missing)?;
+    Ok(Some(Image {
+        layout: layout.clone(),
+        id: image.id,
+    }))
 }
 
 fn wanted(module: &Module) -> Wanted {

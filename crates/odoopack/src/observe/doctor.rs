@@ -5,7 +5,7 @@ use odoopack_core::facts::{Certificate, PathKind, Seen};
 use odoopack_core::hash;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{Kind, Roles, Tls};
+use odoopack_core::spec::{Addons, Kind, Roles, Tls};
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
@@ -30,6 +30,7 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             needs: NEXT_ACT,
         }],
         sums: view.sizing.problems.iter().map(ToString::to_string).collect(),
+        unlocked: unlocked(&pack.loaded.spec.addons, view.facts.locked),
         memory: Memory {
             there: view.facts.host.memory,
             planned: Bytes(planned),
@@ -51,6 +52,11 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             .map(|one| runs(view, &one.name))
             .collect(),
     }
+}
+
+fn unlocked(addons: &Addons, locked: bool) -> Vec<String> {
+    let all = addons.repositories.keys().chain(&addons.requirements);
+    all.filter(|_| !locked).cloned().collect()
 }
 
 fn runs(view: &View, service: &str) -> (String, Seen<bool>) {

@@ -13,6 +13,7 @@ mod encrypted;
 pub(crate) mod given;
 mod held;
 pub(crate) mod host;
+mod in_image;
 pub(crate) mod installed;
 pub(crate) mod listeners;
 pub(crate) mod owner;
@@ -175,6 +176,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
             .filter_map(|name| accounts.user_fact(&name).map(|fact| (name, fact)))
             .collect(),
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
+        locked: pack.directory.join(odoopack_core::oca_lock::FILE).is_file(),
         closed: paths::closed_above(layout.root()),
         paths: BTreeMap::new(),
         binary_current: false,

@@ -60,6 +60,17 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
     refusals.collect()
 }
 
+/// What a list names is another package tomorrow. Repositories without a lock are refused where the release is looked at.
+pub(super) fn unlocked(known: &Known<'_>) -> Option<Refusal> {
+    let open = !known.spec.addons.requirements.is_empty() && !known.facts.locked;
+    open.then(|| {
+        Refusal::new(
+            "the Python packages of [addons] requirements are not locked",
+            "`odoopack lock`",
+        )
+    })
+}
+
 /// What is no link in a farm is somebody's work.
 pub(super) fn farms(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();

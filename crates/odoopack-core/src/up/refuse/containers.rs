@@ -89,18 +89,9 @@ fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
         let why = format!("the engine `compose` has no {what} without systemd, whose timers root makes");
         Refusal::new(why, by_hand)
     };
-    let mut all: Vec<Refusal> = asked
+    asked
         .into_iter()
         .filter(|(asked, _)| *asked && nobody)
         .map(refusal)
-        .collect();
-    // What is wrong with a lock is said where the release is looked at.
-    let unknown = reason(&known.facts.release).is_some();
-    if !spec.addons.requirements.is_empty() && known.facts.containers.locked.is_none() && !unknown {
-        all.push(Refusal::new(
-            "the Python packages of [addons] requirements are not locked, and no image is built without a lock",
-            "`odoopack lock`",
-        ));
-    }
-    all
+        .collect()
 }

@@ -21,6 +21,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(containers::containers(known));
     all.extend(machine::versions(known));
     all.extend(super::server::refusals(known));
+    all.extend(code::unlocked(known));
     all.extend(code::modules(known));
     all.extend(machine::packages(known));
     all.extend(others::ports(known));

@@ -224,7 +224,7 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
     for (more, what) in [
         (
             "[addons]\nrequirements = [\"requirements.txt\"]\n",
-            "the Python packages of [addons] requirements are not locked, and no image is built without a lock",
+            "the Python packages of [addons] requirements are not locked",
         ),
         // Whoever wrote a time down believes that it happens.
         (

@@ -280,6 +280,7 @@ fn nothing(root: bool) -> Facts {
         users: BTreeMap::new(),
         made_by: Seen::Absent,
         binary_current: false,
+        locked: false,
         closed: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),

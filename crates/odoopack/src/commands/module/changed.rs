@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("module changed")?;
+    let pack = cx.load()?;
     let mut ground = Ground::look(&pack, &args.environment)?;
     if args.record {
         return record(cx, &pack, &mut ground, args.dry_run);

@@ -207,7 +207,11 @@ impl Doing<'_> {
     /// Everything between stop and start; gives what is worth saying.
     fn act(&mut self, work: &Work, before: &BTreeMap<String, Contents>) -> Result<Vec<String>> {
         if work.changes_tables() {
-            apply::end_strays(&mut self.ground.client)?;
+            apply::end_strays(
+                &self.pack.layout,
+                &self.ground.environment,
+                &mut self.ground.client,
+            )?;
         }
         if !work.reset.is_empty() {
             apply::reset_states(&mut self.ground.client)?;

@@ -1,5 +1,9 @@
 //! The services of an environment around a module operation: which run, stopped before it, started after it.
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::changed::Work;
+use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::plan::{Plan, Step};
 use odoopack_core::up;
@@ -68,7 +72,31 @@ impl Running {
             ))
             .hint("`odoopack up`"));
         }
+        let unseen = self.unseen(&pack.layout, &settings.edition);
+        if let Some(place) = unseen.filter(|_| !steps.is_empty()) {
+            return Err(Failure::refused(format!(
+                "the containers of {} do not see `{place}` yet",
+                self.environment
+            ))
+            .hint("`odoopack up`"));
+        }
         Ok(steps)
+    }
+
+    /// A directory that new links lead into and that no container sees: it is made anew for that, which is what `up` does.
+    fn unseen(&self, layout: &Layout, edition: &Name) -> Option<Utf8PathBuf> {
+        let farm = self
+            .view
+            .target
+            .farms
+            .get(edition)
+            .filter(|_| layout.containers())?;
+        let now = self.view.facts.farms.get(edition.as_str())?;
+        let seen: BTreeSet<Option<&Utf8Path>> = now.links.values().map(|to| to.parent()).collect();
+        let mut wanted = farm.links.values().map(|to| to.parent());
+        wanted
+            .find(|place| !seen.contains(place))?
+            .map(Utf8Path::to_owned)
     }
 
     /// Links what came or went.

@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
-    let pack = cx.load_native("module test")?;
+    let pack = cx.load()?;
     let ground = Ground::look(&pack, &args.environment)?;
     known(&ground, &args.modules)?;
     let running = Running::look(&pack, &ground.environment, None)?;

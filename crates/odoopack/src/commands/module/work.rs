@@ -124,7 +124,7 @@ pub(crate) fn run_uninstall(cx: &Context, args: &Uninstall) -> Result<()> {
 }
 
 fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
-    let pack = cx.load_native(&format!("module {}", asked.act.as_str()))?;
+    let pack = cx.load()?;
     let mut ground = Ground::look(&pack, asked.environment)?;
     let size = database_size(&mut ground.client)?;
     let command = asked.command(&ground);
