@@ -126,6 +126,7 @@ impl Lines {
     fn odoo(&mut self, odoo: &Odoo) {
         self.add("odoo.series", text(odoo.series));
         self.source(&odoo.source);
+        self.add("odoo.debian_mirror", odoo.debian_mirror.as_ref().and_then(text));
         self.add("odoo.python", odoo.python.as_ref().and_then(text));
         self.map("odoo.options.*", &odoo.options);
     }

@@ -107,6 +107,8 @@ pub struct Odoo {
     pub series: Series,
     /// Where Odoo's own code comes from. Default: git, branch of the series.
     pub source: Source,
+    /// Debian archive; `None`: the one that the host's own apt asks.
+    pub debian_mirror: Option<String>,
     /// Python interpreter for the virtual environment, a name or a path; `None`: the newest one found that the series supports.
     pub python: Option<String>,
     /// `[odoo.options]`: options of odoo.conf that nothing else in the file governs.

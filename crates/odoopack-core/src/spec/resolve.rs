@@ -72,6 +72,7 @@ fn odoo(values: &Values<'_>, context: &LoadContext, engine: Engine) -> Odoo {
     Odoo {
         series,
         source: source(values, context, engine, series),
+        debian_mirror: values.given("odoo.debian_mirror"),
         python: values.given("odoo.python"),
         options: values.map("odoo.options"),
     }

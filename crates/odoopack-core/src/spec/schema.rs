@@ -104,6 +104,7 @@ fn value(shape: Shape) -> Value {
         Shape::HostPort => form("^[^ ]+:[0-9]{1,5}$"),
         Shape::Image => form("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
         Shape::Suite => form("^[a-z][a-z0-9-]*$"),
+        Shape::Archive => form("^https?://[!-?A-~]+$"),
         Shape::Bucket => form("^https?://[^/@ ]+/[a-z0-9.-]{3,63}(/[A-Za-z0-9._/-]*)?$"),
         Shape::When => {
             form("^((Mon|Tue|Wed|Thu|Fri|Sat|Sun)(,(Mon|Tue|Wed|Thu|Fri|Sat|Sun))* )?[0-9]{2}:[0-9]{2}$")

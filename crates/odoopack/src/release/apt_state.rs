@@ -19,9 +19,13 @@ pub(super) struct Apt {
 }
 
 impl Apt {
-    /// Prepares the state: the host's mirror and transport settings, nothing else of the host.
-    pub(super) fn open(cache: &Utf8Path, suite: &str) -> Result<Self> {
-        let root = cache.join("apt").join(suite);
+    /// Prepares the state: the given mirror or the host's, the host's transport settings, nothing else of the host.
+    pub(super) fn open(cache: &Utf8Path, suite: &str, mirror: Option<&str>) -> Result<Self> {
+        let name = match mirror {
+            Some(mirror) => format!("{suite}-{}", &super::sha256(mirror.as_bytes())[..12]),
+            None => suite.to_owned(),
+        };
+        let root = cache.join("apt").join(name);
         files::directory_all(&root)?;
         let held = files::lock(&root.join(".lock"))?;
         let apt = Self {
@@ -30,7 +34,7 @@ impl Apt {
             _held: held,
         };
         if !apt.is_fresh() {
-            apt.prepare()?;
+            apt.prepare(mirror)?;
         }
         Ok(apt)
     }
@@ -43,12 +47,13 @@ impl Apt {
         modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age < FRESH))
     }
 
-    fn prepare(&self) -> Result<()> {
+    fn prepare(&self, mirror: Option<&str>) -> Result<()> {
         for directory in apt_private::DIRECTORIES {
             files::directory_all(&self.root.join(directory))?;
         }
         self.write("state/status", "")?;
-        let sources = apt_private::sources(&mirror()?, &self.suite, keyring()?);
+        let mirror = mirror.map_or_else(of_the_host, |mirror| Ok(mirror.to_owned()))?;
+        let sources = apt_private::sources(&mirror, &self.suite, keyring()?);
         self.write(apt_private::sources_file(Utf8Path::new("")).as_str(), &sources)?;
         let carried = apt_private::parse_settings(&apt_private::settings().read()?);
         let config = apt_private::config(&self.root, &carried);
@@ -99,10 +104,11 @@ impl Apt {
     }
 }
 
-fn mirror() -> Result<String> {
+/// The mirror that the host's own apt asks.
+fn of_the_host() -> Result<String> {
     let refused = |why: &str| {
         Failure::refused(format!("Debian's Odoo cannot be fetched: {why}"))
-            .hint("on Debian run `sudo apt-get update`; elsewhere set `source = { git = \"https://github.com/odoo/odoo.git\" }` in [odoo]")
+            .hint("on Debian run `sudo apt-get update`; elsewhere set `debian_mirror` or `source = { git = \"https://github.com/odoo/odoo.git\" }` in [odoo]")
     };
     let outcome = apt_private::index_targets().outcome()?;
     if !outcome.status.success() {
@@ -119,4 +125,25 @@ fn keyring() -> Result<&'static str> {
             Failure::refused("Debian's packages cannot be checked: its keyring is not installed")
                 .hint("`apt-get install debian-archive-keyring`")
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_archive_has_a_state_of_its_own_and_is_the_only_one_that_is_asked() {
+        let keep = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(keep.path()).unwrap();
+        let mirror = "http://mirror.example.com/debian";
+        let apt = Apt::open(cache, "sid", Some(mirror)).unwrap();
+        assert_ne!(apt.root, cache.join("apt/sid"));
+        let sources = files::read_text(&apt_private::sources_file(&apt.root))
+            .unwrap()
+            .unwrap();
+        assert!(
+            sources.contains(&format!("URIs: {mirror}\nSuites: sid\n")),
+            "{sources}"
+        );
+    }
 }

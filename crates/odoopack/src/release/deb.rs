@@ -38,6 +38,7 @@ pub(super) fn fetch(
     let store = Store {
         cache: builder.cache,
         suite: "sid",
+        mirror: builder.spec.odoo.debian_mirror.as_deref(),
     };
     tree::build(&builder.tree(&record.release), builder.spec.odoo.series, |new| {
         progress.detail("unpacking the package");

@@ -22,6 +22,11 @@ fn package(wanted: Series) -> Result<&'static str> {
     }
 }
 
+/// The archive that the file names.
+fn mirror<'a>(builder: &Builder<'a>) -> Option<&'a str> {
+    builder.spec.odoo.debian_mirror.as_deref()
+}
+
 /// Decides on the newest version in the suite.
 ///
 /// # Effects
@@ -29,7 +34,7 @@ fn package(wanted: Series) -> Result<&'static str> {
 pub(super) fn resolve(builder: &Builder<'_>, suite: &str, progress: &Progress) -> Result<Record> {
     let name = package(builder.spec.odoo.series)?;
     progress.detail("asking Debian for its newest Odoo");
-    let apt = Apt::open(builder.cache, suite)?;
+    let apt = Apt::open(builder.cache, suite, mirror(builder))?;
     apt.update(builder)?;
     let packages = apt.locate(Some(name))?;
     if !packages.iter().any(|package| package.name == name) {
@@ -78,6 +83,7 @@ pub(super) fn fetch(builder: &Builder<'_>, suite: &str, record: &Record, progres
     let store = Store {
         cache: builder.cache,
         suite,
+        mirror: mirror(builder),
     };
     let file = store.get(&[main], progress)?.remove(0);
     tree::build(&builder.tree(&record.release), builder.spec.odoo.series, |new| {
@@ -121,7 +127,7 @@ pub(super) fn assets_for(builder: &Builder<'_>, tree: &Utf8Path, suite: &str) ->
     {
         return Ok(Vec::new());
     }
-    let located = Apt::open(builder.cache, suite).and_then(|apt| {
+    let located = Apt::open(builder.cache, suite, mirror(builder)).and_then(|apt| {
         apt.update(builder)?;
         apt.locate(None)
     });

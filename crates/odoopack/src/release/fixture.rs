@@ -121,6 +121,7 @@ fn spec(series: Series, source: Source, root: &Utf8Path) -> Spec {
         odoo: Odoo {
             series,
             source,
+            debian_mirror: None,
             python: None,
             options: [].into(),
         },

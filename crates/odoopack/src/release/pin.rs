@@ -100,7 +100,8 @@ impl Builder<'_> {
             }
             OdooPin::Debian { suite, packages } => {
                 let (cache, suite) = (self.cache, suite.as_str());
-                let store = Store { cache, suite };
+                let mirror = None;
+                let store = Store { cache, suite, mirror };
                 let all = packages.iter();
                 all.map(|p| (p.name.clone(), store.place(&package(p)), &p.sha256))
                     .collect()

@@ -13,6 +13,7 @@ use crate::ui::Progress;
 pub(super) struct Store<'a> {
     pub(super) cache: &'a Utf8Path,
     pub(super) suite: &'a str,
+    pub(super) mirror: Option<&'a str>,
 }
 
 impl Store<'_> {
@@ -39,7 +40,7 @@ impl Store<'_> {
 
     /// Downloads into a directory of this run; a file gets its place only with the hash that was decided on.
     fn download(&self, packages: &[&Package], progress: &Progress) -> Result<()> {
-        let apt = Apt::open(self.cache, self.suite)?;
+        let apt = Apt::open(self.cache, self.suite, self.mirror)?;
         let work = self.cache.join("debs").join(format!(".part-{}", self.suite));
         files::remove_tree(&work)?;
         files::directory_all(&work)?;

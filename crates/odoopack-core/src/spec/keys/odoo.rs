@@ -69,6 +69,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "The official image.",
     },
     Key {
+        path: "odoo.debian_mirror",
+        shape: Shape::Archive,
+        fallback: Absent("the mirror that the host's own apt asks"),
+        example: "\"https://mirror.example.com/debian\"",
+        doc: "Debian archive for the sources `debian` and `deb`; what comes from it is checked with Debian's own keys.",
+        why: "A Debian knows one; other systems do not.",
+    },
+    Key {
         path: "odoo.python",
         shape: Shape::Python,
         fallback: Absent("the newest interpreter found that the series supports"),

@@ -83,6 +83,8 @@ pub(super) enum Shape {
     Zone,
     /// The address of a bucket.
     Bucket,
+    /// The address of an archive of packages.
+    Archive,
     /// A time of day, on every day or some days.
     When,
     /// A length of time.
@@ -245,6 +247,7 @@ impl Shape {
             Self::Image => "an image such as odoo:18.0",
             Self::Zone => "a time zone such as Europe/Paris",
             Self::Bucket => "the address of a bucket such as https://s3.example.com/bucket",
+            Self::Archive => "an address such as https://mirror.example.com/debian",
             Self::When => "a time such as 02:00 or Sun 03:00",
             Self::Duration => "a length of time such as 26h or 8d",
             Self::Within => "a length of time such as 30d or 1y6m",

@@ -29,6 +29,11 @@ pub(super) fn check(shape: Shape, text: &str) -> Result<(), Wrong> {
         Shape::Secret => return secret(text.parse::<SecretRef>().is_ok(), text),
         Shape::ServerUrl => return server_url(text),
         Shape::EnvValue => return secret(text.parse::<Value>().is_ok(), text),
+        // It becomes one word of a line of apt's sources.
+        Shape::Archive => ["http://", "https://"].iter().any(|scheme| {
+            let rest = text.strip_prefix(scheme).unwrap_or_default();
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_graphic() && c != '@')
+        }),
         Shape::Bucket => text.parse::<BucketAddress>().is_ok(),
         Shape::When => text.parse::<When>().is_ok(),
         Shape::Duration => text.parse::<Seconds>().is_ok(),

@@ -83,14 +83,15 @@ fn odoo() -> impl Strategy<Value = Odoo> {
         Just("python3.12".to_owned()),
         path().prop_map(String::from)
     ]);
-    (source(), python, btree_map(option(), "[a-z]{1,4}", 0..2)).prop_map(
-        |((series, source), python, options)| Odoo {
-            series,
-            source,
-            python,
-            options,
-        },
-    )
+    let mirror = of("http://[a-z]{1,5}/debian".prop_map(|text| text));
+    let options = btree_map(option(), "[a-z]{1,4}", 0..2);
+    (source(), mirror, python, options).prop_map(|((series, source), debian_mirror, python, options)| Odoo {
+        series,
+        source,
+        debian_mirror,
+        python,
+        options,
+    })
 }
 
 fn addons() -> impl Strategy<Value = Addons> {
