@@ -17,6 +17,7 @@ mod parts;
 mod place;
 mod prune;
 mod read;
+mod remembered;
 mod repository;
 mod source;
 mod warnings;

@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::name::Name;
 use crate::spec::Kind;
 
-pub use recovery::{Event, Recovery, kept_when_put_back, recover, stays};
+pub use recovery::{Event, Recovery, kept_when_put_back, recover, stays, together};
 pub use room::{NoRoom, room, room_for_copy};
 pub use step::{Step, Undo};
 

@@ -46,6 +46,15 @@ pub fn recover(steps: &[Step], events: &[Event]) -> Recovery {
     )
 }
 
+/// How many steps from `at` on are done at the same time: the attachments are placed while the database is loaded, which share nothing.
+/// All of them are begun before one of them is done, and taken back when one of them fails.
+pub fn together(steps: &[Step], at: usize) -> usize {
+    match steps.get(at..) {
+        Some([Step::LoadDatabase { .. }, Step::PlaceFilestore { .. }, ..]) => 2,
+        _ => 1,
+    }
+}
+
 fn start(steps: &[Step]) -> Option<usize> {
     steps
         .iter()

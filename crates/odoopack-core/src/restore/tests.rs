@@ -287,22 +287,33 @@ fn go_on(
     let before = events.clone();
     if let Recovery::Finish(from) = recovery {
         recovery = Recovery::Finish(steps.len());
-        for (at, step) in steps.iter().enumerate().skip(from) {
-            kill.survives()?;
-            events.push(Event::Begin(at));
-            kill.survives()?;
-            world.step(step, kill)?;
-            if fail == Some(at) && stays(steps, at, before.contains(&Event::Begin(at))) {
+        let mut next = from;
+        while next < steps.len() {
+            let group = next..next + together(steps, next);
+            next = group.end;
+            for at in group.clone() {
+                kill.survives()?;
+                events.push(Event::Begin(at));
+            }
+            for at in group.clone() {
+                kill.survives()?;
+                world.step(&steps[at], kill)?;
+            }
+            let failed = fail.filter(|at| group.contains(at));
+            if failed.is_some_and(|at| stays(steps, at, before.contains(&Event::Begin(at)))) {
                 break;
             }
-            if fail == Some(at) {
-                assert_eq!(begun_to_serve(steps, events), at == START, "taken from people");
-                let begun: Vec<usize> = (0..=at).rev().collect();
+            if failed.is_some() {
+                let serves = group.contains(&START);
+                assert_eq!(begun_to_serve(steps, events), serves, "taken from people");
+                let begun: Vec<usize> = (0..group.end).rev().collect();
                 recovery = Recovery::Revert(begun);
                 break;
             }
-            kill.survives()?;
-            events.push(Event::Done(at));
+            for at in group {
+                kill.survives()?;
+                events.push(Event::Done(at));
+            }
         }
     }
     if let Recovery::Revert(order) = recovery {
@@ -375,6 +386,20 @@ fn what_has_served_is_not_taken_back_by_a_machine() {
     let kept = |from: usize| kept_when_put_back(&steps, |at| at < from, "7k2m");
     assert_eq!(kept(START), None);
     assert_eq!(kept(START + 1).as_deref(), Some("pack_production_undone_7k2m"));
+}
+
+#[test]
+fn only_the_attachments_are_placed_while_something_else_is_done() {
+    let drill = plan_drill("7k2m", "pack_production", "/r".into(), "pack_production", true);
+    for steps in [plan(&wanted(Kind::Production, in_place(true))), drill] {
+        let load = steps
+            .iter()
+            .position(|step| matches!(step, Step::LoadDatabase { .. }))
+            .unwrap();
+        for at in 0..steps.len() {
+            assert_eq!(together(&steps, at), if at == load { 2 } else { 1 }, "{at}");
+        }
+    }
 }
 
 /// Whatever becomes of a drill, nothing is left of it.

@@ -1,4 +1,5 @@
 //! Where the repositories of a pack are, opened with its key.
+use camino::Utf8PathBuf;
 use odoopack_core::secret::SecretText;
 use odoopack_repository::{Error, Holder, Place, Repository};
 
@@ -18,7 +19,26 @@ pub(crate) fn local(pack: &Pack) -> Place {
 /// # Errors
 /// Kind `Refused` when there is none yet, or the key is another's.
 pub(crate) fn open(pack: &Pack) -> Result<Repository> {
-    Repository::open(&local(pack), &key::of(&pack.layout)?).map_err(|e| failure::of(&e))
+    with(pack, &key::of(&pack.layout)?)?.map_err(|e| failure::of(&e))
+}
+
+/// The same with a key, for who wants to know why it cannot be opened.
+pub(crate) fn with(pack: &Pack, key: &SecretText) -> Result<std::result::Result<Repository, Error>> {
+    // Never in a snapshot, as the key itself.
+    let remembered = files::read_text(&opened_with(pack))?.map(SecretText::new);
+    Ok(Repository::open_again(&local(pack), key, remembered.as_ref()))
+}
+
+fn opened_with(pack: &Pack) -> Utf8PathBuf {
+    pack.layout.state().join("backup-opened")
+}
+
+/// Notes what the repository was opened with, where that was the key itself.
+fn remember(pack: &Pack, repository: &Repository, key: &SecretText) -> Result<()> {
+    match repository.remembered(key) {
+        Some(text) => files::replace(&opened_with(pack), text.expose().as_bytes(), 0o600, None),
+        None => Ok(()),
+    }
 }
 
 /// Opens the repository of this host, or makes it, with a key when there is none; says whether a key was made.
@@ -26,8 +46,11 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
     let place = local(pack);
     let kept = key::stored(&pack.layout)?;
     if let Some(key) = &kept {
-        match Repository::open(&place, key) {
-            Ok(repository) => return Ok((repository, false)),
+        match with(pack, key)? {
+            Ok(repository) => {
+                remember(pack, &repository, key)?;
+                return Ok((repository, false));
+            }
             Err(Error::Absent(_)) => {}
             Err(e) => return Err(failure::of(&e)),
         }
@@ -54,6 +77,7 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
     };
     files::directory_all(&pack.layout.backups())?;
     let repository = Repository::create(&place, &key).map_err(|e| failure::of(&e))?;
+    remember(pack, &repository, &key)?;
     Ok((repository, made))
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use jiff::Timestamp;
 use odoopack_core::spec::Kind;
 use odoopack_core::units::Seconds;
-use odoopack_repository::{Error, Repository};
+use odoopack_repository::Error;
 
 use super::record::{self, Event, Line};
 use super::{failure, key, place};
@@ -65,7 +65,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     let lines = record::all(&pack.layout)?;
     let snapshots = match key::stored(&pack.layout)? {
         None => Vec::new(),
-        Some(key) => match Repository::open(&place::local(pack), &key) {
+        Some(key) => match place::with(pack, &key)? {
             Err(Error::Absent(_)) => Vec::new(),
             opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
         },

@@ -13,12 +13,13 @@ mod verify;
 pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
 
-use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8Path;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
-use odoopack_core::restore::{Event, Recovery, Step, Undo, kept_when_put_back, recover, stays};
+use odoopack_core::restore::{Event, Recovery, Step, Undo, kept_when_put_back, recover, stays, together};
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::Spec;
 use odoopack_core::target::secret_name;
@@ -85,7 +86,7 @@ pub(crate) struct Restore<'a> {
     dark: bool,
     /// Of the role that loads a backup of somebody else; nobody ever sees it.
     password: SecretText,
-    found: RefCell<Found>,
+    found: Mutex<Found>,
 }
 
 impl<'a> Restore<'a> {
@@ -99,7 +100,7 @@ impl<'a> Restore<'a> {
             drill: false,
             dark: false,
             password: SecretText::new(crate::password::generate()),
-            found: RefCell::default(),
+            found: Mutex::default(),
         }
     }
 
@@ -112,7 +113,7 @@ impl<'a> Restore<'a> {
         let operation = Operation::start(&apply.layout.state(), RESTORE, &planned.id, planned)?;
         let restore = Self::new(apply, planned, Some(source));
         restore.forward(planned, (0, false), operation)?;
-        Ok(restore.found.into_inner())
+        Ok(restore.into_found())
     }
 
     /// Runs a planned drill and takes everything back, whatever came of it.
@@ -127,12 +128,10 @@ impl<'a> Restore<'a> {
         };
         let mut failure = None;
         let mut begun = 0;
-        for (at, step) in planned.steps.iter().enumerate() {
-            begun = at + 1;
-            if let Err(e) = restore.one(at, step, &mut operation) {
-                failure = Some(e);
-                break;
-            }
+        while begun < planned.steps.len() && failure.is_none() {
+            let group = begun..begun + together(&planned.steps, begun);
+            begun = group.end;
+            failure = restore.group(planned, group, &mut operation).err();
         }
         let order: Vec<usize> = (0..begun).rev().collect();
         let none = Failure::failed("the drill itself went well");
@@ -141,27 +140,53 @@ impl<'a> Restore<'a> {
             .map_err(|e| stuck(&e, failure.as_ref().unwrap_or(&none)))?;
         match failure {
             Some(failure) => Err(failure),
-            None => Ok(restore.found.into_inner()),
+            None => Ok(restore.into_found()),
         }
     }
 
-    /// One step with its journal and its line.
-    fn one(&self, at: usize, step: &Step, operation: &mut Operation) -> Result<()> {
+    /// Steps that are done at the same time, with their journal: none is begun that is not written down, none is done before all are.
+    fn group(&self, planned: &Planned, group: Range<usize>, operation: &mut Operation) -> Result<()> {
+        let journal = |event: &Event, at: usize, operation: &mut Operation| {
+            let written = operation.event(event);
+            written.map_err(|failure| self.during(&planned.steps[at], failure))
+        };
+        for at in group.clone() {
+            journal(&Event::Begin(at), at, operation)?;
+        }
+        let mut steps = planned.steps[group.clone()].iter();
+        std::thread::scope(|scope| {
+            let first = steps.next();
+            let others: Vec<_> = steps.map(|step| scope.spawn(|| self.one(step))).collect();
+            let done = first.map_or(Ok(()), |step| self.one(step));
+            others.into_iter().fold(done, |done, other| {
+                let other = other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                done.and(other)
+            })
+        })?;
+        group
+            .into_iter()
+            .try_for_each(|at| journal(&Event::Done(at), at, operation))
+    }
+
+    /// One step with its line.
+    fn one(&self, step: &Step) -> Result<()> {
         let progress = self.apply.ui.step(&step.to_string());
-        let done = operation
-            .event(&Event::Begin(at))
-            .and_then(|()| self.step(step, &progress))
-            .and_then(|()| operation.event(&Event::Done(at)));
-        match done {
+        match self.step(step, &progress) {
             Ok(()) => {
                 progress.done();
                 Ok(())
             }
             Err(failure) => {
                 progress.failed();
-                Err(self.apply.with_disk(failure.during(format!("could not {step}"))))
+                Err(self.during(step, failure))
             }
         }
+    }
+
+    fn during(&self, step: &Step, failure: Failure) -> Failure {
+        self.apply.with_disk(failure.during(format!("could not {step}")))
     }
 
     /// Does the steps from `from` on, which an earlier process may have begun.
@@ -171,13 +196,17 @@ impl<'a> Restore<'a> {
         (from, begun): (usize, bool),
         mut operation: Operation,
     ) -> Result<()> {
-        for (at, step) in planned.steps.iter().enumerate().skip(from) {
-            if let Err(failure) = self.one(at, step, &mut operation) {
+        let mut next = from;
+        while next < planned.steps.len() {
+            let group = next..next + together(&planned.steps, next);
+            next = group.end;
+            let (at, last) = (group.start, group.end - 1);
+            if let Err(failure) = self.group(planned, group, &mut operation) {
                 if stays(&planned.steps, at, begun && at == from) {
                     operation.end(DONE)?;
                     return Err(self.stayed(planned, failure));
                 }
-                return self.take_back(planned, at, operation, failure);
+                return self.take_back(planned, last, operation, failure);
             }
         }
         if planned
@@ -366,11 +395,15 @@ impl<'a> Restore<'a> {
     }
 
     fn warn(&self, text: String) {
-        self.found.borrow_mut().warnings.push(text);
+        self.found(|found| found.warnings.push(text));
+    }
+
+    fn into_found(self) -> Found {
+        self.found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn found<T>(&self, change: impl FnOnce(&mut Found) -> T) -> T {
-        change(&mut self.found.borrow_mut())
+        change(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

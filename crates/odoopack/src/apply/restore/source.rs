@@ -14,7 +14,7 @@ use crate::failure::{Failure, Result};
 const ARCHIVE_GROWS: u64 = 5;
 
 /// A snapshot of the repository, as far as a restore needs to know it.
-pub(crate) trait Stored: std::fmt::Debug {
+pub(crate) trait Stored: std::fmt::Debug + Send + Sync {
     /// Its name, for people.
     fn name(&self) -> String;
     /// What it says of itself.
