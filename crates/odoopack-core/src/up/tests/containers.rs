@@ -433,6 +433,7 @@ fn locked_python_packages_are_built_into_an_image_once() {
             packages: packages.map(str::to_owned),
         })
     };
+    machine.facts.locked = true;
     machine.facts.containers.locked = locked(Some("ab"));
     let built = |done: &[Step]| {
         let build = |step: &&Step| matches!(step, Step::BuildImage { image } if image == "odoo:19.0");
