@@ -160,7 +160,10 @@ fn prints(pack: &Pack) {
     let report = probes.find(|seen| seen["probe"] == "report").unwrap();
     assert_eq!(report["verdict"], "pass", "{report}");
     let log = pack.read("data/logs/production.blue.web/current");
-    let warned = |line: &&str| line.contains(" WARNING ") && line.contains(" odoo.tools.config:");
+    let warned = |line: &&str| {
+        let names_it = line.contains(" odoo.tools.config:") || line.contains("tools/config.py");
+        line.contains(" WARNING ") && names_it
+    };
     assert_eq!(
         log.lines().find(warned),
         None,

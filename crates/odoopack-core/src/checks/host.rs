@@ -24,6 +24,8 @@ pub struct Host {
     pub postgres_listens: Seen<Vec<String>>,
     /// Ports that Docker publishes to other machines, without the pack's own nginx.
     pub published: Seen<Vec<Published>>,
+    /// What does not work because a program that can be done without is not there, one sentence each.
+    pub without: Vec<String>,
     /// Every service that the file wants, and whether it runs.
     pub services: Vec<(String, Seen<bool>)>,
 }
@@ -103,6 +105,17 @@ const RULES: &[Rule<Host>] = &[
         why: "it drifts by seconds a week: then second factors, signed links and TLS fail, and backups get wrong dates",
         fix: "`apt-get install chrony`, or `timedatectl set-ntp true` under systemd",
         look: clock_free,
+    },
+    Rule {
+        id: "host-program-missing",
+        severity: Warning,
+        title: "programs that can be done without are there",
+        why: "everything else works, so nothing else says it",
+        fix: "install it; then `odoopack up`",
+        look: |host| {
+            let spot = |what: &String| Spot::on("host", what.clone());
+            host.without.iter().map(spot).collect()
+        },
     },
     Rule {
         id: "host-disk-full",
@@ -315,6 +328,7 @@ mod tests {
             supervisor: Supervisor::Systemd,
             postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
             published: Seen::Absent,
+            without: Vec::new(),
             services: vec![("nginx".to_owned(), Seen::Present(true))],
         }
     }

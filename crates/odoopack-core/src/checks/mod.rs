@@ -58,6 +58,15 @@ pub fn judge_files(files: &[File<'_>], series: Series) -> Vec<Finding> {
     alone.chain(together::judge(files)).collect()
 }
 
+/// Whether a file of ours says enough by itself to be judged: those of a stack are parts of one another.
+pub fn is_judged(containers: bool, path: &str, text: &str) -> bool {
+    match kind(path, text) {
+        Some(Kind::OdooConf) => true,
+        Some(Kind::Nginx | Kind::Compose) => !containers,
+        None => false,
+    }
+}
+
 /// Judges files that we rendered, as they lie on disk: a hand edit may have opened what was closed.
 ///
 /// # Shape
@@ -66,7 +75,7 @@ pub fn judge_files(files: &[File<'_>], series: Series) -> Vec<Finding> {
 pub fn judge_rendered(files: &[File<'_>], series: Series) -> Vec<Finding> {
     let mut all = judge_files(files, series);
     all.retain(|finding| {
-        let guess = ["conf-connections", "nginx-websocket-upstream"].contains(&finding.id);
+        let guess = ["conf-connections", "nginx-websocket-upstream", UNKNOWN.id].contains(&finding.id);
         finding.severity != Severity::Info && !guess
     });
     all

@@ -122,7 +122,7 @@ const COMPOSE_EDITS: &[Edit] = &[
     ("../repo/addons:/mnt", "/var/run/docker.sock:/mnt", "compose-docker-socket"),
     ("services:\n", "version: \"3\"\nservices:\n", "compose-version-key"),
     ("    mem_limit: 2g", "   mem_limit: 2g", "compose-unreadable"),
-    ("services:\n", SECOND_ODOO, "compose-editions-by-port compose-gevent-missing"),
+    ("services:\n", SECOND_ODOO, "compose-gevent-missing"),
 ];
 
 const SECOND_ODOO: &str = "services:
@@ -152,6 +152,19 @@ fn one_wrong_line_is_one_finding() {
             assert!(!table(&found).contains("hunter2"));
         }
     }
+}
+
+#[test]
+fn several_odoos_that_only_ports_tell_apart_are_told_so() {
+    let compose = include_str!("../../fixtures/good-docker-compose.yml");
+    let two = compose.replacen("services:\n", SECOND_ODOO, 1);
+    let open = two
+        .replace("127.0.0.1:8070:8069", "8070:8069")
+        .replace("127.0.0.1:8069:8069", "8069:8069");
+    let found = |text: &str| {
+        ids(&judge_text("deploy/compose.yml", text, Series::V18)).contains("compose-editions-by-port")
+    };
+    assert!(found(&open) && !found(&two));
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub struct Odoo {
     pub source: Source,
     /// Debian archive; `None`: the one that the host's own apt asks.
     pub debian_mirror: Option<String>,
-    /// Python interpreter for the virtual environment, a name or a path; `None`: the newest one found that the series supports.
+    /// Python interpreter for the virtual environment, a name or a path; `None`: the best one found that the series supports.
     pub python: Option<String>,
     /// `[odoo.options]`: options of odoo.conf that nothing else in the file governs.
     pub options: BTreeMap<String, String>,

@@ -1,7 +1,6 @@
 //! `doctor`: what is wrong or could be better, why it matters, and what helps.
 use camino::Utf8PathBuf;
 use odoopack_core::checks::{self, Finding, Severity};
-use odoopack_core::foreign;
 use odoopack_core::odoo::Series;
 
 use crate::context::{Context, Pack};
@@ -85,7 +84,7 @@ fn findings(pack: &Pack, view: &View) -> Result<Vec<Finding>> {
 fn rendered(pack: &Pack, view: &View) -> Result<Vec<Finding>> {
     let mut texts = Vec::new();
     for file in &view.target.files {
-        if foreign::kind(file.path.as_str(), &file.shown).is_some() {
+        if checks::is_judged(pack.layout.containers(), file.path.as_str(), &file.shown) {
             let bytes = files::read_bytes(&file.path)?;
             // Not all that people type is UTF-8.
             texts.extend(bytes.map(|bytes| (&file.path, String::from_utf8_lossy(&bytes).into_owned())));
@@ -106,7 +105,9 @@ fn as_file<'a>((path, text): &'a (&Utf8PathBuf, String)) -> checks::File<'a> {
 fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, probe::Seen)>> {
     let mut all = Vec::new();
     for name in pack.loaded.spec.environments.keys() {
-        let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+        let mut site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+        // Printing is the only thing that can be done without.
+        site.prints = observe::without(view).is_empty();
         all.extend(
             probe::run(&site, &Probe::ALL)
                 .into_iter()

@@ -45,6 +45,7 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
         },
         postgres_listens: postgres_listens(pack),
         published: super::containers::open_to_others(&pack.layout),
+        without: super::without(view),
         services: view
             .target
             .services

@@ -206,6 +206,18 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     })
 }
 
+/// What does not work because a program is not there that the rest can do without, one sentence each.
+pub(crate) fn without(view: &View) -> Vec<String> {
+    let missing = view
+        .target
+        .programs
+        .iter()
+        .filter(|one| !view.facts.programs.contains_key(one.name));
+    missing
+        .filter_map(|one| Some(format!("`{}` is not there: {}", one.name, one.without?)))
+        .collect()
+}
+
 /// Packages that could be done without and cannot be had; asked only for what is missing.
 fn unavailable(target: &Target, facts: &Facts) -> Result<BTreeSet<String>> {
     let wanted = target
@@ -216,7 +228,7 @@ fn unavailable(target: &Target, facts: &Facts) -> Result<BTreeSet<String>> {
     if packages.is_empty() || !facts.host.debian {
         return Ok(BTreeSet::new());
     }
-    crate::release::packages::unavailable(packages)
+    crate::release::packages::unavailable(&packages)
 }
 
 /// Names of the pack's own users.

@@ -43,6 +43,7 @@ pub(crate) fn site(
         static_mark: None,
         hsts: !own,
         sessions_in_redis: environment.sessions == Sessions::Redis,
+        prints: true,
     })
 }
 

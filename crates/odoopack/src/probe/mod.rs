@@ -47,6 +47,8 @@ pub(crate) struct Site {
     pub(crate) hsts: bool,
     /// Whether sessions are to be in Redis.
     pub(crate) sessions_in_redis: bool,
+    /// Whether the program is there that prints; `false` skips `report`.
+    pub(crate) prints: bool,
 }
 
 /// Somebody who may sign in.

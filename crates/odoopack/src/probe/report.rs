@@ -18,6 +18,12 @@ pub(super) fn report(client: &Client<'_>) -> Step<Judged> {
     let Some(who) = &client.site.sign_in else {
         return Ok(Judged::skip(client.url(REPORTS[0]), "nobody to sign in as"));
     };
+    if !client.site.prints {
+        return Ok(Judged::skip(
+            client.url(REPORTS[0]),
+            "the program that prints is not there",
+        ));
+    }
     session::ensure(client, who)?;
     let mut target = REPORTS[0];
     let mut answer = client.get_within(target, PATIENCE)?;

@@ -66,6 +66,7 @@ pub(super) fn start(name: &str, days: i64, answering: Answering) -> Site {
         static_mark: None,
         hsts: false,
         sessions_in_redis: true,
+        prints: true,
     };
     let plain = Arc::clone(&answering);
     std::thread::spawn(move || {

@@ -26,22 +26,27 @@ fn installed() -> Result<BTreeSet<String>> {
     Ok(dpkg::parse_installed(&dpkg::installed().read()?))
 }
 
-/// Those of some packages that this host's lists do not know; none while no list was ever fetched.
-pub(crate) fn unavailable(packages: Vec<String>) -> Result<BTreeSet<String>> {
+/// Those of some packages that no archive of this host has; none while no list was ever fetched.
+pub(crate) fn unavailable(packages: &[String]) -> Result<BTreeSet<String>> {
     let lists = Utf8Path::new(LISTS).read_dir_utf8();
     let fetched = lists.is_ok_and(|mut all| {
         all.any(|entry| entry.is_ok_and(|entry| entry.file_name().contains("_Packages")))
     });
-    if !fetched {
-        return Ok(BTreeSet::new());
+    if fetched {
+        unknown(packages)
+    } else {
+        Ok(BTreeSet::new())
     }
-    let mut unknown = BTreeSet::new();
-    for package in packages {
-        if !apt::show(&[&package]).outcome()?.status.success() {
-            unknown.insert(package);
-        }
-    }
-    Ok(unknown)
+}
+
+/// Those of some packages that the host's lists do not know.
+fn unknown(packages: &[String]) -> Result<BTreeSet<String>> {
+    let shown = apt::show(packages).outcome()?.stdout;
+    let known = apt::parse_shown(&shown);
+    let unknown = packages
+        .iter()
+        .filter(|package| !known.contains(package.as_str()));
+    Ok(unknown.cloned().collect())
 }
 
 /// Installs packages, as root; `spare` are those that are left out where no archive has them.
@@ -90,35 +95,23 @@ fn working() -> bool {
     names.any(|name| ["apt-get", "apt", "dpkg"].contains(&name.trim()))
 }
 
-/// Packages that the host's lists know; the mirror is asked only when they do not know one.
+/// Packages that can be installed; the mirror is asked only when the host's lists do not know one.
 fn known(packages: &[String], spare: &BTreeSet<String>, progress: &Progress) -> Result<Vec<String>> {
-    if packages.is_empty() || apt::show(packages).outcome()?.status.success() {
+    if packages.is_empty() || unknown(packages)?.is_empty() {
         return Ok(packages.to_vec());
     }
     progress.detail("fetching the package lists");
     apt::update()
         .run()
         .map_err(|failure| failure.hint("check the network and `/etc/apt/sources.list.d`"))?;
-    let asked = packages.iter().filter(|package| spare.contains(*package));
-    let unknown = unavailable(asked.cloned().collect())?;
-    let packages: Vec<String> = packages
-        .iter()
-        .filter(|package| !unknown.contains(*package))
-        .cloned()
-        .collect();
-    if packages.is_empty() {
-        return Ok(packages);
+    let unknown = unknown(packages)?;
+    let needed: Vec<&str> = unknown.difference(spare).map(String::as_str).collect();
+    if !needed.is_empty() {
+        return Err(Failure::refused(format!("no archive of this host has {}", needed.join(", ")))
+            .hint("add the archive that has them (`apt-cache policy PACKAGE`): Debian's main one, apt.postgresql.org for other majors of PostgreSQL"));
     }
-    let outcome = apt::show(&packages).outcome()?;
-    if outcome.status.success() {
-        return Ok(packages);
-    }
-    Err(Failure::refused(format!(
-        "this host's apt does not know all of {}",
-        packages.join(", ")
-    ))
-    .because(crate::exec::tail(&outcome.stderr, 4))
-    .hint("add the archive that has them (`apt-cache policy PACKAGE`): Debian's main one, apt.postgresql.org for other majors of PostgreSQL"))
+    let there = packages.iter().filter(|package| !unknown.contains(*package));
+    Ok(there.cloned().collect())
 }
 
 fn no_cluster() -> Result<()> {
@@ -195,6 +188,13 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(keep.path().join("policy-rc.d")).unwrap();
         (keep, path)
+    }
+
+    #[test]
+    fn a_name_that_others_only_refer_to_is_no_package() {
+        let names = ["dpkg", "mail-transport-agent", "no-such-package"].map(str::to_owned);
+        let unknown: Vec<String> = unknown(&names).unwrap().into_iter().collect();
+        assert_eq!(unknown, names[1..]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! `apt-get` for the host's own packages: only what is missing, no question, no service started.
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::exec::Cmd;
@@ -34,11 +35,21 @@ const CAREFUL: [&str; 14] = [
     "Dpkg::Use-Pty=0",
 ];
 
-/// Tells whether the host's lists know every package; fails when one is unknown.
+/// Tells what the host's lists know of packages.
+///
+/// # Shape
+/// Its exit code says nothing: it is 0 as soon as one package is known, and for names that others only refer to (apt 2.6.1).
 pub(crate) fn show<S: AsRef<str>>(packages: &[S]) -> Cmd {
     Cmd::new("apt-cache")
         .args(["show", "--no-all-versions", "--"])
         .args(packages.iter().map(S::as_ref))
+}
+
+/// Names of the packages that can be installed, from what [`show`] prints.
+pub(crate) fn parse_shown(text: &str) -> BTreeSet<&str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("Package: "))
+        .collect()
 }
 
 /// Fetches the host's lists anew.

@@ -154,7 +154,9 @@ fn gevent_missing(view: &View) -> Vec<Spot> {
 }
 
 fn editions_by_port(view: &View) -> Vec<Spot> {
-    let published = |service: &&Service| service.ports().iter().any(|port| port.target == "8069");
+    // On loopback a web server in front may give each a name.
+    let open = |port: &Port| port.target == "8069" && !is_loopback(port);
+    let published = |service: &&Service| service.ports().iter().any(open);
     let all: Vec<&Service> = view.of(Role::Odoo).filter(published).collect();
     if all.len() < 2 {
         return Vec::new();

@@ -79,7 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         path: "odoo.python",
         shape: Shape::Python,
-        fallback: Absent("the newest interpreter found that the series supports"),
+        fallback: Absent("the best interpreter found that the series supports"),
         example: "\"python3.12\"",
         doc: "Python interpreter for the virtual environment, a name or an absolute path.",
         why: "The distribution decides what is there.",

@@ -98,6 +98,16 @@ fn python(known: &Known<'_>) -> Option<Refusal> {
     ))
 }
 
+/// The service that a package of Debian starts when it is installed by hand.
+fn server(package: &str) -> Option<&'static str> {
+    match package {
+        "nginx" => Some("nginx"),
+        "redis-server" => Some("redis-server"),
+        package if package.starts_with("postgresql") && !package.contains("client") => Some("postgresql"),
+        _ => None,
+    }
+}
+
 pub(super) fn packages(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let steps = crate::up::ground::packages(known);
@@ -114,8 +124,17 @@ pub(super) fn packages(known: &Known<'_>) -> Vec<Refusal> {
     if host.root {
         return Vec::new();
     }
+    let servers: Vec<&str> = packages.iter().filter_map(|package| server(package)).collect();
+    let own = if servers.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; that also starts servers of the host's own, which the pack does not use: `sudo systemctl disable --now {}`",
+            servers.join(" ")
+        )
+    };
     vec![Refusal::new(
         format!("packages are missing that only root can install: {line}"),
-        format!("`sudo apt-get install --no-install-recommends {line}`"),
+        format!("`sudo apt-get install --no-install-recommends {line}`{own}"),
     )]
 }

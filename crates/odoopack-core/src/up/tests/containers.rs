@@ -6,7 +6,7 @@ use crate::modules::{Module, Origin, Tree};
 use crate::plan::Step;
 use crate::spec::Series;
 
-const FILE: &str = r#"
+pub(super) const FILE: &str = r#"
 format = 1
 [pack]
 name = "shop"

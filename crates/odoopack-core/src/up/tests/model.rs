@@ -156,9 +156,8 @@ fn suffer(machine: &mut Machine, damage: &Damage) {
             if let Some(path) = pick(&facts.paths, *at) {
                 facts.paths.retain(|other, _| !other.starts_with(&path));
                 let there = |name: &Name| {
-                    facts
-                        .paths
-                        .contains_key(&layout.tls().join(format!("{name}.pem")))
+                    let halves = ["pem", "key"].map(|kind| layout.tls().join(format!("{name}.{kind}")));
+                    halves.iter().all(|half| facts.paths.contains_key(half))
                 };
                 facts.certificates.retain(|name, _| there(name));
             }
