@@ -91,9 +91,9 @@ impl Compose<'_> {
     }
 
     /// Does what concerns the timers, where there can be some.
-    pub(super) fn with_systemd(&self, act: impl FnOnce(&Systemd<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn with_systemd(&self, act: impl FnOnce(Systemd<'_>) -> Result<()>) -> Result<()> {
         match Supervisor::here() {
-            Supervisor::Systemd => act(&Systemd { layout: self.layout }),
+            Supervisor::Systemd => act(Systemd { layout: self.layout }),
             Supervisor::Runit | Supervisor::Docker => Ok(()),
         }
     }
