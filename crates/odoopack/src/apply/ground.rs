@@ -5,7 +5,6 @@ use camino::Utf8Path;
 use odoopack_core::facts::Image;
 use odoopack_core::hash;
 use odoopack_core::layout::Layout;
-use odoopack_core::name::Name;
 
 use super::Apply;
 use crate::failure::{Failure, Result};
