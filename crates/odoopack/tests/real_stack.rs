@@ -116,7 +116,6 @@ fn a_pack_lives_in_containers() {
     sessions_are_in_redis(&pack);
     it_runs_without_this_program(&pack);
     a_backup_is_made_with_the_servers_own_programs(&pack);
-    a_job_runs_as_a_timer_of_the_host_would_run_it(&pack);
     bringing::a_snapshot_is_proven(&pack);
     bringing::a_zip_goes_out_and_comes_in(&pack);
     images_go_to_a_machine_without_a_registry(&pack);
@@ -131,28 +130,6 @@ fn a_pack_lives_in_containers() {
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
     pack.now("done");
-}
-
-/// What the unit of a job says, with nothing but the environment that it is given.
-fn a_job_runs_as_a_timer_of_the_host_would_run_it(pack: &Pack) {
-    pack.now("a job of the schedule");
-    let program = machine::must("find", &[pack.path("data/odoopack/bin").as_str(), "-type", "f"]);
-    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let call = [
-        "-i",
-        path,
-        "LANG=C.UTF-8",
-        "HOME=/root",
-        program.lines().next().unwrap(),
-        "--root",
-        pack.root.as_str(),
-    ];
-    let said = machine::must(
-        "env",
-        &[&call[..], &["--json", "schedule", "run", "certificates"]].concat(),
-    );
-    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!(answer["job"], "certificates", "{said}");
 }
 
 #[track_caller]
