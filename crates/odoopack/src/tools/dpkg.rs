@@ -91,7 +91,14 @@ mod tests {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         assert_eq!(
             names,
-            ["c++-compiler", "cups", "g++", "libjpeg-dev", "libjpeg-turbo-dev", "libjpeg62-turbo-dev"]
+            [
+                "c++-compiler",
+                "cups",
+                "g++",
+                "libjpeg-dev",
+                "libjpeg-turbo-dev",
+                "libjpeg62-turbo-dev"
+            ]
         );
     }
 
