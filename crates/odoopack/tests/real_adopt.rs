@@ -129,9 +129,12 @@ fn a_job_runs_as_a_timer_of_the_host_would_run_it(pack: &Pack) {
     pack.now("a job of the schedule");
     let program = machine::must("find", &[pack.path("data/odoopack/bin").as_str(), "-type", "f"]);
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    // The test's Docker listens elsewhere than a host's.
+    let docker = format!("DOCKER_HOST={}", std::env::var("DOCKER_HOST").unwrap_or_default());
     let call = [
         "-i",
         path,
+        &docker,
         "LANG=C.UTF-8",
         "HOME=/root",
         program.lines().next().unwrap(),
