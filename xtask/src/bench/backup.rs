@@ -209,15 +209,7 @@ impl Rig<'_> {
 
     fn append(&self, amount: Amount) -> Result<()> {
         let (from, more) = (amount.rows, amount.rows / 100);
-        sql(
-            self.demo,
-            DATABASE,
-            &format!(
-                "INSERT INTO bench_lines SELECT g, g % 5000, md5(g::text), repeat(md5((g * 7)::text), 4), 1, now() \
-                 FROM generate_series({from} + 1, {from} + {more}) g"
-            ),
-        )
-        .map(drop)
+        sql(self.demo, DATABASE, &data::more_rows(from, from + more)).map(drop)
     }
 
     fn dump(&self) -> Command {

@@ -1,32 +1,39 @@
-//! What a backup costs as files, and as snapshots, become more.
+//! What a backup costs as files, rows and snapshots become more.
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::data::{self, Amount, filestore, must};
+use super::data::{self, Amount, DATABASE, filestore, must, sql};
 use super::pack::Demo;
 use super::stats::shown;
 
 /// What the page says about it.
 pub(super) const ABOUT: &str = "A database with 10,000 made-up rows, and small files (2 to 4 kB) put into the filestore, which Odoo knows nothing of. Then the same command \
-    again and again, with nothing new, until the repository holds so many snapshots. One time each.";
+    again and again, with nothing new, until the repository holds so many snapshots. Then rows are added to the database until it has so many MB. One time each.";
 
-/// Files in the filestore, and snapshots in the repository, at which is measured.
+/// Files in the filestore, snapshots in the repository, and rows in the database, at which is measured.
 pub(super) struct Points {
     pub(super) files: &'static [u32],
     pub(super) snapshots: &'static [usize],
+    pub(super) rows: &'static [u32],
 }
 
 pub(super) const SOME: Points = Points {
     files: &[1_000, 10_000],
     snapshots: &[10, 30],
+    rows: &[100_000, 400_000],
 };
+/// The database has 0.2, 1 and 4 GB then.
 pub(super) const FULL: Points = Points {
-    files: &[10_000, 100_000],
-    snapshots: &[10, 100, 300],
+    files: &[10_000, 100_000, 1_000_000],
+    snapshots: &[10, 100, 1_000],
+    rows: &[600_000, 3_200_000, 13_000_000],
 };
+
+/// Rows of the database while files and snapshots become more.
+const FEW: u32 = 10_000;
 
 /// One measured point: what, how many, how long.
 pub(super) struct Point {
@@ -48,40 +55,41 @@ for number in range(first, end):
         file.write(content)
 "#;
 
-/// Grows the filestore, then the number of snapshots.
+/// Grows the filestore, then the number of snapshots, then the database.
 pub(super) fn points(demo: &Demo, points: &Points) -> Result<Vec<Point>> {
-    data::fill(
-        demo,
-        Amount {
-            rows: 10_000,
-            files: 0,
-        },
-    )?;
+    data::fill(demo, Amount { rows: FEW, files: 0 })?;
+    let mut all = of_files(demo, points.files)?;
+    all.extend(of_snapshots(demo, points)?);
+    all.extend(of_rows(demo, points.rows)?);
+    Ok(all)
+}
+
+fn of_files(demo: &Demo, numbers: &[u32]) -> Result<Vec<Point>> {
     let mut all = Vec::new();
     let mut there = 0;
-    for &files in points.files {
+    for &files in numbers {
         grow(&filestore(demo), there, files)?;
-        let more = u64::from(files - there);
+        let new = u64::from(files - there);
         there = files;
-        let took = demo.timed(&["backup", "create"])?;
-        all.push(Point {
-            what: "`backup create`, so many new files",
-            count: more,
-            took,
-        });
-        let took = demo.timed(&["backup", "create"])?;
-        all.push(Point {
-            what: "`backup create`, so many unchanged files",
-            count: files.into(),
-            took,
-        });
+        all.push(backup(demo, "`backup create`, so many new files", new)?);
+        all.push(backup(
+            demo,
+            "`backup create`, so many unchanged files",
+            files.into(),
+        )?);
     }
+    Ok(all)
+}
+
+fn of_snapshots(demo: &Demo, points: &Points) -> Result<Vec<Point>> {
+    let mut all = Vec::new();
     let mut made = points.files.len() * 2;
     for &snapshots in points.snapshots {
         while made + 1 < snapshots {
             demo.read(&["backup", "create"])?;
             made += 1;
         }
+        made += 1;
         let count = snapshots as u64;
         for (what, arguments) in [
             (
@@ -97,13 +105,40 @@ pub(super) fn points(demo: &Demo, points: &Points) -> Result<Vec<Point>> {
             let took = demo.timed(arguments)?;
             all.push(Point { what, count, took });
         }
-        made += 1;
         eprintln!(
             "bench: {snapshots} snapshots, the last in {}",
             shown(all[all.len() - 3].took)
         );
     }
     Ok(all)
+}
+
+fn of_rows(demo: &Demo, numbers: &[u32]) -> Result<Vec<Point>> {
+    let mut all = Vec::new();
+    let mut there = FEW;
+    for &rows in numbers {
+        let before = data::megabytes(demo)?;
+        sql(demo, DATABASE, &data::more_rows(there, rows))?;
+        there = rows;
+        let now = data::megabytes(demo)?;
+        let new = now.saturating_sub(before);
+        all.push(backup(
+            demo,
+            "`backup create`, so many MB new in the database",
+            new,
+        )?);
+        all.push(backup(
+            demo,
+            "`backup create`, so many MB unchanged in the database",
+            now,
+        )?);
+    }
+    Ok(all)
+}
+
+fn backup(demo: &Demo, what: &'static str, count: u64) -> Result<Point> {
+    let took = demo.timed(&["backup", "create"])?;
+    Ok(Point { what, count, took })
 }
 
 fn grow(filestore: &Path, there: u32, files: u32) -> Result<()> {

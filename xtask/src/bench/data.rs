@@ -75,6 +75,24 @@ pub(super) fn fill(demo: &Demo, amount: Amount) -> Result<()> {
     must(copy).map(drop)
 }
 
+/// The statement that adds the rows after `from`, up to `to`, as [`fill`] makes them.
+pub(super) fn more_rows(from: u32, to: u32) -> String {
+    format!(
+        "INSERT INTO bench_lines SELECT g, g % 5000, md5(g::text), repeat(md5((g * 7::bigint)::text), 4), 1, now() \
+         FROM generate_series({from} + 1, {to}) g"
+    )
+}
+
+/// Size of the demo's database, in MB.
+pub(super) fn megabytes(demo: &Demo) -> Result<u64> {
+    let bytes = sql(
+        demo,
+        "postgres",
+        &format!("SELECT pg_database_size('{DATABASE}')"),
+    )?;
+    Ok(bytes.trim().parse::<u64>()? / 1_000_000)
+}
+
 /// The filestore of the demo's database.
 pub(super) fn filestore(demo: &Demo) -> PathBuf {
     demo.root()

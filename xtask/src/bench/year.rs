@@ -50,10 +50,7 @@ pub(super) fn of_each_change(binary: &Path) -> Result<Vec<Kept>> {
             AMOUNT.rows + day * percent(),
             AMOUNT.rows + (day + days) * percent(),
         );
-        format!(
-            "INSERT INTO bench_lines SELECT g, g % 5000, md5(g::text), repeat(md5((g * 7)::text), 4), 1, now() \
-             FROM generate_series({from} + 1, {to}) g"
-        )
+        data::more_rows(from, to)
     };
     let updated: fn(u32, u32) -> String = |day, days| {
         format!(
