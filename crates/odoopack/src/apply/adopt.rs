@@ -3,7 +3,6 @@ use std::io::Read;
 
 use camino::Utf8Path;
 use odoopack_core::layout::ADMIN_ROLE;
-use odoopack_core::name::Name;
 use odoopack_core::render::sql;
 use odoopack_core::spec::OwnServer;
 use odoopack_core::target::postgres_port;
@@ -59,8 +58,8 @@ impl Apply<'_> {
     }
 
     /// Compressed, and under its name only when it is whole.
-    pub(super) fn keep_dump(&self, environment: &Name, database: &str, path: &Utf8Path) -> Result<()> {
-        let own = self.spec.server_of(environment);
+    pub(super) fn keep_dump(&self, database: &str, path: &Utf8Path) -> Result<()> {
+        let own = self.spec.server_of(&self.described(database)?.environment);
         let server = observe::containers::one(self.layout, &own.to_string())?.filter(|one| one.running);
         let server =
             server.ok_or_else(|| Failure::failed("PostgreSQL does not run").hint("`odoopack up`"))?;
@@ -82,8 +81,8 @@ impl Apply<'_> {
     }
 
     /// One transaction: the database and all that is in it, or nothing.
-    pub(super) fn give_database(&self, environment: &Name, database: &str, role: &str) -> Result<()> {
-        let mut client = self.admin(environment, database)?;
+    pub(super) fn give_database(&self, database: &str, role: &str) -> Result<()> {
+        let mut client = self.admin(&self.described(database)?.environment, database)?;
         let text = format!(
             "BEGIN;{};{};{};COMMIT;",
             sql::give_objects(role),

@@ -42,6 +42,12 @@ impl Apply<'_> {
         want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
     }
 
+    pub(super) fn described(&self, database: &str) -> Result<&DatabaseWant> {
+        let mut all = self.target.databases.iter();
+        let want = all.find(|want| want.database == database);
+        want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))
+    }
+
     pub(super) fn secret(&self, name: &str) -> Result<&str> {
         let value = self.facts.secrets.get(name);
         value
@@ -75,13 +81,7 @@ impl Apply<'_> {
 
     /// Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
     pub(super) fn create_database(&self, database: &str) -> Result<()> {
-        let want = self
-            .target
-            .databases
-            .iter()
-            .find(|want| want.database == database);
-        let want =
-            want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
+        let want = self.described(database)?;
         self.make_database(&want.environment, database, &want.role)
     }
 

@@ -121,17 +121,8 @@ impl Apply<'_> {
             Step::CreateCluster { major } => self.create_cluster(*major),
             Step::TakeOver { part, path } => self.take_over(part, path),
             Step::AdoptCluster { path } => self.adopt_cluster(path),
-            Step::KeepDump {
-                environment,
-                database,
-                path,
-            } => self.keep_dump(environment, database, path),
-            Step::GiveDatabase {
-                environment,
-                database,
-                role,
-                ..
-            } => self.give_database(environment, database, role),
+            Step::KeepDump { database, path, .. } => self.keep_dump(database, path),
+            Step::GiveDatabase { database, role, .. } => self.give_database(database, role),
             Step::IssueCertificate { environment, domain } => {
                 crate::tls::issue(&self.layout.tls(), environment.as_str(), domain)
             }
