@@ -63,6 +63,11 @@ pub enum Step {
     JoinGroup { user: String, group: String },
     /// Create a directory, or converge its owner and mode.
     MakeDirectory { path: Utf8PathBuf },
+    /// Make a view lead where it should; without a place to lead to it is removed.
+    LinkView {
+        path: Utf8PathBuf,
+        to: Option<Utf8PathBuf>,
+    },
     /// Put a copy of this binary where the services run it from.
     PlaceBinary { path: Utf8PathBuf },
     /// Generate a secret value that nobody has set.
@@ -164,6 +169,8 @@ impl fmt::Display for Step {
             Self::CreateUser { name, .. } => write!(f, "create user {name}"),
             Self::JoinGroup { user, group } => write!(f, "let {user} read files of group {group}"),
             Self::MakeDirectory { path } => write!(f, "make directory {path}"),
+            Self::LinkView { path, to: Some(to) } => write!(f, "link {path} to {to}"),
+            Self::LinkView { path, to: None } => write!(f, "remove the link {path}"),
             Self::PlaceBinary { path } => write!(f, "copy this program to {path}"),
             Self::GenerateSecret { name } => write!(f, "generate secret {name}"),
             Self::ResolveSource { source } => write!(f, "find the newest Odoo of {source}"),
@@ -265,6 +272,7 @@ impl Step {
             Self::WriteFile { .. } => Some("write configuration files"),
             Self::InstallPackages { .. }
             | Self::JoinGroup { .. }
+            | Self::LinkView { .. }
             | Self::PlaceBinary { .. }
             | Self::ResolveSource { .. }
             | Self::FetchOdoo { .. }

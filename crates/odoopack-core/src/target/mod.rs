@@ -14,6 +14,7 @@ mod printing;
 mod schedule;
 mod services;
 mod sessions;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{
     command as odoo_command, longest_stop, odoo_name, postgres_major, variables as odoo_variables,
 };
+pub use views::View;
 
 use crate::facts::Facts;
 use crate::layout::{Layout, Slot};
@@ -67,6 +69,8 @@ pub struct Target {
     pub adopted: Vec<(String, Utf8PathBuf)>,
     /// Links to modules, by edition.
     pub farms: BTreeMap<Name, Farm>,
+    /// Links to what the default production environment keeps.
+    pub views: Vec<View>,
     /// Images of the containers by part, as the file names them; none with the engine `native`.
     pub images: BTreeMap<String, String>,
     /// Databases.
@@ -233,6 +237,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
             .map(|(part, path)| (part, path.to_owned()))
             .collect(),
         farms: addons::farms(&seen),
+        views: views::of(&seen),
         images: compose::images(&seen),
         databases: databases::of(&seen),
         services: services.into_iter().flatten().collect(),

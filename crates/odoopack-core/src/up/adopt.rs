@@ -168,7 +168,7 @@ fn flavour(known: &Known<'_>) -> Option<Refusal> {
             format!(
                 "the cluster was run by the image `{seen}`, the file says `{wanted}`: its C library sorts texts otherwise, and indexes would be wrong"
             ),
-            format!("write `postgres = \"{seen}\"` in [images]; to change it, dump and restore into a new root"),
+            format!("write `postgres = \"{seen}\"` in [images]; to change it, {}", super::INTO_A_NEW_ROOT),
         )
     })
 }

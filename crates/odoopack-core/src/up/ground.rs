@@ -67,6 +67,7 @@ pub(super) fn ground(known: &Known<'_>) -> Vec<Step> {
             .filter(|d| directory_differs(known, d))
             .map(|d| Step::MakeDirectory { path: d.path.clone() }),
     );
+    steps.extend(super::views::steps(known));
     if !known.facts.binary_current {
         steps.push(Step::PlaceBinary {
             path: known.target.binary.clone(),

@@ -10,7 +10,9 @@ mod server;
 mod store;
 #[cfg(test)]
 mod tests;
+mod views;
 
+pub use refuse::INTO_A_NEW_ROOT;
 pub use serve::{definition_hash, farm, inputs_hash, renewals, seen_inputs_hash, timer_hash};
 
 use crate::facts::{Facts, Host};
@@ -93,6 +95,7 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     }
     let mut notes = fences(&facts.host, target.stack.is_some());
     notes.extend(server::notes(&known));
+    notes.extend(views::notes(&known));
     notes.extend(ground::reasons(&known));
     Plan {
         steps,

@@ -10,3 +10,4 @@ mod model;
 mod modules;
 mod tables;
 mod units;
+mod views;

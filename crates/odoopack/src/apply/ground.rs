@@ -92,6 +92,17 @@ impl Apply<'_> {
             .try_for_each(|name| files::remove(&directory.join(name)))
     }
 
+    /// Takes the place of nothing but a link.
+    pub(super) fn link_view(path: &Utf8Path, to: Option<&Utf8Path>) -> Result<()> {
+        if !path.is_symlink() && path.exists() {
+            return Err(
+                Failure::refused(format!("`{path}` is no link any more; it was not touched"))
+                    .hint("`odoopack plan` says what becomes of it"),
+            );
+        }
+        to.map_or_else(|| files::remove(path), |to| files::link(to, path))
+    }
+
     /// Copies the running program, so that the gate keeps running while a newer one is built in its place.
     pub(super) fn place_binary(path: &Utf8Path) -> Result<()> {
         let failed = |e: std::io::Error| Failure::failed("could not copy this program").because(e);

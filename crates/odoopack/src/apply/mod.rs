@@ -131,6 +131,7 @@ impl Apply<'_> {
                 link,
                 unlink,
             } => self.link_modules(edition, link, unlink),
+            Step::LinkView { path, to } => Self::link_view(path, to.as_deref()),
             Step::WriteFile { path, .. } => self.write_file(path),
             Step::RemoveFile { path } => self.remove_file(path),
             Step::StartSupervisor => self.start_supervisor(),

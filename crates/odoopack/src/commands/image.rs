@@ -175,7 +175,10 @@ fn import(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: b
         return Err(Failure::refused(
             "data/postgres was not made by the engine `compose`; no image may start on it",
         )
-        .hint("dump and restore into a new root to change the engine"));
+        .hint(format!(
+            "to change the engine, {}",
+            odoopack_core::up::INTO_A_NEW_ROOT
+        )));
     }
     let found = Carried::look(file)?;
     let parts = found.parts();

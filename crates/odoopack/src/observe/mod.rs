@@ -299,8 +299,10 @@ fn paths(
     let directories = target.directories.iter().map(|directory| &directory.path);
     let files = target.files.iter().map(|file| &file.path);
     let inputs = target.services.iter().flat_map(|service| &service.inputs);
+    let views = target.views.iter().map(|view| &view.path);
     let all = directories
         .chain(files)
+        .chain(views)
         .chain(inputs)
         .chain(&target.brought)
         .chain(

@@ -44,7 +44,10 @@ pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
     {
         all.push(Refusal::new(
             format!("the cluster in data/postgres is of PostgreSQL {disk}, the file says {wanted}"),
-            format!("write `version = {disk}` in [postgres]; to change the major, dump and restore into a new root"),
+            format!(
+                "write `version = {disk}` in [postgres]; to change the major, {}",
+                super::INTO_A_NEW_ROOT
+            ),
         ));
     }
     let installed: Vec<u16> = host.postgres.keys().copied().collect();

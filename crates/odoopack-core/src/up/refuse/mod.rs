@@ -12,6 +12,9 @@ use crate::layout::ADMIN_ROLE;
 use crate::plan::Refusal;
 use crate::spec::SecretRef;
 
+/// How data gets to another engine, major or C library: as a dump, into a root of its own.
+pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here for each environment, then in a new root `odoopack up` and `odoopack backup import FILE.zip --to ENV --yes-replace ENV`";
+
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = others::somebody_elses(known);
     all.extend(others::another_engine(known));

@@ -65,7 +65,8 @@ pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
             "data/postgres was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
         ),
         format!(
-            "write `engine = \"{made}\"` in [pack]; to change the engine, dump and restore into a new root"
+            "write `engine = \"{made}\"` in [pack]; to change the engine, {}",
+            super::INTO_A_NEW_ROOT
         ),
     ))
 }

@@ -203,8 +203,32 @@ fn another_engine_does_not_take_over_a_cluster() {
         machine.spec = Machine::fresh(then, true).spec;
         let said = &machine.plan().refusals[0];
         assert!(said.what.contains("was made by the engine"), "{said:?}");
-        assert!(said.hint.contains("dump and restore"), "{said:?}");
+        assert!(said.hint.contains(crate::up::INTO_A_NEW_ROOT), "{said:?}");
     }
+}
+
+#[test]
+fn a_relay_on_the_containers_own_loopback_is_refused() {
+    let said = |file: &str| -> Vec<String> {
+        let refusals = Machine::with_packages(file, true).plan().refusals;
+        refusals.into_iter().map(|refusal| refusal.what).collect()
+    };
+    let relay = |host: &str| format!("{FILE}[mail]\nsmtp = \"{host}:25\"\n");
+    for host in ["127.0.0.1", "127.1.2.3", "localhost", "[::1]"] {
+        let said = said(&relay(host));
+        assert!(
+            matches!(&said[..], [one] if one.contains("is the container itself")),
+            "{host}: {said:?}"
+        );
+    }
+    assert_eq!(said(&relay("172.17.0.1")), [""; 0]);
+    assert_eq!(said(&relay("mail.example.com")), [""; 0]);
+    let native = relay("127.0.0.1").replace("engine = \"compose\"", "engine = \"native\"");
+    let native = said(&native);
+    assert!(
+        native.iter().all(|what| !what.contains("container itself")),
+        "{native:?}"
+    );
 }
 
 #[test]

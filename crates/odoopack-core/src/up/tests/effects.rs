@@ -55,6 +55,18 @@ impl Machine {
                 let want = target.directories.iter().find(|d| d.path == *path).unwrap();
                 self.put(path, PathKind::Directory, &want.access);
             }
+            Step::LinkView { path, to } => {
+                assert!(
+                    target
+                        .views
+                        .iter()
+                        .any(|view| view.path == *path && view.to == *to)
+                );
+                match to {
+                    Some(to) => self.put(path, PathKind::Link(to.clone()), &OURS),
+                    None => drop(state.paths.remove(path)),
+                }
+            }
             Step::PlaceBinary { path } => {
                 assert_eq!(*path, target.binary);
                 self.put(path, PathKind::File("binary".into()), &OURS);

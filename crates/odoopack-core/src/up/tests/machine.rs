@@ -119,6 +119,7 @@ impl Machine {
         let bound = target.bound();
         let named = target.directories.iter().map(|d| &d.path);
         let named = named.chain(target.files.iter().map(|f| &f.path));
+        let named = named.chain(target.views.iter().map(|view| &view.path));
         let named = named
             .chain(target.services.iter().flat_map(|s| &s.inputs))
             .chain(&target.brought)

@@ -1,0 +1,77 @@
+//! `data/filestore` and `data/sessions` on both engines.
+use camino::Utf8PathBuf;
+
+use super::containers;
+use super::machine::{FILE, Machine, OURS};
+use crate::facts::{PathKind, Seen};
+use crate::plan::Step;
+
+fn up(file: &str) -> Machine {
+    let mut machine = Machine::with_packages(file, true);
+    machine.converge();
+    machine
+}
+
+fn at(machine: &Machine, part: &str) -> Option<PathKind> {
+    let path = Utf8PathBuf::from("/opt/shop/data").join(part);
+    let seen = machine.facts.paths.get(&path).and_then(Seen::present)?;
+    Some(seen.kind.clone())
+}
+
+fn link(to: &str) -> Option<PathKind> {
+    Some(PathKind::Link(to.into()))
+}
+
+#[test]
+fn they_lead_to_production_as_long_as_there_is_one() {
+    for file in [FILE, containers::FILE] {
+        let mut machine = up(file);
+        for part in ["filestore", "sessions"] {
+            let to = format!("/opt/shop/data/environments/production/{part}");
+            assert_eq!(at(&machine, part), link(&to));
+        }
+        machine.spec = up(&file.replace("environments.production", "environments.live")).spec;
+        machine.converge();
+        assert_eq!(at(&machine, "filestore"), None, "`live` is no production");
+        assert_eq!(at(&machine, "sessions"), None);
+    }
+}
+
+#[test]
+fn sessions_in_redis_have_no_directory_to_look_at() {
+    let place = "[environments.production]\n";
+    let machine = up(&FILE.replace(place, &format!("{place}sessions = \"redis\"\n")));
+    assert!(at(&machine, "filestore").is_some());
+    assert_eq!(at(&machine, "sessions"), None);
+}
+
+#[test]
+fn what_somebody_has_there_stays_and_is_told() {
+    for kind in [PathKind::Directory, PathKind::Link("/mnt/big".into())] {
+        let mut machine = up(FILE);
+        machine.put("/opt/shop/data/filestore".into(), kind.clone(), &OURS);
+        assert_eq!(machine.plan().steps, []);
+        let notes = machine.plan().notes;
+        let told = |note: &String| note.starts_with("/opt/shop/data/filestore was left as it is");
+        assert!(notes.iter().any(told), "{notes:?}");
+        machine.converge();
+        assert_eq!(at(&machine, "filestore"), Some(kind));
+    }
+}
+
+#[test]
+fn a_place_that_was_taken_over_is_no_view() {
+    let place = "[environments.production]\n";
+    let there = "directory = \"/opt/shop/data/filestore/.local/share/Odoo\"\n";
+    let machine = Machine::fresh(&containers::FILE.replace(place, &format!("{place}{there}")), true);
+    let views = machine.look().0.views;
+    assert_eq!(views[0].to, None);
+    let sessions = "/opt/shop/data/filestore/.local/share/Odoo/sessions";
+    assert_eq!(views[1].to, Some(sessions.into()));
+    let steps = machine.plan().steps;
+    assert!(
+        !steps
+            .iter()
+            .any(|step| matches!(step, Step::LinkView { path, .. } if path.ends_with("filestore")))
+    );
+}
