@@ -354,6 +354,12 @@ fn modes(pack: &Pack) {
         (seen.mode() & 0o7777, seen.uid(), seen.gid())
     };
     assert_eq!(look(&pack.path("data/secrets")), (0o700, 0, 0));
+    for part in ["filestore", "sessions"] {
+        let view = pack.path("data").join(part);
+        let kept = pack.path("data/environments/production").join(part);
+        assert_eq!(view.read_link_utf8().unwrap(), kept);
+        assert!(view.read_dir_utf8().unwrap().count() > 0, "{view} shows nothing");
+    }
     for path in files_below(&pack.path("data/secrets")) {
         assert_eq!(look(&path), (0o600, 0, 0), "{path}");
     }

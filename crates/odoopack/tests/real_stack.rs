@@ -316,6 +316,8 @@ fn data_outlives_the_containers(pack: &Pack) {
         .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
         .unwrap();
     session.picture_goes_round();
+    let files = std::fs::read_dir(pack.path("data/filestore/shop_production"));
+    assert!(files.unwrap().count() > 0, "a view shows what people attached");
     let made = session.call("res.partner", "create", &json!([[{ "name": "Kept" }]]));
     assert!(made[0].is_u64(), "{made}");
     pack.run(&["down"]).exits(0);

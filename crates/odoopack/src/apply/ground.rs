@@ -298,3 +298,33 @@ pub(crate) fn remove_users(layout: &Layout) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::Apply;
+
+    #[test]
+    fn a_view_takes_the_place_of_a_link_alone() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let (view, file) = (root.join("view"), root.join("file"));
+        for to in ["a", "b"] {
+            Apply::link_view(&view, Some(&root.join(to))).unwrap();
+            assert_eq!(view.read_link_utf8().unwrap(), root.join(to));
+        }
+        Apply::link_view(&view, None).unwrap();
+        assert!(!view.is_symlink());
+        crate::files::replace(&file, b"somebody's", 0o600, None).unwrap();
+        for to in [Some(root), None] {
+            let failure = Apply::link_view(&file, to).unwrap_err();
+            assert!(
+                failure.sentence().contains("was not touched"),
+                "{}",
+                failure.sentence()
+            );
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), b"somebody's");
+    }
+}
