@@ -222,6 +222,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     inputs.extend(environment_file.clone());
     if environment.sessions == crate::spec::Sessions::Redis {
         after.push("redis".to_owned());
+    }
+    if environment.sessions != crate::spec::Sessions::Disk {
         inputs.push(layout.sessions(name));
     }
     inputs.extend(layout.server().and_then(|server| server.authority.clone()));

@@ -99,6 +99,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         databases::look(
             &databases::server(spec, layout)?,
             &target.databases,
+            &target.sessions,
             &facts.secrets,
         )
     } else {

@@ -345,10 +345,10 @@ fn environment() -> impl Strategy<Value = Environment> {
             directory: None,
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
-            sessions: if numbers.0 % 3 == 0 {
-                Sessions::Redis
-            } else {
-                Sessions::Disk
+            sessions: match numbers.0 % 3 {
+                0 => Sessions::Redis,
+                1 => Sessions::Database,
+                _ => Sessions::Disk,
             },
             users: numbers.0,
             workers: numbers.1.map(|workers| {
