@@ -12,7 +12,7 @@ use support::probe::{probe_module, write_controller, write_view};
 use support::web::{Session, Site};
 use support::{Pack, addons, machine, wait_for};
 
-const SESSION_DB: (&str, &str) = ("odoo-addon-session_db", "19.0.1.0.0.2");
+const SESSION_DB: (&str, &str) = ("odoo-addon-session-db", "19.0.1.0.0.2");
 
 const FILE: &str = r#"[addons]
 own = ["addons/own"]
@@ -248,10 +248,7 @@ fn sessions_are_in_a_database(pack: &Pack, port: u16) {
         known(&session).then_some(())
     });
     assert!(known(&other));
-    let identifier = &other.cookie_value()[..42];
-    let script =
-        format!("from odoo.http import root\nroot.session_store.delete_from_identifiers(['{identifier}'])\n");
-    pack.run_with(&["shell", "marketing"], &script).exits(0);
+    revoke(pack, "marketing", &other);
     assert!(!known(&other) && known(&session), "only the device is signed out");
     let old = "UPDATE http_sessions SET write_date = write_date - interval '8 days'";
     own(&format!("{old} WHERE sid = '{}'", session.cookie_value()));
@@ -277,17 +274,7 @@ fn a_device_is_signed_out(pack: &Pack) {
     let session = signed_in(&core, pack);
     // Signed out from another device.
     let other = signed_in(&core, pack);
-    let identifier = &other.cookie_value()[..42];
-    let sql = format!("SELECT count(*) FROM res_device_log WHERE session_identifier = '{identifier}'");
-    wait_for("the device is logged", || {
-        assert!(known(&other));
-        let count = pack.run(&["psql", "core", "--", "-Atc", &sql]).exits(0).stdout;
-        (count.trim() != "0").then_some(())
-    });
-    let script = format!(
-        "env['res.device'].search([('session_identifier', '=', '{identifier}')])._revoke()\nenv.cr.commit()\n"
-    );
-    pack.run_with(&["shell", "core"], &script).exits(0);
+    revoke(pack, "core", &other);
     assert!(!known(&other) && known(&session), "only the device is signed out");
     assert_eq!(files_of_sessions(pack), "");
     // A module that cannot be loaded is a fault, never a silent way back to files.
@@ -307,6 +294,21 @@ fn a_device_is_signed_out(pack: &Pack) {
         (pack.status()["good"] == true).then_some(())
     });
     assert!(known(&session));
+}
+
+/// As somebody does who signs a device out from another one.
+fn revoke(pack: &Pack, name: &str, device: &Session<'_>) {
+    let identifier = &device.cookie_value()[..42];
+    let sql = format!("SELECT count(*) FROM res_device_log WHERE session_identifier = '{identifier}'");
+    wait_for("the device is logged", || {
+        assert!(known(device));
+        let count = pack.run(&["psql", name, "--", "-Atc", &sql]).exits(0).stdout;
+        (count.trim() != "0").then_some(())
+    });
+    let script = format!(
+        "env['res.device'].search([('session_identifier', '=', '{identifier}')])._revoke()\nenv.cr.commit()\n"
+    );
+    pack.run_with(&["shell", name], &script).exits(0);
 }
 
 fn sha256(text: &str) -> String {
