@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::name::Name;
-use crate::spec::{Engine, GivenServer, Roles, Spec};
+use crate::spec::{Engine, GivenServer, OwnServer, Roles, Spec};
 
 /// Names and places of one pack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,17 +153,15 @@ impl Layout {
         self.root.join("backups")
     }
 
-    /// Data directory of the PostgreSQL cluster.
-    pub fn cluster(&self) -> Utf8PathBuf {
-        self.adopted
-            .cluster
-            .clone()
-            .unwrap_or_else(|| self.home("postgres"))
+    /// Data directory of a server's PostgreSQL cluster.
+    pub fn cluster(&self, server: &OwnServer) -> Utf8PathBuf {
+        let adopted = self.adopted.cluster.clone();
+        adopted.unwrap_or_else(|| self.cluster_inside(server))
     }
 
     /// Where the server sees the cluster: a place of another stack is mounted where the pack's own would be.
-    pub fn cluster_inside(&self) -> Utf8PathBuf {
-        self.home("postgres")
+    pub fn cluster_inside(&self, server: &OwnServer) -> Utf8PathBuf {
+        self.data().join(server.to_string())
     }
 
     /// Home of the user of a part; it need not be there.
@@ -174,9 +172,14 @@ impl Layout {
         }
     }
 
-    /// Directory of PostgreSQL's unix socket.
-    pub fn postgres_socket(&self) -> Utf8PathBuf {
-        self.data().join("run/postgres")
+    /// Directory of a server's unix socket.
+    pub fn postgres_socket(&self, server: &OwnServer) -> Utf8PathBuf {
+        self.data().join("run").join(server.to_string())
+    }
+
+    /// Directory of a server's configuration.
+    pub fn postgres_config(&self, server: &OwnServer) -> Utf8PathBuf {
+        self.config().join(server.to_string())
     }
 
     /// Directory of the gate's unix sockets, one per environment.

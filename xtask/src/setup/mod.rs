@@ -1,5 +1,6 @@
 //! `setup`: installs what the tests need, says what and why, and does nothing the second time.
 mod cargo_tools;
+mod clients;
 mod needs;
 mod servers;
 
@@ -31,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
         packages(&missing)?;
     }
     servers::install()?;
+    clients::install()?;
     NEXTEST.install()?;
     Ok(())
 }

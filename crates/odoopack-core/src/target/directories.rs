@@ -87,10 +87,10 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
     let layout = known.layout;
     let mut all = public(known);
     let part = |path: Utf8PathBuf, part: &str, mode: u32| owned(known, path, part, part, mode);
-    if !known.spec.postgres.is_given() {
+    for server in known.spec.servers() {
         all.extend([
-            part(layout.cluster(), "postgres", 0o700),
-            part(layout.postgres_socket(), "postgres", 0o755),
+            part(layout.cluster(&server), "postgres", 0o700),
+            part(layout.postgres_socket(&server), "postgres", 0o755),
         ]);
     }
     all.extend([
@@ -156,9 +156,9 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.logs(),
     ];
     let mut all: Vec<Directory> = open.into_iter().map(|path| plain(known, path, 0o755)).collect();
-    if !known.spec.postgres.is_given() {
-        all.push(plain(known, layout.config().join("postgres"), 0o755));
-    }
+    let servers = known.spec.servers();
+    let configs = servers.iter().map(|server| layout.postgres_config(server));
+    all.extend(configs.map(|path| plain(known, path, 0o755)));
     if layout.containers() {
         let more = [layout.config().join("gate"), layout.config().join("accounts")];
         all.extend(more.into_iter().map(|path| plain(known, path, 0o755)));

@@ -10,13 +10,14 @@ use crate::name::Name;
 use crate::render::{pg_hba, postgresql, runit, shell, systemd};
 use crate::secret::SecretText;
 use crate::service::Service;
-use crate::spec::{Environment, SecretRef, Spec, Tls, Value};
+use crate::spec::{Environment, OwnServer, SecretRef, Spec, Tls, Value};
 use crate::units::Bytes;
 
 pub(super) fn of(known: &Known<'_>) -> Result<Vec<File>, TargetError> {
     let mut all = Vec::from_iter(gate(known));
     all.extend(super::compose::accounts(known));
-    all.extend(postgres(known));
+    let servers = known.spec.servers();
+    all.extend(servers.iter().flat_map(|server| postgres(known, server)));
     all.extend(super::nginx::of(known));
     all.extend(super::addons::records(known));
     all.extend(super::printing::of(known));
@@ -95,12 +96,12 @@ fn gate(known: &Known<'_>) -> Option<File> {
     Some(text(layout.gate_config(), ours(known, 0o644), content))
 }
 
-fn postgres(known: &Known<'_>) -> Vec<File> {
+fn postgres(known: &Known<'_>, server: &OwnServer) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known).filter(|_| !known.spec.postgres.is_given()) else {
+    let Some(major) = super::services::major(known) else {
         return Vec::new();
     };
-    let directory = layout.config().join("postgres");
+    let directory = layout.postgres_config(server);
     let access = || for_part(known, "postgres", 0o640);
     let size = &known.sizing.postgres;
     let tcp = tcp(known);
@@ -108,7 +109,7 @@ fn postgres(known: &Known<'_>) -> Vec<File> {
         hash: made_from(known),
         major,
         cluster_name: layout.pack().to_string(),
-        socket_directory: layout.postgres_socket(),
+        socket_directory: layout.postgres_socket(server),
         port: postgres_port(known.spec),
         listen: tcp.as_ref().map_or("", |(address, _)| address),
         max_connections: size.max_connections,

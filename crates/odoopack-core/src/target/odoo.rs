@@ -89,7 +89,12 @@ fn database(
     if known.spec.postgres.is_given() && given.is_none() {
         return None;
     }
-    let socket = || known.layout.postgres_socket().into_string();
+    let socket = || {
+        known
+            .layout
+            .postgres_socket(&known.spec.server_of(name))
+            .into_string()
+    };
     let port = || super::files::postgres_port(known.spec);
     Some(Database {
         host: given.map_or_else(socket, |server| server.host.clone()),

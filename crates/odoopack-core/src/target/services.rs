@@ -9,7 +9,7 @@ use crate::layout::Slot;
 use crate::name::Name;
 use crate::odoo::Role;
 use crate::service::{Service, Signal};
-use crate::spec::{Environment, Value};
+use crate::spec::{Environment, OwnServer, Value};
 use crate::units::{Bytes, Seconds};
 
 /// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
@@ -18,9 +18,8 @@ const STOP_MARGIN: u64 = 15;
 /// Every service; `None` for one that cannot be stated yet.
 pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
     let mut all = vec![Some(gate(known))];
-    if !known.spec.postgres.is_given() {
-        all.insert(0, postgres(known));
-    }
+    let servers = known.spec.servers();
+    all.splice(0..0, servers.iter().map(|server| postgres(known, server)));
     if super::sessions::wanted(known) {
         all.push(super::sessions::service(known));
     }
@@ -82,16 +81,16 @@ pub fn postgres_major(known_major: Option<u16>, wanted: Option<u16>, installed: 
     known_major.or(wanted).or_else(|| installed.iter().max().copied())
 }
 
-fn postgres(known: &Known<'_>) -> Option<Service> {
+fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
     let layout = known.layout;
     let major = major(known)?;
     let programs = known.facts.host.postgres.get(&major)?;
     let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
-        .map(|name| layout.config().join("postgres").join(name));
+        .map(|name| layout.postgres_config(server).join(name));
     let argv = vec![
         programs.join("postgres").into_string(),
         "-D".to_owned(),
-        layout.cluster_inside().into_string(),
+        layout.cluster_inside(server).into_string(),
         "-c".to_owned(),
         format!("config_file={config}"),
         "-c".to_owned(),
@@ -105,11 +104,11 @@ fn postgres(known: &Known<'_>) -> Option<Service> {
         stop_within: Seconds(60),
         // A new environment changes who may enter, which a reload takes in; sizes are taken in by a restart only.
         reload_signal: Some(Signal::Hup),
-        writable: vec![layout.cluster_inside(), layout.postgres_socket()],
+        writable: vec![layout.cluster_inside(server), layout.postgres_socket(server)],
         umask: 0o077,
         inputs: vec![hba, ident],
         start_inputs: vec![config],
-        ..base(known, "postgres", "PostgreSQL of this pack", argv)
+        ..base(known, &server.to_string(), "PostgreSQL of this pack", argv)
     })
 }
 
@@ -215,7 +214,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         .values()
         .any(|value| matches!(value, Value::Secret(_)));
     let limit = longest_request(known, name);
-    let own = (!known.spec.postgres.is_given()).then(|| "postgres".to_owned());
+    let own = (!known.spec.postgres.is_given()).then(|| known.spec.server_of(name).to_string());
     let mut after = Vec::from_iter(own);
     let environment_file = secret.then(|| super::files::environment_secrets(layout, name));
     let mut inputs = vec![conf];

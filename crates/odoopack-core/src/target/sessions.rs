@@ -137,7 +137,11 @@ pub(super) fn files(known: &Known<'_>) -> Vec<File> {
     all.extend(known.spec.in_database().filter_map(|name| {
         let password = known.facts.secrets.get(&secret(name))?;
         Some(told(known, name, password, |password| {
-            serde_json::json!({ "database": url(known.layout, name, super::postgres_port(known.spec), password) })
+            let place = (
+                known.layout.postgres_socket(&known.spec.server_of(name)),
+                super::postgres_port(known.spec),
+            );
+            serde_json::json!({ "database": url(known.layout, name, &place, password) })
         }))
     }));
     if !wanted(known) {
@@ -204,9 +208,9 @@ fn told(
 ///
 /// # Source
 /// PostgreSQL 18, libpq, "Connection URIs"; Odoo 17.0 to 19.0, `odoo/sql_db.py`, `connection_info_for`.
-fn url(layout: &Layout, name: &Name, port: u16, password: &str) -> String {
+fn url(layout: &Layout, name: &Name, (socket, port): &(Utf8PathBuf, u16), password: &str) -> String {
     let role = layout.sessions_database(name);
-    let (password, socket) = (encoded(password), encoded(layout.postgres_socket().as_str()));
+    let (password, socket) = (encoded(password), encoded(socket.as_str()));
     format!("postgresql://{role}:{password}@/{role}?host={socket}&port={port}")
 }
 
@@ -268,9 +272,14 @@ mod tests {
     fn a_url_says_the_socket_and_any_password() {
         let layout = Layout::new("/opt/a b".into(), &"my-shop".parse().unwrap(), true);
         assert_eq!(
-            url(&layout, &"copy-1".parse().unwrap(), 5432, "a/b@c:d%"),
+            url(
+                &layout,
+                &"copy-1".parse().unwrap(),
+                &("/opt/a b/run".into(), 5432),
+                "a/b@c:d%"
+            ),
             "postgresql://my_shop_copy_1-sessions:a%2Fb%40c%3Ad%25@/my_shop_copy_1-sessions\
-             ?host=%2Fopt%2Fa%20b%2Fdata%2Frun%2Fpostgres&port=5432"
+             ?host=%2Fopt%2Fa%20b%2Frun&port=5432"
         );
     }
 }

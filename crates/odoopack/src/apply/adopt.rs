@@ -4,6 +4,7 @@ use std::io::Read;
 use camino::Utf8Path;
 use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::render::sql;
+use odoopack_core::spec::OwnServer;
 use odoopack_core::target::postgres_port;
 
 use super::Apply;
@@ -40,11 +41,11 @@ impl Apply<'_> {
             self.write_file(path)?;
         }
         let mounts = [
-            (path.to_owned(), self.layout.cluster_inside()),
+            (path.to_owned(), self.layout.cluster_inside(&OwnServer::SHARED)),
             (passwd, "/etc/passwd".into()),
             (group, "/etc/group".into()),
         ];
-        let argv = postgres::single_argv(programs, &self.layout.cluster_inside());
+        let argv = postgres::single_argv(programs, &self.layout.cluster_inside(&OwnServer::SHARED));
         let user = self.container_user("postgres")?;
         let text = sql::administrator(ADMIN_ROLE);
         let cmd = docker::once_fed(&image.id, &user, &mounts, &argv).input(format!("{text}\n"));
@@ -58,7 +59,8 @@ impl Apply<'_> {
 
     /// Compressed, and under its name only when it is whole.
     pub(super) fn keep_dump(&self, database: &str, path: &Utf8Path) -> Result<()> {
-        let server = observe::containers::one(self.layout, "postgres")?.filter(|one| one.running);
+        let own = self.spec.server_of(&self.described(database)?.environment);
+        let server = observe::containers::one(self.layout, &own.to_string())?.filter(|one| one.running);
         let server =
             server.ok_or_else(|| Failure::failed("PostgreSQL does not run").hint("`odoopack up`"))?;
         let image = self.facts.containers.images.get("postgres");
@@ -66,7 +68,7 @@ impl Apply<'_> {
         let programs = programs.ok_or_else(|| Failure::failed("the image of PostgreSQL is not known yet"))?;
         let pg_dump = docker::session(&server.id, &[postgres::APPLICATION], false)
             .arg(programs.join("pg_dump").into_string());
-        let socket = self.layout.postgres_socket();
+        let socket = self.layout.postgres_socket(&own);
         let cmd = postgres::dump_kept(pg_dump, (&socket, postgres_port(self.spec)), database);
         let part = path.with_extension("part");
         files::remove(&part)?;
@@ -80,7 +82,7 @@ impl Apply<'_> {
 
     /// One transaction: the database and all that is in it, or nothing.
     pub(super) fn give_database(&self, database: &str, role: &str) -> Result<()> {
-        let mut client = self.admin(database)?;
+        let mut client = self.admin(&self.described(database)?.environment, database)?;
         let text = format!(
             "BEGIN;{};{};{};COMMIT;",
             sql::give_objects(role),

@@ -13,9 +13,9 @@ use crate::store::marks;
 use crate::ui::Progress;
 
 impl Apply<'_> {
-    /// The database server.
-    pub(super) fn server(&self) -> Result<Server> {
-        server(self.spec, self.layout)
+    /// The server with the database of an environment.
+    pub(super) fn server(&self, environment: &Name) -> Result<Server> {
+        server(self.spec, self.layout, environment)
     }
 
     /// Says what a database is for; where somebody else runs the server, a comment says it.
@@ -27,8 +27,10 @@ impl Apply<'_> {
         }
     }
 
-    pub(super) fn admin(&self, database: &str) -> Result<Client> {
-        connect(&self.server()?, database).map_err(|e| failed("could not connect to PostgreSQL", &e))
+    /// The administrator's connection to a database of the server that is an environment's.
+    pub(super) fn admin(&self, environment: &Name, database: &str) -> Result<Client> {
+        connect(&self.server(environment)?, database)
+            .map_err(|e| failed("could not connect to PostgreSQL", &e))
     }
 
     pub(super) fn want(&self, environment: &Name) -> Result<&DatabaseWant> {
@@ -38,6 +40,12 @@ impl Apply<'_> {
             .iter()
             .find(|want| want.environment == *environment);
         want.ok_or_else(|| Failure::failed(format!("nothing describes the database of `{environment}`")))
+    }
+
+    pub(super) fn described(&self, database: &str) -> Result<&DatabaseWant> {
+        let mut all = self.target.databases.iter();
+        let want = all.find(|want| want.database == database);
+        want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))
     }
 
     pub(super) fn secret(&self, name: &str) -> Result<&str> {
@@ -54,7 +62,7 @@ impl Apply<'_> {
         let want = self.target.databases.iter().find(|want| want.role == role);
         let want = want.ok_or_else(|| Failure::failed(format!("nothing describes the role `{role}`")))?;
         let secret = target::secret_name(&want.environment, "DATABASE");
-        self.set_role(&mut self.admin("postgres")?, role, &secret)
+        self.set_role(&mut self.admin(&want.environment, "postgres")?, role, &secret)
     }
 
     /// Creates or converges a role that signs in with the value of a secret.
@@ -78,14 +86,8 @@ impl Apply<'_> {
 
     /// Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
     pub(super) fn create_database(&self, database: &str) -> Result<()> {
-        let want = self
-            .target
-            .databases
-            .iter()
-            .find(|want| want.database == database);
-        let want =
-            want.ok_or_else(|| Failure::failed(format!("nothing describes the database `{database}`")))?;
-        self.make_database(database, &want.role)
+        let want = self.described(database)?;
+        self.make_database(&want.environment, database, &want.role)
     }
 
     /// Role and database of an environment's sessions.
@@ -95,7 +97,7 @@ impl Apply<'_> {
         let want = want
             .ok_or_else(|| Failure::failed(format!("nothing describes the sessions of `{environment}`")))?;
         let name = &want.database;
-        let mut client = self.admin("postgres")?;
+        let mut client = self.admin(environment, "postgres")?;
         let sql = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1 AND pg_get_userbyid(datdba) <> $1";
         let other = client
             .query_opt(sql, &[name])
@@ -112,17 +114,17 @@ impl Apply<'_> {
     }
 
     /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.
-    pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
-        make_empty(&mut self.admin("postgres")?, database, role)?;
+    pub(super) fn make_database(&self, environment: &Name, database: &str, role: &str) -> Result<()> {
+        make_empty(&mut self.admin(environment, "postgres")?, database, role)?;
         if self.spec.postgres.is_given() {
-            return self.prepare_given(database);
+            return self.prepare_given(environment, database);
         }
-        prepare(&mut self.admin(database)?, role)
+        prepare(&mut self.admin(environment, database)?, role)
     }
 
     /// The owner of a database may make what the server trusts, and no more; Odoo works without the rest, and the plan says so.
-    fn prepare_given(&self, database: &str) -> Result<()> {
-        let mut client = self.admin(database)?;
+    fn prepare_given(&self, environment: &Name, database: &str) -> Result<()> {
+        let mut client = self.admin(environment, database)?;
         let usable = self.facts.server.present().map(|server| &server.extensions);
         let usable = usable.into_iter().flatten().filter(|(_, usable)| **usable);
         for (name, _) in usable {
@@ -143,25 +145,29 @@ impl Apply<'_> {
     /// Dropped only because this program marked it before it began to fill it.
     pub(super) fn drop_unfinished(&self, environment: &Name, database: &str) -> Result<()> {
         let marks = marks::unfinished(&self.layout.state(), std::iter::once(environment))?;
-        if marks.get(environment) != Some(&self.number(database)?) {
+        if marks.get(environment) != Some(&self.number(environment, database)?) {
             return Err(Failure::refused(format!(
                 "`{database}` was not being filled by this program"
             )));
         }
-        drop_database(&mut self.admin("postgres")?, database)
+        drop_database(&mut self.admin(environment, "postgres")?, database)
     }
 
     /// The number of a database: one that is made anew under the same name has another.
-    pub(super) fn number(&self, database: &str) -> Result<u32> {
+    pub(super) fn number(&self, environment: &Name, database: &str) -> Result<u32> {
         let sql = "SELECT oid FROM pg_database WHERE datname = $1";
-        let row = self.admin("postgres")?.query_one(sql, &[&database]);
+        let row = self.admin(environment, "postgres")?.query_one(sql, &[&database]);
         row.map(|row| row.get(0))
             .map_err(|e| failed("could not look for the database", &e))
     }
 
     pub(super) fn initialize_database(&self, environment: &Name, progress: &Progress) -> Result<()> {
         let want = self.want(environment)?;
-        marks::remember_unfinished(&self.layout.state(), environment, self.number(&want.database)?)?;
+        marks::remember_unfinished(
+            &self.layout.state(),
+            environment,
+            self.number(environment, &want.database)?,
+        )?;
         let odoo = OneShot::of_services(
             self.spec,
             self.layout,
@@ -175,7 +181,7 @@ impl Apply<'_> {
             .args(["--load-language", self.language(environment)]);
         let verdict = odoo.run(cmd, progress)?.good()?;
         self.installed(want)?;
-        self.remember_first(&want.database, &verdict.worked_on)
+        self.remember_first(want, &verdict.worked_on)
     }
 
     fn language(&self, environment: &Name) -> &str {
@@ -187,7 +193,9 @@ impl Apply<'_> {
     fn installed(&self, want: &DatabaseWant) -> Result<()> {
         let sql = "SELECT m, s.state FROM unnest($1::text[]) m LEFT JOIN ir_module_module s ON s.name = m \
                     WHERE s.state IS DISTINCT FROM 'installed'";
-        let rows = self.admin(&want.database)?.query(sql, &[&want.modules]);
+        let rows = self
+            .admin(&want.environment, &want.database)?
+            .query(sql, &[&want.modules]);
         let rows = rows.map_err(|e| failed("could not look at the installed modules", &e))?;
         let missing: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         if missing.is_empty() {
@@ -205,7 +213,7 @@ impl Apply<'_> {
         let want = self.want(environment)?;
         let [admin, ..] = generated_secrets(environment);
         let hash = crate::password::hash(self.secret(&admin)?);
-        let mut client = self.admin(&want.database)?;
+        let mut client = self.admin(environment, &want.database)?;
         let finish = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
             let mut transaction = client.transaction()?;
             transaction.execute(
@@ -227,7 +235,7 @@ impl Apply<'_> {
     /// A running Odoo reads them anew: it keeps what it has read.
     pub(super) fn set_addresses(&self, environment: &Name) -> Result<()> {
         let want = self.want(environment)?;
-        let mut client = self.admin(&want.database)?;
+        let mut client = self.admin(environment, &want.database)?;
         let set = |client: &mut Client| -> std::result::Result<(), postgres::Error> {
             let mut transaction = client.transaction()?;
             set_parameters(&mut transaction, want)?;
@@ -239,7 +247,7 @@ impl Apply<'_> {
 
     pub(super) fn mark_database(&self, environment: &Name) -> Result<()> {
         let want = self.want(environment)?;
-        self.admin("postgres")?
+        self.admin(environment, "postgres")?
             .batch_execute(&self.mark(&want.database, want.kind))
             .map_err(|e| failed("could not mark the database", &e))?;
         files::remove(&marks::unfinished_file(&self.layout.state(), environment))

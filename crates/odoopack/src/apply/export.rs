@@ -108,7 +108,7 @@ impl Export<'_> {
     /// The database first: attachments are written once, so the files that follow are all that it names (E6 keeps the
     /// clean-up out until they are read).
     fn write(&self, part: &Utf8Path, shape: Shape) -> Result<Written> {
-        let server = self.apply.server()?;
+        let server = self.apply.server(self.environment)?;
         let password = self.apply.secret(&secret_name(self.environment, "DATABASE"))?;
         let mut side =
             crate::observe::databases::connect_as(&server, &self.entrance.role, password, self.database)

@@ -6,6 +6,7 @@ use odoopack_core::facts::Image;
 use odoopack_core::hash;
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
+use odoopack_core::spec::OwnServer;
 
 use super::Apply;
 use crate::failure::{Failure, Result};
@@ -135,7 +136,12 @@ impl Apply<'_> {
         match self.facts.containers.images.get("postgres") {
             Some(image) if self.layout.containers() => self.cluster_in_container(image, programs)?,
             _ => {
-                postgres::initdb(programs, &self.layout.cluster(), user.as_deref()).run()?;
+                postgres::initdb(
+                    programs,
+                    &self.layout.cluster(&OwnServer::SHARED),
+                    user.as_deref(),
+                )
+                .run()?;
                 marks::forget_images(&self.layout.state())?;
             }
         }
@@ -144,7 +150,7 @@ impl Apply<'_> {
 
     /// Made by the programs of the image, as the user that its server will run as.
     fn cluster_in_container(&self, image: &Image, programs: &Utf8Path) -> Result<()> {
-        let cluster = self.layout.cluster();
+        let cluster = self.layout.cluster(&OwnServer::SHARED);
         // initdb asks for the name of its user; the rendered accounts come with the configuration, later.
         let [passwd, group] = self.layout.accounts();
         for path in [&passwd, &group] {
@@ -180,7 +186,7 @@ impl Apply<'_> {
 
     /// An `initdb` that was killed leaves a `PG_VERSION` and half a cluster; the mark says that it never held data.
     fn clear_half_made_cluster(&self) -> Result<()> {
-        let cluster = self.layout.cluster();
+        let cluster = self.layout.cluster(&OwnServer::SHARED);
         let failed =
             |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
         for entry in cluster.read_dir_utf8().map_err(failed)? {

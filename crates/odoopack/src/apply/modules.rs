@@ -7,6 +7,7 @@ use odoopack_core::changed::{Act, Loaded, Record, Work, advisory_lock};
 use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::log::{Trouble, Verdict};
+use odoopack_core::target::DatabaseWant;
 use postgres::Client;
 
 use super::Apply;
@@ -72,8 +73,8 @@ impl Apply<'_> {
     }
 
     /// Stores the hashes of what the first installation loaded.
-    pub(super) fn remember_first(&self, database: &str, modules: &BTreeSet<String>) -> Result<()> {
-        let mut client = self.admin(database)?;
+    pub(super) fn remember_first(&self, want: &DatabaseWant, modules: &BTreeSet<String>) -> Result<()> {
+        let mut client = self.admin(&want.environment, &want.database)?;
         let code = code::look(self.spec, self.layout, self.release()?, &mut client)?;
         let contents = code.contents(modules.iter().map(String::as_str))?;
         let run = Loaded {

@@ -23,7 +23,7 @@ impl Apply<'_> {
     /// When the copy could not be made; nothing of it is left then.
     pub(crate) fn take_restore_point(&self, environment: &Name, point: &str) -> Result<()> {
         let want = self.want(environment)?;
-        let mut client = self.admin("postgres")?;
+        let mut client = self.admin(environment, "postgres")?;
         let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]);
         let version: i32 = version
             .map_err(|e| failed("could not ask for the server's version", &e))?
@@ -43,7 +43,7 @@ impl Apply<'_> {
     /// When both are still where they were.
     pub(crate) fn return_to_restore_point(&self, environment: &Name, point: &str) -> Result<()> {
         let database = &self.want(environment)?.database;
-        let mut client = self.admin("postgres")?;
+        let mut client = self.admin(environment, "postgres")?;
         if !exists(&mut client, point)? {
             return Err(Failure::failed(format!("there is no database {point}")));
         }
@@ -66,8 +66,8 @@ impl Apply<'_> {
     ///
     /// # Errors
     /// When one stays.
-    pub(crate) fn forget_restore_points(&self, points: &[String]) -> Result<()> {
-        let mut client = self.admin("postgres")?;
+    pub(crate) fn forget_restore_points(&self, environment: &Name, points: &[String]) -> Result<()> {
+        let mut client = self.admin(environment, "postgres")?;
         for point in points {
             drop_database(&mut client, point)?;
             // Left by a return that was killed before its end.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
+use odoopack_core::spec::OwnServer;
 use odoopack_core::up::{definition_hash, seen_inputs_hash, timer_hash};
 
 use super::Apply;
@@ -121,19 +122,25 @@ impl Apply<'_> {
         marks::forget_stamp(&self.layout.state(), &timer_stamp(job))
     }
 
+    /// Which database server a service is.
+    fn own_server(&self, service: &Service) -> Option<OwnServer> {
+        let mut servers = self.spec.servers().into_iter();
+        servers.find(|server| server.is_called(&service.name))
+    }
+
     /// A server that every environment needs is not stopped for a configuration with which it would not start.
     fn test_postgres(&self, service: &Service) -> Result<()> {
-        if service.name != "postgres" {
+        let Some(own) = self.own_server(service) else {
             return Ok(());
-        }
+        };
         let image = self.facts.containers.images.get("postgres");
         let test = match image.filter(|_| self.layout.containers()) {
             Some(image) => {
                 let [passwd, group] = self.layout.accounts();
                 let same = |path: Utf8PathBuf| (path.clone(), path);
                 let mounts = [
-                    (self.layout.cluster(), self.layout.cluster_inside()),
-                    same(self.layout.config().join("postgres")),
+                    (self.layout.cluster(&own), self.layout.cluster_inside(&own)),
+                    same(self.layout.postgres_config(&own)),
                     (passwd, "/etc/passwd".into()),
                     (group, "/etc/group".into()),
                 ];
@@ -165,17 +172,17 @@ impl Apply<'_> {
 
     /// A database server runs before it answers.
     fn ready(&self, service: &Service) -> Result<()> {
-        if service.name != "postgres" {
+        let Some(own) = self.own_server(service) else {
             return Ok(());
-        }
-        let socket = self.server()?;
+        };
+        let socket = observe::databases::one(self.spec, self.layout, &own)?;
         let answers = || observe::databases::connect(&socket, "postgres").is_ok();
         wait_until(Duration::from_mins(1), answers, || {
             let why = observe::databases::connect(&socket, "postgres").err();
             let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
             Failure::failed("PostgreSQL does not answer")
                 .because(why)
-                .hint("`odoopack logs postgres`")
+                .hint(format!("`odoopack logs {}`", service.name))
         })
     }
 

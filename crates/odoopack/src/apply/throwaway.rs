@@ -66,7 +66,7 @@ impl Apply<'_> {
         marks::remember_tests(&state, environment, &database)?;
         let user = self.layout.user(environment.as_str());
         files::directory(&directory, 0o750, Self::owner(user.as_deref(), user.as_deref())?)?;
-        self.make_database(&database, &self.want(environment)?.role)?;
+        self.make_database(environment, &database, &self.want(environment)?.role)?;
         let tested = self.run_tests(environment, tests, (&database, &directory), progress);
         progress.detail("dropping the database");
         let removed = remove();
@@ -155,7 +155,7 @@ impl Apply<'_> {
 
     /// Drops what this or an earlier run made; a database of that name that nobody began for tests is somebody's.
     fn drop_throwaway(&self, environment: &Name, database: &str) -> Result<()> {
-        let mut client = self.admin("postgres")?;
+        let mut client = self.admin(environment, "postgres")?;
         let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
         if there
             .map_err(|e| failed("could not look for the database of tests", &e))?

@@ -131,7 +131,7 @@ fn locked(
     wish: Wish<'_>,
     journal: &mut Journal,
 ) -> Result<Made> {
-    let server = databases::server(&pack.loaded.spec, &pack.layout)?;
+    let server = databases::server(&pack.loaded.spec, &pack.layout, environment)?;
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
@@ -209,7 +209,7 @@ fn origin(
     major: u16,
 ) -> Result<Origin> {
     let mut host = observe::host::host(pack.layout.root())?;
-    let inside = in_container(pack, &mut host)?;
+    let inside = in_container(pack, environment, &mut host)?;
     if server.is_given() {
         observe::given::fill(&mut host);
     }
@@ -246,12 +246,13 @@ fn origin(
 }
 
 /// The server's container, whose programs take the place of the host's.
-fn in_container(pack: &Pack, host: &mut Host) -> Result<Option<String>> {
+fn in_container(pack: &Pack, environment: &Name, host: &mut Host) -> Result<Option<String>> {
     if !pack.layout.containers() {
         return Ok(None);
     }
     observe::containers::fill(host, &observe::containers::look(pack)?);
-    let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
+    let service = pack.loaded.spec.server_of(environment).to_string();
+    let server = observe::containers::one(&pack.layout, &service)?.filter(|one| one.running);
     let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
     Ok(Some(server.id))
 }

@@ -212,13 +212,18 @@ impl Recovery<'_> {
 
     /// Restores, and never a second time: from its end on people may work in what came back.
     fn data(&mut self, pack: &Pack, name: &str, opened: Opened, just_made: bool) -> Result<()> {
-        let (_, settings) = environment(pack, name)?;
+        let (environment_name, settings) = environment(pack, name)?;
         let view = bringing::look(pack)?;
         let apply = up::applier(self.cx, pack, &view);
         // On a server of somebody else the database may have outlived this machine.
         let just_made = just_made && !pack.loaded.spec.postgres.is_given();
-        let empty = empty::still(&apply, &settings.database, self.mark.empty, just_made)
-            .map_err(|failure| self.in_use(failure, name))?;
+        let empty = empty::still(
+            &apply,
+            (environment_name, &settings.database),
+            self.mark.empty,
+            just_made,
+        )
+        .map_err(|failure| self.in_use(failure, name))?;
         let id = bringing::new_id();
         self.mark.empty = self.mark.empty.or(empty);
         self.mark.operation = Some(id.clone());

@@ -58,13 +58,12 @@ impl Programs {
     /// Those of an image, for whoever enters a database by its socket: a user of this host with its `uid:gid`. `name` is that
     /// of the container.
     pub(crate) fn at_socket(
-        layout: &Layout,
+        (layout, socket): (&Layout, Utf8PathBuf),
         (directory, image): (Utf8PathBuf, &str),
         (user, number): (Option<String>, String),
         name: String,
     ) -> Self {
         let [passwd, group] = layout.accounts();
-        let socket = layout.postgres_socket();
         let same = |path: Utf8PathBuf| (path.clone(), path);
         Self::Image {
             directory,

@@ -5,7 +5,7 @@ use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{GivenServer, Roles, ServerUrl, Spec, TlsMode};
+use odoopack_core::spec::{GivenServer, OwnServer, Roles, ServerUrl, Spec, TlsMode};
 use odoopack_core::target::{DatabaseWant, SessionsWant, postgres_port, secret_name};
 use postgres::{Client, Config, NoTls};
 
@@ -24,14 +24,22 @@ pub(crate) struct Server {
     given: Option<(GivenServer, SecretText)>,
 }
 
-/// The server of a pack.
+/// The server with the database of an environment.
 ///
 /// # Errors
 /// Kind `Refused` when the secret with the URL of a server that somebody else runs has no usable value.
-pub(crate) fn server(spec: &Spec, layout: &Layout) -> Outcome<Server> {
+pub(crate) fn server(spec: &Spec, layout: &Layout, environment: &Name) -> Outcome<Server> {
+    one(spec, layout, &spec.server_of(environment))
+}
+
+/// One server of the pack's own, or the one that somebody else runs.
+///
+/// # Errors
+/// As `server`.
+pub(crate) fn one(spec: &Spec, layout: &Layout, own: &OwnServer) -> Outcome<Server> {
     if !spec.postgres.is_given() {
         return Ok(Server {
-            host: layout.postgres_socket().into_string(),
+            host: layout.postgres_socket(own).into_string(),
             port: postgres_port(spec),
             given: None,
         });
@@ -154,7 +162,7 @@ pub(crate) fn connect_as_role(
         password.ok_or_else(|| Failure::refused("the role has no password yet").hint("`odoopack up`"))?;
     let role = layout.role(environment);
     Ok(connect_as(
-        &server(spec, layout)?,
+        &server(spec, layout, environment)?,
         &role,
         password.expose(),
         database,

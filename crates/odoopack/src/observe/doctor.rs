@@ -5,11 +5,11 @@ use odoopack_core::facts::{Certificate, PathKind, Seen};
 use odoopack_core::hash;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{Addons, Kind, Roles, Tls};
+use odoopack_core::spec::{Addons, Kind, OwnServer, Roles, Tls};
 use odoopack_core::target::File;
 use odoopack_core::units::Bytes;
 
-use super::databases::{connect, server, words};
+use super::databases::{connect, one, words};
 use super::{View, paths};
 use crate::context::Pack;
 use crate::failure::Result;
@@ -70,8 +70,8 @@ fn runs(view: &View, service: &str) -> (String, Seen<bool>) {
 }
 
 /// A client, or why there is none.
-fn enter(pack: &Pack, database: &str) -> std::result::Result<Client, String> {
-    let server = server(&pack.loaded.spec, &pack.layout).map_err(|failure| failure.chain().join(": "))?;
+fn enter(pack: &Pack, own: &OwnServer, database: &str) -> std::result::Result<Client, String> {
+    let server = one(&pack.loaded.spec, &pack.layout, own).map_err(|failure| failure.chain().join(": "))?;
     connect(&server, database).map_err(|e| words(&e))
 }
 
@@ -81,7 +81,7 @@ fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
         return Seen::Present(Vec::new());
     }
     let ask = || {
-        let mut client = enter(pack, "postgres")?;
+        let mut client = enter(pack, &OwnServer::SHARED, "postgres")?;
         let row = client.query_one("SELECT current_setting('listen_addresses')", &[]);
         row.map(|row| row.get::<_, String>(0)).map_err(|e| words(&e))
     };
@@ -128,7 +128,7 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         role: role(pack, name),
         default_password: default_password(pack, view, name)?,
         manager_open: manager_open(pack, view, name)?,
-        demo_modules: demo_modules(pack, database),
+        demo_modules: demo_modules(pack, name, database),
         dangling: dangling(view),
         drifted: view
             .target
@@ -221,7 +221,7 @@ fn role(pack: &Pack, name: &Name) -> Seen<Role> {
     let ask = || {
         let sql =
             "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = $1";
-        let row = enter(pack, "postgres")?.query_opt(sql, &[&wanted]);
+        let row = enter(pack, &pack.loaded.spec.server_of(name), "postgres")?.query_opt(sql, &[&wanted]);
         row.map_err(|e| words(&e))
     };
     match ask() {
@@ -265,10 +265,13 @@ fn manager_open(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
     })
 }
 
-fn demo_modules(pack: &Pack, database: &str) -> Seen<Vec<String>> {
+fn demo_modules(pack: &Pack, name: &Name, database: &str) -> Seen<Vec<String>> {
     let ask = || {
         let sql = "SELECT name FROM ir_module_module WHERE demo AND state = 'installed' ORDER BY name";
-        enter(pack, database)?.query(sql, &[]).map_err(|e| words(&e))
+        let own = pack.loaded.spec.server_of(name);
+        enter(pack, &own, database)?
+            .query(sql, &[])
+            .map_err(|e| words(&e))
     };
     match ask() {
         Ok(rows) => Seen::Present(rows.iter().map(|row| row.get(0)).collect()),

@@ -30,7 +30,7 @@ use camino::Utf8PathBuf;
 use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen, ServerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::sizing::{self, Sizing};
-use odoopack_core::spec::Spec;
+use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::{self, Target};
 
 use self::supervisor::Supervisor;
@@ -97,7 +97,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         .is_some_and(|service| service.running);
     facts.databases = if runs || facts.server.present().is_some() {
         databases::look(
-            &databases::server(spec, layout)?,
+            &databases::one(spec, layout, &OwnServer::SHARED)?,
             &target.databases,
             &target.sessions,
             &facts.secrets,
@@ -261,7 +261,7 @@ fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
     if marks::unfinished_cluster(&layout.state()).exists() {
         return Ok(Seen::Absent);
     }
-    let path = layout.cluster().join("PG_VERSION");
+    let path = layout.cluster(&OwnServer::SHARED).join("PG_VERSION");
     let Some(text) = files::read_text(&path)? else {
         return Ok(Seen::Absent);
     };

@@ -62,11 +62,12 @@ fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand:
 }
 
 /// psql of this machine, or that of the server's container, whose administrator is root there as here.
-fn program(pack: &Pack) -> Result<Cmd> {
+fn program(pack: &Pack, environment: &Name) -> Result<Cmd> {
     if !pack.layout.containers() {
         return Ok(Cmd::new("psql"));
     }
-    let server = observe::containers::one(&pack.layout, "postgres")?.filter(|one| one.running);
+    let service = pack.loaded.spec.server_of(environment).to_string();
+    let server = observe::containers::one(&pack.layout, &service)?.filter(|one| one.running);
     let server = server.ok_or_else(|| Failure::refused("PostgreSQL does not run").hint("`odoopack up`"))?;
     Ok(docker::session(&server.id, &["PGPASSWORD"], terminal()).arg("psql"))
 }
@@ -79,11 +80,11 @@ pub(crate) fn psql(
     admin: bool,
     rest: &[String],
 ) -> Failure {
-    let program = match program(pack) {
+    let program = match program(pack, name) {
         Ok(program) => program,
         Err(failure) => return failure,
     };
-    let place = match observe::databases::server(&pack.loaded.spec, &pack.layout) {
+    let place = match observe::databases::server(&pack.loaded.spec, &pack.layout, name) {
         Ok(server) => server.place(),
         Err(failure) => return failure,
     };

@@ -7,7 +7,7 @@ use crate::layout::Layout;
 use crate::name::Name;
 use crate::render::compose::{Container, Health, Mount, Network};
 use crate::service::{Service, Signal};
-use crate::spec::{Environment, Sessions, Tls};
+use crate::spec::{Environment, OwnServer, Sessions, Tls};
 use crate::target::{Known, addons, sessions};
 use crate::units::{Bytes, Seconds};
 
@@ -31,8 +31,11 @@ const POSTGRES_START: Seconds = Seconds(300);
 
 /// The container of a service; `None` while its image or its user is not known.
 pub(super) fn of(known: &Known<'_>, service: &Service) -> Option<Container> {
+    let servers = known.spec.servers();
+    if let Some(server) = servers.iter().find(|server| server.is_called(&service.name)) {
+        return postgres(known, service, server);
+    }
     match (service.name.as_str(), environment(known, service)) {
-        ("postgres", _) => postgres(known, service),
         ("gate", _) => gate(known, service),
         ("redis", _) => redis(known, service),
         ("nginx", _) => nginx(known, service),
@@ -133,17 +136,17 @@ fn data(place: &Utf8Path, inside: Utf8PathBuf, writable: bool) -> impl Iterator<
 }
 
 /// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback.
-fn postgres(known: &Known<'_>, service: &Service) -> Option<Container> {
+fn postgres(known: &Known<'_>, service: &Service, server: &OwnServer) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "postgres", "postgres")?;
     one.mounts
-        .extend(data(&layout.cluster(), layout.cluster_inside(), true));
+        .extend(data(&layout.cluster(server), layout.cluster_inside(server), true));
     one.mounts.extend([
-        same(&layout.postgres_socket(), true),
-        same(&layout.config().join("postgres"), false),
+        same(&layout.postgres_socket(server), true),
+        same(&layout.postgres_config(server), false),
     ]);
     let port = crate::target::postgres_port(known.spec);
-    let (socket, port) = (layout.postgres_socket(), port.to_string());
+    let (socket, port) = (layout.postgres_socket(server), port.to_string());
     let program = Utf8Path::new(service.argv.first()?).with_file_name("pg_isready");
     // As a role that may enter: every refusal is a line in the log.
     let admin = crate::layout::ADMIN_ROLE;
@@ -314,7 +317,8 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         layout.environment_inside(name),
         true,
     ));
-    one.mounts.push(same(&layout.postgres_socket(), false));
+    let server = known.spec.server_of(name);
+    one.mounts.push(same(&layout.postgres_socket(&server), false));
     let farm = addons::paths(known, &environment.edition);
     let modules = farm
         .into_iter()
@@ -344,7 +348,7 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         } else {
             Network::Stack
         },
-        after: [("postgres".to_owned(), true)]
+        after: [(server.to_string(), true)]
             .into_iter()
             .chain(redis.then(|| ("redis".to_owned(), false)))
             .collect(),

@@ -38,7 +38,7 @@ impl Restore<'_> {
     }
 
     fn postgres(&self) -> Result<Client> {
-        self.apply.admin("postgres")
+        self.apply.admin(&self.environment, "postgres")
     }
 
     /// Everything that only an administrator may do is done now, while nothing of anybody is in the database: an object of
@@ -46,7 +46,7 @@ impl Restore<'_> {
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
         // The lines that let somebody in, or nobody, are the provider's; what needs a role of its own was refused before.
         if self.given() {
-            self.apply.make_database(database, role)?;
+            self.apply.make_database(&self.environment, database, role)?;
             return self.extensions(database, role);
         }
         let mut doors = door(database, role);
@@ -57,10 +57,10 @@ impl Restore<'_> {
             .batch_execute(&doors)
             .map_err(|e| failed("could not let the role in", &e))?;
         if self.foreign() {
-            self.apply.make_database(database, database)?;
+            self.apply.make_database(&self.environment, database, database)?;
             return self.inside(database).map(drop);
         }
-        self.apply.make_database(database, role)?;
+        self.apply.make_database(&self.environment, database, role)?;
         self.extensions(database, role)
     }
 
@@ -91,7 +91,7 @@ impl Restore<'_> {
             .batch_execute(&format!("ALTER DATABASE {loader} RESET ALL"))
             .map_err(trouble)?;
         self.apply
-            .admin(database)?
+            .admin(&self.environment, database)?
             .batch_execute(&format!(
                 "REASSIGN OWNED BY {loader} TO {role}; DROP OWNED BY {loader};"
             ))
@@ -103,7 +103,7 @@ impl Restore<'_> {
         let Some(Source::Snapshot(stored)) = self.source else {
             return Ok(());
         };
-        let mut inside = self.apply.admin(database)?;
+        let mut inside = self.apply.admin(&self.environment, database)?;
         let database = &stored.manifest().database;
         for name in database.extensions.keys() {
             let schema = database.extension_schemas.get(name);

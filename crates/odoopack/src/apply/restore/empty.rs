@@ -1,4 +1,6 @@
 //! Whether a database is still the empty one that `up` has made: a recovery replaces no other.
+use odoopack_core::name::Name;
+
 use super::database::exists;
 use crate::apply::Apply;
 use crate::apply::databases::failed;
@@ -29,18 +31,18 @@ const OF_PEOPLE: &[&str] = &[
 /// Refuses when it is another one, or somebody has worked in it.
 pub(crate) fn still(
     apply: &Apply<'_>,
-    database: &str,
+    (environment, database): (&Name, &str),
     known: Option<u32>,
     just_made: bool,
 ) -> Result<Option<u32>> {
-    if !exists(&mut apply.admin("postgres")?, database)? {
+    if !exists(&mut apply.admin(environment, "postgres")?, database)? {
         return Ok(None);
     }
-    let number = apply.number(database)?;
+    let number = apply.number(environment, database)?;
     let worked_in = if just_made {
         None
     } else {
-        worked_in(apply, database)?
+        worked_in(apply, environment, database)?
     };
     match not_empty(number, known, worked_in) {
         None => Ok(Some(number)),
@@ -58,8 +60,8 @@ fn not_empty(number: u32, known: Option<u32>, worked_in: Option<&str>) -> Option
 }
 
 /// The first table with something that a person made.
-fn worked_in(apply: &Apply<'_>, database: &str) -> Result<Option<&'static str>> {
-    let mut inside = apply.admin(database)?;
+fn worked_in(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Option<&'static str>> {
+    let mut inside = apply.admin(environment, database)?;
     let asking = |e| failed("could not look who has worked in the database", &e);
     for table in OF_PEOPLE {
         let there = "SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.' || $1) AND attname = 'create_uid'";

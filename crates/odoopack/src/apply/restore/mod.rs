@@ -417,7 +417,7 @@ fn major(apply: &Apply<'_>) -> Option<u16> {
 /// How the environment's own role enters a database.
 pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Entrance> {
     let password = apply.secret(&secret_name(environment, "DATABASE"))?;
-    let place = apply.server()?.place();
+    let place = apply.server(environment)?.place();
     let protection = apply.layout.server().map_or_else(Vec::new, variables);
     Ok(Entrance {
         host: place.host,
@@ -441,8 +441,9 @@ pub(crate) fn programs(apply: &Apply<'_>, environment: &Name, what: &str) -> Res
     let image = image.ok_or_else(|| Failure::failed("the image of PostgreSQL is not known"))?;
     let number = apply.container_user(environment.as_str())?;
     let name = programs::name(apply.layout, environment.as_str(), what);
+    let socket = apply.layout.postgres_socket(&apply.spec.server_of(environment));
     Ok(Programs::at_socket(
-        apply.layout,
+        (apply.layout, socket),
         (directory, &image.id),
         (user, number),
         name,
@@ -470,7 +471,7 @@ pub(crate) fn take_up(apply: &Apply<'_>, held: Option<&Name>) -> Result<Vec<Stri
     sweep(apply.layout, apply.spec)?;
     let mut said = Vec::new();
     let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), RESTORE)?;
-    let dark = !all.is_empty() && wake(apply)?;
+    let dark = wake(apply, all.iter().map(|one| &one.what.environment))?;
     for Unfinished {
         what: planned,
         events,
@@ -530,15 +531,19 @@ pub(crate) fn outlook(state: &Utf8Path) -> Result<Vec<String>> {
     Ok(all.iter().map(sentence).collect())
 }
 
-/// Starts the database server where the machine went down under a restore; says whether nothing else runs.
-fn wake(apply: &Apply<'_>) -> Result<bool> {
-    let answers = apply.admin("postgres").map(drop);
-    if answers.is_ok() || apply.spec.postgres.is_given() {
-        return answers.map(|()| false);
+/// Starts the database servers where the machine went down under restores; says whether nothing else runs.
+fn wake<'a>(apply: &Apply<'_>, environments: impl Iterator<Item = &'a Name>) -> Result<bool> {
+    let mut dark = false;
+    for environment in environments {
+        let answers = apply.admin(environment, "postgres").map(drop);
+        if answers.is_ok() || apply.spec.postgres.is_given() {
+            answers?;
+            continue;
+        }
+        dark = apply.facts.supervisor.is_absent();
+        apply.start_supervisor()?;
+        apply.start_service(&apply.spec.server_of(environment).to_string())?;
     }
-    let dark = apply.facts.supervisor.is_absent();
-    apply.start_supervisor()?;
-    apply.start_service("postgres")?;
     Ok(dark)
 }
 

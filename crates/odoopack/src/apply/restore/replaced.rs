@@ -15,6 +15,7 @@ const ID: usize = 8;
 /// What was kept.
 #[derive(Debug)]
 pub(crate) struct Replaced {
+    environment: Name,
     databases: Vec<String>,
     directories: Vec<Utf8PathBuf>,
 }
@@ -25,7 +26,7 @@ pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Res
     let sql = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = $1 \
                AND coalesce(shobj_description(oid, 'pg_database'), '') NOT LIKE 'odoopack.kind=%' \
                AND oid NOT IN (SELECT setdatabase FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'odoopack.kind=%') ORDER BY 1";
-    let rows = apply.admin("postgres")?.query(sql, &[&role]);
+    let rows = apply.admin(environment, "postgres")?.query(sql, &[&role]);
     let rows = rows.map_err(|e| failed("could not look for databases", &e))?;
     let names = rows.iter().map(|row| row.get::<_, String>(0));
     let filestores = apply.layout.environment(environment).join("filestore");
@@ -41,6 +42,7 @@ pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Res
     }
     directories.sort();
     Ok(Replaced {
+        environment: environment.clone(),
         databases: names.filter(|name| is_kept(database, name)).collect(),
         directories,
     })
@@ -67,7 +69,7 @@ impl Replaced {
     }
 
     pub(crate) fn remove(&self, apply: &Apply<'_>) -> Result<()> {
-        let mut client = apply.admin("postgres")?;
+        let mut client = apply.admin(&self.environment, "postgres")?;
         for database in &self.databases {
             if apply.spec.postgres.is_given() {
                 drop_database(&mut client, database)?;
@@ -96,6 +98,7 @@ mod tests {
     #[test]
     fn what_one_restore_has_replaced_is_not_what_another_has() {
         let all = Replaced {
+            environment: "demo".parse().unwrap(),
             databases: vec![
                 "demo_replaced_6a1b2c3d".to_owned(),
                 "demo_replaced_6a1b2c3e".to_owned(),

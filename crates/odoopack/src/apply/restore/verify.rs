@@ -135,12 +135,12 @@ impl Restore<'_> {
             return Ok(());
         }
         let sql = "SELECT FROM pg_available_extensions WHERE name = 'amcheck'";
-        let known = self.apply.admin(database)?.query_opt(sql, &[]);
+        let known = self.apply.admin(&self.environment, database)?.query_opt(sql, &[]);
         let known = known.map_err(|e| failed("could not look for amcheck", &e))?;
         let Some(program) = self.amcheck()?.filter(|_| known.is_some()) else {
             return Ok(());
         };
-        postgres::amcheck(program, &self.apply.server()?.place(), database)
+        postgres::amcheck(program, &self.apply.server(&self.environment)?.place(), database)
             .run()
             .map_err(|e| e.during("the restored database is damaged"))?;
         self.found(|found| found.pages = true);
@@ -157,7 +157,8 @@ impl Restore<'_> {
             let there = super::there(&program)?;
             return Ok(there.then(|| Cmd::new(program).bare()));
         }
-        let server = containers::one(self.apply.layout, "postgres")?;
+        let service = self.apply.spec.server_of(&self.environment).to_string();
+        let server = containers::one(self.apply.layout, &service)?;
         let server = server.ok_or_else(|| Failure::failed("PostgreSQL does not run"))?;
         let there = docker::inside(&server.id, &["test", "-e", program.as_str()]).outcome()?;
         Ok(there

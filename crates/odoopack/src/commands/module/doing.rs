@@ -125,7 +125,10 @@ impl Doing<'_> {
         };
         if !self.taken {
             let apply = self.running.apply(self.cx, self.pack);
-            if apply.forget_restore_points(std::slice::from_ref(&point)).is_ok() {
+            if apply
+                .forget_restore_points(&self.ground.environment, std::slice::from_ref(&point))
+                .is_ok()
+            {
                 mark.restore_points.retain(|one| *one != point);
             }
             return Err(failure);
@@ -157,7 +160,7 @@ impl Doing<'_> {
 
     fn forget_points(&self, mut said: Vec<String>, mark: &mut marks::ModuleWork) -> Vec<String> {
         let apply = self.running.apply(self.cx, self.pack);
-        match apply.forget_restore_points(&mark.restore_points) {
+        match apply.forget_restore_points(&self.ground.environment, &mark.restore_points) {
             Ok(()) => mark.restore_points.clear(),
             Err(failure) => said.push(failure.chain().join(": ")),
         }

@@ -38,7 +38,7 @@ impl Ground {
         let release = release
             .ok_or_else(|| not_up("Odoo is not built yet".to_owned()))?
             .clone();
-        let server = server(&pack.loaded.spec, &pack.layout)?;
+        let server = server(&pack.loaded.spec, &pack.layout, environment)?;
         let mut client = connect(&server, &settings.database).map_err(|e| not_up(words(&e)))?;
         let filled = "SELECT to_regclass('ir_module_module') IS NOT NULL";
         let filled = client.query_one(filled, &[]).map_err(|e| not_up(words(&e)))?;
@@ -66,20 +66,22 @@ impl Ground {
 
     /// Leaves the database: PostgreSQL copies and renames it only while nobody is in it.
     pub(super) fn step_out(&mut self, pack: &Pack) -> Result<()> {
-        self.client = Self::enter(pack, "postgres")?;
+        self.client = self.enter(pack, "postgres")?;
         Ok(())
     }
 
     /// Comes back, and keeps click-odoo-update away again.
     pub(super) fn step_in(&mut self, pack: &Pack) -> Result<()> {
-        self.client = Self::enter(pack, &self.database)?;
+        self.client = self.enter(pack, &self.database)?;
         apply::exclude_click_odoo(&mut self.client, &self.database)
     }
 
-    fn enter(pack: &Pack, database: &str) -> Result<Client> {
-        connect(&server(&pack.loaded.spec, &pack.layout)?, database).map_err(|e| {
-            Failure::failed(format!("could not connect to database {database}")).because(words(&e))
-        })
+    fn enter(&self, pack: &Pack, database: &str) -> Result<Client> {
+        connect(
+            &server(&pack.loaded.spec, &pack.layout, &self.environment)?,
+            database,
+        )
+        .map_err(|e| Failure::failed(format!("could not connect to database {database}")).because(words(&e)))
     }
 
     /// Looks at code and database again.
