@@ -222,9 +222,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     if environment.sessions == crate::spec::Sessions::Redis {
         after.push("redis".to_owned());
     }
-    if environment.sessions != crate::spec::Sessions::Disk {
-        inputs.push(layout.sessions(name));
-    }
+    inputs.extend(super::sessions::input(layout, name, environment));
     inputs.extend(layout.server().and_then(|server| server.authority.clone()));
     // Odoo reads which modules there are when it starts.
     inputs.extend(super::addons::read_at_start(known, &environment.edition));

@@ -127,23 +127,8 @@ pub(super) fn files(known: &Known<'_>) -> Vec<File> {
         return Vec::new();
     }
     let layout = known.layout;
-    let mut all: Vec<File> = FILES
-        .into_iter()
-        .map(|(name, content)| {
-            let path = layout.own_addons().join(MODULE).join(name);
-            text(path, super::directories::ours(known, 0o644), content.to_owned())
-        })
-        .collect();
-    all.extend(known.spec.in_database().filter_map(|name| {
-        let password = known.facts.secrets.get(&secret(name))?;
-        Some(told(known, name, password, |password| {
-            let place = (
-                known.layout.postgres_socket(&known.spec.server_of(name)),
-                super::postgres_port(known.spec),
-            );
-            serde_json::json!({ "database": url(known.layout, name, &place, password) })
-        }))
-    }));
+    let mut all = module(known);
+    all.extend(told_of_databases(known));
     if !wanted(known) {
         return all;
     }
@@ -186,6 +171,32 @@ pub(super) fn files(known: &Known<'_>) -> Vec<File> {
         redis_users(&made_from(known), &users),
     ));
     all
+}
+
+/// The module as it lies on the disk.
+fn module(known: &Known<'_>) -> Vec<File> {
+    FILES
+        .into_iter()
+        .map(|(name, content)| {
+            let path = known.layout.own_addons().join(MODULE).join(name);
+            text(path, super::directories::ours(known, 0o644), content.to_owned())
+        })
+        .collect()
+}
+
+/// Where the sessions of environments are that keep them in a database.
+fn told_of_databases(known: &Known<'_>) -> Vec<File> {
+    let all = known.spec.in_database().filter_map(|name| {
+        let password = known.facts.secrets.get(&secret(name))?;
+        Some(told(known, name, password, |password| {
+            let place = (
+                known.layout.postgres_socket(&known.spec.server_of(name)),
+                super::postgres_port(known.spec),
+            );
+            serde_json::json!({ "database": url(known.layout, name, &place, password) })
+        }))
+    });
+    all.collect()
 }
 
 /// What the module is told; only the environment's user reads it.
@@ -252,6 +263,11 @@ pub(super) fn server_wide(environment: &Environment) -> Option<String> {
 /// Where that module is found.
 pub(super) fn addons(known: &Known<'_>, environment: &Environment) -> Option<Utf8PathBuf> {
     (environment.sessions != Sessions::Disk).then(|| known.layout.own_addons())
+}
+
+/// What its processes read when they start.
+pub(super) fn input(layout: &Layout, name: &Name, environment: &Environment) -> Option<Utf8PathBuf> {
+    (environment.sessions != Sessions::Disk).then(|| layout.sessions(name))
 }
 
 /// Variables that lead the module to what it is told.
