@@ -79,6 +79,8 @@ pub struct Facts {
     pub python_unfit: Option<String>,
     /// Packages of programs that can be done without, and that no archive of this host has.
     pub unavailable: BTreeSet<String>,
+    /// Debian packages that modules of the lock need and this host has not; with containers the image has them.
+    pub lacking: BTreeSet<String>,
     /// Certificates by environment: not after (seconds since 1970) and the names they are for.
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
     /// The cluster on disk.

@@ -114,12 +114,54 @@ fn a_stack_of_somebody_is_taken_over() {
     a_published_port_goes_past_the_firewall_and_doctor_says_so(&pack);
     pack.now("a backup, and down and up");
     pack.run(&["backup", "create"]).exits(0);
+    a_job_runs_as_a_timer_of_the_host_would_run_it(&pack);
     pack.run(&["down"]).exits(0);
+    what_went_back_is_left_to_people(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     everything_is_there(&pack, &before);
     pack.run(&["down"]).exits(0);
     must(&["volume", "rm", "old_pgdata"]);
     pack.now("done");
+}
+
+/// What the unit of a job says, with nothing but the environment that it is given.
+fn a_job_runs_as_a_timer_of_the_host_would_run_it(pack: &Pack) {
+    pack.now("a job of the schedule");
+    let program = machine::must("find", &[pack.path("data/odoopack/bin").as_str(), "-type", "f"]);
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    // The test's Docker listens elsewhere than a host's.
+    let docker = format!("DOCKER_HOST={}", std::env::var("DOCKER_HOST").unwrap_or_default());
+    let call = [
+        "-i",
+        path,
+        &docker,
+        "LANG=C.UTF-8",
+        "HOME=/root",
+        program.lines().next().unwrap(),
+        "--root",
+        pack.root.as_str(),
+    ];
+    let said = machine::must(
+        "env",
+        &[&call[..], &["--json", "schedule", "run", "certificates"]].concat(),
+    );
+    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(answer["job"], "certificates", "{said}");
+}
+
+/// The old image gave the volume to its own user again, as it does whenever it starts.
+fn what_went_back_is_left_to_people(pack: &Pack) {
+    pack.now("the cluster went back to the old stack");
+    let volume = must(&["volume", "inspect", "--format", "{{.Mountpoint}}", "old_pgdata"]);
+    machine::must("chown", &["-R", "70:70", &volume]);
+    let refused = pack.run(&["up", "--yes"]).exits(4);
+    let mark = pack.path("data/odoopack/adopted.json");
+    assert!(
+        refused.stderr.contains(&format!("`rm {mark}`")),
+        "{}",
+        refused.said()
+    );
+    machine::must("rm", &[mark.as_str()]);
 }
 
 /// The seed's stack, without nginx, whose certificate nobody here has.

@@ -53,6 +53,15 @@ pub(super) fn gate(root: &Path) -> Result<u32> {
     Ok(found.context("the demo has no gate")?.pid)
 }
 
+/// Of one process, in KiB; none of one that ended since.
+pub(super) fn pss_of(pid: u32) -> Result<u64> {
+    match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        Ok(rollup) => Ok(field(&rollup, "Pss:")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error).with_context(|| format!("cannot read the memory of process {pid}")),
+    }
+}
+
 struct Process {
     pid: u32,
     parent: u32,

@@ -3,6 +3,7 @@ mod backup;
 mod client;
 mod curve;
 mod data;
+mod editions;
 mod gate;
 mod gentle;
 mod hash;
@@ -30,8 +31,8 @@ use stats::{measure, shown};
 
 const PAGE: &str = "docs/benchmarks.md";
 const PIECES: &[&str] = &[
-    "start", "plan", "demo", "memory", "gate", "switch", "modules", "lock", "hash", "backup", "restore",
-    "gentle", "year", "curve",
+    "start", "plan", "demo", "memory", "editions", "stack", "gate", "switch", "modules", "lock", "hash",
+    "backup", "restore", "gentle", "year", "curve",
 ];
 
 /// Pieces that take many minutes each: only with `--full`, or by name.
@@ -135,6 +136,8 @@ impl Bench {
             "plan" => self.plan(),
             "demo" => self.bring_up(),
             "memory" => Ok(page::memory(&memory::of_pack(self.demo()?.root())?)),
+            "editions" => self.editions(editions::Engine::Native),
+            "stack" => self.editions(editions::Engine::Compose),
             "gate" => self.gate(),
             "switch" => self.switch(),
             "modules" => self.modules(),
@@ -214,6 +217,16 @@ impl Bench {
         let mut rows = vec![("`demo`, warm", &warm)];
         rows.extend(cold.as_ref().map(|cold| ("`demo`, cold", cold)));
         Ok(page::table("The demo", &text, &rows))
+    }
+
+    /// Packs of their own; the demo would share the machine's memory with them.
+    fn editions(&mut self, engine: editions::Engine) -> Result<String> {
+        if engine == editions::Engine::Compose && !editions::has_docker() {
+            eprintln!("bench: no Docker with Compose answers here: `stack` is left out");
+            return Ok(page::not_measured("stack"));
+        }
+        self.demo.take().map_or(Ok(()), Demo::remove)?;
+        Ok(page::editions(engine, &editions::measured(&self.binary, engine)?))
     }
 
     fn gate(&mut self) -> Result<String> {

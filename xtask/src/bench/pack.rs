@@ -31,19 +31,33 @@ impl Demo {
             free_port()?
         );
         place.write("repo/odoopack.toml", &file)?;
-        // A block of ports as if given before: another new pack on this machine would be given the first one as well.
-        fs::create_dir_all(place.path().join("data/odoopack"))?;
-        let first = 30_000 + std::process::id() % 150 * 10;
-        place.write(
-            "data/odoopack/ports.json",
-            &format!("{{\"production\":{first}}}\n"),
-        )?;
+        ports_of(&place, &["production"])?;
         Ok(Self {
             binary: binary.to_owned(),
             place,
             cache: cold.then(|| Place::new("cache")).transpose()?,
             is_there: false,
         })
+    }
+
+    /// A pack of another file in a place of its own, to be brought up with `up`.
+    pub(super) fn with_file(binary: &Path, place: Place, file: &str, names: &[&str]) -> Result<Self> {
+        fs::create_dir_all(place.path().join("repo"))?;
+        place.write(".odoopack-demo", "made by `cargo xtask bench`\n")?;
+        ports_of(&place, names)?;
+        let demo = Self {
+            binary: binary.to_owned(),
+            place,
+            cache: None,
+            is_there: true,
+        };
+        demo.rewrite(file)?;
+        Ok(demo)
+    }
+
+    /// Writes another file.
+    pub(super) fn rewrite(&self, file: &str) -> Result<()> {
+        self.place.write("repo/odoopack.toml", file)
     }
 
     /// Brings it up and returns how long that took.
@@ -143,6 +157,15 @@ impl Drop for Demo {
             eprintln!("warning: the bench's demo is still there: {error:#}");
         }
     }
+}
+
+/// Blocks of ports as if given before: another new pack on this machine would be given the first ones as well.
+fn ports_of(place: &Place, names: &[&str]) -> Result<()> {
+    fs::create_dir_all(place.path().join("data/odoopack"))?;
+    let first = 30_000 + std::process::id() % 150 * 10;
+    let blocks = names.iter().zip((first..).step_by(10));
+    let blocks: Vec<String> = blocks.map(|(name, port)| format!("\"{name}\":{port}")).collect();
+    place.write("data/odoopack/ports.json", &format!("{{{}}}\n", blocks.join(",")))
 }
 
 /// Waits for a command of ours and returns what it printed.

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::backup;
+use super::editions::{self, Engine};
 use super::gate::{Overhead, SWITCHES, Switching};
 use super::gentle;
 use super::lock;
@@ -56,6 +57,35 @@ pub(super) fn table(title: &str, text: &str, rows: &[(&str, &Times)]) -> String 
             .map(|(name, times)| format!("| {name} | {} |\n", cells(times))),
     );
     format!("\n## {title}\n\n{text}\n\n| | n | median | least | most |\n|---|---|---|---|---|\n{rows}")
+}
+
+pub(super) fn editions(engine: Engine, found: &editions::Found) -> String {
+    let name = match engine {
+        Engine::Native => "native",
+        Engine::Compose => "compose",
+    };
+    let kinds = [
+        "`plan`, everything runs",
+        "`up` with nothing to do",
+        "from stopped to healthy",
+    ];
+    let mut rows = Vec::new();
+    for (count, times) in &found.of {
+        for (kind, times) in kinds.iter().zip(times) {
+            rows.push((format!("{kind}, editions: {count}"), times));
+        }
+    }
+    let rows: Vec<_> = rows.iter().map(|(what, times)| (what.as_str(), *times)).collect();
+    let memory = joined(
+        found
+            .memory
+            .iter()
+            .map(|(name, kib)| format!("| {name} | {} |\n", mib(*kib))),
+    );
+    format!(
+        "{}\n| edition | PSS, idle |\n|---|---|\n{memory}",
+        table(&format!("Editions, engine `{name}`"), editions::ABOUT, &rows)
+    )
 }
 
 pub(super) fn memory(all: &BTreeMap<String, Memory>) -> String {

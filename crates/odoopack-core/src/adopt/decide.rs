@@ -265,9 +265,11 @@ impl Decider<'_> {
                 .iter()
                 .find(|entry| entry.section == "options" && entry.key == key)
         };
-        let said = option("data_dir").map(|entry| entry.value.as_str());
+        let said = stack
+            .data_dir()
+            .or_else(|| option("data_dir").map(|entry| entry.value.clone()));
         let mut seen = Vec::new();
-        for inside in stack.odoo_data(said) {
+        for inside in stack.odoo_data(said.as_deref()) {
             match stack.data(stack.odoo, &inside, self.seen.volumes) {
                 Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
                     self.set(&["environments", ENVIRONMENT], "directory", value(path.as_str()));
@@ -326,7 +328,22 @@ impl Decider<'_> {
     /// Variables of Odoo; what looks secret goes where secrets are kept.
     fn variables(&mut self) {
         let stack = self.stack;
-        for (name, _, _) in stack.odoo.environment() {
+        for path in stack.project.missing_env_files(stack.odoo) {
+            self.leave(
+                format!("env_file {path}"),
+                "it is not there: what Odoo needs of it belongs into [environments.production.env]",
+            );
+        }
+        let files = stack.project.named_in_files(stack.odoo);
+        let named = stack.odoo.environment().into_iter().map(|(name, ..)| name);
+        for name in named.chain(files.iter().cloned()) {
+            if files.contains(&name) && name.starts_with("POSTGRES_") {
+                self.leave(
+                    format!("variable {name}"),
+                    "it is the old server's; Odoo signs in as a role of its own",
+                );
+                continue;
+            }
             let text = stack.project.variable(stack.odoo, &name).unwrap_or_default();
             if CONNECTION.contains(&name.as_str()) {
                 continue;

@@ -92,10 +92,12 @@ pub fn places(
     (odoo_conf, nginx): (Option<&str>, Option<&str>),
     volumes: &Volumes,
 ) -> Vec<Utf8PathBuf> {
-    let data = odoo_conf.and_then(|text| {
-        let mut all = crate::odoo::conf_file::read(text).entries.into_iter();
-        all.find(|entry| entry.section == "options" && entry.key == "data_dir")
-            .map(|entry| entry.value)
+    let data = stack.data_dir().or_else(|| {
+        odoo_conf.and_then(|text| {
+            let mut all = crate::odoo::conf_file::read(text).entries.into_iter();
+            all.find(|entry| entry.section == "options" && entry.key == "data_dir")
+                .map(|entry| entry.value)
+        })
     });
     let inside = stack.odoo_data(data.as_deref());
     let data = inside

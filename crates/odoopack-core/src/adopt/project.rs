@@ -1,4 +1,6 @@
 //! The parts of a compose project that matter to whoever takes it over.
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Variables;
@@ -14,6 +16,8 @@ pub(super) const ODOO_CONF: &str = "/etc/odoo/odoo.conf";
 pub struct Project {
     pub(super) compose: Compose,
     pub(super) variables: Variables,
+    /// What the files that services name in `env_file` say.
+    beside: BTreeMap<Utf8PathBuf, Variables>,
     /// Directory that relative paths begin at.
     pub directory: Utf8PathBuf,
     /// Its name, part of the names of its volumes.
@@ -54,9 +58,58 @@ impl Project {
         Ok(Self {
             compose,
             variables,
+            beside: BTreeMap::new(),
             directory: directory.to_owned(),
             name,
         })
+    }
+
+    /// Files that services name in `env_file`, each once.
+    pub fn env_files(&self) -> BTreeSet<Utf8PathBuf> {
+        let all = self.compose.services.iter();
+        all.flat_map(|service| self.env_files_of(service)).collect()
+    }
+
+    /// The same project, with the texts of those that are there.
+    #[must_use]
+    pub fn with_env_files(mut self, texts: &BTreeMap<Utf8PathBuf, String>) -> Self {
+        let read = |(path, text): (&Utf8PathBuf, &String)| (path.clone(), Variables::read(text));
+        self.beside = texts.iter().map(read).collect();
+        self
+    }
+
+    /// Those of one service, in its order.
+    ///
+    /// # Source
+    /// Compose specification, `env_file`: a path, or a list of paths or of maps with `path`.
+    fn env_files_of(&self, service: &Service) -> Vec<Utf8PathBuf> {
+        let Some(node) = service.node.get("env_file") else {
+            return Vec::new();
+        };
+        let path = |node: &Node| {
+            node.text()
+                .or_else(|| node.get("path")?.text())
+                .map(str::to_owned)
+        };
+        let listed = node.members().iter().filter_map(path);
+        let named = path(node).into_iter().chain(listed);
+        named
+            .map(|text| tidy(&self.directory.join(self.variables.fill(&text))))
+            .collect()
+    }
+
+    /// Those of one service that were not there.
+    pub(super) fn missing_env_files(&self, service: &Service) -> Vec<Utf8PathBuf> {
+        let all = self.env_files_of(service).into_iter();
+        all.filter(|path| !self.beside.contains_key(path)).collect()
+    }
+
+    /// Variables that only a file of `env_file` gives a service.
+    pub(super) fn named_in_files(&self, service: &Service) -> BTreeSet<String> {
+        let files = self.env_files_of(service).into_iter();
+        let files = files.filter_map(|path| self.beside.get(&path));
+        let names = files.flat_map(Variables::names).map(str::to_owned);
+        names.filter(|name| service.variable(name).is_none()).collect()
     }
 
     /// Services of one kind; PostgreSQL's is narrowed to the one that Odoo names.
@@ -69,9 +122,15 @@ impl Project {
         service.text(key).map(|text| self.variables.fill(text))
     }
 
-    /// A variable of a service.
+    /// A variable of a service; the last of its files that names it counts, and `environment` before all files.
     pub(super) fn variable(&self, service: &Service, name: &str) -> Option<String> {
-        service.variable(name).map(|text| self.variables.fill(&text))
+        let from_file = || {
+            let files = self.env_files_of(service).into_iter().rev();
+            let mut said = files.filter_map(|path| self.beside.get(&path)?.get(name).map(str::to_owned));
+            said.next()
+        };
+        let said = service.variable(name).or_else(from_file);
+        said.map(|text| self.variables.fill(&text))
     }
 
     /// The image that a service runs; Compose names one that it builds by project and service.

@@ -207,6 +207,17 @@ impl<'a> Stack<'a> {
         [certificate, key].iter().filter_map(host).collect()
     }
 
+    /// Where Odoo is told to keep attachments; what its command says wins over odoo.conf.
+    pub(super) fn data_dir(&self) -> Option<String> {
+        let words = self.project.command(self.odoo);
+        option(&words, &["-D", "--data-dir"])
+    }
+
+    /// The image that PostgreSQL runs in.
+    pub fn postgres_image(&self) -> String {
+        self.project.image(self.postgres)
+    }
+
     /// The database that Odoo is told to use.
     pub(super) fn database(&self) -> Option<String> {
         let words = self.project.command(self.odoo);

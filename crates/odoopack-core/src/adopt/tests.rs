@@ -24,12 +24,18 @@ struct Case<'a> {
     holds: &'a [(&'a str, Holds)],
     domain: Option<&'a str>,
     database: Option<&'a str>,
+    env_files: &'a [(&'a str, &'a str)],
 }
 
 impl Case<'_> {
     fn adopt(&self) -> Adoption {
         let variables = Variables::read(self.variables);
         let project = Project::read(self.compose, variables, Utf8Path::new(self.directory), None).unwrap();
+        let beside = self
+            .env_files
+            .iter()
+            .map(|(path, text)| ((*path).into(), (*text).to_owned()));
+        let project = project.with_env_files(&beside.collect());
         let stack = match Stack::find(&project, None) {
             Ok(stack) => stack,
             Err(refusal) => {
@@ -121,6 +127,7 @@ fn seed<'a>() -> Case<'a> {
         ],
         domain: None,
         database: None,
+        env_files: &[],
     }
 }
 
@@ -145,6 +152,7 @@ fn official<'a>() -> Case<'a> {
         ],
         domain: Some("erp.example.com"),
         database: Some("books"),
+        env_files: &[],
     }
 }
 
@@ -369,4 +377,63 @@ fn variables_are_filled_in_and_secrets_kept_apart() {
     assert_eq!(adoption.secrets[0].0, "SENTRY_DSN");
     assert_eq!(adoption.secrets[0].1.expose(), "https://geheim@example");
     assert_eq!(production.env.len(), 2);
+}
+
+#[test]
+fn variables_of_a_file_beside_the_stack_count_and_those_of_the_stack_count_more() {
+    let compose = OFFICIAL.replace(
+        "    image: odoo:",
+        "    env_file: [./odoo.env, {path: ./more.env}, ./gone.env]\n    environment: {LANGUAGE: de}\n    image: odoo:",
+    );
+    let case = Case {
+        compose: &compose,
+        env_files: &[
+            (
+                "/srv/My Odoo/odoo.env",
+                "LANGUAGE=fr\nMAPS=one\nAPI_TOKEN=geheim\nPOSTGRES_USER=x\nPASSWORD=y\n",
+            ),
+            ("/srv/My Odoo/more.env", "MAPS=two\n"),
+        ],
+        ..official()
+    };
+    let (adoption, _) = case.spec();
+    for line in ["LANGUAGE = \"de\"", "MAPS = \"two\"", "API_TOKEN = \"secret:"] {
+        assert!(adoption.text.contains(line), "{line}: {}", adoption.text);
+    }
+    assert!(!adoption.text.contains("geheim") && !adoption.text.contains("PASSWORD"));
+    let left: Vec<&str> = adoption.left.iter().map(|(what, _)| what.as_str()).collect();
+    assert!(left.contains(&"env_file /srv/My Odoo/gone.env"), "{left:?}");
+    assert!(left.contains(&"variable POSTGRES_USER"), "{left:?}");
+}
+
+#[test]
+fn where_the_command_says_that_attachments_are_wins_over_odoo_conf() {
+    let compose = OFFICIAL.replace(
+        "    image: odoo:",
+        "    command: odoo -D /var/lib/odoo/elsewhere\n    image: odoo:",
+    );
+    let case = Case {
+        compose: &compose,
+        holds: &[
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-db-data/_data",
+                Holds::Cluster,
+            ),
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-web-data/_data",
+                Holds::Filestore,
+            ),
+            (
+                "/var/lib/docker/volumes/myodoo_odoo-web-data/_data/elsewhere",
+                Holds::Filestore,
+            ),
+        ],
+        ..official()
+    };
+    let (_, spec) = case.spec();
+    let production = spec.environments.values().next().unwrap();
+    assert_eq!(
+        production.directory.as_deref().unwrap(),
+        "/var/lib/docker/volumes/myodoo_odoo-web-data/_data/elsewhere"
+    );
 }

@@ -25,6 +25,11 @@ impl Variables {
         self.0.get(name).map(String::as_str)
     }
 
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// A text with its variables filled in; one that has no value becomes nothing, as Compose does it.
     pub fn fill(&self, text: &str) -> String {
         let mut out = String::new();

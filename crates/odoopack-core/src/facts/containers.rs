@@ -14,6 +14,8 @@ pub struct Containers {
     pub images: BTreeMap<String, Image>,
     /// What the lock says of Odoo's image, when there is a lock.
     pub locked: Option<LockedImage>,
+    /// The image that PostgreSQL of a stack ran in when it was taken over; `None`: nothing was taken over, or nobody wrote it down.
+    pub adopted: Option<String>,
     /// First three bytes of the network of the stack: the one that it has, else one that is free here.
     pub network: [u8; 3],
 }
@@ -24,6 +26,7 @@ impl Default for Containers {
             docker: Seen::NotYet,
             images: BTreeMap::new(),
             locked: None,
+            adopted: None,
             network: [172, 28, 0],
         }
     }

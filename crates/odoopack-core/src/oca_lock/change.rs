@@ -89,6 +89,11 @@ impl Changes {
         if old.commit == new.commit && old.merges == new.merges && old.tree != new.tree {
             self.add(name, "another tree from the same commits");
         }
+        if old.debian != new.debian {
+            let all = new.debian.join(", ");
+            let all = if all.is_empty() { "nothing" } else { &all };
+            self.add(name, format!("needs of Debian {all}"));
+        }
         for line in listed(&old.modules, &new.modules) {
             self.add(name, line);
         }

@@ -41,6 +41,34 @@ pub fn is_need(text: &str) -> bool {
     name_of(text).is_some() && !option && !text.contains(char::is_control)
 }
 
+/// Whether a text is the name of a Debian package and nothing else, so that it can stand in a command.
+///
+/// # Source
+/// Debian Policy 4.7, section 5.6.1.
+pub fn is_debian(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b);
+    let start = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    (2..=128).contains(&text.len()) && text.as_bytes().first().is_some_and(start) && text.bytes().all(plain)
+}
+
+/// Debian packages that an `apt.txt` names, sorted, each once.
+///
+/// # Errors
+/// The first word that is no name of a package.
+pub fn debian_of(text: &str) -> Result<Vec<String>, String> {
+    let bare = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    let mut all = BTreeSet::new();
+    for word in bare.flat_map(str::split_whitespace) {
+        if !is_debian(word) {
+            return Err(word.to_owned());
+        }
+        all.insert(word.to_owned());
+    }
+    Ok(all.into_iter().collect())
+}
+
 /// Python requirements of the chosen modules, sorted, each once; what is none is left out, see [`super::module_breaks`].
 pub fn python_of(modules: &BTreeMap<String, String>, seen: &RepositorySeen) -> Vec<String> {
     let mut all = BTreeSet::new();
@@ -85,6 +113,17 @@ mod tests {
             "./dir",
         ] {
             assert!(!is_need(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_debian_packages_holds_names_and_nothing_else() {
+        let text = "# for labels\nlibcups2-dev\nffmpeg # films\n\ng++ ffmpeg\n";
+        assert_eq!(debian_of(text).unwrap(), ["ffmpeg", "g++", "libcups2-dev"]);
+        for bad in [
+            "a", "-y", "x;reboot", "$(id)", "A-b", "x=1", "x\u{e9}", "`id`", "x/sid", "'x'",
+        ] {
+            assert_eq!(debian_of(&format!("cups\n{bad}\n")).unwrap_err(), bad);
         }
     }
 

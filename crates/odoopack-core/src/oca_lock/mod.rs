@@ -14,7 +14,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 pub use change::{Change, changes};
-pub use external::{is_need, python_of};
+pub use external::{debian_of, is_debian, is_need, python_of};
 pub use pin::{Unpinned, is_pinned, pinned};
 pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
@@ -150,6 +150,9 @@ pub struct Locked {
     /// What these modules need of Python, as requirements.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub python: Vec<String>,
+    /// Debian packages that the repository's `apt.txt` names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debian: Vec<String>,
 }
 
 impl Locked {
@@ -207,6 +210,13 @@ impl Lock {
     /// What the modules of all repositories need of Python, sorted.
     pub fn python_needs(&self) -> Vec<String> {
         let all = self.repositories.values().flat_map(|locked| &locked.python);
+        let all: std::collections::BTreeSet<&String> = all.collect();
+        all.into_iter().cloned().collect()
+    }
+
+    /// Debian packages that all repositories need, sorted.
+    pub fn debian_needs(&self) -> Vec<String> {
+        let all = self.repositories.values().flat_map(|locked| &locked.debian);
         let all: std::collections::BTreeSet<&String> = all.collect();
         all.into_iter().cloned().collect()
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Target, Unpinned, is_need, pinned};
+use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Target, Unpinned, is_debian, is_need, pinned};
 use crate::spec::{Group, Series};
 
 /// Why a text is no lock that anything may be built from.
@@ -78,6 +78,8 @@ struct Entry {
     modules: BTreeMap<String, String>,
     #[serde(default)]
     python: Vec<String>,
+    #[serde(default)]
+    debian: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +125,7 @@ pub fn salvage(text: &str) -> Result<(Lock, Vec<Unpinned>), Unreadable> {
     for (name, entry) in file.repositories {
         check_name(&name)?;
         check_needs(&name, &entry.python)?;
+        check_debian(&name, &entry.debian)?;
         let before = unpinned.len();
         let locked = locked(&name, entry, &mut unpinned);
         if unpinned.len() == before {
@@ -217,6 +220,17 @@ fn locked(name: &str, entry: Entry, unpinned: &mut Vec<Unpinned>) -> Locked {
         group: entry.group,
         modules: entry.modules,
         python: entry.python,
+        debian: entry.debian,
+    }
+}
+
+/// They become words of a command.
+fn check_debian(name: &str, packages: &[String]) -> Result<(), Unreadable> {
+    match packages.iter().find(|package| !is_debian(package)) {
+        Some(package) => Err(Unreadable::Wrong(format!(
+            "`{name}` needs {package:?} of Debian, which names no package"
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -85,6 +85,7 @@ fn repository(commit: &Value, text: &Value) -> Value {
             "tree": commit,
             "group": text,
             "python": { "type": "array", "items": text, "description": "What these modules need of Python, as requirements." },
+            "debian": { "type": "array", "items": { "type": "string", "pattern": "^[a-z0-9][a-z0-9+.-]+$" }, "description": "Debian packages that the repository's apt.txt names." },
             "modules": { "type": "object", "additionalProperties": text, "description": "Modules that are taken, with the version of their manifest." },
         }),
         &["url", "branch", "commit", "tree", "modules"],

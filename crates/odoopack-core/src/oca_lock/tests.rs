@@ -21,6 +21,7 @@ fn locked(modules: &[(&str, &str)]) -> Locked {
         group: None,
         modules: modules.iter().map(owned).collect(),
         python: Vec::new(),
+        debian: Vec::new(),
     }
 }
 
@@ -382,6 +383,7 @@ fn any_locked() -> impl Strategy<Value = Locked> {
             group,
             modules,
             python: vec!["xlrd>=2".to_owned()],
+            debian: vec!["ffmpeg".to_owned()],
         },
     )
 }

@@ -1,4 +1,4 @@
-//! The `Dockerfile` of an image that holds the Python packages of a lock besides Odoo.
+//! The `Dockerfile` of an image that holds the Python and Debian packages of a lock besides Odoo.
 use crate::facts::{Built, ImagePin};
 
 /// Where the packages are in the image.
@@ -36,11 +36,11 @@ pub fn built(label: impl Fn(&str) -> Option<String>) -> Option<Built> {
     (label(LABELS[0])? == release(&built)).then_some(built)
 }
 
-/// Renders it. The packages lie beside it in `python`.
+/// Renders it. The Python packages lie beside it in `python`; `debian` are names that [`crate::oca_lock::is_debian`] lets through.
 ///
 /// # Source
 /// Python's module `site`: a line of a `.pth` file that begins with `import` is run.
-pub fn dockerfile(base: &str, user: Option<&str>, built: &Built) -> String {
+pub fn dockerfile(base: &str, user: Option<&str>, built: &Built, debian: &[String]) -> String {
     let run = format!(
         "import compileall, os, site; at = site.getsitepackages()[0]; os.makedirs(at, exist_ok=True); \
          open(os.path.join(at, 'odoopack.pth'), 'w').write(\\\"{FIRST}\\\\n\\\"); compileall.compile_dir('{PACKAGES}', quiet=2)"
@@ -52,9 +52,21 @@ pub fn dockerfile(base: &str, user: Option<&str>, built: &Built) -> String {
         .zip(values)
         .map(|(name, value)| format!("LABEL {name}=\"{value}\"\n"))
         .collect();
+    let debian = install(debian);
     let user = user.filter(|user| !user.is_empty()).unwrap_or("nobody");
     format!(
-        "FROM {base}\nUSER root\nCOPY python {PACKAGES}\nRUN [\"python3\", \"-c\", \"{run}\"]\n{labels}USER {user}\n"
+        "FROM {base}\nUSER root\n{debian}COPY python {PACKAGES}\nRUN [\"python3\", \"-c\", \"{run}\"]\n{labels}USER {user}\n"
+    )
+}
+
+/// Of the archive that the image itself names.
+fn install(debian: &[String]) -> String {
+    if debian.is_empty() {
+        return String::new();
+    }
+    format!(
+        "RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {} \\\n    && rm -rf /var/lib/apt/lists/*\n",
+        debian.join(" ")
     )
 }
 
@@ -74,13 +86,18 @@ mod tests {
 
     #[test]
     fn the_whole_file() {
-        insta::assert_snapshot!(dockerfile("odoopack-shop/odoo-base:12", Some("odoo"), &example()));
-        assert!(dockerfile("x", None, &example()).ends_with("USER nobody\n"));
+        insta::assert_snapshot!(dockerfile(
+            "odoopack-shop/odoo-base:12",
+            Some("odoo"),
+            &example(),
+            &["ffmpeg".to_owned(), "g++".to_owned()]
+        ));
+        assert!(dockerfile("x", None, &example(), &[]).ends_with("USER nobody\n"));
     }
 
     #[test]
     fn the_labels_say_what_it_was_built_from() {
-        let text = dockerfile("x", None, &example());
+        let text = dockerfile("x", None, &example(), &[]);
         let label = |name: &str| {
             let start = format!("LABEL {name}=\"");
             let line = text.lines().find_map(|line| line.strip_prefix(&start))?;

@@ -210,11 +210,12 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
     let stack = layout.containers().then(|| compose::stack(&seen, stated.clone()));
     let systemd = (facts.host.systemd && stack.is_none()).then(|| Units::of(layout, stated.clone()));
     files.extend(sessions::files(&seen));
-    if stack.is_none() {
-        files.push(schedule::table(&seen));
-    }
+    files.push(schedule::table(&seen));
     files.extend(match (&systemd, &stack) {
-        (_, Some((_, files))) => files.clone(),
+        (_, Some((_, files))) => {
+            let on_host = schedule::beside_stack(&seen);
+            files.iter().cloned().chain(on_host).collect()
+        }
         (Some(_), None) => files::systemd(&seen, stated)
             .into_iter()
             .chain(schedule::units(&seen))
@@ -240,11 +241,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         sessions: sessions::databases(&seen),
         services: services.into_iter().flatten().collect(),
         files,
-        timers: if layout.containers() {
-            BTreeMap::new()
-        } else {
-            schedule::timers(&seen)
-        },
+        timers: schedule::timers(&seen),
         systemd,
         stack: stack.map(|(stack, _)| stack),
         server: layout.server().cloned(),

@@ -70,6 +70,16 @@ pub(super) fn timers(known: &Known<'_>) -> BTreeMap<String, Utf8PathBuf> {
         .collect()
 }
 
+/// The jobs of a stack are begun by timers of the host, because nothing in a container commands Docker.
+pub(super) fn beside_stack(known: &Known<'_>) -> Vec<File> {
+    if !known.facts.host.systemd {
+        return Vec::new();
+    }
+    let mut files = super::files::systemd(known, std::iter::empty());
+    files.extend(units(known));
+    files
+}
+
 /// A timer and a unit for each job.
 pub(super) fn units(known: &Known<'_>) -> Vec<File> {
     let (made, pack) = (made_from(known), known.layout.pack().as_str());

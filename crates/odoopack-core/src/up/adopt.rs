@@ -84,7 +84,41 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
         }
     }
     all.extend(flavour(known));
+    all.extend(went_back(known));
+    all.extend(two_servers(known));
     all
+}
+
+/// What the old stack ran on again: its images give places to their own users when they start.
+fn went_back<'a>(known: &'a Known<'_>) -> impl Iterator<Item = Refusal> + 'a {
+    let mark = known.spec.pack.root.join("data/odoopack/adopted.json");
+    let taken = known.target.adopted.iter().map(|(_, path)| path);
+    taken
+        .filter(|path| known.facts.adopted.contains(*path))
+        .filter_map(move |path| {
+            let wanted = known.target.directories.iter().find(|one| one.path == *path)?;
+            let ours = wanted.access.user.as_ref()?;
+            let seen = known.facts.paths.get(path).and_then(Seen::present)?;
+            (seen.user != *ours).then(|| {
+                Refusal::new(
+                    format!("{path} was taken over, and belongs to `{}` again, as when the old stack runs on it", seen.user),
+                    format!("to take it over again: `odoopack down`; `docker compose down` in the old stack's directory, without `--volumes`; `rm {mark}`; `odoopack up`"),
+                )
+            })
+        })
+}
+
+/// A cluster is taken over by a server that runs for one statement; beside another one it would be destroyed.
+fn two_servers(known: &Known<'_>) -> Option<Refusal> {
+    let seen = known.facts.services.get("postgres").and_then(Seen::present);
+    let mut taken = known.target.adopted.iter();
+    let (_, path) = taken.find(|(part, path)| part == "postgres" && !known.facts.adopted.contains(path))?;
+    seen.is_some_and(|service| service.running).then(|| {
+        Refusal::new(
+            format!("{path} is to be taken over, and the pack's own PostgreSQL runs in it"),
+            "`odoopack down`, then `odoopack up`",
+        )
+    })
 }
 
 /// Nothing is installed where somebody's data should be.
@@ -124,7 +158,9 @@ pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
 /// A cluster keeps the C library that it was made with.
 fn flavour(known: &Known<'_>) -> Option<Refusal> {
     known.facts.cluster.present()?;
-    let seen = &known.facts.containers.images.get("postgres")?.wanted;
+    let containers = &known.facts.containers;
+    let ran = containers.images.get("postgres").map(|image| &image.wanted);
+    let seen = ran.or(containers.adopted.as_ref())?;
     let wanted = known.target.images.get("postgres")?;
     let musl = |image: &str| image.contains("alpine");
     (musl(seen) != musl(wanted)).then(|| {

@@ -7,6 +7,8 @@ use crate::target::{Access, Directory};
 /// What each package that is missing is for, and what goes without one that nobody has.
 pub(super) fn reasons(known: &Known<'_>) -> Vec<String> {
     let wanted = missing(known).map(|program| format!("package {}: {}", program.package, program.why));
+    let lacking = known.facts.lacking.iter();
+    let lacking = lacking.map(|name| format!("package {name}: modules of the lock need it (`apt.txt`)"));
     let gone = known
         .target
         .programs
@@ -19,7 +21,7 @@ pub(super) fn reasons(known: &Known<'_>) -> Vec<String> {
             program.without?
         ))
     });
-    wanted.chain(gone).collect()
+    wanted.chain(lacking).chain(gone).collect()
 }
 
 /// Whether a program is not there, cannot be had, and can be done without.
@@ -31,7 +33,8 @@ fn lacks(known: &Known<'_>, program: &crate::target::Program) -> bool {
 }
 
 pub(super) fn packages(known: &Known<'_>) -> Vec<Step> {
-    let packages: Vec<String> = missing(known).map(|program| program.package.clone()).collect();
+    let programs = missing(known).map(|program| program.package.clone());
+    let packages: Vec<String> = programs.chain(known.facts.lacking.iter().cloned()).collect();
     if packages.is_empty() {
         Vec::new()
     } else {

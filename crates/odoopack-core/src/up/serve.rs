@@ -59,7 +59,7 @@ fn is_unit(path: &Utf8Path) -> bool {
 /// Units that were written once and that nothing wants any more. Only when every service could be stated: else one
 /// that cannot be stated yet would seem to be gone.
 fn forgotten_units(known: &Known<'_>) -> Vec<Step> {
-    if !known.target.complete || known.target.systemd.is_none() {
+    if !known.target.complete || !known.facts.host.systemd {
         return Vec::new();
     }
     let there = |path: &&Utf8PathBuf| matches!(known.facts.paths.get(*path), Some(Seen::Present(_)));

@@ -5,7 +5,6 @@ use camino::Utf8Path;
 use odoopack_core::facts::Image;
 use odoopack_core::hash;
 use odoopack_core::layout::Layout;
-use odoopack_core::name::Name;
 use odoopack_core::spec::OwnServer;
 
 use super::Apply;
@@ -269,25 +268,21 @@ fn remove_user(name: &str) -> Result<()> {
     }
 }
 
-/// Removes the users of a pack; their files must be gone or given away before.
-pub(crate) fn remove_users<'a>(layout: &Layout, environments: impl Iterator<Item = &'a Name>) -> Result<()> {
+/// Removes the users of a pack, those of environments that left the file too; their files must be gone or given away before.
+pub(crate) fn remove_users(layout: &Layout) -> Result<()> {
     let seen = observe::host::accounts()?;
-    let parts = ["nginx", "gate", "redis", "postgres"]
-        .into_iter()
-        .map(str::to_owned);
-    let users = parts
-        .chain(environments.map(ToString::to_string))
-        .filter_map(|part| layout.user(&part));
-    // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
-    let ours = |name: &String| {
-        seen.home_of(name)
-            .is_some_and(|home| home.starts_with(layout.root()))
+    let Some(start) = layout.user("") else {
+        return Ok(());
     };
-    for name in users.filter(ours) {
-        remove_user(&name)?;
+    // A user of that name whose home is elsewhere serves another pack, perhaps the one that this is a copy of.
+    let ours = seen
+        .living_below(layout.root())
+        .filter(|name| name.starts_with(&start));
+    for name in ours {
+        remove_user(name)?;
         // `userdel` leaves a group that was not the user's primary one, or that has members.
-        if observe::host::accounts()?.group(&name).is_some() {
-            accounts::remove_group(&name).run()?;
+        if observe::host::accounts()?.group(name).is_some() {
+            accounts::remove_group(name).run()?;
         }
     }
     Ok(())

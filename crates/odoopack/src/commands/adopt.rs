@@ -9,7 +9,7 @@ use odoopack_core::odoo::Series;
 
 use crate::context::{Context, working_directory};
 use crate::failure::{Failure, Kind, Result};
-use crate::store::secrets;
+use crate::store::{marks, secrets};
 use crate::{files, observe};
 
 /// Names that Docker Compose looks for, in its order.
@@ -23,7 +23,7 @@ const NAMES: [&str; 4] = [
 /// Take over an Odoo that runs with Docker Compose: write the odoopack.toml that matches it
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Reads the compose file with its .env, the odoo.conf and nginx's site that it mounts, and writes `repo/odoopack.toml` below --root. Volumes, cluster, database and images stay what they are. Says what `up` will do differently and what was left behind; changes nothing of the running stack.\n\nExamples:\n  odoopack adopt --compose /srv/odoo/docker-compose.yml --domain erp.example.com --dry-run\n  odoopack adopt --root /opt/odoo-ce --compose deploy/docker-compose.yml --project-directory ."
+    after_help = "Reads the compose file with its .env and its `env_file`s, the odoo.conf and nginx's site that it mounts, and writes `repo/odoopack.toml` below --root. Volumes, cluster, database and images stay what they are. Says what `up` will do differently and what was left behind; changes nothing of the running stack.\n\nExamples:\n  odoopack adopt --compose /srv/odoo/docker-compose.yml --domain erp.example.com --dry-run\n  odoopack adopt --root /opt/odoo-ce --compose deploy/docker-compose.yml --project-directory ."
 )]
 pub(crate) struct Args {
     /// Compose file; without it, the one in the working directory
@@ -79,6 +79,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             .because(why)
             .hint(format!("`docker compose -f {compose} config` names the place"))
     })?;
+    let mut beside = BTreeMap::new();
+    for path in project.env_files() {
+        if let Some(text) = files::read_text(&path)? {
+            beside.insert(path, text);
+        }
+    }
+    let project = project.with_env_files(&beside);
     let stack = Stack::find(&project, args.service.as_deref());
     let stack = stack.map_err(|refusal| Failure::refused(refusal.what).hint(refusal.hint))?;
     let wants = Wants {
@@ -91,7 +98,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let adoption = look(args, &stack, &wants, (&compose, &text))?;
     refuse(&adoption)?;
     if !args.dry_run {
-        write(&root, &path, &adoption)?;
+        write(&root, &path, &adoption, &stack.postgres_image())?;
     }
     tell(cx, args, &path, &next(&path, &compose, &project), &adoption);
     Ok(())
@@ -208,8 +215,8 @@ fn refuse(adoption: &Adoption) -> Result<()> {
     }))
 }
 
-fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption) -> Result<()> {
-    for directory in ["repo", "data", "backups"] {
+fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption, postgres: &str) -> Result<()> {
+    for directory in ["repo", "data/odoopack", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
     if !adoption.secrets.is_empty() {
@@ -219,6 +226,8 @@ fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption) -> Result<()> {
             secrets::set(&directory, name, value.expose())?;
         }
     }
+    // Before anything ran there is no other record of what the cluster was made by.
+    marks::remember_adopted_image(&root.join("data/odoopack"), postgres)?;
     files::replace(path, adoption.text.as_bytes(), 0o644, None)
 }
 

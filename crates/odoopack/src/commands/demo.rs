@@ -338,7 +338,7 @@ fn stop(cx: &Context, keep_users: bool) -> Result<()> {
         Ok(())
     } else {
         engine.forget()?;
-        apply::remove_users(&pack.layout, pack.loaded.spec.environments.keys())
+        apply::remove_users(&pack.layout)
     }
 }
 

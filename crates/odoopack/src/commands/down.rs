@@ -21,7 +21,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let engine = Engine::here(&pack.layout);
     let running = engine.services()?;
-    if running.is_empty() && engine.process()?.is_absent() {
+    // Containers may be gone, by `docker compose down`, while the host still begins jobs.
+    if running.is_empty() && engine.process()?.is_absent() && engine.timers()?.is_empty() {
         cx.ui.json(&serde_json::json!({ "stopped": [] }));
         cx.ui.result("nothing to do");
         return Ok(());

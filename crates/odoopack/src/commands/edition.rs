@@ -84,7 +84,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
                 .json(&serde_json::json!({ "removed": name, "environments": gone, "written": !dry_run }));
             let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
             cx.ui.say(&format!(
-                "removed {name} with the environments: {}; `odoopack up` stops them, their databases and files stay",
+                "removed {name} with the environments: {}; `odoopack up` stops them; their databases, their files and the users that own these stay",
                 gone.join(", ")
             ));
             Ok(())

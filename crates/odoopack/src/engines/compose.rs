@@ -3,11 +3,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use odoopack_core::layout::{ACT, Layout};
+use odoopack_core::render::systemd;
 use odoopack_core::service::{Service, Signal};
 
-use super::{Stretch, wait_until};
+use super::{Stretch, Systemd, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe::containers::{self, project};
+use crate::observe::supervisor::Supervisor;
 use crate::tools::docker::{self, Container};
 
 /// How long a start may take before the container must run.
@@ -72,7 +74,27 @@ impl Compose<'_> {
         if self.layout.stack().is_file() {
             project(self.layout).down().run()?;
         }
-        Ok(())
+        self.with_systemd(|systemd| systemd.stop())
+    }
+
+    /// Timers of the host begin the jobs; its target starts them at every boot.
+    pub(super) fn start_timer(&self, job: &str) -> Result<()> {
+        if Supervisor::here() != Supervisor::Systemd {
+            return Err(Failure::failed("Docker has no timers"));
+        }
+        self.with_systemd(|systemd| {
+            Systemd::read_units()?;
+            Systemd::start_at_boot(&systemd::target_name(self.layout.pack().as_str()))?;
+            systemd.start_timer(job)
+        })
+    }
+
+    /// Does what concerns the timers, where there can be some.
+    pub(super) fn with_systemd(&self, act: impl FnOnce(Systemd<'_>) -> Result<()>) -> Result<()> {
+        match Supervisor::here() {
+            Supervisor::Systemd => act(Systemd { layout: self.layout }),
+            Supervisor::Runit | Supervisor::Docker => Ok(()),
+        }
     }
 
     pub(super) fn logged(layout: &Layout) -> Result<Vec<String>> {

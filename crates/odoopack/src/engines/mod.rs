@@ -112,7 +112,7 @@ impl<'a> Engine<'a> {
     pub(crate) fn start_timer(&self, job: &str) -> Result<()> {
         match self {
             Self::Runit(_) => Err(Failure::failed("runit has no timers")),
-            Self::Compose(_) => Err(Failure::failed("Docker has no timers")),
+            Self::Compose(compose) => compose.start_timer(job),
             Self::Systemd(systemd) => systemd.start_timer(job),
         }
     }
@@ -120,7 +120,8 @@ impl<'a> Engine<'a> {
     /// Begins a job no more.
     pub(crate) fn remove_timer(&self, job: &str) -> Result<()> {
         match self {
-            Self::Runit(_) | Self::Compose(_) => Ok(()),
+            Self::Runit(_) => Ok(()),
+            Self::Compose(compose) => compose.with_systemd(|systemd| systemd.remove_timer(job)),
             Self::Systemd(systemd) => systemd.remove_timer(job),
         }
     }
@@ -128,7 +129,8 @@ impl<'a> Engine<'a> {
     /// Makes the supervisor read its definitions again.
     pub(crate) fn read_definitions(&self) -> Result<()> {
         match self {
-            Self::Runit(_) | Self::Compose(_) => Ok(()),
+            Self::Runit(_) => Ok(()),
+            Self::Compose(compose) => compose.with_systemd(|_| Systemd::read_units()),
             Self::Systemd(_) => Systemd::read_units(),
         }
     }
@@ -190,7 +192,8 @@ impl<'a> Engine<'a> {
     /// Takes away the definitions that lie outside the pack's root, of a pack that is stopped.
     pub(crate) fn forget(&self) -> Result<()> {
         match self {
-            Self::Runit(_) | Self::Compose(_) => Ok(()),
+            Self::Runit(_) => Ok(()),
+            Self::Compose(compose) => compose.with_systemd(|systemd| systemd.forget()),
             Self::Systemd(systemd) => systemd.forget(),
         }
     }

@@ -163,6 +163,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
         docker: daemon(),
         images: marks::images(&state)?,
         locked,
+        adopted: marks::adopted_image(&state)?,
         network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
             Some(network) => network,
             None => free_network()?,

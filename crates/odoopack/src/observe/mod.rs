@@ -38,6 +38,7 @@ use crate::context::Pack;
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::marks;
+use crate::tools::dpkg;
 
 /// What was seen, and what should be there instead.
 #[derive(Debug)]
@@ -184,6 +185,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         written: marks::written(&state)?,
         secrets: secrets::values(spec, layout)?,
         unavailable: BTreeSet::new(),
+        lacking: lacking(pack)?,
         python_unfit: python_unfit(spec, layout, release.present()),
         release,
         modules,
@@ -205,6 +207,24 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         containers,
         host,
     })
+}
+
+/// Debian packages that modules of the lock need and this host has not; what is wrong with a lock is said elsewhere.
+fn lacking(pack: &Pack) -> Result<BTreeSet<String>> {
+    let lock = crate::release::lock_of(&pack.loaded.spec, &pack.directory);
+    let wanted = lock
+        .ok()
+        .flatten()
+        .map(|lock| lock.debian_needs())
+        .unwrap_or_default();
+    if wanted.is_empty() || pack.layout.containers() || crate::exec::find_program("dpkg-query").is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let installed = dpkg::parse_provided(&dpkg::provided().read()?);
+    Ok(wanted
+        .into_iter()
+        .filter(|name| !installed.contains(name))
+        .collect())
 }
 
 /// What does not work because a program is not there that the rest can do without, one sentence each.

@@ -64,8 +64,10 @@ impl Supervisor {
     /// Every timer that is enabled, by job.
     pub(crate) fn timers(self, layout: &Layout) -> Result<BTreeMap<String, TimerFact>> {
         match self {
-            Self::Runit | Self::Docker => Ok(BTreeMap::new()),
             Self::Systemd => units::timers(layout),
+            // Begun by the host.
+            Self::Docker if Self::here() == Self::Systemd => units::timers(layout),
+            Self::Runit | Self::Docker => Ok(BTreeMap::new()),
         }
     }
 

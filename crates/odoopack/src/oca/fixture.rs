@@ -57,6 +57,7 @@ impl Repository {
             group: None,
             modules: std::collections::BTreeMap::new(),
             python: Vec::new(),
+            debian: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use odoopack_core::spec::Repository;
 
 use super::mirror::{self, Mirror};
 use super::{Workshop, merge, parallel};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::ui::Progress;
 
 /// Which commit is wanted.
@@ -95,6 +95,7 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
     let used = result.as_deref().unwrap_or(&commit);
     let seen = mirror::modules(&mirror.place, used, workshop.spec.odoo.series)?;
     let modules = taken(wanted, &seen);
+    let debian = debian(&mirror.place, used)?;
     Ok(Resolved {
         name: wish.name.to_owned(),
         locked: Locked {
@@ -107,6 +108,7 @@ fn one(workshop: &Workshop<'_>, wish: &Wish<'_>) -> Result<Resolved> {
             group: wanted.group.clone(),
             modules,
             python: Vec::new(),
+            debian,
         },
         seen,
     })
@@ -147,6 +149,18 @@ fn merges(workshop: &Workshop<'_>, mirror: &Mirror, wish: &Wish<'_>) -> Result<V
         })
     };
     wish.wanted.merges.iter().map(one).collect()
+}
+
+/// Debian packages that a repository's own list names.
+pub(super) fn debian(place: &Utf8Path, commit: &str) -> Result<Vec<String>> {
+    let list = mirror::read(place, commit, &["apt.txt".to_owned()])?;
+    let text = list.first().map_or("", |(_, text)| text.as_str());
+    odoopack_core::oca_lock::debian_of(text).map_err(|word| {
+        Failure::refused(format!(
+            "`apt.txt` names {word:?}, which is no name of a Debian package"
+        ))
+        .hint("stay at a commit whose `apt.txt` can be read: `odoopack oca pin --help`")
+    })
 }
 
 /// What the modules need of Python; a version that the repository's own list names is taken from there.

@@ -125,6 +125,7 @@ fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight], asked: &BTr
             sight.report.notes.push(note);
         }
         sight.report.breaks.extend(outside);
+        let debian = resolve::debian(place, locked.used())?;
         let python = resolve::python(place, locked.used(), &modules, seen)?;
         if python != locked.python {
             let what = format!(
@@ -132,6 +133,13 @@ fn running_modules(all: &[(&String, &Locked)], sights: &mut [Sight], asked: &BTr
                 locked.python
             );
             sight.add("python-needs", name, what, "odoopack lock");
+        }
+        if debian != locked.debian {
+            let what = format!(
+                "its `apt.txt` names {debian:?}, the lock says {:?}",
+                locked.debian
+            );
+            sight.add("debian-needs", name, what, "odoopack lock");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Python packages that an image lacks: found for its Python, locked, and added to an image built on it.
+//! What an image lacks: Python packages, found for its Python and locked, and Debian packages; added to an image built on it.
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -54,7 +54,14 @@ pub(crate) fn wanted(spec: &Spec, repo: &Utf8Path, lock: &Lock) -> Result<Option
         .hint("`odoopack lock`"));
     }
     let any = locked.filter(|python| python.targets.values().any(|list| !list.is_empty()));
-    Ok(any.map(|python| odoopack_core::hash::of(&python.targets)))
+    let debian = lock.debian_needs();
+    if debian.is_empty() {
+        return Ok(any.map(|python| odoopack_core::hash::of(&python.targets)));
+    }
+    Ok(Some(odoopack_core::hash::of(&(
+        any.map(|python| &python.targets),
+        debian,
+    ))))
 }
 
 /// Packages of a lock that an image does not have, as `name version`.
@@ -172,7 +179,7 @@ impl Adding<'_> {
     fn plan<'l>(&self, lock: &'l Lock) -> Result<(&'l str, Built)> {
         let packages = wanted(self.spec, self.repo, lock)?;
         let (Some((name, on)), Some(packages)) = (lock.odoo.image(), packages) else {
-            return Err(Failure::refused("the lock adds no Python packages to an image")
+            return Err(Failure::refused("the lock adds no packages to an image")
                 .hint("`odoopack up` runs the image as it is"));
         };
         Ok((name, Built { on, packages }))
@@ -184,7 +191,12 @@ impl Adding<'_> {
         let base = containers::image(&built.on.id)?;
         let user = base.and_then(|base| base.user);
         let on = built.on.digest.as_ref().unwrap_or(&built.on.id);
-        Ok(dockerfile::dockerfile(on, user.as_deref(), &built))
+        Ok(dockerfile::dockerfile(
+            on,
+            user.as_deref(),
+            &built,
+            &lock.debian_needs(),
+        ))
     }
 
     /// The image with the packages of the lock, found by its label or built.
@@ -198,36 +210,54 @@ impl Adding<'_> {
                 .ok_or_else(|| Failure::failed(format!("the image {id} is gone")));
         }
         let base = image::bring(&built.on, progress)?;
-        let interpreter = ask(&base.id)?.interpreter;
-        let target = python_lock::target(&interpreter);
-        let list = lock
-            .python
-            .as_ref()
-            .and_then(|python| python.targets.get(&target.to_string()));
-        let list = list.ok_or_else(|| {
-            Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
-                .hint("`odoopack lock --update`")
-        })?;
         let place = self.scratch("odoo-image")?;
-        let file = place.join("requirements.lock");
-        files::replace(&file, requirement_lines(list).as_bytes(), 0o644, None)?;
-        progress.detail("fetching Python packages");
-        index::online(&self.uv(progress)?, self.cache)?
-            .install_for(&super::lock::elsewhere(&target), &place.join("python"), &file)
-            .run()
-            .map_err(|failure| failure.hint("check the network, then run again"))?;
-        asset_times::follow_content(&place.join("python"))?;
+        self.fetch(&base, lock, &place, progress)?;
         progress.detail(&format!("building an image on {name}"));
         let tag = |part: &str| format!("{}/{part}:{}", self.layout.project(), &label[label.len() - 12..]);
         docker::tag(&base.id, &tag("odoo-base")).run()?;
-        let text = dockerfile::dockerfile(&tag("odoo-base"), base.user.as_deref(), &built);
+        let text = dockerfile::dockerfile(
+            &tag("odoo-base"),
+            base.user.as_deref(),
+            &built,
+            &lock.debian_needs(),
+        );
         files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
-        docker::build(&place, &tag("odoo")).run()?;
+        let make = docker::build(&place, &tag("odoo")).run();
+        make.map_err(|failure| match lock.debian_needs().as_slice() {
+            [] => failure,
+            all => failure.hint(format!(
+                "if it failed at {}: check the network, and that the image's Debian has these packages, then `odoopack image build`",
+                all.join(", ")
+            )),
+        })?;
         let image = containers::image(&tag("odoo"))?;
         let image = image.ok_or_else(|| Failure::failed(format!("there is no image `{}`", tag("odoo"))))?;
         Self::prove(&image, lock)?;
         files::remove_tree(&place)?;
         Ok((image, built))
+    }
+
+    /// The Python packages of a lock, in `python` below `place`; it is there also when there are none.
+    fn fetch(&self, base: &Image, lock: &Lock, place: &Utf8Path, progress: &Progress) -> Result<()> {
+        let to = place.join("python");
+        files::directory_all(&to)?;
+        let Some(python) = &lock.python else { return Ok(()) };
+        let target = python_lock::target(&ask(&base.id)?.interpreter);
+        let list = python.targets.get(&target.to_string()).ok_or_else(|| {
+            Failure::refused(format!("`oca.lock.json` has no Python packages for {target}"))
+                .hint("`odoopack lock --update`")
+        })?;
+        if list.is_empty() {
+            return Ok(());
+        }
+        let file = place.join("requirements.lock");
+        files::replace(&file, requirement_lines(list).as_bytes(), 0o644, None)?;
+        progress.detail("fetching Python packages");
+        index::online(&self.uv(progress)?, self.cache)?
+            .install_for(&super::lock::elsewhere(&target), &to, &file)
+            .run()
+            .map_err(|failure| failure.hint("check the network, then run again"))?;
+        asset_times::follow_content(&to)
     }
 
     /// Nothing runs from an image that still lacks what it was built for.

@@ -100,6 +100,16 @@ pub(crate) fn remember_adopted(state: &Utf8Path, path: &Utf8Path) -> Result<()> 
     write(&state.join("adopted.json"), &all)
 }
 
+/// The image that PostgreSQL of another stack ran in when its file was read.
+pub(crate) fn adopted_image(state: &Utf8Path) -> Result<Option<String>> {
+    read(&state.join("adopted-image.json"))
+}
+
+/// Remembers it.
+pub(crate) fn remember_adopted_image(state: &Utf8Path, image: &str) -> Result<()> {
+    write(&state.join("adopted-image.json"), &image)
+}
+
 /// Name of the pack that made this data directory.
 pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))

@@ -43,6 +43,15 @@ impl Accounts {
         }
     }
 
+    /// Users whose home lies below a directory.
+    pub(crate) fn living_below<'a>(&'a self, directory: &'a Utf8Path) -> impl Iterator<Item = &'a str> {
+        let below = self
+            .users
+            .iter()
+            .filter(move |(_, (_, _, home))| home.starts_with(directory));
+        below.map(|(name, _)| name.as_str())
+    }
+
     /// Whether both numbers have a name.
     pub(crate) fn knows(&self, (user, group): (u32, u32)) -> bool {
         self.users.values().any(|(id, ..)| *id == user) && self.groups.values().any(|(id, _)| *id == group)
@@ -179,6 +188,16 @@ pub(crate) fn remove_group(name: &str) -> Cmd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_lives_below_a_directory_is_found_by_no_list() {
+        let all = Accounts::parse(
+            "root:x:0:0::/root:/bin/sh\nodoo-a-gone:x:998:998::/opt/a/data/environments/gone:/x\nodoo-a-b:x:997:997::/opt/ab/data:/x\n",
+            "",
+        );
+        let found: Vec<&str> = all.living_below("/opt/a".into()).collect();
+        assert_eq!(found, ["odoo-a-gone"]);
+    }
 
     #[test]
     fn reads_users_groups_and_members() {

@@ -26,6 +26,25 @@ pub(crate) fn parse_installed(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Lists the same with what each stands for besides its name.
+pub(crate) fn provided() -> Cmd {
+    Cmd::new("dpkg-query").args([
+        "--show",
+        "--showformat",
+        "${db:Status-Status} ${Package}, ${Provides}\\n",
+    ])
+}
+
+/// The names that are there, because a package of that name is, or one that provides it.
+pub(crate) fn parse_provided(text: &str) -> BTreeSet<String> {
+    let there = text.lines().filter_map(|line| line.strip_prefix("installed "));
+    let names = there.flat_map(|line| line.split(','));
+    names
+        .filter_map(|name| name.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Lists the files of installed packages.
 pub(crate) fn files(packages: &[String]) -> Cmd {
     Cmd::new("dpkg-query").arg("--listfiles").args(packages)
@@ -61,6 +80,26 @@ mod tests {
     fn half_installed_is_not_installed() {
         let names = parse_installed("installed nginx\nconfig-files apache2\nhalf-configured runit\n");
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["nginx"]);
+    }
+
+    #[test]
+    fn what_another_package_provides_is_there() {
+        let names = parse_provided(
+            "installed libjpeg62-turbo-dev, libjpeg-dev (= 1:2.1.5-2), libjpeg-turbo-dev\ninstalled g++, c++-compiler\n\
+             installed cups, \nconfig-files gone, other\n",
+        );
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "c++-compiler",
+                "cups",
+                "g++",
+                "libjpeg-dev",
+                "libjpeg-turbo-dev",
+                "libjpeg62-turbo-dev"
+            ]
+        );
     }
 
     #[test]

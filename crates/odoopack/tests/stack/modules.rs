@@ -45,6 +45,8 @@ pub(crate) fn upstream() -> tempfile::TempDir {
         let who = ["-c", "user.name=T", "-c", "user.email=t@example.org"];
         machine::must("git", &[&["-C", root.as_str()], who.as_slice(), args].concat())
     };
+    // In the image already: no archive can be reached from where this runs.
+    write(&root.join("apt.txt"), "procps # ps\n");
     git(&["init", "--quiet", "--initial-branch=19.0"]);
     git(&["add", "--all"]);
     git(&["commit", "--quiet", "--message", "all"]);
@@ -124,6 +126,11 @@ fn python_packages_are_in_the_image(pack: &Pack) {
         text.starts_with("FROM sha256:") && text.ends_with("USER odoo\n"),
         "{text}"
     );
+    let install = "apt-get install -y --no-install-recommends procps";
+    assert!(text.contains(install), "{text}");
+    assert!(pack.read("repo/oca.lock.json").contains("\"procps\""));
+    let steps = must(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", runs]);
+    assert!(steps.contains(install), "{steps}");
     // An image under the same label without the packages is told from the right one by what is in it.
     pack.run(&["lock", "verify", "--offline"]).exits(0);
     let images = "data/odoopack/images.json";

@@ -70,23 +70,36 @@ fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
     missing.map(refusal).collect()
 }
 
-/// What the file may ask for and containers do not get.
+/// What the file may ask for and only timers of the host's systemd can begin: nothing in a container may command Docker.
 fn unreachable(known: &Known<'_>) -> Vec<Refusal> {
-    let (spec, native) = (known.spec, "write `engine = \"native\"` in [pack], or remove it");
+    if known.facts.host.systemd {
+        return Vec::new();
+    }
+    let (spec, root) = (known.spec, &known.spec.pack.root);
+    let backup = &spec.backup;
+    let refreshed = spec.environments.values().any(|one| one.refresh.is_some());
     let asked = [
-        (spec.backup.schedule.is_some(), "[backup] schedule"),
-        (spec.backup.drill.is_some(), "[backup] drill"),
         (
-            spec.environments
-                .values()
-                .any(|environment| environment.refresh.is_some()),
-            "[environments] refresh",
+            backup.schedule.is_some(),
+            "[backup] schedule",
+            Some("backup create --forget --yes"),
         ),
+        (backup.drill.is_some(), "[backup] drill", Some("backup drill")),
+        (refreshed, "[environments] refresh", None),
     ];
-    let refusal = |(_, what)| Refusal::new(format!("the engine `compose` has no {what}"), native);
+    let refusal = |(_, what, job): (bool, &str, Option<&str>)| {
+        let why = format!("the engine `compose` has no {what} where no systemd begins jobs as root");
+        let cron = job.map_or(String::new(), |job| {
+            format!(" and let cron run `odoopack {job} --root {root}`")
+        });
+        Refusal::new(
+            why,
+            format!("remove it{cron}, or write `engine = \"native\"` in [pack]"),
+        )
+    };
     asked
         .into_iter()
-        .filter(|(asked, _)| *asked)
+        .filter(|(asked, ..)| *asked)
         .map(refusal)
         .collect()
 }

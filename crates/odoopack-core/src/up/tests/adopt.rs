@@ -239,6 +239,25 @@ fn another_c_library_never_gets_under_a_cluster() {
 }
 
 #[test]
+fn another_c_library_never_gets_under_a_cluster_before_the_first_start_either() {
+    let mut machine = found();
+    machine.spec.images.postgres = "postgres:16".into();
+    machine.facts.containers.adopted = Some("postgres:16-alpine".into());
+    let refusals = machine.plan().refusals;
+    let hint = "write `postgres = \"postgres:16-alpine\"` in [images]";
+    assert!(
+        refusals.iter().any(|one| one.hint.starts_with(hint)),
+        "{refusals:?}"
+    );
+    machine.facts.containers.adopted = Some("postgres:16.4".into());
+    let refusals = machine.plan().refusals;
+    assert!(
+        refusals.iter().all(|one| !one.hint.starts_with(hint)),
+        "{refusals:?}"
+    );
+}
+
+#[test]
 fn what_is_taken_over_keeps_its_place_but_gets_the_packs_user() {
     let mut machine = found();
     machine.converge();
@@ -255,4 +274,34 @@ fn what_is_taken_over_keeps_its_place_but_gets_the_packs_user() {
         (Some(seen.user), Some(seen.group), seen.mode),
         (wanted.user, wanted.group, 0o700)
     );
+}
+
+#[test]
+fn what_went_back_to_the_old_stack_is_left_to_people_who_are_told_how() {
+    for place in [CLUSTER, "/srv/old/web"] {
+        let mut machine = found();
+        machine.converge();
+        let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(camino::Utf8Path::new(place)) else {
+            panic!("{place} is there");
+        };
+        fact.user = "70".into();
+        let hint = |machine: &Machine| {
+            let plan = machine.plan();
+            assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+            assert_eq!(plan.refusals.len(), 1, "{:?}", plan.refusals);
+            plan.refusals[0].hint.clone()
+        };
+        let told = hint(&machine);
+        assert!(
+            told.contains("`rm /opt/shop/data/odoopack/adopted.json`"),
+            "{told}"
+        );
+        machine.facts.adopted.clear();
+        assert_eq!(hint(&machine), "`odoopack down`, then `odoopack up`");
+        machine.facts.services.clear();
+        let done = machine.converge();
+        let taken = |step: &&Step| matches!(step, Step::TakeOver { .. } | Step::AdoptCluster { .. });
+        assert_eq!(done.iter().filter(taken).count(), 3, "{done:?}");
+        assert!(machine.plan().is_empty());
+    }
 }

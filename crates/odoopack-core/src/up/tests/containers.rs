@@ -229,11 +229,11 @@ fn what_containers_do_not_get_is_refused_and_not_left_out() {
         // Whoever wrote a time down believes that it happens.
         (
             "[backup]\nschedule = \"02:00\"\n",
-            "the engine `compose` has no [backup] schedule",
+            "the engine `compose` has no [backup] schedule where no systemd begins jobs as root",
         ),
         (
             "[backup]\ndrill = \"Sun 03:00\"\n",
-            "the engine `compose` has no [backup] drill",
+            "the engine `compose` has no [backup] drill where no systemd begins jobs as root",
         ),
     ] {
         let machine = Machine::with_packages(&format!("{FILE}{more}"), true);

@@ -27,7 +27,8 @@ impl Machine {
                 assert!(state.host.root, "only root installs packages");
                 let named = |p: &&target::Program| packages.contains(&p.package);
                 let programs: Vec<_> = target.programs.iter().filter(named).map(|p| p.name).collect();
-                assert_eq!(programs.len(), packages.len());
+                let lacking = packages.iter().filter(|name| state.lacking.remove(*name)).count();
+                assert_eq!(programs.len() + lacking, packages.len());
                 for program in programs {
                     self.install(program);
                 }
@@ -117,6 +118,13 @@ impl Machine {
             Step::TakeOver { part, path } => {
                 assert!(state.used_elsewhere.is_empty(), "somebody else writes to {path}");
                 assert!(target.adopted.contains(&(part.clone(), path.clone())));
+                let wanted = target.directories.iter().find(|one| one.path == *path);
+                let (access, fact) = (&wanted.unwrap().access, state.paths.get_mut(path));
+                let Some(Seen::Present(fact)) = fact else {
+                    panic!("there is no {path}");
+                };
+                fact.user.clone_from(access.user.as_ref().unwrap());
+                fact.group.clone_from(access.group.as_ref().unwrap());
                 if part != "postgres" {
                     state.adopted.insert(path.clone());
                 }

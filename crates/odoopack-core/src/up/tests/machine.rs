@@ -293,6 +293,7 @@ fn nothing(root: bool) -> Facts {
         foreign_listeners: BTreeMap::new(),
         python_unfit: None,
         unavailable: std::collections::BTreeSet::new(),
+        lacking: std::collections::BTreeSet::new(),
         certificates: BTreeMap::new(),
         cluster: Seen::Absent,
         server: Seen::NotYet,

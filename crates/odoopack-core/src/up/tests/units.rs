@@ -153,3 +153,37 @@ fn a_timer_that_nobody_wants_goes_before_its_files() {
     assert_eq!(done[1], format!("remove {path}"));
     assert_eq!(steps(&machine), [""; 0]);
 }
+
+/// In a stack nothing may command Docker, so the host's systemd begins the jobs.
+#[test]
+fn a_stacks_jobs_have_timers_of_the_host_and_are_refused_without_any() {
+    let file = FILE
+        .replace("source = { debian = \"sid\" }\n", "")
+        .replace("[pack]", "[pack]\nengine = \"compose\"")
+        + "\n[backup]\nschedule = \"02:00\"\n";
+    let mut machine = Machine::with_packages(&file, true);
+    let refused = |machine: &Machine| {
+        machine
+            .plan()
+            .refusals
+            .iter()
+            .any(|one| one.what.contains("[backup] schedule"))
+    };
+    assert!(refused(&machine));
+    machine.facts.host.systemd = true;
+    assert!(!refused(&machine));
+    let done = machine.converge();
+    let timer = |job: &str| {
+        done.iter()
+            .position(|step| *step == Step::StartTimer { job: job.to_owned() })
+    };
+    let service = done
+        .iter()
+        .rposition(|step| matches!(step, Step::StartService { .. }));
+    assert!(timer("backup-production") > service && timer("certificates") > service);
+    assert_eq!(steps(&machine), [""; 0]);
+    let (target, _) = machine.look();
+    assert!(target.service("schedule").is_none());
+    let unit = camino::Utf8Path::new(systemd::DIRECTORY).join(systemd::target_name("shop"));
+    assert!(target.file(&unit).is_some());
+}
