@@ -1,6 +1,7 @@
 //! Tables: one typical machine each, and what is planned or refused on it.
 use super::machine::{FILE, Machine, ROOT, name};
 use crate::facts::{Cluster, PathKind, Seen};
+use crate::modules::{Module, Origin, Tree};
 use crate::plan::{Plan, Step, Why};
 use crate::units::Bytes;
 use crate::up::Consent;
@@ -540,6 +541,25 @@ fn sessions_in_a_database_have_a_role_and_a_database_of_their_own() {
     let file = FILE.replacen(table, &format!("{table}sessions = \"database\"\n"), 1);
     assert_ne!(file, FILE);
     let mut machine = Machine::with_packages(&file, true);
+    check(
+        &machine,
+        &[
+            "needs OCA's module `session_db`",
+            "`odoopack oca add server-tools --modules session_db`",
+        ],
+    );
+    let module = |name: &str, origin: Origin| Module {
+        name: name.to_owned(),
+        path: format!("/m/{name}").into(),
+        origin,
+        manifest: crate::manifest::parse(b"{}"),
+    };
+    let there = [
+        module("base", Origin::Odoo),
+        module("web", Origin::Odoo),
+        module("session_db", Origin::Python),
+    ];
+    machine.facts.modules = Tree::new(crate::spec::Series::V19, there);
     let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
     let step = "set up role and database shop_production-sessions for the sessions of production";
     assert_eq!(done.iter().filter(|text| *text == step).count(), 1, "{done:#?}");
