@@ -580,7 +580,8 @@ fn sessions_in_a_database_have_a_role_and_a_database_of_their_own() {
     let hba = target
         .file("/opt/shop/data/config/postgres/pg_hba.conf".into())
         .unwrap();
-    let line = "local \"shop_production-sessions\",\"postgres\",\"samerole\" \"shop_production-sessions\" scram-sha-256";
+    let line =
+        "local \"shop_production-sessions\",\"postgres\",samerole \"shop_production-sessions\" scram-sha-256";
     assert!(hba.shown.contains(line), "{}", hba.shown);
     // Somebody let others in.
     machine.database("production-sessions").open = true;
