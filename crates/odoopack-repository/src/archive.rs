@@ -9,10 +9,11 @@ use rustic_core::repofile::{PackId, SnapshotFile, StringList};
 use rustic_core::{BackupOptions, FileType, LsOptions, ParentOptions, ReadBackend, SnapshotOptions};
 
 use crate::error::{Error, Result, format, words};
+use crate::lock::{self, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
 use crate::source::{Handed, Item, Source};
-use crate::{lock::Writer, warnings};
+use crate::warnings;
 
 /// What the library says of a directory of the parent that it cannot read (`rustic_core` 0.13, `archiver/parent.rs`).
 const PARENT_TREE: &str = "ignoring error when loading parent tree";
@@ -94,6 +95,7 @@ impl Repository {
         let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
+            lock::refuse_restic(&self.objects)?;
             let reader = self.reader()?;
             self.check_tree(&reader, &file, &handed)?;
             Ok((file, reader))
@@ -242,7 +244,11 @@ impl Stored<'_> {
     }
 
     /// Makes it visible.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while stock restic is at work: its prune, begun before this, knows nothing of the snapshot and may take its data.
     pub fn publish(self) -> Result<Snapshot> {
+        lock::refuse_restic(&self.repository.objects)?;
         self.repository.backend.publish_snapshots()?;
         Ok(self.snapshot.clone())
     }

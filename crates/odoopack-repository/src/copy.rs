@@ -6,7 +6,7 @@ use rustic_core::{Credentials, KeyOptions};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result, format};
-use crate::lock::Writer;
+use crate::lock::{self, Writer};
 use crate::objects::Objects;
 use crate::place::Place;
 use crate::repository::{Repository, Snapshot, make_way, rustic};
@@ -82,6 +82,7 @@ impl Repository {
                 return Err(Error::NotWhole(heard.join("; ")));
             }
             let looked = other.backend.looked()?;
+            lock::refuse_restic(&other.objects)?;
             // The library leaves out what the index of here lacks, and says nothing.
             let reader = other.reader()?;
             wanted

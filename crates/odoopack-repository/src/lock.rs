@@ -100,7 +100,7 @@ fn flock(directory: &str) -> Result<File> {
 }
 
 /// Stock restic writes a file below `locks/` and renews it every five minutes.
-fn refuse_restic(objects: &Objects) -> Result<()> {
+pub(crate) fn refuse_restic(objects: &Objects) -> Result<()> {
     let locks = objects.list("locks")?;
     if locks.is_empty() {
         return Ok(());

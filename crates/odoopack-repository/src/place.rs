@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
@@ -102,6 +102,8 @@ impl Place {
             .with_region(&bucket.region)
             .with_access_key_id(&bucket.access.id)
             .with_secret_access_key(bucket.access.secret.expose())
+            // A bucket with object lock takes no object without a checksum that the service compares (Amazon S3, "Considerations for Object Lock").
+            .with_checksum_algorithm(Checksum::SHA256)
             .with_client_options(client)
             .with_retry(retry)
             .build()

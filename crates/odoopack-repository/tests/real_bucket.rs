@@ -140,6 +140,7 @@ fn a_copy_is_whole_and_stock_restic_reads_it() {
     for part in 1..=7 {
         assert_eq!(there.check(Reading::Seventh(part)).unwrap(), [""; 0]);
     }
+    one_of_seven_looks_finds(&rig, &there);
     // The service keeps objects as files, so stock restic can read them as a directory.
     for arguments in [
         &["check", "--read-data"][..],
@@ -165,6 +166,24 @@ fn a_copy_is_whole_and_stock_restic_reads_it() {
     let parts: Vec<_> = parts.unwrap().map(|part| part.unwrap().path()).collect();
     assert_eq!(parts.len(), 1);
     assert!(std::fs::read(&parts[0]).unwrap() == noise(300_000, 2));
+}
+
+/// A flipped bit in one pack is seen by the look at its seventh, and by no other.
+fn one_of_seven_looks_finds(rig: &Rig, there: &Repository) {
+    let data = rig.service.root.join(BUCKET).join("erp/data");
+    let packs = std::fs::read_dir(data).unwrap();
+    let packs = packs.flat_map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap());
+    let pack = packs.map(|file| file.unwrap().path()).next().unwrap();
+    let whole = std::fs::read(&pack).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    std::fs::write(&pack, flipped).unwrap();
+    let finds = |part: &u8| {
+        let found = there.check(Reading::Seventh(*part));
+        found.map_or(true, |wrong| !wrong.is_empty())
+    };
+    assert_eq!((1..=7).filter(finds).count(), 1);
+    std::fs::write(&pack, whole).unwrap();
 }
 
 /// One request that goes wrong is asked again: the copy ends well.

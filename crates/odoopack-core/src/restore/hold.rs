@@ -5,7 +5,8 @@
 /// Holds; repeatable, and what was inactive before stays so.
 ///
 /// # Source
-/// The columns of the server that leads nowhere: `base/data/neutralize.sql` of 17.0 to 19.0.
+/// The columns of the server that leads nowhere: `base/data/neutralize.sql` of 17.0 to 19.0. The states of a job, and that the runner takes up
+/// whatever is pending, enqueued or started when it starts: OCA `queue_job`, `job.py` and `jobrunner/runner.py` of 17.0 to 19.0.
 pub const HOLD: &str = "
 CREATE SCHEMA IF NOT EXISTS odoopack;
 CREATE TABLE IF NOT EXISTS odoopack.held (
@@ -21,6 +22,13 @@ WITH made AS (
      WHERE NOT EXISTS (SELECT FROM odoopack.held WHERE what = 'nowhere')
     RETURNING id)
 INSERT INTO odoopack.held (what, id) SELECT 'nowhere', id FROM made;
+DO $$ BEGIN
+    IF to_regclass('queue_job') IS NOT NULL THEN
+        INSERT INTO odoopack.held (what, id) SELECT 'job-' || state, id FROM queue_job
+            WHERE state IN ('wait_dependencies', 'pending', 'enqueued', 'started') ON CONFLICT DO NOTHING;
+        UPDATE queue_job SET state = 'cancelled' WHERE (('job-' || state), id) IN (SELECT what, id FROM odoopack.held);
+    END IF;
+END $$;
 ";
 
 /// Whether anything is held.
@@ -31,6 +39,12 @@ pub const RESUME: &str = "
 UPDATE ir_cron SET active = true WHERE id IN (SELECT id FROM odoopack.held WHERE what = 'cron');
 UPDATE ir_mail_server SET active = true WHERE id IN (SELECT id FROM odoopack.held WHERE what = 'mail-server');
 DELETE FROM ir_mail_server WHERE id IN (SELECT id FROM odoopack.held WHERE what = 'nowhere');
+DO $$ BEGIN
+    IF to_regclass('queue_job') IS NOT NULL THEN
+        UPDATE queue_job j SET state = CASE h.what WHEN 'job-wait_dependencies' THEN 'wait_dependencies' ELSE 'pending' END
+            FROM odoopack.held h WHERE h.id = j.id AND h.what LIKE 'job-%' AND j.state = 'cancelled';
+    END IF;
+END $$;
 DROP TABLE odoopack.held;
 DROP SCHEMA odoopack;
 ";
@@ -57,6 +71,6 @@ pub const WAITING: &[(&str, &str, &str)] = &[
     (
         "queue_job",
         "queued jobs",
-        "SELECT count(*) FROM queue_job WHERE state NOT IN ('done', 'failed', 'cancelled')",
+        "SELECT count(*) FROM queue_job WHERE state = 'cancelled' AND id IN (SELECT id FROM odoopack.held WHERE what LIKE 'job-%')",
     ),
 ];

@@ -222,6 +222,12 @@ async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: 
         }
         Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece) | None => {}
     }
+    // As a bucket with object lock: every object and every piece of one is checked where it arrives.
+    let stores = method == Method::PUT && !request.headers().contains_key("x-amz-copy-source");
+    if stores && !request.headers().contains_key("x-amz-checksum-sha256") {
+        let error = "<Error><Code>InvalidRequest</Code><Message>x-amz-checksum- HTTP header is required</Message></Error>";
+        return plain(StatusCode::BAD_REQUEST, error);
+    }
     let signed = request
         .headers()
         .get("authorization")

@@ -195,10 +195,20 @@ pub(crate) fn copy_is_harmless(pack: &Pack, zip: &Utf8Path) {
     assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
 }
 
+const JOBS_OF_EVERY_STATE: &str = "CREATE TABLE queue_job (id serial PRIMARY KEY, state text); ALTER TABLE queue_job OWNER TO restore_production; \
+     INSERT INTO queue_job (state) VALUES ('done'), ('pending'), ('enqueued'), ('started'), ('wait_dependencies'), ('cancelled')";
+
+fn jobs(pack: &Pack) -> String {
+    let states = "SELECT string_agg(state, ' ' ORDER BY id) FROM queue_job";
+    sql(pack, "restore_production", states)
+}
+
 pub(crate) fn production_is_held(pack: &Pack) {
     pack.now("into production, which is held");
     let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
     let before = sql(pack, "restore_production", active);
+    sql(pack, "restore_production", JOBS_OF_EVERY_STATE);
+    pack.run(&["backup", "create", "production"]).exits(0);
     let refused = pack
         .run(&["restore", "latest", "--to", "production", "--yes"])
         .exits(4);
@@ -210,11 +220,18 @@ pub(crate) fn production_is_held(pack: &Pack) {
     let args = ["restore", "latest", "--yes-replace", "production"];
     let said = pack.run(&args).exits(0);
     assert!(
-        said.stdout.contains("are held") && said.stdout.contains("1 mails to send"),
+        said.stdout.contains("are held")
+            && said.stdout.contains("1 mails to send")
+            && said.stdout.contains("4 queued jobs"),
         "{}",
         said.said()
     );
     assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+    // The runner of jobs takes up whatever waits as soon as it starts.
+    assert_eq!(
+        jobs(pack),
+        "done cancelled cancelled cancelled cancelled cancelled"
+    );
     let site = pack.site();
     let session = site
         .sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"))
@@ -227,6 +244,11 @@ pub(crate) fn production_is_held(pack: &Pack) {
     );
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
     assert_eq!(sql(pack, "restore_production", active), before);
+    assert_eq!(
+        jobs(pack),
+        "done pending pending pending wait_dependencies cancelled"
+    );
+    sql(pack, "restore_production", "DROP TABLE queue_job");
     assert_eq!(
         sql(
             pack,

@@ -132,7 +132,7 @@ pub(super) const KEYS: &[Key] = &[
         shape: Shape::Secret,
         fallback: Absent("`credentials` may delete too"),
         example: "\"secret:SPACES_PRUNE\"",
-        doc: "Secret that holds `id:secret` of an access key that deletes; kept elsewhere, so that who takes this machine cannot destroy its backups, and given by `ODOOPACK_SECRET_NAME` when it is used.",
+        doc: "Secret that holds `id:secret` of an access key that deletes; kept elsewhere, so that who takes this machine cannot delete its backups (the bucket needs versioning or object lock too, against overwriting), and given by `ODOOPACK_SECRET_NAME` when it is used.",
         why: "Few services make a second key without work.",
     },
     Key {

@@ -6,6 +6,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::dump::{sql::Filter, toc};
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
+use odoopack_core::restore::room_for_copy;
+use odoopack_core::units::Bytes;
 
 use super::Restore;
 use super::source::{Dump, Format, Source, Stored};
@@ -13,12 +15,16 @@ use crate::engines::programs;
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::observe::host::disk_free;
 use crate::tools::dumps::{self, Entrance};
 use crate::ui::Progress;
 
 /// What lies in the environment's directory while a database is loaded.
 const DUMP: &str = ".restore-dump";
 const LIST: &str = ".restore-list";
+
+/// After so many bytes of plain SQL the disk is looked at again.
+const LOOK: u64 = 64 << 20;
 
 /// Removes what a load that was killed has left of an environment, and ends its containers; only under the lock that a restore
 /// holds.
@@ -66,7 +72,7 @@ impl Restore<'_> {
         let mut summary = None;
         let filled = programs.command(&entrance.psql()).fill(|pipe| {
             writeln!(pipe, "\\restrict {key}").map_err(broken)?;
-            let mut read = 0_u64;
+            let (mut read, mut looked) = (0_u64, 0_u64);
             let mut portion = vec![0; 1 << 18];
             let mut out = Vec::with_capacity(1 << 19);
             loop {
@@ -80,7 +86,11 @@ impl Restore<'_> {
                 pipe.write_all(&out).map_err(broken)?;
                 out.clear();
                 read += count as u64;
-                progress.detail(&odoopack_core::units::Bytes(read).to_string());
+                if read - looked >= LOOK {
+                    looked = read;
+                    self.still_fits()?;
+                }
+                progress.detail(&Bytes(read).to_string());
             }
             summary = Some(filter.finish(&mut out).map_err(hostile)?);
             pipe.write_all(&out).map_err(broken)
@@ -90,6 +100,15 @@ impl Restore<'_> {
             self.warn(format!("left out, because only a superuser may do it: {skipped}"));
         }
         Ok(())
+    }
+
+    /// What is compressed may become a thousand times bigger than anybody could know, on the disk of the server that serves.
+    fn still_fits(&self) -> Result<()> {
+        let free = disk_free(self.apply.layout.root())?;
+        room_for_copy(Bytes(0), free).map_err(|e| {
+            Failure::refused("the dump is bigger than there is room for; what was loaded of it is removed")
+                .because(e)
+        })
     }
 
     /// Restores a custom archive; in parallel where the environment's user may open it.
