@@ -25,7 +25,7 @@ pub(super) fn of(known: &Known<'_>) -> Vec<View> {
             let path = layout.data().join(part);
             // A place that was taken over may lie where the link would be.
             let free = layout.adopted().all(|(_, place)| !place.starts_with(&path));
-            let kept = |name: &&Name| part == "filestore" || !in_redis(known.spec, name);
+            let kept = |name: &&Name| part == "filestore" || on_disk(known.spec, name);
             let to = default.filter(kept).filter(|_| free);
             View {
                 to: to.map(|name| layout.environment(name).join(part)),
@@ -46,7 +46,7 @@ fn default_production(spec: &Spec) -> Option<&Name> {
     named.or_else(|| all().next()).map(|(name, _)| name)
 }
 
-fn in_redis(spec: &Spec, name: &Name) -> bool {
+fn on_disk(spec: &Spec, name: &Name) -> bool {
     let environment = spec.environments.get(name);
-    environment.is_some_and(|environment| environment.sessions == Sessions::Redis)
+    environment.is_some_and(|environment| environment.sessions == Sessions::Disk)
 }

@@ -93,16 +93,21 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     if then.first().is_some_and(|first| first.starts_with("users")) && steps.len() > 1 {
         then.remove(0);
     }
-    let mut notes = fences(&facts.host, target.stack.is_some());
-    notes.extend(server::notes(&known));
-    notes.extend(views::notes(&known));
-    notes.extend(ground::reasons(&known));
     Plan {
         steps,
         then,
-        notes,
+        notes: notes(&known),
         refusals: Vec::new(),
     }
+}
+
+/// What a plan says besides its steps.
+fn notes(known: &Known<'_>) -> Vec<String> {
+    let mut notes = fences(&known.facts.host, known.target.stack.is_some());
+    notes.extend(server::notes(known));
+    notes.extend(views::notes(known));
+    notes.extend(ground::reasons(known));
+    notes
 }
 
 /// What cannot be had on this machine, one sentence each; empty as root under systemd.
