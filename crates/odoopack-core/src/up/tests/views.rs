@@ -18,17 +18,13 @@ fn at(machine: &Machine, part: &str) -> Option<PathKind> {
     Some(seen.kind.clone())
 }
 
-fn link(to: &str) -> Option<PathKind> {
-    Some(PathKind::Link(to.into()))
-}
-
 #[test]
 fn they_lead_to_production_as_long_as_there_is_one() {
     for file in [FILE, containers::FILE] {
         let mut machine = up(file);
         for part in ["filestore", "sessions"] {
             let to = format!("/opt/shop/data/environments/production/{part}");
-            assert_eq!(at(&machine, part), link(&to));
+            assert_eq!(at(&machine, part), Some(PathKind::Link(to.into())));
         }
         machine.spec = up(&file.replace("environments.production", "environments.live")).spec;
         machine.converge();
