@@ -95,7 +95,7 @@ impl Repository {
         let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
-            lock::refuse_restic(&self.objects)?;
+            lock::wait_for_restic(&self.objects)?;
             let reader = self.reader()?;
             self.check_tree(&reader, &file, &handed)?;
             Ok((file, reader))
@@ -248,7 +248,7 @@ impl Stored<'_> {
     /// # Errors
     /// [`Error::Locked`] while stock restic is at work: its prune, begun before this, knows nothing of the snapshot and may take its data.
     pub fn publish(self) -> Result<Snapshot> {
-        lock::refuse_restic(&self.repository.objects)?;
+        lock::wait_for_restic(&self.repository.objects)?;
         self.repository.backend.publish_snapshots()?;
         Ok(self.snapshot.clone())
     }
@@ -359,5 +359,35 @@ mod tests {
         each.unwrap();
         let one = |path: &str| (path.to_owned(), reader.read(&snapshot, path).unwrap());
         assert_eq!(seen, [one(KEPT), one("manifest.json")]);
+    }
+
+    /// A prune that is under way saw neither the snapshot nor that its data is wanted.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn nothing_becomes_visible_while_restic_is_at_work() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("word")).unwrap();
+        let holder = Holder {
+            host: "here".to_owned(),
+            boot: "1".to_owned(),
+            pid: std::process::id(),
+            why: "a test".to_owned(),
+        };
+        let writer = repository.writer(&holder).unwrap();
+        let label = label(0);
+        let stored = repository.store(&writer, &label, items(&label)).unwrap();
+        std::fs::create_dir_all(keep.path().join("locks")).unwrap();
+        let lock = keep.path().join("locks").join("b".repeat(64));
+        std::fs::write(&lock, "a lock of restic").unwrap();
+        let refused = stored.publish().unwrap_err().to_string();
+        assert!(refused.contains("restic, lock bbbbbbbb"), "{refused}");
+        let refused = repository.store(&writer, &label, items(&label)).unwrap_err();
+        assert!(matches!(refused, Error::Locked(_)), "{refused}");
+        assert_eq!(repository.snapshots().unwrap().len(), 0);
+        std::fs::remove_file(&lock).unwrap();
+        let stored = repository.store(&writer, &label, items(&label)).unwrap();
+        stored.publish().unwrap();
+        assert_eq!(repository.snapshots().unwrap().len(), 1);
     }
 }

@@ -82,12 +82,13 @@ impl Repository {
                 return Err(Error::NotWhole(heard.join("; ")));
             }
             let looked = other.backend.looked()?;
-            lock::refuse_restic(&other.objects)?;
+            lock::wait_for_restic(&other.objects)?;
             // The library leaves out what the index of here lacks, and says nothing.
             let reader = other.reader()?;
             wanted
                 .iter()
                 .try_for_each(|file| other.count_tree(&reader, file).map(drop))?;
+            lock::wait_for_restic(&other.objects)?;
             Ok(looked)
         });
         match checked {

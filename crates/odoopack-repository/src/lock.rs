@@ -20,6 +20,10 @@ const STALE: i64 = 30 * 60;
 /// How often a held lock is renewed.
 const RENEWED: Duration = Duration::from_mins(5);
 
+/// How often, and how far apart, restic's locks are looked at again.
+const PATIENCE: u32 = if cfg!(test) { 0 } else { 30 };
+const LOOK: Duration = Duration::from_secs(10);
+
 /// Who writes, where and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Holder {
@@ -100,7 +104,7 @@ fn flock(directory: &str) -> Result<File> {
 }
 
 /// Stock restic writes a file below `locks/` and renews it every five minutes.
-pub(crate) fn refuse_restic(objects: &Objects) -> Result<()> {
+fn refuse_restic(objects: &Objects) -> Result<()> {
     let locks = objects.list("locks")?;
     if locks.is_empty() {
         return Ok(());
@@ -114,6 +118,17 @@ pub(crate) fn refuse_restic(objects: &Objects) -> Result<()> {
             Err(Error::Locked(format!("restic, lock {short} in `locks/`")))
         }
     }
+}
+
+/// The same, for what is nearly done: somebody who only reads is soon gone, a prune that goes on is not waited for.
+pub(crate) fn wait_for_restic(objects: &Objects) -> Result<()> {
+    for _ in 0..PATIENCE {
+        match refuse_restic(objects) {
+            Err(Error::Locked(_)) => std::thread::sleep(LOOK),
+            gone => return gone,
+        }
+    }
+    refuse_restic(objects)
 }
 
 fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {

@@ -37,6 +37,8 @@ pub struct Bucket {
     pub region: String,
     /// Who asks.
     pub access: Access,
+    /// Whether the bucket has object lock with a default retention.
+    pub object_lock: bool,
     /// Wait longer for a busy service (`true` outside of tests).
     pub patient: bool,
 }
@@ -96,18 +98,19 @@ impl Place {
         };
         let plain = bucket.endpoint.starts_with("http://");
         let client = ClientOptions::new().with_timeout(timeout).with_allow_http(plain);
-        let store = AmazonS3Builder::new()
+        let mut builder = AmazonS3Builder::new()
             .with_endpoint(bucket.endpoint.trim_end_matches('/'))
             .with_bucket_name(&bucket.name)
             .with_region(&bucket.region)
             .with_access_key_id(&bucket.access.id)
             .with_secret_access_key(bucket.access.secret.expose())
-            // A bucket with object lock takes no object without a checksum that the service compares (Amazon S3, "Considerations for Object Lock").
-            .with_checksum_algorithm(Checksum::SHA256)
             .with_client_options(client)
-            .with_retry(retry)
-            .build()
-            .map_err(|e| self.unusable(&e))?;
+            .with_retry(retry);
+        if bucket.object_lock {
+            // It takes no object without a checksum that the service compares (Amazon S3, "Considerations for Object Lock").
+            builder = builder.with_checksum_algorithm(Checksum::SHA256);
+        }
+        let store = builder.build().map_err(|e| self.unusable(&e))?;
         Ok(Arc::new(store))
     }
 

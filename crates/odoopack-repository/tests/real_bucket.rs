@@ -168,6 +168,21 @@ fn a_copy_is_whole_and_stock_restic_reads_it() {
     assert!(std::fs::read(&parts[0]).unwrap() == noise(300_000, 2));
 }
 
+#[test]
+fn a_bucket_with_object_lock_takes_a_copy() {
+    let rig = Rig::new();
+    let one = rig.store(BIG, 1);
+    let place = rig.service.place(bucket::LOCKED, WRITER);
+    let there = rig.here.create_beside(&place, &key()).unwrap();
+    let writer = there.writer(&holder()).unwrap();
+    let copied = rig
+        .here
+        .copy_to(&there, &writer, std::slice::from_ref(&one))
+        .unwrap();
+    assert_eq!(copied.snapshots, 1);
+    assert_eq!(there.check(Reading::Everything).unwrap(), [""; 0]);
+}
+
 /// A flipped bit in one pack is seen by the look at its seventh, and by no other.
 fn one_of_seven_looks_finds(rig: &Rig, there: &Repository) {
     let data = rig.service.root.join(BUCKET).join("erp/data");

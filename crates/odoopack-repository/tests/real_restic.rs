@@ -441,40 +441,6 @@ fn a_prune_of_stock_restic_leaves_nothing_to_complain_of() {
     }
 }
 
-/// A prune that is under way saw neither the snapshot nor that its data is wanted.
-#[test]
-fn nothing_becomes_visible_while_restic_is_at_work() {
-    let rig = Rig::new();
-    let writer = rig.repository.writer(&holder()).unwrap();
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time: Timestamp::from_second(1_700_000_000).unwrap(),
-        note: None,
-    };
-    let items = || std::iter::once(Ok(Item::small("manifest.json", "{}", label.time)));
-    let stored = rig.repository.store(&writer, &label, items()).unwrap();
-    std::fs::create_dir_all(rig.path("repo/locks")).unwrap();
-    let lock = rig.path("repo/locks").join("b".repeat(64));
-    std::fs::write(&lock, "a lock of restic").unwrap();
-    let refused = stored.publish().unwrap_err().to_string();
-    assert!(refused.contains("restic, lock bbbbbbbb"), "{refused}");
-    let refused = rig
-        .repository
-        .store(&writer, &label, items())
-        .unwrap_err()
-        .to_string();
-    assert!(refused.contains("restic, lock bbbbbbbb"), "{refused}");
-    assert_eq!(rig.repository.snapshots().unwrap().len(), 0);
-    std::fs::remove_file(&lock).unwrap();
-    rig.repository
-        .store(&writer, &label, items())
-        .unwrap()
-        .publish()
-        .unwrap();
-    assert_eq!(rig.repository.snapshots().unwrap().len(), 1);
-}
-
 #[test]
 fn a_damaged_index_is_made_anew_by_stock_restic() {
     let rig = Rig::new();

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("context",  &["exec", "failure", "files", "observe", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
-    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "observe", "oca", "oneshot", "password", "probe",
+    ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "interrupt", "observe", "oca", "oneshot", "password", "probe",
                    "release", "store", "tls", "tools", "ui"]),
     // Snapshots of environments in the repository.
     ("backup",   &["context", "engines", "exec", "failure", "files", "observe", "store", "tools", "ui"]),

@@ -42,7 +42,13 @@ DELETE FROM ir_mail_server WHERE id IN (SELECT id FROM odoopack.held WHERE what 
 DO $$ BEGIN
     IF to_regclass('queue_job') IS NOT NULL THEN
         UPDATE queue_job j SET state = CASE h.what WHEN 'job-wait_dependencies' THEN 'wait_dependencies' ELSE 'pending' END
-            FROM odoopack.held h WHERE h.id = j.id AND h.what LIKE 'job-%' AND j.state = 'cancelled';
+            FROM odoopack.held h WHERE h.id = j.id AND h.what LIKE 'job-%' AND j.state = 'cancelled'
+            -- Somebody asked for the same again meanwhile: once is enough.
+            AND (to_jsonb(j) ->> 'identity_key' IS NULL OR NOT EXISTS (SELECT FROM queue_job t
+                WHERE to_jsonb(t) ->> 'identity_key' = to_jsonb(j) ->> 'identity_key'
+                AND t.id NOT IN (SELECT id FROM odoopack.held WHERE what LIKE 'job-%')
+                AND t.state IN ('wait_dependencies', 'pending', 'enqueued', 'started', 'done')
+                AND (to_jsonb(t) ->> 'date_created')::timestamp >= (SELECT min(since) FROM odoopack.held)));
     END IF;
 END $$;
 DROP TABLE odoopack.held;

@@ -233,12 +233,14 @@ impl Lines {
                 region,
                 credentials,
                 prune_credentials,
+                object_lock,
             } => {
                 self.add("backup.offsite.s3", text(address));
                 self.add("backup.offsite.region", text(region));
                 self.add("backup.offsite.credentials", text(credentials));
                 let prune = prune_credentials.as_ref().and_then(text);
                 self.add("backup.offsite.prune_credentials", prune);
+                self.add("backup.offsite.object_lock", plain(object_lock));
             }
             Elsewhere::Directory(path) => self.add("backup.offsite.directory", text(path)),
         }

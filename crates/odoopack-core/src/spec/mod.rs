@@ -364,6 +364,8 @@ pub enum Elsewhere {
         credentials: SecretRef,
         /// Secret with `id:secret` that may delete too; `None`: `credentials` may.
         prune_credentials: Option<SecretRef>,
+        /// Whether the bucket has a default retention. Default: false.
+        object_lock: bool,
     },
     /// `directory = "/mnt/backups"`.
     Directory(Utf8PathBuf),

@@ -212,6 +212,7 @@ fn elsewhere(values: &Values<'_>) -> Option<Elsewhere> {
         region: values.plain("backup.offsite.region"),
         credentials: values.given("backup.offsite.credentials")?,
         prune_credentials: values.given("backup.offsite.prune_credentials"),
+        object_lock: values.plain("backup.offsite.object_lock"),
     })
 }
 

@@ -18,6 +18,8 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 pub(crate) const BUCKET: &str = "backups";
+/// A directory of it that is as one with object lock: it takes nothing without a checksum; the rest takes nothing with one, as Cloudflare R2.
+pub(crate) const LOCKED: &str = "locked";
 /// The access key that may not delete.
 pub(crate) const WRITER: (&str, &str) = ("writer", "the-word-of-the-writer");
 /// The one that may.
@@ -36,6 +38,7 @@ pub(crate) fn place(endpoint: &str, prefix: &str, (id, word): (&str, &str)) -> P
             id: id.to_owned(),
             secret: SecretText::new(word),
         },
+        object_lock: prefix == LOCKED,
         patient: false,
     })
 }
@@ -222,10 +225,11 @@ async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: 
         }
         Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece) | None => {}
     }
-    // As a bucket with object lock: every object and every piece of one is checked where it arrives.
     let stores = method == Method::PUT && !request.headers().contains_key("x-amz-copy-source");
-    if stores && !request.headers().contains_key("x-amz-checksum-sha256") {
-        let error = "<Error><Code>InvalidRequest</Code><Message>x-amz-checksum- HTTP header is required</Message></Error>";
+    let locked = target.starts_with(&format!("/{BUCKET}/{LOCKED}/"));
+    if stores && locked != request.headers().contains_key("x-amz-checksum-sha256") {
+        let error =
+            "<Error><Code>InvalidRequest</Code><Message>x-amz-checksum- HTTP header</Message></Error>";
         return plain(StatusCode::BAD_REQUEST, error);
     }
     let signed = request

@@ -36,15 +36,24 @@ impl Apply<'_> {
     /// Restarts a service; who visits the environment whose requests it answers waits at the gate meanwhile.
     ///
     /// # Errors
-    /// Those of the restart, and of the gate. Whoever waits is let in, or told by the gate, all the same.
+    /// Those of the restart. A gate that does not hold, or an Odoo that does not listen in time, is only warned of: the probes judge.
     pub(crate) fn behind_the_gate(&self, service: &str, restart: impl FnOnce() -> Result<()>) -> Result<()> {
         let Some(environment) = self.visited(service) else {
             return restart();
         };
-        self.hold_requests(environment)?;
+        let words = |failure: &Failure| failure.chain().join(": ");
+        // Whoever asks this program to end waits until requests are let in again.
+        let _unfinished = crate::interrupt::running(0);
+        if let Err(failure) = self.hold_requests(environment) {
+            self.ui
+                .warn(&format!("visitors do not wait meanwhile: {}", words(&failure)));
+            return restart();
+        }
         let restarted = restart();
-        let released = self.release_hold(environment);
-        restarted.and(released)
+        if let Err(failure) = self.release_hold(environment) {
+            self.ui.warn(&words(&failure));
+        }
+        restarted
     }
 
     /// The environment whose requests the service answers.
@@ -80,7 +89,8 @@ impl Apply<'_> {
             return Ok(());
         };
         let (host, port) = reached_at(self.layout, self.facts, *ports, slot);
-        let listens = || TcpStream::connect((host.as_str(), port)).is_ok();
+        let asked_to_end = || crate::interrupt::exit_code().is_some();
+        let listens = || asked_to_end() || TcpStream::connect((host.as_str(), port)).is_ok();
         wait_until(LISTENS, listens, || {
             Failure::failed(format!("Odoo does not listen at {host}:{port}"))
                 .hint(format!("`odoopack logs {environment}`"))

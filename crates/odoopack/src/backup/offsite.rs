@@ -104,6 +104,7 @@ fn elsewhere(pack: &Pack, offsite: &Offsite, right: Right) -> Result<Place> {
             region,
             credentials,
             prune_credentials,
+            object_lock,
         } => {
             let secret = match (right, prune_credentials) {
                 (Right::Delete, Some(secret)) => secret,
@@ -115,6 +116,7 @@ fn elsewhere(pack: &Pack, offsite: &Offsite, right: Right) -> Result<Place> {
                 prefix: address.prefix.clone(),
                 region: region.clone(),
                 access: access(pack, secret)?,
+                object_lock: *object_lock,
                 patient: true,
             }))
         }
@@ -167,6 +169,8 @@ pub(crate) fn typed(address: &str, region: &str, credentials: Option<&SecretText
         prefix: bucket.prefix,
         region: region.to_owned(),
         access,
+        // Nothing is stored where somebody types an address.
+        object_lock: false,
         patient: true,
     }))
 }

@@ -195,8 +195,14 @@ pub(crate) fn copy_is_harmless(pack: &Pack, zip: &Utf8Path) {
     assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
 }
 
-const JOBS_OF_EVERY_STATE: &str = "CREATE TABLE queue_job (id serial PRIMARY KEY, state text); ALTER TABLE queue_job OWNER TO restore_production; \
-     INSERT INTO queue_job (state) VALUES ('done'), ('pending'), ('enqueued'), ('started'), ('wait_dependencies'), ('cancelled')";
+const JOBS_OF_EVERY_STATE: &str = "CREATE TABLE queue_job (id serial PRIMARY KEY, state text, identity_key text, date_created timestamp); ALTER TABLE queue_job OWNER TO restore_production; \
+     INSERT INTO queue_job (state) VALUES ('done'), ('pending'), ('enqueued'), ('started'), ('wait_dependencies'), ('cancelled'); \
+     UPDATE queue_job SET identity_key = 'once' WHERE state = 'enqueued'";
+
+fn somebody_asks_for_the_same_job(pack: &Pack) {
+    let job = "INSERT INTO queue_job (state, identity_key, date_created) VALUES ('done', 'once', now() AT TIME ZONE 'UTC')";
+    sql(pack, "restore_production", job);
+}
 
 fn jobs(pack: &Pack) -> String {
     let states = "SELECT string_agg(state, ' ' ORDER BY id) FROM queue_job";
@@ -242,11 +248,12 @@ pub(crate) fn production_is_held(pack: &Pack) {
         "restore_production",
         "UPDATE mail_mail SET state = 'exception', write_date = now() AT TIME ZONE 'UTC'",
     );
+    somebody_asks_for_the_same_job(pack);
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
     assert_eq!(sql(pack, "restore_production", active), before);
     assert_eq!(
         jobs(pack),
-        "done pending pending pending wait_dependencies cancelled"
+        "done pending cancelled pending wait_dependencies cancelled done"
     );
     sql(pack, "restore_production", "DROP TABLE queue_job");
     assert_eq!(

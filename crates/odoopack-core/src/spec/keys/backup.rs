@@ -136,6 +136,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "Few services make a second key without work.",
     },
     Key {
+        path: "backup.offsite.object_lock",
+        shape: Shape::Bool,
+        fallback: Literal("false"),
+        example: "true",
+        doc: "Whether the bucket has object lock with a default retention: such a bucket takes nothing without a checksum, which some services refuse otherwise (Cloudflare R2).",
+        why: "Few buckets have it, and versioning protects as well.",
+    },
+    Key {
         path: "backup.offsite.bandwidth",
         shape: Shape::Bytes,
         fallback: Absent("as fast as it goes"),

@@ -283,13 +283,15 @@ fn offsite() -> impl Strategy<Value = Offsite> {
         Just("https://s3.example.com/odoo-backups"),
         Just("http://127.0.0.1:9000/backups/erp")
     ];
-    let bucket =
-        (addresses, secret(), of(secret())).prop_map(|(address, credentials, prune)| Elsewhere::Bucket {
+    let bucket = (addresses, secret(), of(secret()), any::<bool>()).prop_map(
+        |(address, credentials, prune, object_lock)| Elsewhere::Bucket {
             address: address.parse().unwrap(),
             region: "eu-1".to_owned(),
             credentials,
             prune_credentials: prune,
-        });
+            object_lock,
+        },
+    );
     let directory = "/mnt/[a-z]{1,8}".prop_map(|path| Elsewhere::Directory(path.into()));
     let bandwidth = of((1_u64..1 << 20).prop_map(|n| Bytes(n << 10)));
     (prop_oneof![bucket, directory], bandwidth, keep()).prop_map(|(place, bandwidth, keep)| Offsite {
