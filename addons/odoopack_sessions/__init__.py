@@ -4,6 +4,7 @@
 Odoo logs a server-wide module that failed to load and goes on without it, which would put sessions on disk without a
 word. So a failure ends the process: its supervisor shows that, and nobody is served by the wrong store.
 """
+import json
 import logging
 import os
 import sys
@@ -15,10 +16,17 @@ _logger = logging.getLogger(__name__)
 def _install():
     from odoo import http
 
+    with open(os.environ["ODOOPACK_SESSIONS"], encoding="utf-8") as file:
+        told = json.load(file)
+    if "database" in told:
+        from . import database
+
+        database.install(told)
+        _logger.info("sessions are kept in a database of their own")
+        return
     from .store import redis_store
 
-    store = redis_store(http.FilesystemSessionStore, http.Session)
-    http.root.session_store = store
+    http.root.session_store = redis_store(http.FilesystemSessionStore, http.Session, told)
     _logger.info("sessions are kept in Redis")
 
 

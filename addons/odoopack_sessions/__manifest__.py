@@ -1,7 +1,7 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
 {
-    "name": "Sessions in Redis (odoopack)",
-    "summary": "Server-wide: keeps sessions in Redis instead of files",
+    "name": "Sessions in Redis or a database (odoopack)",
+    "summary": "Server-wide: keeps sessions in Redis or a database instead of files",
     "version": "1.0.0",
     "category": "Hidden",
     "author": "odoopack",

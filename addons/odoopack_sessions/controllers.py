@@ -1,5 +1,5 @@
 # License LGPL-3.0 or later (https://www.gnu.org/licenses/lgpl).
-"""One address that says whether sessions are in Redis, for whoever watches the environment."""
+"""One address that says whether sessions are where they should be, for whoever watches the environment."""
 import json
 
 from odoo import http

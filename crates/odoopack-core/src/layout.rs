@@ -312,6 +312,12 @@ impl Layout {
         }
     }
 
+    /// Database of an environment's sessions, and the role that owns it. No environment's role is called so: theirs
+    /// have no hyphen.
+    pub fn sessions_database(&self, name: &Name) -> String {
+        format!("{}_{}-sessions", self.pack.underscored(), name.underscored())
+    }
+
     /// The rendered table of jobs.
     pub fn schedule(&self) -> Utf8PathBuf {
         self.config().join("schedule.json")

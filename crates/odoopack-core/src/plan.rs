@@ -134,6 +134,8 @@ pub enum Step {
     },
     /// Create an empty database that only its role and the administrator may connect to.
     CreateDatabase { environment: Name, database: String },
+    /// Make role and database of an environment's sessions.
+    PrepareSessions { environment: Name, database: String },
     /// Drop a database whose first installation was interrupted.
     DropUnfinished { environment: Name, database: String },
     /// Install Odoo into an empty database.
@@ -208,6 +210,15 @@ impl fmt::Display for Step {
                 "give database {database} and what {from} owns in it to role {role}, object by object"
             ),
             Self::CreateDatabase { database, .. } => write!(f, "create database {database}"),
+            Self::PrepareSessions {
+                environment,
+                database,
+            } => {
+                write!(
+                    f,
+                    "set up role and database {database} for the sessions of {environment}"
+                )
+            }
             Self::DropUnfinished { database, .. } => {
                 write!(
                     f,
@@ -292,6 +303,7 @@ impl Step {
             | Self::RemoveTimer { .. }
             | Self::ConvergeRole { .. }
             | Self::CreateDatabase { .. }
+            | Self::PrepareSessions { .. }
             | Self::DropUnfinished { .. }
             | Self::InitializeDatabase { .. }
             | Self::FinishDatabase { .. }

@@ -279,6 +279,15 @@ mod tests {
         }
     }
 
+    fn holder() -> Holder {
+        Holder {
+            host: "here".to_owned(),
+            boot: "1".to_owned(),
+            pid: std::process::id(),
+            why: "a test".to_owned(),
+        }
+    }
+
     /// One file that stays, and one that is another every time.
     fn items(label: &Label) -> impl Iterator<Item = Result<Item>> + Send + 'static {
         let kept = Item::small(KEPT, "kept", Timestamp::UNIX_EPOCH);
@@ -312,13 +321,7 @@ mod tests {
             let keep = tempfile::tempdir().unwrap();
             let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
             let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
-            let holder = Holder {
-                host: "here".to_owned(),
-                boot: "1".to_owned(),
-                pid: std::process::id(),
-                why: "a test".to_owned(),
-            };
-            let writer = repository.writer(&holder).unwrap();
+            let writer = repository.writer(&holder()).unwrap();
             let store = |second| repository.store(&writer, &label(second), items(&label(second)));
             let first = store(0).unwrap().publish().unwrap();
             damage(keep.path(), &repository, tree(&repository, &first, directory));
@@ -336,5 +339,25 @@ mod tests {
                 assert_eq!(reader.read(&snapshot, KEPT).unwrap(), b"kept");
             }
         }
+    }
+
+    #[test]
+    fn every_file_of_a_snapshot_is_streamed_once_under_its_path() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let writer = repository.writer(&holder()).unwrap();
+        let stored = repository.store(&writer, &label(0), items(&label(0)));
+        let snapshot = stored.unwrap().publish().unwrap();
+        let reader = repository.reader().unwrap();
+        let mut seen = Vec::new();
+        let each = reader.stream_each(
+            &snapshot,
+            |_| Vec::new(),
+            |entry, bytes: Vec<u8>| seen.push((entry.path.clone(), bytes)),
+        );
+        each.unwrap();
+        let one = |path: &str| (path.to_owned(), reader.read(&snapshot, path).unwrap());
+        assert_eq!(seen, [one(KEPT), one("manifest.json")]);
     }
 }

@@ -93,6 +93,32 @@ impl Reader {
         dumped.map_err(format(&format!("could not read `{path}` of the snapshot")))
     }
 
+    /// Writes every file of a snapshot, in order, each to what `begin` gives for it; `end` gets that back. The directories are read
+    /// once, not again for each of their files.
+    pub fn stream_each<W: Write>(
+        &self,
+        snapshot: &Snapshot,
+        mut begin: impl FnMut(&Entry) -> W,
+        mut end: impl FnMut(&Entry, W),
+    ) -> Result<()> {
+        let node = self.node(snapshot, "")?;
+        for found in self.walk(&node, &LsOptions::default())? {
+            let (path, node) = found.map_err(format("could not read a directory of the snapshot"))?;
+            if !node.is_file() {
+                continue;
+            }
+            let entry = entry(&path, &node);
+            let mut out = begin(&entry);
+            let dumped = self.inner.dump(&node, &mut out);
+            dumped.map_err(format(&format!(
+                "could not read `{}` of the snapshot",
+                entry.path
+            )))?;
+            end(&entry, out);
+        }
+        Ok(())
+    }
+
     /// Writes the parts of a stream that was cut, in order; returns how many bytes that were.
     pub fn stream_parts(&self, snapshot: &Snapshot, directory: &str, out: &mut impl Write) -> Result<u64> {
         let parts = self.list_flat(snapshot, directory)?;

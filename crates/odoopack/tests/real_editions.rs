@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use support::editions::{self, Edition, site};
 use support::probe::{probe_module, write_controller, write_view};
 use support::web::{Session, Site};
-use support::{Pack, machine, wait_for};
+use support::{Pack, addons, machine, wait_for};
+
+const SESSION_DB: (&str, &str) = ("odoo-addon-session-db", "19.0.1.0.0.2");
 
 const FILE: &str = r#"[addons]
 own = ["addons/own"]
@@ -77,6 +79,7 @@ fn editions_share_the_servers_and_nothing_else() {
         &port,
     ];
     pack.run(&add).exits(0);
+    sessions_of_marketing_in_a_database(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
     pack.run(&["status"]).exits(0);
@@ -89,6 +92,7 @@ fn editions_share_the_servers_and_nothing_else() {
     editions::no_ribbon(&site(&pack, "core"));
     sessions_are_in_redis(&pack);
     a_device_is_signed_out(&pack);
+    sessions_are_in_a_database(&pack, postgres);
     development_takes_changes_in(&pack, dev);
     one_goes_and_the_other_serves(&pack);
     pack.now("done");
@@ -196,6 +200,69 @@ fn sessions_are_in_redis(pack: &Pack) {
     assert_eq!(files_of_sessions(pack), "");
 }
 
+fn sessions_of_marketing_in_a_database(pack: &Pack) {
+    let text = pack.read("repo/odoopack.toml");
+    let table = "[environments.marketing]\n";
+    assert!(text.contains(table), "{text}");
+    let asked = text.replacen(table, &format!("{table}sessions = \"database\"\n"), 1);
+    pack.write("repo/odoopack.toml", &asked);
+    let refused = pack.run(&["up", "--yes"]).exits(4).said();
+    assert!(
+        refused.contains("needs OCA's module `session_db`")
+            && refused.contains("odoopack oca add server-tools --modules session_db"),
+        "{refused}"
+    );
+    let (package, version) = SESSION_DB;
+    addons::lay_out(package, version, &pack.path("repo/addons/own"));
+}
+
+fn sessions_are_in_a_database(pack: &Pack, port: u16) {
+    pack.now("sessions: rows of a database of their own, not files; they outlive Odoo, end, and a device is signed out");
+    let marketing = site(pack, "marketing");
+    let sign_in = || {
+        wait_for("sign in", || {
+            marketing.sign_in("odoo_marketing", &pack.secret("MARKETING_ADMIN"))
+        })
+    };
+    let (session, other) = (sign_in(), sign_in());
+    let place = format!("dbname=editions_marketing-sessions port={port}");
+    let rows = |role: &str, secret: &str, sql: &str| {
+        let socket = pack.path("data/run/postgres");
+        machine::psql(&socket, (role, &place), &pack.secret(secret), sql)
+    };
+    let own = |sql: &str| rows("editions_marketing-sessions", "MARKETING_SESSIONS", sql).unwrap();
+    let row = |session: &Session<'_>| {
+        let sid = session.cookie_value();
+        own(&format!(
+            "SELECT count(*) FROM http_sessions WHERE sid = '{sid}' AND payload LIKE '%\"uid\": 2%'"
+        ))
+    };
+    assert_eq!((row(&session).trim(), row(&other).trim()), ("1", "1"));
+    assert_eq!(
+        rows("editions_marketing", "MARKETING_DATABASE", "SELECT 1"),
+        None,
+        "nobody else enters"
+    );
+    pack.run(&["restart", "marketing"]).exits(0);
+    wait_for("the session is known after the restart", || {
+        known(&session).then_some(())
+    });
+    assert!(known(&other));
+    revoke(pack, "marketing", &other);
+    assert!(!known(&other) && known(&session), "only the device is signed out");
+    let old = "UPDATE http_sessions SET write_date = write_date - interval '8 days'";
+    own(&format!("{old} WHERE sid = '{}'", session.cookie_value()));
+    pack.run_with(&["shell", "marketing"], "env['ir.http']._gc_sessions()\n")
+        .exits(0);
+    assert!(!known(&session), "a week without use is the end");
+    let fresh = sign_in();
+    assert!(known(&fresh));
+    let files = pack.path("data/environments/marketing/sessions");
+    assert_eq!(machine::must("find", &[files.as_str(), "-mindepth", "1"]), "");
+    let seen = pack.run(&["status", "--json"]).exits(0).stdout;
+    assert!(seen.contains("sessions are in a database of their own"), "{seen}");
+}
+
 fn files_of_sessions(pack: &Pack) -> String {
     let place = pack.path("data/environments/core/sessions");
     machine::must("find", &[place.as_str(), "-mindepth", "1"])
@@ -207,17 +274,7 @@ fn a_device_is_signed_out(pack: &Pack) {
     let session = signed_in(&core, pack);
     // Signed out from another device.
     let other = signed_in(&core, pack);
-    let identifier = &other.cookie_value()[..42];
-    let sql = format!("SELECT count(*) FROM res_device_log WHERE session_identifier = '{identifier}'");
-    wait_for("the device is logged", || {
-        assert!(known(&other));
-        let count = pack.run(&["psql", "core", "--", "-Atc", &sql]).exits(0).stdout;
-        (count.trim() != "0").then_some(())
-    });
-    let script = format!(
-        "env['res.device'].search([('session_identifier', '=', '{identifier}')])._revoke()\nenv.cr.commit()\n"
-    );
-    pack.run_with(&["shell", "core"], &script).exits(0);
+    revoke(pack, "core", &other);
     assert!(!known(&other) && known(&session), "only the device is signed out");
     assert_eq!(files_of_sessions(pack), "");
     // A module that cannot be loaded is a fault, never a silent way back to files.
@@ -237,6 +294,21 @@ fn a_device_is_signed_out(pack: &Pack) {
         (pack.status()["good"] == true).then_some(())
     });
     assert!(known(&session));
+}
+
+/// As somebody does who signs a device out from another one.
+fn revoke(pack: &Pack, name: &str, device: &Session<'_>) {
+    let identifier = &device.cookie_value()[..42];
+    let sql = format!("SELECT count(*) FROM res_device_log WHERE session_identifier = '{identifier}'");
+    wait_for("the device is logged", || {
+        assert!(known(device));
+        let count = pack.run(&["psql", name, "--", "-Atc", &sql]).exits(0).stdout;
+        (count.trim() != "0").then_some(())
+    });
+    let script = format!(
+        "env['res.device'].search([('session_identifier', '=', '{identifier}')])._revoke()\nenv.cr.commit()\n"
+    );
+    pack.run_with(&["shell", name], &script).exits(0);
 }
 
 fn sha256(text: &str) -> String {

@@ -280,7 +280,7 @@ fn a_killed_process_comes_back(pack: &Pack) {
 
 /// The slots stand behind the gate's socket, and the gate holds what comes while Odoo's container is exchanged.
 fn a_container_made_anew_breaks_no_request(pack: &Pack) {
-    pack.now("the gate's container is made anew under load");
+    pack.now("the gate's container is made anew under load, then Odoo's");
     let site = pack.site();
     let nginx = id("nginx");
     let over = AtomicBool::new(false);
@@ -300,6 +300,7 @@ fn a_container_made_anew_breaks_no_request(pack: &Pack) {
         let before = id("gate");
         pack.run(&["restart", "gate"]).exits(0);
         assert_ne!(id("gate"), before);
+        pack.run(&["restart", "production.blue.web"]).exits(0);
         over.store(true, Ordering::Relaxed);
         load.join().unwrap()
     });

@@ -49,7 +49,7 @@ pub use server::{BadServerUrl, GivenServer, Roles, ServerUrl, TlsMode};
 pub use servers::OwnServer;
 pub use show::{Origin, Origins, ShownValue, show};
 pub use starter::{Starter, starter};
-pub use values::{BadHostPort, BadSecretRef, UnknownWord};
+pub use values::{BadHostPort, BadSecretRef, SESSION_DB, UnknownWord};
 
 /// What the operator wants: `odoopack.toml`, resolved and checked.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -458,6 +458,8 @@ pub enum Sessions {
     Disk,
     /// The pack's Redis, through a module of ours.
     Redis,
+    /// A database of their own, through OCA's `session_db` and a module of ours.
+    Database,
 }
 
 /// How an environment's certificate comes to be.

@@ -254,6 +254,7 @@ impl fmt::Display for Sessions {
         f.pad(match self {
             Self::Disk => "disk",
             Self::Redis => "redis",
+            Self::Database => "database",
         })
     }
 }
@@ -265,22 +266,44 @@ impl FromStr for Sessions {
         match text {
             "disk" => Ok(Self::Disk),
             "redis" => Ok(Self::Redis),
+            "database" => Ok(Self::Database),
             other => Err(UnknownWord {
                 word: other.to_owned(),
-                known: "disk, redis",
+                known: "disk, redis, database",
             }),
         }
     }
 }
 
+/// OCA's module for `sessions = "database"`.
+pub const SESSION_DB: &str = "session_db";
+
 impl super::Spec {
     /// Environments whose sessions are in Redis.
     pub fn in_redis(&self) -> impl Iterator<Item = &crate::name::Name> {
-        let redis = self
-            .environments
-            .iter()
-            .filter(|(_, e)| e.sessions == Sessions::Redis);
-        redis.map(|(name, _)| name)
+        self.with_sessions(Sessions::Redis)
+    }
+
+    /// Environments whose sessions are in a database of their own.
+    pub fn in_database(&self) -> impl Iterator<Item = &crate::name::Name> {
+        self.with_sessions(Sessions::Database)
+    }
+
+    fn with_sessions(&self, sessions: Sessions) -> impl Iterator<Item = &crate::name::Name> {
+        let all = self.environments.iter();
+        all.filter(move |(_, e)| e.sessions == sessions)
+            .map(|(name, _)| name)
+    }
+
+    /// An edition with the module that keeps sessions of one of its environments among what every process loads.
+    pub fn edition_with_sessions(&self, name: &crate::name::Name) -> Option<super::Edition> {
+        let mut edition = self.editions.get(name)?.clone();
+        let mut environments = self.environments.values();
+        let asked = environments.any(|e| e.edition == *name && e.sessions == Sessions::Database);
+        if asked && !edition.server_wide.iter().any(|module| module == SESSION_DB) {
+            edition.server_wide.push(SESSION_DB.to_owned());
+        }
+        Some(edition)
     }
 }
 

@@ -46,9 +46,9 @@ pub(super) fn farms(known: &Known<'_>) -> BTreeMap<Name, Farm> {
 }
 
 fn selected<'a>(known: &Known<'a>, edition: &Name) -> BTreeMap<&'a str, &'a Module> {
-    let edition = known.spec.editions.get(edition);
+    let edition = known.spec.edition_with_sessions(edition);
     edition.map_or_else(BTreeMap::new, |edition| {
-        modules::farm(&known.facts.modules, edition)
+        modules::farm(&known.facts.modules, &edition)
     })
 }
 

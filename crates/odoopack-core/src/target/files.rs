@@ -176,7 +176,12 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
             super::tests_database(&environment.database),
         ],
     };
-    known.spec.environments.iter().map(one).collect()
+    let sessions = super::sessions::databases(known);
+    let sessions = sessions.into_iter().map(|want| pg_hba::Role {
+        name: want.database.clone(),
+        databases: vec![want.database],
+    });
+    known.spec.environments.iter().map(one).chain(sessions).collect()
 }
 
 /// Certificate and key of an environment.

@@ -27,6 +27,7 @@ pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{
     command as odoo_command, longest_stop, odoo_name, postgres_major, variables as odoo_variables,
 };
+pub use sessions::SessionsWant;
 
 use crate::facts::Facts;
 use crate::layout::{Layout, Slot};
@@ -71,6 +72,8 @@ pub struct Target {
     pub images: BTreeMap<String, String>,
     /// Databases.
     pub databases: Vec<DatabaseWant>,
+    /// Databases of sessions.
+    pub sessions: Vec<SessionsWant>,
     /// Jobs that systemd begins, with the file of each timer; empty where the service `schedule` begins them.
     pub timers: BTreeMap<String, Utf8PathBuf>,
     /// What systemd knows of the pack; `None` where runit supervises it, or Docker.
@@ -235,6 +238,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         farms: addons::farms(&seen),
         images: compose::images(&seen),
         databases: databases::of(&seen),
+        sessions: sessions::databases(&seen),
         services: services.into_iter().flatten().collect(),
         files,
         timers: schedule::timers(&seen),
@@ -342,7 +346,8 @@ pub fn secret_name(environment: &Name, what: &str) -> String {
 
 fn secrets(spec: &Spec) -> Vec<String> {
     let usual = spec.environments.keys().flat_map(generated_secrets);
-    usual.chain(spec.in_redis().map(sessions::secret)).collect()
+    let apart = spec.in_redis().chain(spec.in_database());
+    usual.chain(apart.map(sessions::secret)).collect()
 }
 
 impl Target {

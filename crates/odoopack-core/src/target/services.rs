@@ -221,8 +221,8 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
     inputs.extend(environment_file.clone());
     if environment.sessions == crate::spec::Sessions::Redis {
         after.push("redis".to_owned());
-        inputs.push(layout.sessions(name));
     }
+    inputs.extend(super::sessions::input(layout, name, environment));
     inputs.extend(layout.server().and_then(|server| server.authority.clone()));
     // Odoo reads which modules there are when it starts.
     inputs.extend(super::addons::read_at_start(known, &environment.edition));

@@ -11,6 +11,7 @@ pub(super) fn databases(known: &Known<'_>) -> Vec<Step> {
         return Vec::new();
     };
     let mut steps = roles(known, seen);
+    steps.extend(sessions(known, seen));
     for want in &known.target.databases {
         steps.extend(one(known, want, seen.databases.get(&want.database)));
     }
@@ -26,6 +27,21 @@ fn roles(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
     wrong
         .map(|want| Step::ConvergeRole {
             role: want.role.clone(),
+        })
+        .collect()
+}
+
+/// Kept apart from the environment's database, so that a restore of that signs nobody out of what it knows.
+fn sessions(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
+    let good = |name: &String| {
+        let there = seen.databases.get(name);
+        seen.roles.get(name) == Some(&true) && there.is_some_and(|fact| fact.owner == *name && !fact.open)
+    };
+    let wanted = known.target.sessions.iter().filter(|want| !good(&want.database));
+    wanted
+        .map(|want| Step::PrepareSessions {
+            environment: want.environment.clone(),
+            database: want.database.clone(),
         })
         .collect()
 }

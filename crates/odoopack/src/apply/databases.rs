@@ -61,8 +61,13 @@ impl Apply<'_> {
     pub(super) fn converge_role(&self, role: &str) -> Result<()> {
         let want = self.target.databases.iter().find(|want| want.role == role);
         let want = want.ok_or_else(|| Failure::failed(format!("nothing describes the role `{role}`")))?;
-        let password = self.secret(&target::secret_name(&want.environment, "DATABASE"))?;
-        let mut client = self.admin(&want.environment, "postgres")?;
+        let secret = target::secret_name(&want.environment, "DATABASE");
+        self.set_role(&mut self.admin(&want.environment, "postgres")?, role, &secret)
+    }
+
+    /// Creates or converges a role that signs in with the value of a secret.
+    fn set_role(&self, client: &mut Client, role: &str, secret: &str) -> Result<()> {
+        let password = self.secret(secret)?;
         let there = client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&role]);
         let there = there
             .map_err(|e| failed("could not look for the role", &e))?
@@ -83,6 +88,29 @@ impl Apply<'_> {
     pub(super) fn create_database(&self, database: &str) -> Result<()> {
         let want = self.described(database)?;
         self.make_database(&want.environment, database, &want.role)
+    }
+
+    /// Role and database of an environment's sessions.
+    pub(super) fn prepare_sessions(&self, environment: &Name) -> Result<()> {
+        let mut wants = self.target.sessions.iter();
+        let want = wants.find(|want| want.environment == *environment);
+        let want = want
+            .ok_or_else(|| Failure::failed(format!("nothing describes the sessions of `{environment}`")))?;
+        let name = &want.database;
+        let mut client = self.admin(environment, "postgres")?;
+        let sql = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1 AND pg_get_userbyid(datdba) <> $1";
+        let other = client
+            .query_opt(sql, &[name])
+            .map_err(|e| failed("could not look for the database", &e))?;
+        if let Some(row) = other {
+            let owner: String = row.get(0);
+            return Err(Failure::refused(format!(
+                "database {name}, which is to hold sessions, belongs to {owner}"
+            ))
+            .hint(format!("`odoopack psql {environment}` shows it; rename it")));
+        }
+        self.set_role(&mut client, name, &want.secret)?;
+        make_empty(&mut client, name, name)
     }
 
     /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.

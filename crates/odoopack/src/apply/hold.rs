@@ -33,6 +33,27 @@ impl Apply<'_> {
         self.ask_gate(&request, &format!("could not hold the requests of {environment}"))
     }
 
+    /// Restarts a service; who visits the environment whose requests it answers waits at the gate meanwhile.
+    ///
+    /// # Errors
+    /// Those of the restart, and of the gate. Whoever waits is let in, or told by the gate, all the same.
+    pub(crate) fn behind_the_gate(&self, service: &str, restart: impl FnOnce() -> Result<()>) -> Result<()> {
+        let Some(environment) = self.visited(service) else {
+            return restart();
+        };
+        self.hold_requests(environment)?;
+        let restarted = restart();
+        let released = self.release_hold(environment);
+        restarted.and(released)
+    }
+
+    /// The environment whose requests the service answers.
+    fn visited(&self, service: &str) -> Option<&Name> {
+        let (environment, rest) = service.split_once('.')?;
+        let mut all = self.spec.environments.keys();
+        all.find(|name| rest.ends_with(".web") && name.as_str() == environment)
+    }
+
     /// Lets requests in again; those that wait would be lost if nobody listened yet.
     ///
     /// # Errors

@@ -144,6 +144,7 @@ impl Apply<'_> {
             Step::RemoveTimer { job } => self.remove_timer(job),
             Step::ConvergeRole { role } => self.converge_role(role),
             Step::CreateDatabase { database, .. } => self.create_database(database),
+            Step::PrepareSessions { environment, .. } => self.prepare_sessions(environment),
             Step::DropUnfinished {
                 database,
                 environment,

@@ -79,8 +79,10 @@ impl Apply<'_> {
     pub(super) fn restart_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
         self.test_postgres(service)?;
-        self.engine().restart(service)?;
-        self.ready(service)?;
+        self.behind_the_gate(name, || {
+            self.engine().restart(service)?;
+            self.ready(service)
+        })?;
         self.stamp_start(service)
     }
 

@@ -136,7 +136,7 @@ fn locked(
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
     origin.gentle = wish.gentle;
-    let (repository, new_key) = place::open_or_make(pack)?;
+    let (repository, new_key) = place::open_or_make(cx, pack)?;
     let why = format!("odoopack backup create {environment}");
     let writer = repository
         .writer(&place::holder(&why)?)

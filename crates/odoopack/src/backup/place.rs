@@ -4,7 +4,7 @@ use odoopack_core::secret::SecretText;
 use odoopack_repository::{Error, Holder, Place, Repository};
 
 use super::{failure, key, record};
-use crate::context::Pack;
+use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::store::secrets;
@@ -35,22 +35,28 @@ fn opened_with(pack: &Pack) -> Utf8PathBuf {
     pack.layout.state().join("backup-opened")
 }
 
-/// Notes what the repository was opened with, where that was the key itself.
-fn remember(pack: &Pack, repository: &Repository, key: &SecretText) -> Result<()> {
-    match repository.remembered(key) {
-        Some(text) => files::replace(&opened_with(pack), text.expose().as_bytes(), 0o600, None),
-        None => Ok(()),
+/// Notes what the repository was opened with, where that was the key itself. It only saves time: no backup fails for it.
+fn remember(cx: &Context, pack: &Pack, repository: &Repository, key: &SecretText) {
+    let Some(text) = repository.remembered(key) else {
+        return;
+    };
+    let noted = files::replace(&opened_with(pack), text.expose().as_bytes(), 0o600, None);
+    if let Err(failure) = noted {
+        cx.ui.warn(&format!(
+            "the next backup opens the repository slowly: {}",
+            failure.chain().join(": ")
+        ));
     }
 }
 
 /// Opens the repository of this host, or makes it, with a key when there is none; says whether a key was made.
-pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
+pub(crate) fn open_or_make(cx: &Context, pack: &Pack) -> Result<(Repository, bool)> {
     let place = local(pack);
     let kept = key::stored(&pack.layout)?;
     if let Some(key) = &kept {
         match with(pack, key) {
             Ok(repository) => {
-                remember(pack, &repository, key)?;
+                remember(cx, pack, &repository, key);
                 return Ok((repository, false));
             }
             Err(Error::Absent(_)) => {}
@@ -79,7 +85,7 @@ pub(crate) fn open_or_make(pack: &Pack) -> Result<(Repository, bool)> {
     };
     files::directory_all(&pack.layout.backups())?;
     let repository = Repository::create(&place, &key).map_err(|e| failure::of(&e))?;
-    remember(pack, &repository, &key)?;
+    remember(cx, pack, &repository, &key);
     Ok((repository, made))
 }
 

@@ -94,6 +94,21 @@ impl Opened {
             .map_err(|e| failure::of(&e))
     }
 
+    /// Writes each file to what `begin` gives for its path; `end` gets that back with the path.
+    pub(crate) fn each_file<W: Write>(
+        &self,
+        mut begin: impl FnMut(&str) -> W,
+        mut end: impl FnMut(&str, W),
+    ) -> Result<()> {
+        let (begin, end) = (
+            |entry: &Entry| begin(&entry.path),
+            |entry: &Entry, out| end(&entry.path, out),
+        );
+        self.reader
+            .stream_each(&self.snapshot, begin, end)
+            .map_err(|e| failure::of(&e))
+    }
+
     /// Puts a directory of it into an empty one; says `false` when the snapshot has none of that name.
     pub(crate) fn directory(&self, directory: &str, to: &Utf8Path) -> Result<bool> {
         match self.reader.restore(&self.snapshot, directory, to.as_std_path()) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
 
+use crate::apply::Apply;
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
@@ -19,7 +20,7 @@ const HEALTHY: Duration = Duration::from_mins(3);
 /// Restart the Odoo of an environment, or one service
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Checks every environment that the restart interrupts, and says when one does not answer.\n\nExamples:\n  odoopack restart production\n  odoopack restart nginx --dry-run"
+    after_help = "Visitors wait meanwhile. Checks every environment that the restart interrupts, and says when one does not answer.\n\nExamples:\n  odoopack restart production\n  odoopack restart nginx --dry-run"
 )]
 pub(crate) struct Args {
     /// Environment (`production`) or service (`production.blue.cron`, `nginx`)
@@ -49,9 +50,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;
     let mut journal = Journal::start(&pack.layout.state(), "restart")?;
+    let apply = apply(cx, &pack, &view);
     for service in services {
         let progress = cx.ui.step(&format!("restart {}", service.name));
-        restart(&pack, service)?;
+        apply.behind_the_gate(&service.name, || restart(&pack, service))?;
         progress.done();
     }
     for name in interrupted {
@@ -85,6 +87,18 @@ fn interrupted<'a>(pack: &'a Pack, name: &str) -> Vec<&'a Name> {
         .filter(|environment| name.split('.').next() == Some(environment.as_str()))
         .collect();
     if own.is_empty() { all.collect() } else { own }
+}
+
+fn apply<'a>(cx: &'a Context, pack: &'a Pack, view: &'a View) -> Apply<'a> {
+    Apply {
+        ui: &cx.ui,
+        spec: &pack.loaded.spec,
+        layout: &pack.layout,
+        target: &view.target,
+        facts: &view.facts,
+        repo: pack.directory.clone(),
+        cache: crate::context::cache(),
+    }
 }
 
 /// A restart that was asked for is none of those that `status` counts; what the service was started with stays as it

@@ -6,7 +6,7 @@ use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{GivenServer, OwnServer, Roles, ServerUrl, Spec, TlsMode};
-use odoopack_core::target::{DatabaseWant, postgres_port, secret_name};
+use odoopack_core::target::{DatabaseWant, SessionsWant, postgres_port, secret_name};
 use postgres::{Client, Config, NoTls};
 
 use super::encrypted::Encrypt;
@@ -173,15 +173,23 @@ pub(crate) fn connect_as_role(
 pub(crate) fn look(
     server: &Server,
     wants: &[DatabaseWant],
+    sessions: &[SessionsWant],
     secrets: &BTreeMap<String, SecretText>,
 ) -> Seen<Databases> {
-    let sign_in = |want: &DatabaseWant| {
-        let password = secrets.get(&secret_name(&want.environment, "DATABASE"));
-        password.is_some_and(|password| logs_in(server, &want.role, password))
+    let of_sessions = sessions.iter();
+    let roles: Vec<(&str, String)> = wants
+        .iter()
+        .map(|want| (want.role.as_str(), secret_name(&want.environment, "DATABASE")))
+        .chain(of_sessions.map(|want| (want.database.as_str(), want.secret.clone())))
+        .collect();
+    let sign_in = |(role, secret): &(&str, String)| {
+        let password = secrets.get(secret);
+        password.is_some_and(|password| logs_in(server, role, password))
     };
     // A sign-in is mostly arithmetic of both sides, so all of them go on beside the questions.
     let (seen, signed_in) = std::thread::scope(|scope| {
-        let asked = wants.iter().map(|want| scope.spawn(move || sign_in(want)));
+        let sign_in = &sign_in;
+        let asked = roles.iter().map(|role| scope.spawn(move || sign_in(role)));
         let asked: Vec<_> = asked.collect();
         let seen = connect(server, "postgres").and_then(|mut client| databases(&mut client, server, wants));
         let joined = asked.into_iter().map(std::thread::ScopedJoinHandle::join);
@@ -192,9 +200,9 @@ pub(crate) fn look(
         Ok(seen) => seen,
         Err(e) => return Seen::Unknown(words(&e)),
     };
-    for (want, signed_in) in wants.iter().zip(signed_in) {
+    for ((role, _), signed_in) in roles.iter().zip(signed_in) {
         seen.roles
-            .entry(want.role.clone())
+            .entry((*role).to_owned())
             .and_modify(|good| *good = *good && signed_in);
     }
     Seen::Present(seen)

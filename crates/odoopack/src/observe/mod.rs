@@ -100,6 +100,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         databases::look(
             &databases::one(spec, layout, &OwnServer::SHARED)?,
             &target.databases,
+            &target.sessions,
             &facts.secrets,
         )
     } else {

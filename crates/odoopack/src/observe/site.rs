@@ -42,7 +42,11 @@ pub(crate) fn site(
         database: environment.database.clone(),
         static_mark: None,
         hsts: !own,
-        sessions_in_redis: environment.sessions == Sessions::Redis,
+        sessions: match environment.sessions {
+            Sessions::Disk => None,
+            Sessions::Redis => Some("in Redis"),
+            Sessions::Database => Some("in a database of their own"),
+        },
         prints: true,
     })
 }

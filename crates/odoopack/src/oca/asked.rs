@@ -15,7 +15,8 @@ impl Workshop<'_> {
     /// When a directory of own modules cannot be read.
     pub(crate) fn asked(&self) -> Result<BTreeSet<String>> {
         let mut all = BTreeSet::new();
-        for edition in self.spec.editions.values() {
+        let editions = self.spec.editions.keys();
+        for edition in editions.filter_map(|name| self.spec.edition_with_sessions(name)) {
             let named = edition
                 .modules
                 .iter()

@@ -27,18 +27,18 @@ pub(super) fn health(client: &Client<'_>) -> Step<Judged> {
     Err(Judged::instead(url, &answer, "200 with status pass"))
 }
 
-/// An address of the module that keeps sessions in Redis; Odoo itself goes on without a module that failed to load.
+/// An address of the module that keeps sessions elsewhere than in files; Odoo itself goes on without a module that failed to load.
 const SESSIONS: &str = "/odoopack/sessions";
 
-pub(super) fn sessions(client: &Client<'_>) -> Step<Judged> {
+pub(super) fn sessions(client: &Client<'_>, place: &str) -> Step<Judged> {
     let url = client.url(SESSIONS);
     let answer = client.get_within(SESSIONS, PATIENCE)?;
     if answer.status == 200 {
-        return Ok(Judged::pass(url, 200, "sessions are in Redis"));
+        return Ok(Judged::pass(url, 200, format!("sessions are {place}")));
     }
     Err(Judged::instead(
         url,
         &answer,
-        "200 of the module that keeps sessions in Redis",
+        &format!("200 of the module that keeps sessions {place}"),
     ))
 }

@@ -45,8 +45,8 @@ pub(crate) struct Site {
     pub(crate) static_mark: Option<(String, String)>,
     /// Whether browsers shall be told never to come without TLS.
     pub(crate) hsts: bool,
-    /// Whether sessions are to be in Redis.
-    pub(crate) sessions_in_redis: bool,
+    /// Where sessions are to be when not in files, in words.
+    pub(crate) sessions: Option<&'static str>,
     /// Whether the program is there that prints; `false` skips `report`.
     pub(crate) prints: bool,
 }
@@ -165,7 +165,7 @@ impl Probe {
             Self::Certificate => certificate::certificate(client),
             Self::Redirect => doors::redirect(client),
             Self::Health => health::health(client),
-            Self::Sessions => health::sessions(client),
+            Self::Sessions => health::sessions(client, client.site.sessions.unwrap_or("nowhere")),
             Self::Login => login::login(client),
             Self::Static => headers::static_file(client),
             Self::Websocket => websocket::websocket(client),
@@ -215,7 +215,7 @@ pub(crate) fn all_pass(seen: &[Seen]) -> bool {
 fn visit(site: &Site, which: &[Probe], stop_at_failure: bool) -> Vec<Seen> {
     let client = Client::new(site);
     let mut seen: Vec<Seen> = Vec::new();
-    let applies = |probe: &&Probe| **probe != Probe::Sessions || site.sessions_in_redis;
+    let applies = |probe: &&Probe| **probe != Probe::Sessions || site.sessions.is_some();
     for probe in which.iter().filter(applies) {
         let blocked = stop_at_failure && !all_pass(&seen);
         let started = Instant::now();

@@ -65,7 +65,7 @@ pub(super) fn start(name: &str, days: i64, answering: Answering) -> Site {
         database: "erp".to_owned(),
         static_mark: None,
         hsts: false,
-        sessions_in_redis: true,
+        sessions: Some("in Redis"),
         prints: true,
     };
     let plain = Arc::clone(&answering);

@@ -34,6 +34,11 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
         let hint = "write `roles = \"per-environment\"` in [postgres] where that role has CREATEROLE, else give each environment a pack";
         report.refuse("postgres.url", what, hint);
     }
+    for name in spec.in_database() {
+        let what = "takes a role and a database of its own, which are made on the pack's own server only";
+        let hint = "write `sessions = \"redis\"`, or remove the key";
+        report.refuse(&format!("environments.{name}.sessions"), what, hint);
+    }
     let without_password = match &spec.postgres.url {
         Some(Value::Plain(text)) => text.parse::<ServerUrl>().is_ok(),
         Some(Value::Secret(_)) | None => false,

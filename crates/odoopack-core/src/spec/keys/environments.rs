@@ -118,10 +118,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         path: "environments.*.sessions",
-        shape: Shape::Word(&["disk", "redis"]),
+        shape: Shape::Word(&["disk", "redis", "database"]),
         fallback: Literal("\"disk\""),
         example: "\"redis\"",
-        doc: "Where sessions are kept: files of the environment, or a Redis of the pack with a module of ours in every process. A change signs everybody out.",
+        doc: "Where sessions are kept: files of the environment, a Redis of the pack, or a database of their own beside the environment's, which takes OCA's module `session_db`; the last two with a module of ours in every process. A change signs everybody out.",
         why: "One host needs no more; Odoo's own way is the best tested.",
     },
     Key {

@@ -345,10 +345,10 @@ fn environment() -> impl Strategy<Value = Environment> {
             directory: None,
             demo: demo && kind != Kind::Production,
             reload: numbers.0 % 2 == 0 && kind == Kind::Development,
-            sessions: if numbers.0 % 3 == 0 {
-                Sessions::Redis
-            } else {
-                Sessions::Disk
+            sessions: match numbers.0 % 3 {
+                0 => Sessions::Redis,
+                1 => Sessions::Database,
+                _ => Sessions::Disk,
             },
             users: numbers.0,
             workers: numbers.1.map(|workers| {
@@ -420,21 +420,35 @@ fn spec() -> impl Strategy<Value = Spec> {
                 web,
                 capacity,
                 backup,
-                (editions, environments),
-            )| Spec {
-                postgres: taken_over(given(postgres, pack.engine, environments.len()), pack.engine),
-                odoo: runs_on(odoo, pack.engine),
-                pack,
-                addons,
-                mail,
-                images,
-                web,
-                capacity,
-                backup,
-                editions,
-                environments,
+                (editions, mut environments),
+            )| {
+                let postgres = given(postgres, pack.engine, environments.len());
+                if postgres.is_given() {
+                    without_databases(&mut environments);
+                }
+                Spec {
+                    postgres: taken_over(postgres, pack.engine),
+                    odoo: runs_on(odoo, pack.engine),
+                    pack,
+                    addons,
+                    mail,
+                    images,
+                    web,
+                    capacity,
+                    backup,
+                    editions,
+                    environments,
+                }
             },
         )
+}
+
+/// Their sessions have a database of their own on the pack's own server only.
+fn without_databases(environments: &mut BTreeMap<Name, Environment>) {
+    let asked = environments.values_mut();
+    for environment in asked.filter(|one| one.sessions == Sessions::Database) {
+        environment.sessions = Sessions::Redis;
+    }
 }
 
 /// Containers alone take over what another stack made.

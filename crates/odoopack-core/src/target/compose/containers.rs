@@ -328,11 +328,13 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         one.mounts.push(same(secrets, false));
         one.entrypoint = with_secrets(secrets, &one.entrypoint);
     }
-    let sessions = environment.sessions == Sessions::Redis;
-    if sessions {
+    let redis = environment.sessions == Sessions::Redis;
+    if redis {
         let socket = layout.redis_socket();
         one.mounts
             .extend(socket.parent().map(|directory| same(directory, false)));
+    }
+    if environment.sessions != Sessions::Disk {
         one.mounts.push(same(&layout.own_addons(), false));
         one.mounts.push(same(&layout.sessions(name), false));
     }
@@ -348,7 +350,7 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         },
         after: [(server.to_string(), true)]
             .into_iter()
-            .chain(sessions.then(|| ("redis".to_owned(), false)))
+            .chain(redis.then(|| ("redis".to_owned(), false)))
             .collect(),
         health: web.then(|| Health {
             command: vec!["python3".to_owned(), "-c".to_owned(), ask()],

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
 use crate::plan::Refusal;
+use crate::spec::SESSION_DB;
 use crate::up::Known;
 
 /// Odoo would install everything else, and only say in its log what is wrong.
@@ -14,8 +15,12 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
         .values()
         .map(|environment| &environment.edition)
         .collect();
-    let editions = known.spec.editions.iter().filter(|(name, _)| used.contains(name));
-    let wanted = editions.flat_map(|(_, edition)| edition.modules.iter().chain(&edition.server_wide));
+    let editions = used
+        .iter()
+        .filter_map(|name| known.spec.edition_with_sessions(name));
+    let wanted: Vec<String> = editions
+        .flat_map(|edition| edition.modules.into_iter().chain(edition.server_wide))
+        .collect();
     // What a Python package or a locked repository brings can be seen once it is there.
     let built = known
         .facts
@@ -37,7 +42,7 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
         // programs Odoo asks for when it installs or updates (`ir_module.py`, `check_external_dependencies`), and says then.
         Trouble::Licence | Trouble::Python | Trouble::Program | Trouble::Unknown => false,
     };
-    let mut found = crate::modules::check(tree, wanted.map(String::as_str), &Installed::default());
+    let mut found = crate::modules::check(tree, wanted.iter().map(String::as_str), &Installed::default());
     found.retain(|finding| judged(finding.trouble));
     // A module of one's own that is in two places runs from one of them only, whether it is asked for or not.
     let own = |all: &&[Module]| {
@@ -57,8 +62,25 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
     );
     let refusals = found
         .into_iter()
-        .map(|finding| Refusal::new(finding.what, finding.hint));
+        .map(|finding| match without_sessions(known, &finding) {
+            Some(refusal) => refusal,
+            None => Refusal::new(finding.what, finding.hint),
+        });
     refusals.collect()
+}
+
+/// Nobody wrote the name of this module into the file.
+fn without_sessions(known: &Known<'_>, finding: &crate::modules::Finding) -> Option<Refusal> {
+    let mut asking = known.spec.in_database();
+    let environment = asking
+        .next()
+        .filter(|_| finding.trouble == Trouble::Missing && finding.module == SESSION_DB)?;
+    Some(Refusal::new(
+        format!(
+            "`sessions = \"database\"` of [environments.{environment}] needs OCA's module `{SESSION_DB}`, and nothing of [addons] has it"
+        ),
+        format!("`odoopack oca add server-tools --modules {SESSION_DB}`"),
+    ))
 }
 
 /// What a list names is another package tomorrow. Repositories without a lock are refused where the release is looked at.

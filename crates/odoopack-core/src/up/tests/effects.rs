@@ -242,6 +242,25 @@ impl Machine {
                 };
                 self.server.databases.entry(database.clone()).or_insert(empty);
             }
+            Step::PrepareSessions {
+                environment,
+                database,
+            } => {
+                let mut wants = target.sessions.iter();
+                let want = wants.find(|w| w.environment == *environment).unwrap();
+                let secret = seen.secrets[&want.secret].expose().to_owned();
+                self.server.roles.insert(database.clone(), secret);
+                self.server.made += 1;
+                let empty = DatabaseFact {
+                    oid: self.server.made,
+                    owner: database.clone(),
+                    open: false,
+                    kind: None,
+                    filled: false,
+                    parameters: None,
+                };
+                self.server.databases.entry(database.clone()).or_insert(empty);
+            }
             Step::DropUnfinished {
                 environment,
                 database,

@@ -151,14 +151,14 @@ impl Machine {
 
     fn databases(&self, target: &Target) -> Databases {
         let good = |role: &String, password: &String| {
-            target.databases.iter().any(|want| {
-                want.role == *role
-                    && self
-                        .facts
-                        .secrets
-                        .get(&target::secret_name(&want.environment, "DATABASE"))
-                        .is_some_and(|secret| secret.expose() == password)
-            })
+            let own = target.databases.iter();
+            let own = own.map(|want| (&want.role, target::secret_name(&want.environment, "DATABASE")));
+            let sessions = target.sessions.iter();
+            own.chain(sessions.map(|want| (&want.database, want.secret.clone())))
+                .any(|(name, secret)| {
+                    let secret = self.facts.secrets.get(&secret);
+                    name == role && secret.is_some_and(|secret| secret.expose() == password)
+                })
         };
         Databases {
             roles: self

@@ -1,6 +1,7 @@
 //! Tables: one typical machine each, and what is planned or refused on it.
 use super::machine::{FILE, Machine, ROOT, name};
 use crate::facts::{Cluster, PathKind, Seen};
+use crate::modules::{Module, Origin, Tree};
 use crate::plan::{Plan, Step, Why};
 use crate::units::Bytes;
 use crate::up::Consent;
@@ -532,4 +533,57 @@ fn what_invitations_and_reports_name_follows_the_file() {
         .unwrap()
         .clear();
     assert_eq!(only(&machine), ["set the addresses of Odoo in shop_production"]);
+}
+
+#[test]
+fn sessions_in_a_database_have_a_role_and_a_database_of_their_own() {
+    let table = "[environments.production]\n";
+    let file = FILE.replacen(table, &format!("{table}sessions = \"database\"\n"), 1);
+    assert_ne!(file, FILE);
+    let mut machine = Machine::with_packages(&file, true);
+    check(
+        &machine,
+        &[
+            "needs OCA's module `session_db`",
+            "`odoopack oca add server-tools --modules session_db`",
+        ],
+    );
+    let module = |name: &str, origin: Origin| Module {
+        name: name.to_owned(),
+        path: format!("/m/{name}").into(),
+        origin,
+        manifest: crate::manifest::parse(b"{}"),
+    };
+    let there = [
+        module("base", Origin::Odoo),
+        module("web", Origin::Odoo),
+        module("session_db", Origin::Python),
+    ];
+    machine.facts.modules = Tree::new(crate::spec::Series::V19, there);
+    let done: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    let step = "set up role and database shop_production-sessions for the sessions of production";
+    assert_eq!(done.iter().filter(|text| *text == step).count(), 1, "{done:#?}");
+    assert!(
+        !done.iter().any(|text| text.contains("staging-sessions")),
+        "{done:#?}"
+    );
+    let (target, _) = machine.look();
+    let told = target
+        .file(&machine.layout().sessions(&name("production")))
+        .unwrap();
+    assert_eq!(told.access.mode, 0o640);
+    assert!(
+        told.shown.contains("shop_production-sessions:***@/"),
+        "{}",
+        told.shown
+    );
+    let hba = target
+        .file("/opt/shop/data/config/postgres/pg_hba.conf".into())
+        .unwrap();
+    let line =
+        "local \"shop_production-sessions\",\"postgres\",samerole \"shop_production-sessions\" scram-sha-256";
+    assert!(hba.shown.contains(line), "{}", hba.shown);
+    // Somebody let others in.
+    machine.database("production-sessions").open = true;
+    assert_eq!(only(&machine), [step]);
 }

@@ -193,19 +193,21 @@ fn index(opened: &Opened) -> Result<Found> {
 fn read(cx: &Context, opened: &Opened) -> Result<Found> {
     let found = index(opened)?;
     let progress = cx.ui.step("read every byte of it");
-    let all = opened.files()?;
-    let mut damaged = Vec::new();
-    for (at, (path, _)) in all.iter().enumerate() {
-        progress.detail(&format!("{} of {} files", at + 1, all.len()));
-        let mut hash = Sha1::new();
-        opened.file(path, &mut hash)?;
+    let all = opened.files()?.len();
+    let (mut damaged, mut at) = (Vec::new(), 0);
+    let begin = |_: &str| {
+        at += 1;
+        progress.detail(&format!("{at} of {all} files"));
+        Sha1::new()
+    };
+    opened.each_file(begin, |path, hash| {
         let name = path
             .strip_prefix("filestore/")
             .and_then(|place| place.split('/').nth(1));
         if name.is_some_and(|name| name.len() == 40 && name != format!("{:x}", hash.finalize())) {
-            damaged.push(path.clone());
+            damaged.push(path.to_owned());
         }
-    }
+    })?;
     progress.done();
     if damaged.is_empty() {
         return Ok(found);
