@@ -12,6 +12,8 @@ pub struct Containers {
     pub docker: Seen<Docker>,
     /// Images that were found and pinned, by part: `odoo`, `postgres`, `nginx`, `gate`.
     pub images: BTreeMap<String, Image>,
+    /// Those that were pinned by their own id and that Docker no longer has.
+    pub gone: BTreeMap<String, Image>,
     /// What the lock says of Odoo's image, when there is a lock.
     pub locked: Option<LockedImage>,
     /// The image that PostgreSQL of a stack ran in when it was taken over; `None`: nothing was taken over, or nobody wrote it down.
@@ -25,10 +27,18 @@ impl Default for Containers {
         Self {
             docker: Seen::NotYet,
             images: BTreeMap::new(),
+            gone: BTreeMap::new(),
             locked: None,
             adopted: None,
             network: [172, 28, 0],
         }
+    }
+}
+
+impl Containers {
+    /// What a part was pinned to last, whether that is still there or not.
+    pub fn last(&self, part: &str) -> Option<&Image> {
+        self.images.get(part).or_else(|| self.gone.get(part))
     }
 }
 
@@ -96,6 +106,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// Whether Odoo's containers are to be made from it: the one of the lock, or without a lock any that nothing was added to.
+    pub fn suits(&self, locked: Option<&LockedImage>) -> bool {
+        locked.map_or(self.built.is_none(), |locked| self.is(locked))
+    }
+
     /// Whether it is the one that a lock names. Which of both is compared depends on where it came from: a machine without a
     /// registry knows the id alone, and another store of images gives another id.
     pub fn is(&self, locked: &LockedImage) -> bool {

@@ -159,7 +159,7 @@ pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
 fn flavour(known: &Known<'_>) -> Option<Refusal> {
     known.facts.cluster.present()?;
     let containers = &known.facts.containers;
-    let ran = containers.images.get("postgres").map(|image| &image.wanted);
+    let ran = containers.last("postgres").map(|image| &image.wanted);
     let seen = ran.or(containers.adopted.as_ref())?;
     let wanted = known.target.images.get("postgres")?;
     let musl = |image: &str| image.contains("alpine");

@@ -1,6 +1,6 @@
 //! First stages: packages, users, directories, secrets; then code and an empty cluster.
 use super::Known;
-use crate::facts::{Image, PathKind, Seen};
+use crate::facts::{PathKind, Seen};
 use crate::plan::Step;
 use crate::target::{Access, Directory};
 
@@ -122,9 +122,8 @@ fn images(known: &Known<'_>) -> Vec<Step> {
     let seen = &known.facts.containers.images;
     let locked = |part: &str| known.facts.containers.locked.as_ref().filter(|_| part == "odoo");
     let pinned = |part: &String, image: &String| {
-        let right = |seen: &Image| locked(part).map_or(seen.built.is_none(), |locked| seen.is(locked));
         seen.get(part)
-            .is_some_and(|seen| seen.wanted == *image && right(seen))
+            .is_some_and(|seen| seen.wanted == *image && seen.suits(locked(part)))
     };
     let missing = known
         .target

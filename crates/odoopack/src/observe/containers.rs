@@ -159,9 +159,11 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     // What is wrong with a lock is said where the release is looked at.
     let locked = locked(&pack.loaded.spec, &pack.directory);
     let locked = locked.ok().and_then(|(_, image)| image);
+    let (images, gone) = split(marks::images(&state)?, is_here)?;
     Ok(Containers {
         docker: daemon(),
-        images: marks::images(&state)?,
+        images,
+        gone,
         locked,
         adopted: marks::adopted_image(&state)?,
         network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
@@ -169,6 +171,27 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
             None => free_network()?,
         },
     })
+}
+
+/// Images by part.
+type Images = BTreeMap<String, Image>;
+
+/// Tells those that can still be run from those that are gone: nobody gives again what was made or loaded here.
+fn split(images: Images, is_here: impl Fn(&Image) -> Result<bool>) -> Result<(Images, Images)> {
+    let (mut here, mut gone) = (Images::new(), Images::new());
+    for (part, image) in images {
+        let all = if is_here(&image)? { &mut here } else { &mut gone };
+        all.insert(part, image);
+    }
+    Ok((here, gone))
+}
+
+/// Whether Docker has an image, or its registry can give it again.
+fn is_here(pinned: &Image) -> Result<bool> {
+    if pinned.pinned.contains('@') || find_program("docker").is_none() {
+        return Ok(true);
+    }
+    Ok(image(&pinned.pinned)?.is_some())
 }
 
 /// The lock of a pack, and what it wants Odoo's containers to be made from.
@@ -182,10 +205,18 @@ fn locked(spec: &Spec, repo: &Utf8Path) -> Result<(Option<Lock>, Option<LockedIm
 }
 
 /// An image of this machine.
+///
+/// # Errors
+/// When Docker cannot say whether it is there.
 pub(crate) fn image(name: &str) -> Result<Option<docker::Image>> {
-    let outcome = docker::image(name).outcome()?;
+    let cmd = docker::image(name);
+    let outcome = cmd.outcome()?;
     if !outcome.status.success() {
-        return Ok(None);
+        return if docker::says_no_image(&outcome.stderr) {
+            Ok(None)
+        } else {
+            Err(cmd.ended_badly(&outcome))
+        };
     }
     docker::parse_image(&outcome.stdout)
         .map_err(|e| Failure::failed("Docker's answer about an image was not understood").because(e))
@@ -271,15 +302,13 @@ pub(crate) fn release(spec: &Spec, layout: &Layout, repo: &Utf8Path) -> Result<S
         Ok(both) => both,
         Err(failure) => return Ok(Seen::Unknown(failure.sentence())),
     };
-    let right = |image: &Image| {
-        locked
-            .as_ref()
-            .map_or(image.built.is_none(), |locked| image.is(locked))
-    };
-    let image = pinned(layout, "odoo", name)?.filter(right);
+    let image = pinned(layout, "odoo", name)?.filter(|image| image.suits(locked.as_ref()));
     let Some(image) = image else {
         return Ok(Seen::Absent);
     };
+    if !is_here(&image)? {
+        return Ok(Seen::Absent);
+    }
     let (repositories, whole) = release::trees(layout, lock.as_ref());
     Ok(Seen::Present(Release {
         id: release_id(spec.odoo.series, &image.id),
@@ -297,6 +326,24 @@ pub(crate) fn release(spec: &Spec, layout: &Layout, repo: &Utf8Path) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_that_docker_lost_is_gone_and_a_docker_that_does_not_say_is_an_error() {
+        let image = |pinned: &str| Image {
+            pinned: pinned.to_owned(),
+            ..Image::default()
+        };
+        let all = Images::from([
+            ("gate".to_owned(), image("sha256:1")),
+            ("odoo".to_owned(), image("sha256:2")),
+        ]);
+        let (here, gone) = split(all.clone(), |image| Ok(image.pinned == "sha256:2")).unwrap();
+        assert_eq!(here.keys().collect::<Vec<_>>(), ["odoo"]);
+        assert_eq!(gone.keys().collect::<Vec<_>>(), ["gate"]);
+        split(all, |_| Err(Failure::failed("no answer"))).unwrap_err();
+        // A registry gives it again.
+        assert!(is_here(&image("odoo@sha256:3")).unwrap());
+    }
 
     #[test]
     fn reads_routes() {

@@ -44,10 +44,14 @@ pub(crate) fn wanted(spec: &Spec, repo: &Utf8Path, lock: &Lock) -> Result<Option
     let Some((_, pin)) = lock.odoo.image() else {
         return Ok(None);
     };
-    let asked = Requirements::beside_an_image(spec, repo, &lock.python_needs())?;
-    let inputs = asked.as_ref().map(|asked| inputs(asked, &pin));
+    let needs = lock.python_needs();
     let locked = lock.python.as_ref();
-    if inputs.as_deref() != locked.map(|python| python.inputs.as_str()) {
+    let fits = |asked: &Option<Requirements>| {
+        let inputs = asked.as_ref().map(|asked| inputs(asked, &pin));
+        inputs.as_deref() == locked.map(|python| python.inputs.as_str())
+    };
+    // What keys of the file need is asked of the image itself: a lock without it is whole where the image has it.
+    if !Requirements::with_any_keys(spec, repo, &needs)?.iter().any(fits) {
         return Err(Failure::refused(
             "what Python packages are wanted has changed since `oca.lock.json` was made",
         )
@@ -112,8 +116,12 @@ impl Adding<'_> {
         progress.detail(&format!("asking {name} which Python packages it has"));
         let inside = ask(&base.id)?;
         let met = met(&base.id, &asked)?;
-        progress.detail("finding Python packages that fit together");
-        let text = self.resolve(&asked, &inside, &met, progress)?;
+        let text = if !asked.has_files() && asked.lines().all(|line| met.contains(line)) {
+            String::new()
+        } else {
+            progress.detail("finding Python packages that fit together");
+            self.resolve(&asked, &inside, &met, progress)?
+        };
         if let Some(line) = unhashed(&text).first() {
             return Err(Failure::refused(format!("`{line}` cannot be locked by hash"))
                 .hint("take a version that the package index has; modules from git: `odoopack oca add`"));
@@ -367,5 +375,59 @@ mod tests {
         assert!(locked(&hashed).unwrap().is_some());
         wish("xlrd>=3\n");
         locked(&hashed).unwrap_err();
+    }
+
+    #[test]
+    fn what_a_key_needs_is_locked_and_a_lock_without_it_still_holds() {
+        let keep = tempfile::tempdir().unwrap();
+        let repo = Utf8Path::from_path(keep.path()).unwrap();
+        let read = |text: &str| spec::load(text, &LoadContext::new(repo)).unwrap().spec;
+        let wish = |text: &str| {
+            files::replace(&repo.join("requirements.txt"), text.as_bytes(), 0o644, None).unwrap();
+        };
+        let plain = FILE.replace("[addons]\nrequirements = [\"requirements.txt\"]\n", "");
+        let lines = |text: &str| {
+            let asked = Requirements::beside_an_image(&read(text), repo, &[]).unwrap();
+            asked.map(|asked| asked.lines().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let redis = format!("{plain}sessions = \"redis\"\n");
+        let development = format!(
+            "{redis}[environments.dev]\ndomain = \"dev.example.com\"\nkind = \"development\"\nreload = true\n"
+        );
+        assert_eq!(lines(&plain), None);
+        assert_eq!(lines(&redis), Some(vec!["redis".to_owned()]));
+        assert_eq!(
+            lines(&development),
+            Some(vec!["watchdog<7".to_owned(), "redis".to_owned()])
+        );
+        wish("redis==5.0.1\n");
+        let listed = format!("{FILE}sessions = \"redis\"\n");
+        assert_eq!(lines(&listed), Some(vec!["redis==5.0.1".to_owned()]));
+        // Locked before keys were asked for too, for an image that has what they need.
+        let mut lock = Lock {
+            format: FORMAT,
+            series: read(&redis).odoo.series,
+            odoo: odoopack_core::oca_lock::OdooPin::Image {
+                name: "odoo:18.0".to_owned(),
+                id: format!("sha256:{}", "ab".repeat(32)),
+                digest: None,
+            },
+            repositories: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            python: None,
+        };
+        assert_eq!(wanted(&read(&redis), repo, &lock).unwrap(), None);
+        let (_, pin) = lock.odoo.image().unwrap();
+        let asked = Requirements::beside_an_image(&read(&redis), repo, &[]).unwrap();
+        let hashed = format!("redis==5.0.1 --hash=sha256:{}\n", "cd".repeat(32));
+        lock.python = Some(Python {
+            inputs: inputs(&asked.unwrap(), &pin),
+            targets: BTreeMap::from([("3.12 x86_64 glibc".to_owned(), distributions(&hashed))]),
+        });
+        assert!(wanted(&read(&redis), repo, &lock).unwrap().is_some());
+        // A key more changes nothing of what is locked.
+        assert!(wanted(&read(&development), repo, &lock).unwrap().is_some());
+        // The key is gone, and with it what it needed.
+        wanted(&read(&plain), repo, &lock).unwrap_err();
     }
 }

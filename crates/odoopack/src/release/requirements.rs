@@ -43,8 +43,28 @@ impl Requirements {
         })
     }
 
-    /// The pack's own lists and what modules need, for an image that has Odoo's; `None` when nothing is wanted.
+    /// The pack's own lists, what modules need and what keys of the file need, for an image that has Odoo's; `None` when
+    /// nothing is wanted.
     pub(super) fn beside_an_image(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Option<Self>> {
+        let keys = keys(spec, repo)?;
+        Self::for_image(spec, repo, [needs, &keys].concat())
+    }
+
+    /// The same for every choice of what keys of the file need.
+    pub(super) fn with_any_keys(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Vec<Option<Self>>> {
+        let mut choices = vec![needs.to_vec()];
+        for key in keys(spec, repo)? {
+            let more = choices
+                .iter()
+                .map(|choice| [choice.as_slice(), &[key.clone()]].concat());
+            let more: Vec<_> = more.collect();
+            choices.extend(more);
+        }
+        let all = choices.into_iter();
+        all.map(|needs| Self::for_image(spec, repo, needs)).collect()
+    }
+
+    fn for_image(spec: &Spec, repo: &Utf8Path, needs: Vec<String>) -> Result<Option<Self>> {
         if spec.addons.requirements.is_empty() && needs.is_empty() {
             return Ok(None);
         }
@@ -55,7 +75,7 @@ impl Requirements {
             open: false,
             own,
             own_texts,
-            needs: needs.to_vec(),
+            needs,
         }))
     }
 
@@ -68,6 +88,11 @@ impl Requirements {
                 line[..end].trim().trim_end_matches('\\').trim_end()
             })
             .filter(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+    }
+
+    /// Whether files of the pack have a part in it, which may say more than [`Self::lines`] tells.
+    pub(super) const fn has_files(&self) -> bool {
+        !self.own.is_empty()
     }
 
     /// The requirement file for the resolver, without anything of Odoo's own.
@@ -117,6 +142,18 @@ impl Requirements {
             .collect();
         super::sha256(all.join("\0").as_bytes())
     }
+}
+
+/// What keys of the file need, without what the pack's own lists decide.
+fn keys(spec: &Spec, repo: &Utf8Path) -> Result<Vec<String>> {
+    let (_, texts) = own_lists(spec, repo)?;
+    let lines = texts.iter().flat_map(|text| text.lines());
+    let own: BTreeSet<String> = lines.filter_map(python_pins::name_of).collect();
+    let keys = python_pins::for_spec(spec);
+    let keys = keys
+        .lines()
+        .filter(|line| python_pins::name_of(line).is_some_and(|name| !own.contains(&name)));
+    Ok(keys.map(str::to_owned).collect())
 }
 
 /// The source's list, and whether it leaves versions open: `requirements.txt` of a checkout names them, the metadata

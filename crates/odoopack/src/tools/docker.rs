@@ -230,6 +230,11 @@ pub(crate) fn image(name: &str) -> Cmd {
     docker(&["image", "inspect", name])
 }
 
+/// Whether [`image`] ended badly because the image is not here, and not because nobody could tell.
+pub(crate) fn says_no_image(stderr: &str) -> bool {
+    stderr.to_lowercase().contains("no such image")
+}
+
 /// Id of an image, and what a registry calls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {

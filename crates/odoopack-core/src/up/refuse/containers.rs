@@ -26,7 +26,10 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
     }
     let odoo = known.facts.containers.images.get("odoo");
     let wanted = known.spec.odoo.series;
+    // Another one is got or built in its place, and is judged then.
+    let locked = known.facts.containers.locked.as_ref();
     let odoo = odoo.filter(|image| known.target.images.get("odoo") == Some(&image.wanted));
+    let odoo = odoo.filter(|image| image.suits(locked));
     if let Some(image) = odoo {
         all.extend(lacking(known, image));
     }
@@ -85,7 +88,7 @@ fn lacking(known: &Known<'_>, image: &crate::facts::Image) -> Vec<Refusal> {
                 "image `{}` has no Python module `{module}`, which `{key}` needs",
                 image.wanted
             ),
-            "take an image that has it, or remove the key",
+            "`odoopack lock`, which adds it to the image; or take an image that has it, or remove the key",
         )
     };
     let missing = asked

@@ -54,7 +54,7 @@ pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
     if known.spec.postgres.directory.is_some() {
         return None;
     }
-    let in_container = known.facts.containers.images.contains_key("postgres");
+    let in_container = known.facts.containers.last("postgres").is_some();
     let (made, wanted) = match (in_container, known.target.stack.is_some()) {
         (true, false) => ("compose", "native"),
         (false, true) => ("native", "compose"),

@@ -475,3 +475,65 @@ fn locked_python_packages_are_built_into_an_image_once() {
     let steps: Vec<String> = machine.plan().steps.iter().map(ToString::to_string).collect();
     assert_eq!(steps, ["get image odoo:19.0 and pin it"]);
 }
+
+#[test]
+fn an_image_that_is_replaced_anyway_is_not_judged() {
+    let file = FILE.replacen(
+        "domain = \"erp.example.com\"",
+        "domain = \"erp.example.com\"\nsessions = \"redis\"",
+        1,
+    );
+    let mut machine = Machine::with_packages(&file, true);
+    machine.converge();
+    let odoo = machine.facts.containers.images.get_mut("odoo").unwrap();
+    odoo.python.clear();
+    let refusals = machine.plan().refusals;
+    assert!(refusals[0].hint.starts_with("`odoopack lock`"), "{refusals:?}");
+    machine.facts.locked = true;
+    let locked = |id: &str, packages: Option<&str>| {
+        Some(LockedImage {
+            pin: ImagePin {
+                id: id.to_owned(),
+                digest: None,
+            },
+            packages: packages.map(str::to_owned),
+        })
+    };
+    machine.facts.containers.locked = locked("sha256:0", Some("ab"));
+    let plan = machine.plan();
+    assert_eq!(plan.refusals, []);
+    assert!(
+        plan.steps
+            .iter()
+            .any(|step| matches!(step, Step::BuildImage { .. })),
+        "{:#?}",
+        plan.steps
+    );
+    // A tag that moved to another series, and a lock that was made anew.
+    machine.facts.containers.locked = locked("sha256:1", None);
+    machine.facts.containers.images.get_mut("odoo").unwrap().version = (18, 0, 0);
+    assert_eq!(machine.plan().refusals, []);
+}
+
+#[test]
+fn images_that_are_gone_are_made_or_got_again_and_the_cluster_stays_the_stacks() {
+    for part in ["gate", "odoo", "nginx", "postgres"] {
+        let mut machine = up(true);
+        let image = machine.facts.containers.images.remove(part).unwrap();
+        let name = image.wanted.clone();
+        machine.facts.containers.gone.insert(part.to_owned(), image);
+        let plan = machine.plan();
+        assert_eq!(plan.refusals, [], "{part}");
+        let wanted = if part == "gate" {
+            Step::MakeGateImage { image: name }
+        } else {
+            Step::GetImage {
+                part: part.to_owned(),
+                image: name,
+            }
+        };
+        assert!(plan.steps.contains(&wanted), "{part}: {:#?}", plan.steps);
+        machine.converge();
+        assert!(machine.plan().is_empty(), "{part}");
+    }
+}
