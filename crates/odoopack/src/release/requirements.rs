@@ -56,7 +56,7 @@ impl Requirements {
         for key in keys(spec, repo)? {
             let more = choices
                 .iter()
-                .map(|choice| [choice.as_slice(), &[key.clone()]].concat());
+                .map(|choice| [choice.as_slice(), std::slice::from_ref(&key)].concat());
             let more: Vec<_> = more.collect();
             choices.extend(more);
         }
