@@ -248,8 +248,11 @@ impl Stored<'_> {
     /// # Errors
     /// [`Error::Locked`] while stock restic is at work: its prune, begun before this, knows nothing of the snapshot and may take its data.
     pub fn publish(self) -> Result<Snapshot> {
-        lock::wait_for_restic(&self.repository.objects)?;
-        self.repository.backend.publish_snapshots()?;
+        let repository = self.repository;
+        while lock::wait_for_restic(&repository.objects)? {
+            repository.count_tree(&repository.reader()?, &self.snapshot.file)?;
+        }
+        repository.backend.publish_snapshots()?;
         Ok(self.snapshot.clone())
     }
 }
@@ -384,10 +387,24 @@ mod tests {
         assert!(refused.contains("restic, lock bbbbbbbb"), "{refused}");
         let refused = repository.store(&writer, &label, items(&label)).unwrap_err();
         assert!(matches!(refused, Error::Locked(_)), "{refused}");
-        assert_eq!(repository.snapshots().unwrap().len(), 0);
         std::fs::remove_file(&lock).unwrap();
         let stored = repository.store(&writer, &label, items(&label)).unwrap();
-        stored.publish().unwrap();
-        assert_eq!(repository.snapshots().unwrap().len(), 1);
+        // A prune that is over before anybody loses patience took the data along.
+        std::fs::write(&lock, "a lock of restic").unwrap();
+        let prune = std::thread::spawn({
+            let data = keep.path().join("data");
+            move || {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                std::fs::remove_dir_all(data).unwrap();
+                std::fs::remove_file(lock).unwrap();
+            }
+        });
+        let refused = stored.publish().unwrap_err();
+        prune.join().unwrap();
+        assert!(
+            matches!(refused, Error::NotWhole(_) | Error::Damaged(_)),
+            "{refused}"
+        );
+        assert_eq!(repository.snapshots().unwrap().len(), 0);
     }
 }

@@ -82,13 +82,17 @@ impl Repository {
                 return Err(Error::NotWhole(heard.join("; ")));
             }
             let looked = other.backend.looked()?;
-            lock::wait_for_restic(&other.objects)?;
             // The library leaves out what the index of here lacks, and says nothing.
-            let reader = other.reader()?;
-            wanted
-                .iter()
-                .try_for_each(|file| other.count_tree(&reader, file).map(drop))?;
-            lock::wait_for_restic(&other.objects)?;
+            let whole = || -> Result<()> {
+                let reader = other.reader()?;
+                wanted
+                    .iter()
+                    .try_for_each(|file| other.count_tree(&reader, file).map(drop))
+            };
+            whole()?;
+            while lock::wait_for_restic(&other.objects)? {
+                whole()?;
+            }
             Ok(looked)
         });
         match checked {

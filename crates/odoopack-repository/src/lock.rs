@@ -20,9 +20,9 @@ const STALE: i64 = 30 * 60;
 /// How often a held lock is renewed.
 const RENEWED: Duration = Duration::from_mins(5);
 
-/// How often, and how far apart, restic's locks are looked at again.
-const PATIENCE: u32 = if cfg!(test) { 0 } else { 30 };
-const LOOK: Duration = Duration::from_secs(10);
+/// How often, and how far apart, restic's locks are looked at again: five minutes in all.
+const PATIENCE: u32 = if cfg!(test) { 3 } else { 30 };
+const LOOK: Duration = Duration::from_millis(if cfg!(test) { 200 } else { 10_000 });
 
 /// Who writes, where and why.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -120,15 +120,16 @@ fn refuse_restic(objects: &Objects) -> Result<()> {
     }
 }
 
-/// The same, for what is nearly done: somebody who only reads is soon gone, a prune that goes on is not waited for.
-pub(crate) fn wait_for_restic(objects: &Objects) -> Result<()> {
-    for _ in 0..PATIENCE {
+/// The same, for what is nearly done: somebody who only reads is soon gone. Returns whether anybody was there, and it may have been a
+/// prune, which knows nothing of what is not visible yet: what was looked at before has to be looked at again.
+pub(crate) fn wait_for_restic(objects: &Objects) -> Result<bool> {
+    for look in 0..PATIENCE {
         match refuse_restic(objects) {
             Err(Error::Locked(_)) => std::thread::sleep(LOOK),
-            gone => return gone,
+            gone => return gone.map(|()| look > 0),
         }
     }
-    refuse_restic(objects)
+    refuse_restic(objects).map(|()| true)
 }
 
 fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {

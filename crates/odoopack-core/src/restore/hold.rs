@@ -44,7 +44,10 @@ DO $$ BEGIN
         UPDATE queue_job j SET state = CASE h.what WHEN 'job-wait_dependencies' THEN 'wait_dependencies' ELSE 'pending' END
             FROM odoopack.held h WHERE h.id = j.id AND h.what LIKE 'job-%' AND j.state = 'cancelled'
             -- Somebody asked for the same again meanwhile: once is enough.
-            AND (to_jsonb(j) ->> 'identity_key' IS NULL OR NOT EXISTS (SELECT FROM queue_job t
+            AND (to_jsonb(j) ->> 'identity_key' IS NULL
+                -- Other jobs wait for this very one.
+                OR strpos(coalesce(to_jsonb(j) ->> 'dependencies', ''), '\"reverse_depends_on\": [\"') > 0
+                OR NOT EXISTS (SELECT FROM queue_job t
                 WHERE to_jsonb(t) ->> 'identity_key' = to_jsonb(j) ->> 'identity_key'
                 AND t.id NOT IN (SELECT id FROM odoopack.held WHERE what LIKE 'job-%')
                 AND t.state IN ('wait_dependencies', 'pending', 'enqueued', 'started', 'done')

@@ -24,7 +24,9 @@ pub(super) fn of(known: &Known<'_>) -> Vec<View> {
         .map(|part| {
             let path = layout.data().join(part);
             // A place that was taken over may lie where the link would be.
-            let free = layout.adopted().all(|(_, place)| !place.starts_with(&path));
+            let free = layout
+                .adopted()
+                .all(|(_, place)| !place.starts_with(&path) && !path.starts_with(place));
             let kept = |name: &&Name| part == "filestore" || on_disk(known.spec, name);
             let to = default.filter(kept).filter(|_| free);
             View {

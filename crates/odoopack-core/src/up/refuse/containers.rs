@@ -58,7 +58,7 @@ fn own_loopback(known: &Known<'_>) -> Option<Refusal> {
                 "`smtp` in [mail] names `{}`, which in a container is the container itself: no mail would reach a relay",
                 address.host
             ),
-            "write the address of a relay that containers reach; one on this machine has to listen on another address than loopback, such as that of Docker's bridge (`ip addr show docker0`)",
+            "write the address of a relay that containers reach; one on this machine has to listen on another address than loopback, such as that of Docker's bridge (`ip addr show docker0`); or remove `smtp`, where a mail server is set up in Odoo itself",
         )
     })
 }
