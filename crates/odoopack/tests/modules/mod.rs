@@ -4,6 +4,7 @@ pub(crate) mod mishaps;
 use serde_json::{Value, json};
 
 use crate::support::Pack;
+use crate::support::web::Site;
 
 /// A module of our own, file by file.
 pub(crate) const NOTE: &[(&str, &str)] = &[
@@ -124,6 +125,20 @@ pub(crate) fn bundle_holds(pack: &Pack, text: &str) -> bool {
         .split('"')
         .filter(|part| part.starts_with("/web/assets/") && part.ends_with(".js"));
     bundles
-        .map(|url| site.get(url).is(200).text())
+        .map(|url| script(&site, url))
         .any(|script| script.contains(text))
+}
+
+/// Odoo sends on from the address of a bundle that it made again since it wrote the page.
+#[track_caller]
+fn script(site: &Site, url: &str) -> String {
+    let page = site.get(url);
+    let moved = page
+        .headers
+        .lines()
+        .find_map(|line| line.strip_prefix("location: "));
+    match moved {
+        Some(there) if page.status == 303 => site.get(there.trim()).is(200).text(),
+        _ => page.is(200).text(),
+    }
 }
