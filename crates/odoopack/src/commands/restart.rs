@@ -4,7 +4,7 @@ use std::time::Duration;
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
 
-use crate::apply::Apply;
+use crate::commands::up::applier;
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
@@ -50,7 +50,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let _lock = lock::take(&pack.layout.state(), "odoopack restart")?;
     let mut journal = Journal::start(&pack.layout.state(), "restart")?;
-    let apply = apply(cx, &pack, &view);
+    let apply = applier(cx, &pack, &view);
     for service in services {
         let progress = cx.ui.step(&format!("restart {}", service.name));
         apply.behind_the_gate(&service.name, || restart(&pack, service))?;
@@ -87,18 +87,6 @@ fn interrupted<'a>(pack: &'a Pack, name: &str) -> Vec<&'a Name> {
         .filter(|environment| name.split('.').next() == Some(environment.as_str()))
         .collect();
     if own.is_empty() { all.collect() } else { own }
-}
-
-fn apply<'a>(cx: &'a Context, pack: &'a Pack, view: &'a View) -> Apply<'a> {
-    Apply {
-        ui: &cx.ui,
-        spec: &pack.loaded.spec,
-        layout: &pack.layout,
-        target: &view.target,
-        facts: &view.facts,
-        repo: pack.directory.clone(),
-        cache: crate::context::cache(),
-    }
 }
 
 /// A restart that was asked for is none of those that `status` counts; what the service was started with stays as it

@@ -159,15 +159,7 @@ impl Running {
 
     /// Effects on the environment as it was seen.
     pub(super) fn apply<'a>(&'a self, cx: &'a Context, pack: &'a Pack) -> Apply<'a> {
-        Apply {
-            ui: &cx.ui,
-            spec: &pack.loaded.spec,
-            layout: &pack.layout,
-            target: &self.view.target,
-            facts: &self.view.facts,
-            repo: pack.directory.clone(),
-            cache: crate::context::cache(),
-        }
+        crate::commands::up::applier(cx, pack, &self.view)
     }
 }
 
