@@ -108,6 +108,7 @@ impl Restore<'_> {
         room_for_copy(Bytes(0), free).map_err(|e| {
             Failure::refused("the dump is bigger than there is room for; what was loaded of it is removed")
                 .because(e)
+                .hint("make room, or forget what an earlier restore kept: `odoopack restore --forget-replaced ENVIRONMENT`")
         })
     }
 
