@@ -6,7 +6,7 @@
 ///
 /// # Source
 /// The columns of the server that leads nowhere: `base/data/neutralize.sql` of 17.0 to 19.0. The states of a job, and that the runner takes up
-/// whatever is pending, enqueued or started when it starts: OCA `queue_job`, `job.py` and `jobrunner/runner.py` of 17.0 to 19.0.
+/// whatever is pending, enqueued or started when it starts: OCA `queue_job`, `job.py` and `jobrunner/runner.py`.
 pub const HOLD: &str = "
 CREATE SCHEMA IF NOT EXISTS odoopack;
 CREATE TABLE IF NOT EXISTS odoopack.held (
