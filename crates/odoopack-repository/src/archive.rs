@@ -371,13 +371,7 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
         let repository = Repository::create(&place, &SecretText::new("word")).unwrap();
-        let holder = Holder {
-            host: "here".to_owned(),
-            boot: "1".to_owned(),
-            pid: std::process::id(),
-            why: "a test".to_owned(),
-        };
-        let writer = repository.writer(&holder).unwrap();
+        let writer = repository.writer(&holder()).unwrap();
         let label = label(0);
         let stored = repository.store(&writer, &label, items(&label)).unwrap();
         std::fs::create_dir_all(keep.path().join("locks")).unwrap();
