@@ -325,11 +325,8 @@ impl Bench {
     /// A demo of its own: what is measured depends on what is in it.
     fn curve(&mut self) -> Result<String> {
         self.demo.take().map_or(Ok(()), Demo::remove)?;
-        let mut demo = Demo::new(&self.binary, false)?;
-        demo.start()?;
         let points = if self.full { &curve::FULL } else { &curve::SOME };
-        let found = curve::points(&demo, points)?;
-        demo.remove()?;
+        let found = curve::points(&self.binary, points)?;
         Ok(page::curve(curve::ABOUT, &found))
     }
 
