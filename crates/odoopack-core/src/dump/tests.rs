@@ -165,7 +165,9 @@ fn entries_of_a_zip() {
     let table: &[(&str, Option<u32>, Result<Entry, ()>)] = &[
         ("dump.sql", Some(0o100_644), Ok(Entry::Dump)),
         ("./dump.sql", None, Ok(Entry::Dump)),
+        ("dump.sql.gz", None, Ok(Entry::CompressedDump)),
         ("manifest.json", None, Ok(Entry::Manifest)),
+        ("sessions/ab/abcdef", None, Ok(Entry::Foreign)),
         (
             &format!("filestore/{place}"),
             Some(0o100_640),

@@ -14,7 +14,7 @@ use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
-use super::{failure, gentle, place};
+use super::{addons, failure, gentle, place};
 use crate::context::{Context, Pack};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
@@ -135,6 +135,14 @@ fn locked(
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
+    let (trees, lacking) = addons::built(cx, pack);
+    if !lacking.is_empty() {
+        cx.ui.warn(&format!(
+            "not in the snapshot, because no release was built from them yet: {}; `odoopack up` builds it",
+            lacking.join(", ")
+        ));
+    }
+    origin.trees = trees;
     origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(cx, pack)?;
     let why = format!("odoopack backup create {environment}");
@@ -238,6 +246,7 @@ fn origin(
         },
         filestore: data.join("filestore").join(&settings.database),
         pack: pack.directory.clone(),
+        trees: Vec::new(),
         programs: programs.clone(),
         inside,
         server: server.place(),

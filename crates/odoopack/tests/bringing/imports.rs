@@ -244,6 +244,13 @@ pub(crate) fn production_is_held(pack: &Pack) {
         .sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"))
         .unwrap();
     session.picture_goes_round();
+    let shown = pack.json(&["env", "resume", "production", "--dry-run"]);
+    let waiting = shown["waiting"].to_string();
+    assert!(
+        shown["held"] == true && waiting.contains("1 mails to send") && waiting.contains("4 queued jobs"),
+        "{shown}"
+    );
+    assert_eq!(sql(pack, "restore_production", active), "0 invalid");
     sql(
         pack,
         "restore_production",
