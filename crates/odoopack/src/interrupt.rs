@@ -66,7 +66,9 @@ fn watch(listening: &std::sync::mpsc::Sender<()>) {
             return;
         };
         // Whoever has started us so that a closed terminal is nothing to us (`nohup`) has said so.
-        let mut hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup()).ok()).flatten();
+        let mut hangup = (!ignores_hangup())
+            .then(|| signal(SignalKind::hangup()).ok())
+            .flatten();
         listening.send(()).unwrap_or_default();
         let mut next = async || {
             let hung_up = async {

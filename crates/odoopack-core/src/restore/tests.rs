@@ -164,7 +164,7 @@ fn what_does_not_fit_is_refused_before_anything_begins() {
     let refused = fits(one(560), one(560), 200).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "this needs about 656 MiB of free space on the disk of /srv/odoo, and 560 MiB are free"
+        "this needs about 656MiB of free space on the disk of /srv/odoo, and 560MiB are free"
     );
     // The database's own disk counts, however much is free beside it, and the other way round.
     let own = |free| disk("/var/lib/volume", 2, free);

@@ -56,7 +56,10 @@ pub(crate) fn elsewhere(place: &Place, key: &SecretText) -> Result<(Vec<Line>, u
 pub(crate) fn take_over(layout: &Layout, proofs: &[Line]) -> Result<()> {
     let known = record::all(layout)?;
     let new = |line: &&Line| !known.contains(line);
-    proofs.iter().filter(new).try_for_each(|line| record::add(layout, line))
+    proofs
+        .iter()
+        .filter(new)
+        .try_for_each(|line| record::add(layout, line))
 }
 
 /// The last proof of a snapshot.
@@ -75,11 +78,7 @@ fn note(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: &L
     repository.note(snapshot, &text).map_err(|e| failure::of(&e))
 }
 
-fn read(
-    repository: &Repository,
-    key: &SecretText,
-    snapshots: &[Snapshot],
-) -> Result<(Vec<Line>, usize)> {
+fn read(repository: &Repository, key: &SecretText, snapshots: &[Snapshot]) -> Result<(Vec<Line>, usize)> {
     let notes = repository.notes(snapshots).map_err(|e| failure::of(&e))?;
     let all = notes.len();
     let lines: Vec<Line> = notes

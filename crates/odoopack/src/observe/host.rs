@@ -211,7 +211,10 @@ mod tests {
         let [processes, below] = ["/proc", "/proc/nothing/of/this"].map(|place| disk(place.into()).unwrap());
         assert_ne!(processes.device, root.device);
         assert_eq!(below.device, processes.device);
-        assert_eq!((processes.free, below.place.as_str()), (Bytes(0), "/proc/nothing/of/this"));
+        assert_eq!(
+            (processes.free, below.place.as_str()),
+            (Bytes(0), "/proc/nothing/of/this")
+        );
     }
 
     #[test]

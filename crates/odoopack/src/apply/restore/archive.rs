@@ -54,8 +54,9 @@ impl Archive {
             if file.encrypted() {
                 return Err(refused(&format!("`{}` is encrypted", file.name())));
             }
-            let from = file.data_start().unwrap_or_default();
-            let to = from.saturating_add(file.compressed_size());
+            let from = file.header_start();
+            let data = file.data_start().unwrap_or(from);
+            let to = data.saturating_add(file.compressed_size());
             seen.push(Seen {
                 number,
                 entry,

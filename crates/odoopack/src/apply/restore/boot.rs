@@ -307,7 +307,11 @@ fn only_loopback() -> Result<()> {
 /// Linux, `/proc/net/route`: a heading, then a line per route, those of loopback not among them; `/proc/net/ipv6_route`: a line
 /// per route that ends with its device, `lo` in a namespace that has nothing else.
 fn leads_out(routes: &str, routes_of_6: &str) -> bool {
-    let elsewhere = |line: &str| line.split_whitespace().last().is_some_and(|device| device != "lo");
+    let elsewhere = |line: &str| {
+        line.split_whitespace()
+            .last()
+            .is_some_and(|device| device != "lo")
+    };
     routes.lines().count() > 1 || routes_of_6.lines().any(elsewhere)
 }
 

@@ -313,7 +313,10 @@ mod tests {
         for text in ["", " \n\t\n"] {
             let failure = says_something(path, text).unwrap_err();
             let hint = failure.json()["hints"][0].as_str().unwrap().to_owned();
-            assert!(hint.contains("`rm -r /srv/odoo/data/releases/abc/neutralize`"), "{hint}");
+            assert!(
+                hint.contains("`rm -r /srv/odoo/data/releases/abc/neutralize`"),
+                "{hint}"
+            );
         }
     }
 }

@@ -72,7 +72,12 @@ fn what_was_proven_is_known_on_another_machine() {
     let [old, new] = [1, 2].map(|second| store(&repository, second));
     let line = proven(&old, 100);
     note(&repository, &key(), &old, &line).unwrap();
-    assert!(repository.check(odoopack_repository::Reading::Everything).unwrap().is_empty());
+    assert!(
+        repository
+            .check(odoopack_repository::Reading::Everything)
+            .unwrap()
+            .is_empty()
+    );
     let (proofs, strange) = elsewhere(&rig.place(), &key()).unwrap();
     assert_eq!((proofs.as_slice(), strange), ([line.clone()].as_slice(), 0));
     let layout = rig.layout("second");
@@ -97,12 +102,22 @@ fn nobody_without_the_key_proves_anything() {
     let honest = &notes[0].1;
     // Another snapshot's, one of another key, one that was changed, and no note at all.
     repository.note(&two, honest).unwrap();
-    note(&repository, &SecretText::new("other"), &three, &proven(&three, 100)).unwrap();
+    note(
+        &repository,
+        &SecretText::new("other"),
+        &three,
+        &proven(&three, 100),
+    )
+    .unwrap();
     let (proofs, strange) = elsewhere(&rig.place(), &key()).unwrap();
     assert_eq!((proofs.len(), strange), (1, 2));
     for text in [honest.replace("12.25", "12.5"), "{}".to_owned(), String::new()] {
         repository.note(&one, &text).unwrap();
-        assert_eq!(elsewhere(&rig.place(), &key()).unwrap(), (Vec::new(), 3), "{text}");
+        assert_eq!(
+            elsewhere(&rig.place(), &key()).unwrap(),
+            (Vec::new(), 3),
+            "{text}"
+        );
     }
 }
 
@@ -121,7 +136,9 @@ fn a_snapshot_that_goes_takes_its_note_along() {
         why: "test".to_owned(),
     };
     let writer = repository.writer(&holder).unwrap();
-    repository.forget(&writer, std::slice::from_ref(&one), &[]).unwrap();
+    repository
+        .forget(&writer, std::slice::from_ref(&one), &[])
+        .unwrap();
     let notes = rig.root.join("backups/odoopack/notes").read_dir_utf8().unwrap();
     assert_eq!(notes.count(), 1);
 }

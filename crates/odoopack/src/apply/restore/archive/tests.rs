@@ -198,7 +198,13 @@ fn a_download_without_a_description_says_no_series_and_is_taken() {
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(text).unwrap();
     let packed = packed.finish().unwrap();
-    let others = || [entry(PLACE, b""), entry("sessions/ab/abcdef", b"{}"), entry("logs/odoo.log", b"x")];
+    let others = || {
+        [
+            entry(PLACE, b""),
+            entry("sessions/ab/abcdef", b"{}"),
+            entry("logs/odoo.log", b"x"),
+        ]
+    };
     for dump in [entry("dump.sql", text), entry("dump.sql.gz", &packed)] {
         let size = u64::from(dump.said);
         let compressed = dump.name.ends_with("gz");

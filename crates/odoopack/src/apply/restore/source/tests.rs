@@ -35,7 +35,11 @@ fn the_bytes_decide_and_not_the_name() {
     }
     let bad: [(&str, &[u8], &str); 6] = [
         ("a.tar", &tar, "tar archive"),
-        ("a.sql", b"<!DOCTYPE html>\n<title>Sign in</title>", "no backup that is known"),
+        (
+            "a.sql",
+            b"<!DOCTYPE html>\n<title>Sign in</title>",
+            "no backup that is known",
+        ),
         ("a.dump", b"\x7fELF\x02\x01", "no backup that is known"),
         ("a.sql", b"", "no backup that is known"),
         ("a.zip", b"PK\x03\x04 and nothing more", "no whole zip"),
