@@ -274,7 +274,7 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
-    proof::carry(pack, &there, &record::all(&pack.layout)?)?;
+    proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?)?;
     done.read = read_a_seventh(cx, pack, &there, read_now)?;
     Ok(done)
 }

@@ -29,17 +29,16 @@ pub(crate) fn keep(pack: &Pack, line: &Line, offsite: bool) -> Result<()> {
 }
 
 /// Notes every proof of this host at the other place, where the same snapshot is and says nothing of it, or of an older one.
-pub(super) fn carry(pack: &Pack, there: &Repository, lines: &[Line]) -> Result<()> {
-    let key = key::of(&pack.layout)?;
+pub(super) fn carry(key: &SecretText, there: &Repository, lines: &[Line]) -> Result<()> {
     let snapshots = there.snapshots().map_err(|e| failure::of(&e))?;
-    let (noted, _) = read(there, &key, &snapshots)?;
+    let (noted, _) = read(there, key, &snapshots)?;
     for snapshot in &snapshots {
         let Some(line) = last(lines, &snapshot.id) else {
             continue;
         };
         let known = last(&noted, &snapshot.id);
         if known.is_none_or(|known| known.at < line.at) {
-            note(there, &key, snapshot, line)?;
+            note(there, key, snapshot, line)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! A lost machine's proofs come back from the repository, and only those that its key has sealed.
 use camino::Utf8PathBuf;
-use odoopack_repository::{Content, Holder, Item, Label};
+use odoopack_repository::{Content, Holder, Item, Label, Writer};
 
 use super::*;
 
@@ -31,14 +31,18 @@ impl Rig {
     }
 }
 
-fn store(repository: &Repository, second: i64) -> Snapshot {
+fn writer(repository: &Repository) -> Writer {
     let holder = Holder {
         host: "a".to_owned(),
         boot: "b".to_owned(),
         pid: std::process::id(),
         why: "test".to_owned(),
     };
-    let writer = repository.writer(&holder).unwrap();
+    repository.writer(&holder).unwrap()
+}
+
+fn store(repository: &Repository, second: i64) -> Snapshot {
+    let writer = writer(repository);
     let time = Timestamp::from_second(second).unwrap();
     let label = Label {
         pack: "demo".to_owned(),
@@ -129,16 +133,29 @@ fn a_snapshot_that_goes_takes_its_note_along() {
     for snapshot in [&one, &two] {
         note(&repository, &key(), snapshot, &proven(snapshot, 100)).unwrap();
     }
-    let holder = Holder {
-        host: "a".to_owned(),
-        boot: "b".to_owned(),
-        pid: std::process::id(),
-        why: "test".to_owned(),
-    };
-    let writer = repository.writer(&holder).unwrap();
+    let writer = writer(&repository);
     repository
         .forget(&writer, std::slice::from_ref(&one), &[])
         .unwrap();
     let notes = rig.root.join("backups/odoopack/notes").read_dir_utf8().unwrap();
     assert_eq!(notes.count(), 1);
+}
+
+#[test]
+fn a_copy_elsewhere_gets_the_newest_proof_of_what_it_holds() {
+    let rig = Rig::new();
+    let repository = Repository::create(&rig.place(), &key()).unwrap();
+    let [copied, here] = [1, 2].map(|second| store(&repository, second));
+    let place = Place::Directory(rig.root.join("elsewhere").into_string());
+    let there = repository.create_beside(&place, &key()).unwrap();
+    let held = writer(&there);
+    repository
+        .copy_to(&there, &held, std::slice::from_ref(&copied))
+        .unwrap();
+    let lines = [proven(&copied, 100), proven(&copied, 300), proven(&here, 400)];
+    for (known, newest) in [(1, 100), (3, 300), (1, 300)] {
+        carry(&key(), &there, &lines[..known]).unwrap();
+        let (proofs, _) = elsewhere(&place, &key()).unwrap();
+        assert_eq!(proofs, [proven(&copied, newest)]);
+    }
 }
