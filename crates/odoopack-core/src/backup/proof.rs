@@ -14,10 +14,13 @@ pub struct Proof {
 
 impl Proof {
     /// The note: what it says, and a line with the seal that `seal` makes of that and of the snapshot.
-    pub fn seal(&self, snapshot: &str, seal: impl Fn(&str) -> String) -> String {
-        let text = serde_json::to_string(self).expect("plain data always serializes");
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn seal(&self, snapshot: &str, seal: impl Fn(&str) -> String) -> Result<String, serde_json::Error> {
+        let text = serde_json::to_string(self)?;
         let tag = seal(&sealed(snapshot, &text));
-        format!("{text}\n{tag}\n")
+        Ok(format!("{text}\n{tag}\n"))
     }
 
     /// What a note says; `None` when the seal is not the one that `seal` makes, or nothing can be read.

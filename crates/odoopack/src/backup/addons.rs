@@ -8,10 +8,9 @@ use crate::context::{Context, Pack};
 use crate::failure::Result;
 use crate::oca::{file, tree};
 
-/// Trees of the lock that are built here, in the order of their names, and the repositories of which there is none.
-///
-/// A lock that cannot be read is only warned of: the snapshot holds everything else.
-pub(super) fn built(cx: &Context, pack: &Pack) -> (Vec<Utf8PathBuf>, Vec<String>) {
+/// Trees of the lock that are built here, in the order of their names; repositories of which there is none are only warned of, as is
+/// a lock that cannot be read: the snapshot holds everything else.
+pub(super) fn built(cx: &Context, pack: &Pack) -> Vec<Utf8PathBuf> {
     let lock = match file::read(&pack.directory) {
         Ok(lock) => lock,
         Err(failure) => {
@@ -30,9 +29,15 @@ pub(super) fn built(cx: &Context, pack: &Pack) -> (Vec<Utf8PathBuf>, Vec<String>
             lacking.push(name.clone());
         }
     }
+    if !lacking.is_empty() {
+        cx.ui.warn(&format!(
+            "not in the snapshot, because no release was built from them yet: {}; `odoopack up` builds it",
+            lacking.join(", ")
+        ));
+    }
     // The items of a snapshot come in the order of their paths.
     trees.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    (trees, lacking)
+    trees
 }
 
 /// Puts the trees of the lock beside the pack `repo` where releases look for them, each only when it is the one that the lock names; returns the

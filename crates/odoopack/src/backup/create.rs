@@ -137,14 +137,7 @@ fn locked(
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
-    let (trees, lacking) = addons::built(cx, pack);
-    if !lacking.is_empty() {
-        cx.ui.warn(&format!(
-            "not in the snapshot, because no release was built from them yet: {}; `odoopack up` builds it",
-            lacking.join(", ")
-        ));
-    }
-    origin.trees = trees;
+    origin.trees = addons::built(cx, pack);
     origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(cx, pack)?;
     let why = format!("odoopack backup create {environment}");

@@ -11,7 +11,7 @@ use super::offsite::{self, Right};
 use super::record::{self, Event, Line};
 use super::{failure, key, place};
 use crate::context::Pack;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 
 /// Notes a proof beside its snapshot, in the repository that it was read from.
 ///
@@ -74,6 +74,7 @@ fn note(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: &L
         detail: line.detail.clone(),
     };
     let text = proof.seal(&snapshot.id, |text| seal(key, text));
+    let text = text.map_err(|e| Failure::failed("could not write the proof").because(e))?;
     repository.note(snapshot, &text).map_err(|e| failure::of(&e))
 }
 

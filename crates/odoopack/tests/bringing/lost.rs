@@ -92,7 +92,9 @@ impl Upstream {
         let text = pack.read("repo/odoopack.toml");
         pack.write(
             "repo/odoopack.toml",
-            &format!("{text}\n[addons.repositories.tools]\nurl = \"{url}\"\n"),
+            &format!(
+                "{text}\n[addons]\noca = \"addons/external/oca\"\n\n[addons.repositories.tools]\nurl = \"{url}\"\n"
+            ),
         );
         pack.run(&["lock"]).exits(0);
         pack.run(&["up", "--yes"]).exits(0);

@@ -106,7 +106,7 @@ const PLACE: &str = "filestore/da/da39a3ee5e6b4b0d3255bfef95601890afd80709";
 fn a_bomb_that_says_how_big_it_is_does_not_fit() {
     let bomb = Made {
         said: u32::MAX - 1,
-        ..entry("dump.sql", &[b' '; 1 << 20])
+        ..entry("dump.sql", &vec![b' '; 1 << 20])
     };
     let (_keep, path) = zip_of(&[bomb]);
     let (rows, files) = Archive::open(&path).unwrap().sizes();
@@ -125,7 +125,7 @@ fn an_entry_never_becomes_longer_or_shorter_than_it_says() {
     for said in [10, (1 << 20) - 1, (1 << 20) + 1, 1 << 21] {
         let dump = || Made {
             said,
-            ..entry("dump.sql", &[b' '; 1 << 20])
+            ..entry("dump.sql", &vec![b' '; 1 << 20])
         };
         let (_keep, path) = zip_of(&[dump()]);
         let archive = Archive::open(&path).unwrap();
