@@ -28,7 +28,12 @@ pub(super) fn now() -> String {
 /// What is checked out; changed files are said, because nobody can measure them again.
 pub(super) fn commit() -> String {
     let commit = said("git", &["rev-parse", "--short", "HEAD"]);
-    match said("git", &["status", "--porcelain", "--", "crates", "vendor", "Cargo.lock"]).as_str() {
+    match said(
+        "git",
+        &["status", "--porcelain", "--", "crates", "vendor", "Cargo.lock"],
+    )
+    .as_str()
+    {
         "" => commit,
         _ => format!("{commit} with changes"),
     }

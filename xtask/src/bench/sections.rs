@@ -55,7 +55,11 @@ mod tests {
 
     #[test]
     fn only_what_was_measured_again_is_replaced() {
-        let first = merged("head\n", "", vec![section("backup", "old\n"), section("start", "kept\n")]);
+        let first = merged(
+            "head\n",
+            "",
+            vec![section("backup", "old\n"), section("start", "kept\n")],
+        );
         let page = merged("head\n", &first, vec![section("backup", "new\n")]);
         let both = vec![section("start", "kept\n"), section("backup", "new\n")];
         assert_eq!(read(&page), ("head\n", both));
