@@ -30,6 +30,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let Some(server) = &known.target.server else {
         return all;
     };
+    all.extend(unreachable(known, server));
     all.extend(authority(known, server));
     match &known.facts.server {
         Seen::Present(fact) => all.extend(unfit(known, server, fact)),
@@ -44,6 +45,18 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     }
     all.extend(databases(known));
     all
+}
+
+/// In a container loopback is the container itself, where no server listens.
+fn unreachable(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
+    let stack = known.target.stack.is_some() && crate::spec::is_loopback(&server.host);
+    stack.then(|| {
+        Refusal::new(
+            format!("[postgres] url names {server}, which in a container is the container itself: Odoo would not reach a server"),
+            "write the address at which containers reach it; one on this machine has to listen on another address than loopback, such as \
+             that of Docker's bridge (`ip addr show docker0`, `listen_addresses` and pg_hba.conf of the server)",
+        )
+    })
 }
 
 /// Odoo reads the certificate as a user of its own.

@@ -245,9 +245,9 @@ fn origin(
     })
 }
 
-/// The server's container, whose programs take the place of the host's.
+/// The container of the pack's own server, whose programs take the place of the host's.
 fn in_container(pack: &Pack, environment: &Name, host: &mut Host) -> Result<Option<String>> {
-    if !pack.layout.containers() {
+    if !pack.layout.containers() || pack.loaded.spec.postgres.is_given() {
         return Ok(None);
     }
     observe::containers::fill(host, &observe::containers::look(pack)?);
