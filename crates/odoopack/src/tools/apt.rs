@@ -60,7 +60,7 @@ pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut instead: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut all = BTreeMap::new();
     let mut of = None;
-    for line in text.lines() {
+    for line in text.lines().map(plain) {
         let begins = line
             .strip_prefix("Package ")
             .and_then(|rest| rest.split_once(' '));
@@ -85,6 +85,15 @@ pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
         found.dedup();
     }
     all
+}
+
+/// Without the colours that `docker build` puts before what a program wrote to stderr.
+fn plain(line: &str) -> &str {
+    let after = line.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m'));
+    match after.filter(|(code, _)| code.bytes().all(|b| b.is_ascii_digit() || b == b';')) {
+        Some((_, rest)) => plain(rest),
+        None => line,
+    }
 }
 
 /// Fetches the host's lists anew.
@@ -167,6 +176,9 @@ mod tests {
             (11, "ssmtp", "courier-mta")
         );
         assert_eq!(parse_not_there("E: Failed to fetch x\n"), BTreeMap::new());
+        let coloured =
+            "\u{1b}[0mReading package lists...\n\u{1b}[91mE: Unable to locate package gone\n\u{1b}[0m";
+        assert_eq!(parse_not_there(coloured), BTreeMap::from([("gone", vec![])]));
     }
 
     #[test]
