@@ -24,37 +24,9 @@ impl Server {
     /// One that listens on an address of this machine only, under a name that means it, and lets in whoever comes with a password.
     pub(crate) fn start(address: &str, name: &str) -> Self {
         let place = machine::roomy().join("odoopack-given-server");
-        drop(std::fs::remove_dir_all(&place));
-        std::fs::create_dir_all(&place).unwrap();
         let programs = newest();
-        run(Command::new("chown").args(["postgres:", place.as_str()]));
-        let cluster = place.join("cluster");
-        let initdb = programs.join("initdb");
-        let arguments = [
-            initdb.as_str(),
-            "-D",
-            cluster.as_str(),
-            "--username=provider",
-            "--no-sync",
-        ];
-        run(as_postgres()
-            .args(arguments)
-            .arg("--encoding=UTF8")
-            .stdout(Stdio::null()));
-        certificates(&place, name);
-        write(
-            &cluster.join("pg_hba.conf"),
-            "local all provider trust\nhostssl all all all scram-sha-256\n",
-        );
         let [port] = free_ports();
-        let settings = format!(
-            "listen_addresses = '{address}'\nport = {port}\nunix_socket_directories = '{place}'\nssl = on\n\
-             ssl_cert_file = '{place}/server.pem'\nssl_key_file = '{place}/server.key'\n\
-             max_connections = {CONNECTIONS}\nfsync = off\nlog_connections = on\n"
-        );
-        write(&cluster.join("postgresql.auto.conf"), &settings);
-        run(Command::new("chown").args(["-R", "postgres:", place.as_str()]));
-        run(Command::new("chmod").args(["0711", place.as_str()]));
+        made(&place, &programs, (address, port), name);
         let log = std::fs::File::create(place.join("log")).unwrap();
         let child = as_postgres()
             .args([
@@ -64,7 +36,7 @@ impl Server {
                 "--",
                 programs.join("postgres").as_str(),
             ])
-            .args(["-D", cluster.as_str()])
+            .args(["-D", place.join("cluster").as_str()])
             .stderr(log)
             .spawn()
             .unwrap();
@@ -120,6 +92,39 @@ impl Drop for Server {
         drop(self.child.wait());
         drop(std::fs::remove_dir_all(&self.place));
     }
+}
+
+/// A cluster with its certificates, which nobody has started yet.
+fn made(place: &Utf8Path, programs: &Utf8Path, (address, port): (&str, u16), name: &str) {
+    drop(std::fs::remove_dir_all(place));
+    std::fs::create_dir_all(place).unwrap();
+    run(Command::new("chown").args(["postgres:", place.as_str()]));
+    let cluster = place.join("cluster");
+    let initdb = programs.join("initdb");
+    let arguments = [
+        initdb.as_str(),
+        "-D",
+        cluster.as_str(),
+        "--username=provider",
+        "--no-sync",
+    ];
+    run(as_postgres()
+        .args(arguments)
+        .arg("--encoding=UTF8")
+        .stdout(Stdio::null()));
+    certificates(place, name);
+    write(
+        &cluster.join("pg_hba.conf"),
+        "local all provider trust\nhostssl all all all scram-sha-256\n",
+    );
+    let settings = format!(
+        "listen_addresses = '{address}'\nport = {port}\nunix_socket_directories = '{place}'\nssl = on\n\
+         ssl_cert_file = '{place}/server.pem'\nssl_key_file = '{place}/server.key'\n\
+         max_connections = {CONNECTIONS}\nfsync = off\nlog_connections = on\n"
+    );
+    write(&cluster.join("postgresql.auto.conf"), &settings);
+    run(Command::new("chown").args(["-R", "postgres:", place.as_str()]));
+    run(Command::new("chmod").args(["0711", place.as_str()]));
 }
 
 /// The programs of the newest major that Debian has installed here.
