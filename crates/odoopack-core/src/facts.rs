@@ -55,6 +55,8 @@ pub struct Facts {
     pub locked: bool,
     /// A directory above the root that other users may not enter.
     pub closed: Option<Utf8PathBuf>,
+    /// The same above the certificate that `sslrootcert` of a given server names.
+    pub closed_authority: Option<Utf8PathBuf>,
     /// Every path that the target names.
     pub paths: BTreeMap<Utf8PathBuf, Seen<PathFact>>,
     /// Whether the placed copy of this program is this program.

@@ -58,3 +58,36 @@ fn a_worker_that_dies_is_noticed() {
     };
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
 }
+
+/// As a dump in parts is read: two of them exist at once, and one is always looked at ahead.
+#[test]
+fn a_source_may_wait_for_what_it_gave() {
+    let (permits, is_done) = mpsc::sync_channel(200);
+    let small = (0..200).map(|number| (number, None));
+    let mut out = 0;
+    let parts = (200..210).map(move |number| {
+        if out >= 2 {
+            is_done
+                .recv_timeout(Duration::from_secs(20))
+                .expect("a part was done");
+        }
+        out += 1;
+        (number, Some(permits.clone()))
+    });
+    let mut ahead = small.chain(parts).peekable();
+    let source = std::iter::from_fn(move || {
+        let item = ahead.next();
+        ahead.peek();
+        item
+    });
+    let found: Vec<i32> = thread::scope(|scope| {
+        let mapped = source.parallel_map_scoped(scope, |(number, permit)| {
+            if let Some(permit) = permit {
+                permit.send(()).expect("the source is there");
+            }
+            number
+        });
+        mapped.readahead_scoped(scope).collect()
+    });
+    assert_eq!(found, (0..210).collect::<Vec<_>>());
+}

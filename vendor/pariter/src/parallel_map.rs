@@ -4,6 +4,7 @@ use super::{DropIndicator, Scope};
 
 use std::{
     cmp,
+    collections::BTreeMap,
     sync::{
         atomic::{
             AtomicBool, AtomicUsize,
@@ -12,27 +13,43 @@ use std::{
         Arc,
     },
     time::{Duration, Instant},
-    vec,
 };
 
-// odoopack: things that are done quickly go to a worker together, so many as it does in about this time,
+// odoopack: of things that are done quickly so many are on their way as a worker does in about this time,
 const BATCH_TIME: Duration = Duration::from_micros(200);
 // and so many at most.
-const BATCH_MOST: usize = 64;
+const BATCH_MOST: usize = 32;
 
-/// odoopack: does one batch, and says how many there may be in the next.
-fn work<I, O>(items: Vec<I>, pace: &AtomicUsize, mut f: impl FnMut(I) -> O) -> Vec<O> {
-    let (start, count) = (Instant::now(), items.len());
-    let done = items.into_iter().map(&mut f).collect();
-    let each = start.elapsed().as_nanos() / count.max(1) as u128;
-    let fit = (BATCH_TIME.as_nanos() / each.max(1)).min(BATCH_MOST as u128) as usize;
-    pace.store(fit.min(count * 2).max(1), Relaxed);
-    done
+/// odoopack: takes what waits, does it, and hands it back together. Says how many may be on their way.
+fn work<I, O>(
+    in_rx: &Receiver<(usize, I)>,
+    out_tx: &Sender<Vec<(usize, O)>>,
+    pace: &AtomicUsize,
+    mut f: impl FnMut(I) -> O,
+) {
+    while let Ok(first) = in_rx.recv() {
+        let start = Instant::now();
+        let waiting = in_rx.try_iter().take(BATCH_MOST / 4);
+        let mut done = Vec::new();
+        for (i, item) in std::iter::once(first).chain(waiting) {
+            done.push((i, f(item)));
+            // Nobody waits for what is done while something slow is being done.
+            if start.elapsed() > BATCH_TIME {
+                break;
+            }
+        }
+        let each = start.elapsed().as_nanos() / done.len() as u128;
+        let fit = (BATCH_TIME.as_nanos() / each.max(1)).min(BATCH_MOST as u128) as usize;
+        pace.store(fit, Relaxed);
+        // we ignore send failures, if the receiver is gone
+        // we just throw the work away
+        let _ = out_tx.send(done);
+    }
 }
 
 struct ParallelMapInner<I, O> {
-    tx: Option<crossbeam_channel::Sender<(usize, Vec<I>)>>,
-    rx: crossbeam_channel::Receiver<(usize, Vec<O>)>,
+    tx: Option<crossbeam_channel::Sender<(usize, I)>>,
+    rx: crossbeam_channel::Receiver<Vec<(usize, O)>>,
 }
 
 pub struct ParallelMapBuilder<I>
@@ -86,8 +103,8 @@ where
         self,
     ) -> (
         ParallelMap<I, O>,
-        Receiver<(usize, Vec<I::Item>)>,
-        Sender<(usize, Vec<O>)>,
+        Receiver<(usize, I::Item)>,
+        Sender<Vec<(usize, O)>>,
     )
     where
         I: Iterator,
@@ -98,8 +115,9 @@ where
         // Note: we have enough capacity on both ends to hold all items
         // in progress, though the actual amount of items in flight is controlled
         // by `pump_tx`.
-        let (in_tx, in_rx) = crossbeam_channel::bounded(buffer_size);
-        let (out_tx, out_rx) = crossbeam_channel::bounded(buffer_size);
+        let most = cmp::max(buffer_size, BATCH_MOST);
+        let (in_tx, in_rx) = crossbeam_channel::bounded(most);
+        let (out_tx, out_rx) = crossbeam_channel::bounded(most);
 
         (
             ParallelMap {
@@ -108,9 +126,8 @@ where
                 worker_panicked: Arc::new(AtomicBool::new(false)),
                 num_threads,
                 buffer_size,
-                out_of_order: Vec::new(),
+                out_of_order: BTreeMap::new(),
                 pace: Arc::new(AtomicUsize::new(1)),
-                ready: Vec::new().into_iter(),
                 next_tx_i: 0,
                 next_rx_i: 0,
                 inner: Some(ParallelMapInner {
@@ -141,11 +158,7 @@ where
             let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
 
             std::thread::spawn(move || {
-                for (i, items) in in_rx.into_iter() {
-                    // we ignore send failures, if the receiver is gone
-                    // we just throw the work away
-                    let _ = out_tx.send((i, work(items, &pace, &mut f)));
-                }
+                work(&in_rx, &out_tx, &pace, &mut f);
                 drop_indicator.cancel();
             });
         }
@@ -175,11 +188,7 @@ where
             let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
 
             scope.spawn(move || {
-                for (i, items) in in_rx.into_iter() {
-                    // we ignore send failures, if the receiver is gone
-                    // we just throw the work away
-                    let _ = out_tx.send((i, work(items, &pace, &mut f)));
-                }
+                work(&in_rx, &out_tx, &pace, &mut f);
                 drop_indicator.cancel();
             });
         }
@@ -208,11 +217,10 @@ where
     /// did any worker thread failed us
     worker_panicked: Arc<AtomicBool>,
     /// responses we received before we needed them
-    out_of_order: Vec<(usize, Vec<O>)>,
-    /// odoopack: how many items go to a worker together
+    /// (odoopack: a map, because there may be more of them)
+    out_of_order: BTreeMap<usize, O>,
+    /// odoopack: how many items may be on their way
     pace: Arc<AtomicUsize>,
-    /// odoopack: what is left of the response whose turn it is
-    ready: vec::IntoIter<O>,
     // stuff we created when we started workers
     inner: Option<ParallelMapInner<I::Item, O>>,
 }
@@ -229,23 +237,25 @@ where
             return;
         }
 
-        while self.next_tx_i < self.next_rx_i + self.buffer_size {
-            let most = self.pace.load(Relaxed);
-            let items: Vec<_> = self.iter.by_ref().take(most).collect();
-            // Fewer than asked for: the iterator ended, and must not be asked again.
-            let ended = items.len() < most;
-            if !items.is_empty() {
+        // odoopack: more of what is done quickly, and then only when half of it came back, so that threads wake up less often.
+        // What was taken from the iterator is sent at once: the iterator may wait for what it gave to be done.
+        let pace = self.pace.load(Relaxed);
+        let is_quick = pace > self.buffer_size;
+        if is_quick && self.next_tx_i - self.next_rx_i > pace / 2 {
+            return;
+        }
+        while self.next_tx_i < self.next_rx_i + cmp::max(self.buffer_size, pace) {
+            if let Some(item) = self.iter.next() {
                 self.inner
                     .as_ref()
                     .expect("not started")
                     .tx
                     .as_ref()
                     .expect("inner-iterator exhausted")
-                    .send((self.next_tx_i, items))
+                    .send((self.next_tx_i, item))
                     .expect("send failed");
                 self.next_tx_i += 1;
-            }
-            if ended {
+            } else {
                 self.iter_done = true;
                 self.inner.as_mut().expect("not started").tx = None;
                 break;
@@ -263,9 +273,6 @@ where
     type Item = O;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(item) = self.ready.next() {
-            return Some(item);
-        }
         self.pump_tx();
 
         loop {
@@ -275,15 +282,10 @@ where
             }
 
             // check if we didn't receive this item out of order
-            if let Some(index) = self
-                .out_of_order
-                .iter()
-                .position(|(i, _)| i == &self.next_rx_i)
-            {
-                self.ready = self.out_of_order.swap_remove(index).1.into_iter();
+            if let Some(item) = self.out_of_order.remove(&self.next_rx_i) {
                 self.next_rx_i += 1;
                 self.pump_tx();
-                return self.ready.next();
+                return Some(item);
             }
 
             // there are multiple ways to detect worker panics, but here we
@@ -296,15 +298,10 @@ where
                 .rx
                 .recv_timeout(Duration::from_millis(10))
             {
-                Ok((item_i, items)) => {
-                    if item_i == self.next_rx_i {
-                        self.ready = items.into_iter();
-                        self.next_rx_i += 1;
-                        self.pump_tx();
-                        return self.ready.next();
-                    } else {
-                        assert!(item_i > self.next_rx_i);
-                        self.out_of_order.push((item_i, items));
+                Ok(items) => {
+                    for (item_i, item) in items {
+                        assert!(item_i >= self.next_rx_i);
+                        self.out_of_order.insert(item_i, item);
                     }
                 }
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {

@@ -12,23 +12,26 @@ use std::{
 
 use crate::DropIndicator;
 
-// odoopack: what comes within this time of the one before it is sent together,
+// odoopack: what comes within this time of the one before it is sent together, if it is also taken within this time,
 const BATCH_TIME: Duration = Duration::from_micros(100);
 // and so many at most.
 const BATCH_MOST: usize = 64;
 
-/// odoopack: sends what the iterator has, together where it comes quickly.
+/// odoopack: sends what the iterator has, together where both sides are quick.
 fn send_all<I: Iterator>(mut iter: I, tx: &Sender<Vec<I::Item>>) {
-    let mut batch = Vec::new();
+    let (mut batch, mut most) = (Vec::new(), 1);
     loop {
         let asked = Instant::now();
         let item = iter.next();
         let ended = item.is_none();
         batch.extend(item);
-        let full = batch.len() >= BATCH_MOST || asked.elapsed() > BATCH_TIME;
-        if !batch.is_empty() && (ended || full) {
+        let is_time = batch.len() >= most || asked.elapsed() > BATCH_TIME;
+        if !batch.is_empty() && (ended || is_time) {
+            let offered = Instant::now();
             // don't panic if the receiver disconnects
             let _ = tx.send(mem::take(&mut batch));
+            let is_slow = offered.elapsed() > BATCH_TIME;
+            most = if is_slow { 1 } else { BATCH_MOST.min(most * 2) };
         }
         if ended {
             return;

@@ -45,6 +45,7 @@ pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;
 pub use reference::reference;
 pub use schema::schema;
+pub(crate) use server::is_loopback;
 pub use server::{BadServerUrl, GivenServer, Roles, ServerUrl, TlsMode};
 pub use servers::OwnServer;
 pub use show::{Origin, Origins, ShownValue, show};

@@ -340,9 +340,7 @@ pub fn variables(
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
     ]);
     all.extend(super::sessions::variables(layout, name, environment));
-    // odoo.conf can only say the mode; the library takes the rest from here.
-    let authority = layout.server().and_then(|server| server.authority.as_ref());
-    all.extend(authority.map(|path| ("PGSSLROOTCERT".to_owned(), path.to_string())));
+    all.extend(authority(layout));
     if let Some(path) = &release.python_path {
         all.insert("PYTHONPATH".to_owned(), path.to_string());
     }
@@ -352,6 +350,12 @@ pub fn variables(
     });
     all.extend(plain);
     all
+}
+
+/// odoo.conf can only say the mode of TLS; the library takes the rest from here.
+pub(super) fn authority(layout: &crate::layout::Layout) -> Option<(String, String)> {
+    let path = layout.server()?.authority.as_ref()?;
+    Some(("PGSSLROOTCERT".to_owned(), path.to_string()))
 }
 
 /// What the image's own PATH and the rest of the container leave open.

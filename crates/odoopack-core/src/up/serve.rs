@@ -37,15 +37,16 @@ pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
 
 /// What the supervisor needs before it can run a service.
 fn supervisor(known: &Known<'_>, before: &[Step]) -> Vec<Step> {
+    let unit = |step: &Step| matches!(step, Step::WriteFile { path, .. } if is_unit(path));
+    let read = before.iter().any(unit).then_some(Step::ReadUnits);
+    // Of a stack only the jobs have units.
     if known.target.stack.is_some() {
-        return Vec::new();
+        return read.into_iter().collect();
     }
     let absent = known.facts.supervisor.is_absent();
     let Some(units) = &known.target.systemd else {
         return absent.then_some(Step::StartSupervisor).into_iter().collect();
     };
-    let unit = |step: &Step| matches!(step, Step::WriteFile { path, .. } if is_unit(path));
-    let read = before.iter().any(unit).then_some(Step::ReadUnits);
     let boot = absent.then(|| Step::StartAtBoot {
         target: units.target.clone(),
     });

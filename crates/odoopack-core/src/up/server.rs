@@ -30,6 +30,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let Some(server) = &known.target.server else {
         return all;
     };
+    all.extend(unreachable(known, server));
     all.extend(authority(known, server));
     match &known.facts.server {
         Seen::Present(fact) => all.extend(unfit(known, server, fact)),
@@ -46,9 +47,34 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// In a container loopback is the container itself, where no server listens.
+fn unreachable(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
+    let stack = known.target.stack.is_some() && crate::spec::is_loopback(&server.host);
+    stack.then(|| {
+        Refusal::new(
+            format!("[postgres] url names {server}, which in a container is the container itself: Odoo would not reach a server"),
+            "write the address at which containers reach it; one on this machine has to listen on another address than loopback, such as \
+             that of Docker's bridge (`ip addr show docker0`; docs/guides/managed-postgresql.md says what else it takes)",
+        )
+    })
+}
+
 /// Odoo reads the certificate as a user of its own.
 fn authority(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
     let path = server.authority.as_ref()?;
+    if let Some(closed) = known
+        .facts
+        .closed_authority
+        .as_ref()
+        .filter(|_| known.facts.host.root)
+    {
+        return Some(Refusal::new(
+            format!(
+                "other users may not enter {closed}, where {path} is, which `sslrootcert` of the server names"
+            ),
+            "put the authority's certificate where everybody may read it, such as /etc/ssl/certs",
+        ));
+    }
     let what = match known.facts.paths.get(path)? {
         Seen::Absent => format!("there is no {path}, which `sslrootcert` of the server names"),
         Seen::Present(fact) if !matches!(fact.kind, PathKind::File(_) | PathKind::Link(_)) => {

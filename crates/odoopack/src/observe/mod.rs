@@ -180,6 +180,9 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
         locked: pack.directory.join(odoopack_core::oca_lock::FILE).is_file(),
         closed: paths::closed_above(layout.root()),
+        closed_authority: layout
+            .server()
+            .and_then(|server| paths::closed_above(server.authority.as_ref()?)),
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,

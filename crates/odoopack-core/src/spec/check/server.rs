@@ -1,9 +1,14 @@
 //! Checks of a database server that somebody else runs.
 use crate::spec::load::Report;
-use crate::spec::{Engine, Roles, ServerUrl, Spec, Value};
+use crate::spec::{Roles, ServerUrl, Spec, Value};
 
 /// What only a cluster of the pack's own heeds.
-const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
+const OWN: [&str; 4] = [
+    "postgres.version",
+    "postgres.port",
+    "postgres.directory",
+    "images.postgres",
+];
 
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if !report.given("postgres.url") {
@@ -18,14 +23,6 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
         return;
     }
     without_effect(spec, report);
-    if spec.pack.engine == Engine::Compose {
-        let what = "the engine `compose` brings a PostgreSQL server of its own";
-        report.refuse(
-            "postgres.url",
-            what,
-            "write `engine = \"native\"` in [pack], or remove `url`",
-        );
-    }
     if spec.environments.len() > 1 && spec.postgres.roles == Roles::Given {
         let what = format!(
             "{} environments would share the one role that `url` names, which may read and drop the databases of all of them",

@@ -176,8 +176,8 @@ fn postgres() -> impl Strategy<Value = Postgres> {
 }
 
 /// A server that somebody else runs has one environment or a role for each, and nothing that only a cluster of one's own heeds.
-fn given(own: Postgres, engine: Engine, environments: usize) -> Postgres {
-    if engine != Engine::Native || own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
+fn given(own: Postgres, environments: usize) -> Postgres {
+    if own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
         return own;
     }
     Postgres {
@@ -424,7 +424,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 backup,
                 (editions, mut environments),
             )| {
-                let postgres = given(postgres, pack.engine, environments.len());
+                let postgres = given(postgres, environments.len());
                 if postgres.is_given() {
                     without_databases(&mut environments);
                 }
@@ -455,7 +455,8 @@ fn without_databases(environments: &mut BTreeMap<Name, Environment>) {
 
 /// Containers alone take over what another stack made.
 fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
-    let directory = (engine == Engine::Compose).then(|| "/srv/old-stack/db".into());
+    let own = engine == Engine::Compose && !postgres.is_given();
+    let directory = own.then(|| "/srv/old-stack/db".into());
     Postgres {
         directory,
         ..postgres

@@ -48,21 +48,36 @@ pub(super) fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// A cluster belongs to the programs and the users that made it; another engine has others.
+/// A cluster belongs to the programs and the users that made it; another engine has others. On a given server a
+/// second set of services would work on the same database.
 pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
-    known.facts.cluster.present()?;
-    if known.spec.postgres.directory.is_some() {
-        return None;
-    }
-    let in_container = known.facts.containers.last("postgres").is_some();
-    let (made, wanted) = match (in_container, known.target.stack.is_some()) {
-        (true, false) => ("compose", "native"),
-        (false, true) => ("native", "compose"),
-        (true, true) | (false, false) => return None,
+    let given = known.spec.postgres.is_given();
+    let (what, in_containers, natively) = if given {
+        let root = &known.spec.pack.root;
+        let wrote = |place: &str| {
+            known
+                .facts
+                .written
+                .keys()
+                .any(|path| path.starts_with(root.join(place)))
+        };
+        ("this pack", wrote("deploy"), wrote("data/config"))
+    } else {
+        known.facts.cluster.present()?;
+        if known.spec.postgres.directory.is_some() {
+            return None;
+        }
+        let contained = known.facts.containers.last("postgres").is_some();
+        ("data/postgres", contained, !contained)
+    };
+    let (made, wanted) = match known.target.stack.is_some() {
+        false if in_containers => ("compose", "native"),
+        true if natively && !in_containers => ("native", "compose"),
+        true | false => return None,
     };
     Some(Refusal::new(
         format!(
-            "data/postgres was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
+            "{what} was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
         ),
         format!(
             "write `engine = \"{made}\"` in [pack]; to change the engine, {}",

@@ -283,6 +283,7 @@ fn nothing(root: bool) -> Facts {
         binary_current: false,
         locked: false,
         closed: None,
+        closed_authority: None,
         paths: BTreeMap::new(),
         written: BTreeMap::new(),
         secrets: BTreeMap::new(),

@@ -434,7 +434,8 @@ pub(crate) fn programs(apply: &Apply<'_>, environment: &Name, what: &str) -> Res
     let directory = major(apply).and_then(|major| apply.facts.host.postgres.get(&major));
     let directory = directory.ok_or_else(|| Failure::failed("PostgreSQL's programs cannot be found"))?;
     let (directory, user) = (directory.clone(), apply.layout.user(environment.as_str()));
-    if !apply.layout.containers() {
+    // There is no image of somebody else's server, and no container of it.
+    if !apply.layout.containers() || apply.spec.postgres.is_given() {
         return Ok(Programs::Host { directory, user });
     }
     let image = apply.facts.containers.images.get("postgres");
