@@ -94,9 +94,7 @@ impl Repository {
     /// # Errors
     /// [`Error::Absent`] when the store says that there is none, [`Error::WrongKey`] when `key` opens none of its keys.
     pub fn open(place: &Place, key: &SecretText) -> Result<Self> {
-        if let Place::Directory(directory) = place
-            && !std::path::Path::new(directory).exists()
-        {
+        if !place.is_there() {
             return Err(Error::Absent(place.to_string()));
         }
         let objects = Objects::at(place)?;
