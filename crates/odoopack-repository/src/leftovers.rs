@@ -91,7 +91,12 @@ mod tests {
             std::fs::write(path, "x").unwrap();
         }
         collect(keep.path().to_str().unwrap()).unwrap();
-        let left = |names: &[String]| names.iter().filter(|name| keep.path().join(name).exists()).count();
+        let left = |names: &[String]| {
+            names
+                .iter()
+                .filter(|name| keep.path().join(name).exists())
+                .count()
+        };
         assert_eq!((left(&half), left(&stays)), (0, stays.len()));
     }
 }

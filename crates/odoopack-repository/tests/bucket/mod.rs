@@ -233,7 +233,8 @@ async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: 
             return plain(StatusCode::INTERNAL_SERVER_ERROR, "too late");
         }
         Some(Fault::Unconditional) if has_condition(&request) => {
-            let error = "<Error><Code>NotImplemented</Code><Message>A header that you provided</Message></Error>";
+            let error =
+                "<Error><Code>NotImplemented</Code><Message>A header that you provided</Message></Error>";
             return plain(StatusCode::NOT_IMPLEMENTED, error);
         }
         Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece | Fault::Unconditional) | None => {}

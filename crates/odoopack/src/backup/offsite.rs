@@ -7,9 +7,9 @@ use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
 use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Repository, Snapshot};
 
+use super::place::Which;
 use super::record::{self, Event, Line};
 use super::retention::{Judged, judge_all};
-use super::place::Which;
 use super::{failure, key, place};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};

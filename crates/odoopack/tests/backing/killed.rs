@@ -113,7 +113,10 @@ fn below(directory: &Utf8Path, names: &mut BTreeSet<String>) {
 fn stays(pack: &Pack, before: &[String], command: &str, changes: usize) {
     let now = ids(pack);
     for id in before {
-        assert!(now.contains(id), "{command}, killed after {changes} changes: {id} is gone");
+        assert!(
+            now.contains(id),
+            "{command}, killed after {changes} changes: {id} is gone"
+        );
     }
     restic(pack, &["--no-lock", "check"]);
 }
@@ -121,7 +124,10 @@ fn stays(pack: &Pack, before: &[String], command: &str, changes: usize) {
 /// The next backup ends well, and nothing is left of the one that was killed.
 fn next_run(pack: &Pack) {
     pack.run(&["backup", "create"]).exits(0);
-    let left: Vec<_> = names(pack).into_iter().filter(|name| name.contains('#')).collect();
+    let left: Vec<_> = names(pack)
+        .into_iter()
+        .filter(|name| name.contains('#'))
+        .collect();
     assert_eq!(left, [""; 0]);
 }
 
