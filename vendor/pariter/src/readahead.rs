@@ -42,7 +42,7 @@ where
         I: Iterator,
     {
         // odoopack: 0 as published, which hands every item over in person.
-        let buffer_size = self.buffer_size.unwrap_or(8);
+        let buffer_size = self.buffer_size.unwrap_or(4);
 
         let (tx, rx) = crossbeam_channel::bounded(buffer_size);
         (

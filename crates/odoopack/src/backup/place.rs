@@ -27,6 +27,18 @@ pub(crate) fn with(pack: &Pack, key: &SecretText) -> std::result::Result<Reposit
     again(pack, Which::Here, &local(pack), key)
 }
 
+/// Whether there is no repository here, or none any more.
+///
+/// # Errors
+/// When that cannot be seen: it is no absence.
+pub(crate) fn is_absent(pack: &Pack) -> Result<bool> {
+    let config = pack.layout.backups().join("config");
+    let there = config.try_exists();
+    there
+        .map(|there| !there)
+        .map_err(|e| Failure::failed(format!("could not look at `{config}`")).because(e))
+}
+
 /// Which of a pack's repositories.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which {
