@@ -9,7 +9,7 @@ const DIRECTORIES: [(&str, usize); 5] = [
     ("data", 1),
     ("index", 0),
     ("keys", 0),
-    ("odoopack", 0),
+    ("odoopack", 1),
     ("snapshots", 0),
 ];
 
@@ -74,6 +74,7 @@ mod tests {
             format!("index/{id}#12"),
             format!("snapshots/{id}#1"),
             "odoopack/writer#1".to_owned(),
+            format!("odoopack/notes/{id}#1"),
         ];
         let stays = [
             format!("data/01/{id}"),

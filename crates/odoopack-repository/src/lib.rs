@@ -12,6 +12,7 @@ mod faults;
 mod guarded;
 mod leftovers;
 mod lock;
+mod notes;
 mod objects;
 mod pace;
 mod parts;

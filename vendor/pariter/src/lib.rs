@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+//! Parallel iterator processing.
 use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
     Arc,
@@ -317,4 +317,3 @@ impl Drop for DropIndicator {
         }
     }
 }
-

@@ -5,14 +5,34 @@ use super::{DropIndicator, Scope};
 use std::{
     cmp,
     sync::{
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
         Arc,
     },
+    time::{Duration, Instant},
+    vec,
 };
 
+// odoopack: things that are done quickly go to a worker together, so many as it does in about this time,
+const BATCH_TIME: Duration = Duration::from_micros(200);
+// and so many at most.
+const BATCH_MOST: usize = 64;
+
+/// odoopack: does one batch, and says how many there may be in the next.
+fn work<I, O>(items: Vec<I>, pace: &AtomicUsize, mut f: impl FnMut(I) -> O) -> Vec<O> {
+    let (start, count) = (Instant::now(), items.len());
+    let done = items.into_iter().map(&mut f).collect();
+    let each = start.elapsed().as_nanos() / count.max(1) as u128;
+    let fit = (BATCH_TIME.as_nanos() / each.max(1)).min(BATCH_MOST as u128) as usize;
+    pace.store(fit.min(count * 2).max(1), Relaxed);
+    done
+}
+
 struct ParallelMapInner<I, O> {
-    tx: Option<crossbeam_channel::Sender<(usize, I)>>,
-    rx: crossbeam_channel::Receiver<(usize, O)>,
+    tx: Option<crossbeam_channel::Sender<(usize, Vec<I>)>>,
+    rx: crossbeam_channel::Receiver<(usize, Vec<O>)>,
 }
 
 pub struct ParallelMapBuilder<I>
@@ -66,15 +86,14 @@ where
         self,
     ) -> (
         ParallelMap<I, O>,
-        Receiver<(usize, I::Item)>,
-        Sender<(usize, O)>,
+        Receiver<(usize, Vec<I::Item>)>,
+        Sender<(usize, Vec<O>)>,
     )
     where
         I: Iterator,
     {
         let num_threads = Self::num_threads(self.num_threads);
-        // odoopack: twice as many as published, for items that take no time.
-        let buffer_size = cmp::max(1, self.buffer_size.unwrap_or(num_threads * 4));
+        let buffer_size = cmp::max(1, self.buffer_size.unwrap_or(num_threads * 2));
 
         // Note: we have enough capacity on both ends to hold all items
         // in progress, though the actual amount of items in flight is controlled
@@ -90,6 +109,8 @@ where
                 num_threads,
                 buffer_size,
                 out_of_order: Vec::new(),
+                pace: Arc::new(AtomicUsize::new(1)),
+                ready: Vec::new().into_iter(),
                 next_tx_i: 0,
                 next_rx_i: 0,
                 inner: Some(ParallelMapInner {
@@ -116,13 +137,14 @@ where
             let in_rx = in_rx.clone();
             let out_tx = out_tx.clone();
             let mut f = f.clone();
+            let pace = ret.pace.clone();
             let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
 
             std::thread::spawn(move || {
-                for (i, item) in in_rx.into_iter() {
+                for (i, items) in in_rx.into_iter() {
                     // we ignore send failures, if the receiver is gone
                     // we just throw the work away
-                    let _ = out_tx.send((i, (f)(item)));
+                    let _ = out_tx.send((i, work(items, &pace, &mut f)));
                 }
                 drop_indicator.cancel();
             });
@@ -149,13 +171,14 @@ where
             let in_rx = in_rx.clone();
             let out_tx = out_tx.clone();
             let mut f = f.clone();
+            let pace = ret.pace.clone();
             let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
 
             scope.spawn(move || {
-                for (i, item) in in_rx.into_iter() {
+                for (i, items) in in_rx.into_iter() {
                     // we ignore send failures, if the receiver is gone
                     // we just throw the work away
-                    let _ = out_tx.send((i, (f)(item)));
+                    let _ = out_tx.send((i, work(items, &pace, &mut f)));
                 }
                 drop_indicator.cancel();
             });
@@ -185,7 +208,11 @@ where
     /// did any worker thread failed us
     worker_panicked: Arc<AtomicBool>,
     /// responses we received before we needed them
-    out_of_order: Vec<(usize, O)>,
+    out_of_order: Vec<(usize, Vec<O>)>,
+    /// odoopack: how many items go to a worker together
+    pace: Arc<AtomicUsize>,
+    /// odoopack: what is left of the response whose turn it is
+    ready: vec::IntoIter<O>,
     // stuff we created when we started workers
     inner: Option<ParallelMapInner<I::Item, O>>,
 }
@@ -203,17 +230,22 @@ where
         }
 
         while self.next_tx_i < self.next_rx_i + self.buffer_size {
-            if let Some(item) = self.iter.next() {
+            let most = self.pace.load(Relaxed);
+            let items: Vec<_> = self.iter.by_ref().take(most).collect();
+            // Fewer than asked for: the iterator ended, and must not be asked again.
+            let ended = items.len() < most;
+            if !items.is_empty() {
                 self.inner
                     .as_ref()
                     .expect("not started")
                     .tx
                     .as_ref()
                     .expect("inner-iterator exhausted")
-                    .send((self.next_tx_i, item))
+                    .send((self.next_tx_i, items))
                     .expect("send failed");
                 self.next_tx_i += 1;
-            } else {
+            }
+            if ended {
                 self.iter_done = true;
                 self.inner.as_mut().expect("not started").tx = None;
                 break;
@@ -231,6 +263,9 @@ where
     type Item = O;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(item) = self.ready.next() {
+            return Some(item);
+        }
         self.pump_tx();
 
         loop {
@@ -245,30 +280,31 @@ where
                 .iter()
                 .position(|(i, _)| i == &self.next_rx_i)
             {
-                let item = self.out_of_order.swap_remove(index).1;
+                self.ready = self.out_of_order.swap_remove(index).1.into_iter();
                 self.next_rx_i += 1;
                 self.pump_tx();
-                return Some(item);
+                return self.ready.next();
             }
 
             // there are multiple ways to detect worker panics, but here we
             // use a timeout to periodically check atomic bool.
+            // odoopack: 100 times longer than published; what comes is taken at once all the same
             match self
                 .inner
                 .as_ref()
                 .expect("not started")
                 .rx
-                // odoopack: 100 microseconds as published; it only looks whether a worker panicked.
-                .recv_timeout(std::time::Duration::from_millis(10))
+                .recv_timeout(Duration::from_millis(10))
             {
-                Ok((item_i, item)) => {
+                Ok((item_i, items)) => {
                     if item_i == self.next_rx_i {
+                        self.ready = items.into_iter();
                         self.next_rx_i += 1;
                         self.pump_tx();
-                        return Some(item);
+                        return self.ready.next();
                     } else {
                         assert!(item_i > self.next_rx_i);
-                        self.out_of_order.push((item_i, item));
+                        self.out_of_order.push((item_i, items));
                     }
                 }
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => {

@@ -3,11 +3,38 @@ use crossbeam_channel::Sender;
 use crate::Scope;
 use std::{
     marker::PhantomData,
+    mem,
     sync::{atomic::AtomicBool, Arc},
     thread,
+    time::{Duration, Instant},
+    vec,
 };
 
 use crate::DropIndicator;
+
+// odoopack: what comes within this time of the one before it is sent together,
+const BATCH_TIME: Duration = Duration::from_micros(100);
+// and so many at most.
+const BATCH_MOST: usize = 64;
+
+/// odoopack: sends what the iterator has, together where it comes quickly.
+fn send_all<I: Iterator>(mut iter: I, tx: &Sender<Vec<I::Item>>) {
+    let mut batch = Vec::new();
+    loop {
+        let asked = Instant::now();
+        let item = iter.next();
+        let ended = item.is_none();
+        batch.extend(item);
+        let full = batch.len() >= BATCH_MOST || asked.elapsed() > BATCH_TIME;
+        if !batch.is_empty() && (ended || full) {
+            // don't panic if the receiver disconnects
+            let _ = tx.send(mem::take(&mut batch));
+        }
+        if ended {
+            return;
+        }
+    }
+}
 
 pub struct ReadaheadBuilder<I>
 where
@@ -37,12 +64,11 @@ where
         }
     }
 
-    fn with_common(self) -> (Readahead<I>, Sender<I::Item>, I)
+    fn with_common(self) -> (Readahead<I>, Sender<Vec<I::Item>>, I)
     where
         I: Iterator,
     {
-        // odoopack: 0 as published, which hands every item over in person.
-        let buffer_size = self.buffer_size.unwrap_or(4);
+        let buffer_size = self.buffer_size.unwrap_or(0);
 
         let (tx, rx) = crossbeam_channel::bounded(buffer_size);
         (
@@ -50,6 +76,7 @@ where
                 _iter_marker: PhantomData,
                 iter_size_hint: self.iter.size_hint(),
                 inner: Some(ReadaheadInner { rx }),
+                ready: Vec::new().into_iter(),
                 worker_panicked: Arc::new(AtomicBool::new(false)),
             },
             tx,
@@ -66,10 +93,7 @@ where
 
         let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
         thread::spawn(move || {
-            for i in iter {
-                // don't panic if the receiver disconnects
-                let _ = tx.send(i);
-            }
+            send_all(iter, &tx);
             drop_indicator.cancel();
         });
 
@@ -85,10 +109,7 @@ where
 
         let drop_indicator = DropIndicator::new(ret.worker_panicked.clone());
         scope.spawn(move || {
-            for i in iter {
-                // don't panic if the receiver disconnects
-                let _ = tx.send(i);
-            }
+            send_all(iter, &tx);
             drop_indicator.cancel();
         });
 
@@ -104,6 +125,8 @@ where
     _iter_marker: PhantomData<I>,
     iter_size_hint: (usize, Option<usize>),
     inner: Option<ReadaheadInner<I>>,
+    /// odoopack: what is left of what was received last
+    ready: vec::IntoIter<I::Item>,
     worker_panicked: Arc<AtomicBool>,
 }
 
@@ -111,7 +134,7 @@ struct ReadaheadInner<I>
 where
     I: Iterator,
 {
-    rx: crossbeam_channel::Receiver<I::Item>,
+    rx: crossbeam_channel::Receiver<Vec<I::Item>>,
 }
 
 impl<I> Iterator for Readahead<I>
@@ -123,8 +146,14 @@ where
     type Item = I::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(item) = self.ready.next() {
+            return Some(item);
+        }
         match self.inner.as_ref().expect("thread started").rx.recv() {
-            Ok(i) => Some(i),
+            Ok(items) => {
+                self.ready = items.into_iter();
+                self.ready.next()
+            }
             Err(crossbeam_channel::RecvError) => {
                 if self
                     .worker_panicked
