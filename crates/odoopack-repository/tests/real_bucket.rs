@@ -384,7 +384,7 @@ fn of_two_hosts_that_begin_at_the_same_moment_one_writes() {
         if stale {
             write(&lock, "long ago");
             let file = std::fs::File::options().write(true).open(&lock).unwrap();
-            let hour = std::time::Duration::from_secs(3600);
+            let hour = std::time::Duration::from_hours(1);
             file.set_modified(std::time::SystemTime::now() - hour).unwrap();
         }
         let place = lock.clone();
