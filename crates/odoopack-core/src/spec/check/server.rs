@@ -3,12 +3,7 @@ use crate::spec::load::Report;
 use crate::spec::{Roles, ServerUrl, Spec, Value};
 
 /// What only a cluster of the pack's own heeds.
-const OWN: [&str; 4] = [
-    "postgres.version",
-    "postgres.port",
-    "postgres.directory",
-    "images.postgres",
-];
+const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
 
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if !report.given("postgres.url") {
