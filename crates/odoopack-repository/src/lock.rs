@@ -174,8 +174,10 @@ fn claim(place: &Place, objects: &Objects, holder: &Holder) -> Result<bool> {
         refuse_fresh(objects, &parse(objects, &form.content)?, holder)?;
     }
     match objects.claim(place, OBJECT, found.as_ref(), &text(holder))? {
-        // Taken by ourselves, when only the answer to an earlier request was lost: what is there is looked at next.
-        Claim::Made | Claim::Taken => Ok(true),
+        // A service that ignores the condition grants everything: it is asked once more for what it must refuse.
+        Claim::Made => Ok(objects.claim(place, OBJECT, None, &text(holder))? == Claim::Taken),
+        // By ourselves, when only the answer to an earlier request was lost: what is there is looked at next.
+        Claim::Taken => Ok(true),
         Claim::Unsupported => write(objects, holder).map(|()| false),
     }
 }

@@ -424,6 +424,15 @@ fn a_service_that_knows_no_conditions_is_written_to_and_that_is_known() {
 }
 
 #[test]
+fn a_service_that_does_not_heed_conditions_is_found_out() {
+    let rig = Rig::new();
+    rig.service
+        .fail(Fault::Heedless, usize::MAX, |m, _| *m == Method::PUT);
+    let writer = rig.there().writer(&holder()).unwrap();
+    assert!(!writer.is_surely_alone());
+}
+
+#[test]
 fn a_limit_holds() {
     let rig = Rig::new();
     let snapshot = rig.store(3_000_000, 1);

@@ -58,6 +58,8 @@ pub(crate) enum Fault {
     LostPiece,
     /// The service does not know requests with a condition.
     Unconditional,
+    /// It does not heed `If-None-Match`.
+    Heedless,
 }
 
 /// A request that something goes wrong with: its fault, and how many more times.
@@ -235,16 +237,28 @@ async fn instead(fault: Option<Fault>, request: &Request<Incoming>) -> Option<An
                 "<Error><Code>NotImplemented</Code><Message>A header that you provided</Message></Error>";
             Some(plain(StatusCode::NOT_IMPLEMENTED, error))
         }
-        Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece | Fault::Unconditional) | None => None,
+        Some(
+            Fault::HalfBody | Fault::StaleList | Fault::LostPiece | Fault::Unconditional | Fault::Heedless,
+        )
+        | None => None,
     }
 }
 
-async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: Request<Incoming>) -> Answer {
+async fn respond(
+    inner: &S3Service,
+    state: &Mutex<State>,
+    root: &Path,
+    request: Request<Incoming>,
+) -> Answer {
     let method = request.method().clone();
     let target = request.uri().path_and_query().unwrap().to_string();
     let fault = fault(state, &method, &target);
     if let Some(answer) = instead(fault, &request).await {
         return answer;
+    }
+    if fault == Some(Fault::Heedless) && has_condition(&request) {
+        // The headers are signed. As if they were not there: what is there is written over.
+        drop(std::fs::remove_file(root.join(target.trim_start_matches('/'))));
     }
     let stores = method == Method::PUT && !request.headers().contains_key("x-amz-copy-source");
     let locked = target.starts_with(&format!("/{BUCKET}/{LOCKED}/"));

@@ -4,6 +4,7 @@ use odoopack_core::backup::paths;
 use odoopack_core::layout::Layout;
 
 use super::stored::Opened;
+use super::tree as stored_tree;
 use crate::context::{Context, Pack};
 use crate::failure::Result;
 use crate::oca::{file, tree};
@@ -23,10 +24,17 @@ pub(super) fn built(cx: &Context, pack: &Pack) -> Vec<Utf8PathBuf> {
     let (mut trees, mut lacking) = (Vec::new(), Vec::new());
     for (name, locked) in lock.iter().flat_map(|lock| &lock.repositories) {
         let place = tree::place(&pack.layout, name, locked);
-        if tree::is_whole(&place) {
-            trees.push(place);
-        } else {
+        if !tree::is_whole(&place) {
             lacking.push(name.clone());
+            continue;
+        }
+        match stored_tree::items_of_git(&place, paths::ADDONS) {
+            Ok(_) => trees.push(place),
+            Err(failure) => {
+                let why = failure.chain().join(": ");
+                cx.ui
+                    .warn(&format!("repository `{name}` is not in the snapshot: {why}"));
+            }
         }
     }
     if !lacking.is_empty() {
@@ -41,15 +49,22 @@ pub(super) fn built(cx: &Context, pack: &Pack) -> Vec<Utf8PathBuf> {
 }
 
 /// Puts the trees of the lock beside the pack `repo` where releases look for them, each only when it is the one that the lock names; returns the
-/// repositories whose tree the snapshot does not hold.
-pub(crate) fn bring(opened: &Opened, layout: &Layout, repo: &Utf8Path) -> Result<Vec<String>> {
+/// repositories whose tree the snapshot does not hold, or which could not be read: they are where the lock says as well.
+pub(crate) fn bring(cx: &Context, opened: &Opened, layout: &Layout, repo: &Utf8Path) -> Result<Vec<String>> {
     let lock = file::read(repo)?;
     let mut lacking = Vec::new();
     for (name, locked) in lock.iter().flat_map(|lock| &lock.repositories) {
         let place = tree::place(layout, name, locked);
         let stored = format!("{}/{}", paths::ADDONS, place.file_name().unwrap_or_default());
-        if !tree::take(&place, locked, |new| opened.directory(&stored, new))? {
-            lacking.push(name.clone());
+        match tree::take(&place, locked, |new| opened.directory(&stored, new)) {
+            Ok(true) => {}
+            Ok(false) => lacking.push(name.clone()),
+            Err(failure) => {
+                let why = failure.chain().join(": ");
+                cx.ui
+                    .warn(&format!("could not take `{name}` out of the snapshot: {why}"));
+                lacking.push(name.clone());
+            }
         }
     }
     Ok(lacking)

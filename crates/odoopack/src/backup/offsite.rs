@@ -286,7 +286,13 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
-    proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?)?;
+    if let Err(failure) = proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?) {
+        let why = failure.chain().join(": ");
+        cx.ui.warn(&format!(
+            "what was proven is not noted at {}: {why}",
+            there.place()
+        ));
+    }
     done.read = read_a_seventh(cx, pack, &there, read_now)?;
     Ok(done)
 }

@@ -319,7 +319,7 @@ pub(crate) fn room(
     if only != Some(Part::Filestore) {
         all.push((beside, sizes.beside));
         match observe::databases::disk(&pack.loaded.spec, &pack.layout, environment)? {
-            Some(disk) => all.push((disk, restore::database_of(sizes.rows))),
+            Some(disk) => all.push((disk, sizes.database)),
             None => ui.say("how much room there is for the database is known to its server alone"),
         }
     }

@@ -238,7 +238,7 @@ impl Recovery<'_> {
             opened.directory(part, &to)?;
         }
         secrets::set(&layout.secrets(), key::NAME, self.key.expose())?;
-        let lacking = addons::bring(opened, layout, &pack.directory)?;
+        let lacking = addons::bring(self.cx, opened, layout, &pack.directory)?;
         if !lacking.is_empty() {
             self.cx.ui.say(&format!(
                 "asked of where they came from, as the snapshot does not hold them: {}",

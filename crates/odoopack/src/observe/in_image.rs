@@ -67,9 +67,12 @@ fn make(state: &Utf8Path) -> io::Result<(tempfile::TempDir, File)> {
     }
     loop {
         let place = tempfile::Builder::new().prefix(PREFIX).tempdir_in(state)?;
-        let held = File::open(place.path())?;
-        held.lock()?;
         // Somebody may have collected it before it was held.
+        let held = match File::open(place.path()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        held.lock()?;
         if place.path().is_dir() {
             return Ok((place, held));
         }

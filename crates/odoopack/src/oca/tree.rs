@@ -73,9 +73,10 @@ pub(crate) fn take(
     files::directory_all(parent)?;
     files::remove_tree(&new)?;
     files::directory(&new, 0o755, None)?;
-    if !fill(&new)? || !is_of(&new, locked)? {
+    let taken = fill(&new).and_then(|filled| Ok(filled && is_of(&new, locked)?));
+    if !matches!(taken, Ok(true)) {
         files::remove_tree(&new)?;
-        return Ok(false);
+        return taken;
     }
     finish(&new, place, locked)?;
     Ok(true)
@@ -84,7 +85,10 @@ pub(crate) fn take(
 /// Whether a directory holds the files of the lock's tree and nothing else; then it gets their times too.
 fn is_of(new: &Utf8Path, locked: &Locked) -> Result<bool> {
     files::remove(&new.join(MARKER))?;
-    let keep = tempfile::tempdir().map_err(|e| Failure::failed("could not make a directory").because(e))?;
+    // Its objects are as big as the tree: they go to the same disk.
+    let beside = new.parent().unwrap_or(new);
+    let keep = tempfile::tempdir_in(beside);
+    let keep = keep.map_err(|e| Failure::failed("could not make a directory").because(e))?;
     let keep = Utf8Path::from_path(keep.path())
         .ok_or_else(|| Failure::failed("the directory for temporary files is not UTF-8"))?;
     let (objects, index) = (keep.join("objects.git"), keep.join("index"));

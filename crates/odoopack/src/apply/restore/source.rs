@@ -5,6 +5,7 @@ use std::io::{BufReader, Read, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::Manifest;
 use odoopack_core::dump::archive::is_attachment;
+use odoopack_core::restore;
 use odoopack_core::units::Bytes;
 
 use super::archive::{Archive, COMPRESSED_GROWS};
@@ -53,8 +54,8 @@ pub(crate) struct Dump {
 /// What a backup will take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
-    /// Rows, on the disk of the database.
-    pub(crate) rows: Bytes,
+    /// What the database takes on its disk, indexes included.
+    pub(crate) database: Bytes,
     /// Attachments, on the disk of the environment.
     pub(crate) files: Bytes,
     /// The dump, on that disk too for as long as it is loaded in parallel.
@@ -153,7 +154,7 @@ impl Source {
     /// About how many bytes it will become.
     pub(crate) fn sizes(&self) -> Result<Sizes> {
         let sizes = |rows, files| Sizes {
-            rows,
+            database: restore::database_of(rows),
             files,
             beside: Bytes(0),
         };
@@ -161,7 +162,7 @@ impl Source {
             Self::Snapshot(stored) => {
                 let manifest = stored.manifest();
                 Sizes {
-                    rows: Bytes(manifest.database.size),
+                    database: Bytes(manifest.database.size),
                     files: Bytes(manifest.attachments.bytes),
                     beside: Bytes(manifest.database.dump.size),
                 }
