@@ -118,7 +118,7 @@ impl Apply<'_> {
             Step::BuildImage { image } => self.build_image(image, progress),
             Step::GetRepositories { .. } => self.get_repositories(progress),
             Step::MakeGateImage { image } => self.make_gate_image(image),
-            Step::CreateCluster { major } => self.create_cluster(*major),
+            Step::CreateCluster { major, server } => self.create_cluster(*major, server),
             Step::TakeOver { part, path } => self.take_over(part, path),
             Step::AdoptCluster { path } => self.adopt_cluster(path),
             Step::KeepDump { database, path, .. } => self.keep_dump(database, path),
