@@ -22,6 +22,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(clusters::in_containers(known));
     all.extend(clusters::moved(known));
     all.extend(clusters::left_behind(known));
+    all.extend(clusters::strangers(known));
     all.extend(super::adopt::refusals(known));
     all.extend(machine::host(known));
     all.extend(secrets(known));
@@ -122,9 +123,7 @@ pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
         .iter()
         .find_map(|(own, seen)| reason(seen).map(|why| (own, why)));
     let Some((own, why)) = silent else {
-        let mut all = super::adopt::missing_database(known);
-        all.extend(clusters::strangers(known));
-        return all;
+        return super::adopt::missing_database(known);
     };
     if let Some(server) = &known.target.server {
         return vec![Refusal::new(
