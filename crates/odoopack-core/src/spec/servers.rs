@@ -121,6 +121,7 @@ impl Spec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{LoadContext, load};
     use super::*;
 
     #[test]
@@ -131,5 +132,42 @@ mod tests {
         for other in ["postgresql", "postgres.", "postgres.15", "postgres.a.b", "redis"] {
             assert_eq!(OwnServer::called(other), None, "{other}");
         }
+    }
+
+    fn mistakes(root: &str, postgres: &str) -> String {
+        let text = format!(
+            "format = 1\n[postgres]\n{postgres}\n[editions.sixteen-letters1]\n\
+             [environments.production]\ndomain = \"erp.example.com\"\n"
+        );
+        let loaded = load(&text, &LoadContext::new("/opt/shop/repo").with_root(root));
+        loaded
+            .err()
+            .map_or_else(String::new, |mistakes| mistakes.to_string())
+    }
+
+    #[test]
+    fn what_belongs_to_one_server_is_refused_for_several() {
+        let apart = "cluster = \"per-edition\"\n";
+        for (more, says) in [
+            (
+                "port = 5432",
+                "postgres.port: several servers cannot listen on one port",
+            ),
+            (
+                "directory = \"/srv/db\"",
+                "postgres.directory: the cluster that is taken over",
+            ),
+            (
+                "url = \"secret:URL\"",
+                "postgres.cluster: the server that `url` names is one",
+            ),
+        ] {
+            let said = mistakes("/opt/shop", &format!("{apart}{more}"));
+            assert!(said.contains(says), "{said}");
+        }
+        // The socket of the longest name is the longest path.
+        let root = format!("/opt/{}", "a".repeat(55));
+        assert_eq!(mistakes(&root, ""), "");
+        assert!(mistakes(&root, apart).contains("data/run/postgres.sixteen-letters1/.s.PGSQL.5432"));
     }
 }

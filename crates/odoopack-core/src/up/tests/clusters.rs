@@ -254,3 +254,15 @@ fn sessions_in_a_database_are_on_the_server_of_their_environment() {
     }
     assert_eq!(machine.spec.server_of(&name("nobody")), OwnServer::SHARED);
 }
+
+#[test]
+fn a_stack_has_one_server_and_says_so() {
+    let file = FILE
+        .replace(
+            "root = \"/opt/shop\"\n",
+            "root = \"/opt/shop\"\nengine = \"compose\"\n",
+        )
+        .replace("source = { debian = \"sid\" }\n", "");
+    let said = refused(&Machine::with_packages(&file, true));
+    assert!(said.contains("one PostgreSQL server for all editions"), "{said}");
+}
