@@ -22,12 +22,14 @@ edition = "core"
 kind = "production"
 domain = "core.localhost"
 users = 3
+workers = 0
 
 [environments.marketing]
 edition = "marketing"
 kind = "production"
 domain = "marketing.localhost"
 users = 3
+workers = 0
 "#;
 
 const EDITIONS: [&str; 2] = ["core", "marketing"];
@@ -145,7 +147,8 @@ fn both_are_backed_up_and_one_comes_back(pack: &Pack) {
         );
         pack.run(&["backup", "create", edition]).exits(0);
     }
-    pack.run(&["restore", "latest", "--as", "look"]).exits(0);
+    pack.run(&["restore", "latest", "--of", "marketing", "--as", "look"])
+        .exits(0);
     assert_eq!(
         admin(pack, "marketing", "look", "SELECT whose FROM kept"),
         "marketing"
@@ -165,6 +168,8 @@ fn both_are_backed_up_and_one_comes_back(pack: &Pack) {
     let replace = [
         "restore",
         "latest",
+        "--of",
+        "marketing",
         "--to",
         "marketing",
         "--yes-replace",
