@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod guarded;
 mod lock;
+mod notes;
 mod objects;
 mod pace;
 mod parts;

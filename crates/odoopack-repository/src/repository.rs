@@ -288,7 +288,7 @@ impl Snapshot {
     }
 
     /// Digits of the id that it had first.
-    fn first_id(&self) -> String {
+    pub(crate) fn first_id(&self) -> String {
         let id = self.file.original.unwrap_or(self.file.id);
         id.to_hex().as_str().to_owned()
     }

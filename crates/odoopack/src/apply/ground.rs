@@ -144,9 +144,11 @@ impl Apply<'_> {
         }
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
         match self.facts.containers.images.get("postgres") {
-            Some(image) if self.layout.containers() => self.cluster_in_container(image, programs, server)?,
+            Some(image) if self.layout.containers() => {
+                self.cluster_in_container(image, (programs, major), server)?
+            }
             _ => {
-                postgres::initdb(programs, &self.layout.cluster(server), user.as_deref()).run()?;
+                postgres::initdb((programs, major), &self.layout.cluster(server), user.as_deref()).run()?;
                 marks::forget_images(&self.layout.state())?;
             }
         }
@@ -154,7 +156,12 @@ impl Apply<'_> {
     }
 
     /// Made by the programs of the image, as the user that its server will run as.
-    fn cluster_in_container(&self, image: &Image, programs: &Utf8Path, server: &OwnServer) -> Result<()> {
+    fn cluster_in_container(
+        &self,
+        image: &Image,
+        programs: (&Utf8Path, u16),
+        server: &OwnServer,
+    ) -> Result<()> {
         let cluster = self.layout.cluster(server);
         // initdb asks for the name of its user; the rendered accounts come with the configuration, later.
         let [passwd, group] = self.layout.accounts();

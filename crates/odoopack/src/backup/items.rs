@@ -31,6 +31,8 @@ pub(crate) struct Origin {
     pub(crate) filestore: Utf8PathBuf,
     /// The pack's own directory.
     pub(crate) pack: Utf8PathBuf,
+    /// The trees of the lock, in the order of their names.
+    pub(crate) trees: Vec<Utf8PathBuf>,
     /// PostgreSQL's programs, of the server's own major.
     pub(crate) programs: Utf8PathBuf,
     /// Container that holds them; `None`: this host.
@@ -70,6 +72,7 @@ const STAGES: &[Stage] = &[
     dump,
     files,
     manifest,
+    addons,
     history,
     pack,
     secret_values,
@@ -216,6 +219,15 @@ fn pack(work: &mut Work) -> Result<Items> {
     let layout = &work.origin.layout;
     let but = [layout.data(), layout.backups(), layout.config()];
     tree::items_but(&work.origin.pack, paths::PACK, &but).map(boxed)
+}
+
+fn addons(work: &mut Work) -> Result<Items> {
+    let mut items = Vec::new();
+    for tree in &work.origin.trees {
+        let name = tree.file_name().unwrap_or_default();
+        items.extend(tree::items_of_git(tree, &format!("{}/{name}", paths::ADDONS))?);
+    }
+    Ok(boxed(items))
 }
 
 fn history(work: &mut Work) -> Result<Items> {

@@ -9,7 +9,7 @@ use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Reposit
 
 use super::record::{self, Event, Line};
 use super::retention::{Judged, judge_all};
-use super::{failure, key, place};
+use super::{failure, key, place, proof};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
@@ -274,6 +274,7 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
+    proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?)?;
     done.read = read_a_seventh(cx, pack, &there, read_now)?;
     Ok(done)
 }
