@@ -145,7 +145,7 @@ impl Apply<'_> {
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
         match self.facts.containers.images.get("postgres") {
             Some(image) if self.layout.containers() => {
-                self.cluster_in_container(image, (programs, major), server)?
+                self.cluster_in_container(image, (programs, major), server)?;
             }
             _ => {
                 postgres::initdb((programs, major), &self.layout.cluster(server), user.as_deref()).run()?;

@@ -169,7 +169,7 @@ fn whose<'a>(pack: &'a Pack, source: &Source, target: &Target<'_>) -> Result<(&'
             let taken_of = &stored.manifest().environment;
             all.iter().find(|(name, _)| name.as_str() == taken_of)
         }
-        _ => None,
+        Source::Snapshot(_) | Source::Zip(_) | Source::Folder { .. } | Source::Dump(_) => None,
     };
     if let Some(own) = own {
         return Ok(own);
