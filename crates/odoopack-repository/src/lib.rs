@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod guarded;
+mod leftovers;
 mod lock;
 mod notes;
 mod objects;

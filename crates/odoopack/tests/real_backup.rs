@@ -45,6 +45,7 @@ fn snapshots_of_a_working_odoo() {
     a_dump_that_breaks_leaves_nothing(&pack);
     old_ones_go(&pack);
     backing::offsite::elsewhere(&pack);
+    backing::killed::anywhere(&pack);
     backing::faults::a_full_disk(&pack);
     backing::faults::a_damaged_directory(&pack);
     backing::faults::a_server_that_stops(&pack);
