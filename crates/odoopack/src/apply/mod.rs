@@ -22,7 +22,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};
 use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::plan::{Plan, Step};
-use odoopack_core::spec::Spec;
+use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::Target;
 use odoopack_core::units::Bytes;
 
@@ -80,8 +80,10 @@ impl Apply<'_> {
         if !FULL.iter().any(|words| text.contains(words)) {
             return failure;
         }
+        let cluster = self.layout.cluster(&OwnServer::SHARED);
         let places = [
             self.layout.root(),
+            &cluster,
             &self.cache,
             Utf8Path::new("/tmp"),
             Utf8Path::new("/var"),
