@@ -244,12 +244,7 @@ async fn instead(fault: Option<Fault>, request: &Request<Incoming>) -> Option<An
     }
 }
 
-async fn respond(
-    inner: &S3Service,
-    state: &Mutex<State>,
-    root: &Path,
-    request: Request<Incoming>,
-) -> Answer {
+async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: Request<Incoming>) -> Answer {
     let method = request.method().clone();
     let target = request.uri().path_and_query().unwrap().to_string();
     let fault = fault(state, &method, &target);

@@ -19,10 +19,11 @@ pub(super) fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     let adopted = known.spec.postgres.directory.is_some();
-    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() && !adopted {
+    let foreign = known.facts.on_disk().next();
+    if let Some(server) = foreign.filter(|_| known.facts.made_by.is_absent() && !adopted) {
         all.push(Refusal::new(
             format!(
-                "{}/data/postgres holds a cluster that odoopack did not make",
+                "{}/data/{server} holds a cluster that odoopack did not make",
                 pack.root
             ),
             "dump it, choose another root, and restore the dump there",
@@ -61,14 +62,14 @@ pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
                 .keys()
                 .any(|path| path.starts_with(root.join(place)))
         };
-        ("this pack", wrote("deploy"), wrote("data/config"))
+        ("this pack".to_owned(), wrote("deploy"), wrote("data/config"))
     } else {
-        known.facts.cluster.present()?;
+        let server = known.facts.on_disk().next()?;
         if known.spec.postgres.directory.is_some() {
             return None;
         }
         let contained = known.facts.containers.last("postgres").is_some();
-        ("data/postgres", contained, !contained)
+        (format!("data/{server}"), contained, !contained)
     };
     let (made, wanted) = match known.target.stack.is_some() {
         false if in_containers => ("compose", "native"),
