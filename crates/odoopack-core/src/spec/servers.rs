@@ -41,7 +41,7 @@ impl FromStr for Clusters {
 }
 
 /// One PostgreSQL server of the pack's own, called as its service is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct OwnServer(Option<Name>);
 
 impl OwnServer {

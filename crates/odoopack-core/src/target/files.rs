@@ -98,7 +98,7 @@ fn gate(known: &Known<'_>) -> Option<File> {
 
 fn postgres(known: &Known<'_>, server: &OwnServer) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known, server) else {
+    let Some(major) = super::services::cluster_major(known.spec, known.facts, server) else {
         return Vec::new();
     };
     let directory = layout.postgres_config(server);

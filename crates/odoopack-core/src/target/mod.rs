@@ -26,7 +26,8 @@ pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{
-    command as odoo_command, longest_stop, odoo_name, postgres_major, variables as odoo_variables,
+    cluster_major, command as odoo_command, longest_stop, odoo_name, postgres_major,
+    variables as odoo_variables,
 };
 pub use sessions::SessionsWant;
 pub use views::View;
@@ -359,17 +360,14 @@ fn secrets(spec: &Spec) -> Vec<String> {
 }
 
 impl Target {
-    /// Where files stand that belong to a database of somebody else's server or of an edition's own, or that another
-    /// stack made.
+    /// Where files stand that belong to a database, or that another stack made.
     pub fn bound(&self) -> Vec<Utf8PathBuf> {
         let adopted = self.adopted.iter().map(|(_, path)| path.join("filestore"));
         let given = self.databases.iter().filter(|_| self.server.is_some());
         let given = given.flat_map(|want| [want.filestore(), want.home.join("addons")]);
-        let apart = self.databases.iter().filter(|_| self.apart);
-        adopted
-            .chain(given)
-            .chain(apart.map(DatabaseWant::filestore))
-            .collect()
+        let own = self.databases.iter().filter(|_| self.server.is_none());
+        let own = own.map(DatabaseWant::filestore);
+        adopted.chain(given).chain(own).collect()
     }
 
     /// The file at `path`.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use super::Known;
-use crate::facts::Release;
+use crate::facts::{Facts, Release, Seen};
 use crate::layout::Slot;
 use crate::name::Name;
 use crate::odoo::Role;
 use crate::service::{Service, Signal};
-use crate::spec::{Environment, OwnServer, Value};
+use crate::spec::{Environment, OwnServer, Spec, Value};
 use crate::units::{Bytes, Seconds};
 
 /// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
@@ -83,7 +83,7 @@ pub fn postgres_major(known_major: Option<u16>, wanted: Option<u16>, installed: 
 
 fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
     let layout = known.layout;
-    let major = major(known, server)?;
+    let major = cluster_major(known.spec, known.facts, server)?;
     let programs = known.facts.host.postgres.get(&major)?;
     let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
         .map(|name| layout.postgres_config(server).join(name));
@@ -116,11 +116,16 @@ fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
     })
 }
 
-/// The major of a server's cluster, when it can be known.
-pub(crate) fn major(known: &Known<'_>, server: &OwnServer) -> Option<u16> {
-    let on_disk = known.facts.cluster(server).present().map(|cluster| cluster.major);
-    let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
-    postgres_major(on_disk, known.spec.postgres.version, &installed)
+/// The major of a server's cluster, when it can be known. A new edition's is that of its sisters: one `version` is written for all.
+pub fn cluster_major(spec: &Spec, facts: &Facts, server: &OwnServer) -> Option<u16> {
+    let on_disk = facts.cluster(server).present().map(|cluster| cluster.major);
+    let sisters = facts.clusters.values().filter_map(Seen::present);
+    let wanted = spec
+        .postgres
+        .version
+        .or(sisters.map(|cluster| cluster.major).max());
+    let installed: Vec<u16> = facts.host.postgres.keys().copied().collect();
+    postgres_major(on_disk, wanted, &installed)
 }
 
 fn gate(known: &Known<'_>) -> Service {

@@ -175,13 +175,11 @@ pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
         return steps;
     }
     if known.spec.postgres.directory.is_none() && here {
-        let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
-        let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);
         let servers = known.spec.servers().into_iter();
         let missing = servers.filter(|server| known.facts.cluster(server).is_absent());
         steps.extend(missing.filter_map(|server| {
             Some(Step::CreateCluster {
-                major: major?,
+                major: crate::target::cluster_major(known.spec, known.facts, &server)?,
                 server,
             })
         }));

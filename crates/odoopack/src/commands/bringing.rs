@@ -241,6 +241,7 @@ fn plan(
     Ok(Planned {
         id,
         environment: name.clone(),
+        server: pack.loaded.spec.server_of(name),
         served: target.place.to.is_some(),
         source: from.to_owned(),
         steps: restore::plan(&wanted),

@@ -6,8 +6,32 @@ use crate::spec::{Clusters, Roles, ServerUrl, Spec, Value};
 const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
 
 /// What belongs to one server only, with why.
-const OF_ONE: [(&str, &str); 2] = [
+const OF_ONE: [(&str, &str); 8] = [
     ("postgres.port", "several servers cannot listen on one port"),
+    (
+        "postgres.options.port",
+        "it is the name of the socket of each server, which is where we look for it",
+    ),
+    (
+        "postgres.options.listen_addresses",
+        "several servers cannot listen on one port",
+    ),
+    (
+        "postgres.options.unix_socket_directories",
+        "each server has a directory of its own",
+    ),
+    (
+        "postgres.options.external_pid_file",
+        "several servers would write one file",
+    ),
+    (
+        "postgres.options.archive_command",
+        "logs of several servers have the same names, and one would take the place of another",
+    ),
+    (
+        "postgres.options.shared_buffers",
+        "each server would take all of it; `odoopack sizing` shows what each gets",
+    ),
     (
         "postgres.directory",
         "the cluster that is taken over holds the databases of all editions",

@@ -23,6 +23,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(clusters::moved(known));
     all.extend(clusters::left_behind(known));
     all.extend(clusters::strangers(known));
+    all.extend(clusters::twice(known));
     all.extend(super::adopt::refusals(known));
     all.extend(machine::host(known));
     all.extend(secrets(known));

@@ -266,3 +266,43 @@ fn a_stack_has_one_server_and_says_so() {
     let said = refused(&Machine::with_packages(&file, true));
     assert!(said.contains("one PostgreSQL server for all editions"), "{said}");
 }
+
+#[test]
+fn a_database_on_two_servers_is_nobodys_guess() {
+    let mut machine = up();
+    let there = machine.facts.databases[&server("core")].present().unwrap();
+    let fact = there.databases["shop_production"].clone();
+    let Some(Seen::Present(other)) = machine.facts.databases.get_mut(&server("marketing")) else {
+        panic!("the server runs");
+    };
+    other.databases.insert("shop_production".into(), fact);
+    let said = refused(&machine);
+    assert!(
+        said.contains("shop_production is on the servers `postgres.core` and `postgres.marketing`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_new_edition_is_of_the_major_of_its_sisters() {
+    let mut machine = up();
+    machine.facts.clusters.insert(server("marketing"), Seen::Absent);
+    machine.facts.paths.clear();
+    machine.facts.host.postgres.insert(17, "/usr/lib/postgresql/17/bin".into());
+    let plan = machine.plan();
+    let made = |step: &&Step| matches!(step, Step::CreateCluster { major: 15, .. });
+    assert!(plan.steps.iter().any(|step| made(&step)), "{plan:?}");
+}
+
+#[test]
+fn files_without_the_cluster_of_their_database_begin_nothing() {
+    let file = FILE.replace("cluster = \"per-edition\"\n", "");
+    let mut machine = Machine::with_packages(&file, true);
+    machine.converge();
+    machine.facts.clusters.insert(OwnServer::SHARED, Seen::Absent);
+    let said = refused(&machine);
+    assert!(
+        said.contains("data/postgres has no such database") && said.contains("`url`"),
+        "{said}"
+    );
+}

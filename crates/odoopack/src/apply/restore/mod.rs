@@ -21,7 +21,7 @@ use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::restore::{Event, Recovery, Step, Undo, kept_when_put_back, recover, stays, together};
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::Spec;
+use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::secret_name;
 
 use self::source::Source;
@@ -43,6 +43,9 @@ const DONE: &str = "done";
 pub(crate) struct Planned {
     pub(crate) id: String,
     pub(crate) environment: Name,
+    /// The server that it is made on.
+    #[serde(default)]
+    pub(crate) server: OwnServer,
     /// Whether the environment itself is replaced.
     pub(crate) served: bool,
     /// Where it comes from, in words.
@@ -465,15 +468,33 @@ pub(crate) fn sweep(layout: &Layout, spec: &Spec) -> Result<()> {
         .try_for_each(|name| load::sweep(layout, name))
 }
 
+/// On another server nothing of what was begun is found, and what is left there would stay for ever.
+fn same_servers(apply: &Apply<'_>, all: &[Unfinished<Planned, Event>]) -> Result<()> {
+    let moved = all
+        .iter()
+        .map(|one| &one.what)
+        .find(|what| apply.spec.server_of(&what.environment) != what.server);
+    moved.map_or(Ok(()), |what| {
+        let Planned { environment, server, .. } = what;
+        Err(Failure::refused(format!(
+            "a restore of {environment} on the server `{server}` was cut off, and the file says that {environment} is elsewhere, or nowhere"
+        ))
+        .hint(format!(
+            "write [environments.{environment}] with the `edition` that it had, then `odoopack restore --resume`"
+        )))
+    })
+}
+
 /// Finishes or takes back every restore that was cut off; says what it did, one sentence each. `held` is the environment whose
 /// lock the caller has.
 ///
 /// # Errors
-/// Kind `NeedsHuman` when one could neither be finished nor taken back.
+/// Kind `NeedsHuman` when one could neither be finished nor taken back; kind `Refused` while the file gives its environment another server.
 pub(crate) fn take_up(apply: &Apply<'_>, held: Option<&Name>) -> Result<Vec<String>> {
     sweep(apply.layout, apply.spec)?;
     let mut said = Vec::new();
     let all: Vec<Unfinished<Planned, Event>> = unfinished(&apply.layout.state(), RESTORE)?;
+    same_servers(apply, &all)?;
     let dark = wake(apply, all.iter().map(|one| &one.what.environment))?;
     for Unfinished {
         what: planned,

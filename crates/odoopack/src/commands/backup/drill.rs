@@ -266,6 +266,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     let place = pack.layout.environment(name);
     let planned = Planned {
         environment: name.clone(),
+        server: pack.loaded.spec.server_of(name),
         served: false,
         source: from,
         steps: plan_drill(&id, &role, &place, &settings.database, boot),
