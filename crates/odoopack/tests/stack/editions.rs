@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::editions::{self, Edition};
 use crate::support::stack::{docker, id, must};
-use crate::support::{Pack, addons, machine, wait_for};
+use crate::support::{Pack, machine, wait_for};
 
 const PRODUCTION: Edition = Edition {
     name: "production",
@@ -58,8 +58,6 @@ pub(crate) fn three_are_apart(pack: &Pack) {
     pack.run(&add).exits(0);
     let table = "[environments.marketing]\n";
     pack.edit_file(table, &format!("{table}sessions = \"database\"\n"));
-    let (package, version) = addons::SESSION_DB;
-    addons::lay_out(package, version, &pack.path("repo/addons/own"));
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
     assert_eq!(others.map(id), before, "nobody else was touched");
