@@ -19,7 +19,8 @@ usage: cargo xtask CHORE
   setup                          installs what the tests need; nothing to do takes no time
   test [--no-setup] [FILTER...]  everything CI runs; with a filter only the matching tests
   gen [--check]                  the generated pages and the expected output in transcripts and guides
-  bench [--cold] [--full] [PIECE...]  measures and writes docs/benchmarks.md; with pieces only prints them
+  bench [--cold] [--full] [--write] [PIECE...]
+                                 measures and writes docs/benchmarks.md; named pieces only with --write
   soak [--rounds N]              the real tests with every step and every fault, N times (3); writes docs/soak.md
   tidy                           the house rules that no compiler or linter knows
   deny                           licences, banned crates and sources, by cargo-deny (installed when missing)

@@ -10,7 +10,9 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod guarded;
+mod leftovers;
 mod lock;
+mod notes;
 mod objects;
 mod pace;
 mod parts;

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::error::{Error, Result};
-use crate::objects::Objects;
+use crate::leftovers;
+use crate::objects::{Claim, Objects};
 use crate::place::Place;
 
 /// Name of our lock object; restic reads no such directory.
@@ -42,6 +43,7 @@ pub struct Holder {
 pub struct Writer {
     objects: Objects,
     renewing: Option<(Sender<()>, JoinHandle<()>)>,
+    surely_alone: bool,
     _file: Option<File>,
 }
 
@@ -53,8 +55,15 @@ impl Writer {
             Place::Bucket(_) => None,
         };
         refuse_restic(objects)?;
-        refuse_other(objects, holder)?;
-        write(objects, holder)?;
+        let surely_alone = match place {
+            // Whoever else could write has not got the file.
+            Place::Directory(_) => {
+                refuse_other(objects, holder)?;
+                write(objects, holder)?;
+                true
+            }
+            Place::Bucket(_) => claim(place, objects, holder)?,
+        };
         // Two hosts that wrote at the same time both read the same bytes afterwards: one of them finds the other's.
         let now = read(objects)?;
         if now.as_ref() != Some(holder) {
@@ -62,11 +71,21 @@ impl Writer {
                 now.map_or_else(|| "unknown".to_owned(), |other| other.to_string()),
             ));
         }
+        if let Place::Directory(directory) = place {
+            leftovers::collect(directory)?;
+        }
         Ok(Self {
             objects: objects.clone(),
             renewing: Some(renew(objects.clone(), holder.clone())),
+            surely_alone,
             _file: file,
         })
+    }
+
+    /// Whether the store itself let only one have the lock. A service that cannot write an object only if there is none lets two hosts
+    /// that begin within one request of each other both have it.
+    pub fn is_surely_alone(&self) -> bool {
+        self.surely_alone
     }
 }
 
@@ -133,15 +152,32 @@ pub(crate) fn wait_for_restic(objects: &Objects) -> Result<bool> {
 }
 
 fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {
-    let Some(other) = read(objects)? else {
-        return Ok(());
-    };
+    match read(objects)? {
+        None => Ok(()),
+        Some(other) => refuse_fresh(objects, &other, holder),
+    }
+}
+
+fn refuse_fresh(objects: &Objects, other: &Holder, holder: &Holder) -> Result<()> {
     let now = now(objects)?;
     let stale = !written(objects, OBJECT)?.is_some_and(|written| is_fresh(written, now));
-    if stale || gone(&other, holder) {
+    if stale || gone(other, holder) {
         return Ok(());
     }
     Err(Error::Locked(other.to_string()))
+}
+
+/// Takes the lock of a bucket in one request, which the service grants to one of those who send it; says whether the service can.
+fn claim(place: &Place, objects: &Objects, holder: &Holder) -> Result<bool> {
+    let found = objects.get_form(OBJECT)?;
+    if let Some(form) = &found {
+        refuse_fresh(objects, &parse(objects, &form.content)?, holder)?;
+    }
+    match objects.claim(place, OBJECT, found.as_ref(), &text(holder))? {
+        // Taken by ourselves, when only the answer to an earlier request was lost: what is there is looked at next.
+        Claim::Made | Claim::Taken => Ok(true),
+        Claim::Unsupported => write(objects, holder).map(|()| false),
+    }
 }
 
 /// Whether the other holder was a process of this host that no longer lives.
@@ -170,19 +206,23 @@ fn written(objects: &Objects, name: &str) -> Result<Option<i64>> {
 }
 
 fn read(objects: &Objects) -> Result<Option<Holder>> {
-    let Some(bytes) = objects.get(OBJECT)? else {
-        return Ok(None);
-    };
-    let holder = serde_json::from_slice(&bytes).map_err(|e| Error::Format {
+    let bytes = objects.get(OBJECT)?;
+    bytes.map(|bytes| parse(objects, &bytes)).transpose()
+}
+
+fn parse(objects: &Objects, bytes: &[u8]) -> Result<Holder> {
+    serde_json::from_slice(bytes).map_err(|e| Error::Format {
         what: format!("could not read the lock {OBJECT} at {}", objects.place()),
         why: e.to_string(),
-    })?;
-    Ok(Some(holder))
+    })
 }
 
 fn write(objects: &Objects, holder: &Holder) -> Result<()> {
-    let bytes = serde_json::to_vec(holder).expect("plain data always serializes");
-    objects.put(OBJECT, &[Bytes::from(bytes)])
+    objects.put(OBJECT, &[text(holder)])
+}
+
+fn text(holder: &Holder) -> Bytes {
+    Bytes::from(serde_json::to_vec(holder).expect("plain data always serializes"))
 }
 
 fn renew(objects: Objects, holder: Holder) -> (Sender<()>, JoinHandle<()>) {

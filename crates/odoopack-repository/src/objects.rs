@@ -7,7 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
+use object_store::{
+    ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, WriteMultipart,
+};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::error::{Error, Result};
@@ -37,6 +39,24 @@ pub(crate) struct Listed {
     pub(crate) size: u64,
     /// When it was written, in seconds since 1970.
     pub(crate) written: i64,
+}
+
+/// An object as it was read, told apart from what others write in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) content: Bytes,
+    mark: Option<String>,
+}
+
+/// What became of an object that was only to be written if nobody else wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It is ours.
+    Made,
+    /// Somebody was faster.
+    Taken,
+    /// The service cannot tell.
+    Unsupported,
 }
 
 impl fmt::Debug for Objects {
@@ -100,6 +120,45 @@ impl Objects {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed(&format!("read {name}"), &e)),
         }
+    }
+
+    /// The same with what tells it from every other form.
+    pub(crate) fn get_form(&self, name: &str) -> Result<Option<Form>> {
+        let read = wait(async {
+            let found = self.store.get(&self.path(name)).await?;
+            let mark = found.meta.e_tag.clone();
+            let content = found.bytes().await?;
+            Ok(Form { content, mark })
+        });
+        match read {
+            Ok(form) => Ok(Some(form)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed(&format!("read {name}"), &e)),
+        }
+    }
+
+    /// Writes an object in place of `form`, or where there is none, and only if that is what is there at that moment: of all who do
+    /// this at the same time one succeeds.
+    pub(crate) fn claim(
+        &self,
+        place: &Place,
+        name: &str,
+        form: Option<&Form>,
+        content: &Bytes,
+    ) -> Result<Claim> {
+        let mode = match form.map(|form| form.mark.clone()) {
+            None => PutMode::Create,
+            Some(None) => return Ok(Claim::Unsupported),
+            Some(e_tag) => PutMode::Update(UpdateVersion { e_tag, version: None }),
+        };
+        let put = |store: &Arc<dyn ObjectStore>| {
+            let options = PutOptions::from(mode.clone());
+            let payload = PutPayload::from_bytes(content.clone());
+            claimed(wait(store.put_opts(&self.path(name), payload, options)))
+        };
+        // What a service does not know it answers at once, and would answer to every repetition.
+        let claimed = put(&place.open_once()?).or_else(|_| put(&self.store));
+        claimed.map_err(|e| self.failed(&format!("write {name}"), &e))
     }
 
     /// A range of an object; exactly that many bytes or an error.
@@ -214,6 +273,19 @@ impl Objects {
             place: self.place.to_string(),
             why: error.to_string(),
         }
+    }
+}
+
+fn claimed(put: object_store::Result<object_store::PutResult>) -> object_store::Result<Claim> {
+    match put {
+        Ok(_) => Ok(Claim::Made),
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Ok(Claim::Taken)
+        }
+        Err(object_store::Error::NotImplemented { .. }) => Ok(Claim::Unsupported),
+        // The library has no word of its own for the answer 501 (`object_store` 0.14, `client/retry.rs`).
+        Err(e) if e.to_string().contains("501 Not Implemented") => Ok(Claim::Unsupported),
+        Err(e) => Err(e),
     }
 }
 

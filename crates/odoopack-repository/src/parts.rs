@@ -1,7 +1,7 @@
 //! A stream cut into parts of exact size: restic's format wants the size of a file before its bytes (a file of unknown size is restored
 //! empty by stock restic).
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -50,19 +50,17 @@ impl<R: Read> Parts<R> {
         }
     }
 
-    fn fill(&mut self) -> std::io::Result<Vec<u8>> {
-        let mut buffer = vec![0; self.size];
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.stream.read(&mut buffer[filled..]) {
+    fn fill(&mut self) -> std::io::Result<Lent> {
+        let mut lent = Lending::lend(&self.lending, self.size);
+        while lent.filled < lent.buffer.len() {
+            match self.stream.read(&mut lent.buffer[lent.filled..]) {
                 Ok(0) => break,
-                Ok(got) => filled += got,
+                Ok(got) => lent.filled += got,
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
-        buffer.truncate(filled);
-        Ok(buffer)
+        Ok(lent)
     }
 }
 
@@ -73,60 +71,86 @@ impl<R: Read> Iterator for Parts<R> {
         if self.over {
             return None;
         }
-        let permit = Lending::lend(&self.lending);
-        let bytes = match self.fill() {
-            Ok(bytes) => bytes,
+        let lent = match self.fill() {
+            Ok(lent) => lent,
             Err(e) => {
                 self.over = true;
                 return Some(Err(Error::NotWhole(format!("the stream broke off: {e}"))));
             }
         };
-        self.over = bytes.len() < self.size;
-        if bytes.is_empty() {
+        self.over = lent.filled < self.size;
+        if lent.filled == 0 {
             return None;
         }
         let path = part_name(&self.directory, self.number);
         self.number += 1;
         Some(Ok(Item {
             path,
-            size: bytes.len() as u64,
-            content: Content::Part(Bytes::from(bytes), permit),
+            size: lent.filled as u64,
+            content: Content::Bytes(Bytes::from_owner(lent)),
             modified: self.modified,
             mode: 0o600,
         }))
     }
 }
 
-/// How many parts are in memory.
+/// The memory of parts, which is used again: fresh memory of this size costs the kernel as much as the copying.
 #[derive(Debug, Default)]
 struct Lending {
-    lent: Mutex<usize>,
+    memory: Mutex<Memory>,
     returned: Condvar,
 }
 
-/// The right to hold one part in memory; given back when dropped.
+#[derive(Debug, Default)]
+struct Memory {
+    lent: usize,
+    free: Vec<Vec<u8>>,
+}
+
+/// The memory of one part; given back when dropped.
 #[derive(Debug)]
-pub struct Permit(Arc<Lending>);
+struct Lent {
+    buffer: Vec<u8>,
+    filled: usize,
+    lending: Arc<Lending>,
+}
 
 impl Lending {
-    fn lend(lending: &Arc<Self>) -> Permit {
-        let mut lent = lending.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        while *lent >= IN_MEMORY {
-            lent = lending
+    fn lend(lending: &Arc<Self>, size: usize) -> Lent {
+        let mut memory = lending.memory();
+        while memory.lent >= IN_MEMORY {
+            memory = lending
                 .returned
-                .wait(lent)
+                .wait(memory)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        *lent += 1;
-        Permit(Arc::clone(lending))
+        memory.lent += 1;
+        let free = memory.free.pop();
+        drop(memory);
+        Lent {
+            buffer: free.unwrap_or_else(|| vec![0; size]),
+            filled: 0,
+            lending: Arc::clone(lending),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Permit {
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+}
+
+impl Drop for Lent {
     fn drop(&mut self) {
-        let mut lent = self.0.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        *lent = lent.saturating_sub(1);
-        self.0.returned.notify_one();
+        let mut memory = self.lending.memory();
+        memory.lent = memory.lent.saturating_sub(1);
+        memory.free.push(std::mem::take(&mut self.buffer));
+        self.lending.returned.notify_one();
     }
 }
 
@@ -149,6 +173,25 @@ mod tests {
         assert_eq!(sizes(3), [(name(0), 3)]);
         assert_eq!(sizes(4), [(name(0), 4)]);
         assert_eq!(sizes(9), [(name(0), 4), (name(1), 4), (name(2), 1)]);
+    }
+
+    #[test]
+    fn a_part_holds_its_own_bytes_in_memory_that_was_used_before() {
+        let stream: Vec<u8> = (0..11).collect();
+        let mut parts = Parts::of_size(stream.as_slice(), "d", Timestamp::UNIX_EPOCH, 4);
+        let mut next = || match parts.next()?.unwrap().content {
+            Content::Bytes(bytes) => Some(bytes),
+            Content::File(_) | Content::Link(_) => None,
+        };
+        let first = next().unwrap();
+        let place = first.as_ptr();
+        assert_eq!(first, stream[..4]);
+        drop(first);
+        let second = next().unwrap();
+        assert_eq!((second.as_ptr(), &second[..]), (place, &stream[4..8]));
+        drop(second);
+        assert_eq!(next().unwrap(), stream[8..]);
+        assert_eq!(next(), None);
     }
 
     #[test]

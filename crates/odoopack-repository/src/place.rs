@@ -69,22 +69,41 @@ impl fmt::Display for Place {
 }
 
 impl Place {
+    /// Whether there can be anything: opening a directory makes it, and where a disk is not mounted nothing is to be made.
+    pub(crate) fn is_there(&self) -> bool {
+        match self {
+            Self::Directory(path) => std::path::Path::new(path).exists(),
+            Self::Bucket(_) => true,
+        }
+    }
+
     /// The store behind a place, and the path of the repository in it.
     pub(crate) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Path)> {
         match self {
             Self::Directory(path) => directory(path).map(|store| (store, Path::default())),
-            Self::Bucket(bucket) => Ok((self.bucket(bucket)?, Path::from(bucket.prefix.as_str()))),
+            Self::Bucket(bucket) => {
+                let store = self.bucket(bucket, retries(bucket))?;
+                Ok((store, Path::from(bucket.prefix.as_str())))
+            }
         }
     }
 
-    fn bucket(&self, bucket: &Bucket) -> Result<Arc<dyn ObjectStore>> {
+    /// The same store, which asks no second time for what went wrong.
+    pub(crate) fn open_once(&self) -> Result<Arc<dyn ObjectStore>> {
+        match self {
+            Self::Directory(path) => directory(path),
+            Self::Bucket(bucket) => self.bucket(bucket, 0),
+        }
+    }
+
+    fn bucket(&self, bucket: &Bucket, max_retries: usize) -> Result<Arc<dyn ObjectStore>> {
         // One provider for the whole process: ring. An error only says that it was set before.
         rustls::crypto::ring::default_provider()
             .install_default()
             .unwrap_or_default();
         let retry = RetryConfig {
             backoff: BackoffConfig::default(),
-            max_retries: if bucket.patient { 10 } else { 3 },
+            max_retries,
             retry_timeout: if bucket.patient {
                 RETRYING
             } else {
@@ -121,6 +140,10 @@ impl Place {
             why: error.to_string(),
         }
     }
+}
+
+fn retries(bucket: &Bucket) -> usize {
+    if bucket.patient { 10 } else { 3 }
 }
 
 fn directory(path: &str) -> Result<Arc<dyn ObjectStore>> {

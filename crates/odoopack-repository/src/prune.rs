@@ -39,7 +39,8 @@ impl Repository {
         self.expect(known)?;
         let ids: Vec<_> = snapshots.iter().flat_map(Snapshot::ids).collect();
         let removed = self.inner.delete_snapshots(&ids);
-        removed.map_err(format("could not remove snapshots"))
+        removed.map_err(format("could not remove snapshots"))?;
+        self.forget_notes(snapshots)
     }
 
     /// Marks data that no snapshot needs, and removes what was marked a day ago.

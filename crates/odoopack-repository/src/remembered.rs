@@ -29,8 +29,8 @@ impl Repository {
     /// Stretching a key takes a third of a second, so that nobody can try many. It protects nothing where the key itself is kept.
     pub fn open_again(place: &Place, key: &SecretText, remembered: Option<&SecretText>) -> Result<Self> {
         let remembered = remembered.and_then(|text| serde_json::from_str::<Remembered>(text.expose()).ok());
-        let Some(remembered) = remembered.filter(|remembered| remembered.by == hash(key.expose().as_bytes()))
-        else {
+        let is_same = |remembered: &Remembered| remembered.by == hash(key.expose().as_bytes());
+        let Some(remembered) = remembered.filter(|remembered| is_same(remembered) && place.is_there()) else {
             return Self::open(place, key);
         };
         let objects = Objects::at(place)?;
@@ -98,6 +98,7 @@ mod tests {
         assert!(opened("one", "key").unwrap().inner.key_id().is_none());
         assert!(matches!(opened("one", "other").unwrap_err(), Error::WrongKey(_)));
         assert!(matches!(opened("none", "key").unwrap_err(), Error::Absent(_)));
+        assert!(!keep.path().join("none").exists(), "looking made a directory");
         let nonsense = SecretText::new("nonsense");
         let again = Repository::open_again(&at("one"), &key, Some(&nonsense)).unwrap();
         assert!(again.inner.key_id().is_some());

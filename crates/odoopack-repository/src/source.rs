@@ -9,7 +9,6 @@ use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
 
 use crate::error::Error;
-use crate::parts::Permit;
 
 /// One file to store.
 #[derive(Debug)]
@@ -35,8 +34,6 @@ pub enum Content {
     Link(String),
     /// Bytes that are here.
     Bytes(Bytes),
-    /// A part of a stream; its memory is lent until it was stored.
-    Part(Bytes, Permit),
 }
 
 impl Item {
@@ -169,13 +166,12 @@ impl ReadSourceOpen for Opening {
     type Reader = Exact;
 
     fn open(self) -> RusticResult<Exact> {
-        let (inner, permit): (Box<dyn Read + Send>, _) = match self.content {
-            Content::Bytes(bytes) => (Box::new(io::Cursor::new(bytes)), None),
+        let inner: Box<dyn Read + Send> = match self.content {
+            Content::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
             // Links are never opened.
-            Content::Link(_) => (Box::new(io::empty()), None),
-            Content::Part(bytes, permit) => (Box::new(io::Cursor::new(bytes)), Some(permit)),
+            Content::Link(_) => Box::new(io::empty()),
             Content::File(path) => match std::fs::File::open(&path) {
-                Ok(file) => (Box::new(file), None),
+                Ok(file) => Box::new(file),
                 Err(e) => {
                     let text = format!("could not open `{}`: {e}", path.display());
                     note(&self.handed, &text);
@@ -188,7 +184,6 @@ impl ReadSourceOpen for Opening {
             path: self.path,
             left: self.size,
             handed: self.handed,
-            _permit: permit,
         })
     }
 }
@@ -199,7 +194,6 @@ pub(crate) struct Exact {
     path: String,
     left: u64,
     handed: Arc<Mutex<Handed>>,
-    _permit: Option<Permit>,
 }
 
 impl Read for Exact {

@@ -365,6 +365,64 @@ fn the_key_that_writes_cannot_delete() {
     rig.whole(&[(&two, 300_000, 2)]);
 }
 
+/// Between the look at the lock and the request that takes it another host takes it, a lock that was there being stale or not: only
+/// that one has it.
+#[test]
+fn of_two_hosts_that_begin_at_the_same_moment_one_writes() {
+    for stale in [false, true] {
+        let rig = Rig::new();
+        let there = rig.there();
+        let lock = rig.service.root.join(BUCKET).join("erp/odoopack/writer");
+        let write = |path: &std::path::Path, host: &str| {
+            let holder = Holder {
+                host: host.to_owned(),
+                ..holder()
+            };
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, serde_json::to_vec(&holder).unwrap()).unwrap();
+        };
+        if stale {
+            write(&lock, "long ago");
+            let file = std::fs::File::options().write(true).open(&lock).unwrap();
+            let hour = std::time::Duration::from_hours(1);
+            file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+        }
+        let place = lock.clone();
+        let taken = move |m: &Method, t: &str| {
+            let takes = *m == Method::PUT && t.contains("/odoopack/writer");
+            if takes {
+                write(&place, "elsewhere");
+            }
+            false
+        };
+        rig.service.fail(Fault::Error, 1, taken);
+        let refused = there.writer(&holder()).unwrap_err().to_string();
+        rig.service.heal();
+        assert!(refused.contains("on elsewhere"), "{refused}");
+        assert!(std::fs::read_to_string(&lock).unwrap().contains("elsewhere"));
+        std::fs::remove_file(&lock).unwrap();
+        assert!(there.writer(&holder()).unwrap().is_surely_alone());
+    }
+}
+
+#[test]
+fn a_service_that_knows_no_conditions_is_written_to_and_that_is_known() {
+    let rig = Rig::new();
+    let snapshot = rig.store(1000, 1);
+    let there = rig.there();
+    rig.service
+        .fail(Fault::Unconditional, usize::MAX, |m, _| *m == Method::PUT);
+    let writer = there.writer(&holder()).unwrap();
+    assert!(!writer.is_surely_alone());
+    rig.here
+        .copy_to(&there, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
+    let (asked, _) = rig.service.heal();
+    let conditional = asked.iter().filter(|asked| asked.contains("/odoopack/writer"));
+    assert!(conditional.count() < 6, "{asked:#?}");
+    rig.whole(&[(&snapshot, 1000, 1)]);
+}
+
 #[test]
 fn a_limit_holds() {
     let rig = Rig::new();

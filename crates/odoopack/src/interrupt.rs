@@ -1,4 +1,4 @@
-//! ^C and SIGTERM while something is being changed: what runs is asked to end, cleans up, and so do we.
+//! ^C, SIGTERM and a terminal that is closed, while something is being changed: what runs is asked to end, cleans up, and so do we.
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -65,11 +65,22 @@ fn watch(listening: &std::sync::mpsc::Sender<()>) {
         let (Ok(mut interrupt), Ok(mut terminate)) = kinds else {
             return;
         };
+        // Whoever has started us so that a closed terminal is nothing to us (`nohup`) has said so.
+        let mut hangup = (!ignores_hangup())
+            .then(|| signal(SignalKind::hangup()).ok())
+            .flatten();
         listening.send(()).unwrap_or_default();
         let mut next = async || {
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => 2_u8,
                 _ = terminate.recv() => 15_u8,
+                _ = hung_up => 1_u8,
             }
         };
         let number = next().await;
@@ -98,6 +109,19 @@ fn watch(listening: &std::sync::mpsc::Sender<()>) {
     });
 }
 
+/// Whether SIGHUP was ignored when this program was started.
+fn ignores_hangup() -> bool {
+    let status = crate::files::read_text("/proc/self/status".into());
+    status.is_ok_and(|text| text.is_some_and(|text| parse_ignores_hangup(&text)))
+}
+
+/// `SigIgn:` holds a bit for each signal that is ignored, from 1 (`proc(5)`); SIGHUP is number 1 (`signal(7)`).
+fn parse_ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
 fn tell_all(signal: rustix::process::Signal) {
     for pid in groups().iter() {
         let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw);
@@ -120,3 +144,16 @@ fn end(number: u8) {
 
 /// What is said last.
 pub(crate) const AGAIN: &str = "interrupted; the same command, run again, goes on from here";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nohup_is_seen() {
+        let status = |mask: &str| format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(parse_ignores_hangup(&status("0000000000001001")));
+        assert!(!parse_ignores_hangup(&status("0000000000001000")));
+        assert!(!parse_ignores_hangup("Name:\tx\n"));
+    }
+}

@@ -45,6 +45,7 @@ fn snapshots_of_a_working_odoo() {
     a_dump_that_breaks_leaves_nothing(&pack);
     old_ones_go(&pack);
     backing::offsite::elsewhere(&pack);
+    backing::killed::anywhere(&pack);
     backing::faults::a_full_disk(&pack);
     backing::faults::a_damaged_directory(&pack);
     backing::faults::a_server_that_stops(&pack);
@@ -310,8 +311,16 @@ fn a_dump_that_breaks_leaves_nothing(pack: &Pack) {
     );
     assert_eq!(pack.json(&["backup", "list"]), before);
     restic(pack, &["check"]);
+    // Broken once, it is begun again and comes to its end.
+    let child = pack.start(&["backup", "create"]);
+    support::wait_for("a dump to break", || (sql(pack, dumping) == "t").then_some(()));
+    let outcome = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!(outcome.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("trying again").count(), 1, "{said}");
+    let made = manifest(pack, "latest");
+    assert_eq!(made["database"]["tables"]["public.wide"], 150_000);
     sql(pack, "DROP TABLE wide");
-    pack.run(&["backup", "create"]).exits(0);
 }
 
 /// The policy, a pin, and the ages against the file.

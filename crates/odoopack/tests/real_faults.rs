@@ -55,6 +55,7 @@ fn what_is_killed_comes_back() {
     killed_child(&pack, &site, "the websocket server", |line| {
         line.contains(" gevent ")
     });
+    closed_terminal(&pack, &site);
     killed_runsv(&pack, &site);
     killed_svlogd(&pack, &site);
     killed_runsvdir(&pack, &site);
@@ -242,6 +243,24 @@ fn killed_child(pack: &Pack, site: &Site, what: &str, is_it: fn(&str) -> bool) {
     assert_eq!(fact(&after, web, "pid"), master, "the master goes on");
     assert_eq!(fact(&after, web, "restarts"), fact(&before, web, "restarts"));
     assert!(!machine::alive(child.pid));
+}
+
+/// The terminal of a restart is closed while visitors wait at the gate: they are let in.
+fn closed_terminal(pack: &Pack, site: &Site) {
+    let service = "production.blue.web";
+    pack.now("a terminal is closed in the middle of a restart");
+    let before = fact(&pack.status(), service, "pid");
+    let mut restart = pack.start(&["restart", service]);
+    wait_for("the restart begins, and the gate holds", || {
+        (pack.status()["services"][service]["pid"] != before).then_some(())
+    });
+    assert!(restart.try_wait().unwrap().is_none(), "too late");
+    machine::hang_up(restart.id());
+    let code = restart.wait().unwrap().code();
+    assert!(matches!(code, Some(129)), "{code:?}");
+    // Without a second request that would wait for the end of the hold: the first one that Odoo can answer is answered.
+    wait_for("visitors are let in", || answers(site).then_some(()));
+    wait_for("all is well", || (pack.status()["good"] == true).then_some(()));
 }
 
 fn killed_runsv(pack: &Pack, site: &Site) {

@@ -16,6 +16,7 @@ use support::{Pack, file, machine, write};
 const INSIDE: &str = "ODOOPACK_TEST_MAJORS";
 const OLD: u16 = 15;
 const NEW: u16 = 17;
+const NEWEST: u16 = 18;
 const PROGRAMS: &str = "/usr/lib/postgresql";
 const TO_PRODUCTION: [&str; 4] = ["--to", "production", "--yes-replace", "production"];
 
@@ -30,15 +31,17 @@ impl Programs {
         std::fs::create_dir_all(&old).unwrap();
         machine::must("mount", &["--bind", &format!("{PROGRAMS}/{OLD}"), old.as_str()]);
         let cache = cache().join("odoopack-tests");
-        let servers = cache.join("postgres").read_dir_utf8().unwrap().flatten();
-        let server = servers
-            .map(camino::Utf8DirEntry::into_path)
-            .find(|path| path.file_name().unwrap().starts_with(&format!("{NEW}.")))
-            .expect("`cargo xtask setup` fetches the servers of other majors");
-        let new = place.join(NEW.to_string());
-        machine::must("cp", &["-r", server.as_str(), new.as_str()]);
-        let clients = cache.join(format!("postgres-clients/{NEW}/."));
-        machine::must("cp", &["-r", clients.as_str(), new.join("bin").as_str()]);
+        for major in [NEW, NEWEST] {
+            let servers = cache.join("postgres").read_dir_utf8().unwrap().flatten();
+            let server = servers
+                .map(camino::Utf8DirEntry::into_path)
+                .find(|path| path.file_name().unwrap().starts_with(&format!("{major}.")))
+                .expect("`cargo xtask setup` fetches the servers of other majors");
+            let new = place.join(major.to_string());
+            machine::must("cp", &["-r", server.as_str(), new.as_str()]);
+            let clients = cache.join(format!("postgres-clients/{major}/."));
+            machine::must("cp", &["-r", clients.as_str(), new.join("bin").as_str()]);
+        }
         machine::must("mount", &["--rbind", place.as_str(), PROGRAMS]);
         Self(place)
     }
@@ -98,7 +101,8 @@ fn backups_go_from_an_older_major_to_a_newer_one_and_back_as_plain_sql() {
     pack.run_sql("UPDATE res_company SET name = 'Older' WHERE id = 1");
     pack.run(&["backup", "create"]).exits(0);
     into_the_newer(&pack);
-    let zip = out_of_the_newer(&pack);
+    out_of_the_newer(&pack);
+    let zip = into_the_newest(&pack);
     into_the_older(&pack, &zip);
     pack.run(&["down"]).exits(0);
 }
@@ -112,8 +116,8 @@ fn into_the_newer(pack: &Pack) {
     pack.run(&["status"]).exits(0);
 }
 
-/// A snapshot of the newer one is made, proven and brought back there, and written out as Odoo's zip.
-fn out_of_the_newer(pack: &Pack) -> Utf8PathBuf {
+/// A snapshot of the newer one is made, proven and brought back there.
+fn out_of_the_newer(pack: &Pack) {
     pack.now("a snapshot of the newer major");
     pack.run_sql("UPDATE res_company SET name = 'Newer' WHERE id = 1");
     let made = pack.json(&["backup", "create"]);
@@ -122,6 +126,16 @@ fn out_of_the_newer(pack: &Pack) -> Utf8PathBuf {
     pack.run(&[&["restore", "latest"], TO_PRODUCTION.as_slice()].concat())
         .exits(0);
     assert_eq!(pack.name_and_major(), format!("Newer {NEW}"), "{made}");
+}
+
+/// The snapshot of the newer one on the newest, which makes a snapshot of its own, and writes out what older ones are to read.
+fn into_the_newest(pack: &Pack) -> Utf8PathBuf {
+    pack.now("its snapshot on the newest major");
+    pack.move_to(NEW, NEWEST);
+    pack.run(&[&["restore", "latest"], TO_PRODUCTION.as_slice()].concat())
+        .exits(0);
+    assert_eq!(pack.name_and_major(), format!("Newer {NEWEST}"));
+    pack.run(&["backup", "create"]).exits(0);
     let zip = pack.path("newer.zip");
     pack.run(&["backup", "export", "production", zip.as_str()])
         .exits(0);
@@ -133,15 +147,15 @@ fn out_of_the_newer(pack: &Pack) -> Utf8PathBuf {
 
 fn into_the_older(pack: &Pack, zip: &Utf8PathBuf) {
     pack.now("back to the older major");
-    pack.move_to(NEW, OLD);
+    pack.move_to(NEWEST, OLD);
     let before = pack.name_and_major();
     let said = pack
         .run(&[&["restore", "latest"], TO_PRODUCTION.as_slice()].concat())
         .exits(4)
         .said();
     assert!(
-        said.contains("the snapshot is of PostgreSQL 17, this pack's server is 15")
-            && said.contains("version = 17"),
+        said.contains("the snapshot is of PostgreSQL 18, this pack's server is 15")
+            && said.contains("version = 18"),
         "{said}"
     );
     let dump = pack.path("newer.dump");

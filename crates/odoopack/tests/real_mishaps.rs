@@ -187,11 +187,13 @@ fn a_full_disk_is_named(pack: &Pack) {
     pack.disk.resize("7g");
 }
 
-/// ^C reaches only the program itself: what it runs is in groups of their own.
+/// ^C, or a closed terminal, reaches only the program itself: what it runs is in groups of their own.
 fn interrupts_end_what_runs(pack: &Pack) {
     for (sent, code) in [
         (rustix::process::Signal::INT, 130),
         (rustix::process::Signal::TERM, 143),
+        // What a closed terminal sends.
+        (rustix::process::Signal::HUP, 129),
     ] {
         let child = pack.up_until("fetch-odoo");
         wait_until("dpkg-deb to run", || processes_in(&pack.root()).len() > 1);

@@ -10,8 +10,8 @@ use super::pack::Demo;
 use super::stats::shown;
 
 /// What the page says about it.
-pub(super) const ABOUT: &str = "A database with 10,000 made-up rows, and small files (2 to 4 kB) put into the filestore, which Odoo knows nothing of. Then the same command \
-    again and again, with nothing new, until the repository holds so many snapshots. Then rows are added to the database until it has so many MB. One time each.";
+pub(super) const ABOUT: &str = "A demo with 10,000 made-up rows, three times: the same command again and again, with nothing new, until the repository holds so many snapshots; \
+    rows added to the database until it has so many MB; small files (2 to 4 kB) put into the filestore, which Odoo knows nothing of. One time each.";
 
 /// Files in the filestore, snapshots in the repository, and rows in the database, at which is measured.
 pub(super) struct Points {
@@ -55,13 +55,21 @@ for number in range(first, end):
         file.write(content)
 "#;
 
-/// Grows the filestore, then the number of snapshots, then the database.
-pub(super) fn points(demo: &Demo, points: &Points) -> Result<Vec<Point>> {
-    data::fill(demo, Amount { rows: FEW, files: 0 })?;
-    let mut all = of_files(demo, points.files)?;
-    all.extend(of_snapshots(demo, points)?);
-    all.extend(of_rows(demo, points.rows)?);
+/// Grows the number of snapshots, the database and the filestore, each in a pack of its own, so that none pays for what another made many of.
+pub(super) fn points(binary: &Path, points: &Points) -> Result<Vec<Point>> {
+    let mut all = in_a_pack(binary, |demo| of_snapshots(demo, points.snapshots))?;
+    all.extend(in_a_pack(binary, |demo| of_rows(demo, points.rows))?);
+    all.extend(in_a_pack(binary, |demo| of_files(demo, points.files))?);
     Ok(all)
+}
+
+fn in_a_pack(binary: &Path, measure: impl FnOnce(&Demo) -> Result<Vec<Point>>) -> Result<Vec<Point>> {
+    let mut demo = Demo::new(binary, false)?;
+    demo.start()?;
+    data::fill(&demo, Amount { rows: FEW, files: 0 })?;
+    let found = measure(&demo)?;
+    demo.remove()?;
+    Ok(found)
 }
 
 fn of_files(demo: &Demo, numbers: &[u32]) -> Result<Vec<Point>> {
@@ -81,10 +89,10 @@ fn of_files(demo: &Demo, numbers: &[u32]) -> Result<Vec<Point>> {
     Ok(all)
 }
 
-fn of_snapshots(demo: &Demo, points: &Points) -> Result<Vec<Point>> {
+fn of_snapshots(demo: &Demo, numbers: &[usize]) -> Result<Vec<Point>> {
     let mut all = Vec::new();
-    let mut made = points.files.len() * 2;
-    for &snapshots in points.snapshots {
+    let mut made = 0;
+    for &snapshots in numbers {
         while made + 1 < snapshots {
             demo.read(&["backup", "create"])?;
             made += 1;

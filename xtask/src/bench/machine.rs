@@ -1,4 +1,4 @@
-//! Which machine, which programs, which day.
+//! Which machine, which programs, which day, which commit.
 use std::fs;
 use std::process::Command;
 
@@ -9,18 +9,34 @@ use crate::run;
 /// What a reader needs to judge the numbers, as rows of a table.
 pub(super) fn rows() -> Result<Vec<(&'static str, String)>> {
     Ok(vec![
-        ("date", said("date", &["-u", "+%F %R UTC"])),
         ("processor", processor()?),
         ("memory", memory()?),
         ("kernel", said("uname", &["-sr"])),
         ("system", system()),
-        ("commit", said("git", &["rev-parse", "--short", "HEAD"])),
         ("compiler", said("rustc", &["--version"])),
         ("PostgreSQL", said("psql", &["--version"])),
         ("nginx", said("nginx", &["-v"])),
         ("runit", said("dpkg-query", &["-W", "-f=${Version}", "runit"])),
         ("Python", said("/usr/bin/python3", &["--version"])),
     ])
+}
+
+pub(super) fn now() -> String {
+    said("date", &["-u", "+%F %R UTC"])
+}
+
+/// What is checked out; changed files are said, because nobody can measure them again.
+pub(super) fn commit() -> String {
+    let commit = said("git", &["rev-parse", "--short", "HEAD"]);
+    match said(
+        "git",
+        &["status", "--porcelain", "--", "crates", "vendor", "Cargo.lock"],
+    )
+    .as_str()
+    {
+        "" => commit,
+        _ => format!("{commit} with changes"),
+    }
 }
 
 /// The three load averages.

@@ -17,6 +17,7 @@ mod pack;
 mod page;
 mod restore;
 mod rig;
+mod sections;
 mod start;
 mod stats;
 mod year;
@@ -52,7 +53,8 @@ const FULL: data::Amount = data::Amount {
 /// Runs of each way of switching; one run has only a few chances to break something.
 const SWITCHING_RUNS: usize = 3;
 
-/// Runs all pieces, the long ones only with `--full`, and writes the page, or the named pieces and prints them.
+/// Runs all pieces, the long ones only with `--full`, or the named ones, and prints them. All pieces, and named
+/// ones with `--write`, take their places on the page; the others stay there as they were measured before.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (options, pieces): (Vec<&str>, Vec<&str>) = arguments
         .iter()
@@ -60,7 +62,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .partition(|argument| argument.starts_with('-'));
     let unknown = options
         .iter()
-        .find(|option| !["--cold", "--full"].contains(*option))
+        .find(|option| !["--cold", "--full", "--write"].contains(*option))
         .or_else(|| pieces.iter().find(|piece| !PIECES.contains(piece)));
     if let Some(unknown) = unknown {
         bail!(
@@ -75,8 +77,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         full: options.contains(&"--full"),
         demo: None,
     };
-    let before = machine::load();
-    let mut text = page::head(&machine::rows()?);
+    let mut sections = Vec::new();
     let mut failed = Vec::new();
     let wanted = |piece: &&&str| {
         let part_of_all = whole && (bench.full || !LONG.contains(*piece));
@@ -85,23 +86,37 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let wanted: Vec<&&str> = PIECES.iter().filter(wanted).collect();
     for piece in wanted {
         eprintln!("bench: {piece}");
-        let part = bench.piece(piece).unwrap_or_else(|error| {
-            failed.push(*piece);
-            eprintln!("bench: {piece} could not be measured: {error:#}");
-            page::not_measured(piece)
-        });
-        println!("{part}");
-        text += &part;
+        let before = machine::load();
+        match bench.piece(piece) {
+            Ok(part) => {
+                println!("{part}");
+                sections.push(sections::Section {
+                    piece: (*piece).to_owned(),
+                    text: part + &page::stamp(&before),
+                });
+            }
+            Err(error) => {
+                failed.push(*piece);
+                eprintln!("bench: {piece} could not be measured: {error:#}");
+            }
+        }
     }
     bench.demo.map_or(Ok(()), Demo::remove)?;
-    text += &page::foot(&before, &machine::load());
-    if whole {
-        fs::write(run::root().join(PAGE), text)?;
-        println!("wrote {PAGE}");
+    if whole || options.contains(&"--write") {
+        write(sections)?;
     }
     if !failed.is_empty() {
         bail!("could not be measured: {}", failed.join(", "));
     }
+    Ok(())
+}
+
+fn write(sections: Vec<sections::Section>) -> Result<()> {
+    let place = run::root().join(PAGE);
+    let old = fs::read_to_string(&place).with_context(|| format!("cannot read {PAGE}"))?;
+    let page = sections::merged(&page::head(&machine::rows()?), &old, sections);
+    fs::write(&place, page).with_context(|| format!("cannot write {PAGE}"))?;
+    println!("wrote {PAGE}");
     Ok(())
 }
 
@@ -231,10 +246,7 @@ impl Bench {
             daemon::Docker::Here => None,
             daemon::Docker::Ours(daemon) => Some(daemon),
             daemon::Docker::Elsewhere(home) => return daemon::measured_elsewhere(&home),
-            daemon::Docker::Nowhere(why) => {
-                eprintln!("bench: {why}: `stack` is left out");
-                return Ok(page::not_measured("stack"));
-            }
+            daemon::Docker::Nowhere(why) => bail!("{why}"),
         };
         Ok(page::editions(engine, &editions::measured(&self.binary, engine)?))
     }
@@ -321,11 +333,8 @@ impl Bench {
     /// A demo of its own: what is measured depends on what is in it.
     fn curve(&mut self) -> Result<String> {
         self.demo.take().map_or(Ok(()), Demo::remove)?;
-        let mut demo = Demo::new(&self.binary, false)?;
-        demo.start()?;
         let points = if self.full { &curve::FULL } else { &curve::SOME };
-        let found = curve::points(&demo, points)?;
-        demo.remove()?;
+        let found = curve::points(&self.binary, points)?;
         Ok(page::curve(curve::ABOUT, &found))
     }
 

@@ -7,6 +7,7 @@ use super::editions::{self, Engine};
 use super::gate::{Overhead, SWITCHES, Switching};
 use super::gentle;
 use super::lock;
+use super::machine;
 use super::memory::Memory;
 use super::start::Start;
 use super::stats::{Times, shown};
@@ -20,22 +21,20 @@ pub(super) fn head(machine: &[(&str, String)]) -> String {
             .map(|(name, value)| format!("| {name} | {value} |\n")),
     );
     format!(
-        "# Benchmarks\n\nWritten by `cargo xtask bench` in one run on one machine; every number on this page was measured in it. \
-         Times are medians of n runs (of two in the middle the lower). Only ratios taken in the same run say much: another machine, or a busy moment of \
-         this one, moves them all. The release build was measured.\n\n| | |\n|---|---|\n{rows}"
+        "# Benchmarks\n\nWritten by `cargo xtask bench` on one machine; every number on this page was measured there. Each section is one run and ends \
+         with its day and commit. Times are medians of n runs (of two in the middle the lower). Only ratios within a section say much: another \
+         machine, or a busy moment of this one, moves them all. With 2 cores, a load above 2 at its beginning means that other work ran beside it; the \
+         columns least and most show how far single runs lie apart. The release build was measured.\n\n| | |\n|---|---|\n{rows}"
     )
 }
 
-/// What the page says of a piece that failed; the others are worth keeping.
-pub(super) fn not_measured(piece: &str) -> String {
-    format!("\n## `{piece}`\n\nNot measured in this run.\n")
-}
-
-pub(super) fn foot(before: &str, after: &str) -> String {
+/// When, at which commit and how undisturbed a section was measured.
+pub(super) fn stamp(before: &str) -> String {
     format!(
-        "\n## Noise\n\nLoad average (1, 5, 15 minutes) when the run began: {before}; when it ended: {after}. With 2 cores, \
-         anything above 2 means that other work ran beside the measurements; the columns least and most show how far \
-         single runs lie apart.\n"
+        "\nMeasured {} at {}; load average (1, 5, 15 minutes) {before} before, {} after.\n",
+        machine::now(),
+        machine::commit(),
+        machine::load()
     )
 }
 

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "interrupt", "observe", "oca", "oneshot", "password", "probe",
                    "release", "store", "tls", "tools", "ui"]),
     // Snapshots of environments in the repository.
-    ("backup",   &["context", "engines", "exec", "failure", "files", "observe", "store", "tools", "ui"]),
+    ("backup",   &["context", "engines", "exec", "failure", "files", "observe", "oca", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
     ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
     // Odoo run once: its log judged.
@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Traces what it runs.
     ("exec",     &["failure", "interrupt", "ui"]),
     // The one signal handler: ends what exec runs.
-    ("interrupt", &["ui"]),
+    ("interrupt", &["files", "ui"]),
     ("files",    &["failure"]),
     ("ui",       &["failure"]),
     ("failure",  &[]),
@@ -50,7 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// `(module, other, prefix)`: of `other` the module names only what begins so.
-const ONLY: &[(&str, &str, &str)] = &[("observe", "files", "read_")];
+const ONLY: &[(&str, &str, &str)] = &[("observe", "files", "read_"), ("interrupt", "files", "read_")];
 
 /// Parts of the core that a module may not name: `(module, part of odoopack_core)`.
 const NOT_OF_CORE: &[(&str, &str)] = &[

@@ -18,6 +18,8 @@ pub mod paths {
     pub const FILESTORE: &str = "filestore";
     /// The manifest.
     pub const MANIFEST: &str = "manifest.json";
+    /// The repositories of the lock as releases are built from them, a directory each; older snapshots have none.
+    pub const ADDONS: &str = "pack/addons";
     /// The pack's directory as it was, without its history.
     pub const PACK: &str = "pack/tree";
     /// The pack's history as a git bundle, in parts like the dump; only where it is a git repository.

@@ -5,6 +5,8 @@
 pub enum Entry {
     /// The plain dump.
     Dump,
+    /// The plain dump, compressed once more.
+    CompressedDump,
     /// Odoo's own description.
     Manifest,
     /// An attachment: its place below the filestore, `ab/ab...`.
@@ -36,7 +38,8 @@ const WELCOME: [u32; 3] = [0, 0o100_000, 0o040_000];
 /// When the name or the kind could do harm; the whole archive is refused then, since no honest tool makes such.
 ///
 /// # Source
-/// Odoo 17.0 to 19.0, `service/db.py` `dump_db`: `dump.sql`, `manifest.json`, `filestore/xx/<sha1>`.
+/// Odoo 17.0 to 19.0, `service/db.py` `dump_db`: `dump.sql`, `manifest.json`, `filestore/xx/<sha1>`. What Odoo.sh hands out has the
+/// same shape, some with `dump.sql.gz`, without a description, or with directories of logs and sessions besides.
 pub fn judge(name: &str, mode: Option<u32>) -> Result<Entry, BadEntry> {
     let bad = || BadEntry::Path(name.chars().take(80).collect());
     let outside = name.starts_with('/')
@@ -53,6 +56,7 @@ pub fn judge(name: &str, mode: Option<u32>) -> Result<Entry, BadEntry> {
     let name = name.trim_start_matches("./");
     Ok(match name {
         "dump.sql" => Entry::Dump,
+        "dump.sql.gz" => Entry::CompressedDump,
         "manifest.json" => Entry::Manifest,
         _ if name.ends_with('/') => Entry::Nothing,
         _ => match name.strip_prefix("filestore/") {

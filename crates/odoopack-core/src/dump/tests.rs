@@ -78,6 +78,44 @@ fn what_patched_and_newer_clients_write_is_left_out() {
     assert_eq!(pass(text).unwrap().0, "\nSET lock_timeout = 0;\n");
 }
 
+/// What a dump of each major holds that an older server does not know.
+#[test]
+fn each_major_gets_what_it_knows() {
+    let statistics = |kind: &str| {
+        format!(
+            "SELECT * FROM pg_catalog.pg_restore_{kind}_stats(\n\t'version', '180000'::integer,\n\t'relname', 'a;b'\n);\n"
+        )
+    };
+    let of_18 = [statistics("relation"), statistics("attribute")].concat();
+    let of_17 = "SET transaction_timeout = 0;\n";
+    let of_all = "SELECT * FROM public.pg_restore_nothing;\nGRANT MAINTAIN ON TABLE public.a TO b;\n\
+        CREATE TABLE public.a (b integer CONSTRAINT \"A_b\" NOT NULL);\n";
+    let text = format!("\\restrict a\n{of_17}{of_all}{of_18}\\unrestrict a\n");
+    for (server, knows_17, knows_18) in [
+        (13, false, false),
+        (15, false, false),
+        (16, false, false),
+        (17, true, false),
+        (18, true, true),
+    ] {
+        let (mut filter, mut out) = (Filter::new(server), Vec::new());
+        filter.feed(text.as_bytes(), &mut out).unwrap();
+        filter.finish(&mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.contains("transaction_timeout"), knows_17, "{server}: {out}");
+        assert_eq!(out.contains(&of_18), knows_18, "{server}: {out}");
+        assert_eq!(out.contains("_stats"), knows_18, "{server}: {out}");
+        assert!(
+            !out.contains("MAINTAIN") && !out.contains("restrict a"),
+            "{server}: {out}"
+        );
+        assert!(
+            out.contains("pg_restore_nothing") && out.contains("CREATE TABLE"),
+            "{server}: {out}"
+        );
+    }
+}
+
 #[test]
 fn owners_grants_and_extensions_are_left_out() {
     let text = "ALTER TABLE public.a OWNER TO odoo;\nCREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA public;\n\
@@ -165,7 +203,9 @@ fn entries_of_a_zip() {
     let table: &[(&str, Option<u32>, Result<Entry, ()>)] = &[
         ("dump.sql", Some(0o100_644), Ok(Entry::Dump)),
         ("./dump.sql", None, Ok(Entry::Dump)),
+        ("dump.sql.gz", None, Ok(Entry::CompressedDump)),
         ("manifest.json", None, Ok(Entry::Manifest)),
+        ("sessions/ab/abcdef", None, Ok(Entry::Foreign)),
         (
             &format!("filestore/{place}"),
             Some(0o100_640),

@@ -14,7 +14,7 @@ use crate::name::Name;
 use crate::spec::Kind;
 
 pub use recovery::{Event, Recovery, kept_when_put_back, recover, stays, together};
-pub use room::{NoRoom, room, room_for_copy};
+pub use room::{Disk, NoRoom, database_of, room, room_for_copy};
 pub use step::{Step, Undo};
 
 /// What is to be brought back, and where to.

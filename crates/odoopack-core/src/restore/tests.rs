@@ -151,9 +151,28 @@ fn names_stay_within_what_postgresql_can_hold() {
 #[test]
 fn what_does_not_fit_is_refused_before_anything_begins() {
     use crate::units::Bytes;
-    assert!(room(Bytes::mib(100), Bytes::mib(100), Bytes::mib(540)).is_ok());
-    let refused = room(Bytes::mib(100), Bytes::mib(200), Bytes::mib(540)).unwrap_err();
-    assert!(refused.to_string().contains("are free"), "{refused}");
+    let disk = |place: &str, device, free| Disk {
+        place: place.into(),
+        device,
+        free: Bytes::mib(free),
+    };
+    let fits = |database: Disk, files: Disk, count: u64| {
+        room(&[(database, Bytes::mib(200)), (files, Bytes::mib(count))])
+    };
+    let one = |free| disk("/srv/odoo", 1, free);
+    assert!(fits(one(560), one(560), 100).is_ok());
+    let refused = fits(one(560), one(560), 200).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "this needs about 656MiB of free space on the disk of /srv/odoo, and 560MiB are free"
+    );
+    // The database's own disk counts, however much is free beside it, and the other way round.
+    let own = |free| disk("/var/lib/volume", 2, free);
+    assert!(fits(own(460), one(560), 300).is_ok());
+    assert_eq!(fits(own(450), one(9000), 1).unwrap_err().place, "/var/lib/volume");
+    assert_eq!(fits(own(9000), one(450), 200).unwrap_err().place, "/srv/odoo");
+    assert_eq!(database_of(Bytes::mib(100)), Bytes::mib(180));
+    assert!(room_for_copy(Bytes(u64::MAX), &one(560)).is_err());
 }
 
 /// A world in which steps have effects and a journal; each entry is what has a name.

@@ -56,6 +56,8 @@ pub(crate) enum Fault {
     StaleList,
     /// An upload in pieces ends well, and its last piece is gone.
     LostPiece,
+    /// The service does not know requests with a condition.
+    Unconditional,
 }
 
 /// A request that something goes wrong with: its fault, and how many more times.
@@ -213,17 +215,36 @@ fn lose_piece(root: &Path, target: &str) {
     file.set_len((size - 1) / PIECE * PIECE).unwrap();
 }
 
+fn has_condition(request: &Request<Incoming>) -> bool {
+    let conditions = ["if-none-match", "if-match"];
+    conditions
+        .iter()
+        .any(|name| request.headers().contains_key(*name))
+}
+
+/// What is answered before the service hears of the request.
+async fn instead(fault: Option<Fault>, request: &Request<Incoming>) -> Option<Answer> {
+    match fault {
+        Some(Fault::Error) => Some(plain(StatusCode::INTERNAL_SERVER_ERROR, "something broke")),
+        Some(Fault::Silence) => {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            Some(plain(StatusCode::INTERNAL_SERVER_ERROR, "too late"))
+        }
+        Some(Fault::Unconditional) if has_condition(request) => {
+            let error =
+                "<Error><Code>NotImplemented</Code><Message>A header that you provided</Message></Error>";
+            Some(plain(StatusCode::NOT_IMPLEMENTED, error))
+        }
+        Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece | Fault::Unconditional) | None => None,
+    }
+}
+
 async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: Request<Incoming>) -> Answer {
     let method = request.method().clone();
     let target = request.uri().path_and_query().unwrap().to_string();
     let fault = fault(state, &method, &target);
-    match fault {
-        Some(Fault::Error) => return plain(StatusCode::INTERNAL_SERVER_ERROR, "something broke"),
-        Some(Fault::Silence) => {
-            tokio::time::sleep(Duration::from_mins(1)).await;
-            return plain(StatusCode::INTERNAL_SERVER_ERROR, "too late");
-        }
-        Some(Fault::HalfBody | Fault::StaleList | Fault::LostPiece) | None => {}
+    if let Some(answer) = instead(fault, &request).await {
+        return answer;
     }
     let stores = method == Method::PUT && !request.headers().contains_key("x-amz-copy-source");
     let locked = target.starts_with(&format!("/{BUCKET}/{LOCKED}/"));

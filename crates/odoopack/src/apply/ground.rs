@@ -144,10 +144,10 @@ impl Apply<'_> {
         }
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
         match self.facts.containers.images.get("postgres") {
-            Some(image) if self.layout.containers() => self.cluster_in_container(image, programs)?,
+            Some(image) if self.layout.containers() => self.cluster_in_container(image, (programs, major))?,
             _ => {
                 postgres::initdb(
-                    programs,
+                    (programs, major),
                     &self.layout.cluster(&OwnServer::SHARED),
                     user.as_deref(),
                 )
@@ -159,7 +159,7 @@ impl Apply<'_> {
     }
 
     /// Made by the programs of the image, as the user that its server will run as.
-    fn cluster_in_container(&self, image: &Image, programs: &Utf8Path) -> Result<()> {
+    fn cluster_in_container(&self, image: &Image, programs: (&Utf8Path, u16)) -> Result<()> {
         let cluster = self.layout.cluster(&OwnServer::SHARED);
         // initdb asks for the name of its user; the rendered accounts come with the configuration, later.
         let [passwd, group] = self.layout.accounts();

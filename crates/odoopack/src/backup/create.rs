@@ -1,8 +1,10 @@
 //! The story of a backup: hold still, store, check, show.
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use camino::Utf8PathBuf;
 use odoopack_core::backup::{Code, Manifest, paths};
 use odoopack_core::facts::{Host, Seen};
 use odoopack_core::name::Name;
@@ -14,7 +16,7 @@ use super::database::{Collector, Frozen};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
-use super::{failure, gentle, place};
+use super::{addons, failure, gentle, place};
 use crate::context::{Context, Pack};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
@@ -135,6 +137,7 @@ fn locked(
     // Before anything is made: a database that is not there leaves no repository behind.
     let major = Frozen::take(&server, &settings.database)?.describe()?.major;
     let mut origin = origin(pack, environment, settings, &server, major)?;
+    origin.trees = addons::built(cx, pack);
     origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(cx, pack)?;
     let why = format!("odoopack backup create {environment}");
@@ -213,12 +216,7 @@ fn origin(
     if server.is_given() {
         observe::given::fill(&mut host);
     }
-    let programs = host.postgres.get(&major).ok_or_else(|| {
-        Failure::refused(format!(
-            "pg_dump of the server's own major version {major} is not installed"
-        ))
-        .hint(format!("`apt-get install postgresql-client-{major}`"))
-    })?;
+    let programs = clients_of(&host.postgres, major)?;
     let release = match observe::release(pack)? {
         Seen::Present(release) => Some(release),
         Seen::Absent | Seen::Unknown(_) | Seen::NotYet => None,
@@ -238,10 +236,29 @@ fn origin(
         },
         filestore: data.join("filestore").join(&settings.database),
         pack: pack.directory.clone(),
+        trees: Vec::new(),
         programs: programs.clone(),
         inside,
         server: server.place(),
         gentle: false,
+    })
+}
+
+/// The client programs for a server. Those of an older major refuse it, and what those of a newer one write nobody can put back into it: they
+/// set what it does not know.
+fn clients_of(all: &BTreeMap<u16, Utf8PathBuf>, major: u16) -> Result<&Utf8PathBuf> {
+    all.get(&major).ok_or_else(|| {
+        let here: Vec<String> = all.keys().map(ToString::to_string).collect();
+        let here = if here.is_empty() {
+            "none".to_owned()
+        } else {
+            here.join(", ")
+        };
+        Failure::refused(format!(
+            "pg_dump of the server's own major version {major} is not installed"
+        ))
+        .because(format!("client programs that are here: {here}"))
+        .hint(format!("`apt-get install postgresql-client-{major}`"))
     })
 }
 
@@ -351,4 +368,28 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
         "the dump does not hold: {}",
         lacking.join(", ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_clients_of_the_servers_own_major_make_a_backup() {
+        let here =
+            BTreeMap::from([15, 17].map(|major| (major, Utf8PathBuf::from(format!("/pg/{major}/bin")))));
+        assert_eq!(clients_of(&here, 17).unwrap(), "/pg/17/bin");
+        for (all, major, told) in [
+            (&here, 16, "here: 15, 17"),
+            (&here, 18, "15, 17"),
+            (&BTreeMap::new(), 15, "none"),
+        ] {
+            let failure = clients_of(all, major).unwrap_err();
+            let said = format!("{} {}", failure.chain().join(": "), failure.json());
+            assert!(
+                said.contains(told) && said.contains(&format!("postgresql-client-{major}`")),
+                "{said}"
+            );
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The filestore of one database: what is there, in order, without Odoo's list of what to collect.
 use std::collections::BTreeSet;
+use std::thread::JoinHandle;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
@@ -18,6 +19,24 @@ pub(crate) struct Found {
     pub(crate) bytes: u64,
     /// The same as items, in the order of their paths.
     pub(crate) items: Vec<Item>,
+}
+
+/// A filestore that is being listed, beside whatever else is done.
+#[derive(Debug)]
+pub(crate) struct Finding(JoinHandle<Result<Found>>);
+
+impl Finding {
+    /// Begins.
+    pub(crate) fn start(filestore: &Utf8Path) -> Self {
+        let filestore = filestore.to_owned();
+        Self(std::thread::spawn(move || find(&filestore)))
+    }
+
+    /// Waits for the list.
+    pub(crate) fn result(self) -> Result<Found> {
+        let found = self.0.join();
+        found.unwrap_or_else(|_| Err(Failure::failed("the filestore could not be listed")))
+    }
 }
 
 /// Lists `filestore`; one that is not there is empty, as that of a database without attachments is.

@@ -12,9 +12,11 @@ use odoopack_core::layout::Layout;
 use odoopack_repository::{Content, Error, Item, Parts};
 
 use super::database::{Counting, Frozen};
+use super::filestore::{self, Finding};
 use super::gentle::Slow;
-use super::{filestore, key, tree};
+use super::{key, tree};
 use crate::exec::Cmd;
+use crate::exec::pipes::Pipe;
 use crate::failure::{Failure, Result};
 use crate::store::secrets;
 use crate::tools::git::bundle as git;
@@ -31,6 +33,8 @@ pub(crate) struct Origin {
     pub(crate) filestore: Utf8PathBuf,
     /// The pack's own directory.
     pub(crate) pack: Utf8PathBuf,
+    /// The trees of the lock, in the order of their names.
+    pub(crate) trees: Vec<Utf8PathBuf>,
     /// PostgreSQL's programs, of the server's own major.
     pub(crate) programs: Utf8PathBuf,
     /// Container that holds them; `None`: this host.
@@ -70,6 +74,7 @@ const STAGES: &[Stage] = &[
     dump,
     files,
     manifest,
+    addons,
     history,
     pack,
     secret_values,
@@ -80,6 +85,8 @@ struct Work {
     origin: Origin,
     frozen: Frozen,
     counting: Option<Counting>,
+    dumping: Option<Result<Pipe>>,
+    finding: Option<Finding>,
     named: BTreeSet<String>,
     found: Attachments,
     begun: Instant,
@@ -96,10 +103,14 @@ pub(crate) fn all(
     show: impl Fn(&str) + Send + 'static,
 ) -> impl Iterator<Item = std::result::Result<Item, Error>> + Send + 'static {
     let counting = Some(frozen.count(origin.gentle));
+    // It reads the catalogue while the repository is read.
+    let dumping = Some(start_dump(&origin, &frozen));
     let mut work = Work {
         origin,
         frozen,
         counting,
+        dumping,
+        finding: None,
         named: BTreeSet::new(),
         found: Attachments::default(),
         begun: Instant::now(),
@@ -142,6 +153,9 @@ fn attachments(work: &mut Work) -> Result<Items> {
     let rows = read_attachments(&text);
     let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
     work.named = rows.into_iter().map(|(file, _, _)| file).collect();
+    // A file is written before its row can be seen, and none goes while the collector is held: after the snapshot of the database was
+    // taken, every file of it is found.
+    work.finding = Some(Finding::start(&work.origin.filestore));
     Ok(boxed(vec![Item::small(
         paths::ATTACHMENTS,
         text,
@@ -149,15 +163,16 @@ fn attachments(work: &mut Work) -> Result<Items> {
     )]))
 }
 
+fn start_dump(origin: &Origin, frozen: &Frozen) -> Result<Pipe> {
+    let pg_dump = origin.client("pg_dump");
+    postgres::dump(pg_dump, &origin.server, frozen.name(), &frozen.snapshot).pipe()
+}
+
 fn dump(work: &mut Work) -> Result<Items> {
-    let cmd = postgres::dump(
-        work.origin.client("pg_dump"),
-        &work.origin.server,
-        work.frozen.name(),
-        &work.frozen.snapshot,
-    );
+    let started = work.dumping.take();
+    let pipe = started.unwrap_or_else(|| start_dump(&work.origin, &work.frozen))?;
     let stream = Counted {
-        stream: Slow::new(cmd.pipe()?, work.origin.gentle),
+        stream: Slow::new(pipe, work.origin.gentle),
         bytes: Arc::clone(&work.dumped),
         failed: Arc::clone(&work.told.database_failed),
     };
@@ -166,7 +181,8 @@ fn dump(work: &mut Work) -> Result<Items> {
 
 fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
-    let found = filestore::find(&work.origin.filestore)?;
+    let finding = work.finding.take();
+    let found = finding.map_or_else(|| filestore::find(&work.origin.filestore), Finding::result)?;
     if !found.is_there && !work.named.is_empty() {
         return Err(Failure::failed(format!(
             "the database names {} attachments, and there is no directory `{}`",
@@ -216,6 +232,15 @@ fn pack(work: &mut Work) -> Result<Items> {
     let layout = &work.origin.layout;
     let but = [layout.data(), layout.backups(), layout.config()];
     tree::items_but(&work.origin.pack, paths::PACK, &but).map(boxed)
+}
+
+fn addons(work: &mut Work) -> Result<Items> {
+    let mut items = Vec::new();
+    for tree in &work.origin.trees {
+        let name = tree.file_name().unwrap_or_default();
+        items.extend(tree::items_of_git(tree, &format!("{}/{name}", paths::ADDONS))?);
+    }
+    Ok(boxed(items))
 }
 
 fn history(work: &mut Work) -> Result<Items> {

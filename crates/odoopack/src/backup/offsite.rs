@@ -7,9 +7,10 @@ use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
 use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Repository, Snapshot};
 
+use super::place::Which;
 use super::record::{self, Event, Line};
 use super::retention::{Judged, judge_all};
-use super::{failure, key, place};
+use super::{failure, key, place, proof};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
@@ -54,7 +55,7 @@ pub(crate) fn configured(pack: &Pack) -> Result<&Offsite> {
 pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
     let offsite = configured(pack)?;
     let place = elsewhere(pack, offsite, right)?;
-    let repository = Repository::open(&place, &key::of(&pack.layout)?);
+    let repository = opened(pack, &place, &key::of(&pack.layout)?);
     let repository = repository.map_err(|e| match e {
         Error::Absent(_) => failure::of(&e).hint("`odoopack backup offsite` makes it"),
         Error::Present(_)
@@ -78,7 +79,7 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
 /// When the place does not answer: that is no absence.
 pub(crate) fn is_absent(pack: &Pack) -> Result<bool> {
     let place = elsewhere(pack, configured(pack)?, Right::Write)?;
-    match Repository::open(&place, &key::of(&pack.layout)?) {
+    match opened(pack, &place, &key::of(&pack.layout)?) {
         Ok(_) => Ok(false),
         Err(Error::Absent(_)) => Ok(true),
         Err(e) => Err(failure::of(&e)),
@@ -176,11 +177,11 @@ pub(crate) fn typed(address: &str, region: &str, credentials: Option<&SecretText
 }
 
 /// The second repository; made when there is none yet and none is known.
-fn open_or_make(pack: &Pack, here: &Repository) -> Result<Repository> {
+fn open_or_make(cx: &Context, pack: &Pack, here: &Repository) -> Result<Repository> {
     let offsite = configured(pack)?;
     let place = elsewhere(pack, offsite, Right::Write)?;
     let key = key::of(&pack.layout)?;
-    let repository = match Repository::open(&place, &key) {
+    let repository = match opened(pack, &place, &key) {
         Err(Error::Absent(_)) => {
             let known = record::known_offsite(&record::all(&pack.layout)?);
             if !known.is_empty() {
@@ -195,8 +196,13 @@ fn open_or_make(pack: &Pack, here: &Repository) -> Result<Repository> {
         opened => opened,
     };
     let repository = repository.map_err(|e| failure::of(&e))?;
+    place::remember(cx, pack, Which::Offsite, &repository, &key);
     repository.limit(offsite.bandwidth.map_or(0, |bytes| bytes.0));
     Ok(repository)
+}
+
+fn opened(pack: &Pack, place: &Place, key: &SecretText) -> std::result::Result<Repository, Error> {
+    place::again(pack, Which::Offsite, place, key)
 }
 
 /// Snapshots of here that the policy wants there and that are not there, newest first.
@@ -220,7 +226,7 @@ pub(crate) fn wanted(pack: &Pack, here: &Repository, there: &[Snapshot]) -> Resu
 pub(crate) fn would_copy(pack: &Pack) -> Result<Vec<Snapshot>> {
     let here = place::open(pack)?;
     let place = elsewhere(pack, configured(pack)?, Right::Write)?;
-    let there = match Repository::open(&place, &key::of(&pack.layout)?) {
+    let there = match opened(pack, &place, &key::of(&pack.layout)?) {
         Err(Error::Absent(_)) => Vec::new(),
         opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
     };
@@ -246,9 +252,15 @@ pub(crate) fn copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
 
 fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
     let here = place::open(pack)?;
-    let there = open_or_make(pack, &here)?;
+    let there = open_or_make(cx, pack, &here)?;
     let holder = place::holder("odoopack backup offsite")?;
     let writer = there.writer(&holder).map_err(|e| failure::of(&e))?;
+    if !writer.is_surely_alone() {
+        cx.ui.warn(&format!(
+            "the service of {} does not know conditional writes: see to it that no other machine begins to write there at the same moment",
+            there.place()
+        ));
+    }
     let listed = there.snapshots().map_err(|e| failure::of(&e))?;
     let mut done = Done::default();
     for snapshot in wanted(pack, &here, &listed)? {
@@ -274,6 +286,7 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
+    proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?)?;
     done.read = read_a_seventh(cx, pack, &there, read_now)?;
     Ok(done)
 }

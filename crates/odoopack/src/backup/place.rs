@@ -24,23 +24,55 @@ pub(crate) fn open(pack: &Pack) -> Result<Repository> {
 
 /// The same with a key, for who wants to know why it cannot be opened.
 pub(crate) fn with(pack: &Pack, key: &SecretText) -> std::result::Result<Repository, Error> {
-    // Never in a snapshot, as the key itself.
-    // It only saves time: one that cannot be read is as good as none.
-    let remembered = files::read_text(&opened_with(pack)).ok().flatten();
-    let remembered = remembered.map(SecretText::new);
-    Repository::open_again(&local(pack), key, remembered.as_ref())
+    again(pack, Which::Here, &local(pack), key)
 }
 
-fn opened_with(pack: &Pack) -> Utf8PathBuf {
-    pack.layout.state().join("backup-opened")
+/// Whether there is no repository here, or none any more.
+///
+/// # Errors
+/// When that cannot be seen: it is no absence.
+pub(crate) fn is_absent(pack: &Pack) -> Result<bool> {
+    let config = pack.layout.backups().join("config");
+    let there = config.try_exists();
+    there
+        .map(|there| !there)
+        .map_err(|e| Failure::failed(format!("could not look at `{config}`")).because(e))
+}
+
+/// Which of a pack's repositories.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which {
+    Here,
+    Offsite,
+}
+
+/// Opens a repository with what it was opened with before, while that opens what the key would.
+pub(super) fn again(
+    pack: &Pack,
+    which: Which,
+    place: &Place,
+    key: &SecretText,
+) -> std::result::Result<Repository, Error> {
+    // Never in a snapshot, as the key itself.
+    // It only saves time: one that cannot be read is as good as none.
+    let remembered = files::read_text(&opened_with(pack, which)).ok().flatten();
+    let remembered = remembered.map(SecretText::new);
+    Repository::open_again(place, key, remembered.as_ref())
+}
+
+fn opened_with(pack: &Pack, which: Which) -> Utf8PathBuf {
+    pack.layout.state().join(match which {
+        Which::Here => "backup-opened",
+        Which::Offsite => "backup-opened-offsite",
+    })
 }
 
 /// Notes what the repository was opened with, where that was the key itself. It only saves time: no backup fails for it.
-fn remember(cx: &Context, pack: &Pack, repository: &Repository, key: &SecretText) {
+pub(super) fn remember(cx: &Context, pack: &Pack, which: Which, repository: &Repository, key: &SecretText) {
     let Some(text) = repository.remembered(key) else {
         return;
     };
-    let noted = files::replace(&opened_with(pack), text.expose().as_bytes(), 0o600, None);
+    let noted = files::replace(&opened_with(pack, which), text.expose().as_bytes(), 0o600, None);
     if let Err(failure) = noted {
         cx.ui.warn(&format!(
             "the next backup opens the repository slowly: {}",
@@ -56,7 +88,7 @@ pub(crate) fn open_or_make(cx: &Context, pack: &Pack) -> Result<(Repository, boo
     if let Some(key) = &kept {
         match with(pack, key) {
             Ok(repository) => {
-                remember(cx, pack, &repository, key);
+                remember(cx, pack, Which::Here, &repository, key);
                 return Ok((repository, false));
             }
             Err(Error::Absent(_)) => {}
@@ -85,7 +117,7 @@ pub(crate) fn open_or_make(cx: &Context, pack: &Pack) -> Result<(Repository, boo
     };
     files::directory_all(&pack.layout.backups())?;
     let repository = Repository::create(&place, &key).map_err(|e| failure::of(&e))?;
-    remember(cx, pack, &repository, &key);
+    remember(cx, pack, Which::Here, &repository, &key);
     Ok((repository, made))
 }
 

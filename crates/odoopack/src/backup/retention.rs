@@ -47,7 +47,7 @@ impl Side {
     }
 
     /// The command that takes what is missing there for removed.
-    fn accepts(self) -> &'static str {
+    pub(crate) fn accepts(self) -> &'static str {
         match self {
             Self::Here => "odoopack backup forget --accept-missing",
             Self::Offsite => "odoopack backup forget --offsite --accept-missing",

@@ -6,6 +6,27 @@ use crate::failure::{Failure, Result};
 
 /// What is made again from the rest, and what has a place of its own in a snapshot.
 const LEFT_OUT: &[&str] = &[".git", "__pycache__", "node_modules", ".venv"];
+/// What is no part of a commit's files.
+const NOT_OF_GIT: &[&str] = &["__pycache__"];
+
+/// What a walk leaves out: directories by what they are, and whatever has such a name.
+#[derive(Clone, Copy)]
+struct But<'a> {
+    places: &'a [Utf8PathBuf],
+    names: &'a [&'a str],
+}
+
+/// Every file of a commit, as it was checked out, as items below `place`.
+pub(crate) fn items_of_git(directory: &Utf8Path, place: &str) -> Result<Vec<Item>> {
+    walked(
+        directory,
+        place,
+        But {
+            places: &[],
+            names: NOT_OF_GIT,
+        },
+    )
+}
 
 /// Every file below `directory` as items below `place`, in the order of their paths; none when it is not there.
 pub(crate) fn items(directory: &Utf8Path, place: &str) -> Result<Vec<Item>> {
@@ -22,18 +43,29 @@ pub(crate) fn items_but(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf]) 
             Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
         }
     }
+    walked(
+        directory,
+        place,
+        But {
+            places: &places,
+            names: LEFT_OUT,
+        },
+    )
+}
+
+fn walked(directory: &Utf8Path, place: &str, but: But<'_>) -> Result<Vec<Item>> {
     let mut items = Vec::new();
-    walk(directory, place, &places, &mut items)?;
+    walk(directory, place, but, &mut items)?;
     // `a-b` sorts before `a/b` as text, and after it as a path.
     items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
     Ok(items)
 }
 
-fn walk(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf], items: &mut Vec<Item>) -> Result<()> {
+fn walk(directory: &Utf8Path, place: &str, but: But<'_>, items: &mut Vec<Item>) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
-    if !but.is_empty() && directory.exists() {
+    if !but.places.is_empty() && directory.exists() {
         let real = directory.canonicalize_utf8().map_err(failed)?;
-        if but.contains(&real) {
+        if but.places.contains(&real) {
             return Ok(());
         }
     }
@@ -45,14 +77,14 @@ fn walk(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf], items: &mut Vec<
     for entry in entries {
         let path: Utf8PathBuf = entry.map_err(failed)?.into_path();
         let name = path.file_name().unwrap_or_default();
-        if !LEFT_OUT.contains(&name) {
+        if !but.names.contains(&name) {
             one(&path, &format!("{place}/{name}"), but, items)?;
         }
     }
     Ok(())
 }
 
-fn one(path: &Utf8Path, place: &str, but: &[Utf8PathBuf], items: &mut Vec<Item>) -> Result<()> {
+fn one(path: &Utf8Path, place: &str, but: But<'_>, items: &mut Vec<Item>) -> Result<()> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
     let metadata = path.symlink_metadata().map_err(failed)?;
     if metadata.is_dir() {

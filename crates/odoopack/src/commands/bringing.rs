@@ -133,7 +133,7 @@ pub(crate) fn bring(
     if !target.options.dry_run {
         swept(pack)?;
     }
-    room(pack, source, target.only)?;
+    room(&cx.ui, pack, name, (source, target.only))?;
     for step in &planned.steps {
         cx.ui.say(&format!("  - {step}"));
     }
@@ -303,15 +303,28 @@ fn swept(pack: &Pack) -> Result<()> {
     }
 }
 
-/// Refuses what would not fit.
-pub(crate) fn room(pack: &Pack, source: &Source, only: Option<Part>) -> Result<()> {
-    let (rows, files) = source.sizes()?;
-    let none = odoopack_core::units::Bytes(0);
-    let rows = if only == Some(Part::Filestore) { none } else { rows };
-    let files = if only == Some(Part::Database) { none } else { files };
-    let free = observe::host::disk_free(pack.layout.root())?;
-    restore::room(rows, files, free).map_err(|e| {
-        Failure::refused(format!("there is not enough room on the disk of {}", pack.layout.root()))
+/// Refuses what would not fit on the disks of the database and of the environment.
+pub(crate) fn room(
+    ui: &Ui,
+    pack: &Pack,
+    environment: &Name,
+    (source, only): (&Source, Option<Part>),
+) -> Result<()> {
+    let sizes = source.sizes()?;
+    let beside = observe::host::disk(&pack.layout.environment(environment))?;
+    let mut all = Vec::new();
+    if only != Some(Part::Database) {
+        all.push((beside.clone(), sizes.files));
+    }
+    if only != Some(Part::Filestore) {
+        all.push((beside, sizes.beside));
+        match observe::databases::disk(&pack.loaded.spec, &pack.layout, environment)? {
+            Some(disk) => all.push((disk, restore::database_of(sizes.rows))),
+            None => ui.say("how much room there is for the database is known to its server alone"),
+        }
+    }
+    restore::room(&all).map_err(|e| {
+        Failure::refused("there is not enough room")
             .because(e)
             .hint("make room, or forget what an earlier restore kept: `odoopack restore --forget-replaced ENVIRONMENT`")
     })

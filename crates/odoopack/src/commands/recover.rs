@@ -6,9 +6,10 @@ use odoopack_core::secret::SecretText;
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{empty, is_done, replaced};
 use crate::backup::history::{self, History};
+use crate::backup::record::Line;
 use crate::backup::stored::Opened;
-use crate::backup::{key, offsite};
-use crate::commands::bringing::{self, Options, Place};
+use crate::backup::{Place, addons, key, offsite, proof};
+use crate::commands::bringing::{self, Options};
 use crate::commands::{environment, stored, up};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
@@ -56,7 +57,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let opened = Opened::elsewhere(&place, &key, name)?;
     consent(cx, &root, &opened, begun.as_ref())?;
     let mark = begun.unwrap_or_else(|| Recovering::of(opened.id()));
-    let recovery = Recovery { cx, root, key, mark };
+    let proofs = proofs(cx, &place, &key);
+    let recovery = Recovery {
+        cx,
+        root,
+        key,
+        mark,
+        proofs,
+    };
     recovery.run(opened)
 }
 
@@ -66,6 +74,25 @@ fn key(path: &Utf8Path) -> Result<SecretText> {
             .hint("write the key into it; `odoopack backup key export` showed it on the machine that is gone")
     })?;
     Ok(SecretText::new(text.trim()))
+}
+
+/// What the repository says was proven. A recovery goes on without it.
+fn proofs(cx: &Context, place: &Place, key: &SecretText) -> Vec<Line> {
+    let (proofs, strange) = match proof::elsewhere(place, key) {
+        Ok(found) => found,
+        Err(failure) => {
+            let why = failure.chain().join(": ");
+            cx.ui
+                .warn(&format!("which snapshots were proven is not known: {why}"));
+            return Vec::new();
+        }
+    };
+    if strange > 0 {
+        cx.ui.warn(&format!(
+            "{strange} notes of proofs were not made with this key, and count for nothing"
+        ));
+    }
+    proofs
 }
 
 fn credentials(path: &Utf8Path) -> Result<SecretText> {
@@ -123,6 +150,8 @@ struct Recovery<'a> {
     root: Utf8PathBuf,
     key: SecretText,
     mark: Recovering,
+    /// What was proven, as the repository knows it.
+    proofs: Vec<Line>,
 }
 
 impl Recovery<'_> {
@@ -149,6 +178,7 @@ impl Recovery<'_> {
         if self.mark.stage < Stage::Restored {
             self.data(&pack, &name, opened, from_the_start)?;
         }
+        proof::take_over(&pack.layout, &self.proofs)?;
         self.forget_empty(&pack, &name)?;
         self.same_release(&pack, wanted.as_deref())?;
         recovering::end(&self.root)
@@ -207,7 +237,15 @@ impl Recovery<'_> {
             files::directory(&to, 0o700, None)?;
             opened.directory(part, &to)?;
         }
-        secrets::set(&layout.secrets(), key::NAME, self.key.expose())
+        secrets::set(&layout.secrets(), key::NAME, self.key.expose())?;
+        let lacking = addons::bring(opened, layout, &pack.directory)?;
+        if !lacking.is_empty() {
+            self.cx.ui.say(&format!(
+                "asked of where they came from, as the snapshot does not hold them: {}",
+                lacking.join(", ")
+            ));
+        }
+        Ok(())
     }
 
     /// Restores, and never a second time: from its end on people may work in what came back.
@@ -235,7 +273,7 @@ impl Recovery<'_> {
             self.cx,
             pack,
             (&source, &from),
-            &Place::to(name),
+            &bringing::Place::to(name),
             (None, &options),
         )?;
         self.reached(Stage::Restored)

@@ -25,6 +25,13 @@ pub(crate) struct Which {
     offsite: bool,
 }
 
+impl Which {
+    /// Whether it is one of the second repository.
+    pub(crate) fn is_offsite(&self) -> bool {
+        self.offsite
+    }
+}
+
 /// Opens a snapshot by the beginning of its name; `latest` is one environment's.
 pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
     let of = if name == "latest" {

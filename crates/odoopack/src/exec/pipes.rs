@@ -4,11 +4,22 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::io::ioctl_fionread;
+use rustix::pipe::fcntl_setpipe_size;
 
 use super::run::read_all;
 use super::stop::Watchdog;
 use super::{Cmd, Outcome, end_group};
 use crate::failure::{Failure, Result};
+
+/// As much as anybody may have in a pipe (pipe(7), `pipe-max-size`).
+const WIDE: usize = 1 << 20;
+/// `pg_dump` writes 4 KiB at a time. To be woken for each of them takes as long as to read it: of a wide pipe so much is waited for,
+const WORTH_WAKING: usize = 256 << 10;
+/// but no longer than this, in which nobody fills it.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// A program whose stderr is being read.
 #[derive(Debug)]
@@ -26,6 +37,8 @@ struct Started {
 pub(crate) struct Pipe {
     cmd: Cmd,
     stdout: Option<ChildStdout>,
+    /// Holds more than is written in a moment.
+    wide: bool,
     /// `None`: it has ended.
     started: Option<Started>,
 }
@@ -34,9 +47,13 @@ impl Cmd {
     /// Starts it and hands over its stdout as bytes, however long it takes.
     pub(crate) fn pipe(&self) -> Result<Pipe> {
         let mut started = self.begin(Stdio::null(), Stdio::piped(), false)?;
+        let stdout = started.child.stdout.take();
+        let widened = stdout.as_ref().map(|pipe| fcntl_setpipe_size(pipe, WIDE));
         Ok(Pipe {
             cmd: self.clone(),
-            stdout: started.child.stdout.take(),
+            stdout,
+            // A narrow one, where this user has many, is as good.
+            wide: widened.is_some_and(|size| size.is_ok_and(|size| size >= WIDE)),
             started: Some(started),
         })
     }
@@ -177,6 +194,9 @@ impl Read for Pipe {
         let Some(stdout) = self.stdout.as_mut() else {
             return Ok(0);
         };
+        if self.wide && buffer.len() >= WORTH_WAKING && !ioctl_fionread(&*stdout).is_ok_and(is_enough) {
+            std::thread::sleep(MOMENT);
+        }
         let got = stdout.read(buffer)?;
         if got == 0 && !buffer.is_empty() {
             self.stdout = None;
@@ -187,6 +207,10 @@ impl Read for Pipe {
         }
         Ok(got)
     }
+}
+
+fn is_enough(waiting: u64) -> bool {
+    waiting >= WORTH_WAKING as u64
 }
 
 impl Drop for Pipe {
@@ -273,6 +297,24 @@ mod tests {
             error.contains("exit code 3") && error.contains("broken"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_is_waited_for_in_a_wide_pipe_comes_whole_and_in_order() {
+        // A page at a time, then slowly, then no whole page.
+        let script = "seq 300000; for n in 1 2 3; do sleep 0.01; echo $n; done; printf end";
+        let mut pipe = shell(script).pipe().unwrap();
+        assert!(pipe.wide);
+        let (mut buffer, mut all) = (vec![0; 2 * WORTH_WAKING], Vec::new());
+        loop {
+            match pipe.read(&mut buffer).unwrap() {
+                0 => break,
+                got => all.extend_from_slice(&buffer[..got]),
+            }
+        }
+        let mut lines: Vec<String> = (1..=300_000).map(|n| n.to_string()).collect();
+        lines.extend(["1", "2", "3", "end"].map(str::to_owned));
+        assert!(String::from_utf8(all).unwrap() == lines.join("\n"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use odoopack_core::facts::{DatabaseFact, Databases, Seen};
 use odoopack_core::layout::{ADMIN_ROLE, Layout};
 use odoopack_core::name::Name;
+use odoopack_core::restore::Disk;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{GivenServer, OwnServer, Roles, ServerUrl, Spec, TlsMode};
 use odoopack_core::target::{DatabaseWant, SessionsWant, postgres_port, secret_name};
@@ -49,6 +50,17 @@ pub(crate) fn one(spec: &Spec, layout: &Layout, own: &OwnServer) -> Outcome<Serv
         Failure::refused("the secret of [postgres] url or password has no value")
             .hint("`odoopack up` names it")
     })
+}
+
+/// The disk that a database of an environment fills; `None` where somebody else runs the server, whose disk nobody here sees.
+///
+/// # Errors
+/// When it could not be looked at.
+pub(crate) fn disk(spec: &Spec, layout: &Layout, environment: &Name) -> Outcome<Option<Disk>> {
+    if spec.postgres.is_given() {
+        return Ok(None);
+    }
+    super::host::disk(&layout.cluster(&spec.server_of(environment))).map(Some)
 }
 
 impl Server {

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Host;
+use odoopack_core::restore::Disk;
 use odoopack_core::target::CLIENT;
 use odoopack_core::units::Bytes;
 
@@ -114,13 +115,23 @@ fn parse_memory(text: &str) -> Option<Bytes> {
 
 /// Free space where `root` is or will be.
 pub(crate) fn disk_free(root: &Utf8Path) -> Result<Bytes> {
+    disk(root).map(|disk| disk.free)
+}
+
+/// The disk where `root` is or will be.
+pub(crate) fn disk(root: &Utf8Path) -> Result<Disk> {
     let place = root
         .ancestors()
         .find(|place| place.is_dir())
         .unwrap_or(Utf8Path::new("/"));
-    let seen = rustix::fs::statvfs(place.as_std_path())
-        .map_err(|e| Failure::failed(format!("could not look at the disk of `{place}`")).because(e))?;
-    Ok(Bytes(seen.f_bavail * seen.f_frsize))
+    let failed = |e| Failure::failed(format!("could not look at the disk of `{place}`")).because(e);
+    let seen = rustix::fs::statvfs(place.as_std_path()).map_err(failed)?;
+    let device = rustix::fs::stat(place.as_std_path()).map_err(failed)?.st_dev;
+    Ok(Disk {
+        place: root.to_owned(),
+        device,
+        free: Bytes(seen.f_bavail * seen.f_frsize),
+    })
 }
 
 fn postgres_servers() -> BTreeMap<u16, Utf8PathBuf> {
@@ -192,6 +203,18 @@ mod tests {
     fn a_container_may_have_less_than_the_machine() {
         assert_eq!(parse_limit("2097152\n"), Some(Bytes::mib(2)));
         assert_eq!(parse_limit("max\n"), None);
+    }
+
+    #[test]
+    fn each_place_is_seen_on_its_own_disk() {
+        let root = disk("/".into()).unwrap();
+        let [processes, below] = ["/proc", "/proc/nothing/of/this"].map(|place| disk(place.into()).unwrap());
+        assert_ne!(processes.device, root.device);
+        assert_eq!(below.device, processes.device);
+        assert_eq!(
+            (processes.free, below.place.as_str()),
+            (Bytes(0), "/proc/nothing/of/this")
+        );
     }
 
     #[test]

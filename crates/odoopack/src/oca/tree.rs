@@ -45,13 +45,57 @@ pub(crate) fn build(place: &Utf8Path, mirror: &Mirror, locked: &Locked) -> Resul
         .hint("`odoopack lock verify`"));
     }
     check_out(&mirror.place, locked.used(), &new)?;
-    files::sync_file_system(&new)?;
+    finish(&new, place, locked)
+}
+
+fn finish(new: &Utf8Path, place: &Utf8Path, locked: &Locked) -> Result<()> {
+    files::sync_file_system(new)?;
     let marker = new.join(MARKER);
     files::replace(&marker, format!("{}\n", locked.tree).as_bytes(), 0o644, None)?;
     files::set_modified(&marker, time_of(&locked.tree))?;
-    files::set_modified(&new, time_of(&locked.tree))?;
+    files::set_modified(new, time_of(&locked.tree))?;
     files::remove_tree(place)?;
-    files::rename(&new, place)
+    files::rename(new, place)
+}
+
+/// Takes a tree from elsewhere, which `fill` puts into an empty directory; says `false`, and leaves nothing, when it puts nothing there or
+/// not exactly the tree of the lock.
+pub(crate) fn take(
+    place: &Utf8Path,
+    locked: &Locked,
+    fill: impl FnOnce(&Utf8Path) -> Result<bool>,
+) -> Result<bool> {
+    if is_whole(place) {
+        return Ok(true);
+    }
+    let parent = place.parent().unwrap_or(place);
+    let new = parent.join(format!(".{}.new", place.file_name().unwrap_or("tree")));
+    files::directory_all(parent)?;
+    files::remove_tree(&new)?;
+    files::directory(&new, 0o755, None)?;
+    if !fill(&new)? || !is_of(&new, locked)? {
+        files::remove_tree(&new)?;
+        return Ok(false);
+    }
+    finish(&new, place, locked)?;
+    Ok(true)
+}
+
+/// Whether a directory holds the files of the lock's tree and nothing else; then it gets their times too.
+fn is_of(new: &Utf8Path, locked: &Locked) -> Result<bool> {
+    files::remove(&new.join(MARKER))?;
+    let keep = tempfile::tempdir().map_err(|e| Failure::failed("could not make a directory").because(e))?;
+    let keep = Utf8Path::from_path(keep.path())
+        .ok_or_else(|| Failure::failed("the directory for temporary files is not UTF-8"))?;
+    let (objects, index) = (keep.join("objects.git"), keep.join("index"));
+    git::checkout::init_like(&objects, &locked.tree).run()?;
+    git::checkout::add_all(&objects, &index, new).run()?;
+    let tree = git::checkout::write_tree(&objects, &index).read()?;
+    if tree.trim() != locked.tree {
+        return Ok(false);
+    }
+    set_times(&git::staged(&objects, &index).read()?, new, locked.used())?;
+    Ok(true)
 }
 
 /// Writes a commit's files; each has a time made from its content, so that equal files have equal times in every tree.
@@ -66,9 +110,12 @@ pub(crate) fn check_out(mirror: &Utf8Path, commit: &str, new: &Utf8Path) -> Resu
         .and_then(|()| git::checkout(mirror, &index, new).run())
         .and_then(|()| git::staged(mirror, &index).read());
     files::remove(&index)?;
-    let listed = written?;
+    set_times(&written?, new, commit)
+}
+
+fn set_times(listed: &str, new: &Utf8Path, commit: &str) -> Result<()> {
     let mut directories = std::collections::BTreeSet::new();
-    for (id, path) in git::parse_staged(&listed) {
+    for (id, path) in git::parse_staged(listed) {
         let file = new.join(path);
         // A submodule of the repository is an empty directory here.
         if let Ok(seen) = file.symlink_metadata() {
@@ -82,6 +129,7 @@ pub(crate) fn check_out(mirror: &Utf8Path, commit: &str, new: &Utf8Path) -> Resu
     }
     // What holds others comes after what it holds, so nothing changes it again.
     for directory in directories.iter().rev() {
+        files::directory(directory, 0o755, None)?;
         files::set_modified(directory, time_of(""))?;
     }
     Ok(())
@@ -148,6 +196,61 @@ pub(crate) fn differences(place: &Utf8Path, objects: &Utf8Path, locked: &Locked)
 mod tests {
     use super::super::fixture::Repository;
     use super::*;
+
+    #[test]
+    fn a_tree_from_elsewhere_is_taken_when_it_is_the_one_of_the_lock() {
+        let upstream = Repository::new();
+        for (name, text, mode) in [
+            ("web_more/models/a.py", "x = 1\n", 0o644),
+            ("web_more/bin/run.sh", "#!/bin/sh\n", 0o755),
+            ("web_more/static/lib/node_modules/a.js", "1\n", 0o644),
+            ("web_more/.gitignore", "*.js\n", 0o644),
+            (".gitattributes", "*.csv text eol=crlf\n", 0o644),
+            ("web_more/data/a.csv", "a\n", 0o644),
+        ] {
+            let path = upstream.place.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, text.as_bytes(), mode, None).unwrap();
+        }
+        files::link("models".into(), &upstream.place.join("web_more/link")).unwrap();
+        super::super::fixture::git(&upstream.place, &["add", "--force", "web_more/static"]);
+        let locked = upstream.locked(&upstream.commit());
+        let mirror = Mirror {
+            place: upstream.git_directory(),
+            url: locked.url.clone(),
+            way: git::Way::default(),
+        };
+        let [built, taken] = ["built", "taken"].map(|name| upstream.root.join(name));
+        build(&built, &mirror, &locked).unwrap();
+        // Without times and modes of directories, as a snapshot brings it.
+        let copy = |new: &Utf8Path| {
+            let from = format!("{built}/.");
+            let cmd = crate::exec::Cmd::new("cp").args(["-r", "--preserve=mode", &from, new.as_str()]);
+            cmd.run().map(|()| true)
+        };
+        assert!(take(&taken, &locked, copy).unwrap());
+        assert!(is_whole(&taken));
+        assert_eq!(differences(&taken, &mirror.place, &locked).unwrap(), [""; 0]);
+        let time = |place: &Utf8Path| {
+            let file = place.join("web_more/models/a.py");
+            file.metadata().unwrap().modified().unwrap()
+        };
+        assert_eq!(time(&taken), time(&built));
+        // Nothing there, something else there, something more there: nothing is left of it.
+        let other = upstream.root.join("other");
+        assert!(!take(&other, &locked, |_| Ok(false)).unwrap());
+        for (name, text) in [("web_more/models/a.py", "x = 2\n"), ("web_more/more.py", "")] {
+            let spoilt = |new: &Utf8Path| {
+                copy(new)?;
+                files::replace(&new.join(name), text.as_bytes(), 0o644, None)?;
+                Ok(true)
+            };
+            assert!(!take(&other, &locked, spoilt).unwrap(), "{name}");
+        }
+        let left = upstream.root.read_dir_utf8().unwrap().flatten();
+        let left: Vec<String> = left.map(|entry| entry.file_name().to_owned()).collect();
+        assert!(!left.iter().any(|name| name.contains("other")), "{left:?}");
+    }
 
     #[test]
     fn a_link_that_leads_out_of_the_repository_is_refused() {

@@ -96,6 +96,31 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_one_environment_wait_for_each_other_and_for_nobody_else() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        files::directory_all(&place(state)).unwrap();
+        let [production, staging] = ["production", "staging"].map(|name| name.parse::<Name>().unwrap());
+        let backup = wait_for(state, &production).unwrap();
+        let _refresh = wait_for(state, &staging).unwrap();
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let (asks, asked) = std::sync::mpsc::channel();
+        let (over, ends) = (std::sync::atomic::Ordering::SeqCst, &ended);
+        std::thread::scope(|scope| {
+            let drill = scope.spawn(move || {
+                asks.send(()).unwrap();
+                wait_for(state, &production).map(|lease| (ends.load(over), lease))
+            });
+            asked.recv().unwrap();
+            // However late the other one comes to the lock: it is not free before this.
+            ended.store(true, over);
+            drop(backup);
+            let (after, _lease) = drill.join().unwrap().unwrap();
+            assert!(after, "the drill began while the backup worked");
+        });
+    }
+
+    #[test]
     fn a_job_is_known_from_its_first_look_on() {
         let keep = tempfile::tempdir().unwrap();
         let state = Utf8Path::from_path(keep.path()).unwrap();

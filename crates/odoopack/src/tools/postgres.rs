@@ -9,8 +9,8 @@ use odoopack_core::layout::ADMIN_ROLE;
 use odoopack_core::secret::SecretText;
 
 /// Creates a cluster in an empty directory: checksums on, UTF-8, the administrator's role only by operating-system user.
-pub(crate) fn initdb(programs: &Utf8Path, cluster: &Utf8Path, user: Option<&str>) -> Cmd {
-    let argv = initdb_argv(programs, cluster);
+pub(crate) fn initdb((programs, major): (&Utf8Path, u16), cluster: &Utf8Path, user: Option<&str>) -> Cmd {
+    let argv = initdb_argv((programs, major), cluster);
     Cmd::new(argv[0].clone())
         .args(argv.into_iter().skip(1))
         .user(user)
@@ -20,8 +20,12 @@ pub(crate) fn initdb(programs: &Utf8Path, cluster: &Utf8Path, user: Option<&str>
 }
 
 /// The same as words, for a container.
-pub(crate) fn initdb_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String> {
-    [
+///
+/// # Source
+/// PostgreSQL 12 to 18, reference page of `initdb`: `--no-instructions` came with 14; 18 makes checksums by itself, and takes the option;
+/// the provider of a locale that is named is the C library in all of them.
+pub(crate) fn initdb_argv((programs, major): (&Utf8Path, u16), cluster: &Utf8Path) -> Vec<String> {
+    let mut argv = [
         programs.join("initdb").as_str(),
         "-D",
         cluster.as_str(),
@@ -31,10 +35,11 @@ pub(crate) fn initdb_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String
         "--data-checksums",
         "--encoding=UTF8",
         "--locale=C.UTF-8",
-        "--no-instructions",
     ]
     .map(str::to_owned)
-    .into()
+    .to_vec();
+    argv.extend((major >= 14).then(|| "--no-instructions".to_owned()));
+    argv
 }
 
 /// Reads the configuration as the server with this command line would, beside one that runs: the name or value that it does not
@@ -220,10 +225,12 @@ mod tests {
 
     #[test]
     fn a_new_cluster_has_checksums_and_no_password_login() {
-        assert_eq!(
-            initdb("/pg/bin".into(), "/d".into(), Some("odoo-demo-postgres")).to_string(),
-            "/pg/bin/initdb -D /d --username=odoopack --auth-local=peer --auth-host=reject --data-checksums \
-             --encoding=UTF8 --locale=C.UTF-8 --no-instructions"
-        );
+        for major in 12..=18 {
+            let said = initdb(("/pg/bin".into(), major), "/d".into(), Some("odoo-demo-postgres")).to_string();
+            let all = "/pg/bin/initdb -D /d --username=odoopack --auth-local=peer --auth-host=reject --data-checksums \
+                       --encoding=UTF8 --locale=C.UTF-8";
+            let quiet = if major < 14 { "" } else { " --no-instructions" };
+            assert_eq!(said, format!("{all}{quiet}"), "{major}");
+        }
     }
 }

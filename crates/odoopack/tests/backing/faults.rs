@@ -168,10 +168,7 @@ fn ahead(pack: &Pack, args: &[&str]) -> Value {
     let outcome = Command::new(env!("CARGO_BIN_EXE_odoopack"))
         .args(["--root", pack.root.as_str(), "--json"])
         .args(args)
-        .env(
-            "LD_PRELOAD",
-            "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-        )
+        .env("LD_PRELOAD", super::CLOCK)
         .env("FAKETIME", "+365d")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .current_dir("/")

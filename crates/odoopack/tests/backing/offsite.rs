@@ -1,10 +1,15 @@
 //! The second place is a bucket of a real S3 service.
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use crate::bucket;
 use crate::support::Pack;
+
+/// Bytes in a second, as the file says it.
+const BANDWIDTH: f64 = 8.0 * 1024.0 * 1024.0;
 
 /// A bucket as the second place: copied, looked at, told apart from what stays here, and safe from this machine.
 pub(crate) fn elsewhere(pack: &Pack) {
@@ -12,7 +17,7 @@ pub(crate) fn elsewhere(pack: &Pack) {
     pack.run(&["backup", "offsite"]).exits(4);
     let service = bucket::Service::start();
     let offsite = format!(
-        "[backup.offsite]\ns3 = \"{}/{}/erp\"\ncredentials = \"secret:SPACES\"\nprune_credentials = \"secret:SPACES_PRUNE\"\nkeep = {{ last = 1, weekly = 0, monthly = 0 }}\n\n[backup.keep]",
+        "[backup.offsite]\ns3 = \"{}/{}/erp\"\ncredentials = \"secret:SPACES\"\nprune_credentials = \"secret:SPACES_PRUNE\"\nbandwidth = \"8MiB\"\nkeep = {{ last = 1, weekly = 0, monthly = 0 }}\n\n[backup.keep]",
         service.endpoint(),
         bucket::BUCKET
     );
@@ -41,7 +46,8 @@ pub(crate) fn elsewhere(pack: &Pack) {
         would["would_copy"],
         serde_json::json!([newest, list[0]["snapshot"]])
     );
-    let copied = pack.json(&["backup", "offsite"]);
+    let copied = copied_no_faster_than_allowed(pack);
+    the_key_is_not_stretched_again(pack);
     assert_eq!(
         (&copied["copied"], &copied["read"]),
         (&would["would_copy"], &1.into())
@@ -65,6 +71,28 @@ pub(crate) fn elsewhere(pack: &Pack) {
     read_and_recovered_from_there(pack, &service, &newest);
     removed_with_the_other_key(pack, &newest);
     pack.edit_file(&offsite, "[backup.keep]");
+}
+
+fn copied_no_faster_than_allowed(pack: &Pack) -> Value {
+    let begun = Instant::now();
+    let copied = pack.json(&["backup", "offsite"]);
+    // Every byte is sent and looked at, and only the last request need not be waited for.
+    let least = copied["bytes"].as_f64().unwrap() / BANDWIDTH;
+    let took = begun.elapsed().as_secs_f64();
+    assert!(took >= least && least > 0.1, "{took} s for {copied}");
+    copied
+}
+
+/// What opens the repository there is kept beside what opens the one here, as secret as the key.
+fn the_key_is_not_stretched_again(pack: &Pack) {
+    let kept = pack.path("data/odoopack/backup-opened-offsite");
+    let metadata = kept.metadata().unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert_ne!(text, pack.read("data/odoopack/backup-opened"), "each has its own");
+    // Damaged, it only costs time.
+    std::fs::write(&kept, text.replace('1', "2")).unwrap();
+    pack.json(&["backup", "list", "--offsite"]);
 }
 
 fn restic_there(pack: &Pack, service: &bucket::Service) {

@@ -210,6 +210,17 @@ fn jobs(pack: &Pack) -> String {
     sql(pack, "restore_production", states)
 }
 
+/// And nothing of it is let go.
+fn what_waits_is_listed(pack: &Pack, active: &str) {
+    let shown = pack.json(&["env", "resume", "production", "--dry-run"]);
+    let waiting = shown["waiting"].to_string();
+    assert!(
+        shown["held"] == true && waiting.contains("1 mails to send") && waiting.contains("4 queued jobs"),
+        "{shown}"
+    );
+    assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+}
+
 pub(crate) fn production_is_held(pack: &Pack) {
     pack.now("into production, which is held");
     let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
@@ -244,6 +255,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         .sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"))
         .unwrap();
     session.picture_goes_round();
+    what_waits_is_listed(pack, active);
     sql(
         pack,
         "restore_production",

@@ -1,14 +1,20 @@
 //! A machine that is lost, and comes back from repository and key.
+use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
 use super::sql;
-use crate::support::{Pack, machine, wait_for};
+use crate::support::{Pack, machine, wait_for, write};
 
 /// The machine is gone; the repository and the key on paper are all there is.
 pub(crate) fn machine_is_lost(pack: &Pack) {
     pack.now("the machine is lost, and recovered from repository and key");
+    let upstream = Upstream::locked_by(pack);
+    let status =
+        || pack.run(&["backup", "status", "--json"]).first_json()["status"]["environments"][0].clone();
+    let proven = status()["proven"].clone();
+    assert_ne!(proven["snapshot"], serde_json::Value::Null);
     git(pack, &["init", "--quiet", "--initial-branch=main"]);
-    git(pack, &["add", "odoopack.toml"]);
+    git(pack, &["add", "odoopack.toml", "oca.lock.json"]);
     git(pack, &["commit", "--quiet", "-m", "the pack"]);
     pack.write("repo/note", "not committed\n");
     pack.run(&["backup", "create", "production"]).exits(0);
@@ -20,6 +26,7 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     let password = pack.secret("PRODUCTION_ADMIN");
     pack.run(&["demo", "--down", "--yes"]).exits(0);
     assert!(!pack.root.exists());
+    upstream.vanishes();
     let repository = format!("{place}/backups");
     let recover = ["recover", repository.as_str(), "--key-file", &key, "--yes"];
     cut_off_twice(pack, &recover);
@@ -43,6 +50,69 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     pack.run(&recover).exits(4);
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
     pack.run(&["status"]).exits(0);
+    assert_eq!(status()["proven"], proven, "what was proven is forgotten");
+    let listed = pack.json(&["module", "list"]).to_string();
+    assert!(listed.contains(MODULE), "{listed}");
+    pack.run(&["up", "--yes"]).exits(0);
+}
+
+const MODULE: &str = "restore_probe";
+
+/// A repository of modules that the pack's lock names.
+struct Upstream {
+    keep: tempfile::TempDir,
+    url: String,
+}
+
+impl Upstream {
+    fn locked_by(pack: &Pack) -> Self {
+        pack.now("a repository of modules, locked and built");
+        let keep = tempfile::tempdir().unwrap();
+        let place = Utf8Path::from_path(keep.path()).unwrap();
+        let manifest =
+            "{'name': 'Probe', 'version': '19.0.1.0.0', 'license': 'LGPL-3', 'depends': ['base']}\n";
+        write(&place.join(MODULE).join("__manifest__.py"), manifest);
+        write(&place.join(MODULE).join("__init__.py"), "");
+        for args in [
+            &["init", "--quiet", "--initial-branch=19.0"][..],
+            &["add", "--all"],
+            &["commit", "--quiet", "--message", "all"],
+        ] {
+            let who = [
+                "-C",
+                place.as_str(),
+                "-c",
+                "user.name=T",
+                "-c",
+                "user.email=t@example.org",
+            ];
+            machine::must("git", &[&who[..], args].concat());
+        }
+        let url = format!("file://{place}");
+        let text = pack.read("repo/odoopack.toml");
+        pack.write(
+            "repo/odoopack.toml",
+            &format!(
+                "{text}\n[addons]\noca = \"addons/external/oca\"\n\n[addons.repositories.tools]\nurl = \"{url}\"\n"
+            ),
+        );
+        pack.run(&["lock"]).exits(0);
+        pack.run(&["up", "--yes"]).exits(0);
+        Self { keep, url }
+    }
+
+    /// The remote is gone, and so is what the cache of this machine has of it.
+    fn vanishes(self) {
+        let cache = std::env::var("XDG_CACHE_HOME").map_or_else(
+            |_| Utf8PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"),
+            Utf8PathBuf::from,
+        );
+        let key = &odoopack_core::hash::hex(self.url.as_bytes())[..16];
+        let mirror = cache.join(format!("odoopack/git/{key}.git"));
+        std::fs::remove_dir_all(&mirror).unwrap();
+        drop(std::fs::remove_file(mirror.with_extension("lock")));
+        self.keep.close().unwrap();
+    }
 }
 
 fn git(pack: &Pack, args: &[&str]) -> String {

@@ -114,6 +114,12 @@ pub(crate) fn kill(pid: u32) {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
+/// What a process gets whose terminal is closed.
+pub(crate) fn hang_up(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+}
+
 /// TCP ports on which anybody listens.
 pub(crate) fn listening() -> BTreeSet<u16> {
     let read = |table: &str| std::fs::read_to_string(table).unwrap_or_default();

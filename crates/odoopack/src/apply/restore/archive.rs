@@ -11,12 +11,16 @@ use crate::failure::{Failure, Result};
 
 /// Longest description that is read.
 const MANIFEST: u64 = 4 << 20;
+/// A compressed plain dump becomes about this many times bigger.
+pub(super) const COMPRESSED_GROWS: u64 = 5;
 
 /// A zip whose entries were judged.
 #[derive(Debug)]
 pub(crate) struct Archive {
     path: Utf8PathBuf,
     dump: (usize, u64),
+    /// Whether the dump is compressed once more, so that nobody can know how big it becomes.
+    compressed: bool,
     /// Number, place and size of each attachment, in the order in which they lie in the file.
     pub(crate) attachments: Vec<(usize, String, u64)>,
     /// What its description says.
@@ -50,8 +54,9 @@ impl Archive {
             if file.encrypted() {
                 return Err(refused(&format!("`{}` is encrypted", file.name())));
             }
-            let from = file.data_start().unwrap_or_default();
-            let to = from.saturating_add(file.compressed_size());
+            let from = file.header_start();
+            let data = file.data_start().unwrap_or(from);
+            let to = data.saturating_add(file.compressed_size());
             seen.push(Seen {
                 number,
                 entry,
@@ -65,11 +70,20 @@ impl Archive {
             return Err(refused("its entries overlap, as in a zip bomb"));
         }
         let series = series(path, &mut zip, &seen)?;
-        let dump = seen.iter().find(|seen| seen.entry == Entry::Dump);
-        let dump = dump.ok_or_else(|| Failure::refused(format!("`{path}` holds no `dump.sql`")))?;
+        let dumps: Vec<&Seen> = seen.iter().filter(|seen| is_dump(&seen.entry)).collect();
+        let dump = match dumps[..] {
+            [dump] => dump,
+            [] => {
+                return Err(Failure::refused(format!("`{path}` holds no `dump.sql`")).hint(
+                    "a zip of Odoo or Odoo.sh has it at its top; what was packed in another way: `unzip` it, and import the folder",
+                ));
+            }
+            _ => return Err(refused("it holds two dumps")),
+        };
         Ok(Self {
             path: path.to_owned(),
             dump: (dump.number, dump.size),
+            compressed: dump.entry == Entry::CompressedDump,
             series,
             attachments: seen.into_iter().filter_map(attachment).collect(),
         })
@@ -86,17 +100,26 @@ impl Archive {
 
     pub(crate) fn sizes(&self) -> (Bytes, Bytes) {
         let files = self.attachments.iter().map(|(_, _, size)| *size);
-        (Bytes(self.dump.1), Bytes(files.fold(0, u64::saturating_add)))
+        let rows = if self.compressed {
+            self.dump.1.saturating_mul(COMPRESSED_GROWS)
+        } else {
+            self.dump.1
+        };
+        (Bytes(rows), Bytes(files.fold(0, u64::saturating_add)))
     }
 
     /// Hands over the dump.
     pub(crate) fn with_dump<T>(&self, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
         let mut zip = zip(&self.path)?;
         let file = zip.by_index(self.dump.0).map_err(|e| broken(&self.path, &e))?;
-        read(&mut Exactly {
+        let mut dump = Exactly {
             left: self.dump.1,
             reader: file,
-        })
+        };
+        if self.compressed {
+            return read(&mut flate2::read::MultiGzDecoder::new(dump));
+        }
+        read(&mut dump)
     }
 
     /// Hands over every attachment, one after the other.
@@ -140,10 +163,14 @@ impl<R: Read> Read for Exactly<R> {
     }
 }
 
+fn is_dump(entry: &Entry) -> bool {
+    matches!(entry, Entry::Dump | Entry::CompressedDump)
+}
+
 fn attachment(seen: Seen) -> Option<(usize, String, u64)> {
     match seen.entry {
         Entry::Attachment(place) => Some((seen.number, place, seen.size)),
-        Entry::Dump | Entry::Manifest | Entry::Nothing | Entry::Foreign => None,
+        Entry::Dump | Entry::CompressedDump | Entry::Manifest | Entry::Nothing | Entry::Foreign => None,
     }
 }
 
@@ -203,3 +230,7 @@ fn entries_of(path: &Utf8Path) -> Result<u64> {
     let big = end.windows(4).rposition(|window| window == b"PK\x06\x06");
     Ok(big.and_then(|at| field(at + 32, at + 40)).unwrap_or(small))
 }
+
+#[cfg(test)]
+#[path = "archive/tests.rs"]
+mod tests;

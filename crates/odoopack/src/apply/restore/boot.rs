@@ -291,8 +291,9 @@ fn only_loopback() -> Result<()> {
         let path = Utf8PathBuf::from(format!("/sys/class/net/{name}/operstate"));
         !matches!(files::read_text(&path), Ok(Some(state)) if state.trim() == "down")
     };
-    let routes = files::read_text("/proc/net/route".into())?.unwrap_or_default();
-    if routes.lines().count() <= 1 || !others.iter().any(up) {
+    let routes = |path: &str| files::read_text(path.into()).map(Option::unwrap_or_default);
+    let leads = leads_out(&routes("/proc/net/route")?, &routes("/proc/net/ipv6_route")?);
+    if !leads || !others.iter().any(up) {
         return Ok(());
     }
     Err(Failure::refused(
@@ -300,9 +301,37 @@ fn only_loopback() -> Result<()> {
     ))
 }
 
+/// Whether there is a way to anything but this place itself, by either version of the protocol.
+///
+/// # Shape
+/// Linux, `/proc/net/route`: a heading, then a line per route, those of loopback not among them; `/proc/net/ipv6_route`: a line
+/// per route that ends with its device, `lo` in a namespace that has nothing else.
+fn leads_out(routes: &str, routes_of_6: &str) -> bool {
+    let elsewhere = |line: &str| {
+        line.split_whitespace()
+            .last()
+            .is_some_and(|device| device != "lo")
+    };
+    routes.lines().count() > 1 || routes_of_6.lines().any(elsewhere)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_way_out_by_either_protocol_is_one() {
+        let heading = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+        let route = format!("{heading}eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+        let of_6 = |device: &str| {
+            let (none, one) = ("0".repeat(32), format!("{}1", "0".repeat(31)));
+            format!("{one} 80 {none} 00 {none} 00000000 00000002 00000000 80200001       {device}\n")
+        };
+        let alone = of_6("lo");
+        assert!(!leads_out("", "") && !leads_out(heading, &alone));
+        assert!(leads_out(&route, &alone));
+        assert!(leads_out(heading, &format!("{alone}{}", of_6("eth0"))));
+    }
 
     #[test]
     fn the_copy_gets_a_database_and_a_directory_of_its_own() {

@@ -64,6 +64,9 @@ impl Restore<'_> {
             };
             let path = self.neutralizer(&directory)?;
             if let Some(sql) = files::read_text(&path)? {
+                if !path.starts_with(&directory) {
+                    says_something(&path, &sql)?;
+                }
                 transaction
                     .batch_execute(&sql)
                     .map_err(|e| failed(&format!("could not run `{path}`"), &e))?;
@@ -171,6 +174,19 @@ impl Restore<'_> {
                 .hint("`odoopack up` brings the pack to this version")
         })
     }
+}
+
+/// What was copied out of an image and then emptied by a crash would count as read, and leave the data as they were.
+fn says_something(path: &Utf8Path, sql: &str) -> Result<()> {
+    if !sql.trim().is_empty() {
+        return Ok(());
+    }
+    let copies = path.parent().and_then(Utf8Path::parent).unwrap_or(path);
+    Err(
+        Failure::refused(format!("`{path}` is empty: it would make nothing harmless")).hint(format!(
+            "`rm -r {copies}`, then the same command again: it is copied anew out of the image"
+        )),
+    )
 }
 
 /// Whether the database has what the rule is about.
@@ -284,4 +300,23 @@ fn uuid() -> String {
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emptied_copy_is_refused_with_what_helps() {
+        let path = Utf8Path::new("/srv/odoo/data/releases/abc/neutralize/0/mail.sql");
+        says_something(path, "UPDATE a SET b = 1").unwrap();
+        for text in ["", " \n\t\n"] {
+            let failure = says_something(path, text).unwrap_err();
+            let hint = failure.json()["hints"][0].as_str().unwrap().to_owned();
+            assert!(
+                hint.contains("`rm -r /srv/odoo/data/releases/abc/neutralize`"),
+                "{hint}"
+            );
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::engines::programs;
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe::host::disk_free;
+use crate::observe::databases;
 use crate::tools::dumps::{self, Entrance};
 use crate::ui::Progress;
 
@@ -104,8 +104,10 @@ impl Restore<'_> {
 
     /// What is compressed may become a thousand times bigger than anybody could know, on the disk of the server that serves.
     fn still_fits(&self) -> Result<()> {
-        let free = disk_free(self.apply.layout.root())?;
-        room_for_copy(Bytes(0), free).map_err(|e| {
+        let Some(disk) = databases::disk(self.apply.spec, self.apply.layout, &self.environment)? else {
+            return Ok(());
+        };
+        room_for_copy(Bytes(0), &disk).map_err(|e| {
             Failure::refused("the dump is bigger than there is room for; what was loaded of it is removed")
                 .because(e)
                 .hint("make room, or forget what an earlier restore kept: `odoopack restore --forget-replaced ENVIRONMENT`")

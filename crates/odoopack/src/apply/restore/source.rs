@@ -7,11 +7,8 @@ use odoopack_core::backup::Manifest;
 use odoopack_core::dump::archive::is_attachment;
 use odoopack_core::units::Bytes;
 
-use super::archive::Archive;
+use super::archive::{Archive, COMPRESSED_GROWS};
 use crate::failure::{Failure, Result};
-
-/// A custom archive is compressed; its rows are about this many times bigger.
-const ARCHIVE_GROWS: u64 = 5;
 
 /// A snapshot of the repository, as far as a restore needs to know it.
 pub(crate) trait Stored: std::fmt::Debug + Send + Sync {
@@ -51,6 +48,17 @@ pub(crate) struct Dump {
     pub(crate) path: Utf8PathBuf,
     pub(crate) format: Format,
     size: Bytes,
+}
+
+/// What a backup will take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Rows, on the disk of the database.
+    pub(crate) rows: Bytes,
+    /// Attachments, on the disk of the environment.
+    pub(crate) files: Bytes,
+    /// The dump, on that disk too for as long as it is loaded in parallel.
+    pub(crate) beside: Bytes,
 }
 
 /// How a dump is written.
@@ -142,24 +150,34 @@ impl Source {
         }
     }
 
-    /// About how many bytes of rows and of attachments it will become.
-    pub(crate) fn sizes(&self) -> Result<(Bytes, Bytes)> {
+    /// About how many bytes it will become.
+    pub(crate) fn sizes(&self) -> Result<Sizes> {
+        let sizes = |rows, files| Sizes {
+            rows,
+            files,
+            beside: Bytes(0),
+        };
         Ok(match self {
-            // The dump lies beside the database while it is loaded in parallel.
             Self::Snapshot(stored) => {
                 let manifest = stored.manifest();
-                let database = manifest.database.size.saturating_add(manifest.database.dump.size);
-                (Bytes(database), Bytes(manifest.attachments.bytes))
+                Sizes {
+                    rows: Bytes(manifest.database.size),
+                    files: Bytes(manifest.attachments.bytes),
+                    beside: Bytes(manifest.database.dump.size),
+                }
             }
-            Self::Zip(archive) => archive.sizes(),
+            Self::Zip(archive) => {
+                let (rows, files) = archive.sizes();
+                sizes(rows, files)
+            }
             Self::Folder { dump, filestore } => {
                 let files = match filestore {
                     Some(directory) => attachments(directory)?.iter().map(|(_, size)| size).sum(),
                     None => 0,
                 };
-                (dump.rows(), Bytes(files))
+                sizes(dump.rows(), Bytes(files))
             }
-            Self::Dump(dump) => (dump.rows(), Bytes(0)),
+            Self::Dump(dump) => sizes(dump.rows(), Bytes(0)),
         })
     }
 }
@@ -189,7 +207,7 @@ impl Dump {
     fn rows(&self) -> Bytes {
         match self.format {
             Format::Plain => self.size,
-            Format::Custom | Format::Gzip => Bytes(self.size.0.saturating_mul(ARCHIVE_GROWS)),
+            Format::Custom | Format::Gzip => Bytes(self.size.0.saturating_mul(COMPRESSED_GROWS)),
         }
     }
 
@@ -304,3 +322,7 @@ pub(crate) fn attachments(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
 fn unreadable(path: &Utf8Path, error: std::io::Error) -> Failure {
     Failure::refused(format!("could not read `{path}`")).because(error)
 }
+
+#[cfg(test)]
+#[path = "source/tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{Found, Planned, Restore, take_up};
+use crate::backup::proof;
 use crate::backup::record::{self, Event, Line};
 use crate::backup::stored::Opened;
 use crate::commands::stored::Which;
@@ -84,6 +85,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             detail: serde_json::json!({ "level": level, "why": why, "missing": missing }),
         };
         record::add(&pack.layout, &line)?;
+        if event == Event::Proven
+            && let Err(failure) = proof::keep(&pack, &line, args.which.is_offsite())
+        {
+            cx.ui.warn(&format!(
+                "it is proven, and only this machine knows of it: {}",
+                failure.chain().join(": ")
+            ));
+        }
     }
     let found = proof?;
     found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
@@ -251,7 +260,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     take_up(&apply, None)?
         .iter()
         .for_each(|sentence| cx.ui.say(sentence));
-    bringing::room(pack, &source, None)?;
+    bringing::room(&cx.ui, pack, name, (&source, None))?;
     let id = format!("{:08x}", jiff::Timestamp::now().as_second());
     let role = pack.layout.role(name);
     let place = pack.layout.environment(name);

@@ -30,13 +30,13 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    if args.offsite && args.accept_missing && offsite::is_absent(&pack)? {
-        return nothing_there(cx, &pack, args);
+    let side = if args.offsite { Side::Offsite } else { Side::Here };
+    if args.accept_missing && is_absent(&pack, side)? {
+        return nothing_there(cx, &pack, args, side);
     }
-    let (side, repository) = if args.offsite {
-        (Side::Offsite, offsite::open(&pack, Right::Delete)?)
-    } else {
-        (Side::Here, place::open(&pack)?)
+    let repository = match side {
+        Side::Offsite => offsite::open(&pack, Right::Delete)?,
+        Side::Here => place::open(&pack)?,
     };
     if args.accept_missing && !args.dry_run {
         accept(cx, &pack, Some(&repository), side)?;
@@ -76,12 +76,19 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A second place that is new or was emptied: everything that was copied there is gone, and the next copy makes a repository again.
-fn nothing_there(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
+fn is_absent(pack: &Pack, side: Side) -> Result<bool> {
+    match side {
+        Side::Offsite => offsite::is_absent(pack),
+        Side::Here => place::is_absent(pack),
+    }
+}
+
+/// A place that is new or was emptied: everything that was there is gone, and the next backup or copy makes a repository again.
+fn nothing_there(cx: &Context, pack: &Pack, args: &Args, side: Side) -> Result<()> {
     if !args.snapshots.is_empty() {
         return Err(
             Failure::refused("there is no repository there, so no snapshot can be removed")
-                .hint("`odoopack backup forget --offsite --accept-missing` without names"),
+                .hint(format!("`{}` without names", side.accepts())),
         );
     }
     if args.dry_run {
@@ -90,11 +97,15 @@ fn nothing_there(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
             .say("there is no repository there, so nothing would be removed");
         return Ok(());
     }
-    accept(cx, pack, None, Side::Offsite)?;
+    accept(cx, pack, None, side)?;
     cx.ui
         .json(&serde_json::json!({ "removed": [], "marked": 0, "freed": 0 }));
+    let makes = match side {
+        Side::Offsite => "odoopack backup offsite",
+        Side::Here => "odoopack backup create",
+    };
     cx.ui
-        .result("there is no repository there; `odoopack backup offsite` makes one");
+        .result(&format!("there is no repository there; `{makes}` makes one"));
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `module install`, `update` and `uninstall`: one act of Odoo between a stop and a start of the environment's services.
 use odoopack_core::changed::Ground as Plan;
 use odoopack_core::changed::{Act, Work, install, uninstall, update, update_changed};
+use odoopack_core::name::Name;
 use odoopack_core::plan::{Refusal, Step};
 use odoopack_core::restore::room_for_copy;
 use odoopack_core::spec::Edition;
@@ -142,7 +143,7 @@ fn run(cx: &Context, asked: &Asked<'_>) -> Result<()> {
     links.iter().for_each(|step| cx.ui.say(&format!("  - {step}")));
     let point = point(asked, &shown, &ground);
     show(&cx.ui, &shown, &running, (&ground, point.as_ref().map(|_| size)));
-    room(&pack, point.is_some(), size)?;
+    room(&pack, &ground.environment, point.is_some(), size)?;
     if asked.how.dry_run {
         let copied = point.map(|_| size.0);
         cx.ui.json(&serde_json::json!({
@@ -289,7 +290,7 @@ fn point(asked: &Asked<'_>, work: &Work, ground: &Ground) -> Option<String> {
 }
 
 /// A copy that fills the disk would take PostgreSQL down.
-fn room(pack: &Pack, copies: bool, size: Bytes) -> Result<()> {
+fn room(pack: &Pack, environment: &Name, copies: bool, size: Bytes) -> Result<()> {
     if !copies {
         return Ok(());
     }
@@ -301,8 +302,10 @@ fn room(pack: &Pack, copies: bool, size: Bytes) -> Result<()> {
             "the restore point, which `--no-restore-point` does without,",
         )?;
     }
-    let free = observe::host::disk_free(pack.layout.root())?;
-    room_for_copy(size, free).map_err(|e| {
+    let Some(disk) = observe::databases::disk(&pack.loaded.spec, &pack.layout, environment)? else {
+        return Ok(());
+    };
+    room_for_copy(size, &disk).map_err(|e| {
         Failure::refused("there is no room for a restore point")
             .because(e)
             .hint("make room, or go without a way back: `--no-restore-point`")

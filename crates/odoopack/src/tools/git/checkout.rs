@@ -143,6 +143,33 @@ pub(crate) fn unknown_in_tree(mirror: &Utf8Path, index: &Utf8Path, tree: &Utf8Pa
         .args(["ls-files", "--others", "-z"])
 }
 
+/// Makes an empty bare repository for objects that are named as `id` is.
+pub(crate) fn init_like(place: &Utf8Path, id: &str) -> Cmd {
+    let format = if id.len() == 64 { "sha256" } else { "sha1" };
+    git()
+        .args(["init", "--quiet", "--bare", "--template="])
+        .arg(format!("--object-format={format}"))
+        .arg(place.as_str())
+}
+
+/// Takes every file below a directory into an index of its own, ignored ones too.
+pub(crate) fn add_all(objects: &Utf8Path, index: &Utf8Path, tree: &Utf8Path) -> Cmd {
+    git()
+        .args(["-C", tree.as_str(), "-c", "core.fileMode=true"])
+        .arg(format!("--git-dir={objects}"))
+        .arg(format!("--work-tree={tree}"))
+        .env("GIT_INDEX_FILE", index.as_str())
+        .args(["add", "--all", "--force", "--", "."])
+}
+
+/// Prints the tree that an index gives.
+pub(crate) fn write_tree(objects: &Utf8Path, index: &Utf8Path) -> Cmd {
+    git()
+        .arg(format!("--git-dir={objects}"))
+        .env("GIT_INDEX_FILE", index.as_str())
+        .arg("write-tree")
+}
+
 /// Records in the pack's index that a directory is a submodule at this commit.
 pub(crate) fn record(root: &Utf8Path, path: &str, commit: &str) -> Cmd {
     within(root)
