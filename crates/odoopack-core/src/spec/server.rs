@@ -374,6 +374,7 @@ mod tests {
     fn there_is_exactly_one_password() {
         let named = |name: &str| SecretRef::Named(name.to_owned());
         let of = |url: &str, password: bool| Postgres {
+            cluster: super::super::Clusters::Shared,
             directory: None,
             version: None,
             port: None,

@@ -7,6 +7,7 @@ use super::machine::Machine;
 use crate::facts::{Cluster, DatabaseFact, PathFact, PathKind, Seen, ServerFact};
 use crate::plan::Step;
 use crate::secret::SecretText;
+use crate::spec::OwnServer;
 
 const URL: &str = "postgres://odoo:geheim@db.example.com/x?sslmode=verify-full&sslrootcert=/etc/ca.pem";
 
@@ -324,7 +325,10 @@ const OF_THE_MACHINE: [Case; 7] = [
     ),
     (&["data/postgres holds the databases of this pack"], |machine| {
         machine.facts.made_by = Seen::Present("shop".into());
-        machine.facts.cluster = Seen::Present(Cluster { major: 16 });
+        machine
+            .facts
+            .clusters
+            .insert(OwnServer::SHARED, Seen::Present(Cluster { major: 16 }));
     }),
 ];
 
