@@ -111,7 +111,7 @@ fn it_works_there_and_nowhere_else(pack: &Pack, server: &Server) {
     assert_eq!(answer.stdout.trim(), "shop true");
     for service in ["production.blue.web", "production.blue.cron"] {
         for seen in [
-            must(&["top", &id(service), "-eo", "args"]),
+            must(&["top", &id(service), "-eo", "pid,args"]),
             must(&["inspect", &id(service)]),
         ] {
             assert!(!seen.contains(PASSWORD), "the password stands in\n{seen}");

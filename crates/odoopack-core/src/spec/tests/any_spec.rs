@@ -463,7 +463,7 @@ fn without_databases(environments: &mut BTreeMap<Name, Environment>) {
 
 /// Containers alone take over what another stack made.
 fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
-    let taken = engine == Engine::Compose && !postgres.is_given() && postgres.cluster == Clusters::Shared;
+    let taken = engine == Engine::Compose && postgres.cluster == Clusters::Shared && !postgres.is_given();
     let directory = taken.then(|| "/srv/old-stack/db".into());
     Postgres {
         directory,
