@@ -246,7 +246,7 @@ impl Bench {
             daemon::Docker::Here => None,
             daemon::Docker::Ours(daemon) => Some(daemon),
             daemon::Docker::Elsewhere(home) => return daemon::measured_elsewhere(&home),
-            daemon::Docker::Nowhere(why) => bail!(why),
+            daemon::Docker::Nowhere(why) => bail!("{why}"),
         };
         Ok(page::editions(engine, &editions::measured(&self.binary, engine)?))
     }

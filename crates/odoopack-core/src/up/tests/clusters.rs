@@ -287,8 +287,13 @@ fn a_database_on_two_servers_is_nobodys_guess() {
 fn a_new_edition_is_of_the_major_of_its_sisters() {
     let mut machine = up();
     machine.facts.clusters.insert(server("marketing"), Seen::Absent);
-    machine.facts.paths.clear();
-    machine.facts.host.postgres.insert(17, "/usr/lib/postgresql/17/bin".into());
+    let files = "/opt/shop/data/environments/marketing/filestore/shop_marketing";
+    machine.facts.paths.remove(camino::Utf8Path::new(files));
+    machine
+        .facts
+        .host
+        .postgres
+        .insert(17, "/usr/lib/postgresql/17/bin".into());
     let plan = machine.plan();
     let made = |step: &&Step| matches!(step, Step::CreateCluster { major: 15, .. });
     assert!(plan.steps.iter().any(|step| made(&step)), "{plan:?}");

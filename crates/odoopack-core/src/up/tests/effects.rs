@@ -307,7 +307,7 @@ impl Machine {
                         user: "odoo".into(),
                         group: "odoo".into(),
                     };
-                    if target.apart {
+                    if target.server.is_none() {
                         state.paths.insert(want.filestore(), Seen::Present(fact.clone()));
                     }
                     state.paths.insert(want.home.join("addons"), Seen::Present(fact));
