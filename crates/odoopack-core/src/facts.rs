@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use crate::modules::Tree;
 use crate::name::Name;
 use crate::secret::SecretText;
+use crate::spec::OwnServer;
 use crate::units::Bytes;
 
 pub use containers::{Built, Containers, Docker, Image, ImagePin, LockedImage, PYTHON};
@@ -83,16 +84,16 @@ pub struct Facts {
     pub lacking: BTreeSet<String>,
     /// Certificates by environment: not after (seconds since 1970) and the names they are for.
     pub certificates: BTreeMap<Name, Seen<Certificate>>,
-    /// The cluster on disk.
-    pub cluster: Seen<Cluster>,
+    /// The clusters on disk: those that the file knows, and any that it no longer knows.
+    pub clusters: BTreeMap<OwnServer, Seen<Cluster>>,
     /// Places of another stack that this pack has taken over.
     pub adopted: BTreeSet<Utf8PathBuf>,
     /// Containers of somebody else that use a place which is to be taken over: name and place.
     pub used_elsewhere: Vec<(String, Utf8PathBuf)>,
     /// The database server that somebody else runs; `NotYet` without one.
     pub server: Seen<ServerFact>,
-    /// What the running cluster says.
-    pub databases: Seen<Databases>,
+    /// What the running servers say; one that somebody else runs is there as the shared one.
+    pub databases: BTreeMap<OwnServer, Seen<Databases>>,
     /// Environments whose first installation was begun and not finished, and the number of its database.
     pub unfinished: BTreeMap<Name, u32>,
     /// The supervisor.
@@ -103,6 +104,24 @@ pub struct Facts {
     pub containers: Containers,
     /// Timers of this pack that systemd starts, by job.
     pub timers: BTreeMap<String, TimerFact>,
+}
+
+impl Facts {
+    /// The cluster of a server.
+    pub fn cluster(&self, server: &OwnServer) -> &Seen<Cluster> {
+        self.clusters.get(server).unwrap_or(&Seen::NotYet)
+    }
+
+    /// What a server says.
+    pub fn databases(&self, server: &OwnServer) -> &Seen<Databases> {
+        self.databases.get(server).unwrap_or(&Seen::NotYet)
+    }
+
+    /// Every server whose cluster is there, in the order of their names.
+    pub fn on_disk(&self) -> impl Iterator<Item = &OwnServer> {
+        let there = self.clusters.iter().filter(|(_, seen)| seen.present().is_some());
+        there.map(|(server, _)| server)
+    }
 }
 
 /// One user of the machine.

@@ -155,7 +155,7 @@ impl Layout {
 
     /// Data directory of a server's PostgreSQL cluster.
     pub fn cluster(&self, server: &OwnServer) -> Utf8PathBuf {
-        let adopted = self.adopted.cluster.clone();
+        let adopted = self.adopted.cluster.clone().filter(|_| server.is_shared());
         adopted.unwrap_or_else(|| self.cluster_inside(server))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use camino::Utf8PathBuf;
 
 use crate::name::Name;
+use crate::spec::OwnServer;
 
 /// What to do now, and what will follow once its results can be seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -86,8 +87,12 @@ pub enum Step {
     GetRepositories { release: String },
     /// Make the gate's image from this program.
     MakeGateImage { image: String },
-    /// Create the database cluster.
-    CreateCluster { major: u16 },
+    /// Create a server's database cluster.
+    CreateCluster {
+        major: u16,
+        #[serde(skip_serializing_if = "OwnServer::is_shared")]
+        server: OwnServer,
+    },
     /// Give a directory that another stack made to the user of a part.
     TakeOver { part: String, path: Utf8PathBuf },
     /// Make the administering role in a cluster that another stack made.
@@ -184,7 +189,10 @@ impl fmt::Display for Step {
             }
             Self::GetRepositories { release } => write!(f, "get the locked modules of {release}"),
             Self::MakeGateImage { image } => write!(f, "make image {image} from this program"),
-            Self::CreateCluster { major } => write!(f, "create a PostgreSQL {major} cluster"),
+            Self::CreateCluster { major, server } => match server.edition() {
+                None => write!(f, "create a PostgreSQL {major} cluster"),
+                Some(edition) => write!(f, "create a PostgreSQL {major} cluster for edition {edition}"),
+            },
             Self::TakeOver { part, path } => {
                 write!(f, "give {path} and what is in it to the user of {part}")
             }

@@ -12,8 +12,6 @@ use support::probe::{probe_module, write_controller, write_view};
 use support::web::{Session, Site};
 use support::{Pack, addons, machine, wait_for};
 
-const SESSION_DB: (&str, &str) = ("odoo-addon-session-db", "19.0.1.0.0.2");
-
 const FILE: &str = r#"[addons]
 own = ["addons/own"]
 
@@ -212,7 +210,7 @@ fn sessions_of_marketing_in_a_database(pack: &Pack) {
             && refused.contains("odoopack oca add server-tools --modules session_db"),
         "{refused}"
     );
-    let (package, version) = SESSION_DB;
+    let (package, version) = addons::SESSION_DB;
     addons::lay_out(package, version, &pack.path("repo/addons/own"));
 }
 

@@ -10,6 +10,10 @@
 mod bringing;
 #[path = "stack/editions.rs"]
 mod editions;
+#[path = "stack/given.rs"]
+mod given;
+#[path = "stack/jobs.rs"]
+mod jobs;
 #[path = "stack/modules.rs"]
 mod modules;
 mod support;
@@ -57,6 +61,9 @@ listen = ["127.0.0.1"]
 http_port = 80
 https_port = 443
 
+[mail]
+smtp = "relay.example.com:25"
+
 [environments.production]
 domain = "localhost"
 workers = 2
@@ -65,6 +72,9 @@ sessions = "redis"
 [environments.production.env]
 CANARY = "secret:CANARY"
 "#;
+
+/// Where production's mail goes, and nobody else's.
+const RELAY: &str = "relay.example.com";
 
 const CANARY: &str = "canary-77b1d2c4";
 
@@ -111,6 +121,8 @@ fn a_pack_lives_in_containers() {
     only_nginx_is_published();
     people_work_in_it(&pack);
     a_killed_process_comes_back(&pack);
+    jobs::a_missed_one_waits_for_the_server(&pack);
+    nothing_to_do(&pack);
     a_container_made_anew_breaks_no_request(&pack);
     data_outlives_the_containers(&pack);
     sessions_are_in_redis(&pack);
@@ -130,6 +142,17 @@ fn a_pack_lives_in_containers() {
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
     pack.now("done");
+}
+
+#[test]
+fn a_stack_has_its_databases_elsewhere() {
+    if !in_own_network("a_stack_has_its_databases_elsewhere") {
+        return;
+    }
+    match Stack::start() {
+        Ok(_docker) => given::a_server_of_somebody_else_serves_a_stack(),
+        Err(reason) => println!("SKIPPED: there is no Docker: {reason}"),
+    }
 }
 
 #[track_caller]
@@ -323,7 +346,13 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert!(made[0].is_u64(), "{made}");
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
-    pack.run(&["up", "--yes"]).exits(0);
+    // As `docker image prune --all` does it, with what nobody else can give again.
+    let listed = pack.json(&["image", "list"]);
+    let mut listed = listed["images"].as_array().unwrap().iter();
+    let gate = listed.find(|image| image["part"] == "gate").unwrap();
+    must(&["rmi", "--force", gate["id"].as_str().unwrap()]);
+    let said = pack.run(&["up", "--yes"]).exits(0).said();
+    assert!(said.contains("make image odoopack-gate"), "{said}");
     all_good(pack);
     let session = site
         .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
@@ -447,6 +476,16 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
 
 fn development_takes_changes_in(pack: &Pack) {
     pack.now("development: its own port on loopback, and changes that are taken in at once");
+    let marked = support::editions::site(pack, "dev").get("/probe").is(200);
+    assert!(marked.text().contains("odoopack-ribbon"), "{}", marked.text());
+    assert_eq!(marked.header("x-robots-tag"), "noindex");
+    let real = pack.site().get("/web/login").is(200);
+    assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag").is_empty());
+    for (environment, relay) in [("production", RELAY), ("dev", "127.0.0.1")] {
+        let conf = pack.read(&format!("config/{environment}.conf"));
+        let line = format!("smtp_server = {relay}");
+        assert!(conf.lines().any(|one| one == line), "{environment}: {conf}");
+    }
     let page = || machine::must("curl", &["-s", "http://127.0.0.1:8069/probe"]);
     let first = page();
     assert!(first.contains("python says one, the view says first"), "{first}");

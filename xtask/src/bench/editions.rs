@@ -35,15 +35,6 @@ pub(super) struct Found {
     pub(super) memory: Vec<(&'static str, u64)>,
 }
 
-/// Whether there is a Docker that answers.
-pub(super) fn has_docker() -> bool {
-    let asked = Command::new("docker").args(["compose", "version"]).output();
-    let answers = Command::new("docker").arg("version").output();
-    [asked, answers]
-        .into_iter()
-        .all(|output| output.is_ok_and(|output| output.status.success()))
-}
-
 pub(super) fn measured(binary: &Path, engine: Engine) -> Result<Found> {
     let place = Place::new(if engine == Engine::Native {
         "editions"

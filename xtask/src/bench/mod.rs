@@ -2,6 +2,7 @@
 mod backup;
 mod client;
 mod curve;
+mod daemon;
 mod data;
 mod editions;
 mod gate;
@@ -236,10 +237,17 @@ impl Bench {
 
     /// Packs of their own; the demo would share the machine's memory with them.
     fn editions(&mut self, engine: editions::Engine) -> Result<String> {
-        if engine == editions::Engine::Compose && !editions::has_docker() {
-            bail!("no Docker with Compose answers here");
-        }
         self.demo.take().map_or(Ok(()), Demo::remove)?;
+        let docker = match engine {
+            editions::Engine::Native => daemon::Docker::Here,
+            editions::Engine::Compose => daemon::look()?,
+        };
+        let _ours = match docker {
+            daemon::Docker::Here => None,
+            daemon::Docker::Ours(daemon) => Some(daemon),
+            daemon::Docker::Elsewhere(home) => return daemon::measured_elsewhere(&home),
+            daemon::Docker::Nowhere(why) => bail!("{why}"),
+        };
         Ok(page::editions(engine, &editions::measured(&self.binary, engine)?))
     }
 

@@ -433,6 +433,7 @@ impl Decider<'_> {
             .filter(|entry| entry.key != "db_name")
             .cloned()
             .collect();
+        let rest = self.reachable_relay(rest);
         match carry_over(&text, whose, &rest, &|_| None) {
             Ok(carried) => {
                 self.out.text = carried.text;
@@ -448,6 +449,28 @@ impl Decider<'_> {
                 "correct what the message names in the files that were read",
             );
         }
+    }
+
+    /// Without a relay on the container's own loopback: `up` refuses one, and no mail ever reached it.
+    fn reachable_relay(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
+        let of_mail = |entry: &Entry| entry.section == "options" && entry.key.starts_with("smtp_");
+        let server = entries
+            .iter()
+            .find(|entry| of_mail(entry) && entry.key == "smtp_server");
+        let server = server.map_or("localhost", |entry| entry.value.trim()).to_owned();
+        if !crate::spec::is_loopback(&server) {
+            return entries;
+        }
+        let (mail, rest): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(of_mail);
+        let said = |entry: &&Entry| !["", "False", "None", "localhost", "25"].contains(&entry.value.trim());
+        let names: Vec<&str> = mail.iter().filter(said).map(|entry| entry.key.as_str()).collect();
+        if !names.is_empty() {
+            self.leave(
+                names.join(", "),
+                format!("`{server}` in a container is the container itself, where no relay listens: write the address of one that containers reach as `smtp` in [mail], on this machine that of Docker's bridge (`ip addr show docker0`)"),
+            );
+        }
+        rest
     }
 
     fn changes(&mut self) {

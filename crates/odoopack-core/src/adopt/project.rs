@@ -73,7 +73,7 @@ impl Project {
     /// The same project, with the texts of those that are there.
     #[must_use]
     pub fn with_env_files(mut self, texts: &BTreeMap<Utf8PathBuf, String>) -> Self {
-        let read = |(path, text): (&Utf8PathBuf, &String)| (path.clone(), Variables::read(text));
+        let read = |(path, text): (&Utf8PathBuf, &String)| (path.clone(), self.variables.beside(text));
         self.beside = texts.iter().map(read).collect();
         self
     }
@@ -129,8 +129,8 @@ impl Project {
             let mut said = files.filter_map(|path| self.beside.get(&path)?.get(name).map(str::to_owned));
             said.next()
         };
-        let said = service.variable(name).or_else(from_file);
-        said.map(|text| self.variables.fill(&text))
+        let said = service.variable(name).map(|text| self.variables.fill(&text));
+        said.or_else(from_file)
     }
 
     /// The image that a service runs; Compose names one that it builds by project and service.

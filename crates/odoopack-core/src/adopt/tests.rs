@@ -437,3 +437,36 @@ fn where_the_command_says_that_attachments_are_wins_over_odoo_conf() {
         "/var/lib/docker/volumes/myodoo_odoo-web-data/_data/elsewhere"
     );
 }
+
+#[test]
+fn a_relay_on_the_containers_own_loopback_is_not_carried_over() {
+    let adopted = |more: &str| {
+        let conf = format!("{SEED_CONF}\n{more}\n");
+        let case = Case {
+            conf: Some(&conf),
+            ..seed()
+        };
+        let (adoption, spec) = case.spec();
+        let left = adoption.left.into_iter().find(|(what, _)| what.contains("smtp_"));
+        (left, spec.mail.relay.map(|relay| relay.address.to_string()))
+    };
+    for server in ["127.0.0.1", "::1"] {
+        let (left, relay) = adopted(&format!("smtp_server = {server}\nsmtp_port = 25"));
+        let (what, why) = left.unwrap();
+        assert_eq!(what, "smtp_server");
+        assert!(
+            why.contains("the container itself") && why.contains("docker0"),
+            "{why}"
+        );
+        assert_eq!(relay, None);
+    }
+    assert_eq!(
+        adopted("smtp_server = localhost\nsmtp_port = 25\nsmtp_user = False"),
+        (None, None)
+    );
+    assert_eq!(adopted("smtp_user = me").0.unwrap().0, "smtp_user");
+    assert_eq!(
+        adopted("smtp_server = mail.example.com\nsmtp_port = 587"),
+        (None, Some("mail.example.com:587".to_owned()))
+    );
+}

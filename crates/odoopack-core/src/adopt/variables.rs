@@ -11,13 +11,40 @@ impl Variables {
     /// # Source
     /// Compose specification, "env file": `NAME=value`, `#` begins a comment, quotes around a value are taken off.
     pub fn read(text: &str) -> Self {
-        let line = |line: &str| {
-            let line = line.trim();
+        Self::default().beside(text)
+    }
+
+    /// Reads a file of `env_file`, whose values may name these variables, and those that stand before them.
+    ///
+    /// # Source
+    /// Docker Compose 2 (`compose-go`, `dotenv/parser.go`): variables are filled in, but not between single quotes.
+    #[must_use]
+    pub fn beside(&self, text: &str) -> Self {
+        let mut known = self.clone();
+        let mut own = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
             let line = line.strip_prefix("export ").unwrap_or(line);
-            let (name, value) = line.split_once('=').filter(|_| !line.starts_with('#'))?;
-            Some((name.trim().to_owned(), unquoted(value.trim())))
-        };
-        Self(text.lines().filter_map(line).collect())
+            let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) else {
+                continue;
+            };
+            let (name, value) = (name.trim().to_owned(), known.value(value.trim()));
+            if self.get(&name).is_none() {
+                known.0.insert(name.clone(), value.clone());
+            }
+            own.insert(name, value);
+        }
+        Self(own)
+    }
+
+    fn value(&self, text: &str) -> String {
+        let literal = text.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
+        if let Some((inside, _)) = literal {
+            return inside.to_owned();
+        }
+        if let Some(inside) = text.strip_prefix('"').and_then(between_double) {
+            return self.fill(&inside);
+        }
+        self.fill(text.split(" #").next().unwrap_or_default().trim_end())
     }
 
     /// The value of one.
@@ -87,13 +114,23 @@ fn closed(text: &str) -> Option<(&str, &str)> {
     None
 }
 
-fn unquoted(text: &str) -> String {
-    for quote in ['"', '\''] {
-        if let Some(inside) = text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote)) {
-            return inside.to_owned();
+/// What stands before the quote that closes, with its escapes taken back; `$$` is what `fill` leaves alone.
+fn between_double(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => return Some(out),
+            '\\' => match letters.next()? {
+                '$' => out.push_str("$$"),
+                'n' => out.push('\n'),
+                quoted @ ('"' | '\\') => out.push(quoted),
+                other => out.extend(['\\', other]),
+            },
+            other => out.push(other),
         }
     }
-    text.split(" #").next().unwrap_or_default().trim_end().to_owned()
+    None
 }
 
 #[cfg(test)]
@@ -113,5 +150,23 @@ mod tests {
         ] {
             assert_eq!(all.fill(text), filled, "{text}");
         }
+    }
+
+    #[test]
+    fn a_dollar_between_single_quotes_is_one() {
+        let outer = Variables::read("OUT=o\nBOTH=outer\n");
+        let text = "LITERAL='a$OUT${B}' # why\nFILLED=\"$OUT-\\$OUT \\\"x\\\"\"\nBARE=${OUT}$$x\nBOTH=inner\nAGAIN=$LITERAL$BOTH\nOPEN='a\n";
+        let all = outer.beside(text);
+        for (name, value) in [
+            ("LITERAL", "a$OUT${B}"),
+            ("FILLED", "o-$OUT \"x\""),
+            ("BARE", "o$x"),
+            ("BOTH", "inner"),
+            ("AGAIN", "a$OUT${B}outer"),
+            ("OPEN", "'a"),
+        ] {
+            assert_eq!(all.get(name), Some(value), "{name}");
+        }
+        assert_eq!(all.get("OUT"), None);
     }
 }

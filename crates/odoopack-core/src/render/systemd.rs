@@ -88,8 +88,12 @@ pub fn timer(hash: &str, pack: &str, job: &Job, calendar: &str) -> String {
     unit.out
 }
 
+/// Docker's own unit, in Debian and in Docker's packages.
+const DOCKER: &str = "docker.service";
+
 /// Renders the unit that a timer starts: `argv`, as root and without fences, for a job may do whatever this program may.
-pub fn job_service(hash: &str, pack: &str, job: &Job, argv: &[String]) -> String {
+/// With `docker` it works on containers, which a job that was missed while the machine was off must not be ahead of.
+pub fn job_service(hash: &str, pack: &str, job: &Job, argv: &[String], docker: bool) -> String {
     let mut unit = Unit { out: made_by(hash) };
     unit.section("Unit");
     unit.set(
@@ -97,6 +101,10 @@ pub fn job_service(hash: &str, pack: &str, job: &Job, argv: &[String]) -> String
         &percent(&format!("Odoo pack {pack}: {}", job.what)),
     );
     unit.set("After", &target_name(pack));
+    if docker {
+        unit.set("After", DOCKER);
+        unit.set("Wants", DOCKER);
+    }
     unit.section("Service");
     unit.set("Type", "oneshot");
     unit.note("The colon: a dollar stays a dollar.");

@@ -135,13 +135,14 @@ pub(super) fn postgres(host: &Host) -> Bytes {
     Bytes(shared_buffers(host).0 + maintenance_work_mem(host).0 + Bytes::mib(POSTGRES).0)
 }
 
-/// The same for what is asked: a server that somebody else runs takes nothing here.
+/// The same for what is asked: a server that somebody else runs takes nothing here, and several share all but their
+/// processes.
 pub(super) fn postgres_of(host: &Host, wants: &super::Wants) -> Bytes {
     if wants.server.is_some() {
-        Bytes(0)
-    } else {
-        postgres(host)
+        return Bytes(0);
     }
+    let more = u64::from(super::share::servers(wants) - 1);
+    Bytes(postgres(host).0 + Bytes::mib(POSTGRES * more).0)
 }
 
 /// nginx, gate, schedule, and Redis where it is used.

@@ -92,16 +92,7 @@ pub(super) fn lines(host: &Host, wants: &Wants, share: &Share, sizes: &Sizes) ->
             0,
             "kernel, file cache, other programs: an eighth, 256MiB to 8GiB",
         ),
-        line(
-            "postgres",
-            cost::postgres_of(host, wants),
-            0,
-            if wants.server.is_some() {
-                "on a server that somebody else runs"
-            } else {
-                "shared_buffers, one vacuum or index build, processes"
-            },
-        ),
+        line("postgres", cost::postgres_of(host, wants), 0, &of_servers(wants)),
         line(
             "services",
             cost::services(host, wants.sessions_redis),
@@ -153,6 +144,18 @@ fn line(subject: &str, memory: Bytes, connections: u32, reason: &str) -> Line {
         memory,
         connections,
         reason: reason.to_owned(),
+    }
+}
+
+fn of_servers(wants: &Wants) -> String {
+    let what = "shared_buffers, one vacuum or index build, processes";
+    match (wants.server, wants.apart) {
+        (Some(_), _) => "on a server that somebody else runs".to_owned(),
+        (None, None) => what.to_owned(),
+        (None, Some(editions)) => format!(
+            "{what}, for {editions} servers of one edition each, which get a {}th of it",
+            super::share::servers(wants)
+        ),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Wants {
     pub reserve_environments: u32,
     /// Sessions are kept in Redis.
     pub sessions_redis: bool,
+    /// Editions with a PostgreSQL server of their own each; `None`: one for all.
+    pub apart: Option<u32>,
     /// The database server that somebody else runs; `None`: one of the pack's own.
     pub server: Option<Server>,
 }
@@ -103,6 +105,8 @@ impl Wants {
                 spec.capacity.reserve_environments
             },
             sessions_redis: spec.in_redis().next().is_some(),
+            apart: (spec.postgres.cluster == crate::spec::Clusters::PerEdition)
+                .then(|| u32::try_from(spec.servers().len()).unwrap_or(u32::MAX)),
             server: given.then_some(Server { connections }),
         }
     }
@@ -113,7 +117,7 @@ impl Wants {
 pub struct Sizing {
     /// By name.
     pub environments: BTreeMap<Name, EnvironmentSize>,
-    /// Settings of the cluster.
+    /// Settings of each server of the pack's own.
     pub postgres: PostgresSize,
     /// Worker processes of nginx.
     pub nginx_workers: u32,
@@ -164,7 +168,7 @@ pub struct EnvironmentSize {
     pub connections: u32,
 }
 
-/// Settings of the cluster; the first two need a restart when they change.
+/// Settings of each server; the first two need a restart when they change.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PostgresSize {
     /// `max_connections`.

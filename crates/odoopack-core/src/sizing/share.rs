@@ -102,6 +102,19 @@ fn rounded(environments: u32) -> u32 {
     environments.checked_next_multiple_of(4).unwrap_or(environments)
 }
 
+/// Servers that memory for PostgreSQL is shared out to: with room for editions to come, so that none restarts the others.
+pub(super) fn servers(wants: &Wants) -> u32 {
+    wants.apart.map_or(1, |editions| rounded(editions.max(1)))
+}
+
+/// What one server gets of it.
+fn part(whole: Bytes, wants: &Wants) -> Bytes {
+    match servers(wants) {
+        1 => whole,
+        count => Bytes::mib((whole.as_mib() / u64::from(count)).max(1)),
+    }
+}
+
 /// Workers that a production could use.
 fn needed(want: &Want) -> u32 {
     want.users.div_ceil(USERS_OF_A_WORKER).max(FEWEST_WORKERS)
@@ -184,7 +197,7 @@ impl Share {
         more.fits(host, wants).then_some(more)
     }
 
-    /// The cluster's settings, from the host, the number of productions and the number of copies only.
+    /// The settings of each server, from the host, the number of productions and the number of copies only.
     ///
     /// Connections are counted as if the productions had as many workers as the host may ever give them, and the copies
     /// theirs, and both numbers are rounded up: more users, a copy more or an edition that goes need no restart of the
@@ -213,10 +226,10 @@ impl Share {
         let given = wants.server.and_then(|server| server.connections);
         PostgresSize {
             max_connections: given.unwrap_or_else(|| sum.max(100).next_multiple_of(10)),
-            shared_buffers: cost::shared_buffers(host),
+            shared_buffers: part(cost::shared_buffers(host), wants),
             work_mem: cost::work_mem(host),
-            maintenance_work_mem: cost::maintenance_work_mem(host),
-            effective_cache_size: Bytes::mib(host.memory.as_mib() / 2),
+            maintenance_work_mem: part(cost::maintenance_work_mem(host), wants),
+            effective_cache_size: part(Bytes::mib(host.memory.as_mib() / 2), wants),
         }
     }
 }

@@ -26,6 +26,7 @@ fn wants(count: u32, users: u32) -> Wants {
         environments,
         reserve_environments: 2,
         sessions_redis: false,
+        apart: None,
         server: None,
     }
 }
@@ -180,20 +181,53 @@ fn a_server_of_somebody_else_has_so_many_connections_and_no_more() {
     insta::assert_snapshot!(table);
 }
 
+#[test]
+fn servers_of_one_edition_each_share_the_memory_of_one() {
+    let (whole, apart) = (wants(1, 40), wants(1, 40));
+    let apart = Wants {
+        apart: Some(3),
+        ..apart
+    };
+    let [whole, apart] = [whole, apart].map(|wants| size(&host(4, 16), &wants).unwrap());
+    let quarter = |bytes: Bytes| Bytes::mib(bytes.as_mib() / 4);
+    let (one, each) = (&whole.postgres, &apart.postgres);
+    assert_eq!(each.shared_buffers, quarter(one.shared_buffers));
+    assert_eq!(each.maintenance_work_mem, quarter(one.maintenance_work_mem));
+    assert_eq!(each.effective_cache_size, quarter(one.effective_cache_size));
+    assert_eq!(each.max_connections, one.max_connections);
+    let line = |sizing: &Sizing| {
+        sizing
+            .explain
+            .iter()
+            .find(|line| line.subject == "postgres")
+            .unwrap()
+            .clone()
+    };
+    assert!(line(&apart).memory > line(&whole).memory && line(&apart).reason.contains("3 servers"));
+}
+
 fn any_wants() -> impl Strategy<Value = Wants> {
     let environment = (1..300_u32, any::<bool>());
-    (prop::collection::vec(environment, 1..8), 0..5_u32, any::<bool>()).prop_map(|(list, reserve, redis)| {
-        let named = list
-            .iter()
-            .enumerate()
-            .map(|(n, (users, production))| want(&format!("e{n}"), *users, *production));
-        Wants {
-            environments: named.collect(),
-            reserve_environments: reserve,
-            sessions_redis: redis,
-            server: None,
-        }
-    })
+    let apart = prop::option::of(1..9_u32);
+    (
+        prop::collection::vec(environment, 1..8),
+        0..5_u32,
+        any::<bool>(),
+        apart,
+    )
+        .prop_map(|(list, reserve, redis, apart)| {
+            let named = list
+                .iter()
+                .enumerate()
+                .map(|(n, (users, production))| want(&format!("e{n}"), *users, *production));
+            Wants {
+                environments: named.collect(),
+                reserve_environments: reserve,
+                sessions_redis: redis,
+                apart,
+                server: None,
+            }
+        })
 }
 
 fn any_host() -> impl Strategy<Value = Host> {
@@ -244,8 +278,9 @@ proptest! {
 
     /// Editions come and go while others serve; a restart of the cluster would be felt by all of them.
     #[test]
-    fn an_edition_more_or_less_needs_no_restart_of_the_cluster(count in 2..=4_u32, users in 1..200_u32) {
+    fn an_edition_more_or_less_needs_no_restart_of_the_cluster(count in 2..=4_u32, users in 1..200_u32, apart in any::<bool>()) {
         let editions = |count| Wants {
+            apart: apart.then_some(count),
             environments: (0..count).map(|n| want(&format!("edition-{n}"), users, true)).collect(),
             ..wants(1, users)
         };

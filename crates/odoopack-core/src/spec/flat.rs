@@ -196,6 +196,7 @@ impl Lines {
     }
 
     fn postgres(&mut self, postgres: &Postgres) {
+        self.add("postgres.cluster", text(postgres.cluster));
         self.add("postgres.version", postgres.version.and_then(plain));
         self.add("postgres.port", postgres.port.and_then(plain));
         self.add("postgres.directory", postgres.directory.as_ref().and_then(text));

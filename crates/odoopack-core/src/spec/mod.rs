@@ -45,8 +45,9 @@ pub use mistake::{Mistake, Mistakes, Severity};
 pub use print::print;
 pub use reference::reference;
 pub use schema::schema;
+pub(crate) use server::is_loopback;
 pub use server::{BadServerUrl, GivenServer, Roles, ServerUrl, TlsMode};
-pub use servers::OwnServer;
+pub use servers::{Clusters, OwnServer};
 pub use show::{Origin, Origins, ShownValue, show};
 pub use starter::{Starter, starter};
 pub use values::{BadHostPort, BadSecretRef, SESSION_DB, UnknownWord};
@@ -269,6 +270,8 @@ pub enum Value {
 /// `[postgres]`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Postgres {
+    /// How many servers of the pack's own there are. Default: one for all editions.
+    pub cluster: Clusters,
     /// Major version for a new cluster; `None`: the newest installed one that the series supports.
     pub version: Option<u16>,
     /// Loopback TCP port to listen on besides the socket; `None` (default): socket only.

@@ -127,6 +127,7 @@ fn mail(values: &Values<'_>) -> Mail {
 
 fn postgres(values: &Values<'_>) -> Postgres {
     Postgres {
+        cluster: values.plain("postgres.cluster"),
         version: values.given("postgres.version"),
         port: values.given("postgres.port"),
         directory: values

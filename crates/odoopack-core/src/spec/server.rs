@@ -132,6 +132,11 @@ impl FromStr for ServerUrl {
         if role == "postgres" {
             return bad("Odoo refuses to work as the role `postgres`; make one of its own");
         }
+        if is_socket(place, query) {
+            return bad(
+                "the URL names a unix socket: write `postgres://ROLE@HOST:PORT`, where the server listens on TCP",
+            );
+        }
         let (host, port) = place_of(place)?;
         let (tls, authority) = protection(query)?;
         Ok(Self {
@@ -146,6 +151,21 @@ impl FromStr for ServerUrl {
             password: password.map(decoded).transpose()?.map(SecretText::new),
         })
     }
+}
+
+/// As libpq writes it: the directory as the host, or as a parameter.
+fn is_socket(place: &str, query: &str) -> bool {
+    let begins = |text: &str| decoded(text).is_ok_and(|text| text.starts_with(['/', '@']));
+    let mut parameters = query.split('&').filter_map(|part| part.strip_prefix("host="));
+    begins(place) || parameters.any(begins)
+}
+
+/// Whether an address or a name is that of whoever asks.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.');
+    let address = name.parse::<std::net::IpAddr>();
+    let local = |address: std::net::IpAddr| address.to_canonical().is_loopback() || address.is_unspecified();
+    name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(local)
 }
 
 fn place_of(place: &str) -> Result<(String, u16), BadServerUrl> {
@@ -339,6 +359,8 @@ mod tests {
             ),
             ("postgres://odoo:geheim@db?sslrootcert=geheim", "absolute"),
             ("postgres://odoo:geheim@db?options=geheim", "parameter"),
+            ("postgres://odoo:geheim@%2Frun%2Fpostgresql/x", "a unix socket"),
+            ("postgres://odoo:geheim@/x?host=/run/postgresql", "a unix socket"),
         ] {
             let said = read(text);
             assert!(
@@ -352,6 +374,7 @@ mod tests {
     fn there_is_exactly_one_password() {
         let named = |name: &str| SecretRef::Named(name.to_owned());
         let of = |url: &str, password: bool| Postgres {
+            cluster: super::super::Clusters::Shared,
             directory: None,
             version: None,
             port: None,

@@ -40,13 +40,15 @@ pub(super) fn images(known: &Known<'_>) -> BTreeMap<String, String> {
     };
     let images = &known.spec.images;
     let redis = super::sessions::wanted(known).then(|| ("redis", images.redis.clone()));
+    let own = !known.spec.postgres.is_given();
+    let postgres = own.then(|| ("postgres", images.postgres.clone()));
     let all = [
         ("odoo", name.clone()),
-        ("postgres", images.postgres.clone()),
         ("nginx", images.nginx.clone()),
         (GATE_PART, format!("odoopack-gate:{}", crate::gate::PROTOCOL)),
     ];
     all.into_iter()
+        .chain(postgres)
         .chain(redis)
         .map(|(part, image)| (part.to_owned(), image))
         .collect()

@@ -24,6 +24,13 @@ pub struct DatabaseWant {
     pub parameters: BTreeMap<&'static str, String>,
 }
 
+impl DatabaseWant {
+    /// Where the files of its attachments are.
+    pub fn filestore(&self) -> camino::Utf8PathBuf {
+        self.home.join("filestore").join(&self.database)
+    }
+}
+
 pub(super) fn of(known: &Known<'_>) -> Vec<DatabaseWant> {
     let (spec, layout) = (known.spec, known.layout);
     let one = |(name, environment): (&Name, &crate::spec::Environment)| {

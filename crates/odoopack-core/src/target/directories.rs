@@ -10,8 +10,11 @@ use crate::spec::Source;
 pub(super) fn programs(known: &Known<'_>) -> Vec<Program> {
     if known.layout.containers() {
         let git = !known.spec.addons.repositories.is_empty();
+        // The server of somebody else is reached from this host, and there is no image of it.
+        let client = known.spec.postgres.is_given();
         return std::iter::once(program("docker", "docker.io", "runs the containers"))
             .chain(git.then(|| program("git", "git", "repositories of modules")))
+            .chain(client.then(|| database_program(known)))
             .collect();
     }
     let mut all = vec![

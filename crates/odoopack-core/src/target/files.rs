@@ -98,7 +98,7 @@ fn gate(known: &Known<'_>) -> Option<File> {
 
 fn postgres(known: &Known<'_>, server: &OwnServer) -> Vec<File> {
     let layout = known.layout;
-    let Some(major) = super::services::major(known) else {
+    let Some(major) = super::services::major(known, server) else {
         return Vec::new();
     };
     let directory = layout.postgres_config(server);
@@ -108,7 +108,10 @@ fn postgres(known: &Known<'_>, server: &OwnServer) -> Vec<File> {
     let conf = postgresql::postgresql_conf(&postgresql::Postgresql {
         hash: made_from(known),
         major,
-        cluster_name: layout.pack().to_string(),
+        cluster_name: match server.edition() {
+            None => layout.pack().to_string(),
+            Some(edition) => format!("{}.{edition}", layout.pack()),
+        },
         socket_directory: layout.postgres_socket(server),
         port: postgres_port(known.spec),
         listen: tcp.as_ref().map_or("", |(address, _)| address),
@@ -124,7 +127,7 @@ fn postgres(known: &Known<'_>, server: &OwnServer) -> Vec<File> {
         hash: made_from(known),
         admin: crate::layout::ADMIN_ROLE.to_owned(),
         admin_users: admin_users(known),
-        roles: roles(known),
+        roles: roles(known, server),
         tcp: tcp.map(|(_, network)| network),
     };
     vec![
@@ -168,7 +171,9 @@ fn admin_users(known: &Known<'_>) -> Vec<String> {
     all
 }
 
-fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
+/// Who may enter a server: those whose databases it holds.
+fn roles(known: &Known<'_>, server: &OwnServer) -> Vec<pg_hba::Role> {
+    let here = |name: &Name| known.spec.server_of(name) == *server;
     let one = |(name, environment): (&Name, &Environment)| pg_hba::Role {
         name: known.layout.role(name),
         databases: vec![
@@ -177,11 +182,13 @@ fn roles(known: &Known<'_>) -> Vec<pg_hba::Role> {
         ],
     };
     let sessions = super::sessions::databases(known);
-    let sessions = sessions.into_iter().map(|want| pg_hba::Role {
+    let sessions = sessions.into_iter().filter(|want| here(&want.environment));
+    let sessions = sessions.map(|want| pg_hba::Role {
         name: want.database.clone(),
         databases: vec![want.database],
     });
-    known.spec.environments.iter().map(one).chain(sessions).collect()
+    let environments = known.spec.environments.iter().filter(|(name, _)| here(name));
+    environments.map(one).chain(sessions).collect()
 }
 
 /// Certificate and key of an environment.

@@ -38,7 +38,7 @@ use crate::render::systemd;
 use crate::secret::SecretText;
 use crate::service::Service;
 use crate::sizing::Sizing;
-use crate::spec::{GivenServer, Spec};
+use crate::spec::{Clusters, GivenServer, Spec};
 
 /// Name among the programs of PostgreSQL's clients, where the server is somebody else's.
 pub const CLIENT: &str = "pg_dump";
@@ -88,6 +88,8 @@ pub struct Target {
     pub server: Option<GivenServer>,
     /// Connections that are wanted, and that this server has, where it has fewer.
     pub short_of_connections: Option<(u32, u32)>,
+    /// Whether each edition has a PostgreSQL server of its own.
+    pub apart: bool,
     /// Whether every file and service could be stated.
     pub complete: bool,
 }
@@ -251,6 +253,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
         stack: stack.map(|(stack, _)| stack),
         server: layout.server().cloned(),
         short_of_connections: sizing.short_of_connections(),
+        apart: spec.postgres.cluster == Clusters::PerEdition,
         complete,
         ports,
     })
@@ -356,17 +359,17 @@ fn secrets(spec: &Spec) -> Vec<String> {
 }
 
 impl Target {
-    /// Where files stand that belong to a database of somebody else's server, or that another stack made.
+    /// Where files stand that belong to a database of somebody else's server or of an edition's own, or that another
+    /// stack made.
     pub fn bound(&self) -> Vec<Utf8PathBuf> {
         let adopted = self.adopted.iter().map(|(_, path)| path.join("filestore"));
         let given = self.databases.iter().filter(|_| self.server.is_some());
-        let given = given.flat_map(|want| {
-            [
-                want.home.join("filestore").join(&want.database),
-                want.home.join("addons"),
-            ]
-        });
-        adopted.chain(given).collect()
+        let given = given.flat_map(|want| [want.filestore(), want.home.join("addons")]);
+        let apart = self.databases.iter().filter(|_| self.apart);
+        adopted
+            .chain(given)
+            .chain(apart.map(DatabaseWant::filestore))
+            .collect()
     }
 
     /// The file at `path`.

@@ -83,7 +83,7 @@ pub fn postgres_major(known_major: Option<u16>, wanted: Option<u16>, installed: 
 
 fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
     let layout = known.layout;
-    let major = major(known)?;
+    let major = major(known, server)?;
     let programs = known.facts.host.postgres.get(&major)?;
     let [config, hba, ident] = ["postgresql.conf", "pg_hba.conf", "pg_ident.conf"]
         .map(|name| layout.postgres_config(server).join(name));
@@ -98,6 +98,10 @@ fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
         "-c".to_owned(),
         format!("ident_file={ident}"),
     ];
+    let description = match server.edition() {
+        None => "PostgreSQL of this pack".to_owned(),
+        Some(edition) => format!("PostgreSQL of edition {edition}"),
+    };
     Some(Service {
         user: layout.user("postgres"),
         stop_signal: Signal::Int,
@@ -108,13 +112,13 @@ fn postgres(known: &Known<'_>, server: &OwnServer) -> Option<Service> {
         umask: 0o077,
         inputs: vec![hba, ident],
         start_inputs: vec![config],
-        ..base(known, &server.to_string(), "PostgreSQL of this pack", argv)
+        ..base(known, &server.to_string(), &description, argv)
     })
 }
 
-/// The cluster's major, when it can be known.
-pub(crate) fn major(known: &Known<'_>) -> Option<u16> {
-    let on_disk = known.facts.cluster.present().map(|cluster| cluster.major);
+/// The major of a server's cluster, when it can be known.
+pub(crate) fn major(known: &Known<'_>, server: &OwnServer) -> Option<u16> {
+    let on_disk = known.facts.cluster(server).present().map(|cluster| cluster.major);
     let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
     postgres_major(on_disk, known.spec.postgres.version, &installed)
 }
@@ -340,9 +344,7 @@ pub fn variables(
         ("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned()),
     ]);
     all.extend(super::sessions::variables(layout, name, environment));
-    // odoo.conf can only say the mode; the library takes the rest from here.
-    let authority = layout.server().and_then(|server| server.authority.as_ref());
-    all.extend(authority.map(|path| ("PGSSLROOTCERT".to_owned(), path.to_string())));
+    all.extend(authority(layout));
     if let Some(path) = &release.python_path {
         all.insert("PYTHONPATH".to_owned(), path.to_string());
     }
@@ -352,6 +354,12 @@ pub fn variables(
     });
     all.extend(plain);
     all
+}
+
+/// odoo.conf can only say the mode of TLS; the library takes the rest from here.
+pub(super) fn authority(layout: &crate::layout::Layout) -> Option<(String, String)> {
+    let path = layout.server()?.authority.as_ref()?;
+    Some(("PGSSLROOTCERT".to_owned(), path.to_string()))
 }
 
 /// What the image's own PATH and the rest of the container leave open.

@@ -2,6 +2,7 @@
 use super::Known;
 use crate::facts::{DatabaseFact, Seen};
 use crate::plan::{Refusal, Step};
+use crate::spec::OwnServer;
 use crate::target::DatabaseWant;
 
 /// Places that do not belong to the pack's users yet; the cluster needs a role for this program too.
@@ -50,7 +51,10 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
             "remove that stack's containers: `docker compose down` in its directory, without `--volumes`; its volumes stay",
         ));
     }
-    if let (Some(directory), Seen::Absent) = (&known.spec.postgres.directory, &known.facts.cluster) {
+    if let (Some(directory), Seen::Absent) = (
+        &known.spec.postgres.directory,
+        known.facts.cluster(&OwnServer::SHARED),
+    ) {
         all.push(Refusal::new(
             format!("there is no cluster in {directory}, which [postgres] `directory` names"),
             "correct `directory`, or remove the line for a new, empty cluster",
@@ -123,7 +127,7 @@ fn two_servers(known: &Known<'_>) -> Option<Refusal> {
 
 /// Nothing is installed where somebody's data should be.
 pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
-    let Seen::Present(seen) = &known.facts.databases else {
+    let Seen::Present(seen) = known.facts.databases(&OwnServer::SHARED) else {
         return Vec::new();
     };
     let mut all = Vec::new();
@@ -157,7 +161,7 @@ pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
 
 /// A cluster keeps the C library that it was made with.
 fn flavour(known: &Known<'_>) -> Option<Refusal> {
-    known.facts.cluster.present()?;
+    known.facts.on_disk().next()?;
     let containers = &known.facts.containers;
     let ran = containers.last("postgres").map(|image| &image.wanted);
     let seen = ran.or(containers.adopted.as_ref())?;

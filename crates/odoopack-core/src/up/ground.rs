@@ -174,10 +174,17 @@ pub(super) fn code(known: &Known<'_>) -> Vec<Step> {
     if known.spec.postgres.is_given() {
         return steps;
     }
-    if known.facts.cluster.is_absent() && known.spec.postgres.directory.is_none() && here {
+    if known.spec.postgres.directory.is_none() && here {
         let installed: Vec<u16> = known.facts.host.postgres.keys().copied().collect();
         let major = crate::target::postgres_major(None, known.spec.postgres.version, &installed);
-        steps.extend(major.map(|major| Step::CreateCluster { major }));
+        let servers = known.spec.servers().into_iter();
+        let missing = servers.filter(|server| known.facts.cluster(server).is_absent());
+        steps.extend(missing.filter_map(|server| {
+            Some(Step::CreateCluster {
+                major: major?,
+                server,
+            })
+        }));
     }
     steps
 }

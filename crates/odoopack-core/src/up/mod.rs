@@ -107,6 +107,7 @@ fn notes(known: &Known<'_>) -> Vec<String> {
     notes.extend(server::notes(known));
     notes.extend(views::notes(known));
     notes.extend(ground::reasons(known));
+    notes.extend(serve::kept(known));
     notes
 }
 

@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::plan::{Plan, Step, Why};
 use crate::render::systemd;
 use crate::service::Service;
-use crate::spec::Spec;
+use crate::spec::{OwnServer, Spec};
 use crate::target::{File, Target};
 
 /// A certificate is issued again when it has less than this left.
@@ -30,22 +30,23 @@ pub(super) fn configure(known: &Known<'_>) -> Vec<Step> {
         .target
         .services
         .iter()
-        .filter(|service| service.name == "postgres");
+        .filter(|service| known.spec.is_server(&service.name));
     steps.extend(postgres.filter_map(|service| converge(known, service)));
     steps
 }
 
 /// What the supervisor needs before it can run a service.
 fn supervisor(known: &Known<'_>, before: &[Step]) -> Vec<Step> {
+    let unit = |step: &Step| matches!(step, Step::WriteFile { path, .. } if is_unit(path));
+    let read = before.iter().any(unit).then_some(Step::ReadUnits);
+    // Of a stack only the jobs have units.
     if known.target.stack.is_some() {
-        return Vec::new();
+        return read.into_iter().collect();
     }
     let absent = known.facts.supervisor.is_absent();
     let Some(units) = &known.target.systemd else {
         return absent.then_some(Step::StartSupervisor).into_iter().collect();
     };
-    let unit = |step: &Step| matches!(step, Step::WriteFile { path, .. } if is_unit(path));
-    let read = before.iter().any(unit).then_some(Step::ReadUnits);
     let boot = absent.then(|| Step::StartAtBoot {
         target: units.target.clone(),
     });
@@ -222,11 +223,16 @@ pub(super) fn why(known: &Known<'_>, file: &File) -> Option<Why> {
 }
 
 pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
-    let mut steps: Vec<Step> = known
+    let mut gone: Vec<&String> = known
         .facts
         .services
         .keys()
         .filter(|name| known.target.service(name).is_none())
+        .collect();
+    // Odoo writes until it ends.
+    gone.sort_by_key(|name| OwnServer::called(name).is_some());
+    let mut steps: Vec<Step> = gone
+        .into_iter()
         .map(|name| Step::RemoveService {
             service: name.clone(),
         })
@@ -237,7 +243,7 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         .target
         .services
         .iter()
-        .filter(|service| service.name != "postgres");
+        .filter(|service| !known.spec.is_server(&service.name));
     steps.extend(rest.filter_map(|service| converge(known, service)));
     steps.extend(timers(known));
     steps.extend(held(known));
@@ -248,6 +254,20 @@ pub(super) fn serve(known: &Known<'_>) -> Vec<Step> {
         }));
     }
     steps
+}
+
+/// What stays of the servers that nothing wants any more, said when they are stopped.
+pub(super) fn kept<'a>(known: &'a Known<'_>) -> impl Iterator<Item = String> + 'a {
+    let gone = known.facts.on_disk().filter(|server| {
+        let name = server.to_string();
+        known.facts.services.contains_key(&name) && known.target.service(&name).is_none()
+    });
+    gone.filter_map(|server| {
+        let edition = server.edition()?;
+        Some(format!(
+            "no environment has the edition {edition}: data/{server} keeps its databases, for when one has it again"
+        ))
+    })
 }
 
 /// Nobody who plans holds anything: whatever still waits was left by a run that was killed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::Known;
 use crate::facts::{DatabaseFact, PathKind, Seen, ServerFact};
 use crate::plan::Refusal;
-use crate::spec::{GivenServer, Roles};
+use crate::spec::{GivenServer, OwnServer, Roles};
 
 /// What Odoo searches with, and for what.
 const EXTENSIONS: [(&str, &str); 2] = [
@@ -18,10 +18,10 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
         return Vec::new();
     }
     let mut all = Vec::new();
-    if known.facts.cluster.present().is_some() {
+    if let Some(own) = known.facts.on_disk().next() {
         all.push(Refusal::new(
             format!(
-                "{}/data/postgres holds the databases of this pack, and the file now names another server, where Odoo would start with an empty one",
+                "{}/data/{own} holds the databases of this pack, and the file now names another server, where Odoo would start with an empty one",
                 known.spec.pack.root
             ),
             "remove `url` from [postgres]; to move, `odoopack backup create`, then restore the snapshot in a new root that has `url`",
@@ -30,6 +30,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let Some(server) = &known.target.server else {
         return all;
     };
+    all.extend(unreachable(known, server));
     all.extend(authority(known, server));
     match &known.facts.server {
         Seen::Present(fact) => all.extend(unfit(known, server, fact)),
@@ -44,6 +45,18 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     }
     all.extend(databases(known));
     all
+}
+
+/// In a container loopback is the container itself, where no server listens.
+fn unreachable(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
+    let stack = known.target.stack.is_some() && crate::spec::is_loopback(&server.host);
+    stack.then(|| {
+        Refusal::new(
+            format!("[postgres] url names {server}, which in a container is the container itself: Odoo would not reach a server"),
+            "write the address at which containers reach it; one on this machine has to listen on another address than loopback, such as \
+             that of Docker's bridge (`ip addr show docker0`, `listen_addresses` and pg_hba.conf of the server)",
+        )
+    })
 }
 
 /// Odoo reads the certificate as a user of its own.
@@ -103,8 +116,9 @@ fn unfit(known: &Known<'_>, server: &GivenServer, fact: &ServerFact) -> Vec<Refu
 
 /// What can be seen of the databases stands in the way: only a role with CREATEDB makes one.
 fn databases(known: &Known<'_>) -> Vec<Refusal> {
+    let databases = known.facts.databases(&OwnServer::SHARED);
     let (Some(server), Seen::Present(fact), Seen::Present(seen)) =
-        (&known.target.server, &known.facts.server, &known.facts.databases)
+        (&known.target.server, &known.facts.server, databases)
     else {
         return Vec::new();
     };
@@ -149,7 +163,7 @@ fn strange(
     want: &crate::target::DatabaseWant,
 ) -> Option<Refusal> {
     let (home, database) = (&want.home, &want.database);
-    let filestore = home.join("filestore").join(database);
+    let filestore = want.filestore();
     let absent = |path: &camino::Utf8Path| known.facts.paths.get(path).is_some_and(Seen::is_absent);
     let there = |path: &camino::Utf8Path| {
         known

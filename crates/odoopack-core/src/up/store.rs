@@ -2,28 +2,36 @@
 use std::collections::BTreeMap;
 
 use super::Known;
-use crate::facts::{DatabaseFact, Databases, Seen};
+use crate::facts::{DatabaseFact, Databases};
+use crate::name::Name;
 use crate::plan::Step;
 use crate::target::DatabaseWant;
 
 pub(super) fn databases(known: &Known<'_>) -> Vec<Step> {
-    let Seen::Present(seen) = &known.facts.databases else {
-        return Vec::new();
-    };
-    let mut steps = roles(known, seen);
-    steps.extend(sessions(known, seen));
+    let mut steps = roles(known);
+    steps.extend(sessions(known));
     for want in &known.target.databases {
+        let Some(seen) = on_its_server(known, &want.environment) else {
+            continue;
+        };
         steps.extend(one(known, want, seen.databases.get(&want.database)));
     }
     steps
 }
 
-fn roles(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
-    let wrong = known
-        .target
-        .databases
-        .iter()
-        .filter(|want| seen.roles.get(&want.role) != Some(&true));
+/// What the server of an environment says, once it runs.
+fn on_its_server<'a>(known: &Known<'a>, environment: &Name) -> Option<&'a Databases> {
+    known
+        .facts
+        .databases(&known.spec.server_of(environment))
+        .present()
+}
+
+fn roles(known: &Known<'_>) -> Vec<Step> {
+    let wrong = known.target.databases.iter().filter(|want| {
+        let seen = on_its_server(known, &want.environment);
+        seen.is_some_and(|seen| seen.roles.get(&want.role) != Some(&true))
+    });
     wrong
         .map(|want| Step::ConvergeRole {
             role: want.role.clone(),
@@ -32,12 +40,15 @@ fn roles(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
 }
 
 /// Kept apart from the environment's database, so that a restore of that signs nobody out of what it knows.
-fn sessions(known: &Known<'_>, seen: &Databases) -> Vec<Step> {
-    let good = |name: &String| {
+fn sessions(known: &Known<'_>) -> Vec<Step> {
+    let good = |seen: &Databases, name: &String| {
         let there = seen.databases.get(name);
         seen.roles.get(name) == Some(&true) && there.is_some_and(|fact| fact.owner == *name && !fact.open)
     };
-    let wanted = known.target.sessions.iter().filter(|want| !good(&want.database));
+    let wanted = known.target.sessions.iter().filter(|want| {
+        let seen = on_its_server(known, &want.environment);
+        seen.is_some_and(|seen| !good(seen, &want.database))
+    });
     wanted
         .map(|want| Step::PrepareSessions {
             environment: want.environment.clone(),

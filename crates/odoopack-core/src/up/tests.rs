@@ -1,5 +1,6 @@
 //! The planner against a model of a machine: tables of refusals, and convergence from anywhere.
 mod adopt;
+mod clusters;
 mod containers;
 mod effects;
 mod examples;

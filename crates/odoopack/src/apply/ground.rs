@@ -132,26 +132,23 @@ impl Apply<'_> {
         secrets::set(&directory, name, &value)
     }
 
-    pub(super) fn create_cluster(&self, major: u16) -> Result<()> {
+    pub(super) fn create_cluster(&self, major: u16, server: &OwnServer) -> Result<()> {
         let programs = self.facts.host.postgres.get(&major).ok_or_else(|| {
             Failure::refused(format!("PostgreSQL {major} is not installed"))
                 .hint(format!("`apt-get install postgresql-{major}`"))
         })?;
         let user = self.layout.user("postgres");
-        let mark = marks::unfinished_cluster(&self.layout.state());
+        let mark = marks::unfinished_cluster(&self.layout.state(), server);
         if mark.exists() {
-            self.clear_half_made_cluster()?;
+            self.clear_half_made_cluster(server)?;
         }
         files::replace(&mark, b"initdb was begun\n", 0o600, None)?;
         match self.facts.containers.images.get("postgres") {
-            Some(image) if self.layout.containers() => self.cluster_in_container(image, (programs, major))?,
+            Some(image) if self.layout.containers() => {
+                self.cluster_in_container(image, (programs, major), server)?;
+            }
             _ => {
-                postgres::initdb(
-                    (programs, major),
-                    &self.layout.cluster(&OwnServer::SHARED),
-                    user.as_deref(),
-                )
-                .run()?;
+                postgres::initdb((programs, major), &self.layout.cluster(server), user.as_deref()).run()?;
                 marks::forget_images(&self.layout.state())?;
             }
         }
@@ -159,8 +156,13 @@ impl Apply<'_> {
     }
 
     /// Made by the programs of the image, as the user that its server will run as.
-    fn cluster_in_container(&self, image: &Image, programs: (&Utf8Path, u16)) -> Result<()> {
-        let cluster = self.layout.cluster(&OwnServer::SHARED);
+    fn cluster_in_container(
+        &self,
+        image: &Image,
+        programs: (&Utf8Path, u16),
+        server: &OwnServer,
+    ) -> Result<()> {
+        let cluster = self.layout.cluster(server);
         // initdb asks for the name of its user; the rendered accounts come with the configuration, later.
         let [passwd, group] = self.layout.accounts();
         for path in [&passwd, &group] {
@@ -195,8 +197,8 @@ impl Apply<'_> {
     }
 
     /// An `initdb` that was killed leaves a `PG_VERSION` and half a cluster; the mark says that it never held data.
-    fn clear_half_made_cluster(&self) -> Result<()> {
-        let cluster = self.layout.cluster(&OwnServer::SHARED);
+    fn clear_half_made_cluster(&self, server: &OwnServer) -> Result<()> {
+        let cluster = self.layout.cluster(server);
         let failed =
             |e: std::io::Error| Failure::failed(format!("could not look into `{cluster}`")).because(e);
         for entry in cluster.read_dir_utf8().map_err(failed)? {

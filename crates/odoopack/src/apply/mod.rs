@@ -22,7 +22,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::{Facts, Release};
 use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::plan::{Plan, Step};
-use odoopack_core::spec::Spec;
+use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::Target;
 use odoopack_core::units::Bytes;
 
@@ -80,8 +80,10 @@ impl Apply<'_> {
         if !FULL.iter().any(|words| text.contains(words)) {
             return failure;
         }
+        let cluster = self.layout.cluster(&OwnServer::SHARED);
         let places = [
             self.layout.root(),
+            &cluster,
             &self.cache,
             Utf8Path::new("/tmp"),
             Utf8Path::new("/var"),
@@ -118,7 +120,7 @@ impl Apply<'_> {
             Step::BuildImage { image } => self.build_image(image, progress),
             Step::GetRepositories { .. } => self.get_repositories(progress),
             Step::MakeGateImage { image } => self.make_gate_image(image),
-            Step::CreateCluster { major } => self.create_cluster(*major),
+            Step::CreateCluster { major, server } => self.create_cluster(*major, server),
             Step::TakeOver { part, path } => self.take_over(part, path),
             Step::AdoptCluster { path } => self.adopt_cluster(path),
             Step::KeepDump { database, path, .. } => self.keep_dump(database, path),

@@ -262,9 +262,9 @@ fn clients_of(all: &BTreeMap<u16, Utf8PathBuf>, major: u16) -> Result<&Utf8PathB
     })
 }
 
-/// The server's container, whose programs take the place of the host's.
+/// The container of the pack's own server, whose programs take the place of the host's.
 fn in_container(pack: &Pack, environment: &Name, host: &mut Host) -> Result<Option<String>> {
-    if !pack.layout.containers() {
+    if !pack.layout.containers() || pack.loaded.spec.postgres.is_given() {
         return Ok(None);
     }
     observe::containers::fill(host, &observe::containers::look(pack)?);

@@ -143,14 +143,18 @@ fn programs(pack: &Pack, opened: &Opened) -> Result<Programs> {
             "there is no pg_restore of PostgreSQL {major} or newer here"
         ))
     };
-    if pack.layout.containers() {
+    let given = pack.loaded.spec.postgres.is_given();
+    if pack.layout.containers() && !given {
         let image = containers::pinned(&pack.layout, "postgres", &pack.loaded.spec.images.postgres)?;
         let image = image.filter(|image| image.version.0 >= major);
         let place = image.and_then(|image| Some((image.places.first()?.clone(), image.id)));
         let (directory, id) = place.ok_or_else(|| none().hint("`odoopack up` gets the image of the pack"))?;
         return Ok(Programs::apart(directory, &id));
     }
-    let host = observe::host::host(pack.layout.root())?;
+    let mut host = observe::host::host(pack.layout.root())?;
+    if given {
+        observe::given::fill(&mut host);
+    }
     let found = host
         .postgres
         .range(major..)

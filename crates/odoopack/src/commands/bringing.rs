@@ -4,7 +4,7 @@ pub(crate) mod given;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::name::Name;
 use odoopack_core::restore::{self, Destination, Step, Wanted};
-use odoopack_core::spec::{Environment, Kind};
+use odoopack_core::spec::{Clusters, Environment, Kind};
 
 use crate::apply::Apply;
 use crate::apply::restore::source::Source;
@@ -98,16 +98,14 @@ pub(crate) enum Part {
     Filestore,
 }
 
-/// Looks at a pack that must be up.
-pub(crate) fn look(pack: &Pack) -> Result<View> {
+/// Looks at a pack of which the server of an environment must be up.
+pub(crate) fn look(pack: &Pack, environment: &Name) -> Result<View> {
     let view = observe::look(pack)?;
-    let reachable = view.facts.databases.present().is_some();
-    if reachable {
-        return Ok(view);
-    }
-    let why = match &view.facts.databases {
+    let own = pack.loaded.spec.server_of(environment);
+    let why = match view.facts.databases(&own) {
+        Seen::Present(_) => return Ok(view),
         Seen::Unknown(why) => why.clone(),
-        Seen::Present(_) | Seen::Absent | Seen::NotYet => "it does not run".to_owned(),
+        Seen::Absent | Seen::NotYet => "it does not run".to_owned(),
     };
     Err(Failure::refused("the pack's PostgreSQL does not answer")
         .because(why)
@@ -123,10 +121,10 @@ pub(crate) fn bring(
     (only, options): (Option<Part>, &Options),
 ) -> Result<()> {
     let target = &Target { place, only, options };
-    let (name, environment) = whose(pack, target)?;
+    let (name, environment) = whose(pack, source, target)?;
     right_series(pack, source)?;
-    let view = look(pack)?;
-    not_newer(&view, source)?;
+    let view = look(pack, name)?;
+    not_newer(pack, &view, name, source)?;
     given::fits(pack, &view, source)?;
     no_attachments(source, target)?;
     let planned = plan(pack, &view, (name, environment), from, target)?;
@@ -160,11 +158,22 @@ pub(crate) fn bring(
 }
 
 /// The environment whose role, user and release are used.
-fn whose<'a>(pack: &'a Pack, target: &Target<'_>) -> Result<(&'a Name, &'a Environment)> {
+fn whose<'a>(pack: &'a Pack, source: &Source, target: &Target<'_>) -> Result<(&'a Name, &'a Environment)> {
     if let Some(name) = &target.place.to {
         return super::environment(pack, name);
     }
     let all = &pack.loaded.spec.environments;
+    // What comes beside an environment comes onto its server.
+    let own = match source {
+        Source::Snapshot(stored) if pack.loaded.spec.postgres.cluster == Clusters::PerEdition => {
+            let taken_of = &stored.manifest().environment;
+            all.iter().find(|(name, _)| name.as_str() == taken_of)
+        }
+        Source::Snapshot(_) | Source::Zip(_) | Source::Folder { .. } | Source::Dump(_) => None,
+    };
+    if let Some(own) = own {
+        return Ok(own);
+    }
     let production = all
         .iter()
         .find(|(_, environment)| environment.kind == Kind::Production);
@@ -185,9 +194,10 @@ fn right_series(pack: &Pack, source: &Source) -> Result<()> {
 }
 
 /// An older server cannot read what a newer one has dumped.
-pub(crate) fn not_newer(view: &View, source: &Source) -> Result<()> {
+pub(crate) fn not_newer(pack: &Pack, view: &View, environment: &Name, source: &Source) -> Result<()> {
     let server = view.facts.server.present().map(|server| server.major);
-    let ours = server.or_else(|| view.facts.cluster.present().map(|cluster| cluster.major));
+    let own = view.facts.cluster(&pack.loaded.spec.server_of(environment));
+    let ours = server.or_else(|| own.present().map(|cluster| cluster.major));
     match (source.major(), ours) {
         (Some(theirs), Some(ours)) if theirs > ours => Err(Failure::refused(format!(
             "the snapshot is of PostgreSQL {theirs}, this pack's server is {ours}"
@@ -215,7 +225,7 @@ fn plan(
 ) -> Result<Planned> {
     let filestores = pack.layout.environment(name).join("filestore");
     let id = target.options.id.clone().unwrap_or_else(new_id);
-    let to = destination(pack, view, environment, &filestores, target)?;
+    let to = destination(pack, view, (name, environment), &filestores, target)?;
     let filestore = target.only != Some(Part::Database);
     let wanted = Wanted {
         id: id.clone(),
@@ -240,11 +250,11 @@ fn plan(
 fn destination(
     pack: &Pack,
     view: &View,
-    environment: &Environment,
+    (name, environment): (&Name, &Environment),
     filestores: &camino::Utf8Path,
     target: &Target<'_>,
 ) -> Result<Destination> {
-    let databases = view.facts.databases.present();
+    let databases = view.facts.databases(&pack.loaded.spec.server_of(name)).present();
     let known = |name: &str| databases.is_some_and(|all| all.databases.contains_key(name));
     let Some(beside) = &target.place.beside else {
         let database = environment.database.clone();

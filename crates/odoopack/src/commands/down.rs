@@ -1,5 +1,6 @@
 //! `down`: stop every process of the pack; data, configuration and secrets stay.
 use odoopack_core::facts::Seen;
+use odoopack_core::spec::OwnServer;
 
 use crate::apply;
 use crate::context::{Context, Pack};
@@ -81,7 +82,7 @@ fn order(name: &str) -> u8 {
         "schedule" => 0,
         "nginx" => 1,
         "gate" => 3,
-        "postgres" => 4,
+        name if OwnServer::called(name).is_some() => 4,
         _ => 2,
     }
 }

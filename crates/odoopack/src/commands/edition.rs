@@ -11,7 +11,7 @@ use crate::files;
 /// Show, add and remove editions: product lines with their own host name, database and processes
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "Each edition has its own database role, data directory, user and processes on one PostgreSQL and one nginx. Messages of the bus (the fact that something happened, and small payloads) can be read by every role of one PostgreSQL cluster; where that is too much, give an edition a pack of its own.\n\nExamples:\n  odoopack edition list\n  odoopack edition add marketing --domain marketing.example.com --modules mass_mailing,event --http-port 8070\n  odoopack edition remove marketing"
+    after_help = "Each edition has its own database role, data directory, user and processes on one PostgreSQL and one nginx. Messages of the bus (the fact that something happened, and small payloads) can be read by every role of one PostgreSQL cluster; where that is too much, begin the pack with `cluster = \"per-edition\"` in [postgres], which gives each edition a PostgreSQL server of its own.\n\nExamples:\n  odoopack edition list\n  odoopack edition add marketing --domain marketing.example.com --modules mass_mailing,event --http-port 8070\n  odoopack edition remove marketing"
 )]
 pub(crate) enum Args {
     /// Show the editions with what runs them
@@ -82,9 +82,15 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             write(cx, &pack, &text, *dry_run)?;
             cx.ui
                 .json(&serde_json::json!({ "removed": name, "environments": gone, "written": !dry_run }));
+            let server = gone.first().map(|environment| spec.server_of(environment));
+            let own = server.filter(|server| server.edition() == Some(name));
+            let kept = own.map_or_else(String::new, |server| {
+                let place = pack.layout.cluster(&server);
+                format!("; its PostgreSQL server stops too, and {place} keeps the databases for an edition of this name")
+            });
             let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
             cx.ui.say(&format!(
-                "removed {name} with the environments: {}; `odoopack up` stops them; their databases, their files and the users that own these stay",
+                "removed {name} with the environments: {}; `odoopack up` stops them; their databases, their files and the users that own these stay{kept}",
                 gone.join(", ")
             ));
             Ok(())

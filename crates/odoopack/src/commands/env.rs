@@ -108,7 +108,7 @@ fn inside(
     name: &odoopack_core::name::Name,
     database: &str,
 ) -> Result<postgres::Client> {
-    bringing::look(pack)?;
+    bringing::look(pack, name)?;
     connect_as_role(&pack.loaded.spec, &pack.layout, name, database)?
         .map_err(|e| Failure::failed(format!("could not enter `{database}`")).because(words(&e)))
 }

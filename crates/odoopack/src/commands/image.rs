@@ -169,7 +169,7 @@ fn export(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: b
 }
 
 fn import(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: bool) -> Result<()> {
-    let native = view.facts.cluster.present().is_some() && view.facts.containers.last("postgres").is_none();
+    let native = view.facts.on_disk().next().is_some() && view.facts.containers.last("postgres").is_none();
     if native {
         return Err(Failure::refused(
             "data/postgres was not made by the engine `compose`; no image may start on it",

@@ -251,7 +251,7 @@ impl Recovery<'_> {
     /// Restores, and never a second time: from its end on people may work in what came back.
     fn data(&mut self, pack: &Pack, name: &str, opened: Opened, just_made: bool) -> Result<()> {
         let (environment_name, settings) = environment(pack, name)?;
-        let view = bringing::look(pack)?;
+        let view = bringing::look(pack, environment_name)?;
         let apply = up::applier(self.cx, pack, &view);
         // On a server of somebody else the database may have outlived this machine.
         let just_made = just_made && !pack.loaded.spec.postgres.is_given();
@@ -295,7 +295,7 @@ impl Recovery<'_> {
         };
         let (name, settings) = environment(pack, name)?;
         let _lock = lock::take(&pack.layout.state(), "odoopack recover")?;
-        let view = bringing::look(pack)?;
+        let view = bringing::look(pack, name)?;
         let apply = up::applier(self.cx, pack, &view);
         let all = replaced::find(&apply, name, &settings.database)?;
         all.by(&settings.database, id).remove(&apply)

@@ -115,7 +115,7 @@ fn not_production(pack: &Pack, name: &str) -> Result<()> {
 /// What earlier restores have kept stays.
 fn discard_replaced(cx: &Context, pack: &Pack, name: &str, id: &str) -> Result<()> {
     let (name, environment) = environment(pack, name)?;
-    let view = bringing::look(pack)?;
+    let view = bringing::look(pack, name)?;
     let apply = super::up::applier(cx, pack, &view);
     let _environment = lock::take_environment(&pack.layout.state(), name, "restore --discard-replaced")?;
     let database = &environment.database;
@@ -207,7 +207,7 @@ fn outlook(cx: &Context) -> Result<()> {
 fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
     let pack = cx.load()?;
     let (name, environment) = environment(&pack, name)?;
-    let view = bringing::look(&pack)?;
+    let view = bringing::look(&pack, name)?;
     let apply = super::up::applier(cx, &pack, &view);
     let replaced = crate::apply::restore::replaced::find(&apply, name, &environment.database)?;
     if replaced.is_empty() {

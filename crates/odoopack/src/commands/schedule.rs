@@ -1,12 +1,18 @@
 //! `schedule`: the jobs of the file, when each is next due, and how it ended last.
+use std::time::Duration;
+
 use jiff::Timestamp;
 use odoopack_core::schedule::{Job, Outcome, Past, Table, Zone};
 
 use crate::context::{Context, Pack};
-use crate::engines::Engine;
+use crate::engines::{Engine, wait_until};
 use crate::failure::{Failure, Kind, Result};
 use crate::jobs::{self, Place};
+use crate::observe::{containers, databases};
 use crate::store::schedule;
+
+/// How long a database server may take to recover after a power cut.
+const BOOT: Duration = Duration::from_mins(5);
 
 /// Show the jobs of the schedule, or run them
 #[derive(Debug, clap::Subcommand)]
@@ -32,6 +38,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::List => list(cx, &pack),
         Args::Run { job: None } => jobs::keep_running(&place(&pack, true)),
         Args::Run { job: Some(name) } => {
+            wait_for_servers(cx, &pack, name)?;
             let attempt = jobs::run_now(&place(&pack, false), name)?;
             cx.ui.json(&serde_json::json!({ "job": name, "run": attempt }));
             cx.ui.result(&format!("{name}: {}", jobs::ended(&attempt)));
@@ -47,6 +54,32 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             }
         }
     }
+}
+
+/// At boot Docker starts the containers while the host's timers catch up what was missed. When the time is over the job says
+/// itself what is wrong, and that is written down.
+fn wait_for_servers(cx: &Context, pack: &Pack, job: &str) -> Result<()> {
+    let table = jobs::table(&pack.layout.schedule())?;
+    let works_on = table.jobs.iter().find(|one| one.name == job);
+    let in_database = works_on.is_some_and(|job| job.environment.is_some());
+    if !pack.layout.containers() || !in_database {
+        return Ok(());
+    }
+    for own in pack.loaded.spec.servers() {
+        let server = databases::one(&pack.loaded.spec, &pack.layout, &own)?;
+        let answers = || databases::connect(&server, "postgres").is_ok();
+        // A stack that was taken down is not waited for.
+        let there = || containers::one(&pack.layout, &own.to_string()).is_ok_and(|one| one.is_some());
+        if answers() || !there() {
+            continue;
+        }
+        let progress = cx.ui.step(&format!("wait until `{own}` answers"));
+        match wait_until(BOOT, answers, || Failure::failed("it does not answer")) {
+            Ok(()) => progress.done(),
+            Err(_) => progress.failed(),
+        }
+    }
+    Ok(())
 }
 
 fn place(pack: &Pack, log: bool) -> Place {

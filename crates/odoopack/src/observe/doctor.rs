@@ -80,18 +80,22 @@ fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
     if pack.loaded.spec.postgres.is_given() {
         return Seen::Present(Vec::new());
     }
-    let ask = || {
-        let mut client = enter(pack, &OwnServer::SHARED, "postgres")?;
+    let ask = |own: &OwnServer| {
+        let mut client = enter(pack, own, "postgres")?;
         let row = client.query_one("SELECT current_setting('listen_addresses')", &[]);
         row.map(|row| row.get::<_, String>(0)).map_err(|e| words(&e))
     };
-    match ask() {
-        Ok(text) => {
-            let addresses = text.split(',').map(str::trim).filter(|text| !text.is_empty());
-            Seen::Present(addresses.map(str::to_owned).collect())
+    let mut all = Vec::new();
+    for own in pack.loaded.spec.servers() {
+        match ask(&own) {
+            Ok(text) => {
+                let addresses = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+                all.extend(addresses.map(str::to_owned));
+            }
+            Err(why) => return Seen::Unknown(why),
         }
-        Err(why) => Seen::Unknown(why),
     }
+    Seen::Present(all)
 }
 
 /// Looks at one environment.
@@ -122,7 +126,7 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         production: settings.kind == Kind::Production,
         domain: settings.domain.clone(),
         now: view.facts.host.now,
-        versions: versions(pack, view),
+        versions: versions(pack, view, name),
         guarded: files.collect(),
         certificate: certificate(view, name, &settings.tls),
         role: role(pack, name),
@@ -189,7 +193,7 @@ fn is_one_role(pack: &Pack) -> bool {
         .is_some_and(|server| server.roles == Roles::Given)
 }
 
-fn versions(pack: &Pack, view: &View) -> Versions {
+fn versions(pack: &Pack, view: &View, name: &Name) -> Versions {
     let python = view
         .facts
         .release
@@ -209,7 +213,8 @@ fn versions(pack: &Pack, view: &View) -> Versions {
         postgres: match &view.facts.server {
             Seen::Present(server) => Some(server.major),
             Seen::Absent | Seen::Unknown(_) | Seen::NotYet => {
-                view.facts.cluster.present().map(|cluster| cluster.major)
+                let own = pack.loaded.spec.server_of(name);
+                view.facts.cluster(&own).present().map(|cluster| cluster.major)
             }
         },
     }

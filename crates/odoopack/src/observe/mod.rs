@@ -27,8 +27,9 @@ pub(crate) mod units;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
-use odoopack_core::facts::{Cluster, Containers, Facts, Host, Seen, ServerFact};
+use odoopack_core::facts::{Cluster, Containers, Databases, Facts, Host, Seen, ServerFact};
 use odoopack_core::layout::Layout;
+use odoopack_core::name::Name;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::{self, Target};
@@ -91,26 +92,42 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     facts.paths = paths(&target, &facts.written)?;
     facts.binary_current = paths::same_file_times(&target.binary);
     facts.certificates = certificates(layout, &target)?;
-    let runs = facts
-        .services
-        .get("postgres")
-        .and_then(Seen::present)
-        .is_some_and(|service| service.running);
-    facts.databases = if runs || facts.server.present().is_some() {
-        databases::look(
-            &databases::one(spec, layout, &OwnServer::SHARED)?,
-            &target.databases,
-            &target.sessions,
-            &facts.secrets,
-        )
-    } else {
-        Seen::NotYet
-    };
+    facts.databases = said(spec, layout, &target, &facts)?;
     Ok(View {
         facts,
         sizing,
         target,
     })
+}
+
+/// What each server that runs says of the databases that it should hold.
+fn said(
+    spec: &Spec,
+    layout: &Layout,
+    target: &Target,
+    facts: &Facts,
+) -> Result<BTreeMap<OwnServer, Seen<Databases>>> {
+    let given = facts.server.present().map(|_| OwnServer::SHARED);
+    let runs = |server: &OwnServer| {
+        let service = facts.services.get(&server.to_string());
+        service
+            .and_then(Seen::present)
+            .is_some_and(|service| service.running)
+    };
+    let mut all = BTreeMap::new();
+    for own in spec.servers().into_iter().filter(runs).chain(given) {
+        let here = |environment: &Name| spec.server_of(environment) == own;
+        let wants = target.databases.iter().filter(|want| here(&want.environment));
+        let sessions = target.sessions.iter().filter(|want| here(&want.environment));
+        let seen = databases::look(
+            &databases::one(spec, layout, &own)?,
+            &wants.cloned().collect::<Vec<_>>(),
+            &sessions.cloned().collect::<Vec<_>>(),
+            &facts.secrets,
+        );
+        all.insert(own, seen);
+    }
+    Ok(all)
 }
 
 /// The built code of a pack.
@@ -194,11 +211,11 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         ports: marks::ports(&state)?,
         foreign_listeners,
         certificates: BTreeMap::new(),
-        cluster: cluster(layout)?,
+        clusters: clusters(spec, layout)?,
         adopted: marks::adopted(&state)?,
         used_elsewhere: containers::used_elsewhere(layout)?,
         server: Seen::NotYet,
-        databases: Seen::NotYet,
+        databases: BTreeMap::new(),
         unfinished: marks::unfinished(&state, spec.environments.keys())?,
         timers: engine.timers(layout)?,
         // Services of a supervisor that was killed go on without it, and are ours all the same.
@@ -277,11 +294,30 @@ fn python_unfit(
     Some(chosen.err()?.chain().join(": "))
 }
 
-fn cluster(layout: &Layout) -> Result<Seen<Cluster>> {
-    if marks::unfinished_cluster(&layout.state()).exists() {
+/// The cluster of every server that the file knows, of the shared one, and of those that the file no longer knows.
+fn clusters(spec: &Spec, layout: &Layout) -> Result<BTreeMap<OwnServer, Seen<Cluster>>> {
+    let mut servers: BTreeSet<OwnServer> = spec.servers().into_iter().chain([OwnServer::SHARED]).collect();
+    let place = layout.data();
+    match place.read_dir_utf8() {
+        Ok(entries) => {
+            let found = entries
+                .flatten()
+                .filter_map(|entry| OwnServer::called(entry.file_name()));
+            // A directory that somebody has put aside under such a name never was a server of ours.
+            servers.extend(found.filter(|server| layout.postgres_config(server).is_dir()));
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(Failure::failed(format!("could not look into `{place}`")).because(e)),
+    }
+    let one = |server: OwnServer| cluster(layout, &server).map(|seen| (server, seen));
+    servers.into_iter().map(one).collect()
+}
+
+fn cluster(layout: &Layout, server: &OwnServer) -> Result<Seen<Cluster>> {
+    if marks::unfinished_cluster(&layout.state(), server).exists() {
         return Ok(Seen::Absent);
     }
-    let path = layout.cluster(&OwnServer::SHARED).join("PG_VERSION");
+    let path = layout.cluster(server).join("PG_VERSION");
     let Some(text) = files::read_text(&path)? else {
         return Ok(Seen::Absent);
     };
@@ -322,7 +358,7 @@ fn paths(
 fn certificates(
     layout: &Layout,
     target: &Target,
-) -> Result<BTreeMap<odoopack_core::name::Name, Seen<odoopack_core::facts::Certificate>>> {
+) -> Result<BTreeMap<Name, Seen<odoopack_core::facts::Certificate>>> {
     let mut all = BTreeMap::new();
     for name in target.certificates.keys() {
         let text = files::read_text(&layout.tls().join(format!("{name}.pem")))?;

@@ -163,6 +163,20 @@ pub(super) fn debian(place: &Utf8Path, commit: &str) -> Result<Vec<String>> {
     })
 }
 
+/// The line of a repository's own list that names a package; `None` where the commit is not on this machine.
+pub(crate) fn debian_line(mirror: &Mirror, locked: &Locked, package: &str) -> Result<Option<usize>> {
+    if !mirror.has(locked.used())? {
+        return Ok(None);
+    }
+    let list = mirror::read(&mirror.place, locked.used(), &["apt.txt".to_owned()])?;
+    let text = list.first().map_or("", |(_, text)| text.as_str());
+    let names = |line: &str| {
+        let bare = line.split('#').next().unwrap_or_default();
+        bare.split_whitespace().any(|word| word == package)
+    };
+    Ok(text.lines().position(names).map(|at| at + 1))
+}
+
 /// What the modules need of Python; a version that the repository's own list names is taken from there.
 pub(super) fn python(
     place: &Utf8Path,

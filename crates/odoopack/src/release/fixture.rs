@@ -3,8 +3,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::retention::Keep;
 use odoopack_core::layout::Layout;
 use odoopack_core::spec::{
-    Addons, Backup, BackupAge, Capacity, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres, Roles, Series,
-    Source, Spec, Web,
+    Addons, Backup, BackupAge, Capacity, Clusters, Engine, HostPort, Images, Mail, Odoo, Pack, Postgres,
+    Roles, Series, Source, Spec, Web,
 };
 use odoopack_core::units::{Bytes, Seconds};
 
@@ -100,6 +100,7 @@ pub(super) fn tiny_odoo(directory: &Utf8Path, series: &str) {
 
 fn postgres() -> Postgres {
     Postgres {
+        cluster: Clusters::Shared,
         directory: None,
         url: None,
         password: None,

@@ -230,14 +230,12 @@ impl Adding<'_> {
             &lock.debian_needs(),
         );
         files::replace(&place.join("Dockerfile"), text.as_bytes(), 0o644, None)?;
-        let make = docker::build(&place, &tag("odoo")).run();
-        make.map_err(|failure| match lock.debian_needs().as_slice() {
-            [] => failure,
-            all => failure.hint(format!(
-                "if it failed at {}: check the network, and that the image's Debian has these packages, then `odoopack image build`",
-                all.join(", ")
-            )),
-        })?;
+        let make = docker::build(&place, &tag("odoo"));
+        let outcome = make.outcome()?;
+        if !outcome.status.success() {
+            let failure = make.ended_badly(&outcome);
+            return Err(self.without_debian((lock, name), &outcome, failure));
+        }
         let image = containers::image(&tag("odoo"))?;
         let image = image.ok_or_else(|| Failure::failed(format!("there is no image `{}`", tag("odoo"))))?;
         Self::prove(&image, lock)?;

@@ -11,6 +11,7 @@ mod download;
 mod environment;
 mod git;
 pub(crate) mod image;
+mod image_debian;
 pub(crate) mod image_python;
 mod index;
 mod interpreter;

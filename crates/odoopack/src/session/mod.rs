@@ -61,9 +61,9 @@ fn odoo_command(pack: &Pack, name: &Name, environment: &Environment, subcommand:
     Ok(odoo.odoo(subcommand)?.args(["-d", &environment.database]))
 }
 
-/// psql of this machine, or that of the server's container, whose administrator is root there as here.
+/// psql of this machine, or that of the pack's own server in its container, whose administrator is root there as here.
 fn program(pack: &Pack, environment: &Name) -> Result<Cmd> {
-    if !pack.layout.containers() {
+    if !pack.layout.containers() || pack.loaded.spec.postgres.is_given() {
         return Ok(Cmd::new("psql"));
     }
     let service = pack.loaded.spec.server_of(environment).to_string();

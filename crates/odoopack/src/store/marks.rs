@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::facts::Image;
 use odoopack_core::name::Name;
+use odoopack_core::spec::OwnServer;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Result};
@@ -180,9 +181,12 @@ pub(crate) fn unfinished_file(state: &Utf8Path, environment: &Name) -> Utf8PathB
     state.join("unfinished").join(environment.as_str())
 }
 
-/// The mark of a cluster whose creation was begun.
-pub(crate) fn unfinished_cluster(state: &Utf8Path) -> Utf8PathBuf {
-    state.join("unfinished-cluster")
+/// The mark of a server's cluster whose creation was begun.
+pub(crate) fn unfinished_cluster(state: &Utf8Path, server: &OwnServer) -> Utf8PathBuf {
+    match server.edition() {
+        None => state.join("unfinished-cluster"),
+        Some(edition) => state.join(format!("unfinished-cluster.{edition}")),
+    }
 }
 
 /// A module operation that was begun: what to know when it is cut off.

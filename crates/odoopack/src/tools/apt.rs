@@ -1,5 +1,5 @@
 //! `apt-get` for the host's own packages: only what is missing, no question, no service started.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::exec::Cmd;
@@ -50,6 +50,50 @@ pub(crate) fn parse_shown(text: &str) -> BTreeSet<&str> {
     text.lines()
         .filter_map(|line| line.strip_prefix("Package: "))
         .collect()
+}
+
+/// Packages that an installation could not have, with those that apt named in the place of each, from what it printed.
+///
+/// # Source
+/// apt 2.6.1: `Unable to locate package`, `has no installation candidate`, and before it what provides or replaces the package.
+pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut instead: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    let mut of = None;
+    for line in text.lines().map(plain) {
+        let begins = line
+            .strip_prefix("Package ")
+            .and_then(|rest| rest.split_once(' '));
+        let gone = line.strip_prefix("E: Unable to locate package ");
+        let only_named = line
+            .strip_prefix("E: Package '")
+            .and_then(|rest| rest.strip_suffix("' has no installation candidate"));
+        if let Some((name, _)) = begins {
+            of = Some(name);
+        } else if let Some(name) = gone.or(only_named) {
+            all.insert(name.trim(), Vec::new());
+        } else if let (Some(other), Some(name)) = (line.strip_prefix("  "), of) {
+            let other = other
+                .split_whitespace()
+                .next()
+                .map(|other| other.split(':').next().unwrap_or(other));
+            instead.entry(name).or_default().extend(other);
+        }
+    }
+    for (name, found) in &mut all {
+        found.extend(instead.remove(name).unwrap_or_default());
+        found.dedup();
+    }
+    all
+}
+
+/// Without the colours that `docker build` puts before what a program wrote to stderr.
+fn plain(line: &str) -> &str {
+    let after = line.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m'));
+    match after.filter(|(code, _)| code.bytes().all(|b| b.is_ascii_digit() || b == b';')) {
+        Some((_, rest)) => plain(rest),
+        None => line,
+    }
 }
 
 /// Fetches the host's lists anew.
@@ -115,6 +159,26 @@ mod tests {
             disable(["nginx.service".to_owned()]).to_string(),
             "systemctl disable --now --quiet -- nginx.service"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_told_with_what_is_there_instead() {
+        let text = include_str!("../../fixtures/apt-get-2.6.1-not-there.txt");
+        let found = parse_not_there(text);
+        assert_eq!(
+            found.keys().copied().collect::<Vec<_>>(),
+            ["gone-for-good", "mail-transport-agent"]
+        );
+        assert_eq!(found["gone-for-good"], Vec::<&str>::new());
+        let instead = &found["mail-transport-agent"];
+        assert_eq!(
+            (instead.len(), instead[0], instead[10]),
+            (11, "ssmtp", "courier-mta")
+        );
+        assert_eq!(parse_not_there("E: Failed to fetch x\n"), BTreeMap::new());
+        let coloured =
+            "\u{1b}[0mReading package lists...\n\u{1b}[91mE: Unable to locate package gone\n\u{1b}[0m";
+        assert_eq!(parse_not_there(coloured), BTreeMap::from([("gone", vec![])]));
     }
 
     #[test]

@@ -312,9 +312,10 @@ pub(crate) fn parse_saved(text: &str) -> serde_json::Result<Vec<String>> {
     Ok(names.flatten().collect())
 }
 
-/// Builds an image from a directory with a `Dockerfile`, with the builder that every daemon has.
+/// Builds an image from a directory with a `Dockerfile`, with the builder that every daemon has; without the word it would keep the
+/// container of a step that failed.
 pub(crate) fn build(directory: &Utf8Path, tag: &str) -> Cmd {
-    docker(&["build", "--quiet", "--tag", tag, directory.as_str()])
+    docker(&["build", "--quiet", "--force-rm", "--tag", tag, directory.as_str()])
         .env("DOCKER_BUILDKIT", "0")
         .patience(PULL)
 }

@@ -97,6 +97,20 @@ pub(crate) fn come_from_the_lock(pack: &Pack) {
     }
 }
 
+/// The real archive is out of reach here, and the real apt says of a name what it says anywhere.
+fn what_debian_does_not_have_is_said(pack: &Pack) {
+    let locked = pack.read("repo/oca.lock.json");
+    pack.write(
+        "repo/oca.lock.json",
+        &locked.replace("\"procps\"", "\"gone-for-good\""),
+    );
+    let said = pack.run(&["image", "build"]).exits(4).said();
+    let words =
+        "Debian package `gone-for-good`, which `apt.txt` of partner-contact names, cannot be installed";
+    assert!(said.contains(words), "{said}");
+    pack.write("repo/oca.lock.json", &locked);
+}
+
 /// Built once on Odoo's own image, by no name that could come to mean another one.
 fn python_packages_are_in_the_image(pack: &Pack) {
     let sql = "SELECT state FROM ir_module_module WHERE name = 'auditlog'";
@@ -131,6 +145,7 @@ fn python_packages_are_in_the_image(pack: &Pack) {
     assert!(pack.read("repo/oca.lock.json").contains("\"procps\""));
     let steps = must(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", runs]);
     assert!(steps.contains(install), "{steps}");
+    what_debian_does_not_have_is_said(pack);
     // An image under the same label without the packages is told from the right one by what is in it.
     pack.run(&["lock", "verify", "--offline"]).exits(0);
     let images = "data/odoopack/images.json";

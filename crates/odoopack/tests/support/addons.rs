@@ -3,6 +3,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::machine::must;
 
+/// Sessions in a database.
+pub(crate) const SESSION_DB: (&str, &str) = ("odoo-addon-session-db", "19.0.1.0.0.2");
+
 /// Fetches a wheel once and lays its module out below `to`, as a git repository of modules would be.
 pub(crate) fn lay_out(package: &str, version: &str, to: &Utf8Path) {
     std::fs::create_dir_all(to).unwrap();

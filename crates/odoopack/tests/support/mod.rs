@@ -10,6 +10,7 @@
 pub(crate) mod addons;
 pub(crate) mod browser;
 pub(crate) mod editions;
+pub(crate) mod given;
 pub(crate) mod guest;
 pub(crate) mod hashes;
 pub(crate) mod journal;

@@ -155,7 +155,7 @@ impl Ingredients {
         if !Self::plugins().join("cli-plugins/docker-compose").is_file() {
             compose_plugin(&Self::plugins());
         }
-        for (package, version) in [FIRSTNAME, PACKAGED] {
+        for (package, version) in [FIRSTNAME, PACKAGED, addons::SESSION_DB] {
             addons::unpacked(package, version);
         }
         if !Self::tree().is_file() {

@@ -94,11 +94,13 @@ fn sockets(spec: &Spec, report: &mut Report<'_>) {
         .environments
         .keys()
         .map(|name| format!("/data/run/gate/{name}.sock"));
-    let postgres = format!(
-        "/data/run/postgres/.s.PGSQL.{}",
-        spec.postgres.port.unwrap_or(5432)
-    );
-    let all = gates.chain([postgres, "/data/run/gate-control/control.sock".to_owned()]);
+    let port = spec.postgres.port.unwrap_or(5432);
+    let servers = spec.servers();
+    let servers = servers
+        .iter()
+        .map(|server| format!("/data/run/{server}/.s.PGSQL.{port}"));
+    let control = "/data/run/gate-control/control.sock".to_owned();
+    let all = gates.chain(servers).chain([control]);
     let longest = all.max_by_key(String::len).unwrap_or_default();
     let length = spec.pack.root.as_str().len() + longest.len();
     if length > SOCKET_PATH {

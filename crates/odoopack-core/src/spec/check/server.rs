@@ -1,9 +1,18 @@
 //! Checks of a database server that somebody else runs.
 use crate::spec::load::Report;
-use crate::spec::{Engine, Roles, ServerUrl, Spec, Value};
+use crate::spec::{Clusters, Roles, ServerUrl, Spec, Value};
 
 /// What only a cluster of the pack's own heeds.
 const OWN: [&str; 3] = ["postgres.version", "postgres.port", "postgres.directory"];
+
+/// What belongs to one server only, with why.
+const OF_ONE: [(&str, &str); 2] = [
+    ("postgres.port", "several servers cannot listen on one port"),
+    (
+        "postgres.directory",
+        "the cluster that is taken over holds the databases of all editions",
+    ),
+];
 
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if !report.given("postgres.url") {
@@ -15,16 +24,13 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
             let what = "without `url` each environment has a role of its own anyway";
             report.refuse("postgres.roles", what, "remove `roles`");
         }
+        of_one(spec, report);
         return;
     }
     without_effect(spec, report);
-    if spec.pack.engine == Engine::Compose {
-        let what = "the engine `compose` brings a PostgreSQL server of its own";
-        report.refuse(
-            "postgres.url",
-            what,
-            "write `engine = \"native\"` in [pack], or remove `url`",
-        );
+    if spec.postgres.cluster == Clusters::PerEdition {
+        let what = "the server that `url` names is one, whoever runs it";
+        report.refuse("postgres.cluster", what, "remove `cluster`, or `url`");
     }
     if spec.environments.len() > 1 && spec.postgres.roles == Roles::Given {
         let what = format!(
@@ -46,6 +52,17 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if without_password && !report.given("postgres.password") {
         let hint = "`odoopack secret set DATABASE_PASSWORD < FILE`, and write `password = \"secret:DATABASE_PASSWORD\"`";
         report.refuse("postgres.url", "no password for its role", hint);
+    }
+}
+
+/// Each edition has a server of its own, reached through its socket.
+fn of_one(spec: &Spec, report: &mut Report<'_>) {
+    if spec.postgres.cluster == Clusters::Shared {
+        return;
+    }
+    let written: Vec<_> = OF_ONE.into_iter().filter(|(key, _)| report.given(key)).collect();
+    for (key, what) in written {
+        report.refuse(key, what, "remove it, or `cluster = \"per-edition\"`");
     }
 }
 

@@ -74,6 +74,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "Odoo derives one from the company.",
     },
     Key {
+        path: "postgres.cluster",
+        shape: Shape::Word(&["shared", "per-edition"]),
+        fallback: Literal("\"shared\""),
+        example: "\"per-edition\"",
+        doc: "One PostgreSQL server for all editions (`shared`), or one for each (`per-edition`), in `<root>/data/postgres.EDITION`, where no other edition hears its bus.",
+        why: "One server takes less memory, and roles keep tables apart on it; only messages of the bus can be heard across.",
+    },
+    Key {
         path: "postgres.version",
         shape: Shape::Integer { least: 12, most: 30 },
         fallback: Absent("the newest installed major that the series supports"),

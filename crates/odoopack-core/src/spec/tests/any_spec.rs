@@ -163,8 +163,15 @@ fn postgres() -> impl Strategy<Value = Postgres> {
         of(13_u16..=18),
         of(1_u16..80),
         btree_map("[a-z][a-z_.]{0,9}", text(), 0..3),
+        proptest::bool::ANY,
     )
-        .prop_map(|(version, port, options)| Postgres {
+        .prop_map(|(version, port, options, apart)| Postgres {
+            // One port is that of one server.
+            cluster: if apart && port.is_none() {
+                Clusters::PerEdition
+            } else {
+                Clusters::Shared
+            },
             version,
             port,
             directory: None,
@@ -176,11 +183,12 @@ fn postgres() -> impl Strategy<Value = Postgres> {
 }
 
 /// A server that somebody else runs has one environment or a role for each, and nothing that only a cluster of one's own heeds.
-fn given(own: Postgres, engine: Engine, environments: usize) -> Postgres {
-    if engine != Engine::Native || own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
+fn given(own: Postgres, environments: usize) -> Postgres {
+    if own.version.is_some() || own.port.is_some() || !own.options.is_empty() {
         return own;
     }
     Postgres {
+        cluster: Clusters::Shared,
         url: Some("postgres://odoo@db.example.com:25060/x".parse().unwrap()),
         password: Some("secret:DATABASE_PASSWORD".parse().unwrap()),
         roles: if environments == 1 {
@@ -424,7 +432,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 backup,
                 (editions, mut environments),
             )| {
-                let postgres = given(postgres, pack.engine, environments.len());
+                let postgres = given(postgres, environments.len());
                 if postgres.is_given() {
                     without_databases(&mut environments);
                 }
@@ -455,7 +463,8 @@ fn without_databases(environments: &mut BTreeMap<Name, Environment>) {
 
 /// Containers alone take over what another stack made.
 fn taken_over(postgres: Postgres, engine: Engine) -> Postgres {
-    let directory = (engine == Engine::Compose).then(|| "/srv/old-stack/db".into());
+    let taken = engine == Engine::Compose && postgres.cluster == Clusters::Shared && !postgres.is_given();
+    let directory = taken.then(|| "/srv/old-stack/db".into());
     Postgres {
         directory,
         ..postgres

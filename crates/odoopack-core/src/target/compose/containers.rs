@@ -317,8 +317,11 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         layout.environment_inside(name),
         true,
     ));
-    let server = known.spec.server_of(name);
-    one.mounts.push(same(&layout.postgres_socket(&server), false));
+    let own = (!known.spec.postgres.is_given()).then(|| known.spec.server_of(name));
+    let socket = own.as_ref().map(|server| layout.postgres_socket(server));
+    let authority = layout.server().and_then(|server| server.authority.clone());
+    one.mounts
+        .extend(socket.iter().chain(&authority).map(|path| same(path, false)));
     let farm = addons::paths(known, &environment.edition);
     let modules = farm
         .into_iter()
@@ -348,7 +351,8 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         } else {
             Network::Stack
         },
-        after: [(server.to_string(), true)]
+        after: own
+            .map(|server| (server.to_string(), true))
             .into_iter()
             .chain(redis.then(|| ("redis".to_owned(), false)))
             .collect(),
@@ -391,5 +395,6 @@ fn variables(layout: &Layout, name: &Name, environment: &Environment) -> BTreeMa
     });
     all.extend(plain);
     all.extend(sessions::variables(layout, name, environment));
+    all.extend(crate::target::services::authority(layout));
     all
 }

@@ -52,7 +52,7 @@ fn own_loopback(known: &Known<'_>) -> Option<Refusal> {
     let mut environments = known.spec.environments.values();
     environments.find(|one| one.kind == crate::spec::Kind::Production)?;
     let address = &known.spec.mail.relay.as_ref()?.address;
-    is_loopback(&address.host).then(|| {
+    crate::spec::is_loopback(&address.host).then(|| {
         Refusal::new(
             format!(
                 "`smtp` in [mail] names `{}`, which in a container is the container itself: no mail would reach a relay",
@@ -61,13 +61,6 @@ fn own_loopback(known: &Known<'_>) -> Option<Refusal> {
             "write the address of a relay that containers reach; one on this machine has to listen on another address than loopback, such as that of Docker's bridge (`ip addr show docker0`); or remove `smtp`, where a mail server is set up in Odoo itself",
         )
     })
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.trim_end_matches('.');
-    let address = name.parse::<std::net::IpAddr>();
-    let local = |address: std::net::IpAddr| address.to_canonical().is_loopback() || address.is_unspecified();
-    name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(local)
 }
 
 /// Python modules that the file asks for by what it wants.

@@ -1,6 +1,7 @@
 //! What the machine lacks: memory, room, packages, versions that fit together.
 use crate::facts::Seen;
 use crate::plan::Refusal;
+use crate::spec::OwnServer;
 use crate::units::Bytes;
 use crate::up::Known;
 
@@ -13,7 +14,8 @@ const MEMORY: Bytes = Bytes::mib(1800);
 pub(super) fn host(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let mut all = Vec::new();
-    if known.facts.databases == Seen::NotYet && known.facts.release.is_absent() && host.disk_free < ROOM {
+    let unseen = known.facts.databases.values().all(|seen| *seen == Seen::NotYet);
+    if unseen && known.facts.release.is_absent() && host.disk_free < ROOM {
         all.push(Refusal::new(
             format!(
                 "{} free below {}, a first installation needs {ROOM}",
@@ -36,14 +38,27 @@ pub(super) fn host(known: &Known<'_>) -> Vec<Refusal> {
 
 pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = Vec::new();
+    for server in known.spec.servers() {
+        all.extend(major(known, &server));
+    }
+    all.dedup();
+    if known.target.stack.is_none() {
+        all.extend(python(known));
+    }
+    all
+}
+
+/// The major of a server's cluster: what the file says of it, what Odoo needs, what is installed.
+fn major(known: &Known<'_>, server: &OwnServer) -> Vec<Refusal> {
+    let mut all = Vec::new();
     let (spec, host) = (known.spec, &known.facts.host);
     let oldest = spec.odoo.series.oldest_postgresql();
-    let on_disk = known.facts.cluster.present().map(|cluster| cluster.major);
+    let on_disk = known.facts.cluster(server).present().map(|cluster| cluster.major);
     if let (Some(disk), Some(wanted)) = (on_disk, spec.postgres.version)
         && disk != wanted
     {
         all.push(Refusal::new(
-            format!("the cluster in data/postgres is of PostgreSQL {disk}, the file says {wanted}"),
+            format!("the cluster in data/{server} is of PostgreSQL {disk}, the file says {wanted}"),
             format!(
                 "write `version = {disk}` in [postgres]; to change the major, {}",
                 super::INTO_A_NEW_ROOT
@@ -52,7 +67,6 @@ pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
     }
     let installed: Vec<u16> = host.postgres.keys().copied().collect();
     let major = crate::target::postgres_major(on_disk, spec.postgres.version, &installed);
-    let major = major.filter(|_| !spec.postgres.is_given());
     if let Some(major) = major.filter(|major| *major < oldest) {
         all.push(Refusal::new(
             format!(
@@ -62,14 +76,11 @@ pub(super) fn versions(known: &Known<'_>) -> Vec<Refusal> {
             format!("set [postgres] version to {oldest} or newer"),
         ));
     }
-    if known.target.stack.is_none() {
-        all.extend(python(known));
-    }
     // The programs of a container lie in an image, which may still have to be got.
     let known_programs = known.target.stack.is_none() || !host.postgres.is_empty();
     if let Some(disk) = on_disk.filter(|disk| known_programs && !host.postgres.contains_key(disk)) {
         all.push(Refusal::new(
-            format!("the cluster in data/postgres needs the programs of PostgreSQL {disk}, which are not installed"),
+            format!("the cluster in data/{server} needs the programs of PostgreSQL {disk}, which are not installed"),
             if known.target.stack.is_some() {
                 format!("write `postgres = \"postgres:{disk}\"` in [images]")
             } else {

@@ -1,4 +1,5 @@
 //! Reasons not to begin; each is found before anything is touched.
+mod clusters;
 mod code;
 mod containers;
 mod machine;
@@ -18,6 +19,10 @@ pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here fo
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = others::somebody_elses(known);
     all.extend(others::another_engine(known));
+    all.extend(clusters::in_containers(known));
+    all.extend(clusters::moved(known));
+    all.extend(clusters::left_behind(known));
+    all.extend(clusters::strangers(known));
     all.extend(super::adopt::refusals(known));
     all.extend(machine::host(known));
     all.extend(secrets(known));
@@ -93,7 +98,13 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
     };
     look("whose data directory it is", reason(&known.facts.made_by));
     look("the release", reason(&known.facts.release));
-    look("the database cluster", reason(&known.facts.cluster));
+    for (server, seen) in &known.facts.clusters {
+        let what = match server.edition() {
+            None => "the database cluster".to_owned(),
+            Some(edition) => format!("the database cluster of edition {edition}"),
+        };
+        look(&what, reason(seen));
+    }
     look("the supervisor", reason(&known.facts.supervisor));
     for (path, seen) in &known.facts.paths {
         look(path.as_str(), reason(seen));
@@ -106,7 +117,12 @@ fn unknown(known: &Known<'_>) -> Vec<Refusal> {
 
 /// Only the stage that needs the databases waits for them: an earlier one may be about to mend the server.
 pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
-    let Some(why) = reason(&known.facts.databases) else {
+    let silent = known
+        .facts
+        .databases
+        .iter()
+        .find_map(|(own, seen)| reason(seen).map(|why| (own, why)));
+    let Some((own, why)) = silent else {
         return super::adopt::missing_database(known);
     };
     if let Some(server) = &known.target.server {
@@ -120,7 +136,7 @@ pub(super) fn databases(known: &Known<'_>) -> Vec<Refusal> {
     }
     vec![Refusal::new(
         format!("could not look at the databases as role {ADMIN_ROLE}: {why}"),
-        "`odoopack logs postgres` shows what the server says",
+        format!("`odoopack logs {own}` shows what the server says"),
     )]
 }
 

@@ -19,10 +19,11 @@ pub(super) fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     let adopted = known.spec.postgres.directory.is_some();
-    if known.facts.made_by.is_absent() && known.facts.cluster.present().is_some() && !adopted {
+    let foreign = known.facts.on_disk().next();
+    if let Some(server) = foreign.filter(|_| known.facts.made_by.is_absent() && !adopted) {
         all.push(Refusal::new(
             format!(
-                "{}/data/postgres holds a cluster that odoopack did not make",
+                "{}/data/{server} holds a cluster that odoopack did not make",
                 pack.root
             ),
             "dump it, choose another root, and restore the dump there",
@@ -50,7 +51,7 @@ pub(super) fn somebody_elses(known: &Known<'_>) -> Vec<Refusal> {
 
 /// A cluster belongs to the programs and the users that made it; another engine has others.
 pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
-    known.facts.cluster.present()?;
+    let server = known.facts.on_disk().next()?;
     if known.spec.postgres.directory.is_some() {
         return None;
     }
@@ -62,7 +63,7 @@ pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
     };
     Some(Refusal::new(
         format!(
-            "data/postgres was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
+            "data/{server} was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
         ),
         format!(
             "write `engine = \"{made}\"` in [pack]; to change the engine, {}",

@@ -2,6 +2,7 @@
 use super::machine::{Machine, OURS};
 use crate::facts::{Cluster, DatabaseFact, PathKind, Seen};
 use crate::plan::Step;
+use crate::spec::OwnServer;
 use crate::target::Access;
 
 const FILE: &str = r#"
@@ -48,7 +49,10 @@ fn found() -> Machine {
         };
         machine.facts.paths.insert(path.into(), Seen::Present(fact));
     }
-    machine.facts.cluster = Seen::Present(Cluster { major: 16 });
+    machine
+        .facts
+        .clusters
+        .insert(OwnServer::SHARED, Seen::Present(Cluster { major: 16 }));
     let database = DatabaseFact {
         oid: 16_384,
         owner: "odoo".into(),
@@ -174,7 +178,7 @@ fn refuses_whatever_would_lose_something() {
         "container `old-db-1` of another stack",
     );
     refused(
-        |machine| machine.facts.cluster = Seen::Absent,
+        |machine| drop(machine.facts.clusters.insert(OwnServer::SHARED, Seen::Absent)),
         "there is no cluster in",
     );
     refused(

@@ -4,6 +4,7 @@ use crate::facts::{Docker, ImagePin, LockedImage, Seen};
 use crate::manifest;
 use crate::modules::{Module, Origin, Tree};
 use crate::plan::Step;
+use crate::spec::OwnServer;
 use crate::spec::Series;
 
 pub(super) const FILE: &str = r#"
@@ -45,7 +46,10 @@ fn a_stack_is_brought_up_and_then_nothing_is_left() {
                 "get image postgres:16 and pin it"
             ]
         );
-        assert!(done.contains(&Step::CreateCluster { major: 16 }));
+        assert!(done.contains(&Step::CreateCluster {
+            major: 16,
+            server: OwnServer::SHARED,
+        }));
         assert!(!done.iter().any(|step| matches!(
             step,
             Step::StartSupervisor | Step::ReadUnits | Step::FetchOdoo { .. } | Step::BuildPython { .. }

@@ -122,10 +122,11 @@ impl Machine {
                 assert_eq!(target.images.get("gate"), Some(image));
                 self.get_image("gate", image);
             }
-            Step::CreateCluster { major } => {
-                assert!(state.cluster.is_absent(), "there is a cluster");
+            Step::CreateCluster { major, server } => {
+                assert!(seen.cluster(server).is_absent(), "there is a cluster");
                 assert!(state.host.postgres.contains_key(major), "no programs of {major}");
-                state.cluster = Seen::Present(Cluster { major: *major });
+                let cluster = Seen::Present(Cluster { major: *major });
+                state.clusters.insert(server.clone(), cluster);
             }
             Step::TakeOver { part, path } => {
                 assert!(state.used_elsewhere.is_empty(), "somebody else writes to {path}");
@@ -228,6 +229,8 @@ impl Machine {
                 let want = target.databases.iter().find(|w| w.role == *role).unwrap();
                 let secret = &seen.secrets[&target::secret_name(&want.environment, "DATABASE")];
                 self.server.roles.insert(role.clone(), secret.expose().to_owned());
+                let place = self.spec.server_of(&want.environment);
+                self.server.placed.insert(role.clone(), place);
             }
             Step::CreateDatabase {
                 environment,
@@ -253,6 +256,8 @@ impl Machine {
                     parameters: None,
                 };
                 self.server.databases.entry(database.clone()).or_insert(empty);
+                let place = self.spec.server_of(environment);
+                self.server.placed.insert(database.clone(), place);
             }
             Step::PrepareSessions {
                 environment,
@@ -272,6 +277,8 @@ impl Machine {
                     parameters: None,
                 };
                 self.server.databases.entry(database.clone()).or_insert(empty);
+                let place = self.spec.server_of(environment);
+                self.server.placed.insert(database.clone(), place);
             }
             Step::DropUnfinished {
                 environment,
@@ -300,6 +307,9 @@ impl Machine {
                         user: "odoo".into(),
                         group: "odoo".into(),
                     };
+                    if target.apart {
+                        state.paths.insert(want.filestore(), Seen::Present(fact.clone()));
+                    }
                     state.paths.insert(want.home.join("addons"), Seen::Present(fact));
                 }
                 let database = self.server.databases.get_mut(database).unwrap();

@@ -7,6 +7,7 @@ use super::machine::Machine;
 use crate::facts::{Cluster, DatabaseFact, PathFact, PathKind, Seen, ServerFact};
 use crate::plan::Step;
 use crate::secret::SecretText;
+use crate::spec::OwnServer;
 
 const URL: &str = "postgres://odoo:geheim@db.example.com/x?sslmode=verify-full&sslrootcert=/etc/ca.pem";
 
@@ -42,8 +43,18 @@ fn server() -> ServerFact {
 
 /// A machine with everything installed, and a server that answers.
 fn machine() -> Machine {
-    let mut machine = Machine::fresh(GIVEN, true);
-    machine.facts.secrets.insert("URL".into(), SecretText::new(URL));
+    with(GIVEN, URL)
+}
+
+/// The same with containers.
+fn stack(url: &str) -> Machine {
+    let file = GIVEN.replace("[pack]\n", "[pack]\nengine = \"compose\"\n");
+    with(&file.replace("source = { debian = \"sid\" }\n", ""), url)
+}
+
+fn with(file: &str, url: &str) -> Machine {
+    let mut machine = Machine::fresh(file, true);
+    machine.facts.secrets.insert("URL".into(), SecretText::new(url));
     // As the program does it: the one role is every environment's.
     machine
         .facts
@@ -93,6 +104,53 @@ fn there_is_no_cluster_no_role_and_no_user_of_our_own() {
     let web = target.service("production.blue.web").unwrap();
     assert_eq!(web.environment["PGSSLROOTCERT"], "/etc/ca.pem");
     assert!(!web.after.contains(&"postgres".to_owned()));
+}
+
+#[test]
+fn a_stack_has_no_container_of_it_and_sees_its_authority_alone() {
+    let mut machine = stack(URL);
+    let steps: Vec<String> = machine.converge().iter().map(ToString::to_string).collect();
+    assert!(steps.iter().all(|step| !step.contains("postgres")), "{steps:?}");
+    assert!(machine.plan().is_empty() && machine.plan().then.is_empty());
+    let (target, _) = machine.look();
+    assert!(!target.images.contains_key("postgres"));
+    let text = &target
+        .file("/opt/shop/deploy/docker-compose.yml".into())
+        .unwrap()
+        .shown;
+    assert!(!text.contains("postgres") && !text.contains("geheim"), "{text}");
+    let web = target.definition("production.blue.web").unwrap();
+    for line in [
+        "{type: bind, source: \"/etc/ca.pem\", target: \"/etc/ca.pem\", read_only: true, bind: {create_host_path: false}}",
+        "\"PGSSLROOTCERT\": \"/etc/ca.pem\"",
+    ] {
+        assert!(web.contains(line), "no `{line}` in {web}");
+    }
+    let conf = &target
+        .file("/opt/shop/config/production.conf".into())
+        .unwrap()
+        .shown;
+    assert!(
+        conf.contains("db_host = db.example.com") && conf.contains("db_sslmode = verify-full"),
+        "{conf}"
+    );
+}
+
+#[test]
+fn loopback_is_another_place_in_a_container() {
+    for host in ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"] {
+        let url = format!("postgres://odoo:geheim@{host}:5433/x");
+        let refused = |machine: &Machine| -> Vec<String> {
+            let refusals = machine.plan().refusals.into_iter();
+            refusals.map(|one| one.what + &one.hint).collect()
+        };
+        let said = refused(&stack(&url));
+        assert!(
+            matches!(&said[..], [one] if one.contains("is the container itself") && one.contains("docker0")),
+            "{host}: {said:?}"
+        );
+        assert_eq!(refused(&with(GIVEN, &url)), [""; 0]);
+    }
 }
 
 #[test]
@@ -267,7 +325,10 @@ const OF_THE_MACHINE: [Case; 7] = [
     ),
     (&["data/postgres holds the databases of this pack"], |machine| {
         machine.facts.made_by = Seen::Present("shop".into());
-        machine.facts.cluster = Seen::Present(Cluster { major: 16 });
+        machine
+            .facts
+            .clusters
+            .insert(OwnServer::SHARED, Seen::Present(Cluster { major: 16 }));
     }),
 ];
 

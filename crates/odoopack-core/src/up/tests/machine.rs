@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::name::Name;
 use crate::plan::{Plan, Step};
 use crate::sizing;
-use crate::spec::{self, LoadContext, Spec};
+use crate::spec::{self, LoadContext, OwnServer, Spec};
 use crate::target::{self, Access, Target};
 use crate::units::Bytes;
 use crate::up::{self, Consent};
@@ -32,6 +32,8 @@ pub(super) struct Server {
     /// Role to its password.
     pub(super) roles: BTreeMap<String, String>,
     pub(super) databases: BTreeMap<String, DatabaseFact>,
+    /// The server of each role and database that was made.
+    pub(super) placed: BTreeMap<String, OwnServer>,
     /// Databases that a dump was kept of.
     pub(super) dumped: std::collections::BTreeSet<String>,
     /// How many were ever made.
@@ -139,18 +141,25 @@ impl Machine {
                 )
             })
             .collect();
-        let runs = facts
-            .services
-            .get("postgres")
-            .and_then(Seen::present)
-            .is_some_and(|s| s.running);
-        if (runs || facts.server.present().is_some()) && facts.databases == Seen::NotYet {
-            facts.databases = Seen::Present(self.databases(&target));
+        let own = self.spec.servers();
+        let runs = |server: &OwnServer| {
+            let service = facts.services.get(&server.to_string());
+            service.and_then(Seen::present).is_some_and(|s| s.running)
+        };
+        let mut answer: Vec<OwnServer> = own.iter().filter(|server| runs(server)).cloned().collect();
+        answer.extend(facts.server.present().map(|_| OwnServer::SHARED));
+        for server in answer {
+            let seen = || Seen::Present(self.databases(&target, &server));
+            facts.databases.entry(server.clone()).or_insert_with(seen);
+        }
+        for server in own {
+            facts.clusters.entry(server).or_insert(Seen::Absent);
         }
         (target, facts)
     }
 
-    fn databases(&self, target: &Target) -> Databases {
+    fn databases(&self, target: &Target, on: &OwnServer) -> Databases {
+        let here = |name: &String| self.server.placed.get(name).is_none_or(|place| place == on);
         let good = |role: &String, password: &String| {
             let own = target.databases.iter();
             let own = own.map(|want| (&want.role, target::secret_name(&want.environment, "DATABASE")));
@@ -166,9 +175,16 @@ impl Machine {
                 .server
                 .roles
                 .iter()
+                .filter(|(r, _)| here(r))
                 .map(|(r, p)| (r.clone(), good(r, p)))
                 .collect(),
-            databases: self.server.databases.clone(),
+            databases: self
+                .server
+                .databases
+                .iter()
+                .filter(|(name, _)| here(name))
+                .map(|(name, fact)| (name.clone(), fact.clone()))
+                .collect(),
         }
     }
 
@@ -296,9 +312,9 @@ fn nothing(root: bool) -> Facts {
         unavailable: std::collections::BTreeSet::new(),
         lacking: std::collections::BTreeSet::new(),
         certificates: BTreeMap::new(),
-        cluster: Seen::Absent,
+        clusters: BTreeMap::new(),
         server: Seen::NotYet,
-        databases: Seen::NotYet,
+        databases: BTreeMap::new(),
         unfinished: BTreeMap::new(),
         supervisor: Seen::Absent,
         services: BTreeMap::new(),

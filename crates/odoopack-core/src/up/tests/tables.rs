@@ -3,6 +3,7 @@ use super::machine::{FILE, Machine, ROOT, name};
 use crate::facts::{Cluster, PathKind, Seen};
 use crate::modules::{Module, Origin, Tree};
 use crate::plan::{Plan, Step, Why};
+use crate::spec::OwnServer;
 use crate::units::Bytes;
 use crate::up::Consent;
 
@@ -200,7 +201,7 @@ fn what_could_not_be_looked_at_stops_everything() {
     case(&|m| m.facts.release = Seen::Unknown(why()), "the release");
     case(&|m| m.facts.supervisor = Seen::Unknown(why()), "the supervisor");
     case(
-        &|m| m.facts.cluster = Seen::Unknown(why()),
+        &|m| drop(m.facts.clusters.insert(OwnServer::SHARED, Seen::Unknown(why()))),
         "the database cluster",
     );
     case(
@@ -215,7 +216,10 @@ fn what_could_not_be_looked_at_stops_everything() {
         &|m| drop(m.facts.paths.insert(ROOT.into(), Seen::Unknown(why()))),
         ROOT,
     );
-    case(&|m| m.facts.databases = Seen::Unknown(why()), "the databases");
+    case(
+        &|m| drop(m.facts.databases.insert(OwnServer::SHARED, Seen::Unknown(why()))),
+        "the databases",
+    );
     for (machine, what) in &all {
         check(machine, &["could not look at", what, "permission denied"]);
     }
@@ -224,7 +228,10 @@ fn what_could_not_be_looked_at_stops_everything() {
 #[test]
 fn a_server_that_cannot_be_asked_does_not_stop_the_stage_that_mends_it() {
     let mut machine = Machine::up(true);
-    machine.facts.databases = Seen::Unknown("no pg_hba.conf entry".into());
+    machine
+        .facts
+        .databases
+        .insert(OwnServer::SHARED, Seen::Unknown("no pg_hba.conf entry".into()));
     let path = machine.layout().config().join("postgres/pg_hba.conf");
     machine.facts.paths.remove(&path);
     assert_eq!(only(&machine), [format!("write {path} (new)")]);
@@ -339,7 +346,10 @@ fn a_data_directory_of_another_pack_is_refused() {
 #[test]
 fn a_cluster_that_no_pack_made_is_refused() {
     let mut machine = Machine::with_packages(FILE, true);
-    machine.facts.cluster = Seen::Present(Cluster { major: 15 });
+    machine
+        .facts
+        .clusters
+        .insert(OwnServer::SHARED, Seen::Present(Cluster { major: 15 }));
     check(
         &machine,
         &["/opt/shop/data/postgres holds a cluster that odoopack did not make"],

@@ -186,4 +186,28 @@ fn a_stacks_jobs_have_timers_of_the_host_and_are_refused_without_any() {
     assert!(target.service("schedule").is_none());
     let unit = camino::Utf8Path::new(systemd::DIRECTORY).join(systemd::target_name("shop"));
     assert!(target.file(&unit).is_some());
+    a_changed_unit_of_a_job_is_read(machine);
+}
+
+/// What was missed while the machine was off begins with it, and Docker must be there first.
+fn a_changed_unit_of_a_job_is_read(mut machine: Machine) {
+    let [_, service] = systemd::job_units("shop", "backup-production");
+    let path = camino::Utf8Path::new(systemd::DIRECTORY).join(service);
+    let (target, _) = machine.look();
+    let file = target.file(&path).unwrap();
+    for line in ["After=docker.service", "Wants=docker.service"] {
+        assert!(
+            file.shown.lines().any(|one| one == line),
+            "no `{line}` in {}",
+            file.shown
+        );
+    }
+    let access = file.access.clone();
+    machine.facts.written.insert(path.clone(), "old".to_owned());
+    machine.put(&path, PathKind::File("old".to_owned()), &access);
+    let why = crate::plan::Why::Changed;
+    assert_eq!(
+        machine.plan().steps,
+        [Step::WriteFile { path, why }, Step::ReadUnits]
+    );
 }

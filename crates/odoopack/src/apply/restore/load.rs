@@ -176,7 +176,7 @@ impl Restore<'_> {
     }
 
     fn newer_programs(&self) -> Result<String> {
-        if self.apply.layout.containers() {
+        if self.apply.layout.containers() && !self.apply.spec.postgres.is_given() {
             return Ok(
                 "name a newer image as `postgres` of `[images]` in odoopack.toml, then `odoopack up`"
                     .to_owned(),

@@ -356,7 +356,8 @@ impl<'a> Restore<'a> {
     }
 
     fn major(&self) -> Result<u16> {
-        major(self.apply).ok_or_else(|| Failure::failed("the database cluster cannot be seen"))
+        major(self.apply, &self.environment)
+            .ok_or_else(|| Failure::failed("the database cluster cannot be seen"))
     }
 
     fn owner(&self) -> Result<Option<Owner>> {
@@ -407,9 +408,10 @@ impl<'a> Restore<'a> {
     }
 }
 
-/// The server's own major.
-fn major(apply: &Apply<'_>) -> Option<u16> {
-    let cluster = apply.facts.cluster.present().map(|cluster| cluster.major);
+/// The own major of an environment's server.
+fn major(apply: &Apply<'_>, environment: &Name) -> Option<u16> {
+    let own = apply.spec.server_of(environment);
+    let cluster = apply.facts.cluster(&own).present().map(|cluster| cluster.major);
     let server = apply.facts.server.present().map(|server| server.major);
     server.or(cluster)
 }
@@ -431,10 +433,11 @@ pub(crate) fn entrance(apply: &Apply<'_>, environment: &Name, database: &str) ->
 
 /// PostgreSQL's programs of the server's own major, as the environment's user; `what` is done with them.
 pub(crate) fn programs(apply: &Apply<'_>, environment: &Name, what: &str) -> Result<Programs> {
-    let directory = major(apply).and_then(|major| apply.facts.host.postgres.get(&major));
+    let directory = major(apply, environment).and_then(|major| apply.facts.host.postgres.get(&major));
     let directory = directory.ok_or_else(|| Failure::failed("PostgreSQL's programs cannot be found"))?;
     let (directory, user) = (directory.clone(), apply.layout.user(environment.as_str()));
-    if !apply.layout.containers() {
+    // There is no image of somebody else's server, and no container of it.
+    if !apply.layout.containers() || apply.spec.postgres.is_given() {
         return Ok(Programs::Host { directory, user });
     }
     let image = apply.facts.containers.images.get("postgres");

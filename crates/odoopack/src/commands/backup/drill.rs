@@ -248,8 +248,8 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     let source = Source::Snapshot(stored::boxed(opened));
     // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
     let _lock = lock::take(&pack.layout.state(), "odoopack backup drill")?;
-    let view = bringing::look(pack)?;
-    bringing::not_newer(&view, &source)?;
+    let view = bringing::look(pack, name)?;
+    bringing::not_newer(pack, &view, name, &source)?;
     bringing::given::fits(pack, &view, &source)?;
     // Somebody may work in what it has put in place: what becomes of that is no drill's to decide.
     if let Some(name) = half_restored(&pack.layout.state())?.first() {

@@ -49,7 +49,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if !path.parent().is_some_and(Utf8Path::is_dir) {
         return Err(Failure::refused(format!("there is no directory for `{path}`")));
     }
-    let view = bringing::look(&pack)?;
+    let view = bringing::look(&pack, name)?;
     let _environment = lock::take_environment(&pack.layout.state(), name, "odoopack backup export")?;
     let apply = super::super::up::applier(cx, &pack, &view);
     let progress = cx.ui.step(&format!("write {name} to {path}"));
