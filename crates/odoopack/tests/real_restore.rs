@@ -44,6 +44,7 @@ fn backups_come_in_and_go_out() {
     cut_off::killed_anywhere(&pack, &zip);
     cut_off::server_stops_in_the_middle(&pack);
     cut_off::disk_fills(&pack);
+    cut_off::servers_disk_fills(&pack);
     imports::production_is_held(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     lost::machine_is_lost(&pack);

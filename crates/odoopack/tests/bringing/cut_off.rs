@@ -131,3 +131,29 @@ pub(crate) fn disk_fills(pack: &Pack) {
     assert!(failed.stderr.contains("No space left"), "{}", failed.said());
     assert_eq!(leftovers(pack), before);
 }
+
+/// The disk that PostgreSQL itself writes to fills while a dump is loaded: what was there stays, and it says so.
+pub(crate) fn servers_disk_fills(pack: &Pack) {
+    pack.now("PostgreSQL's disk is full");
+    let before = leftovers(pack);
+    let place = pack.path("data/tiny");
+    std::fs::create_dir(&place).unwrap();
+    machine::must(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=14m,mode=700", "tmpfs", place.as_str()],
+    );
+    let owner = format!("--reference={}", pack.path("data/postgres"));
+    machine::must("chown", &[&owner, place.as_str()]);
+    let admin = |text: &str| sql(pack, "postgres", text);
+    admin(&format!("CREATE TABLESPACE tiny LOCATION '{place}'"));
+    // New databases lie where the template lies.
+    admin("ALTER DATABASE template0 SET TABLESPACE tiny");
+    let failed = pack.run(&SNAPSHOT);
+    admin("ALTER DATABASE template0 SET TABLESPACE pg_default");
+    admin("DROP TABLESPACE tiny");
+    machine::must("umount", &[place.as_str()]);
+    std::fs::remove_dir(&place).unwrap();
+    assert_eq!(failed.code, Some(1), "{}", failed.said());
+    assert!(failed.stderr.contains("No space left"), "{}", failed.said());
+    assert_eq!(leftovers(pack), before);
+}
