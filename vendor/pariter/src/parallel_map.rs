@@ -231,9 +231,18 @@ where
 
         while self.next_tx_i < self.next_rx_i + self.buffer_size {
             let most = self.pace.load(Relaxed);
-            let items: Vec<_> = self.iter.by_ref().take(most).collect();
-            // Fewer than asked for: the iterator ended, and must not be asked again.
-            let ended = items.len() < most;
+            let (mut items, mut ended) = (Vec::new(), false);
+            while items.len() < most && !ended {
+                let asked = Instant::now();
+                let item = self.iter.next();
+                // The iterator ended, and must not be asked again.
+                ended = item.is_none();
+                items.extend(item);
+                // What comes slowly goes at once: the next may not come before it is done.
+                if asked.elapsed() > BATCH_TIME {
+                    break;
+                }
+            }
             if !items.is_empty() {
                 self.inner
                     .as_ref()
