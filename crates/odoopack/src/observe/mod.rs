@@ -159,6 +159,11 @@ fn state_target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) ->
     target::target(spec, layout, sizing, facts).map_err(|e| Failure::new(Kind::Spec, e.to_string()))
 }
 
+/// Where other users cannot get to the certificate that `sslrootcert` names.
+fn closed_authority(layout: &Layout) -> Option<Utf8PathBuf> {
+    paths::closed_above(layout.server()?.authority.as_ref()?)
+}
+
 /// Everything that can be seen without a target.
 fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
@@ -197,9 +202,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         made_by: marks::made_by(&state)?.map_or(Seen::Absent, Seen::Present),
         locked: pack.directory.join(odoopack_core::oca_lock::FILE).is_file(),
         closed: paths::closed_above(layout.root()),
-        closed_authority: layout
-            .server()
-            .and_then(|server| paths::closed_above(server.authority.as_ref()?)),
+        closed_authority: closed_authority(layout),
         paths: BTreeMap::new(),
         binary_current: false,
         written: marks::written(&state)?,
