@@ -27,7 +27,7 @@ use support::browser::Browser;
 use support::probe::{probe_module, write_controller, write_view};
 use support::stack::{Index, Stack, docker, id, in_own_network, must};
 use support::web::Site;
-use support::{Pack, machine, wait_for};
+use support::{Pack, addons, machine, wait_for};
 
 const SERVICES: [&str; 6] = [
     "gate",
@@ -454,6 +454,9 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
     let before: Vec<String> = ["production.blue.web", "production.blue.cron", "postgres", "gate"]
         .map(id)
         .into();
+    // For the edition that comes later: one that is added to what an Odoo sees lets it start again.
+    let (package, version) = addons::SESSION_DB;
+    addons::lay_out(package, version, &pack.path("repo/addons/own"));
     let text = pack.read("repo/odoopack.toml");
     pack.write("repo/odoopack.toml", &format!("{text}{DEVELOPMENT}"));
     pack.run(&["up", "--yes"]).exits(0);

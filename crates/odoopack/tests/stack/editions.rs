@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::editions::{self, Edition};
 use crate::support::stack::{docker, id, must};
-use crate::support::{Pack, machine};
+use crate::support::{Pack, machine, wait_for};
 
 const PRODUCTION: Edition = Edition {
     name: "production",
@@ -28,6 +28,9 @@ const MARKETING: Edition = Edition {
     database: "odoo_marketing",
 };
 const ALL: [Edition; 3] = [PRODUCTION, DEV, MARKETING];
+
+/// Database and role of marketing's sessions.
+const SESSIONS: &str = "shop_marketing-sessions";
 
 /// PostgreSQL's own, where the file says nothing: its socket carries it.
 const PORT: u16 = 5432;
@@ -53,6 +56,8 @@ pub(crate) fn three_are_apart(pack: &Pack) {
         "8070",
     ];
     pack.run(&add).exits(0);
+    let table = "[environments.marketing]\n";
+    pack.edit_file(table, &format!("{table}sessions = \"database\"\n"));
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
     assert_eq!(others.map(id), before, "nobody else was touched");
@@ -60,6 +65,7 @@ pub(crate) fn three_are_apart(pack: &Pack) {
     files_are_closed(pack);
     editions::crons_stay_at_home(pack, &[PRODUCTION, MARKETING], &ALL);
     memory_is_its_own(pack);
+    sessions_are_in_a_database(pack);
     let site = pack.site();
     let session = site
         .sign_in(PRODUCTION.database, &PRODUCTION.secret(pack, "ADMIN"))
@@ -85,9 +91,50 @@ pub(crate) fn three_are_apart(pack: &Pack) {
         "1",
         "its data stay"
     );
-    let drop = ["-d", "postgres", "-c", "DROP DATABASE odoo_marketing"];
-    pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
-        .exits(0);
+    for database in [MARKETING.database, SESSIONS] {
+        let sql = format!("DROP DATABASE \"{database}\"");
+        let drop = ["-d", "postgres", "-c", &sql];
+        pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
+            .exits(0);
+    }
+}
+
+/// Rows of a database of their own, and nowhere else; without their module nobody is served by files instead.
+fn sessions_are_in_a_database(pack: &Pack) {
+    pack.now("sessions in a database: rows, no files; they outlive Odoo, which does not start without their module");
+    let site = editions::site(pack, "marketing");
+    let session = wait_for("sign in", || {
+        site.sign_in(MARKETING.database, &MARKETING.secret(pack, "ADMIN"))
+    });
+    let sid = session.cookie_value();
+    let sql =
+        format!("SELECT count(*) FROM http_sessions WHERE sid = '{sid}' AND payload LIKE '%\"uid\": 2%'");
+    let rows = ["-d", SESSIONS, "-Atc", &sql];
+    let rows = pack.run(&[&["psql", "marketing", "--admin", "--"], &rows[..]].concat());
+    assert_eq!(rows.exits(0).stdout.trim(), "1");
+    let module = pack.path("repo/addons/own/session_db");
+    let away = pack.path("session_db");
+    std::fs::rename(&module, &away).unwrap();
+    let web = id("marketing.blue.web");
+    must(&["restart", &web]);
+    wait_for("Odoo ends instead of keeping sessions in files", || {
+        let seen = pack.status();
+        let probes = seen["probes"]["marketing"].as_array()?.iter();
+        let bad = probes.filter(|probe| probe["verdict"] != "pass").count();
+        (seen["good"] == false && bad > 0 && seen["services"]["marketing.blue.web"]["restarts"] != 0)
+            .then_some(())
+    });
+    std::fs::rename(&away, &module).unwrap();
+    pack.run(&["restart", "marketing"]).exits(0);
+    wait_for("every probe passes again", || {
+        (pack.status()["good"] == true).then_some(())
+    });
+    let users = session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]));
+    assert_eq!(users, 1, "whoever was signed in is still");
+    let files = pack.path("data/environments/marketing/sessions");
+    assert_eq!(machine::must("find", &[files.as_str(), "-mindepth", "1"]), "");
+    let seen = pack.run(&["status", "--json"]).exits(0).stdout;
+    assert!(seen.contains("sessions are in a database of their own"), "{seen}");
 }
 
 /// Services that were restarted.
