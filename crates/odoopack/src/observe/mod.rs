@@ -169,8 +169,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
     let (spec, layout) = (&pack.loaded.spec, &pack.layout);
     let accounts = host::accounts()?;
     let engine = Supervisor::of(layout);
-    let supervisor = engine.process(layout)?;
-    let services = engine.services(layout)?;
+    let (supervisor, services) = (engine.process(layout)?, engine.services(layout)?);
     // Services of a supervisor that was killed go on without it, and are ours all the same.
     let running = services.values().filter_map(|seen| seen.present()?.pid);
     let ours: BTreeSet<u32> = supervisor.present().copied().into_iter().chain(running).collect();
