@@ -184,7 +184,7 @@ impl Pack {
         )
     }
 
-    /// As an operator does: the old cluster aside, a new one made by `up`.
+    /// As an operator does: the old cluster aside, and the files of its database, without which nothing new is begun; a new one made by `up`.
     fn move_to(&self, from: u16, to: u16) {
         self.run(&["down"]).exits(0);
         let (cluster, aside) = (self.path("data/postgres"), |major: u16| {
@@ -197,6 +197,12 @@ impl Pack {
         let text = self.read("repo/odoopack.toml");
         let (old, new) = (format!("version = {from}"), format!("version = {to}"));
         write(&self.path("repo/odoopack.toml"), &text.replace(&old, &new));
+        let files = self.path("data/environments/production/filestore/majors_production");
+        if !cluster.exists() {
+            let said = self.run(&["up", "--yes"]).exits(4).stderr.clone();
+            assert!(said.contains("to begin anew, move"), "{said}");
+            std::fs::rename(&files, format!("{files}.{from}")).unwrap();
+        }
         self.run(&["up", "--yes"]).exits(0);
     }
 }
