@@ -78,7 +78,7 @@ pub(super) const KEYS: &[Key] = &[
         shape: Shape::Word(&["shared", "per-edition"]),
         fallback: Literal("\"shared\""),
         example: "\"per-edition\"",
-        doc: "One PostgreSQL server for all editions (`shared`), or one for each (`per-edition`, with the engine `native`), in `<root>/data/postgres.EDITION`, where no other edition hears its bus.",
+        doc: "One PostgreSQL server for all editions (`shared`), or one for each (`per-edition`), in `<root>/data/postgres.EDITION`, where no other edition hears its bus.",
         why: "One server takes less memory, and roles keep tables apart on it; only messages of the bus can be heard across.",
     },
     Key {

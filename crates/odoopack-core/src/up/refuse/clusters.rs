@@ -41,17 +41,6 @@ pub(super) fn moved(known: &Known<'_>) -> Option<Refusal> {
     ))
 }
 
-/// Containers have one server for now.
-pub(super) fn in_containers(known: &Known<'_>) -> Option<Refusal> {
-    let apart = known.spec.postgres.cluster == Clusters::PerEdition && known.target.stack.is_some();
-    apart.then(|| {
-        Refusal::new(
-            "the engine `compose` brings one PostgreSQL server for all editions",
-            "write `engine = \"native\"` in [pack], or remove `cluster` from [postgres]",
-        )
-    })
-}
-
 /// Whether an environment has files while nothing says that its first installation was only begun.
 fn has_files(known: &Known<'_>, want: &DatabaseWant) -> bool {
     let files = known.facts.paths.get(&want.filestore());

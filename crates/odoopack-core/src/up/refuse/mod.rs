@@ -19,7 +19,6 @@ pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here fo
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = others::somebody_elses(known);
     all.extend(others::another_engine(known));
-    all.extend(clusters::in_containers(known));
     all.extend(clusters::moved(known));
     all.extend(clusters::left_behind(known));
     all.extend(clusters::strangers(known));

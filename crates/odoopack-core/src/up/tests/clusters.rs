@@ -256,15 +256,39 @@ fn sessions_in_a_database_are_on_the_server_of_their_environment() {
 }
 
 #[test]
-fn a_stack_has_one_server_and_says_so() {
+fn a_container_sees_the_socket_and_the_data_of_its_own_server_only() {
     let file = FILE
         .replace(
             "root = \"/opt/shop\"\n",
             "root = \"/opt/shop\"\nengine = \"compose\"\n",
         )
         .replace("source = { debian = \"sid\" }\n", "");
-    let said = refused(&Machine::with_packages(&file, true));
-    assert!(said.contains("one PostgreSQL server for all editions"), "{said}");
+    let mut machine = Machine::with_packages(&file, true);
+    machine.converge();
+    assert!(machine.plan().is_empty());
+    let (target, _) = machine.look();
+    for (service, own, other) in [
+        ("production.blue.web", "core", "marketing"),
+        ("staging.blue.web", "core", "marketing"),
+        ("marketing.blue.cron", "marketing", "core"),
+        ("postgres.core", "core", "marketing"),
+        ("postgres.marketing", "marketing", "core"),
+    ] {
+        let definition = target.definition(service).unwrap();
+        assert!(
+            definition.contains(&format!("/opt/shop/data/run/postgres.{own}\"")),
+            "{definition}"
+        );
+        assert!(!definition.contains(&format!("postgres.{other}")), "{definition}");
+        let data = format!("/opt/shop/data/postgres.{own}\"");
+        assert_eq!(
+            definition.contains(&data),
+            service.starts_with("postgres"),
+            "{definition}"
+        );
+    }
+    let tool = &target.stack.as_ref().unwrap().tools[&name("marketing")];
+    assert_eq!(tool.after, [("postgres.marketing".to_owned(), true)]);
 }
 
 #[test]
