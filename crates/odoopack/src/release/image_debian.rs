@@ -1,5 +1,6 @@
 //! Debian packages that an image was to get and its archive does not have.
 use odoopack_core::oca_lock::Lock;
+use odoopack_core::odoo::log;
 
 use super::image_python::Adding;
 use crate::exec::Outcome;
@@ -17,6 +18,7 @@ impl Adding<'_> {
     ) -> Failure {
         let wanted = lock.debian_needs();
         let said = [outcome.stdout.as_str(), outcome.stderr.as_str()].join("\n");
+        let said = log::without_colours(&said);
         let not_there = apt::parse_not_there(&said);
         let first = not_there
             .iter()

@@ -60,14 +60,15 @@ pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut instead: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut all = BTreeMap::new();
     let mut of = None;
-    for line in text.lines().map(plain) {
+    for line in text.lines() {
         let begins = line
             .strip_prefix("Package ")
             .and_then(|rest| rest.split_once(' '));
-        let gone = line.strip_prefix("E: Unable to locate package ");
-        let only_named = line
-            .strip_prefix("E: Package '")
-            .and_then(|rest| rest.strip_suffix("' has no installation candidate"));
+        // Both streams of a build are one, so an error may follow half a line of something else.
+        let after = |words| line.split_once(words).map(|(_, rest)| rest);
+        let gone = after("E: Unable to locate package ");
+        let only_named =
+            after("E: Package '").and_then(|rest| rest.strip_suffix("' has no installation candidate"));
         if let Some((name, _)) = begins {
             of = Some(name);
         } else if let Some(name) = gone.or(only_named) {
@@ -85,15 +86,6 @@ pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
         found.dedup();
     }
     all
-}
-
-/// Without the colours that `docker build` puts before what a program wrote to stderr.
-fn plain(line: &str) -> &str {
-    let after = line.strip_prefix("\u{1b}[").and_then(|rest| rest.split_once('m'));
-    match after.filter(|(code, _)| code.bytes().all(|b| b.is_ascii_digit() || b == b';')) {
-        Some((_, rest)) => plain(rest),
-        None => line,
-    }
 }
 
 /// Fetches the host's lists anew.
@@ -176,9 +168,8 @@ mod tests {
             (11, "ssmtp", "courier-mta")
         );
         assert_eq!(parse_not_there("E: Failed to fetch x\n"), BTreeMap::new());
-        let coloured =
-            "\u{1b}[0mReading package lists...\n\u{1b}[91mE: Unable to locate package gone\n\u{1b}[0m";
-        assert_eq!(parse_not_there(coloured), BTreeMap::from([("gone", vec![])]));
+        let mixed = "Reading package lists...E: Unable to locate package gone\n";
+        assert_eq!(parse_not_there(mixed), BTreeMap::from([("gone", vec![])]));
     }
 
     #[test]

@@ -141,8 +141,8 @@ pub fn loading(line: &str) -> Option<&str> {
     Some(rest.trim_end())
 }
 
-/// The line without the sequences that `ODOO_PY_COLORS` puts in.
-fn without_colours(line: &str) -> std::borrow::Cow<'_, str> {
+/// The text without the sequences that colour it: `ODOO_PY_COLORS` puts them in, and `docker build`, anywhere in what a program writes to stderr.
+pub fn without_colours(line: &str) -> std::borrow::Cow<'_, str> {
     if !line.contains('\u{1b}') {
         return line.into();
     }
@@ -161,6 +161,16 @@ fn without_colours(line: &str) -> std::borrow::Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_go_wherever_they_are() {
+        let said =
+            "\u{1b}[0mReading\n\u{1b}[91mE: Unable to locate \u{1b}[0m\u{1b}[91mpackage gone\n\u{1b}[0m";
+        assert_eq!(
+            without_colours(said),
+            "Reading\nE: Unable to locate package gone\n"
+        );
+    }
 
     #[test]
     fn an_entry_has_its_parts_and_no_trailing_blank() {
