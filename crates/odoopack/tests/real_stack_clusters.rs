@@ -26,6 +26,7 @@ nginx = "nginx:1.22"
 
 [web]
 listen = ["127.0.0.1"]
+https_port = 443
 
 [postgres]
 cluster = "per-edition"
