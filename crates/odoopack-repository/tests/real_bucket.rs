@@ -188,7 +188,9 @@ fn one_of_seven_looks_finds(rig: &Rig, there: &Repository) {
     let data = rig.service.root.join(BUCKET).join("erp/data");
     let packs = std::fs::read_dir(data).unwrap();
     let packs = packs.flat_map(|directory| std::fs::read_dir(directory.unwrap().path()).unwrap());
-    let pack = packs.map(|file| file.unwrap().path()).next().unwrap();
+    // The biggest holds data: the one of the directories is read at every look.
+    let packs = packs.map(|file| file.unwrap().path());
+    let pack = packs.max_by_key(|pack| pack.metadata().unwrap().len()).unwrap();
     let whole = std::fs::read(&pack).unwrap();
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;

@@ -1,8 +1,7 @@
 //! A PostgreSQL container for each of two editions, with a real Docker Engine.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+    reason = "a test that cannot go on shall panic, in its helpers too"
 )]
 
 mod support;
