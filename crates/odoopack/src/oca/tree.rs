@@ -85,12 +85,16 @@ pub(crate) fn take(
 /// Whether a directory holds the files of the lock's tree and nothing else; then it gets their times too.
 fn is_of(new: &Utf8Path, locked: &Locked) -> Result<bool> {
     files::remove(&new.join(MARKER))?;
-    // Its objects are as big as the tree: they go to the same disk.
-    let beside = new.parent().unwrap_or(new);
-    let keep = tempfile::tempdir_in(beside);
-    let keep = keep.map_err(|e| Failure::failed("could not make a directory").because(e))?;
-    let keep = Utf8Path::from_path(keep.path())
-        .ok_or_else(|| Failure::failed("the directory for temporary files is not UTF-8"))?;
+    // Its objects are as big as the tree: they go to the same disk, by a name that the next one removes after a kill.
+    let keep = Utf8PathBuf::from(format!("{new}.objects"));
+    files::remove_tree(&keep)?;
+    files::directory(&keep, 0o700, None)?;
+    let is = is_committed(new, &keep, locked);
+    files::remove_tree(&keep)?;
+    is
+}
+
+fn is_committed(new: &Utf8Path, keep: &Utf8Path, locked: &Locked) -> Result<bool> {
     let (objects, index) = (keep.join("objects.git"), keep.join("index"));
     git::checkout::init_like(&objects, &locked.tree).run()?;
     git::checkout::add_all(&objects, &index, new).run()?;
