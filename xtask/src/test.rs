@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{deny, run, setup, tidy};
 
-/// Runs all stages, or with a filter only the tests that match it.
+/// Runs all stages, or with words only the tests whose name, or whose file's, has one of them in it.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (options, filters): (Vec<&String>, Vec<&String>) =
         arguments.iter().partition(|argument| argument.starts_with('-'));
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     stages.stop_at_failure_of("build")?;
     println!("\n{}", stages.times());
     // Nothing is printed after a run that went well: nextest's count stays the last line.
-    stages.run("tests", || run::run(nextest()?.args(&filters)));
+    stages.run("tests", || run::run(nextest()?.args(named(&filters))));
     stages.stop_at_failure()
 }
 
@@ -62,6 +62,12 @@ fn nextest() -> Result<Command> {
         command.args(["--locked", "--profile", "ci"]);
     }
     Ok(command)
+}
+
+/// The filter of nextest for these words; without one, all tests.
+fn named(words: &[&String]) -> Vec<String> {
+    let either = |word: &&String| ["--filterset".to_owned(), format!("binary(~{word}) | test(~{word})")];
+    words.iter().flat_map(either).collect()
 }
 
 /// True when a library has an example in its documentation; without one the stage would only cost time.
@@ -119,6 +125,14 @@ impl Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_names_tests_and_files_of_tests() {
+        let words = ["real_stack".to_owned()];
+        let named = named(&words.iter().collect::<Vec<_>>());
+        assert_eq!(named, ["--filterset", "binary(~real_stack) | test(~real_stack)"]);
+        assert!(super::named(&[]).is_empty());
+    }
 
     #[test]
     fn a_failed_stage_is_named_at_the_end_and_the_next_one_still_runs() {
