@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::source::{Content, Item};
 
-/// Size of a part; the last one is smaller.
-pub const PART: usize = 64 * 1024 * 1024;
+/// Size of a part; the last one is smaller. Snapshots that have parts of another size stay as they are.
+pub const PART: usize = 48 * 1024 * 1024;
 
-/// Parts that are in memory at most: one being filled, the other being stored. A third makes nothing faster, PostgreSQL is slower than the rest.
-const IN_MEMORY: usize = 2;
+/// Parts that are in memory at most: one being filled, others being stored. With two, PostgreSQL and the storing wait for each other a third
+/// of the time; a fourth makes nothing faster.
+const IN_MEMORY: usize = 3;
 
 /// Name of a part, so that `cat DIR/*` puts them together in order.
 pub fn part_name(directory: &str, number: usize) -> String {

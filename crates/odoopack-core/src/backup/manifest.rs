@@ -10,7 +10,7 @@ pub const FORMAT: u32 = 1;
 pub mod paths {
     /// Rendered configuration, as it was below `data/config`.
     pub const CONFIG: &str = "config";
-    /// `pg_dump -Fc`, uncompressed, in parts of 64 MiB: `cat part-* | pg_restore`.
+    /// `pg_dump -Fc`, uncompressed, in parts: `cat part-* | pg_restore`.
     pub const DUMP: &str = "database/dump";
     /// One line per attachment that the database names: file, size, SHA-1, between tabs.
     pub const ATTACHMENTS: &str = "database/attachments.tsv";

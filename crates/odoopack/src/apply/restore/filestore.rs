@@ -72,6 +72,15 @@ impl Restore<'_> {
         }
         let damaged = place.damaged;
         self.found(|found| found.damaged = damaged);
+        Ok(())
+    }
+
+    /// Waits until the attachments are on disk, before they take the place of others. Not sooner: while the database is loaded, its dump
+    /// lies on the same disk, and would be written down only to be removed.
+    pub(super) fn keep_filestore(&self, directory: &Utf8Path) -> Result<()> {
+        if self.drill {
+            return Ok(());
+        }
         files::sync_file_system(directory)
     }
 

@@ -291,7 +291,12 @@ impl<'a> Restore<'a> {
             Step::MakeDatabase { database, role } => self.make_database(database, role),
             Step::LoadDatabase { database } => self.load(database, progress),
             Step::PlaceFilestore { directory, own } => self.place_filestore(directory, own, progress),
-            Step::Verify { database, directory } => self.verify(database.as_deref(), directory.as_deref()),
+            Step::Verify { database, directory } => {
+                self.verify(database.as_deref(), directory.as_deref())?;
+                directory
+                    .as_deref()
+                    .map_or(Ok(()), |directory| self.keep_filestore(directory))
+            }
             Step::MakeHarmless {
                 database,
                 environment,
