@@ -127,6 +127,17 @@ pub(crate) fn share(from: &std::fs::File, path: &Utf8Path, mode: u32, owner: Opt
     }
 }
 
+/// Gives a file a second name; says `false`, and makes nothing, where that cannot be.
+pub(crate) fn second_name(from: &Utf8Path, to: &Utf8Path) -> Result<bool> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::failed(format!("`{to}` is there already")))
+        }
+        Err(_) => Ok(false),
+    }
+}
+
 /// Reads a whole text; `None` when there is no such file.
 pub(crate) fn read_text(path: &Utf8Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {

@@ -15,7 +15,7 @@ use crate::spec::Kind;
 
 pub use recovery::{Event, Recovery, kept_when_put_back, recover, stays, together};
 pub use room::{Disk, NoRoom, database_of, room, room_for_copy};
-pub use step::{Step, Undo};
+pub use step::{Staying, Step, Undo};
 
 /// What is to be brought back, and where to.
 #[derive(Clone, Debug)]
@@ -108,9 +108,12 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
             directory: directory.clone(),
         });
     }
+    let newer = |again| keep_newer(wanted, &directory, again);
+    steps.extend(newer(false));
     steps.push(Step::Verify {
         database: wanted.database.then(|| hidden.clone()),
         directory: wanted.filestore.then(|| directory.clone()),
+        staying: staying(wanted),
     });
     if wanted.database {
         steps.push(fence(wanted, &hidden));
@@ -124,6 +127,7 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
             services: services.clone(),
         });
     }
+    steps.extend(newer(true));
     swaps(wanted, &hidden, directory, &mut steps);
     if !services.is_empty() {
         steps.push(Step::StartServices { services });
@@ -157,6 +161,7 @@ pub fn plan_drill(id: &str, role: &str, place: &Utf8Path, database: &str, boot: 
         Step::Verify {
             database: Some(hidden.clone()),
             directory: Some(directory),
+            staying: Staying::default(),
         },
     ];
     if boot {
@@ -166,6 +171,35 @@ pub fn plan_drill(id: &str, role: &str, place: &Utf8Path, database: &str, boot: 
         });
     }
     steps
+}
+
+/// What the environment keeps of its own; nothing of it where both come, or where they come beside it.
+fn staying(wanted: &Wanted) -> Staying {
+    let Destination::Environment {
+        database,
+        database_exists,
+        filestore_exists,
+    } = &wanted.to
+    else {
+        return Staying::default();
+    };
+    if wanted.database && wanted.filestore {
+        return Staying::default();
+    }
+    Staying {
+        database: (*database_exists && !wanted.database).then(|| database.clone()),
+        filestore: filestore_exists.then(|| wanted.filestores.join(database)),
+    }
+}
+
+/// Where the database stays, people go on to need what they have added since the backup was made.
+fn keep_newer(wanted: &Wanted, directory: &Utf8Path, again: bool) -> Option<Step> {
+    let from = staying(wanted).filestore.filter(|_| wanted.filestore)?;
+    Some(Step::KeepNewer {
+        from,
+        to: directory.to_owned(),
+        again,
+    })
 }
 
 /// Production keeps still until somebody lets it go on; everything else is a copy and can harm nobody.

@@ -5,6 +5,15 @@ use camino::Utf8PathBuf;
 
 use crate::name::Name;
 
+/// What an environment has and keeps, where only a part of it is replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Staying {
+    /// Its database, when only attachments come.
+    pub database: Option<String>,
+    /// Its filestore: the new database will use it, or the new filestore takes over what is in it.
+    pub filestore: Option<Utf8PathBuf>,
+}
+
 /// One step; doing it again after it was cut off is harmless.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
@@ -18,10 +27,19 @@ pub enum Step {
         directory: Utf8PathBuf,
         own: Utf8PathBuf,
     },
+    /// Put beside the attachments that arrived those which the backup does not have: the database that names them stays. `again` is
+    /// for what came while the first time ran.
+    KeepNewer {
+        from: Utf8PathBuf,
+        to: Utf8PathBuf,
+        again: bool,
+    },
     /// Compare what arrived with what should have.
     Verify {
         database: Option<String>,
         directory: Option<Utf8PathBuf>,
+        #[serde(default)]
+        staying: Staying,
     },
     /// Give a copy its own identity, neutralize it and prove it by SQL.
     MakeHarmless { database: String, environment: Name },
@@ -101,6 +119,7 @@ impl Step {
             Self::SwapFilestore { from, to, kept } => Some(Undo::SwapFilestoreBack { from, to, kept }),
             Self::StopCollecting { filestore, aside } => Some(Undo::CollectAgain { filestore, aside }),
             Self::LoadDatabase { .. }
+            | Self::KeepNewer { .. }
             | Self::Verify { .. }
             | Self::MakeHarmless { .. }
             | Self::HoldJobs { .. }
@@ -122,6 +141,7 @@ impl Step {
             Self::MakeDatabase { .. }
             | Self::LoadDatabase { .. }
             | Self::PlaceFilestore { .. }
+            | Self::KeepNewer { .. }
             | Self::Verify { .. }
             | Self::MakeHarmless { .. }
             | Self::HoldJobs { .. }
@@ -147,6 +167,16 @@ impl fmt::Display for Step {
             }
             Self::LoadDatabase { database } => write!(f, "load the dump into {database}"),
             Self::PlaceFilestore { directory, .. } => write!(f, "put the attachments into {directory}"),
+            Self::KeepNewer {
+                from, again: false, ..
+            } => {
+                write!(f, "keep the attachments in {from} that the backup does not have")
+            }
+            Self::KeepNewer {
+                from, again: true, ..
+            } => {
+                write!(f, "keep what came into {from} meanwhile")
+            }
             Self::Verify { .. } => write!(f, "compare what arrived with what should have"),
             Self::MakeHarmless { database, .. } => {
                 write!(

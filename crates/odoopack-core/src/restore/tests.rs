@@ -115,6 +115,57 @@ fn only_the_filestore_touches_no_database() {
     );
 }
 
+/// What was added since the backup was made is named by the database that stays: it is put beside before anybody stops, once more when
+/// nobody can add anything, and only then does the new directory have the name.
+#[test]
+fn only_the_filestore_keeps_every_attachment_that_the_backup_does_not_have() {
+    let only = Wanted {
+        database: false,
+        ..wanted(Kind::Production, in_place(true))
+    };
+    insta::assert_snapshot!(sentences(&only).join("\n"), @r"
+    put the attachments into /r/filestore/pack_production_restore_7k2m
+    keep the attachments in /r/filestore/pack_production that the backup does not have
+    compare what arrived with what should have
+    stop production.blue.web, production.blue.cron
+    keep what came into /r/filestore/pack_production meanwhile
+    put the attachments in the place of /r/filestore/pack_production, which is kept as pack_production_replaced_7k2m
+    start production.blue.web, production.blue.cron
+    check production
+    ");
+    let staying = Staying {
+        database: Some("pack_production".to_owned()),
+        filestore: Some("/r/filestore/pack_production".into()),
+    };
+    let compared = |wanted: &Wanted| {
+        let mut steps = plan(wanted).into_iter();
+        steps.find_map(|step| match step {
+            Step::Verify { staying, .. } => Some(staying),
+            _ => None,
+        })
+    };
+    assert_eq!(compared(&only), Some(staying.clone()));
+    let database = Wanted {
+        filestore: false,
+        ..wanted(Kind::Production, in_place(true))
+    };
+    let of_filestore = Staying {
+        database: None,
+        ..staying
+    };
+    assert_eq!(compared(&database), Some(of_filestore));
+    let whole = wanted(Kind::Production, in_place(true));
+    let nothing_yet = Wanted {
+        to: in_place(false),
+        ..only
+    };
+    for (wanted, stays) in [(&whole, false), (&nothing_yet, false), (&database, true)] {
+        assert_eq!(compared(wanted) != Some(Staying::default()), stays, "{wanted:?}");
+        let newer = |step: &Step| matches!(step, Step::KeepNewer { .. });
+        assert!(!plan(wanted).iter().any(newer), "{wanted:?}");
+    }
+}
+
 /// Files that only the database names which is kept are in Odoo's list of what to collect.
 #[test]
 fn only_the_database_lets_no_attachment_be_collected() {
@@ -232,7 +283,7 @@ impl World {
                     (self.hidden, self.database, self.kept_database) = (false, "new", true);
                 }
             }
-            Step::StopCollecting { .. } => panic!("the attachments are replaced too"),
+            Step::StopCollecting { .. } | Step::KeepNewer { .. } => panic!("both are replaced"),
             Step::SwapFilestore { .. } => {
                 if self.directory && !self.kept_files {
                     (self.files, self.kept_files) = (None, true);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::{Code, Manifest, paths};
 use odoopack_core::facts::{Host, Seen};
 use odoopack_core::name::Name;
@@ -22,8 +22,8 @@ use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
-use crate::store::lock;
 use crate::store::operation::{half_restored, is_half_restored};
+use crate::store::{lock, marks};
 use crate::tools::git::bundle as git;
 use crate::tools::postgres;
 
@@ -66,6 +66,7 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
     if half_restored(&state)?.contains(environment) {
         return Err(is_half_restored(environment));
     }
+    not_awaited(&state, environment)?;
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let mut journal = Journal::start(&state, "backup-create")?;
     journal.note("environment", &serde_json::json!(environment))?;
@@ -98,6 +99,21 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
             )))
         }
     }
+}
+
+/// Nor is the database of an environment that was recovered only in part one that anybody wants back.
+fn not_awaited(state: &Utf8Path, environment: &Name) -> Result<()> {
+    let Some(snapshot) = marks::awaited(state, environment)? else {
+        return Ok(());
+    };
+    Err(Failure::refused(format!(
+        "the database of {environment} is empty: its recovery from snapshot {snapshot} has not ended"
+    ))
+    .hint("the same `odoopack recover` again goes on with it")
+    .hint(format!(
+        "`rm {}` when it shall begin anew, without its data",
+        marks::awaited_file(state, environment)
+    )))
 }
 
 fn line(environment: &Name, made: &Made) -> Line {
@@ -144,6 +160,9 @@ fn locked(
     let writer = repository
         .writer(&place::holder(&why)?)
         .map_err(|e| failure::of(&e))?;
+    if origin.code.commit.is_some() {
+        shallow(cx, pack)?;
+    }
     let missing_before = missing_before(pack, environment)?;
     let (mut attempt, mut afresh) = (1, false);
     let (stored, manifest) = loop {
@@ -162,6 +181,11 @@ fn locked(
         ) {
             Ok(stored) => {
                 collector.release()?;
+                let why = told.history.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(why) = why {
+                    cx.ui
+                        .warn(&format!("the pack's history is not in the snapshot: {why}"));
+                }
                 break stored;
             }
             Err(NotStored::Damaged(failure)) if !afresh => {
@@ -193,6 +217,18 @@ fn locked(
         new_key,
         missing_before,
     })
+}
+
+/// Commits that a clone has only the newest of lack what they build on, and nothing takes them.
+fn shallow(cx: &Context, pack: &Pack) -> Result<()> {
+    let answer = git::is_shallow(&pack.directory).outcome()?;
+    if answer.stdout.trim() == "true" {
+        cx.ui.warn(&format!(
+            "the pack is a shallow clone: its files come back from the snapshot, its history does not; `git -C {} fetch --unshallow` brings all of it",
+            pack.directory
+        ));
+    }
+    Ok(())
 }
 
 fn label(pack: &Pack, environment: &Name, note: Option<&str>, frozen: &Frozen) -> Label {
@@ -373,6 +409,24 @@ fn sane(origin: &Origin, stored: &Stored<'_>, manifest: &Manifest) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_database_that_awaits_its_data_is_not_backed_up() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        let [shop, other] = ["shop", "production"].map(|name| name.parse().unwrap());
+        not_awaited(state, &shop).unwrap();
+        marks::remember_awaited(state, &shop, "1a2b3c4d").unwrap();
+        let failure = not_awaited(state, &shop).unwrap_err();
+        let said = failure.sentence();
+        assert!(
+            said.contains("1a2b3c4d") && said.contains("odoopack recover"),
+            "{said}"
+        );
+        not_awaited(state, &other).unwrap();
+        marks::forget_awaited(state, &shop).unwrap();
+        not_awaited(state, &shop).unwrap();
+    }
 
     #[test]
     fn only_clients_of_the_servers_own_major_make_a_backup() {

@@ -1,11 +1,12 @@
 //! Everything of a snapshot, in the order of its paths: each stage begins when the one before has been handed over.
 use std::collections::{BTreeSet, VecDeque};
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use odoopack_core::backup::{Attachments, Code, Manifest, Seconds, paths, read_attachments};
 use odoopack_core::layout::Layout;
@@ -62,6 +63,8 @@ pub(crate) struct Told {
     pub(crate) manifest: Arc<Mutex<Option<Manifest>>>,
     /// The database could not be read to its end: somebody may have changed a table meanwhile.
     pub(crate) database_failed: Arc<AtomicBool>,
+    /// Why the history of the pack is not in it.
+    pub(crate) history: Arc<Mutex<Option<String>>>,
 }
 
 type Items = Box<dyn Iterator<Item = std::result::Result<Item, Error>> + Send>;
@@ -243,12 +246,28 @@ fn addons(work: &mut Work) -> Result<Items> {
     Ok(boxed(items))
 }
 
+/// Data, files and code are whole without it: a history that cannot be read is only warned of.
 fn history(work: &mut Work) -> Result<Items> {
     if work.origin.code.commit.is_none() {
         return Ok(boxed(Vec::new()));
     }
-    let stream = git::bundle(&work.origin.pack).pipe()?;
-    Ok(Box::new(Parts::new(stream, paths::HISTORY, work.frozen.taken)))
+    match bundled(&work.origin.pack, &work.origin.layout.state()) {
+        Ok(stream) => Ok(Box::new(Parts::new(stream, paths::HISTORY, work.frozen.taken))),
+        Err(failure) => {
+            let mut why = work.told.history.lock().unwrap_or_else(PoisonError::into_inner);
+            *why = Some(failure.chain().join(": "));
+            Ok(boxed(Vec::new()))
+        }
+    }
+}
+
+/// The history of a repository in a file of `place` without a name: only when it was written to its end is any of it stored.
+fn bundled(directory: &Utf8Path, place: &Utf8Path) -> Result<File> {
+    let failed = |e: io::Error| Failure::failed("could not keep the pack's history").because(e);
+    let mut file = tempfile::tempfile_in(place).map_err(failed)?;
+    git::bundle(directory).drain(|out| io::copy(out, &mut file).map(drop).map_err(failed))?;
+    file.rewind().map_err(failed)?;
+    Ok(file)
 }
 
 fn secret_values(work: &mut Work) -> Result<Items> {
@@ -301,5 +320,36 @@ impl<R: Read> Read for Counted<R> {
                 Err(e)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::git::checkout;
+
+    #[test]
+    fn a_history_that_cannot_be_read_leaves_nothing_of_itself() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        checkout::init_plain(root).run().unwrap();
+        bundled(root, root).unwrap_err();
+        let git = |args: &[&str]| {
+            let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+            let cmd = Cmd::new("git").without("GIT_").directory(root);
+            cmd.args(who).args(args.iter().copied()).run().unwrap();
+        };
+        git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+        let mut text = Vec::new();
+        bundled(root, root).unwrap().read_to_end(&mut text).unwrap();
+        assert!(text.starts_with(b"# v2 git bundle"));
+        // Of a damaged repository git writes the beginning of a bundle, and then fails.
+        let objects = root.join(".git/objects");
+        for two in objects.read_dir_utf8().unwrap().flatten() {
+            if two.file_name().len() == 2 {
+                std::fs::remove_dir_all(two.path()).unwrap();
+            }
+        }
+        bundled(root, root).unwrap_err();
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod addons;
 pub(crate) mod create;
 mod database;
+pub(crate) mod elsewhere;
 pub(crate) mod failure;
 mod filestore;
 mod gentle;

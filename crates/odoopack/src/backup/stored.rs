@@ -3,8 +3,7 @@ use std::io::Write;
 
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths, read_attachments};
-use odoopack_core::secret::SecretText;
-use odoopack_repository::{Entry, Error, Kind, Place, Reader, Repository, Snapshot};
+use odoopack_repository::{Entry, Error, Kind, Reader, Repository, Snapshot};
 
 use super::{failure, place};
 use crate::context::Pack;
@@ -22,17 +21,6 @@ impl Opened {
     /// Opens a snapshot of this host's repository by the beginning of its name, or `latest`.
     pub(crate) fn open(pack: &Pack, name: &str, environment: Option<&str>) -> Result<Self> {
         Self::of(&place::open(pack)?, name, environment)
-    }
-
-    /// Opens a snapshot of a repository elsewhere, with its key.
-    pub(crate) fn elsewhere(place: &Place, key: &SecretText, name: &str) -> Result<Self> {
-        let repository = Repository::open(place, key).map_err(|e| lost(&e))?;
-        match repository.snapshot(name, Some("production")) {
-            Err(Error::NoSnapshot(_)) => Self::of(&repository, name, None),
-            found => found
-                .map_err(|e| failure::of(&e))
-                .and_then(|snapshot| Self::read(&repository, snapshot)),
-        }
     }
 
     /// Opens a snapshot of a repository.
@@ -131,17 +119,4 @@ impl Opened {
             .map(|entry| (entry.path, entry.size))
             .collect())
     }
-}
-
-/// Nobody is sent to make a backup on a machine that was lost.
-fn lost(error: &Error) -> Failure {
-    if matches!(error, Error::Absent(_)) {
-        return Failure::refused(error.to_string())
-            .hint("name the directory that holds `config`, `data`, `index`, `keys` and `snapshots`");
-    }
-    if matches!(error, Error::WrongKey(_)) {
-        return Failure::refused(error.to_string())
-            .hint("`--key-file FILE` names the key that `odoopack backup key export` showed");
-    }
-    failure::of(error)
 }

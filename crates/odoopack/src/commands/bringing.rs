@@ -94,7 +94,7 @@ struct Target<'a> {
 pub(crate) enum Part {
     /// The database; attachments stay as they are
     Database,
-    /// The attachments; the database stays as it is
+    /// The attachments; the database stays as it is, and so do the attachments that the backup does not have
     Filestore,
 }
 

@@ -1,10 +1,14 @@
 //! `recover`: an empty machine, the key and the repository are enough.
+mod others;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
+use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
 
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{empty, is_done, replaced};
+use crate::backup::elsewhere::{Elsewhere, Newest};
 use crate::backup::history::{self, History};
 use crate::backup::record::Line;
 use crate::backup::stored::Opened;
@@ -21,7 +25,7 @@ use crate::store::{lock, secrets};
 /// Bring a whole pack back on an empty machine, from its repository and its key
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Writes the pack's files, its secrets and certificates, builds and starts everything as `up` does, and restores the snapshot. Scheduled jobs and outgoing mail are held until `odoopack env resume`. Cut off, the same command goes on with it.\n\nExamples:\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --snapshot 1a2b3c4d\n  odoopack recover https://sgp1.digitaloceanspaces.com/odoo-backups --credentials-file spaces.txt --key-file key.txt --root /opt/odoo"
+    after_help = "Writes the pack's files, its secrets and certificates, builds and starts everything as `up` does, and restores the snapshot, and the newest of every other production environment of the pack. Scheduled jobs and outgoing mail are held until `odoopack env resume`. Cut off, the same command goes on with it.\n\nExamples:\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --snapshot 1a2b3c4d\n  odoopack recover /mnt/backups --key-file key.txt --root /opt/odoo --of shop\n  odoopack recover https://sgp1.digitaloceanspaces.com/odoo-backups --credentials-file spaces.txt --key-file key.txt --root /opt/odoo"
 )]
 pub(crate) struct Args {
     /// Directory of the repository, or `https://SERVICE/BUCKET`
@@ -38,6 +42,9 @@ pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
     #[arg(long, default_value = "latest")]
     snapshot: String,
+    /// Whose `latest`; without it production's, or that of the only production environment
+    #[arg(long, value_name = "ENV")]
+    of: Option<Name>,
 }
 
 /// Runs the command.
@@ -54,8 +61,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let place = offsite::typed(&args.repository, &args.region, credentials.as_ref())?;
     // What was begun with one snapshot is not ended with another.
     let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
-    let opened = Opened::elsewhere(&place, &key, name)?;
-    consent(cx, &root, &opened, begun.as_ref())?;
+    let elsewhere = Elsewhere::open(&place, &key)?;
+    let opened = elsewhere.snapshot(name, args.of.as_ref().map(Name::as_str))?;
+    let others = elsewhere.others(&opened);
+    consent(cx, &root, (&opened, &others), begun.as_ref())?;
     let mark = begun.unwrap_or_else(|| Recovering::of(opened.id()));
     let proofs = proofs(cx, &place, &key);
     let recovery = Recovery {
@@ -64,6 +73,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         key,
         mark,
         proofs,
+        elsewhere,
+        others,
     };
     recovery.run(opened)
 }
@@ -115,7 +126,12 @@ fn empty(root: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
-fn consent(cx: &Context, root: &Utf8Path, opened: &Opened, begun: Option<&Recovering>) -> Result<()> {
+fn consent(
+    cx: &Context,
+    root: &Utf8Path,
+    (opened, others): (&Opened, &[Newest]),
+    begun: Option<&Recovering>,
+) -> Result<()> {
     let manifest = opened.manifest();
     cx.ui.say(&format!(
         "snapshot {} of {}, taken {}",
@@ -123,6 +139,15 @@ fn consent(cx: &Context, root: &Utf8Path, opened: &Opened, begun: Option<&Recove
         manifest.environment,
         manifest.taken
     ));
+    // Later it is written down which of them are awaited.
+    if begun.is_none_or(|begun| begun.stage == Stage::Files) {
+        for other in others {
+            cx.ui.say(&format!(
+                "snapshot {} of {}, taken {}",
+                other.snapshot, other.environment, other.taken
+            ));
+        }
+    }
     let question = match begun.map(|begun| begun.stage) {
         None => format!("recover it into {root}?"),
         Some(Stage::Files | Stage::Services | Stage::Data) => {
@@ -152,6 +177,9 @@ struct Recovery<'a> {
     mark: Recovering,
     /// What was proven, as the repository knows it.
     proofs: Vec<Line>,
+    elsewhere: Elsewhere,
+    /// The newest snapshots of the pack's other production environments.
+    others: Vec<Newest>,
 }
 
 impl Recovery<'_> {
@@ -171,7 +199,7 @@ impl Recovery<'_> {
         let pack = self.cx.load()?;
         let name = opened.manifest().environment.clone();
         let wanted = opened.manifest().code.identity.clone();
-        if self.mark.stage < Stage::Restored {
+        if self.mark.stage < Stage::Restored || self.awaits(&pack)? {
             self.services(&pack)?;
         }
         // `services` may have found that the restore itself had ended.
@@ -179,9 +207,12 @@ impl Recovery<'_> {
             self.data(&pack, &name, opened, from_the_start)?;
         }
         proof::take_over(&pack.layout, &self.proofs)?;
-        self.forget_empty(&pack, &name)?;
+        self.forget_empty(&pack, &name, self.mark.operation.as_deref())?;
+        self.all_others(&pack)?;
         self.same_release(&pack, wanted.as_deref())?;
-        recovering::end(&self.root)
+        recovering::end(&self.root)?;
+        self.cx.ui.result(&format!("{} is back", pack.layout.root()));
+        Ok(())
     }
 
     fn reached(&mut self, stage: Stage) -> Result<()> {
@@ -205,32 +236,36 @@ impl Recovery<'_> {
         up::converge(self.cx, pack, &everything).map(drop)
     }
 
+    /// The pack's own files, as those of this root; else the place is empty again.
+    fn files(&self, opened: &Opened, repo: &Utf8Path) -> Result<Pack> {
+        let taken = || -> Result<Pack> {
+            files::remove_tree(repo)?;
+            files::directory_all(repo)?;
+            if !opened.directory(paths::PACK, repo)? {
+                return Err(Failure::refused("the snapshot holds no pack"));
+            }
+            let pack = self.cx.load()?;
+            let root = pack.layout.root();
+            if root == self.root {
+                return Ok(pack);
+            }
+            Err(
+                Failure::refused(format!("the root of the pack is {root}, not {}", self.root))
+                    .hint(format!("`--root {root}`")),
+            )
+        };
+        taken().inspect_err(|_| {
+            // Nothing of use was written.
+            drop(files::remove_tree(repo).and_then(|()| recovering::end(&self.root)));
+        })
+    }
+
     /// Everything that `up` needs; begins anew when it was cut off.
     fn ground(&self, opened: &Opened) -> Result<()> {
         let repo = self.root.join("repo");
-        files::remove_tree(&repo)?;
-        files::directory_all(&repo)?;
-        if !opened.directory(paths::PACK, &repo)? {
-            return Err(Failure::refused("the snapshot holds no pack"));
-        }
-        let pack = self.cx.load().inspect_err(|_| {
-            // Nothing of use was written: the place is empty again.
-            drop(files::remove_tree(&repo).and_then(|()| recovering::end(&self.root)));
-        })?;
+        let pack = self.files(opened, &repo)?;
         let layout = &pack.layout;
-        if layout.root() != self.root {
-            return Err(Failure::refused(format!(
-                "the file of the snapshot says that its root is {}",
-                layout.root()
-            ))
-            .hint(format!("`--root {}`", layout.root())));
-        }
-        let beside = self.root.join("history.bundle");
-        if history::bring(opened, &repo, &beside)? == History::OfMore {
-            self.cx.ui.warn(&format!(
-                "the pack was a directory of a bigger repository, whose history is kept as {beside}"
-            ));
-        }
+        self.history(opened, &repo)?;
         files::directory_all(&layout.data())?;
         for (part, to) in [(paths::SECRETS, layout.secrets()), (paths::TLS, layout.tls())] {
             files::remove_tree(&to)?;
@@ -244,6 +279,24 @@ impl Recovery<'_> {
                 "asked of where they came from, as the snapshot does not hold them: {}",
                 lacking.join(", ")
             ));
+        }
+        self.await_data(&pack, opened)
+    }
+
+    /// Nothing depends on the history: without it everything comes back all the same.
+    fn history(&self, opened: &Opened, repo: &Utf8Path) -> Result<()> {
+        let beside = self.root.join("history.bundle");
+        match history::bring(opened, repo, &beside)? {
+            History::Back | History::None => {}
+            History::OfMore => self.cx.ui.warn(&format!(
+                "the pack was a directory of a bigger repository, whose history is kept as {beside}"
+            )),
+            History::Beside(why) => self.cx.ui.warn(&format!(
+                "the pack's files are back, and are no git repository: its history is not whole, and is kept as {beside}: {why}"
+            )),
+            History::Lost(why) => self.cx.ui.warn(&format!(
+                "the pack's files are back, and are no git repository: its history could not be read: {why}"
+            )),
         }
         Ok(())
     }
@@ -266,17 +319,22 @@ impl Recovery<'_> {
         self.mark.empty = self.mark.empty.or(empty);
         self.mark.operation = Some(id.clone());
         self.reached(Stage::Data)?;
+        self.put(pack, name, opened, &id)?;
+        self.reached(Stage::Restored)
+    }
+
+    /// Puts a snapshot in the place of an empty database.
+    fn put(&self, pack: &Pack, name: &str, opened: Opened, id: &str) -> Result<()> {
         let from = format!("snapshot {}", opened.id());
         let source = Source::Snapshot(stored::boxed(opened));
-        let options = Options::replacing(name, &id);
+        let options = Options::replacing(name, id);
         bringing::bring(
             self.cx,
             pack,
             (&source, &from),
             &bringing::Place::to(name),
             (None, &options),
-        )?;
-        self.reached(Stage::Restored)
+        )
     }
 
     fn in_use(&self, failure: Failure, name: &str) -> Failure {
@@ -289,8 +347,8 @@ impl Recovery<'_> {
     }
 
     /// What `up` had made was empty; what other restores have replaced is not.
-    fn forget_empty(&self, pack: &Pack, name: &str) -> Result<()> {
-        let Some(id) = &self.mark.operation else {
+    fn forget_empty(&self, pack: &Pack, name: &str, operation: Option<&str>) -> Result<()> {
+        let Some(id) = operation else {
             return Ok(());
         };
         let (name, settings) = environment(pack, name)?;
@@ -312,7 +370,6 @@ impl Recovery<'_> {
             }
             _ => {}
         }
-        self.cx.ui.result(&format!("{} is back", pack.layout.root()));
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Args {
 enum Only {
     /// The database; attachments stay as they are
     Database,
-    /// The attachments; the database stays as it is
+    /// The attachments; the database stays as it is, and so do the attachments that the snapshot does not have
     Filestore,
     /// The pack's files and the rendered configuration, into a directory beside; nothing is replaced
     Config,

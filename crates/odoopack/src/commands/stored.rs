@@ -52,6 +52,10 @@ pub(crate) fn boxed(opened: Opened) -> Box<dyn Stored> {
 }
 
 impl Stored for Shown {
+    fn id(&self) -> &str {
+        self.0.id()
+    }
+
     fn name(&self) -> String {
         format!("snapshot {}", self.0.id())
     }

@@ -235,6 +235,29 @@ fn module_work_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
     state.join("modules").join(format!("{environment}.json"))
 }
 
+/// The snapshot that a recovery has still to put into an environment, whose database is an empty one until then.
+pub(crate) fn awaited(state: &Utf8Path, environment: &Name) -> Result<Option<String>> {
+    let text = files::read_text(&awaited_file(state, environment))?;
+    Ok(text.map(|text| text.trim().to_owned()))
+}
+
+/// Marks that an environment awaits this snapshot.
+pub(crate) fn remember_awaited(state: &Utf8Path, environment: &Name, snapshot: &str) -> Result<()> {
+    let path = awaited_file(state, environment);
+    files::directory_all(&state.join("awaited"))?;
+    files::replace(&path, snapshot.as_bytes(), 0o600, None)
+}
+
+/// It has a database of its own.
+pub(crate) fn forget_awaited(state: &Utf8Path, environment: &Name) -> Result<()> {
+    files::remove(&awaited_file(state, environment))
+}
+
+/// The mark of an environment that awaits a snapshot.
+pub(crate) fn awaited_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
+    state.join("awaited").join(environment.as_str())
+}
+
 /// Says that the database for tests of an environment is ours to drop, from before it is made.
 pub(crate) fn remember_tests(state: &Utf8Path, environment: &Name, database: &str) -> Result<()> {
     files::directory_all(&state.join("modules"))?;

@@ -2,7 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
-use super::sql;
+use super::{databases, sql};
 use crate::support::{Pack, machine, wait_for, write};
 
 /// The machine is gone; the repository and the key on paper are all there is.
@@ -13,11 +13,14 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
         || pack.run(&["backup", "status", "--json"]).first_json()["status"]["environments"][0].clone();
     let proven = status()["proven"].clone();
     assert_ne!(proven["snapshot"], serde_json::Value::Null);
-    git(pack, &["init", "--quiet", "--initial-branch=main"]);
-    git(pack, &["add", "odoopack.toml", "oca.lock.json"]);
-    git(pack, &["commit", "--quiet", "-m", "the pack"]);
+    shallow(pack);
     pack.write("repo/note", "not committed\n");
-    pack.run(&["backup", "create", "production"]).exits(0);
+    // The first moment of a second environment that people work in.
+    sql(pack, "restore_shop", SHOP);
+    for environment in ["production", "shop"] {
+        let made = pack.run(&["backup", "create", environment]).exits(0);
+        assert!(made.stderr.contains("shallow clone"), "{}", made.said());
+    }
     let keep = tempfile::tempdir().unwrap();
     let place = keep.path().to_str().unwrap();
     machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
@@ -36,8 +39,28 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
         "another release: {}",
         said.said()
     );
-    assert_eq!(git(pack, &["log", "--format=%s"]).trim(), "the pack");
-    assert_eq!(git(pack, &["status", "--porcelain"]).trim(), "?? note");
+    // What nobody can make a repository of is kept, and keeps nothing else from coming back.
+    assert!(
+        said.stderr.contains("history.bundle") && pack.path("history.bundle").is_file(),
+        "{}",
+        said.said()
+    );
+    assert!(!pack.path("repo/.git").exists() && pack.path("repo/note").is_file());
+    let of_shop = "SELECT value FROM ir_config_parameter WHERE key = 'restore.shop'";
+    assert_eq!(
+        sql(pack, "restore_shop", of_shop),
+        "of the shop",
+        "{}",
+        said.said()
+    );
+    assert!(!databases(pack).contains("_replaced_"), "{}", databases(pack));
+    assert!(
+        pack.path("data/odoopack/awaited")
+            .read_dir_utf8()
+            .unwrap()
+            .next()
+            .is_none()
+    );
     pack.write(".odoopack-demo", "made by a test\n");
     let site = pack.site();
     let session = site.sign_in("restore_production", &password).unwrap();
@@ -48,7 +71,9 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     );
     lives_on(pack, &recover);
     pack.run(&recover).exits(4);
-    pack.run(&["env", "resume", "production", "--yes"]).exits(0);
+    for environment in ["production", "shop"] {
+        pack.run(&["env", "resume", environment, "--yes"]).exits(0);
+    }
     pack.run(&["status"]).exits(0);
     assert_eq!(status()["proven"], proven, "what was proven is forgotten");
     let listed = pack.json(&["module", "list"]).to_string();
@@ -57,6 +82,35 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
 }
 
 const MODULE: &str = "restore_probe";
+const SHOP: &str = "INSERT INTO ir_config_parameter (key, value) VALUES ('restore.shop', 'of the shop')";
+
+/// Makes the pack a clone that has the last of two commits.
+fn shallow(pack: &Pack) {
+    git(pack, &["init", "--quiet", "--initial-branch=main"]);
+    git(pack, &["add", "odoopack.toml"]);
+    git(pack, &["commit", "--quiet", "-m", "the file"]);
+    git(pack, &["add", "oca.lock.json"]);
+    git(pack, &["commit", "--quiet", "-m", "the pack"]);
+    let keep = tempfile::tempdir().unwrap();
+    let clone = keep.path().join("clone");
+    let clone = clone.to_str().unwrap();
+    let url = format!("file://{}", pack.path("repo"));
+    machine::must(
+        "git",
+        &[
+            "-c",
+            "safe.directory=*",
+            "clone",
+            "--quiet",
+            "--depth=1",
+            &url,
+            clone,
+        ],
+    );
+    let own = pack.path("repo/.git");
+    std::fs::remove_dir_all(&own).unwrap();
+    machine::must("cp", &["-r", &format!("{clone}/.git"), own.as_str()]);
+}
 
 /// A repository of modules that the pack's lock names.
 struct Upstream {
@@ -93,7 +147,7 @@ impl Upstream {
         pack.write(
             "repo/odoopack.toml",
             &format!(
-                "{text}\n[addons]\noca = \"addons/external/oca\"\n\n[addons.repositories.tools]\nurl = \"{url}\"\n"
+                "{text}\n[environments.shop]\nedition = \"bare\"\ndomain = \"shop.localhost\"\n\n[addons]\noca = \"addons/external/oca\"\n\n[addons.repositories.tools]\nurl = \"{url}\"\n"
             ),
         );
         pack.run(&["lock"]).exits(0);
@@ -139,6 +193,9 @@ fn cut_off_twice(pack: &Pack, recover: &[&str]) {
             text.contains(point).then_some(())
         });
         if point.contains("data") {
+            // What is an empty database until then nobody wants as a snapshot.
+            let refused = pack.run(&["backup", "create", "shop"]).exits(4);
+            assert!(refused.stderr.contains("odoopack recover"), "{}", refused.said());
             let open = pack.path("data/odoopack/open");
             wait_for("the restore begins", || {
                 open.read_dir_utf8().ok()?.next().map(|_| ())

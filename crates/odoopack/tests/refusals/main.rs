@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     reason = "a test starts programs, writes files and panics"
 )]
+mod of_a_recovery;
 mod of_the_file;
 mod of_the_machine;
 mod place;

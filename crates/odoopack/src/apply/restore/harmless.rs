@@ -164,16 +164,6 @@ impl Restore<'_> {
             .map(drop)
             .map_err(|e| failed("could not set the administrator's password", &e))
     }
-
-    /// Connects to the database that only the operation knows, never as the administrator.
-    pub(super) fn inside(&self, database: &str) -> Result<postgres::Client> {
-        let (role, password) = self.visitor(database)?;
-        let server = self.apply.server(&self.environment)?;
-        crate::observe::databases::connect_as(&server, &role, password.expose(), database).map_err(|e| {
-            failed(&format!("could not enter `{database}` as {role}"), &e)
-                .hint("`odoopack up` brings the pack to this version")
-        })
-    }
 }
 
 /// What was copied out of an image and then emptied by a crash would count as read, and leave the data as they were.

@@ -3,9 +3,11 @@ mod archive;
 pub(crate) mod boot;
 mod database;
 pub(crate) mod empty;
+mod entering;
 mod filestore;
 pub(crate) mod harmless;
 mod load;
+mod newer;
 pub(crate) mod replaced;
 pub(crate) mod source;
 mod verify;
@@ -206,21 +208,26 @@ impl<'a> Restore<'a> {
             let (at, last) = (group.start, group.end - 1);
             if let Err(failure) = self.group(planned, group, &mut operation) {
                 if stays(&planned.steps, at, begun && at == from) {
+                    self.forget_what_was(planned)?;
                     operation.end(DONE)?;
                     return Err(self.stayed(planned, failure));
                 }
                 return self.take_back(planned, last, operation, failure);
             }
         }
-        if planned
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::SwapDatabase { .. }))
-        {
-            // What a module operation that was cut off had begun was in the database that is not served any more.
-            marks::forget_module_work(&self.apply.layout.state(), &self.environment)?;
-        }
+        self.forget_what_was(planned)?;
         operation.end(DONE)
+    }
+
+    /// What was known of the database that is not served any more: a module operation that was cut off in it, that it was empty.
+    fn forget_what_was(&self, planned: &Planned) -> Result<()> {
+        let swapped = |step: &Step| matches!(step, Step::SwapDatabase { .. });
+        if !planned.served || !planned.steps.iter().any(swapped) {
+            return Ok(());
+        }
+        let state = self.apply.layout.state();
+        marks::forget_module_work(&state, &self.environment)?;
+        marks::forget_awaited(&state, &self.environment)
     }
 
     /// What it replaced is still there; whether to go back is a person's to say.
@@ -291,8 +298,13 @@ impl<'a> Restore<'a> {
             Step::MakeDatabase { database, role } => self.make_database(database, role),
             Step::LoadDatabase { database } => self.load(database, progress),
             Step::PlaceFilestore { directory, own } => self.place_filestore(directory, own, progress),
-            Step::Verify { database, directory } => {
-                self.verify(database.as_deref(), directory.as_deref())?;
+            Step::KeepNewer { from, to, .. } => newer::keep(from, to, progress),
+            Step::Verify {
+                database,
+                directory,
+                staying,
+            } => {
+                self.verify(database.as_deref(), directory.as_deref(), staying)?;
                 directory
                     .as_deref()
                     .map_or(Ok(()), |directory| self.keep_filestore(directory))
@@ -377,26 +389,6 @@ impl<'a> Restore<'a> {
     fn foreign(&self) -> bool {
         self.source
             .is_some_and(|source| !matches!(source, Source::Snapshot(_)))
-    }
-
-    /// Who works in the database that only the operation knows: for a backup of somebody else a role that owns this
-    /// database and nothing besides. What such a dump does as the environment's role, it can do to the environment's
-    /// database and to everything that was kept of it.
-    fn visitor(&self, database: &str) -> Result<(String, SecretText)> {
-        if self.foreign() {
-            return Ok((database.to_owned(), self.password.clone()));
-        }
-        let password = self.apply.secret(&secret_name(&self.environment, "DATABASE"))?;
-        Ok((self.role(), SecretText::new(password)))
-    }
-
-    fn entrance(&self, database: &str) -> Result<Entrance> {
-        let (role, password) = self.visitor(database)?;
-        Ok(Entrance {
-            role,
-            password,
-            ..entrance(self.apply, &self.environment, database)?
-        })
     }
 
     fn programs(&self) -> Result<Programs> {

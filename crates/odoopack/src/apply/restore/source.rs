@@ -13,6 +13,8 @@ use crate::failure::{Failure, Result};
 
 /// A snapshot of the repository, as far as a restore needs to know it.
 pub(crate) trait Stored: std::fmt::Debug + Send + Sync {
+    /// Its name, for commands.
+    fn id(&self) -> &str;
     /// Its name, for people.
     fn name(&self) -> String;
     /// What it says of itself.

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use super::Restore;
 use super::source::{self, Source, Stored};
 use odoopack_core::render::sql::identifier;
+use odoopack_core::restore::Staying;
 
 use crate::apply::databases::failed;
 use crate::exec::Cmd;
@@ -18,19 +19,16 @@ use crate::tools::{docker, postgres};
 const SHOWN: usize = 3;
 
 impl Restore<'_> {
-    pub(super) fn verify(&self, database: Option<&str>, directory: Option<&Utf8Path>) -> Result<()> {
-        let present: Option<BTreeSet<String>> = match directory {
-            Some(directory) => Some(
-                source::attachments(directory)?
-                    .into_iter()
-                    .map(|(name, _)| name)
-                    .collect(),
-            ),
-            None => None,
-        };
+    pub(super) fn verify(
+        &self,
+        database: Option<&str>,
+        directory: Option<&Utf8Path>,
+        staying: &Staying,
+    ) -> Result<()> {
+        let present = directory.map(names).transpose()?;
         self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
         let Some(database) = database else {
-            return self.files_alone(present.as_ref());
+            return self.files_alone(present, staying);
         };
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
@@ -43,13 +41,14 @@ impl Restore<'_> {
             self.pages(database)?;
         }
         let named = named(&mut client)?;
-        match present {
-            Some(present) => self.compare(&named, &present)?,
-            None if !named.is_empty() => self.warn(format!(
+        match (present, &staying.filestore) {
+            (Some(present), _) => self.compare(&named, &present)?,
+            (None, Some(filestore)) => self.database_alone(&named, &names(filestore)?),
+            (None, None) if !named.is_empty() => self.warn(format!(
                 "{} attachments of the database are not in this backup; the filestore was left out",
                 named.len()
             )),
-            None => {}
+            (None, None) => {}
         }
         self.damage();
         Ok(())
@@ -118,14 +117,55 @@ impl Restore<'_> {
         .because(shown.join("; ")))
     }
 
-    /// Without its database the attachments are compared with what the snapshot says of them.
-    fn files_alone(&self, present: Option<&BTreeSet<String>>) -> Result<()> {
-        if let (Some(Source::Snapshot(stored)), Some(present)) = (self.source, present) {
+    /// Without its database the attachments are compared with what is named by the one that stays; where none stays, with what the
+    /// snapshot says of them.
+    fn files_alone(&self, present: Option<BTreeSet<String>>, staying: &Staying) -> Result<()> {
+        let mut present = present.unwrap_or_default();
+        if let Some(database) = &staying.database {
+            let named = named(&mut self.inside_own(database)?)?;
+            // What came meanwhile is put beside the others before they have the name.
+            if let Some(filestore) = &staying.filestore {
+                present.extend(names(filestore)?);
+            }
+            self.compare(&named, &present)?;
+        } else if let Some(Source::Snapshot(stored)) = self.source {
             let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
-            self.compare(&named.collect(), present)?;
+            self.compare(&named.collect(), &present)?;
         }
         self.damage();
         Ok(())
+    }
+
+    /// Without its attachments a database uses those that stay, of which some may have been collected since.
+    fn database_alone(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) {
+        let missing: Vec<&String> = named.difference(present).collect();
+        self.found(|found| {
+            found.attachments = named.len();
+            found.missing = missing.len();
+        });
+        if missing.is_empty() {
+            return;
+        }
+        let what = format!(
+            "{} of {} attachments that the database names are not in the filestore, which stays: {}",
+            missing.len(),
+            named.len(),
+            first(&missing)
+        );
+        self.warn(format!("{what}; {}", self.brings_files()));
+    }
+
+    /// The command that brings the attachments of the same backup.
+    fn brings_files(&self) -> String {
+        let environment = &self.environment;
+        match self.source {
+            Some(Source::Snapshot(stored)) => format!(
+                "`odoopack restore {} --to {environment} --only filestore` brings those that the snapshot has, and keeps newer ones",
+                stored.id()
+            ),
+            _ => "the same command with `--only filestore` brings those that the backup has, and keeps newer ones"
+                .to_owned(),
+        }
     }
 
     /// Every page of every table and index, where the program and its extension are there.
@@ -211,15 +251,14 @@ impl Restore<'_> {
                 "the database names {} attachments, and none of them is in this backup",
                 named.len()
             ))
-            .hint("`--only database` restores it without its attachments"));
+            .hint("`--only database` restores a database without its attachments"));
         }
         if !missing.is_empty() {
-            let shown: Vec<&str> = missing.iter().take(SHOWN).map(|name| name.as_str()).collect();
             self.warn(format!(
                 "{} of {} attachments are missing: {}",
                 missing.len(),
                 named.len(),
-                shown.join(", ")
+                first(&missing)
             ));
         }
         Ok(())
@@ -236,6 +275,18 @@ impl Restore<'_> {
             ));
         }
     }
+}
+
+/// A few of them.
+fn first(names: &[&String]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(|name| name.as_str()).collect();
+    shown.join(", ")
+}
+
+/// Places of the attachments in a filestore.
+fn names(directory: &Utf8Path) -> Result<BTreeSet<String>> {
+    let all = source::attachments(directory)?.into_iter();
+    Ok(all.map(|(name, _)| name).collect())
 }
 
 /// Places of the attachments that the database names.

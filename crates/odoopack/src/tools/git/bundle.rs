@@ -14,6 +14,11 @@ pub(crate) fn head(directory: &Utf8Path) -> Cmd {
     inside(directory).args(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"])
 }
 
+/// Prints `true` in a clone that has not all of its history.
+pub(crate) fn is_shallow(directory: &Utf8Path) -> Cmd {
+    inside(directory).args(["rev-parse", "--is-shallow-repository"])
+}
+
 /// Writes the history of a working directory's repository to stdout: every branch and tag, and where it stands.
 pub(crate) fn bundle(directory: &Utf8Path) -> Cmd {
     inside(directory).args(["bundle", "create", "--quiet", "-", "--all", "HEAD"])

@@ -1,0 +1,215 @@
+//! A repository of a machine that is lost: whose snapshots are in it, and with which of them a recovery begins.
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use odoopack_core::backup::{Manifest, paths};
+use odoopack_core::secret::SecretText;
+use odoopack_repository::{Error, Place, Repository, Snapshot};
+
+use super::failure;
+use super::stored::Opened;
+use crate::failure::{Failure, Result};
+
+/// The word for the newest snapshot.
+const LATEST: &str = "latest";
+/// What the manifest calls the kind of an environment that people work in.
+const PRODUCTION: &str = "production";
+
+/// The newest snapshot of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Newest {
+    pub(crate) environment: String,
+    pub(crate) snapshot: String,
+    pub(crate) pack: String,
+    pub(crate) taken: Timestamp,
+    /// As its manifest says; `None` when that cannot be read.
+    kind: Option<String>,
+}
+
+impl Newest {
+    /// One of which that is not known is not passed over.
+    fn is_production(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == PRODUCTION)
+    }
+}
+
+/// The repository, opened with its key.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    repository: Repository,
+    newest: Vec<Newest>,
+}
+
+impl Elsewhere {
+    /// Opens it and looks whose snapshots are in it.
+    pub(crate) fn open(place: &Place, key: &SecretText) -> Result<Self> {
+        let repository = Repository::open(place, key).map_err(|e| lost(&e))?;
+        let newest = look(&repository).map_err(|e| failure::of(&e))?;
+        Ok(Self { repository, newest })
+    }
+
+    /// Opens a snapshot by the beginning of its name; `latest` is the environment's `of`, or production's.
+    ///
+    /// # Errors
+    /// Kind `Refused` when `latest` can mean several, or none of a production environment.
+    pub(crate) fn snapshot(&self, name: &str, of: Option<&str>) -> Result<Opened> {
+        if name == LATEST {
+            return Opened::of(&self.repository, &first(&self.newest, of)?.snapshot, None);
+        }
+        Opened::of(&self.repository, name, of)
+    }
+
+    /// The newest snapshots of the other production environments of the same pack.
+    pub(crate) fn others(&self, opened: &Opened) -> Vec<Newest> {
+        let manifest = opened.manifest();
+        others(&self.newest, (&manifest.pack, &manifest.environment))
+    }
+}
+
+fn look(repository: &Repository) -> std::result::Result<Vec<Newest>, Error> {
+    let all = newest(repository.snapshots()?, Timestamp::now());
+    let reader = repository.reader()?;
+    let one = |snapshot: Snapshot| {
+        let bytes = reader.read(&snapshot, paths::MANIFEST).ok();
+        let manifest = bytes.and_then(|bytes| Manifest::from_json(&String::from_utf8_lossy(&bytes)).ok());
+        Newest {
+            kind: manifest.map(|manifest| manifest.kind),
+            environment: snapshot.environment,
+            snapshot: snapshot.id,
+            pack: snapshot.pack,
+            taken: snapshot.time,
+        }
+    };
+    Ok(all.into_iter().map(one).collect())
+}
+
+/// The newest of each environment, which is none from the future while there is another; `all` comes oldest first.
+fn newest(all: Vec<Snapshot>, now: Timestamp) -> Vec<Snapshot> {
+    let mut newest: BTreeMap<String, Snapshot> = BTreeMap::new();
+    for snapshot in all {
+        let known = newest.get(&snapshot.environment);
+        if snapshot.time <= now || known.is_none_or(|known| known.time > now) {
+            newest.insert(snapshot.environment.clone(), snapshot);
+        }
+    }
+    newest.into_values().collect()
+}
+
+/// The one that `latest` means.
+fn first<'a>(all: &'a [Newest], of: Option<&str>) -> Result<&'a Newest> {
+    if let Some(name) = of {
+        return all
+            .iter()
+            .find(|one| one.environment == name)
+            .ok_or_else(|| which(all, &format!("the repository holds no snapshot of {name}")));
+    }
+    let productions: Vec<&Newest> = all.iter().filter(|one| one.is_production()).collect();
+    let usual = productions.iter().find(|one| one.environment == PRODUCTION);
+    match (productions.as_slice(), usual) {
+        ([one], _) | (_, Some(one)) => Ok(*one),
+        ([], None) => Err(which(
+            all,
+            "the repository holds no snapshot of a production environment",
+        )),
+        (_, None) => Err(which(
+            all,
+            "the repository holds snapshots of several production environments",
+        )),
+    }
+}
+
+/// Nothing is guessed; every environment is named with what chooses it.
+fn which(all: &[Newest], why: &str) -> Failure {
+    let one = |failure: Failure, one: &Newest| {
+        let kind = one.kind.as_deref().unwrap_or("unknown");
+        failure.hint(format!(
+            "`--of {}` recovers it ({kind}) from its newest snapshot {} of {}",
+            one.environment, one.snapshot, one.taken
+        ))
+    };
+    all.iter().fold(Failure::refused(why), one)
+}
+
+fn others(all: &[Newest], (pack, environment): (&str, &str)) -> Vec<Newest> {
+    let other = |one: &&Newest| one.pack == pack && one.environment != environment && one.is_production();
+    all.iter().filter(other).cloned().collect()
+}
+
+/// Nobody is sent to make a backup on a machine that was lost.
+fn lost(error: &Error) -> Failure {
+    if matches!(error, Error::Absent(_)) {
+        return Failure::refused(error.to_string())
+            .hint("name the directory that holds `config`, `data`, `index`, `keys` and `snapshots`");
+    }
+    if matches!(error, Error::WrongKey(_)) {
+        return Failure::refused(error.to_string())
+            .hint("`--key-file FILE` names the key that `odoopack backup key export` showed");
+    }
+    failure::of(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(of: &[(&str, Option<&str>)]) -> Vec<Newest> {
+        let one = |(number, (environment, kind)): (usize, &(&str, Option<&str>))| Newest {
+            environment: (*environment).to_owned(),
+            snapshot: format!("{number:08x}"),
+            pack: "demo".to_owned(),
+            taken: Timestamp::UNIX_EPOCH,
+            kind: kind.map(str::to_owned),
+        };
+        of.iter().enumerate().map(one).collect()
+    }
+
+    const P: Option<&str> = Some("production");
+    const S: Option<&str> = Some("staging");
+
+    #[test]
+    fn latest_is_of_a_production_environment_or_of_none() {
+        for (there, of, expected) in [
+            (&[("production", P), ("staging", S)][..], None, Some("production")),
+            (&[("main", P), ("staging", S)], None, Some("main")),
+            (&[("production", P), ("shop", P)], None, Some("production")),
+            (&[("main", P), ("shop", P)], None, None),
+            (&[("main", P), ("shop", P)], Some("shop"), Some("shop")),
+            (&[("staging", S)], None, None),
+            (&[("staging", S)], Some("staging"), Some("staging")),
+            (&[("staging", S)], Some("main"), None),
+            // By its name alone nothing is production.
+            (&[("production", S)], None, None),
+            (&[("main", P), ("unreadable", None)], None, None),
+            (&[], None, None),
+        ] {
+            let all = all(there);
+            let chosen = first(&all, of);
+            let name = chosen.as_ref().ok().map(|one| one.environment.as_str());
+            assert_eq!(name, expected, "{there:?} {of:?}");
+            if let Err(failure) = chosen {
+                let said = failure.sentence();
+                for one in &all {
+                    assert!(said.contains(&format!("`--of {}`", one.environment)), "{said}");
+                    assert!(said.contains(&one.snapshot), "{said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_production_environment_of_the_pack_comes_back() {
+        let mut all = all(&[
+            ("production", P),
+            ("shop", P),
+            ("staging", S),
+            ("torn", None),
+            ("x", P),
+        ]);
+        all[4].pack = "other".to_owned();
+        let names: Vec<String> = others(&all, ("demo", "production"))
+            .into_iter()
+            .map(|one| one.environment)
+            .collect();
+        assert_eq!(names, ["shop", "torn"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! A recovery that would be a guess, or cannot begin, leaves the place as empty as it was.
+use odoopack_core::secret::SecretText;
+use odoopack_repository::{Holder, Item, Label, Place as Store, Repository};
+use serde_json::json;
+
+use crate::place::{GOOD, Place};
+
+const KEY: &str = "ABCD-EFGH-JKLM";
+
+/// A repository beside the place, with one snapshot of each environment of these kinds; returns it and the file with its key.
+fn repository(place: &Place, environments: &[(&str, &str)]) -> (String, String) {
+    let beside = |name: &str| place.keep.path().join(name).to_str().unwrap().to_owned();
+    let (directory, key) = (beside("backups"), beside("key"));
+    std::fs::write(&key, KEY).unwrap();
+    let repository = Repository::create(&Store::Directory(directory.clone()), &SecretText::new(KEY)).unwrap();
+    let holder = Holder {
+        host: "test".to_owned(),
+        boot: "test".to_owned(),
+        pid: std::process::id(),
+        why: "a test".to_owned(),
+    };
+    let writer = repository.writer(&holder).unwrap();
+    for (number, (environment, kind)) in (1..).zip(environments) {
+        let time = jiff::Timestamp::from_second(1_700_000_000 + number).unwrap();
+        let label = Label {
+            pack: "refused".to_owned(),
+            environment: (*environment).to_owned(),
+            time,
+            note: None,
+        };
+        let items = [
+            Item::small("manifest.json", manifest(environment, kind), time),
+            Item::small("pack/tree/odoopack.toml", GOOD.to_owned(), time),
+        ];
+        let stored = repository
+            .store(&writer, &label, items.into_iter().map(Ok))
+            .unwrap();
+        stored.publish().unwrap();
+    }
+    drop(writer);
+    (directory, key)
+}
+
+fn manifest(environment: &str, kind: &str) -> String {
+    let code = json!({ "series": "19.0", "release": null, "identity": null, "commit": null });
+    let database = json!({
+        "name": "refused", "owner": "refused", "server": "15.14", "major": 15, "locale": ["UTF8", "C", "C.UTF-8"], "size": 1, "uuid": null,
+        "extensions": {}, "unaccent_immutable": true, "tables": {}, "indexes": [], "dump": { "format": "custom", "size": 0, "parts": 0 },
+    });
+    json!({
+        "format": 1, "odoopack": "0.1.0", "pack": "refused", "environment": environment, "kind": kind, "taken": "2026-11-26T12:00:00Z",
+        "code": code, "database": database, "modules": {},
+        "attachments": { "named": 0, "files": 0, "bytes": 0, "missing": [] }, "seconds": { "database": 0.0, "filestore": 0.0 },
+    })
+    .to_string()
+}
+
+#[test]
+fn latest_of_no_production_environment_or_of_several_is_no_guess() {
+    for (environments, why) in [
+        (
+            &[("staging", "staging"), ("try", "development")][..],
+            "no snapshot of a production environment",
+        ),
+        (
+            &[
+                ("main", "production"),
+                ("shop", "production"),
+                ("staging", "staging"),
+            ],
+            "several production environments",
+        ),
+    ] {
+        let place = Place::empty();
+        let (repository, key) = repository(&place, environments);
+        let choices: Vec<String> = environments
+            .iter()
+            .map(|(name, _)| format!("`--of {name}`"))
+            .collect();
+        let words: Vec<&str> = choices.iter().map(String::as_str).chain([why]).collect();
+        place.refuses(&["recover", &repository, "--key-file", &key, "--yes"], 4, &words);
+        // With the choice made it goes on to ask.
+        let (name, _) = environments[0];
+        let chosen = ["recover", &repository, "--key-file", &key, "--of", name];
+        place.refuses(&chosen, 4, &["nothing was changed", &format!("of {name}, taken")]);
+    }
+}
+
+#[test]
+fn production_is_the_only_one_of_its_kind() {
+    let place = Place::empty();
+    let (repository, key) = repository(&place, &[("main", "production"), ("staging", "staging")]);
+    place.refuses(
+        &["recover", &repository, "--key-file", &key],
+        4,
+        &["of main, taken", "nothing was changed"],
+    );
+}
+
+/// The other production environments are named before anybody says yes.
+#[test]
+fn everything_that_comes_back_is_said_before() {
+    let place = Place::empty();
+    let environments = [
+        ("production", "production"),
+        ("shop", "production"),
+        ("try", "staging"),
+    ];
+    let (repository, key) = repository(&place, &environments);
+    place.refuses(
+        &["recover", &repository, "--key-file", &key],
+        4,
+        &["of production, taken", "of shop, taken", "nothing was changed"],
+    );
+}
+
+#[test]
+fn root_by_another_name_leaves_the_place_empty() {
+    let place = Place::empty();
+    let (repository, key) = repository(&place, &[("production", "production")]);
+    let real = place.keep.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, &place.root).unwrap();
+    let hint = format!("`--root {}`", real.display());
+    place.refuses(
+        &["recover", &repository, "--key-file", &key, "--yes"],
+        4,
+        &[&hint],
+    );
+}
