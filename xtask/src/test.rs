@@ -66,7 +66,12 @@ fn nextest() -> Result<Command> {
 
 /// The filter of nextest for these words; without one, all tests.
 fn named(words: &[&String]) -> Vec<String> {
-    let either = |word: &&String| ["--filterset".to_owned(), format!("binary(~{word}) | test(~{word})")];
+    let either = |word: &&String| {
+        [
+            "--filterset".to_owned(),
+            format!("binary(~{word}) | test(~{word})"),
+        ]
+    };
     words.iter().flat_map(either).collect()
 }
 

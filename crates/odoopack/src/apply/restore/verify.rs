@@ -1,11 +1,12 @@
 //! What arrived, compared with what should have: read as the environment's role, never as the administrator.
 use std::collections::BTreeSet;
 
-use ::postgres::Client;
+use ::postgres::{Client, GenericClient};
 use camino::Utf8Path;
 
 use super::Restore;
 use super::source::{self, Source, Stored};
+use odoopack_core::filestore::Named;
 use odoopack_core::render::sql::identifier;
 
 use crate::apply::databases::failed;
@@ -21,7 +22,7 @@ impl Restore<'_> {
     pub(super) fn verify(&self, database: Option<&str>, directory: Option<&Utf8Path>) -> Result<()> {
         let present: Option<BTreeSet<String>> = match directory {
             Some(directory) => Some(
-                source::attachments(directory)?
+                source::files(directory)?
                     .into_iter()
                     .map(|(name, _)| name)
                     .collect(),
@@ -43,11 +44,12 @@ impl Restore<'_> {
             self.pages(database)?;
         }
         let named = named(&mut client)?;
+        self.elsewhere(&named);
         match present {
             Some(present) => self.compare(&named, &present)?,
-            None if !named.is_empty() => self.warn(format!(
+            None if !named.here.is_empty() => self.warn(format!(
                 "{} attachments of the database are not in this backup; the filestore was left out",
-                named.len()
+                named.here.len()
             )),
             None => {}
         }
@@ -122,7 +124,7 @@ impl Restore<'_> {
     fn files_alone(&self, present: Option<&BTreeSet<String>>) -> Result<()> {
         if let (Some(Source::Snapshot(stored)), Some(present)) = (self.source, present) {
             let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
-            self.compare(&named.collect(), present)?;
+            self.compare(&Named::of(named), present)?;
         }
         self.damage();
         Ok(())
@@ -200,8 +202,19 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn compare(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) -> Result<()> {
-        let missing: Vec<&String> = named.difference(present).collect();
+    fn elsewhere(&self, named: &Named) {
+        self.found(|found| found.elsewhere = named.elsewhere);
+        if named.elsewhere > 0 {
+            self.warn(format!(
+                "{} attachments are kept in a storage elsewhere by a module: they are not in this backup, and the database goes on naming that storage",
+                named.elsewhere
+            ));
+        }
+    }
+
+    fn compare(&self, named: &Named, present: &BTreeSet<String>) -> Result<()> {
+        let missing = named.missing(present);
+        let named = &named.here;
         self.found(|found| {
             found.attachments = named.len();
             found.missing = missing.len();
@@ -214,7 +227,7 @@ impl Restore<'_> {
             .hint("`--only database` restores it without its attachments"));
         }
         if !missing.is_empty() {
-            let shown: Vec<&str> = missing.iter().take(SHOWN).map(|name| name.as_str()).collect();
+            let shown: Vec<&str> = missing.iter().take(SHOWN).map(String::as_str).collect();
             self.warn(format!(
                 "{} of {} attachments are missing: {}",
                 missing.len(),
@@ -238,11 +251,11 @@ impl Restore<'_> {
     }
 }
 
-/// Places of the attachments that the database names.
-pub(crate) fn named(client: &mut Client) -> Result<BTreeSet<String>> {
+/// The attachments that the database names.
+pub(crate) fn named(client: &mut impl GenericClient) -> Result<Named> {
     let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL";
     let rows = client
         .query(sql, &[])
         .map_err(|e| failed("could not look at the attachments", &e))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(Named::of(rows.iter().map(|row| row.get(0))))
 }
