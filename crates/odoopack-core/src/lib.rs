@@ -11,6 +11,7 @@ pub mod changed;
 pub mod checks;
 pub mod dump;
 pub mod facts;
+pub mod filestore;
 pub mod foreign;
 pub mod gate;
 pub mod hash;

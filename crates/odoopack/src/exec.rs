@@ -1,5 +1,6 @@
 //! The only spawner: a command is a value that can be shown, then run with a named policy for its output.
 pub(crate) mod pipes;
+mod rows;
 mod run;
 mod stop;
 

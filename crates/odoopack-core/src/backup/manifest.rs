@@ -126,7 +126,7 @@ pub struct Dump {
 /// The filestore against what the database names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachments {
-    /// Files that the database names.
+    /// Files that the database names in its filestore.
     pub named: u64,
     /// Files that were stored.
     pub files: u64,
@@ -134,6 +134,9 @@ pub struct Attachments {
     pub bytes: u64,
     /// Files that the database names and that were not there when the backup began.
     pub missing: Vec<String>,
+    /// How many it names besides that a module keeps in a storage of its own; older snapshots count them as missing.
+    #[serde(default)]
+    pub elsewhere: u64,
 }
 
 /// How long each part took.

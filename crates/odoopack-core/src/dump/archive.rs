@@ -1,4 +1,5 @@
 //! What an entry of somebody's zip is, judged by its name and what the archive says of it.
+use crate::filestore::is_attachment;
 
 /// What to do with an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ const WELCOME: [u32; 3] = [0, 0o100_000, 0o040_000];
 /// When the name or the kind could do harm; the whole archive is refused then, since no honest tool makes such.
 ///
 /// # Source
-/// Odoo 17.0 to 19.0, `service/db.py` `dump_db`: `dump.sql`, `manifest.json`, `filestore/xx/<sha1>`. What Odoo.sh hands out has the
+/// Odoo 17.0 to 19.0, `service/db.py` `dump_db`: `dump.sql`, `manifest.json`, the filestore. What Odoo.sh hands out has the
 /// same shape, some with `dump.sql.gz`, without a description, or with directories of logs and sessions besides.
 pub fn judge(name: &str, mode: Option<u32>) -> Result<Entry, BadEntry> {
     let bad = || BadEntry::Path(name.chars().take(80).collect());
@@ -65,18 +66,4 @@ pub fn judge(name: &str, mode: Option<u32>) -> Result<Entry, BadEntry> {
             _ => Entry::Foreign,
         },
     })
-}
-
-/// Whether a place below a filestore is one that Odoo gives: two hex digits, then the whole SHA-1 that begins with them.
-///
-/// # Source
-/// Odoo 17.0 to 19.0, `ir_attachment.py` `_get_path`: `sha[:2] + '/' + sha`; 8.0 used three digits, which no series here does.
-pub fn is_attachment(place: &str) -> bool {
-    let hex = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    place
-        .split_once('/')
-        .is_some_and(|(two, name)| two.len() == 2 && name.len() == 40 && name.starts_with(two) && hex(name))
 }

@@ -1,4 +1,6 @@
 //! A filter between a plain dump and psql: rows pass untouched, statements are judged, commands to psql are refused.
+use std::collections::BTreeSet;
+
 use super::lexer::{Byte, Lexer, State};
 use super::statement::{Verdict, judge, words};
 
@@ -8,6 +10,8 @@ const LONGEST: usize = 1 << 20;
 const ENOUGH: usize = 4;
 /// Statements that are told about, at most.
 const TOLD: usize = 20;
+/// What some editors put before a text in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Why a dump is not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,14 @@ pub enum Refused {
         line: u64,
         /// Why.
         why: &'static str,
+    },
+    /// An extension that whoever loads it may not make.
+    #[error("line {line}: it makes the extension `{name}`")]
+    Extension {
+        /// Line on which the statement ends, from 1.
+        line: u64,
+        /// Its name.
+        name: String,
     },
     /// The dump ends in the middle.
     #[error("it ends in the middle of {0}: the file was cut off")]
@@ -53,6 +65,8 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Filter {
     server: u16,
+    /// Extensions that may be made.
+    usable: BTreeSet<String>,
     lexer: Lexer,
     statement: Vec<u8>,
     flushed: bool,
@@ -63,6 +77,8 @@ pub struct Filter {
 
 #[derive(Debug)]
 enum Mode {
+    /// At the very beginning: so many bytes of the mark were seen.
+    Beginning(usize),
     Statements,
     /// A line that begins with a backslash.
     Command(Vec<u8>),
@@ -76,14 +92,15 @@ enum Mode {
 }
 
 impl Filter {
-    /// A filter for a server of this major.
-    pub fn new(server: u16) -> Self {
+    /// A filter for a server of this major, on which whoever loads the dump may make the extensions `usable`.
+    pub fn new(server: u16, usable: BTreeSet<String>) -> Self {
         Self {
             server,
+            usable,
             lexer: Lexer::default(),
             statement: Vec::new(),
             flushed: false,
-            mode: Mode::Statements,
+            mode: Mode::Beginning(0),
             line: 1,
             summary: Summary::default(),
         }
@@ -136,6 +153,10 @@ impl Filter {
 
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) -> Result<(), Refused> {
         match &mut self.mode {
+            Mode::Beginning(seen) => {
+                let seen = *seen;
+                return self.beginning(seen, byte, out);
+            }
             Mode::Command(line) => {
                 if byte != b'\n' {
                     line.push(byte);
@@ -186,6 +207,20 @@ impl Filter {
         }
     }
 
+    /// psql passes the mark over too, but only where nothing is before it.
+    fn beginning(&mut self, seen: usize, byte: u8, out: &mut Vec<u8>) -> Result<(), Refused> {
+        if MARK[seen] == byte && seen + 1 < MARK.len() {
+            self.mode = Mode::Beginning(seen + 1);
+            return Ok(());
+        }
+        self.mode = Mode::Statements;
+        if MARK[seen] == byte {
+            return Ok(());
+        }
+        MARK[..seen].iter().try_for_each(|byte| self.byte(*byte, out))?;
+        self.byte(byte, out)
+    }
+
     /// `\restrict` and `\unrestrict` are what patched clients write since August 2025; we set our own.
     fn command(&mut self) -> Result<(), Refused> {
         let Mode::Command(line) = std::mem::replace(&mut self.mode, Mode::Statements) else {
@@ -220,15 +255,11 @@ impl Filter {
             }
             Verdict::Skip => return Ok(()),
             Verdict::Tell(text) => {
-                if self.summary.skipped.len() < TOLD {
-                    self.summary.skipped.push(text);
-                }
+                self.tell(text);
                 return Ok(());
             }
             Verdict::Extension(name) => {
-                let made = super::MADE_BEFORE.contains(&name.as_str());
-                self.summary.extensions.push(name);
-                if made {
+                if !self.passes(name)? {
                     return Ok(());
                 }
             }
@@ -237,6 +268,29 @@ impl Filter {
         out.extend(statement);
         out.push(b';');
         Ok(())
+    }
+
+    fn tell(&mut self, text: String) {
+        if self.summary.skipped.len() < TOLD {
+            self.summary.skipped.push(text);
+        }
+    }
+
+    /// Whether the statement that makes this extension goes on.
+    fn passes(&mut self, name: String) -> Result<bool, Refused> {
+        let made = super::MADE_BEFORE.contains(&name.as_str());
+        let needless = super::NEEDLESS.contains(&name.as_str());
+        if !made && !needless && !self.usable.contains(&name) {
+            return Err(Refused::Extension {
+                line: self.line,
+                name,
+            });
+        }
+        if needless {
+            self.tell(format!("extension {name}"));
+        }
+        self.summary.extensions.push(name);
+        Ok(!made && !needless)
     }
 
     /// Passes rows on until the line `\.`; returns what follows it.

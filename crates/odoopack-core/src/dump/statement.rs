@@ -1,4 +1,5 @@
 //! What one statement of a dump does, as far as that decides whether it may pass.
+use super::lexer::{Lexer, State};
 
 /// The verdict about one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,9 @@ pub(super) fn judge(text: &str, server: u16) -> Verdict {
     let words = words(text);
     let word = |at: usize| words.get(at).map_or("", String::as_str);
     match (word(0), word(1)) {
-        ("copy", _) => copy(&words),
+        ("copy", _) => copy(text),
         ("create", "extension") => Verdict::Extension(extension(&words)),
-        (first, second) if left_out(&words, first, second, server) => Verdict::Skip,
+        _ if left_out(text, &words, server) => Verdict::Skip,
         ("set", "standard_conforming_strings") if !text.trim_end().ends_with("on") => {
             Verdict::Refuse("it changes how quotes are read in the middle")
         }
@@ -50,16 +51,19 @@ pub(super) fn judge(text: &str, server: u16) -> Verdict {
 const STATISTICS: [&str; 2] = ["pg_restore_relation_stats", "pg_restore_attribute_stats"];
 
 /// Whether it says who owned things elsewhere, or does what the administrator did before.
-fn left_out(words: &[String], first: &str, second: &str, server: u16) -> bool {
+fn left_out(text: &str, words: &[String], server: u16) -> bool {
     let word = |at: usize| words.get(at).map_or("", String::as_str);
-    match (first, second) {
+    match (word(0), word(1)) {
         ("alter" | "drop", "extension")
         | ("alter", "default")
         | ("grant" | "revoke", _)
         | ("set" | "reset", "role") => true,
         ("comment", "on") => word(2) == "extension" || (word(2) == "schema" && word(3) == "public"),
         ("create", "schema") => words.iter().any(|word| word == "public"),
-        ("alter", _) => words.windows(2).any(|pair| pair[0] == "owner" && pair[1] == "to"),
+        // A column may be called so as well: only then it is quoted.
+        ("alter", _) => unquoted(text)
+            .windows(2)
+            .any(|pair| pair[0] == "owner" && pair[1] == "to"),
         ("set", "transaction_timeout") => server < 17,
         // What `pg_dump --statistics` of 18 writes; an older server collects its own.
         ("select", "from") => server < 18 && STATISTICS.contains(&word(3)),
@@ -68,14 +72,22 @@ fn left_out(words: &[String], first: &str, second: &str, server: u16) -> bool {
     }
 }
 
-/// `COPY ... FROM stdin` is followed by rows; anything that names a program or a file is not of a dump.
-fn copy(words: &[String]) -> Verdict {
-    let from = words.iter().rposition(|word| word == "from");
-    let to = words.iter().any(|word| word == "to");
-    match from.map(|at| words.get(at + 1).map_or("", String::as_str)) {
-        Some("stdin") if !to => Verdict::Rows,
-        _ => Verdict::Refuse("a `COPY` in it does not read its own rows, as every `COPY` of a dump does"),
+/// `COPY ... FROM stdin` is followed by rows; anything that names a program or a file, or says more, is not of a dump.
+///
+/// Both keywords are reserved: a table or column of that name is quoted. The one that is not tells where the rows are, and nothing follows.
+fn copy(text: &str) -> Verdict {
+    let words = unquoted(text);
+    let count = |keyword: &str| {
+        words
+            .iter()
+            .filter(|word| word.trim_matches('-') == keyword)
+            .count()
+    };
+    let ends = matches!(words.as_slice(), [.., from, stdin] if from == "from" && stdin == "stdin");
+    if ends && count("from") == 1 && count("to") == 0 {
+        return Verdict::Rows;
     }
+    Verdict::Refuse("a `COPY` in it does not read its own rows, as every `COPY` of a dump does")
 }
 
 fn extension(words: &[String]) -> String {
@@ -90,16 +102,25 @@ fn extension(words: &[String]) -> String {
 
 /// The words outside texts, comments and dollar quotes, in lower case; quoted names lose their quotes.
 pub(super) fn words(text: &str) -> Vec<String> {
-    let mut lexer = super::lexer::Lexer::default();
+    scan(text, true)
+}
+
+/// The same without quoted names: what may be a keyword.
+fn unquoted(text: &str) -> Vec<String> {
+    scan(text, false)
+}
+
+fn scan(text: &str, quoted: bool) -> Vec<String> {
+    let mut lexer = Lexer::default();
     let mut words = vec![String::new()];
     for byte in text.bytes() {
         let before = lexer.state.clone();
         lexer.take(byte);
-        let inside = matches!(
-            (&before, &lexer.state),
-            (super::lexer::State::Plain, super::lexer::State::Plain)
-                | (super::lexer::State::Double, super::lexer::State::Double)
-        );
+        let inside = match (&before, &lexer.state) {
+            (State::Plain, State::Plain) => true,
+            (State::Double, State::Double) => quoted,
+            _ => false,
+        };
         let last = words.last_mut().expect("there is always one");
         if inside && (byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' || byte >= 0x80) {
             last.push(char::from(byte.to_ascii_lowercase()));

@@ -4,11 +4,16 @@ use super::sql::{Filter, Refused, Summary};
 use super::toc;
 use std::collections::BTreeSet;
 
+/// For whoever may make one extension.
+fn filter(server: u16) -> Filter {
+    Filter::new(server, BTreeSet::from(["uuid-ossp".to_owned()]))
+}
+
 fn pass(text: &str) -> Result<(String, Summary), Refused> {
     // Any portions must give the same.
     let mut results = Vec::new();
     for size in [1, 3, 7, text.len().max(1)] {
-        let mut filter = Filter::new(15);
+        let mut filter = filter(15);
         let mut out = Vec::new();
         let fed = text
             .as_bytes()
@@ -98,7 +103,7 @@ fn each_major_gets_what_it_knows() {
         (17, true, false),
         (18, true, true),
     ] {
-        let (mut filter, mut out) = (Filter::new(server), Vec::new());
+        let (mut filter, mut out) = (filter(server), Vec::new());
         filter.feed(text.as_bytes(), &mut out).unwrap();
         filter.finish(&mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
@@ -137,6 +142,17 @@ fn what_no_single_database_needs_is_refused() {
         "COPY a TO PROGRAM 'id';",
         "COPY a FROM '/etc/passwd';",
         "COPY (SELECT 1) TO '/tmp/x';",
+        "COPY a FROM PROGRAM 'id' WHERE b IS DISTINCT FROM stdin;",
+        "COPY a FROM '/etc/passwd' WHERE \"b\" IS DISTINCT FROM stdin;",
+        "COPY a FROM '/etc/passwd' WITH (x$from stdin);",
+        "COPY a TO PROGRAM 'id' WITH (from stdin);",
+        "COPY a TO--x\n PROGRAM 'id' WITH (from stdin);",
+        "COPY a (\"from\", \"stdin\") FROM PROGRAM 'id';",
+        "COPY a FROM \"stdin\";",
+        "COPY a \"from\" stdin;",
+        "COPY a FROM /* from stdin */ '/etc/passwd' -- from stdin\n;",
+        "COPY a FROM stdin WITH (FORMAT csv);",
+        "COPY a FROM stdin WHERE b > 1;",
         "CREATE DATABASE x;",
         "CREATE ROLE x SUPERUSER;",
         "ALTER ROLE pack_production SUPERUSER;",
@@ -149,6 +165,74 @@ fn what_no_single_database_needs_is_refused() {
             pass(text)
         );
     }
+}
+
+/// Every reserved word can be the name of a table or a column, and is quoted then.
+#[test]
+fn rows_of_a_table_with_the_names_of_keywords_pass() {
+    for head in [
+        "COPY public.x (id, \"to\") FROM stdin",
+        "COPY public.\"to\" (id, \"from\", \"where\") FROM stdin",
+        "COPY \"a b\".\"from stdin\" (stdin, program) FROM stdin",
+        "COPY public.a (\"a\"\"to\") FROM stdin",
+        "copy public.a\n  FROM /* to */ STDIN",
+    ] {
+        let text = format!("{head};\n1\t2\n\\.\n");
+        let (out, summary) = pass(&text).unwrap();
+        assert_eq!((out.as_str(), summary.rows), (text.as_str(), 1), "{head}");
+    }
+}
+
+#[test]
+fn a_constraint_on_columns_called_owner_and_to_is_kept() {
+    let text = "ALTER TABLE ONLY public.a\n    ADD CONSTRAINT a_u UNIQUE (owner, \"to\");\n";
+    assert_eq!(pass(text).unwrap().0, text);
+}
+
+#[test]
+fn an_extension_that_cannot_be_made_is_named_before_anything_is_loaded() {
+    let text = "SET lock_timeout = 0;\n\nCREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;\nCREATE TABLE a (b int);\n";
+    let refused = pass(text).unwrap_err();
+    let wanted = Refused::Extension {
+        line: 3,
+        name: "postgis".to_owned(),
+    };
+    assert_eq!(refused, wanted);
+}
+
+#[test]
+fn an_extension_that_no_data_needs_is_left_out_and_told() {
+    let text: String = super::NEEDLESS
+        .iter()
+        .map(|name| {
+            format!("CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA public;\nCOMMENT ON EXTENSION {name} IS 'a;b';\n")
+        })
+        .collect();
+    let (out, summary) = pass(&text).unwrap();
+    assert_eq!(out.trim(), "");
+    assert_eq!(summary.skipped.len(), super::NEEDLESS.len());
+    assert!(
+        summary
+            .skipped
+            .contains(&"extension pg_stat_statements".to_owned())
+    );
+    let list = "2; 3079 16385 EXTENSION - pg_stat_statements \n4500; 0 0 COMMENT - EXTENSION pg_stat_statements \n\
+        3; 3079 16386 EXTENSION - postgis \n215; 1259 16391 TABLE public a odoo\n";
+    let contents = toc::parse(list, &BTreeSet::new());
+    assert_eq!((contents.needless.len(), contents.list.lines().count()), (1, 2));
+    assert_eq!(contents.extensions, ["postgis"]);
+}
+
+/// Some editors put a mark before a text.
+#[test]
+fn the_mark_of_an_editor_is_passed_over_and_nothing_else_is() {
+    let text = "SET lock_timeout = 0;\n";
+    assert_eq!(pass(&format!("\u{feff}{text}")).unwrap().0, text);
+    assert_eq!(pass("\u{feff}").unwrap().0, "");
+    for other in ["\u{fefe}SELECT 1;", "\u{e000}SELECT 1;", "SELECT '\u{feff}';"] {
+        assert_eq!(pass(other).unwrap().0, other);
+    }
+    assert!(matches!(pass("\u{feff}\\! id\n"), Err(Refused::Command { .. })));
 }
 
 #[test]
@@ -200,6 +284,8 @@ fn only_the_schema_that_is_there_already_is_left_out() {
 fn entries_of_a_zip() {
     let sha = "ab0123456789abcdef0123456789abcdef012345";
     let place = format!("ab/{sha}");
+    // As Odoo placed them up to 8.0.
+    let old = format!("ab0/{sha}");
     let table: &[(&str, Option<u32>, Result<Entry, ()>)] = &[
         ("dump.sql", Some(0o100_644), Ok(Entry::Dump)),
         ("./dump.sql", None, Ok(Entry::Dump)),
@@ -210,6 +296,11 @@ fn entries_of_a_zip() {
             &format!("filestore/{place}"),
             Some(0o100_640),
             Ok(Entry::Attachment(place.clone())),
+        ),
+        (
+            &format!("filestore/{old}"),
+            Some(0o100_640),
+            Ok(Entry::Attachment(old.clone())),
         ),
         ("filestore/", Some(0o040_755), Ok(Entry::Nothing)),
         ("filestore/checklist/ab/abc", None, Ok(Entry::Nothing)),
@@ -244,7 +335,7 @@ fn what_is_too_long_to_be_judged_whole_passes_only_by_its_beginning() {
         format!("DROP DATABASE a{long};"),
         format!("COPY a (b){long} FROM PROGRAM 'id';"),
     ] {
-        let mut filter = Filter::new(15);
+        let mut filter = filter(15);
         let refused = filter.feed(text.as_bytes(), &mut Vec::new());
         assert!(
             matches!(refused, Err(Refused::Statement { .. })),
@@ -253,7 +344,7 @@ fn what_is_too_long_to_be_judged_whole_passes_only_by_its_beginning() {
         );
     }
     let insert = format!("INSERT INTO public.a VALUES ('{long}{long}');\n");
-    let (mut filter, mut out) = (Filter::new(15), Vec::new());
+    let (mut filter, mut out) = (filter(15), Vec::new());
     filter.feed(insert.as_bytes(), &mut out).unwrap();
     filter.finish(&mut out).unwrap();
     assert_eq!(out, insert.as_bytes());

@@ -10,6 +10,8 @@ pub struct Contents {
     pub extensions: Vec<String>,
     /// Entries that only a superuser could restore, left out.
     pub skipped: Vec<String>,
+    /// Extensions that no data needs, left out.
+    pub needless: Vec<String>,
     /// Names of tables with rows (`schema.table`).
     pub tables: Vec<String>,
     /// Names of indexes and constraints.
@@ -60,6 +62,10 @@ pub fn parse(list: &str, made: &BTreeSet<String>) -> Contents {
         let Some(entry) = entry(line) else { continue };
         if let Some(name) = entry.strip_prefix("EXTENSION - ") {
             let name = name.split_whitespace().next().unwrap_or_default();
+            if super::NEEDLESS.contains(&name) {
+                contents.needless.push(name.to_owned());
+                continue;
+            }
             contents.extensions.push(name.to_owned());
             if super::MADE_BEFORE.contains(&name) {
                 continue;

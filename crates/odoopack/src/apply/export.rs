@@ -5,6 +5,7 @@ use std::io::{BufWriter, Read, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use odoopack_core::filestore::{Named, is_attachment};
 use odoopack_core::name::Name;
 use odoopack_core::target::secret_name;
 use odoopack_core::units::Bytes;
@@ -13,8 +14,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::Apply;
 use super::databases::failed;
-use super::restore::source::{Source, attachments};
-use super::restore::{entrance, programs as programs_of};
+use super::restore::source::{Source, files as files_of};
+use super::restore::{entrance, named, programs as programs_of};
 use crate::engines::programs::{self, Programs};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
@@ -22,8 +23,8 @@ use crate::files;
 use crate::tools::dumps::{Call, Entrance};
 use crate::ui::Progress;
 
-/// How long we wait for Odoo's clean-up to end before we keep it out.
-const CLEAN_UP: &str = "SET lock_timeout = '5min'";
+/// How long we wait for Odoo's clean-up to end before we keep it out; then nothing is said for as long as the dump takes.
+const CLEAN_UP: &str = "SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min'";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,49 @@ pub(crate) enum Shape {
 pub(crate) struct Written {
     pub(crate) dump: u64,
     pub(crate) attachments: usize,
+    /// Files that the database names and that are not there.
+    pub(crate) missing: Vec<String>,
+    /// Attachments that a module keeps in a storage of its own.
+    pub(crate) elsewhere: usize,
     pub(crate) size: u64,
+}
+
+/// The filestore against what the database names.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Matched {
+    /// Places and sizes of what is written out.
+    files: Vec<(String, u64)>,
+    missing: Vec<String>,
+}
+
+/// Finds what of a filestore is written out: what the database names, and what Odoo has placed there besides.
+///
+/// # Errors
+/// Kind `Refused` when nothing of what is named is there: its disk is elsewhere, and what would be written looks like a backup.
+fn matched(filestore: &Utf8Path, named: &Named) -> Result<Matched> {
+    let is_there = super::restore::there(filestore)?;
+    let mut all = if is_there {
+        files_of(filestore)?
+    } else {
+        Vec::new()
+    };
+    all.retain(|(place, _)| is_attachment(place) || named.here.contains(place));
+    let present = all.iter().map(|(place, _)| place.clone()).collect();
+    let missing = named.missing(&present);
+    if !missing.is_empty() && missing.len() == named.here.len() {
+        let where_to = if is_there {
+            "none of them is in"
+        } else {
+            "there is no directory"
+        };
+        return Err(Failure::refused(format!(
+            "the database names {} attachments, and {where_to} `{filestore}`",
+            missing.len()
+        ))
+        .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back")
+        .hint("a name that ends in .dump, .sql or .sql.gz writes the database without attachments"));
+    }
+    Ok(Matched { files: all, missing })
 }
 
 /// Writes an environment to `path`, which must not be there yet; it has its name only when it is whole.
@@ -119,6 +162,10 @@ impl Export<'_> {
         let hold = "SELECT id FROM ir_cron WHERE id IN (SELECT res_id FROM ir_model_data WHERE module = 'base' \
                     AND name = 'autovacuum_job' AND model = 'ir.cron') FOR NO KEY UPDATE";
         quiet.query(hold, &[]).map_err(trouble)?;
+        // Nobody waits for a dump that is then worth nothing.
+        if matches!(shape, Shape::Zip | Shape::Folder) {
+            matched(&self.filestore, &named(&mut quiet)?)?;
+        }
         let mut written = match shape {
             Shape::Zip => self.zip(part, &mut quiet)?,
             Shape::Folder => self.folder(part, &mut quiet)?,
@@ -162,7 +209,8 @@ impl Export<'_> {
         let mut written = self.dump(&self.entrance.pg_dump_plain(), &mut zip)?;
         zip.start_file("manifest.json", options).map_err(trouble)?;
         zip.write_all(&self.manifest(client)?).map_err(broken)?;
-        for (name, size) in self.attachments()? {
+        let attachments = self.attachments(client, &mut written)?;
+        for (name, size) in attachments {
             let large = options.large_file(size >= u64::from(u32::MAX) / 2);
             zip.start_file(format!("filestore/{name}"), large)
                 .map_err(trouble)?;
@@ -179,7 +227,8 @@ impl Export<'_> {
         files::replace(&part.join("manifest.json"), &self.manifest(client)?, 0o640, None)?;
         let filestore = part.join("filestore");
         files::directory(&filestore, 0o750, None)?;
-        for (name, _) in self.attachments()? {
+        let attachments = self.attachments(client, &mut written)?;
+        for (name, _) in attachments {
             let to = filestore.join(&name);
             files::directory_all(to.parent().unwrap_or(&filestore))?;
             let mut from = open(&self.filestore.join(&name))?;
@@ -191,13 +240,17 @@ impl Export<'_> {
         Ok(written)
     }
 
-    /// An environment without any attachment has no directory for them.
-    fn attachments(&self) -> Result<Vec<(String, u64)>> {
-        if super::restore::there(&self.filestore)? {
-            attachments(&self.filestore)
-        } else {
-            Ok(Vec::new())
-        }
+    /// What is written out; what is missing of it is noted.
+    fn attachments(
+        &self,
+        client: &mut postgres::Transaction<'_>,
+        written: &mut Written,
+    ) -> Result<Vec<(String, u64)>> {
+        let named = named(client)?;
+        let Matched { files, missing } = matched(&self.filestore, &named)?;
+        written.missing = missing;
+        written.elsewhere = named.elsewhere;
+        Ok(files)
     }
 
     fn pass(&self, from: &mut dyn Read, to: &mut dyn Write, what: &str) -> Result<u64> {
@@ -280,6 +333,54 @@ fn size(path: &Utf8Path) -> Result<u64> {
     }
     let dump = std::fs::metadata(path.join("db.dump")).map(|metadata| metadata.len());
     let dump = dump.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
-    let files = attachments(&path.join("filestore"))?;
+    let files = files_of(&path.join("filestore"))?;
     Ok(dump + files.iter().map(|(_, size)| size).sum::<u64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHA: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    fn named_by(names: &[&str]) -> Named {
+        Named::of(names.iter().map(|name| (*name).to_owned()))
+    }
+
+    #[test]
+    fn a_filestore_that_is_not_there_is_no_empty_one() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let (named, nowhere) = (named_by(&["ab/abc", "s3://b/c"]), root.join("demo"));
+        for place in [nowhere.as_path(), root] {
+            let failure = matched(place, &named).unwrap_err();
+            assert_eq!(failure.kind, crate::failure::Kind::Refused);
+            let said = format!("{failure} {}", failure.json());
+            assert!(
+                said.contains("names 1 attachments") && said.contains("`mount DIRECTORY`"),
+                "{said}"
+            );
+        }
+        for none in [named_by(&[]), named_by(&["s3://b/c"])] {
+            assert_eq!(matched(&nowhere, &none).unwrap(), Matched::default());
+        }
+    }
+
+    #[test]
+    fn what_the_database_names_is_written_out_wherever_it_lies_and_what_is_missing_is_told() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let (new, old) = (format!("da/{SHA}"), format!("da3/{SHA}"));
+        for name in [new.as_str(), &old, "odd/name", "odd/other", "checklist/da"] {
+            let path = root.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"x", 0o600, None).unwrap();
+        }
+        let found = matched(root, &named_by(&[&old, "odd/name", "ab/gone", "s3://b/c"])).unwrap();
+        assert_eq!(
+            found.files,
+            [new, old, "odd/name".to_owned()].map(|name| (name, 1))
+        );
+        assert_eq!(found.missing, ["ab/gone"]);
+    }
 }

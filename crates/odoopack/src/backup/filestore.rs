@@ -3,7 +3,8 @@ use std::collections::BTreeSet;
 use std::thread::JoinHandle;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::backup::paths;
+use odoopack_core::backup::{Attachments, paths};
+use odoopack_core::filestore::Named;
 use odoopack_repository::{Content, Item};
 
 use crate::failure::{Failure, Result};
@@ -36,6 +37,29 @@ impl Finding {
     pub(crate) fn result(self) -> Result<Found> {
         let found = self.0.join();
         found.unwrap_or_else(|_| Err(Failure::failed("the filestore could not be listed")))
+    }
+}
+
+impl Found {
+    /// What is there against what the database names.
+    ///
+    /// # Errors
+    /// When there is no filestore, and something should be in it.
+    pub(crate) fn against(&self, filestore: &Utf8Path, named: &Named) -> Result<Attachments> {
+        if !self.is_there && !named.here.is_empty() {
+            return Err(Failure::failed(format!(
+                "the database names {} attachments, and there is no directory `{filestore}`",
+                named.here.len()
+            ))
+            .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back"));
+        }
+        Ok(Attachments {
+            named: named.here.len() as u64,
+            files: self.items.len() as u64,
+            bytes: self.bytes,
+            missing: named.missing(&self.names),
+            elsewhere: named.elsewhere as u64,
+        })
     }
 }
 
@@ -133,6 +157,25 @@ mod tests {
         assert!(found.is_there);
         let nothing = find(&root.join("nothing")).unwrap();
         assert!(nothing.items.is_empty() && !nothing.is_there);
+    }
+
+    #[test]
+    fn what_a_module_keeps_elsewhere_is_counted_apart() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let named = |names: &[&str]| Named::of(names.iter().map(|name| (*name).to_owned()));
+        let found = find(root).unwrap();
+        let all = found
+            .against(root, &named(&["ab/gone", "s3://b/one", "s3://b/two"]))
+            .unwrap();
+        assert_eq!((all.named, all.elsewhere), (1, 2));
+        assert_eq!(all.missing, ["ab/gone"]);
+        // A database whose attachments are all elsewhere needs no filestore.
+        let nowhere = root.join("nowhere");
+        let found = find(&nowhere).unwrap();
+        let all = found.against(&nowhere, &named(&["s3://b/one"])).unwrap();
+        assert_eq!((all.named, all.elsewhere, all.missing.len()), (0, 1, 0));
+        assert!(found.against(&nowhere, &named(&["ab/gone"])).is_err());
     }
 
     #[test]

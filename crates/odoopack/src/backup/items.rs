@@ -1,5 +1,5 @@
 //! Everything of a snapshot, in the order of its paths: each stage begins when the one before has been handed over.
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use std::time::Instant;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use odoopack_core::backup::{Attachments, Code, Manifest, Seconds, paths, read_attachments};
+use odoopack_core::filestore::Named;
 use odoopack_core::layout::Layout;
 use odoopack_repository::{Content, Error, Item, Parts};
 
@@ -90,7 +91,7 @@ struct Work {
     counting: Option<Counting>,
     dumping: Option<Result<Pipe>>,
     finding: Option<Finding>,
-    named: BTreeSet<String>,
+    named: Named,
     found: Attachments,
     begun: Instant,
     seconds: Seconds,
@@ -114,7 +115,7 @@ pub(crate) fn all(
         counting,
         dumping,
         finding: None,
-        named: BTreeSet::new(),
+        named: Named::default(),
         found: Attachments::default(),
         begun: Instant::now(),
         seconds: Seconds::default(),
@@ -155,7 +156,7 @@ fn attachments(work: &mut Work) -> Result<Items> {
     let text = work.frozen.attachments()?;
     let rows = read_attachments(&text);
     let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
-    work.named = rows.into_iter().map(|(file, _, _)| file).collect();
+    work.named = Named::of(rows.into_iter().map(|(file, _, _)| file));
     // A file is written before its row can be seen, and none goes while the collector is held: after the snapshot of the database was
     // taken, every file of it is found.
     work.finding = Some(Finding::start(&work.origin.filestore));
@@ -186,20 +187,7 @@ fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
     let finding = work.finding.take();
     let found = finding.map_or_else(|| filestore::find(&work.origin.filestore), Finding::result)?;
-    if !found.is_there && !work.named.is_empty() {
-        return Err(Failure::failed(format!(
-            "the database names {} attachments, and there is no directory `{}`",
-            work.named.len(),
-            work.origin.filestore
-        ))
-        .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back"));
-    }
-    work.found = Attachments {
-        named: work.named.len() as u64,
-        files: found.items.len() as u64,
-        bytes: found.bytes,
-        missing: work.named.difference(&found.names).cloned().collect(),
-    };
+    work.found = found.against(&work.origin.filestore, &work.named)?;
     Ok(boxed(found.items))
 }
 

@@ -3,6 +3,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 
 use odoopack_core::backup::paths;
 use odoopack_core::dump::copied::{Copied, Row};
+use odoopack_core::filestore::is_elsewhere;
 
 use super::stored::Opened;
 use crate::context::Pack;
@@ -95,6 +96,10 @@ fn the_one<'a>(found: &'a [Row], wanted: &str) -> Result<&'a str> {
         .hint("give the number of one of them"));
     }
     match row.get("store_fname") {
+        Some(place) if is_elsewhere(place) => Err(Failure::refused(format!(
+            "attachment {} is kept elsewhere, as `{place}`: it is not in the snapshot",
+            word(row, "id")
+        ))),
         Some(place) => Ok(place),
         None => Err(Failure::refused(format!(
             "attachment {} has no file: it is a link, or lies in the database itself",
@@ -170,4 +175,25 @@ fn programs(pack: &Pack, opened: &Opened) -> Result<Programs> {
 
 fn split(whole: &str) -> (&str, &str) {
     whole.split_once('.').unwrap_or(("public", whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attachment_that_a_module_keeps_elsewhere_is_said_to_be_there() {
+        let row = |place: &str| {
+            let columns = [("id", "7"), ("name", "a.pdf"), ("store_fname", place)];
+            Row::from(columns.map(|(column, value)| (column.to_owned(), value.to_owned())))
+        };
+        assert_eq!(the_one(&[row("ab/abc")], "7").unwrap(), "ab/abc");
+        let failure = the_one(&[row("s3://bucket/abc")], "7").unwrap_err();
+        assert!(
+            failure
+                .to_string()
+                .contains("kept elsewhere, as `s3://bucket/abc`"),
+            "{failure}"
+        );
+    }
 }

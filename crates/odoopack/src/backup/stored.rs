@@ -3,6 +3,7 @@ use std::io::Write;
 
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths, read_attachments};
+use odoopack_core::filestore::is_elsewhere;
 use odoopack_repository::{Entry, Error, Kind, Reader, Repository, Snapshot};
 
 use super::{failure, place};
@@ -53,14 +54,17 @@ impl Opened {
         &self.manifest
     }
 
-    /// Place, size and SHA-1 of each attachment that its database names.
+    /// Place, size and SHA-1 of each attachment that its database names in the filestore.
     pub(crate) fn attachments(&self) -> Result<Vec<(String, i64, String)>> {
         let bytes = self
             .reader
             .read(&self.snapshot, paths::ATTACHMENTS)
             .map_err(|e| failure::of(&e))?;
-        read_attachments(&String::from_utf8_lossy(&bytes))
-            .map_err(|e| Failure::failed("the list of attachments cannot be read").because(e))
+        let all = read_attachments(&String::from_utf8_lossy(&bytes));
+        let mut all =
+            all.map_err(|e| Failure::failed("the list of attachments cannot be read").because(e))?;
+        all.retain(|(place, ..)| !is_elsewhere(place));
+        Ok(all)
     }
 
     /// Writes the dump.

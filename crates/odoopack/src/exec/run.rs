@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::stop::{Watchdog, end_group};
-use super::{CALLERS_UMASK, Cmd, tail};
+use super::{CALLERS_UMASK, Cmd, rows, tail};
 use crate::failure::{Failure, Result};
 
 /// How much of a failed program's stderr goes into the error.
@@ -230,7 +230,14 @@ impl Cmd {
         } else {
             &outcome.stderr
         };
-        let tail = tail(text, TAIL_LINES);
+        let tells = std::iter::once(&self.program)
+            .chain(&self.args)
+            .any(|word| rows::may_tell(word));
+        let tail = if tells {
+            tail(&rows::cut(text), TAIL_LINES)
+        } else {
+            tail(text, TAIL_LINES)
+        };
         let failure = self.failure(&how);
         if tail.is_empty() {
             failure
@@ -321,6 +328,20 @@ mod tests {
             chain.contains("ended with exit code 3") && chain.contains("last"),
             "{chain}"
         );
+    }
+
+    #[test]
+    fn what_a_program_of_postgresql_says_of_a_row_stays_out_of_the_error() {
+        let keep = tempfile::tempdir().unwrap();
+        let psql = keep.path().join("psql").to_str().unwrap().to_owned();
+        std::os::unix::fs::symlink("/bin/sh", &psql).unwrap();
+        let script = r#"echo 'CONTEXT:  COPY res_users, line 3: "7	geheim"' >&2; exit 3"#;
+        let of = |cmd: Cmd| cmd.args(["-c", script]).run().unwrap_err().chain().join("\n");
+        let said = of(Cmd::new(&psql));
+        // The command itself is shown, as it was typed.
+        let said = said.lines().last().unwrap();
+        assert_eq!(said, "CONTEXT:  COPY res_users, line 3");
+        assert!(of(Cmd::new("sh")).lines().last().unwrap().contains("geheim"));
     }
 
     #[test]

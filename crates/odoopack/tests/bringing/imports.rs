@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{databases, differences, sql};
 use crate::support::Pack;
 
-/// What a copy must not keep: a picture, a mail server, a job, an API key, a mail that waits.
+/// What a copy must not keep: a picture, a mail server, a job, an API key, a mail that waits; and an attachment whose content a module
+/// keeps elsewhere.
 pub(crate) fn fill(pack: &Pack) {
     let site = pack.site();
     let session = site.sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"));
@@ -20,6 +21,7 @@ pub(crate) fn fill(pack: &Pack) {
          INSERT INTO res_users_apikeys (name, user_id, scope, key, index) VALUES ('robot', 2, 'rpc', 'x', 'abcdefgh'); \
          INSERT INTO mail_mail (mail_message_id, state, email_to) \
            SELECT id, 'outgoing', 'a@example.com' FROM mail_message LIMIT 1; \
+         INSERT INTO ir_attachment (name, type, store_fname) VALUES ('far', 'binary', 's3://bucket/far'); \
          INSERT INTO ir_config_parameter (key, value) VALUES ('restore.proof', 'of production')",
     );
 }
@@ -27,9 +29,60 @@ pub(crate) fn fill(pack: &Pack) {
 pub(crate) fn export(pack: &Pack) -> Utf8PathBuf {
     pack.now("export, while everything runs");
     let zip = pack.path("out.zip");
-    pack.run(&["backup", "export", "production", zip.as_str()])
-        .exits(0);
+    // A server that ends who says nothing for a moment: the clean-up stays out until the export has ended.
+    sql(
+        pack,
+        "postgres",
+        "ALTER DATABASE restore_production SET idle_in_transaction_session_timeout = '100ms'",
+    );
+    let said = pack.run(&["backup", "export", "production", zip.as_str(), "--json"]);
+    sql(
+        pack,
+        "postgres",
+        "ALTER DATABASE restore_production RESET idle_in_transaction_session_timeout",
+    );
+    let written = said.exits(0).json()["written"].clone();
+    assert_eq!(
+        (&written["missing"], &written["elsewhere"]),
+        (&json!([]), &json!(1))
+    );
+    a_filestore_that_is_away(pack);
     zip
+}
+
+/// As when the disk of the attachments is not mounted, or somebody has removed some of them.
+fn a_filestore_that_is_away(pack: &Pack) {
+    pack.now("export without the attachments");
+    let place = pack.path("data/environments/production/filestore/restore_production");
+    let aside = place.with_file_name("aside");
+    for (name, more) in [("away.zip", &[][..]), ("away", &["--shape", "folder"])] {
+        let path = pack.path(name);
+        std::fs::rename(&place, &aside).unwrap();
+        let args = [&["backup", "export", "production", path.as_str()][..], more].concat();
+        let said = pack.run(&args);
+        drop(std::fs::remove_dir_all(&place));
+        std::fs::rename(&aside, &place).unwrap();
+        let said = said.exits(4);
+        assert!(said.stderr.contains("`mount DIRECTORY`"), "{}", said.said());
+        assert!(!path.exists());
+    }
+    let one = "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL";
+    let lost = sql(pack, "restore_production", one);
+    std::fs::rename(place.join(&lost), &aside).unwrap();
+    let path = pack.path("some.zip");
+    let said = pack.run(&["backup", "export", "production", path.as_str(), "--json"]);
+    std::fs::rename(&aside, place.join(&lost)).unwrap();
+    let said = said.exits(0);
+    let written = said.json()["written"].clone();
+    assert_eq!(
+        (&written["missing"], &written["elsewhere"]),
+        (&json!([lost]), &json!(1))
+    );
+    assert!(
+        said.stderr.contains(&lost) && said.stderr.contains("storage elsewhere"),
+        "{}",
+        said.said()
+    );
 }
 
 /// Odoo's own program, as the administrator of the cluster, who may make databases.
@@ -74,7 +127,10 @@ pub(crate) fn odoo_reads_ours_and_we_read_odoos(pack: &Pack, zip: &Utf8Path) {
         .run(&["backup", "import", zip.as_str(), "--as", "ours", "--json"])
         .exits(0)
         .json();
-    assert_eq!(ours["found"]["missing"], 0);
+    assert_eq!(
+        (&ours["found"]["missing"], &ours["found"]["elsewhere"]),
+        (&json!(0), &json!(1))
+    );
     assert!(ours["found"]["attachments"].as_u64().unwrap() > 5, "{ours}");
     assert_eq!(
         differences(pack, "theirs", "ours"),
@@ -139,6 +195,7 @@ pub(crate) fn every_other_shape(pack: &Pack) {
         sql(pack, "postgres", "DROP DATABASE shape");
         sql(pack, "postgres", "DROP ROLE shape");
     }
+    extensions_of_others(pack);
     let dump = pack.path("a.dump").to_string();
     let refused = pack.run(&["backup", "import", &dump, "--as", "shape"]).exits(4);
     assert!(
@@ -146,6 +203,53 @@ pub(crate) fn every_other_shape(pack: &Pack) {
         "a dump without attachments: {}",
         refused.said()
     );
+}
+
+/// What only looks at a server is left out; what data may need is named before anything is loaded.
+fn extensions_of_others(pack: &Pack) {
+    for (extension, end, code) in [
+        ("pg_stat_statements", "sql", 0),
+        ("pageinspect", "sql", 4),
+        ("pageinspect", "dump", 4),
+    ] {
+        pack.now(&format!("out and in with {extension}"));
+        sql(
+            pack,
+            "restore_production",
+            &format!("CREATE EXTENSION {extension}"),
+        );
+        let path = pack.path(&format!("extension.{end}"));
+        let exported = pack.run(&["backup", "export", "production", path.as_str()]);
+        sql(pack, "restore_production", &format!("DROP EXTENSION {extension}"));
+        exported.exits(0);
+        let args = [
+            "backup",
+            "import",
+            path.as_str(),
+            "--as",
+            "shape",
+            "--only",
+            "database",
+        ];
+        let said = pack.run(&args).exits(code);
+        std::fs::remove_file(&path).unwrap();
+        if code == 0 {
+            assert!(
+                said.stderr.contains("extension pg_stat_statements"),
+                "{}",
+                said.said()
+            );
+            sql(pack, "postgres", "DROP DATABASE shape");
+            sql(pack, "postgres", "DROP ROLE shape");
+            continue;
+        }
+        assert!(
+            said.stderr.contains("`pg_dump --exclude-extension=pageinspect`"),
+            "{}",
+            said.said()
+        );
+        assert!(!databases(pack).contains("shape"), "{}", databases(pack));
+    }
 }
 
 pub(crate) fn copy_is_harmless(pack: &Pack, zip: &Utf8Path) {

@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::dump::archive::{self, Entry};
 use odoopack_core::units::Bytes;
-use zip::ZipArchive;
+use zip::{CompressionMethod, ZipArchive};
 
 use crate::failure::{Failure, Result};
 
@@ -53,6 +53,9 @@ impl Archive {
             let entry = archive::judge(file.name(), file.unix_mode()).map_err(|e| refused(&e.to_string()))?;
             if file.encrypted() {
                 return Err(refused(&format!("`{}` is encrypted", file.name())));
+            }
+            if !matches!(entry, Entry::Nothing | Entry::Foreign) {
+                readable(path, file.name(), file.compression())?;
             }
             let from = file.header_start();
             let data = file.data_start().unwrap_or(from);
@@ -192,6 +195,19 @@ fn zip(path: &Utf8Path) -> Result<ZipArchive<BufReader<File>>> {
     let file =
         File::open(path).map_err(|e| Failure::refused(format!("could not open `{path}`")).because(e))?;
     ZipArchive::new(BufReader::with_capacity(1 << 18, file)).map_err(|e| broken(path, &e))
+}
+
+/// Windows packs what is bigger than 2 GiB with Deflate64, which no program of Odoo's reads either.
+///
+/// # Source
+/// APPNOTE.TXT 6.3.10, 4.4.5: 9 is Deflate64.
+fn readable(path: &Utf8Path, name: &str, method: CompressionMethod) -> Result<()> {
+    if matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+        return Ok(());
+    }
+    Err(Failure::refused(format!("`{name}` in `{path}` is not packed with deflate"))
+        .because(format!("its method is {method}, as Windows Explorer's for big files can be"))
+        .hint("unpack it and import the folder, or repack it with deflate: `zip -r backup.zip dump.sql manifest.json filestore`"))
 }
 
 fn broken(path: &Utf8Path, error: &zip::result::ZipError) -> Failure {

@@ -3,10 +3,11 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use camino::Utf8Path;
+use odoopack_core::filestore::is_attachment;
 use sha1::{Digest, Sha1};
 
 use super::Restore;
-use super::source::{self, Source};
+use super::source::{self, CHECKLIST, Source};
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
 use crate::ui::Progress;
@@ -14,8 +15,6 @@ use crate::ui::Progress;
 /// Modes of what Odoo makes under our mask of 027.
 const DIRECTORY: u32 = 0o750;
 const FILE: u32 = 0o640;
-/// Where Odoo lists what it may have to collect (`ir_attachment.py`, `_mark_for_gc`).
-const CHECKLIST: &str = "checklist";
 
 impl Restore<'_> {
     pub(super) fn place_filestore(
@@ -44,11 +43,7 @@ impl Restore<'_> {
             Source::Snapshot(stored) => {
                 progress.detail("reading the snapshot");
                 stored.filestore(directory)?;
-                for (name, _) in &source::attachments(directory)? {
-                    place.adopt(name)?;
-                    progress.detail(&format!("{} attachments", place.count));
-                }
-                place.directories()?;
+                place.adopt_all(|count| progress.detail(&format!("{count} attachments")))?;
             }
             Source::Zip(archive) => {
                 let all = archive.attachments.len();
@@ -203,6 +198,15 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// Takes over everything that is in its place already: a row may name any file of it.
+    fn adopt_all(&mut self, shown: impl Fn(usize)) -> Result<()> {
+        for (name, _) in &source::files(self.directory)? {
+            self.adopt(name)?;
+            shown(self.count);
+        }
+        self.directories()
+    }
+
     /// Takes over a file that is in its place already: it was made by us, so nothing else shares it.
     fn adopt(&mut self, name: &str) -> Result<()> {
         let path = self.directory.join(name);
@@ -230,8 +234,47 @@ impl Place<'_> {
 
     fn judge(&mut self, name: &str, hash: Sha1) {
         self.count += 1;
-        if !name.ends_with(&format!("/{:x}", hash.finalize())) {
+        if is_attachment(name) && !name.ends_with(&format!("/{:x}", hash.finalize())) {
             self.damaged.push(name.to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const SHA: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    /// Odoo runs as another user than whoever reads the snapshot.
+    #[test]
+    fn every_file_of_a_snapshot_is_taken_over_whatever_its_name() {
+        let keep = tempfile::tempdir().unwrap();
+        let directory = Utf8Path::from_path(keep.path()).unwrap();
+        let (new, old) = (format!("da/{SHA}"), format!("da3/{SHA}"));
+        let names = [new.as_str(), &old, "odd/name", "flat"];
+        let damaged = format!("da0/da0{}", &SHA[3..]);
+        for name in names.into_iter().chain([damaged.as_str()]) {
+            let path = directory.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"", 0o600, None).unwrap();
+        }
+        let mut place = Place {
+            directory,
+            owner: None,
+            made: BTreeSet::new(),
+            count: 0,
+            damaged: Vec::new(),
+        };
+        place.adopt_all(|_| ()).unwrap();
+        for name in names {
+            let mode = directory.join(name).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, FILE, "{name}");
+        }
+        assert_eq!((place.count, place.damaged), (5, vec![damaged]));
+        let mode = directory.join("da3").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, DIRECTORY);
     }
 }

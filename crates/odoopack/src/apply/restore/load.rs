@@ -1,9 +1,11 @@
 //! Filling a database from a dump that somebody else may have made: as the environment's user and role, never as ours.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::dump::{sql::Filter, toc};
+use odoopack_core::dump::MADE_BEFORE;
+use odoopack_core::dump::sql::{Filter, Refused};
+use odoopack_core::dump::toc::{self, Contents};
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
 use odoopack_core::restore::room_for_copy;
@@ -11,6 +13,7 @@ use odoopack_core::units::Bytes;
 
 use super::Restore;
 use super::source::{Dump, Format, Source, Stored};
+use crate::apply::databases::failed;
 use crate::engines::programs;
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Result};
@@ -68,7 +71,10 @@ impl Restore<'_> {
             .hint(self.newer_programs()?));
         }
         let key = crate::password::generate();
-        let mut filter = Filter::new(self.major()?);
+        let extensions = self.extensions_there(&entrance.database)?;
+        let usable = extensions.iter().filter(|(_, usable)| **usable);
+        let mut filter = Filter::new(self.major()?, usable.map(|(name, _)| name.clone()).collect());
+        let hostile = |refused| self.hostile(refused, &extensions);
         let mut summary = None;
         let filled = programs.command(&entrance.psql()).fill(|pipe| {
             writeln!(pipe, "\\restrict {key}").map_err(broken)?;
@@ -135,6 +141,9 @@ impl Restore<'_> {
         for skipped in &contents.skipped {
             self.warn(format!("left out, because only a superuser may do it: {skipped}"));
         }
+        if self.foreign() {
+            self.extensions_of_others(&entrance.database, &contents)?;
+        }
         progress.detail(&format!("{} tables", contents.tables.len()));
         let place = self.list_file(&contents.list)?;
         let jobs = self.apply.facts.host.cores.clamp(1, 8);
@@ -175,6 +184,44 @@ impl Restore<'_> {
         }
     }
 
+    /// Those of a snapshot were made by the administrator before.
+    fn extensions_of_others(&self, database: &str, contents: &Contents) -> Result<()> {
+        let there = self.extensions_there(database)?;
+        let made = |name: &str| MADE_BEFORE.contains(&name) || there.get(name) == Some(&true);
+        if let Some(name) = contents.extensions.iter().find(|name| !made(name)) {
+            return Err(self.unmakeable(name, &there));
+        }
+        for name in &contents.needless {
+            self.warn(format!(
+                "left out, because only a superuser may do it: extension {name}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Extensions that the server has, and whether whoever owns this database may make them.
+    fn extensions_there(&self, database: &str) -> Result<BTreeMap<String, bool>> {
+        // `trusted` is not known before 13.
+        let sql = "SELECT name::text, bool_or(NOT superuser OR coalesce((to_jsonb(v) ->> 'trusted')::boolean, false)) \
+                     FROM pg_available_extension_versions v GROUP BY name";
+        let rows = self.inside(database)?.query(sql, &[]);
+        let rows = rows.map_err(|e| failed("could not look at the extensions", &e))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    fn hostile(&self, refused: Refused, extensions: &BTreeMap<String, bool>) -> Failure {
+        if let Refused::Extension { name, .. } = &refused {
+            return self.unmakeable(name, extensions);
+        }
+        Failure::refused("the dump is not loaded").because(refused)
+    }
+
+    fn unmakeable(&self, name: &str, there: &BTreeMap<String, bool>) -> Failure {
+        let on_host = !self.apply.layout.containers() && !self.apply.spec.postgres.is_given();
+        let major = self.major().unwrap_or_default();
+        unmakeable(name, there.contains_key(name), (major, on_host))
+    }
+
     fn newer_programs(&self) -> Result<String> {
         if self.apply.layout.containers() && !self.apply.spec.postgres.is_given() {
             return Ok(
@@ -196,8 +243,28 @@ impl Restore<'_> {
     }
 }
 
-fn hostile(refused: odoopack_core::dump::sql::Refused) -> Failure {
-    Failure::refused("the dump is not loaded").because(refused)
+/// Why an extension is not made for a dump of somebody, and what helps; `there`: whether this server has it.
+///
+/// # Source
+/// PostgreSQL 17, reference page of `pg_dump`: `--exclude-extension`. PostgreSQL 13, 38.17.1: `trusted`.
+fn unmakeable(name: &str, there: bool, (major, on_host): (u16, bool)) -> Failure {
+    let why = if there {
+        format!("it makes the extension `{name}`, which only a superuser may make")
+    } else {
+        format!("it makes the extension `{name}`, which this server does not have")
+    };
+    let failure = Failure::refused("the dump is not loaded").because(why).hint(format!(
+        "where no data needs it, write the dump without it: `pg_dump --exclude-extension={name}` (a client of 17 or newer), or `DROP EXTENSION {name}` in a copy of the database first"
+    ));
+    match (there, on_host) {
+        (true, true) => failure.hint(format!(
+            "where data needs it, let every owner of a database on this server make it: `trusted = true` in `/usr/share/postgresql/{major}/extension/{name}.control`"
+        )),
+        (false, true) => failure.hint(format!(
+            "where data needs it, install the Debian package that brings it: `apt-cache search postgresql-{major}`"
+        )),
+        (_, false) => failure,
+    }
 }
 
 fn may_read(path: &Utf8Path, user: Option<&str>) -> Result<bool> {
@@ -256,6 +323,28 @@ mod tests {
             .collect();
         assert_eq!(left, ["odoo.conf"]);
         remove_left(&place.join("nowhere")).unwrap();
+    }
+
+    #[test]
+    fn an_extension_that_is_not_made_is_named_with_the_way_out() {
+        let of = |there, on_host| {
+            let failure = unmakeable("postgis", there, (15, on_host));
+            (failure.chain().join(": "), failure.json()["hints"].to_string())
+        };
+        let (said, helps) = of(true, true);
+        assert!(
+            said.contains("`postgis`, which only a superuser may make"),
+            "{said}"
+        );
+        assert!(
+            helps.contains("--exclude-extension=postgis`")
+                && helps.contains("/15/extension/postgis.control`"),
+            "{helps}"
+        );
+        let (said, helps) = of(false, true);
+        assert!(said.contains("this server does not have"), "{said}");
+        assert!(helps.contains("`apt-cache search postgresql-15`"), "{helps}");
+        assert!(!of(true, false).1.contains(".control"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod verify;
 
 pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
+pub(crate) use verify::named;
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -71,6 +72,8 @@ pub(crate) struct Found {
     /// Files that arrived.
     pub(crate) files: Option<usize>,
     pub(crate) missing: usize,
+    /// Attachments that a module keeps in a storage of its own.
+    pub(crate) elsewhere: usize,
     pub(crate) damaged: Vec<String>,
     /// What waits in a held production.
     pub(crate) waiting: Vec<String>,

@@ -1,13 +1,18 @@
 //! What a backup of somebody is: Odoo's zip, a folder, a custom archive, plain SQL; found out by its bytes, not its name.
+mod beginning;
+mod files;
+
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::Manifest;
-use odoopack_core::dump::archive::is_attachment;
 use odoopack_core::restore;
 use odoopack_core::units::Bytes;
 
+use self::beginning::{Beginning, begins};
+use self::files::filestore_of;
+pub(crate) use self::files::{CHECKLIST, attachments, files};
 use super::archive::{Archive, COMPRESSED_GROWS};
 use crate::failure::{Failure, Result};
 
@@ -89,13 +94,12 @@ impl Source {
         match begins(path)? {
             Beginning::Zip => Archive::open(path).map(Self::Zip),
             Beginning::Dump(format) => Ok(Self::Dump(Dump::of(path, format)?)),
-            Beginning::Tar => Err(Failure::refused(format!("`{path}` is a tar archive"))
-                .hint("unpack it, and import the folder or the dump in it")),
-            Beginning::Unknown => Err(
-                Failure::refused(format!("`{path}` is no backup that is known here")).hint(
-                    "a zip of Odoo, a folder of click-odoo-backupdb, or a dump: `pg_dump -Fc`, .sql, .sql.gz",
-                ),
-            ),
+            other @ (Beginning::Tar
+            | Beginning::TarOfDump
+            | Beginning::Wide
+            | Beginning::Packed(_)
+            | Beginning::Damaged(_)
+            | Beginning::Unknown) => Err(other.refuse(path)),
         }
     }
 
@@ -229,54 +233,6 @@ impl Dump {
     }
 }
 
-enum Beginning {
-    Zip,
-    Dump(Format),
-    Tar,
-    Unknown,
-}
-
-fn begins(path: &Utf8Path) -> Result<Beginning> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(512).read_to_end(&mut start))
-        .map_err(|e| unreadable(path, e))?;
-    let plain = || !start.is_empty() && !start.contains(&0) && looks_like_sql(&start);
-    Ok(match start.as_slice() {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => Beginning::Zip,
-        [b'P', b'G', b'D', b'M', b'P', ..] => Beginning::Dump(Format::Custom),
-        [0x1f, 0x8b, ..] => Beginning::Dump(Format::Gzip),
-        _ if start.get(257..262) == Some(b"ustar") => Beginning::Tar,
-        _ if plain() => Beginning::Dump(Format::Plain),
-        _ => Beginning::Unknown,
-    })
-}
-
-fn looks_like_sql(start: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(start);
-    let first = text
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    let word = first
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_ascii_uppercase();
-    [
-        "--",
-        "SET",
-        "\\RESTRICT",
-        "BEGIN;",
-        "BEGIN",
-        "CREATE",
-        "/*",
-        "SELECT",
-    ]
-    .contains(&word.as_str())
-}
-
 /// `db.dump` or `dump.sql`, and `filestore`: click-odoo-backupdb's folder, and an unpacked zip.
 fn folder(path: &Utf8Path) -> Result<Source> {
     let candidates = ["db.dump", "dump.sql", "dump.sql.gz"];
@@ -285,41 +241,28 @@ fn folder(path: &Utf8Path) -> Result<Source> {
         .map(|name| path.join(name))
         .find(|file| file.is_file());
     let Some(file) = found else {
+        if path.join("toc.dat").is_file() {
+            let what = format!("`{path}` is a dump in the directory format (`pg_dump -Fd`)");
+            return Err(beginning::sql_of(Failure::refused(what), path));
+        }
         return Err(Failure::refused(format!("the folder `{path}` holds no dump"))
             .hint("it should hold `db.dump` or `dump.sql`, and `filestore`"));
     };
     let format = match begins(&file)? {
         Beginning::Dump(format) => format,
-        Beginning::Zip | Beginning::Tar | Beginning::Unknown => {
+        Beginning::Zip | Beginning::Unknown => {
             return Err(Failure::refused(format!("`{file}` is no dump")));
         }
+        other @ (Beginning::Tar
+        | Beginning::TarOfDump
+        | Beginning::Wide
+        | Beginning::Packed(_)
+        | Beginning::Damaged(_)) => return Err(other.refuse(&file)),
     };
-    let filestore = path.join("filestore");
     Ok(Source::Folder {
         dump: Dump::of(&file, format)?,
-        filestore: filestore.is_dir().then_some(filestore),
+        filestore: filestore_of(path)?,
     })
-}
-
-/// Places of the attachments below a filestore, with their sizes; links and whatever is none are passed over.
-pub(crate) fn attachments(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
-    let failed = |e| Failure::failed(format!("could not list `{directory}`")).because(e);
-    let mut all = Vec::new();
-    for entry in directory.read_dir_utf8().map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if entry.file_name().len() != 2 || !entry.file_type().map_err(failed)?.is_dir() {
-            continue;
-        }
-        for file in entry.path().read_dir_utf8().map_err(failed)? {
-            let file = file.map_err(failed)?;
-            let place = format!("{}/{}", entry.file_name(), file.file_name());
-            if is_attachment(&place) && file.file_type().map_err(failed)?.is_file() {
-                all.push((place, file.metadata().map_err(failed)?.len()));
-            }
-        }
-    }
-    all.sort();
-    Ok(all)
 }
 
 fn unreadable(path: &Utf8Path, error: std::io::Error) -> Failure {

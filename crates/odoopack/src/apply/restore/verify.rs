@@ -1,11 +1,12 @@
 //! What arrived, compared with what should have: read as the environment's role, never as the administrator.
 use std::collections::BTreeSet;
 
-use ::postgres::Client;
+use ::postgres::{Client, GenericClient};
 use camino::Utf8Path;
 
 use super::Restore;
 use super::source::{self, Source, Stored};
+use odoopack_core::filestore::Named;
 use odoopack_core::render::sql::identifier;
 use odoopack_core::restore::Staying;
 
@@ -41,12 +42,13 @@ impl Restore<'_> {
             self.pages(database)?;
         }
         let named = named(&mut client)?;
+        self.elsewhere(&named);
         match (present, &staying.filestore) {
             (Some(present), _) => self.compare(&named, &present)?,
             (None, Some(filestore)) => self.database_alone(&named, &names(filestore)?),
-            (None, None) if !named.is_empty() => self.warn(format!(
+            (None, None) if !named.here.is_empty() => self.warn(format!(
                 "{} attachments of the database are not in this backup; the filestore was left out",
-                named.len()
+                named.here.len()
             )),
             (None, None) => {}
         }
@@ -130,15 +132,16 @@ impl Restore<'_> {
             self.compare(&named, &present)?;
         } else if let Some(Source::Snapshot(stored)) = self.source {
             let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
-            self.compare(&named.collect(), &present)?;
+            self.compare(&Named::of(named), &present)?;
         }
         self.damage();
         Ok(())
     }
 
     /// Without its attachments a database uses those that stay, of which some may have been collected since.
-    fn database_alone(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) {
-        let missing: Vec<&String> = named.difference(present).collect();
+    fn database_alone(&self, named: &Named, present: &BTreeSet<String>) {
+        let missing = named.missing(present);
+        let named = &named.here;
         self.found(|found| {
             found.attachments = named.len();
             found.missing = missing.len();
@@ -240,8 +243,19 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn compare(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) -> Result<()> {
-        let missing: Vec<&String> = named.difference(present).collect();
+    fn elsewhere(&self, named: &Named) {
+        self.found(|found| found.elsewhere = named.elsewhere);
+        if named.elsewhere > 0 {
+            self.warn(format!(
+                "{} attachments are kept in a storage elsewhere by a module: they are not in this backup, and the database goes on naming that storage",
+                named.elsewhere
+            ));
+        }
+    }
+
+    fn compare(&self, named: &Named, present: &BTreeSet<String>) -> Result<()> {
+        let missing = named.missing(present);
+        let named = &named.here;
         self.found(|found| {
             found.attachments = named.len();
             found.missing = missing.len();
@@ -278,22 +292,22 @@ impl Restore<'_> {
 }
 
 /// A few of them.
-fn first(names: &[&String]) -> String {
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(|name| name.as_str()).collect();
+fn first(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
     shown.join(", ")
 }
 
 /// Places of the attachments in a filestore.
 fn names(directory: &Utf8Path) -> Result<BTreeSet<String>> {
-    let all = source::attachments(directory)?.into_iter();
+    let all = source::files(directory)?.into_iter();
     Ok(all.map(|(name, _)| name).collect())
 }
 
-/// Places of the attachments that the database names.
-pub(crate) fn named(client: &mut Client) -> Result<BTreeSet<String>> {
+/// The attachments that the database names.
+pub(crate) fn named(client: &mut impl GenericClient) -> Result<Named> {
     let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL";
     let rows = client
         .query(sql, &[])
         .map_err(|e| failed("could not look at the attachments", &e))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(Named::of(rows.iter().map(|row| row.get(0))))
 }

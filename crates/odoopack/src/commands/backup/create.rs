@@ -45,6 +45,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         },
     )?;
     alarm(cx, &made);
+    super::elsewhere(cx, made.manifest.attachments.elsewhere);
     let left = marks::module_work(&pack.layout.state(), &environment)?;
     if let Some(what) = left.and_then(|left| left.half_way(&environment)) {
         cx.ui.warn(&format!("{what}, and so it is in this snapshot"));
@@ -59,6 +60,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "files": snapshot.files,
         "read": snapshot.read,
         "missing": manifest.attachments.missing,
+        "elsewhere": manifest.attachments.elsewhere,
         "seconds": made.seconds,
     }));
     cx.ui.result(&format!(

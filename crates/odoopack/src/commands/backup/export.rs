@@ -61,6 +61,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         }
     };
     progress.done();
+    let missing = &written.missing;
+    if let Some(first) = missing.first() {
+        cx.ui.warn(&format!(
+            "{} attachments that the database names are missing in the filestore, among them `{first}`",
+            missing.len()
+        ));
+    }
+    super::elsewhere(cx, written.elsewhere as u64);
     cx.ui.json(&serde_json::json!({ "file": path, "environment": name, "written": written, "seconds": cx.ui.elapsed().as_secs_f64() }));
     let attachments = match shape {
         Shape::Zip | Shape::Folder => format!(" and {} attachments", written.attachments),

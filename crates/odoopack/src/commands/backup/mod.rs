@@ -77,6 +77,15 @@ pub(super) fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
     })
 }
 
+/// Attachments that no backup of ours holds are said every time.
+fn elsewhere(cx: &Context, count: u64) {
+    if count > 0 {
+        cx.ui.warn(&format!(
+            "{count} attachments are kept in a storage elsewhere by a module: they are not in this backup"
+        ));
+    }
+}
+
 /// A number of bytes for people.
 fn size(bytes: u64) -> String {
     let units = ["B", "kB", "MB", "GB", "TB"];

@@ -12,12 +12,15 @@ use super::*;
 struct Made {
     name: &'static str,
     flags: u16,
+    method: u16,
     said: u32,
     packed: Vec<u8>,
     crc: u32,
 }
 
 const ENCRYPTED: u16 = 1;
+const DEFLATE: u16 = 8;
+const DEFLATE64: u16 = 9;
 
 fn entry(name: &'static str, content: &[u8]) -> Made {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -27,6 +30,7 @@ fn entry(name: &'static str, content: &[u8]) -> Made {
     Made {
         name,
         flags: 0,
+        method: DEFLATE,
         said: u32::try_from(content.len()).unwrap(),
         packed: encoder.finish().unwrap(),
         crc: crc.sum(),
@@ -37,8 +41,8 @@ fn header(made: &Made) -> Vec<u8> {
     let packed = u32::try_from(made.packed.len()).unwrap();
     let name = u16::try_from(made.name.len()).unwrap();
     let mut out = Vec::new();
-    // Version 2.0, deflate, 1 January 1980.
-    for number in [20, made.flags, 8, 0, 0x21] {
+    // Version 2.0, method, 1 January 1980.
+    for number in [20, made.flags, made.method, 0, 0x21] {
         out.extend(number.to_le_bytes());
     }
     for number in [made.crc, packed, made.said] {
@@ -176,6 +180,29 @@ fn what_is_encrypted_overlaps_or_comes_twice_is_refused() {
     let (_keep, path) = written(&bytes);
     let failure = Archive::open(&path).unwrap_err();
     assert!(failure.to_string().contains("overlap"), "{failure}");
+}
+
+/// As Windows Explorer packs what is big.
+#[test]
+fn a_method_that_is_not_read_here_is_named_and_not_taken_for_damage() {
+    let other = |made: Made| Made {
+        method: DEFLATE64,
+        ..made
+    };
+    let dump = || entry("dump.sql", b"-- x");
+    for all in [
+        vec![other(dump())],
+        vec![dump(), other(entry("manifest.json", b"{}"))],
+        vec![dump(), other(entry(PLACE, b"x"))],
+    ] {
+        let said = why(&all);
+        assert!(
+            said.contains("not packed with deflate") && said.contains("Deflate64"),
+            "{said}"
+        );
+    }
+    let (_keep, path) = zip_of(&[dump(), other(entry("logs/odoo.log", b"x"))]);
+    assert_eq!(dump_of(&Archive::open(&path).unwrap()).unwrap(), b"-- x");
 }
 
 #[test]
