@@ -59,6 +59,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "files": snapshot.files,
         "read": snapshot.read,
         "missing": manifest.attachments.missing,
+        "left_out": manifest.left_out,
         "seconds": made.seconds,
     }));
     cx.ui.result(&format!(
