@@ -55,6 +55,9 @@ pub struct Manifest {
     pub modules: BTreeMap<String, String>,
     /// The filestore against what the database names.
     pub attachments: Attachments,
+    /// Files of the pack's directory that could not be taken, each with its reason; older snapshots do not say.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// How long each part took.
     pub seconds: Seconds,
 }
@@ -249,6 +252,7 @@ mod tests {
             },
             modules: BTreeMap::new(),
             attachments: Attachments::default(),
+            left_out: vec!["x: its name is no UTF-8".to_owned()],
             seconds: Seconds::default(),
         }
     }
@@ -267,6 +271,11 @@ mod tests {
             .to_json()
             .replacen("\"pack\"", "\"later\": [1],\n \"pack\"", 1);
         assert_eq!(Manifest::from_json(&more), Ok(some()));
+        let older = some().to_json().replacen("\"left_out\"", "\"other\"", 1);
+        assert_eq!(
+            Manifest::from_json(&older).unwrap().left_out,
+            Vec::<String>::new()
+        );
         assert!(matches!(Manifest::from_json("{}"), Err(BadManifest::Shape(_))));
     }
 

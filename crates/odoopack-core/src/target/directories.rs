@@ -118,7 +118,6 @@ pub(super) fn of<'a>(known: &Known<'_>, services: impl Iterator<Item = &'a Servi
         }
     }
     if super::addons::wanted(known) {
-        all.push(plain(known, layout.addons(), 0o755));
         let farms = super::addons::farms(known).into_values();
         all.extend(farms.map(|farm| plain(known, farm.directory, 0o755)));
         // nginx's container sees it as a whole.
@@ -145,6 +144,7 @@ fn public(known: &Known<'_>) -> Vec<Directory> {
         layout.releases(),
         layout.pythons(),
         layout.config(),
+        layout.addons(),
         layout
             .nginx()
             .parent()

@@ -30,7 +30,7 @@ pub use services::{
     variables as odoo_variables,
 };
 pub use sessions::SessionsWant;
-pub use views::View;
+pub use views::{View, views_of};
 
 use crate::facts::Facts;
 use crate::layout::{Layout, Slot};
@@ -243,7 +243,7 @@ pub fn target(spec: &Spec, layout: &Layout, sizing: &Sizing, facts: &Facts) -> R
             .map(|(part, path)| (part, path.to_owned()))
             .collect(),
         farms: addons::farms(&seen),
-        views: views::of(&seen),
+        views: views_of(seen.spec, seen.layout),
         images: compose::images(&seen),
         databases: databases::of(&seen),
         sessions: sessions::databases(&seen),

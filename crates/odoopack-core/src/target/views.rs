@@ -1,7 +1,7 @@
 //! `data/filestore` and `data/sessions`: links to where the default production environment keeps them.
 use camino::Utf8PathBuf;
 
-use super::Known;
+use crate::layout::Layout;
 use crate::name::Name;
 use crate::spec::{Kind, Sessions, Spec};
 
@@ -16,9 +16,9 @@ pub struct View {
     pub ours: Utf8PathBuf,
 }
 
-pub(super) fn of(known: &Known<'_>) -> Vec<View> {
-    let layout = known.layout;
-    let default = default_production(known.spec);
+/// Those of a pack, whether what they lead to is there or not.
+pub fn views_of(spec: &Spec, layout: &Layout) -> Vec<View> {
+    let default = default_production(spec);
     ["filestore", "sessions"]
         .into_iter()
         .map(|part| {
@@ -27,7 +27,7 @@ pub(super) fn of(known: &Known<'_>) -> Vec<View> {
             let free = layout
                 .adopted()
                 .all(|(_, place)| !place.starts_with(&path) && !path.starts_with(place));
-            let kept = |name: &&Name| part == "filestore" || on_disk(known.spec, name);
+            let kept = |name: &&Name| part == "filestore" || on_disk(spec, name);
             let to = default.filter(kept).filter(|_| free);
             View {
                 to: to.map(|name| layout.environment(name).join(part)),

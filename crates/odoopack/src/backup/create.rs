@@ -127,6 +127,7 @@ fn line(environment: &Name, made: &Made) -> Line {
             "size": made.snapshot.size,
             "added": made.snapshot.added,
             "missing": made.manifest.attachments.missing.len(),
+            "left_out": made.manifest.left_out.len(),
         }),
     }
 }
@@ -207,6 +208,7 @@ fn locked(
             Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => return Err(failure),
         }
     };
+    warn_of_left_out(cx, &manifest.left_out);
     journal.note("check", &serde_json::json!(stored.snapshot().id))?;
     sane(&origin, &stored, &manifest)?;
     let snapshot = stored.publish().map_err(|e| failure::of(&e))?;
@@ -229,6 +231,15 @@ fn shallow(cx: &Context, pack: &Pack) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The database and its attachments are worth more than the files beside them: those are only said.
+fn warn_of_left_out(cx: &Context, all: &[String]) {
+    let Some(first) = all.first() else { return };
+    let count = all.len();
+    cx.ui.warn(&format!(
+        "{count} files or directories of the pack are not in the snapshot, as its manifest says: {first}"
+    ));
 }
 
 fn label(pack: &Pack, environment: &Name, note: Option<&str>, frozen: &Frozen) -> Label {

@@ -93,6 +93,8 @@ struct Work {
     finding: Option<Finding>,
     named: Named,
     found: Attachments,
+    /// Files of the pack's own tree.
+    pack: Vec<Item>,
     begun: Instant,
     seconds: Seconds,
     dumped: Arc<AtomicU64>,
@@ -117,6 +119,7 @@ pub(crate) fn all(
         finding: None,
         named: Named::default(),
         found: Attachments::default(),
+        pack: Vec::new(),
         begun: Instant::now(),
         seconds: Seconds::default(),
         dumped: Arc::default(),
@@ -200,6 +203,8 @@ fn manifest(work: &mut Work) -> Result<Items> {
     database.tables = tables;
     database.dump.size = work.dumped.load(Ordering::SeqCst);
     database.dump.parts = database.dump.size.div_ceil(odoopack_repository::PART as u64);
+    let found = find_pack(&work.origin);
+    work.pack = found.items;
     let manifest = Manifest {
         format: odoopack_core::backup::FORMAT,
         odoopack: env!("CARGO_PKG_VERSION").to_owned(),
@@ -211,6 +216,7 @@ fn manifest(work: &mut Work) -> Result<Items> {
         database,
         modules: work.frozen.modules()?,
         attachments: work.found.clone(),
+        left_out: found.left_out,
         seconds: work.seconds,
     };
     let item = Item::small(paths::MANIFEST, manifest.to_json(), work.frozen.taken);
@@ -218,11 +224,17 @@ fn manifest(work: &mut Work) -> Result<Items> {
     Ok(boxed(vec![item]))
 }
 
-fn pack(work: &mut Work) -> Result<Items> {
+/// The pack's own tree; it is looked for before the manifest is written, which says what could not be taken of it.
+fn find_pack(origin: &Origin) -> tree::Found {
     // Where the file lies in the root itself, all of this lies below it.
-    let layout = &work.origin.layout;
+    let layout = &origin.layout;
     let but = [layout.data(), layout.backups(), layout.config()];
-    tree::items_but(&work.origin.pack, paths::PACK, &but).map(boxed)
+    tree::readable(&origin.pack, paths::PACK, &but)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is a stage like the others")]
+fn pack(work: &mut Work) -> Result<Items> {
+    Ok(boxed(std::mem::take(&mut work.pack)))
 }
 
 fn addons(work: &mut Work) -> Result<Items> {

@@ -1,4 +1,8 @@
 //! A directory of small files as it is: configuration, certificates, the pack's own tree.
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_repository::{Content, Item};
 
@@ -18,98 +22,167 @@ struct But<'a> {
 
 /// Every file of a commit, as it was checked out, as items below `place`.
 pub(crate) fn items_of_git(directory: &Utf8Path, place: &str) -> Result<Vec<Item>> {
-    walked(
-        directory,
-        place,
-        But {
-            places: &[],
-            names: NOT_OF_GIT,
-        },
-    )
+    let but = But {
+        places: &[],
+        names: NOT_OF_GIT,
+    };
+    Walk::new(directory, but, false).whole(place)
 }
 
 /// Every file below `directory` as items below `place`, in the order of their paths; none when it is not there.
 pub(crate) fn items(directory: &Utf8Path, place: &str) -> Result<Vec<Item>> {
-    items_but(directory, place, &[])
-}
-
-/// The same without what lies below the directories `but`, by whatever way they are reached.
-pub(crate) fn items_but(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf]) -> Result<Vec<Item>> {
-    let mut places = Vec::new();
-    for path in but {
-        match path.canonicalize_utf8() {
-            Ok(path) => places.push(path),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
-        }
-    }
-    walked(
-        directory,
-        place,
-        But {
-            places: &places,
-            names: LEFT_OUT,
-        },
-    )
-}
-
-fn walked(directory: &Utf8Path, place: &str, but: But<'_>) -> Result<Vec<Item>> {
-    let mut items = Vec::new();
-    walk(directory, place, but, &mut items)?;
-    // `a-b` sorts before `a/b` as text, and after it as a path.
-    items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
-    Ok(items)
-}
-
-fn walk(directory: &Utf8Path, place: &str, but: But<'_>, items: &mut Vec<Item>) -> Result<()> {
-    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
-    if !but.places.is_empty() && directory.exists() {
-        let real = directory.canonicalize_utf8().map_err(failed)?;
-        if but.places.contains(&real) {
-            return Ok(());
-        }
-    }
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(failed(e)),
+    let but = But {
+        places: &[],
+        names: LEFT_OUT,
     };
-    for entry in entries {
-        let path: Utf8PathBuf = entry.map_err(failed)?.into_path();
-        let name = path.file_name().unwrap_or_default();
-        if !but.names.contains(&name) {
-            one(&path, &format!("{place}/{name}"), but, items)?;
-        }
-    }
-    Ok(())
+    Walk::new(directory, but, false).whole(place)
 }
 
-fn one(path: &Utf8Path, place: &str, but: But<'_>, items: &mut Vec<Item>) -> Result<()> {
-    let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
-    let metadata = path.symlink_metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return walk(path, place, but, items);
-    }
-    let modified = metadata.modified().map_err(failed)?;
-    let (content, size) = if metadata.is_symlink() {
-        let target = path.read_link_utf8().map_err(failed)?;
-        (Content::Link(target.to_string()), 0)
-    } else if metadata.is_file() {
-        (Content::File(path.as_std_path().to_owned()), metadata.len())
-    } else {
-        // A socket or a pipe has no content.
-        return Ok(());
+/// What can be read of a directory.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// In the order of their paths.
+    pub(crate) items: Vec<Item>,
+    /// Places in the directory that could not be taken, each with its reason.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// What can be read below `directory`, without what lies below the directories `but`, by whatever way they are reached: people keep
+/// there what they like, and one odd file must not keep the database from being saved.
+pub(crate) fn readable(directory: &Utf8Path, place: &str, but: &[Utf8PathBuf]) -> Found {
+    // One that cannot be looked at cannot be walked through either.
+    let real = but
+        .iter()
+        .map(|path| path.canonicalize_utf8().unwrap_or_else(|_| path.clone()));
+    let places: Vec<Utf8PathBuf> = real.collect();
+    let but = But {
+        places: &places,
+        names: LEFT_OUT,
     };
-    items.push(Item {
-        path: place.to_owned(),
-        content,
-        size,
-        modified: modified
-            .try_into()
-            .map_err(|e: jiff::Error| Failure::failed(format!("`{path}` has an odd time")).because(e))?,
-        mode: std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
-    });
-    Ok(())
+    Walk::new(directory, but, true).all(place)
+}
+
+/// A walk through a directory.
+struct Walk<'a> {
+    top: &'a Utf8Path,
+    but: But<'a>,
+    /// Whether files are opened, to know of those that cannot be read.
+    opens: bool,
+    found: Found,
+    /// The first thing that went wrong.
+    failure: Option<Failure>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(top: &'a Utf8Path, but: But<'a>, opens: bool) -> Self {
+        Self {
+            top,
+            but,
+            opens,
+            found: Found::default(),
+            failure: None,
+        }
+    }
+
+    /// All of it, or why not.
+    fn whole(mut self, place: &str) -> Result<Vec<Item>> {
+        let failure = self.take(place);
+        failure.map_or(Ok(self.found.items), Err)
+    }
+
+    /// What there is of it.
+    fn all(mut self, place: &str) -> Found {
+        self.take(place);
+        self.found
+    }
+
+    fn take(&mut self, place: &str) -> Option<Failure> {
+        self.directory(self.top.as_std_path(), place);
+        // `a-b` sorts before `a/b` as text, and after it as a path.
+        let items = &mut self.found.items;
+        items.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+        self.found.left_out.sort();
+        self.failure.take()
+    }
+
+    fn miss(&mut self, path: &Path, what: &str, why: impl std::fmt::Display) {
+        let place = path.strip_prefix(self.top).unwrap_or(path).display();
+        self.found.left_out.push(format!("{place}: {why}"));
+        let failure = || Failure::failed(format!("could not {what} `{}`", path.display()));
+        self.failure
+            .get_or_insert_with(|| failure().because(why.to_string()));
+    }
+
+    fn directory(&mut self, directory: &Path, place: &str) {
+        let gone = |e: &io::Error| e.kind() == io::ErrorKind::NotFound;
+        if !self.but.places.is_empty() {
+            match directory.canonicalize() {
+                Ok(real) if self.but.places.iter().any(|one| *one == real) => return,
+                Ok(_) => {}
+                Err(e) if gone(&e) => return,
+                Err(e) => return self.miss(directory, "look at", e),
+            }
+        }
+        let entries = match directory.read_dir() {
+            Ok(entries) => entries,
+            Err(e) if gone(&e) => return,
+            Err(e) => return self.miss(directory, "list", e),
+        };
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => return self.miss(directory, "list", e),
+            };
+            let (path, name) = (entry.path(), entry.file_name());
+            match name.to_str() {
+                None => self.miss(&path, "take", "its name is no UTF-8"),
+                Some(name) if self.but.names.contains(&name) => {}
+                Some(name) => self.one(&path, &format!("{place}/{name}")),
+            }
+        }
+    }
+
+    fn one(&mut self, path: &Path, place: &str) {
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => self.directory(path, place),
+            Ok(metadata) => match self.item(path, place, &metadata) {
+                Ok(item) => self.found.items.extend(item),
+                Err(e) => self.miss(path, "look at", e),
+            },
+            Err(e) => self.miss(path, "look at", e),
+        }
+    }
+
+    /// `None`: a socket or a pipe has no content.
+    fn item(&self, path: &Path, place: &str, metadata: &Metadata) -> io::Result<Option<Item>> {
+        let (content, size) = if metadata.is_symlink() {
+            let target = path.read_link()?.into_os_string().into_string();
+            let target = target.map_err(|_| io::Error::other("what it links to is no UTF-8"))?;
+            (Content::Link(target), 0)
+        } else if metadata.is_file() {
+            if self.opens {
+                begin(path)?;
+            }
+            (Content::File(path.to_owned()), metadata.len())
+        } else {
+            return Ok(None);
+        };
+        let modified = metadata.modified()?;
+        Ok(Some(Item {
+            path: place.to_owned(),
+            content,
+            size,
+            modified: modified
+                .try_into()
+                .map_err(|e: jiff::Error| io::Error::other(format!("it has an odd time: {e}")))?,
+            mode: std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
+        }))
+    }
+}
+
+/// Opens a file and reads its first byte: a bad disk opens what it cannot read.
+fn begin(path: &Path) -> io::Result<()> {
+    File::open(path)?.read(&mut [0]).map(drop)
 }
 
 #[cfg(test)]
@@ -149,8 +222,53 @@ mod tests {
         }
         files::link("root".into(), &root.join("other")).unwrap();
         let but = [root.join("other/data"), root.join("other/backups")];
-        let found = items_but(&root.join("root"), "pack/tree", &but).unwrap();
-        let paths: Vec<_> = found.iter().map(|item| item.path.as_str()).collect();
+        let found = readable(&root.join("root"), "pack/tree", &but);
+        let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
         assert_eq!(paths, ["pack/tree/addons/data/x.xml", "pack/tree/odoopack.toml"]);
+        assert!(found.left_out.is_empty(), "{:?}", found.left_out);
+    }
+
+    #[test]
+    fn one_odd_name_or_file_keeps_nothing_else_from_being_taken() {
+        use std::os::unix::ffi::OsStrExt;
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        for name in ["a/x", "b"] {
+            let path = root.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"x", 0o640, None).unwrap();
+        }
+        // What is left of a name in Latin-1, as in an archive of somebody.
+        let odd = std::ffi::OsStr::from_bytes(b"Stra\xdfe");
+        std::os::unix::fs::symlink("b", root.as_std_path().join("a").join(odd)).unwrap();
+        std::os::unix::fs::symlink(odd, root.join("c")).unwrap();
+        let found = readable(root, "pack/tree", &[]);
+        let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
+        assert_eq!(paths, ["pack/tree/a/x", "pack/tree/b"]);
+        assert_eq!(
+            found.left_out,
+            [
+                "a/Stra\u{fffd}e: its name is no UTF-8",
+                "c: what it links to is no UTF-8"
+            ]
+        );
+        assert!(items(root, "tls").is_err(), "what is whole or nothing stays so");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_left_out() {
+        let but = But {
+            places: &[],
+            names: LEFT_OUT,
+        };
+        let mut walk = Walk::new("/proc/self".into(), but, true);
+        // A file that anybody may open here, and from whose beginning nobody reads.
+        walk.one(Path::new("/proc/self/mem"), "pack/tree/mem");
+        assert!(walk.found.items.is_empty());
+        assert!(
+            walk.found.left_out[0].starts_with("mem: "),
+            "{:?}",
+            walk.found.left_out
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! `init`: the canonical layout and a commented file; or the file that matches an existing odoo.conf.
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::layout::Layout;
 use odoopack_core::name::{BadName, Name};
 use odoopack_core::odoo::{Series, conf_file};
-use odoopack_core::spec::{self, Carried, Starter};
+use odoopack_core::spec::{self, Carried, Spec, Starter};
+use odoopack_core::target;
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
@@ -34,18 +36,43 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let (root, path) = cx.place_of_new_file()?;
     let carried = file(args)?;
     let context = spec::LoadContext::new(root.join("repo"));
-    spec::load(&carried.text, &context).map_err(|mistakes| {
+    let loaded = spec::load(&carried.text, &context).map_err(|mistakes| {
         Failure::new(
             Kind::Spec,
             format!("no file can be made of these values\n{mistakes}"),
         )
     })?;
-    for directory in ["repo/addons", "data", "backups"] {
-        files::directory_all(&root.join(directory))?;
-    }
+    lay_out(&root, &loaded.spec)?;
     store(&root, &carried)?;
     files::replace(&path, carried.text.as_bytes(), 0o644, None)?;
     tell(cx, &root, &path, &carried);
+    Ok(())
+}
+
+/// Makes what people look for first, as `up` would, which makes the rest: it then finds nothing to change there.
+fn lay_out(root: &Utf8Path, spec: &Spec) -> Result<()> {
+    if !root.is_dir() {
+        files::directory_all(root)?;
+        files::directory(root, 0o755, None)?;
+    }
+    // One root has one name, whatever link leads to it.
+    let real = root.canonicalize_utf8();
+    let real = real.map_err(|e| Failure::failed(format!("could not look at `{root}`")).because(e))?;
+    let layout = Layout::new(&real, &spec.pack.name, true);
+    for (path, mode) in [
+        (layout.repo(), 0o755),
+        (layout.data(), 0o755),
+        (layout.addons(), 0o755),
+        (layout.backups(), 0o700),
+    ] {
+        files::directory(&path, mode, None)?;
+    }
+    files::directory_all(&layout.repo().join("addons"))?;
+    for view in target::views_of(spec, &layout) {
+        if let Some(to) = view.to.filter(|_| view.path.symlink_metadata().is_err()) {
+            files::link(&to, &view.path)?;
+        }
+    }
     Ok(())
 }
 

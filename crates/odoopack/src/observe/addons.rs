@@ -76,6 +76,10 @@ fn places(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Vec
         .map(|path| repo.join(path))
     {
         for name in names(&path)? {
+            // Lists of repositories, a README and the like lie beside them.
+            if !may_hold_modules(&path.join(&name))? {
+                continue;
+            }
             let origin = Origin::Oca {
                 repository: name.clone(),
             };
@@ -297,6 +301,15 @@ fn content<'r>(path: &Utf8Path, room: &'r mut Vec<u8>) -> std::io::Result<&'r [u
     }
 }
 
+/// Whether a place is a directory, or a link to one; not a file, and nothing that a link leads nowhere from.
+fn may_hold_modules(path: &Utf8Path) -> Result<bool> {
+    match path.metadata() {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+    }
+}
+
 /// Names in a directory, sorted; none when it is not there. A name that is no text can be no module's.
 fn names(path: &Utf8Path) -> Result<Vec<String>> {
     let unreadable = |e| Failure::failed(format!("could not read directory `{path}`")).because(e);
@@ -344,6 +357,28 @@ mod tests {
             .map(|module| module.path.strip_prefix(&root).unwrap().as_str())
             .collect();
         assert_eq!(found, ["a/sale", "b/web", "own/sale"]);
+    }
+
+    #[test]
+    fn files_beside_the_repositories_are_none() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        files_below(&root.join("repo/oca/web/web_one"));
+        for file in ["README.md", ".gitkeep", "repos.yaml"] {
+            crate::files::replace(&root.join("repo/oca").join(file), b"x", 0o644, None).unwrap();
+        }
+        crate::files::link("nowhere".into(), &root.join("repo/oca/gone")).unwrap();
+        crate::files::link("web".into(), &root.join("repo/oca/again")).unwrap();
+        let text = "format = 1\n[pack]\nname = \"shop\"\n[odoo]\nseries = \"18.0\"\n[addons]\noca = \"oca\"\n[environments.production]\ndomain = \"erp.example.com\"\n";
+        let context = odoopack_core::spec::LoadContext::new(root.join("repo"));
+        let spec = odoopack_core::spec::load(text, &context).unwrap().spec;
+        let layout = Layout::new(&root, &spec.pack.name, true);
+        let all = places(&spec, &layout, None).unwrap();
+        let names: Vec<_> = all.iter().filter_map(|place| place.path.file_name()).collect();
+        assert_eq!(names, ["again", "web"]);
+        let tree = tree(&spec, &layout, None).unwrap();
+        let modules: Vec<&str> = tree.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(modules, ["web_one"]);
     }
 
     fn files_below(module: &Utf8Path) {

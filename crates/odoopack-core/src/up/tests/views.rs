@@ -34,6 +34,15 @@ fn they_lead_to_production_as_long_as_there_is_one() {
 }
 
 #[test]
+fn the_farms_have_their_place_before_there_is_one() {
+    for file in [FILE, containers::FILE] {
+        let machine = up(file);
+        assert!(machine.spec.addons.own.is_empty() && machine.spec.addons.oca.is_none());
+        assert_eq!(at(&machine, "addons"), Some(PathKind::Directory));
+    }
+}
+
+#[test]
 fn sessions_in_redis_have_no_directory_to_look_at() {
     let place = "[environments.production]\n";
     let machine = up(&FILE.replace(place, &format!("{place}sessions = \"redis\"\n")));

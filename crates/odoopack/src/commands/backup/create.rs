@@ -61,6 +61,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "read": snapshot.read,
         "missing": manifest.attachments.missing,
         "elsewhere": manifest.attachments.elsewhere,
+        "left_out": manifest.left_out,
         "seconds": made.seconds,
     }));
     cx.ui.result(&format!(
