@@ -3,12 +3,15 @@ use odoopack_core::secret::SecretText;
 use odoopack_repository::{Holder, Item, Label, Place as Store, Repository};
 use serde_json::json;
 
-use crate::place::{GOOD, Place};
+use crate::place::{GOOD, Place, said};
 
 const KEY: &str = "ABCD-EFGH-JKLM";
+/// A file at which a recovery that was allowed ends.
+const WRONG: &str = "format = 99\n";
 
-/// A repository beside the place, with one snapshot of each environment of these kinds; returns it and the file with its key.
-fn repository(place: &Place, environments: &[(&str, &str)]) -> (String, String) {
+/// A repository beside the place, with one snapshot of each environment of these kinds, which holds `file`; returns it and the file with
+/// its key.
+fn repository(place: &Place, file: &'static str, environments: &[(&str, &str)]) -> (String, String) {
     let beside = |name: &str| place.keep.path().join(name).to_str().unwrap().to_owned();
     let (directory, key) = (beside("backups"), beside("key"));
     std::fs::write(&key, KEY).unwrap();
@@ -30,7 +33,7 @@ fn repository(place: &Place, environments: &[(&str, &str)]) -> (String, String) 
         };
         let items = [
             Item::small("manifest.json", manifest(environment, kind), time),
-            Item::small("pack/tree/odoopack.toml", GOOD.to_owned(), time),
+            Item::small("pack/tree/odoopack.toml", file, time),
         ];
         let stored = repository
             .store(&writer, &label, items.into_iter().map(Ok))
@@ -72,29 +75,36 @@ fn latest_of_no_production_environment_or_of_several_is_no_guess() {
         ),
     ] {
         let place = Place::empty();
-        let (repository, key) = repository(&place, environments);
+        let (repository, key) = repository(&place, WRONG, environments);
         let choices: Vec<String> = environments
             .iter()
             .map(|(name, _)| format!("`--of {name}`"))
             .collect();
         let words: Vec<&str> = choices.iter().map(String::as_str).chain([why]).collect();
         place.refuses(&["recover", &repository, "--key-file", &key, "--yes"], 4, &words);
-        // With the choice made it goes on to ask.
+        // With the choice made it goes on.
         let (name, _) = environments[0];
         let chosen = ["recover", &repository, "--key-file", &key, "--of", name];
-        place.refuses(&chosen, 4, &["nothing was changed", &format!("of {name}, taken")]);
+        begins(&place, &chosen, &[name]);
     }
+}
+
+/// Each of these is said to come back, and then the place is as empty as before, for the file is wrong.
+fn begins(place: &Place, args: &[&str], environments: &[&str]) {
+    std::fs::create_dir(&place.root).unwrap();
+    let said: Vec<String> = environments
+        .iter()
+        .map(|name| format!("of {name}, taken"))
+        .collect();
+    let words: Vec<&str> = said.iter().map(String::as_str).chain(["odoopack.toml"]).collect();
+    place.refuses(args, 3, &words);
 }
 
 #[test]
 fn production_is_the_only_one_of_its_kind() {
     let place = Place::empty();
-    let (repository, key) = repository(&place, &[("main", "production"), ("staging", "staging")]);
-    place.refuses(
-        &["recover", &repository, "--key-file", &key],
-        4,
-        &["of main, taken", "nothing was changed"],
-    );
+    let (repository, key) = repository(&place, WRONG, &[("main", "production"), ("staging", "staging")]);
+    begins(&place, &["recover", &repository, "--key-file", &key], &["main"]);
 }
 
 /// The other production environments are named before anybody says yes.
@@ -106,25 +116,29 @@ fn everything_that_comes_back_is_said_before() {
         ("shop", "production"),
         ("try", "staging"),
     ];
-    let (repository, key) = repository(&place, &environments);
-    place.refuses(
-        &["recover", &repository, "--key-file", &key],
-        4,
-        &["of production, taken", "of shop, taken", "nothing was changed"],
-    );
+    let (repository, key) = repository(&place, WRONG, &environments);
+    let args = ["recover", &repository, "--key-file", &key];
+    begins(&place, &args, &["production", "shop"]);
 }
 
 #[test]
 fn root_by_another_name_leaves_the_place_empty() {
     let place = Place::empty();
-    let (repository, key) = repository(&place, &[("production", "production")]);
-    let real = place.keep.path().join("real");
+    let (real, link) = (place.keep.path().join("real"), place.keep.path().join("link"));
     std::fs::create_dir(&real).unwrap();
-    std::os::unix::fs::symlink(&real, &place.root).unwrap();
-    let hint = format!("`--root {}`", real.display());
-    place.refuses(
-        &["recover", &repository, "--key-file", &key, "--yes"],
-        4,
-        &[&hint],
-    );
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let place = Place {
+        root: link.join("pack"),
+        ..place
+    };
+    let (repository, key) = repository(&place, GOOD, &[("production", "production")]);
+    let output = place
+        .command(&["recover", &repository, "--key-file", &key, "--yes"])
+        .output()
+        .unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    let root = real.join("pack");
+    assert!(text.contains(&format!("`--root {}`", root.display())), "{text}");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "{text}");
 }
