@@ -1,8 +1,11 @@
 //! `test`: everything CI runs, cheapest first, the tests and their count last.
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{deny, run, setup, tidy};
 
@@ -32,9 +35,40 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     stages.run("build", || run::run(nextest()?.arg("--no-run")));
     stages.stop_at_failure_of("build")?;
     println!("\n{}", stages.times());
-    // Nothing is printed after a run that went well: nextest's count stays the last line.
-    stages.run("tests", || run::run(nextest()?.args(named(&filters))));
+    // After a run that went well and left nothing out, nextest's count stays the last line.
+    let place = run::target().join("tests-left-out");
+    stages.run("tests", || {
+        empty(&place)?;
+        run::run(nextest()?.args(named(&filters)).env(LEFT_OUT, &place))
+    });
+    match fs::read_to_string(&place) {
+        Ok(said) => print!("{}", left_out(&said)),
+        Err(error) => eprintln!(
+            "error: what was left out is not known: {}: {error}",
+            place.display()
+        ),
+    }
     stages.stop_at_failure()
+}
+
+/// Names for tests the file in which they say that they prove nothing on this machine, and why.
+const LEFT_OUT: &str = "ODOOPACK_TESTS_LEFT_OUT";
+
+fn empty(place: &Path) -> Result<()> {
+    fs::write(place, "").with_context(|| format!("could not write {}", place.display()))
+}
+
+/// What was left out, one line each, and how many; nothing where nothing was.
+fn left_out(said: &str) -> String {
+    let lines: BTreeSet<&str> = said.lines().collect();
+    let listed: String = lines.iter().flat_map(|line| ["  ", line, "\n"]).collect();
+    match lines.len() {
+        0 => String::new(),
+        1 => format!("\nleft out, and counted as passed above:\n{listed}1 test was left out\n"),
+        several => {
+            format!("\nleft out, and counted as passed above:\n{listed}{several} tests were left out\n")
+        }
+    }
 }
 
 fn cargo(verb: &str) -> Command {
@@ -137,6 +171,18 @@ mod tests {
         let named = named(&words.iter().collect::<Vec<_>>());
         assert_eq!(named, ["--filterset", "binary(~real_stack) | test(~real_stack)"]);
         assert!(super::named(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_and_counted_and_of_nothing_nothing_is_said() {
+        assert_eq!(left_out(""), "");
+        // A test that runs again, as in CI, is left out once.
+        let said = "b: there is no Docker\na: no systemd\nb: there is no Docker\n";
+        assert_eq!(
+            left_out(said),
+            "\nleft out, and counted as passed above:\n  a: no systemd\n  b: there is no Docker\n2 tests were left out\n"
+        );
+        assert!(left_out("a: no systemd\n").ends_with("  a: no systemd\n1 test was left out\n"));
     }
 
     #[test]

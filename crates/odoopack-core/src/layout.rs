@@ -379,7 +379,7 @@ impl Layout {
 
     /// The user of a part: an environment, `postgres`, `nginx`, `gate`; `None` as an ordinary user.
     pub fn user(&self, part: &str) -> Option<String> {
-        self.own_users.then(|| format!("odoo-{}-{part}", self.pack))
+        self.own_users.then(|| user_name(&self.pack, part))
     }
 
     /// The PostgreSQL role of an environment; nobody else uses it. On a server of somebody else the one that was given.
@@ -389,6 +389,14 @@ impl Layout {
             Some(_) | None => format!("{}_{}", self.pack.underscored(), name.underscored()),
         }
     }
+}
+
+/// Longest name of a user that `useradd` makes (`useradd(8)`, shadow 4.13).
+pub(crate) const LONGEST_USER: usize = 32;
+
+/// The user of a part of a pack, or its name where there is none.
+pub(crate) fn user_name(pack: &Name, part: &str) -> String {
+    format!("odoo-{pack}-{part}")
 }
 
 /// Purpose of a run that changes an environment's database: at most one at a time.
@@ -402,10 +410,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_user_name_still_fits() {
+    fn the_users_of_every_pack_have_names_that_fit() {
         let longest: Name = "a".repeat(Name::LONGEST).parse().unwrap();
-        let layout = Layout::new("/opt/x".into(), &"demo".parse().unwrap(), true);
-        assert!(layout.user(longest.as_str()).unwrap().len() <= 32);
+        let layout = Layout::new("/opt/x".into(), &longest, true);
+        for part in ["postgres", "gate", "redis", "nginx"] {
+            assert!(layout.user(part).unwrap().len() <= LONGEST_USER, "{part}");
+        }
         assert_eq!(Layout::new("/opt/x".into(), &longest, false).user("nginx"), None);
     }
 }

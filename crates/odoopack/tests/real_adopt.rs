@@ -73,7 +73,12 @@ fn a_stack_of_somebody_is_taken_over() {
     let _docker = match Stack::start() {
         Ok(docker) => docker,
         // The one reason for which this may be left out.
-        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+        Err(reason) => {
+            return support::left_out(
+                "a_stack_of_somebody_is_taken_over",
+                &format!("there is no Docker: {reason}"),
+            );
+        }
     };
     let pack = Pack::new("adopt");
     // Left by a run that was killed before there was a pack to take down.

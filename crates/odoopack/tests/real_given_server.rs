@@ -168,17 +168,30 @@ fn each_environment_has_a_role_of_its_own(pack: &Pack, server: &Server) {
     for words in [
         "no CREATEROLE",
         "belongs to shop, not to given_production",
-        "REASSIGN OWNED BY shop",
+        "GRANT given_production TO shop WITH ADMIN OPTION",
+        "odoopack env give production | odoopack psql production --admin",
     ] {
         assert!(said.contains(words), "no `{words}` in {said}");
     }
+    server.ask("postgres", "CREATE DATABASE somebodys_shop OWNER shop");
     // What the provider's administrator does.
     server.ask(
         "postgres",
         "CREATE ROLE given_production; ALTER ROLE shop CREATEROLE",
     );
     server.ask("postgres", "GRANT given_production TO shop WITH ADMIN OPTION");
-    server.ask("given_production", "REASSIGN OWNED BY shop TO given_production");
+    // And what the role of `url`, no superuser, does.
+    let give = pack.run(&["env", "give", "production"]).exits(0).stdout;
+    pack.run_with(
+        &["psql", "production", "--admin", "--", "-v", "ON_ERROR_STOP=1"],
+        &give,
+    )
+    .exits(0);
+    let owners = "SELECT string_agg(pg_get_userbyid(datdba), ' ' ORDER BY datname) FROM pg_database \
+                   WHERE datname IN ('given_production', 'somebodys_shop')";
+    assert_eq!(server.ask("postgres", owners), "given_production shop");
+    let left = "SELECT count(*) FROM pg_class WHERE pg_get_userbyid(relowner) = 'shop'";
+    assert_eq!(server.ask("given_production", left), "0");
     pack.run(&["up", "--yes"]).exits(0);
     pack.run(&["status"]).exits(0);
     assert!(
@@ -191,6 +204,29 @@ fn each_environment_has_a_role_of_its_own(pack: &Pack, server: &Server) {
         "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'given_production'";
     assert_eq!(server.ask("postgres", rights), "f|f|f");
     its_own_role_works_and_comes_back(pack, server);
+    no_books_get_out_of_sight(pack);
+}
+
+fn no_books_get_out_of_sight(pack: &Pack) {
+    pack.now("another database, and another name of the environment, are refused");
+    let text = pack.read("repo/odoopack.toml");
+    let table = "[environments.production]\n";
+    for (changed, words) in [
+        (
+            format!("{table}database = \"books\"\n"),
+            "people worked in given_production",
+        ),
+        (
+            "[environments.books]\n".to_owned(),
+            "they would find an empty Odoo there",
+        ),
+    ] {
+        pack.write("repo/odoopack.toml", &text.replace(table, &changed));
+        let said = pack.run(&["plan"]).exits(4).said();
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    pack.write("repo/odoopack.toml", &text);
+    assert!(pack.run(&["plan"]).exits(0).said().contains("nothing to do"));
 }
 
 fn its_own_role_works_and_comes_back(pack: &Pack, server: &Server) {

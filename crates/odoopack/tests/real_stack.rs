@@ -8,6 +8,8 @@
 
 #[path = "stack/bringing.rs"]
 mod bringing;
+#[path = "stack/changes.rs"]
+mod changes;
 #[path = "stack/editions.rs"]
 mod editions;
 #[path = "stack/given.rs"]
@@ -98,7 +100,12 @@ fn a_pack_lives_in_containers() {
     let _docker = match Stack::start() {
         Ok(docker) => docker,
         // The one reason for which this may be left out.
-        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+        Err(reason) => {
+            return support::left_out(
+                "a_pack_lives_in_containers",
+                &format!("there is no Docker: {reason}"),
+            );
+        }
     };
     let upstream = modules::upstream();
     let pack = Pack::with_file("stack", 31_800, &modules::file(FILE, upstream.path()));
@@ -133,11 +140,14 @@ fn a_pack_lives_in_containers() {
     images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
     development_takes_changes_in(&pack);
+    changes::staging_stands_beside_production(&pack);
     working::modules_are_worked_on(&pack);
     editions::three_are_apart(&pack);
     bringing::a_copy_is_served(&pack);
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
+    changes::no_books_get_out_of_sight(&pack);
+    changes::sessions_go_back_to_the_disk(&pack);
     bringing::a_lost_machine_comes_back(&pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
@@ -151,7 +161,10 @@ fn a_stack_has_its_databases_elsewhere() {
     }
     match Stack::start() {
         Ok(_docker) => given::a_server_of_somebody_else_serves_a_stack(),
-        Err(reason) => println!("SKIPPED: there is no Docker: {reason}"),
+        Err(reason) => support::left_out(
+            "a_stack_has_its_databases_elsewhere",
+            &format!("there is no Docker: {reason}"),
+        ),
     }
 }
 

@@ -59,7 +59,12 @@ fn each_edition_of_a_stack_has_a_server() {
     let _docker = match Stack::start() {
         Ok(docker) => docker,
         // The one reason for which this may be left out.
-        Err(reason) => return println!("SKIPPED: there is no Docker: {reason}"),
+        Err(reason) => {
+            return support::left_out(
+                "each_edition_of_a_stack_has_a_server",
+                &format!("there is no Docker: {reason}"),
+            );
+        }
     };
     let pack = Pack::with_file("stack-clusters", 31_950, FILE);
     pack.now("up from nothing");

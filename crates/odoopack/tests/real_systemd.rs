@@ -29,7 +29,10 @@ fn a_pack_lives_under_systemd() {
     let docker = match Docker::start() {
         Ok(docker) => docker,
         // The one reason for which this may be left out.
-        Err(reason) => return println!("SKIPPED: there is no machine with systemd: {reason}"),
+        Err(reason) => {
+            let why = format!("there is no machine with systemd: {reason}");
+            return support::left_out("a_pack_lives_under_systemd", &why);
+        }
     };
     let mut story = Story {
         guest: Guest::boot(&docker),

@@ -159,14 +159,29 @@ pub fn give_database(database: &str, role: &str) -> String {
 /// elsewhere it would hand over other databases too. Indexes, TOAST tables and sequences of columns follow their table;
 /// what belongs to an extension stays with the administrator.
 pub fn give_objects(role: &str) -> String {
-    GIVE.replace("TO_ROLE", &literal(role))
+    give(role, "SELECT oid FROM pg_roles WHERE rolname <> TO_ROLE", "")
+}
+
+/// Gives the database that one is connected to, and all that its owner has in it, to `role`: of other databases nothing.
+///
+/// Takes no superuser, but whoever may make databases and become both of them. The database goes first: who owns it may
+/// have tables in `public` (PostgreSQL 15 and newer). Schemas of others, such as `public`, stay theirs.
+pub fn hand_over(role: &str) -> String {
+    let owner = "SELECT datdba FROM pg_database WHERE datname = current_database()";
+    let database = "EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), TO_ROLE);\n  ";
+    give(role, owner, database)
+}
+
+fn give(role: &str, owners: &str, first: &str) -> String {
+    let text = GIVE.replace("OWNERS", owners).replace("FIRST", first);
+    text.replace("TO_ROLE", &literal(role))
 }
 
 const GIVE: &str = "DO $give$ DECLARE
-  owners oid[] := ARRAY(SELECT oid FROM pg_roles WHERE rolname <> TO_ROLE);
+  owners oid[] := ARRAY(OWNERS);
   one record;
 BEGIN
-  FOR one IN
+  FIRSTFOR one IN
     WITH spaces AS (
       SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
     ), members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
@@ -240,6 +255,23 @@ mod tests {
             mark_by_comment("shop_production", Some("production")),
             "COMMENT ON DATABASE \"shop_production\" IS 'odoopack.kind=production'"
         );
+    }
+
+    #[test]
+    fn only_the_database_at_hand_and_what_its_owner_has_is_handed_over() {
+        let text = hand_over("shop_production");
+        assert!(text.contains("WHERE datname = current_database());\n"), "{text}");
+        assert!(
+            text.contains(
+                "'ALTER DATABASE %I OWNER TO %I', current_database(), 'shop_production');\n  FOR one IN"
+            ),
+            "{text}"
+        );
+        for text in [&text, &give_objects("shop_production")] {
+            let left = ["OWNERS", "FIRST", "TO_ROLE"];
+            assert!(left.iter().all(|word| !text.contains(word)), "{text}");
+        }
+        assert!(!give_objects("shop_production").contains("DATABASE"));
     }
 
     #[test]

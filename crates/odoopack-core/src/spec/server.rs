@@ -168,6 +168,12 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(local)
 }
 
+/// Whether a host is an address of IPv6, and not one of IPv4 written so.
+pub(crate) fn is_ipv6(host: &str) -> bool {
+    let address = host.parse::<std::net::Ipv6Addr>();
+    address.is_ok_and(|address| std::net::IpAddr::from(address).to_canonical().is_ipv6())
+}
+
 fn place_of(place: &str) -> Result<(String, u16), BadServerUrl> {
     let (host, port) = match place.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((host, rest)) => (host, rest.strip_prefix(':')),

@@ -47,7 +47,7 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// Most memory for sessions: one takes about a kilobyte.
-const MEMORY: Bytes = Bytes::mib(64);
+pub(super) const MEMORY: Bytes = Bytes::mib(64);
 
 pub(super) fn wanted(known: &Known<'_>) -> bool {
     known.spec.in_redis().next().is_some()
@@ -89,10 +89,11 @@ fn prefix(known: &Known<'_>, name: &Name) -> String {
 }
 
 pub(super) fn directories(known: &Known<'_>) -> Vec<Directory> {
-    if apart(known).next().is_none() {
-        return Vec::new();
-    }
     let layout = known.layout;
+    let mut all = on_disk(known);
+    if apart(known).next().is_none() {
+        return all;
+    }
     let part = |path: Utf8PathBuf, mode: u32| Directory {
         path,
         access: Access {
@@ -105,7 +106,6 @@ pub(super) fn directories(known: &Known<'_>) -> Vec<Directory> {
         path,
         access: super::directories::ours(known, mode),
     };
-    let mut all = Vec::new();
     if wanted(known) {
         all.extend([
             part(layout.redis(), 0o700),
@@ -120,6 +120,21 @@ pub(super) fn directories(known: &Known<'_>) -> Vec<Directory> {
     // Nobody can write here: Odoo without the module would rather fail than keep sessions in files.
     all.extend(apart(known).map(|name| ours(layout.environment(name).join("sessions"), 0o555)));
     all
+}
+
+/// Listed although Odoo makes it: an environment whose sessions come back to the disk finds it closed to everybody.
+fn on_disk(known: &Known<'_>) -> Vec<Directory> {
+    let environments = known.spec.environments.iter();
+    let environments = environments.filter(|(_, environment)| environment.sessions == Sessions::Disk);
+    let one = |(name, _): (&Name, &Environment)| Directory {
+        path: known.layout.environment(name).join("sessions"),
+        access: Access {
+            user: known.layout.user(name.as_str()),
+            group: known.layout.user(name.as_str()),
+            mode: 0o700,
+        },
+    };
+    environments.map(one).collect()
 }
 
 pub(super) fn files(known: &Known<'_>) -> Vec<File> {

@@ -47,10 +47,18 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// In a container loopback is the container itself, where no server listens.
+/// In a container loopback is the container itself, where no server listens, and the stack's network has no IPv6.
 fn unreachable(known: &Known<'_>, server: &GivenServer) -> Option<Refusal> {
-    let stack = known.target.stack.is_some() && crate::spec::is_loopback(&server.host);
-    stack.then(|| {
+    known.target.stack.as_ref()?;
+    if crate::spec::is_ipv6(&server.host) && !crate::spec::is_loopback(&server.host) {
+        return Some(Refusal::new(
+            format!(
+                "[postgres] url names {server} by IPv6, and containers reach others by IPv4 only: Odoo would not reach the server"
+            ),
+            "write its IPv4 address, or a name that has one",
+        ));
+    }
+    crate::spec::is_loopback(&server.host).then(|| {
         Refusal::new(
             format!("[postgres] url names {server}, which in a container is the container itself: Odoo would not reach a server"),
             "write the address at which containers reach it; one on this machine has to listen on another address than loopback, such as \
@@ -154,10 +162,7 @@ fn databases(known: &Known<'_>) -> Vec<Refusal> {
                     "database {database} on {server} belongs to {}, not to {owner}",
                     there.owner
                 ),
-                format!(
-                    "write another `database` in [environments.{}], or have its administrator run `REASSIGN OWNED BY {} TO {owner}` in it",
-                    want.environment, there.owner
-                ),
+                given_away(server, want, &there.owner),
             )),
             Some(_) => None,
         }
@@ -166,6 +171,22 @@ fn databases(known: &Known<'_>) -> Vec<Refusal> {
     wants
         .filter_map(|want| judged(want).or_else(|| strange(known, server, seen, want)))
         .collect()
+}
+
+/// How a database gets to the role that it should belong to. `REASSIGN OWNED` would take every other database of its owner along.
+fn given_away(server: &GivenServer, want: &crate::target::DatabaseWant, before: &str) -> String {
+    let (environment, role, owner) = (&want.environment, &server.role, &want.role);
+    let other = format!("write another `database` in [environments.{environment}]");
+    let give = format!("odoopack env give {environment}");
+    if before != role {
+        return format!(
+            "{other}, or `{give} > FILE`, and have its administrator run `psql -f FILE` in {}, as whoever may become {before} and {owner}",
+            want.database
+        );
+    }
+    format!(
+        "{other}, or have its administrator run `CREATE ROLE {owner}; GRANT {owner} TO {role} WITH ADMIN OPTION`, and then `{give} | odoopack psql {environment} --admin -- -v ON_ERROR_STOP=1`"
+    )
 }
 
 /// Nothing but its files binds a database of this server to a root: each without the other is of another root or server.

@@ -11,4 +11,5 @@ mod model;
 mod modules;
 mod tables;
 mod units;
+mod unnamed;
 mod views;

@@ -158,7 +158,8 @@ fn list(cx: &Context, spec: &Spec) {
         for (environment, settings) in spec.environments.iter().filter(|(_, e)| e.edition == *name) {
             let port = settings
                 .http_port
-                .map_or(String::new(), |port| format!(", 127.0.0.1:{port}"));
+                // By a host name of its own: a browser has one set of cookies for all ports of 127.0.0.1.
+                .map_or(String::new(), |port| format!(", {environment}.localhost:{port}"));
             let (domain, database) = (&settings.domain, &settings.database);
             cx.ui.result(&format!(
                 "  {environment:<16} {domain}{port}, database {database}"

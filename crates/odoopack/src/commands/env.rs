@@ -1,4 +1,5 @@
 //! `env`: what is special about one environment: whether a copy is harmless, whether production is held.
+use odoopack_core::render::sql::hand_over;
 use odoopack_core::spec::Kind;
 
 use crate::apply::restore::harmless;
@@ -8,11 +9,12 @@ use crate::failure::{Failure, Result};
 use crate::observe::databases::{connect_as_role, words};
 use crate::store::lock;
 
-/// Check that a copy is harmless, or let a restored production go on
+/// Check that a copy is harmless, let a restored production go on, or give a database to its role
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Args {
     Check(Check),
     Resume(Resume),
+    Give(Give),
 }
 
 /// Check by SQL that a copy of production can do no harm
@@ -38,12 +40,42 @@ pub(crate) struct Resume {
     dry_run: bool,
 }
 
+/// Print the SQL that gives the database of an environment to the environment's role
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "For a server that somebody else runs, and a database there that belongs to another role. What it prints gives the database that it is run in away, object by object, and no other one of that role, as `REASSIGN OWNED` would. It takes no superuser, but a role that has CREATEDB and may become both.\n\nExamples:\n  odoopack env give production > give.sql\n  odoopack env give production | odoopack psql production --admin"
+)]
+pub(crate) struct Give {
+    /// Environment
+    name: String,
+}
+
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     match args {
         Args::Check(args) => check(cx, args),
         Args::Resume(args) => resume(cx, args),
+        Args::Give(args) => give(cx, args),
     }
+}
+
+fn give(cx: &Context, args: &Give) -> Result<()> {
+    let pack = cx.load()?;
+    let (name, _) = environment(&pack, &args.name)?;
+    if !pack.loaded.spec.postgres.is_given() {
+        let why = "on the pack's own server each database belongs to its role";
+        return Err(Failure::refused(why).hint("`odoopack up`"));
+    }
+    if pack.layout.server().is_none() {
+        return Err(
+            Failure::refused("the secret of [postgres] url has no value").hint("`odoopack up` names it")
+        );
+    }
+    let text = hand_over(&pack.layout.role(name)) + ";";
+    cx.ui
+        .json(&serde_json::json!({ "environment": name, "sql": text }));
+    cx.ui.result(&text);
+    Ok(())
 }
 
 fn check(cx: &Context, args: &Check) -> Result<()> {

@@ -107,7 +107,7 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
     if locked.packages.is_none() {
         cx.ui.json(&serde_json::json!({ "built": false, "image": null }));
         cx.ui
-            .result("nothing to build: the lock adds no Python packages to Odoo's image");
+            .result("nothing to build: the lock adds neither Python nor Debian packages to Odoo's image");
         return Ok(());
     }
     let applier = up::applier(cx, pack, view);

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use odoopack_core::name::Name;
 use odoopack_core::service::Service;
+use odoopack_core::spec::{OwnServer, Spec};
 
 use crate::commands::up::applier;
 use crate::context::{Context, Pack};
@@ -20,7 +21,7 @@ const HEALTHY: Duration = Duration::from_mins(3);
 /// Restart the Odoo of an environment, or one service
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Visitors wait meanwhile. Checks every environment that the restart interrupts, and says when one does not answer.\n\nExamples:\n  odoopack restart production\n  odoopack restart nginx --dry-run"
+    after_help = "While an Odoo starts again its visitors wait, and get their page. Nobody waits for nginx, PostgreSQL or Redis: who asks while one of them starts again may get an error. Checks every environment that the restart interrupts, and says when one does not answer.\n\nExamples:\n  odoopack restart production\n  odoopack restart nginx --dry-run"
 )]
 pub(crate) struct Args {
     /// Environment (`production`) or service (`production.blue.cron`, `nginx`)
@@ -36,7 +37,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let view = observe::look(&pack)?;
     let services = named(&view, &args.name)?;
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-    let interrupted = interrupted(&pack, &args.name);
+    let interrupted = interrupted(&pack.loaded.spec, &args.name);
     if args.dry_run {
         cx.ui
             .json(&serde_json::json!({ "would_restart": names, "would_check": interrupted }));
@@ -79,9 +80,18 @@ fn named<'a>(view: &'a View, name: &str) -> Result<Vec<&'a Service>> {
     Ok(services)
 }
 
-/// Environments that notice: the one whose name it is or begins with, else all of them.
-fn interrupted<'a>(pack: &'a Pack, name: &str) -> Vec<&'a Name> {
-    let all = pack.loaded.spec.environments.keys();
+/// Environments that notice: the one whose name it is or begins with, those that a server of PostgreSQL or Redis serves,
+/// else all of them.
+fn interrupted<'a>(spec: &'a Spec, name: &str) -> Vec<&'a Name> {
+    let all = spec.environments.keys();
+    if let Some(server) = OwnServer::called(name) {
+        return all
+            .filter(|environment| spec.server_of(environment) == server)
+            .collect();
+    }
+    if name == "redis" {
+        return spec.in_redis().collect();
+    }
     let own: Vec<&Name> = all
         .clone()
         .filter(|environment| name.split('.').next() == Some(environment.as_str()))
@@ -119,4 +129,37 @@ fn check(cx: &Context, pack: &Pack, view: &View, name: &Name) -> Result<()> {
     Err(Failure::failed(format!("{name} does not answer as it should"))
         .because(failed.join("\n"))
         .hint(format!("`odoopack logs {name}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use odoopack_core::spec::{LoadContext, load};
+
+    use super::*;
+
+    #[test]
+    fn only_those_that_notice_are_checked() {
+        let text = "format = 1\n[postgres]\ncluster = \"per-edition\"\n[editions.core]\n[editions.marketing]\n\
+                    [environments.production]\nedition = \"core\"\ndomain = \"a.b\"\nsessions = \"redis\"\n\
+                    [environments.staging]\nedition = \"core\"\ndomain = \"c.b\"\n\
+                    [environments.marketing]\nedition = \"marketing\"\nkind = \"production\"\ndomain = \"d.b\"\n";
+        let spec = load(text, &LoadContext::new("/opt/shop/repo"))
+            .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+            .spec;
+        let said = |name: &str| {
+            let all = interrupted(&spec, name).into_iter();
+            all.map(Name::as_str).collect::<Vec<_>>().join(" ")
+        };
+        for (name, environments) in [
+            ("postgres.core", "production staging"),
+            ("postgres.marketing", "marketing"),
+            ("redis", "production"),
+            ("marketing.blue.cron", "marketing"),
+            ("staging", "staging"),
+            ("nginx", "marketing production staging"),
+            ("gate", "marketing production staging"),
+        ] {
+            assert_eq!(said(name), environments, "{name}");
+        }
+    }
 }

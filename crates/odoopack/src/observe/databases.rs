@@ -265,18 +265,24 @@ fn databases(
         "SELECT d.datname, d.oid, pg_get_userbyid(d.datdba), has_database_privilege('public', d.oid, 'CONNECT'), \
                 CASE WHEN $1 THEN substring(shobj_description(d.oid, 'pg_database') FROM '^odoopack\\.kind=(.*)$') \
                      ELSE (SELECT split_part(c, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) c \
-                            WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) END \
+                            WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'odoopack.kind=%' LIMIT 1) END, \
+                pg_has_role(d.datdba, 'USAGE') \
            FROM pg_database d WHERE NOT d.datistemplate AND d.datallowconn",
         &[&server.is_given()],
     )?;
+    // Whether another database is the one that is missing is known by the address in it.
+    let is_wanted = |name: &str| wants.iter().any(|want| want.database == name);
+    let there = |want: &DatabaseWant| rows.iter().any(|row| row.get::<_, &str>(0) == want.database);
+    let missing = !wants.iter().all(there);
     for row in rows {
         let name: String = row.get(0);
         let kind: Option<String> = row.get(4);
-        let wanted = wants.iter().any(|want| want.database == name);
+        let wanted = is_wanted(&name);
         let (mut is_filled, mut parameters) = (kind.is_some(), None);
         match (wanted, &kind) {
             (true, None) => is_filled = filled(server, &name)?,
             (true, Some(_)) => parameters = self::parameters(server, &name)?,
+            (false, Some(_)) if missing && row.get(5) => parameters = self::parameters(server, &name)?,
             (false, _) => {}
         }
         seen.databases.insert(

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use crate::name::Name;
 use crate::spec::load::Report;
-use crate::spec::{Environment, Kind, Series, Spec, Value, suggest};
+use crate::spec::{Environment, Kind, Series, Sessions, Spec, Value, suggest};
 use crate::target::PRIVATE_PORTS;
 
 /// Everything about `[environments]`.
@@ -23,6 +23,8 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     ports(spec, report);
     for (name, environment) in &spec.environments {
         reserved(name, report);
+        user_of_redis(name, environment, report);
+        long(spec, name, report);
         edition(spec, name, environment, report);
         copy(spec, name, environment, report);
         one(name, environment, report);
@@ -38,6 +40,30 @@ fn reserved(name: &Name, report: &mut Report<'_>) {
     if RESERVED.contains(&name.as_str()) {
         let what = format!("`{name}` is the name of a service of every pack");
         report.refuse(&format!("environments.{name}"), what, "choose another name");
+    }
+}
+
+/// Redis has a user of this name, with which it reads its own file and which nobody can be.
+fn user_of_redis(name: &Name, environment: &Environment, report: &mut Report<'_>) {
+    if name.as_str() == "default" && environment.sessions == Sessions::Redis {
+        let what = "Redis has a user `default` of its own, and each environment is a user there";
+        let hint = "choose another name for the environment, or `sessions = \"database\"`";
+        report.refuse(&at(name, "sessions"), what, hint);
+    }
+}
+
+/// Each environment has a user of the host, whose name holds the pack's and its own.
+fn long(spec: &Spec, name: &Name, report: &mut Report<'_>) {
+    let user = crate::layout::user_name(&spec.pack.name, name.as_str());
+    if user.len() > crate::layout::LONGEST_USER {
+        let what = format!(
+            "its user `{user}` would have {} characters, and the name of a user has at most {}",
+            user.len(),
+            crate::layout::LONGEST_USER
+        );
+        let over = user.len() - crate::layout::LONGEST_USER;
+        let hint = format!("make this name, or `name` of [pack], {over} characters shorter");
+        report.refuse(&format!("environments.{name}"), what, hint);
     }
 }
 

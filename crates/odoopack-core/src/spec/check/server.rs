@@ -38,7 +38,11 @@ const OF_ONE: [(&str, &str); 8] = [
     ),
 ];
 
+/// What no role's name may begin with (PostgreSQL 18, `CREATE ROLE`).
+const OF_POSTGRESQL: &str = "pg_";
+
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
+    roles(spec, report);
     if !report.given("postgres.url") {
         if report.given("postgres.password") {
             let hint = "write `url = \"postgres://ROLE@HOST\"`, or remove `password`";
@@ -61,7 +65,7 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
             "{} environments would share the one role that `url` names, which may read and drop the databases of all of them",
             spec.environments.len()
         );
-        let hint = "write `roles = \"per-environment\"` in [postgres] where that role has CREATEROLE, else give each environment a pack";
+        let hint = "write `roles = \"per-environment\"` in [postgres] where that role has CREATEROLE, else give each environment a pack with a role and a `url` of its own";
         report.refuse("postgres.url", what, hint);
     }
     for name in spec.in_database() {
@@ -76,6 +80,18 @@ pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {
     if without_password && !report.given("postgres.password") {
         let hint = "`odoopack secret set DATABASE_PASSWORD < FILE`, and write `password = \"secret:DATABASE_PASSWORD\"`";
         report.refuse("postgres.url", "no password for its role", hint);
+    }
+}
+
+/// The role of an environment is called by the pack and by it; a given role has its name already.
+fn roles(spec: &Spec, report: &mut Report<'_>) {
+    let made = !report.given("postgres.url") || spec.postgres.roles == Roles::PerEnvironment;
+    let first = format!("{}_", spec.pack.name.underscored());
+    if made && first.starts_with(OF_POSTGRESQL) {
+        let what = format!(
+            "the roles of its environments would begin with `{OF_POSTGRESQL}`, which PostgreSQL keeps for its own"
+        );
+        report.refuse("pack.name", what, "choose a name that does not begin so");
     }
 }
 
@@ -98,5 +114,10 @@ fn without_effect(spec: &Spec, report: &mut Report<'_>) {
     for key in written {
         let what = "has no effect on the server that `postgres.url` names";
         report.refuse(&key, what, "remove it, or `url`");
+    }
+    // A spec that is printed with everything it holds names each image.
+    if report.given("images.postgres") {
+        let what = "has no effect: the stack runs no PostgreSQL beside the server that `postgres.url` names";
+        report.warn("images.postgres", what, "remove it, or `url`");
     }
 }

@@ -9,8 +9,9 @@ use super::*;
 use crate::backup::retention::{Keep, Within};
 use crate::units::Seconds;
 
+/// Two of them fit into the name of a user.
 fn name() -> impl Strategy<Value = Name> {
-    "[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,6})?".prop_map(|t| t.parse().unwrap())
+    "[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,6})?".prop_map(|t| t.parse().unwrap())
 }
 
 fn path() -> impl Strategy<Value = Utf8PathBuf> {

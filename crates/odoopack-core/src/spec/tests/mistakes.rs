@@ -175,6 +175,19 @@ fn warns_of_plain_secrets_without_failing() {
 }
 
 #[test]
+fn warns_of_an_image_that_nothing_is_made_from() {
+    let text = "format = 1\n[postgres]\nurl = \"secret:URL\"\n[images]\npostgres = \"postgres:15\"\n\
+                [environments.production]\ndomain = \"a.b\"\n";
+    let said = |text: &str| load(text, &context()).unwrap().warnings.to_string();
+    assert!(
+        said(text).contains("images.postgres: has no effect: the stack runs no PostgreSQL"),
+        "{}",
+        said(text)
+    );
+    assert_eq!(said(&text.replace("url = \"secret:URL\"\n", "")), "");
+}
+
+#[test]
 fn serializes_a_mistake_field_by_field() {
     let found = load(
         "format = 1\nbackup = 1\n[environments.a]\ndomain = \"a.b\"",
@@ -256,6 +269,22 @@ const LINES: &[(&str, &str)] = &[
     (
         "[environments.redis]\ndomain = \"redis.example.com\"",
         "`redis` is the name of a service of every pack",
+    ),
+    (
+        "[environments.default]\ndomain = \"d.example.com\"\nsessions = \"redis\"",
+        "environments.default.sessions: Redis has a user `default` of its own",
+    ),
+    (
+        "[environments.copy-of-all-data]\ndomain = \"c.example.com\"\n[pack]\nname = \"insightpulse-ai\"",
+        "its user `odoo-insightpulse-ai-copy-of-all-data` would have 37 characters, and the name of a user has at most 32\n  hint: make this name, or `name` of [pack], 5 characters shorter",
+    ),
+    (
+        "[pack]\nname = \"pg\"",
+        "pack.name: the roles of its environments would begin with `pg_`",
+    ),
+    (
+        "[pack]\nname = \"pg-shop\"",
+        "pack.name: the roles of its environments would begin with `pg_`",
     ),
     (
         "[postgres.options]\na.b = 1",

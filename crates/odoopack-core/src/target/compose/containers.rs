@@ -24,6 +24,13 @@ const NGINX: [&str; 6] = [
     "SETGID",
     "SETUID",
 ];
+/// Most memory of the gate: it copies what passes through, and keeps nothing of it. What is far above its share of the
+/// sizing is a fault of its own, which shall not take the host along.
+const GATE_MEMORY: Bytes = Bytes::mib(256);
+/// Most memory of nginx: its master with the certificates and the shared zones, and each worker with a full table of connections.
+const NGINX_MEMORY: (Bytes, Bytes) = (Bytes::mib(128), Bytes::mib(64));
+/// Redis rewrites its file in a copy of itself, which may have all of its data once more, and holds what is written meanwhile.
+const REDIS_COPIES: u64 = 4;
 /// A first start reads every module.
 const ODOO_START: Seconds = Seconds(180);
 /// Recovery after a power cut.
@@ -135,7 +142,8 @@ fn data(place: &Utf8Path, inside: Utf8PathBuf, writable: bool) -> impl Iterator<
     std::iter::once(mount(place, inside, writable)).chain(whole)
 }
 
-/// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback.
+/// Reached through its socket, so it needs no network unless the file publishes a port on the host's loopback. Without a
+/// limit of memory: where one backend is killed PostgreSQL ends all connections. What it takes follows from its settings.
 fn postgres(known: &Known<'_>, service: &Service, server: &OwnServer) -> Option<Container> {
     let layout = known.layout;
     let mut one = base(known, service, "postgres", "postgres")?;
@@ -188,6 +196,7 @@ fn redis(known: &Known<'_>, service: &Service) -> Option<Container> {
     one.mounts.push(same(&layout.config().join("redis"), false));
     Some(Container {
         network: Network::Isolated,
+        memory: Some(Bytes(sessions::MEMORY.0 * REDIS_COPIES)),
         ..one
     })
 }
@@ -200,7 +209,10 @@ fn gate(known: &Known<'_>, service: &Service) -> Option<Container> {
         .extend(service.writable.iter().map(|path| same(path, true)));
     one.mounts
         .extend(config.parent().map(|directory| same(directory, false)));
-    Some(one)
+    Some(Container {
+        memory: Some(GATE_MEMORY),
+        ..one
+    })
 }
 
 fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
@@ -235,6 +247,7 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         } else {
             vec!["NET_BIND_SERVICE"]
         },
+        memory: Some(nginx_memory(known)),
         scratch: vec!["/tmp"],
         publish: [web.http_port, web.https_port]
             .into_iter()
@@ -244,6 +257,11 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
         after: vec![("gate".to_owned(), false)],
         ..one
     })
+}
+
+fn nginx_memory(known: &Known<'_>) -> Bytes {
+    let (master, worker) = NGINX_MEMORY;
+    Bytes(master.0 + worker.0 * u64::from(known.sizing.nginx_workers))
 }
 
 /// Where nginx finds static files of modules: the farms, and what they link to. Whatever a lock brings lies in one place, so

@@ -9,7 +9,7 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
         return Vec::new();
     }
     let mut all = unreachable(known);
-    all.extend(own_loopback(known));
+    all.extend(no_relay(known));
     let docker = &known.facts.containers.docker;
     if docker.present().is_some_and(|docker| docker.compose.is_none()) {
         all.push(Refusal::new(
@@ -47,11 +47,21 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// In a container loopback is the container itself, where no relay listens: mail of production would go nowhere.
-fn own_loopback(known: &Known<'_>) -> Option<Refusal> {
+/// In a container loopback is the container itself, where no relay listens, and the stack's network has no IPv6: mail of
+/// production would go nowhere.
+fn no_relay(known: &Known<'_>) -> Option<Refusal> {
     let mut environments = known.spec.environments.values();
     environments.find(|one| one.kind == crate::spec::Kind::Production)?;
     let address = &known.spec.mail.relay.as_ref()?.address;
+    if crate::spec::is_ipv6(&address.host) && !crate::spec::is_loopback(&address.host) {
+        return Some(Refusal::new(
+            format!(
+                "`smtp` in [mail] names `{}`, and containers reach others by IPv4 only: no mail would reach the relay",
+                address.host
+            ),
+            "write its IPv4 address, or a name that has one",
+        ));
+    }
     crate::spec::is_loopback(&address.host).then(|| {
         Refusal::new(
             format!(

@@ -4,6 +4,7 @@ mod code;
 mod containers;
 mod machine;
 mod others;
+mod unnamed;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(clusters::left_behind(known));
     all.extend(clusters::strangers(known));
     all.extend(clusters::twice(known));
+    all.extend(unnamed::unnamed(known));
     all.extend(super::adopt::refusals(known));
     all.extend(machine::host(known));
     all.extend(secrets(known));

@@ -86,6 +86,20 @@ fn the_whole_stack() {
 }
 
 #[test]
+fn everything_but_the_database_server_has_a_limit_of_memory() {
+    let (target, _) = up(true).look();
+    let limited = |service: &str| target.definition(service).unwrap().contains("mem_limit");
+    for service in &target.services {
+        assert_eq!(
+            limited(&service.name),
+            service.name != "postgres",
+            "{}",
+            service.name
+        );
+    }
+}
+
+#[test]
 fn no_secret_stands_in_the_stack_or_beside_it() {
     let machine = up(true);
     let (target, facts) = machine.look();
@@ -225,6 +239,11 @@ fn a_relay_on_the_containers_own_loopback_is_refused() {
             "{host}: {said:?}"
         );
     }
+    let by_ipv6 = said(&relay("[2001:db8::25]"));
+    assert!(
+        matches!(&by_ipv6[..], [one] if one.contains("`2001:db8::25`") && one.contains("IPv4 only")),
+        "{by_ipv6:?}"
+    );
     assert_eq!(said(&relay("172.17.0.1")), [""; 0]);
     assert_eq!(said(&relay("mail.example.com")), [""; 0]);
     let native = relay("127.0.0.1").replace("engine = \"compose\"", "engine = \"native\"");
@@ -295,7 +314,10 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
     let (target, _) = machine.look();
     let redis = target.definition("redis").unwrap();
     assert!(
-        redis.contains("network_mode: none") && redis.contains("/usr/local/bin/redis-server"),
+        redis.contains("network_mode: none")
+            && redis.contains("/usr/local/bin/redis-server")
+            // Four times what its data may take, so that it refuses a sign-in before it is killed.
+            && redis.contains("mem_limit: 268435456"),
         "{redis}"
     );
     let told = machine.layout().sessions(&name("production"));

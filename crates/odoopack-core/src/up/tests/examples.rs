@@ -79,3 +79,47 @@ fn every_example_is_rendered_and_judged_as_files_of_others_are() {
         assert!(said.is_empty(), "{name}:\n{}", said.join("\n"));
     }
 }
+
+#[test]
+fn three_productions_on_three_ports_share_no_database_no_role_and_no_user() {
+    let native = EXAMPLES[2].1;
+    let root = "root = \"/opt/odoo-ce\"\n";
+    assert!(native.contains(root));
+    let stack = native
+        .replace(root, &format!("{root}engine = \"compose\"\n"))
+        .replace("series = \"18.0\"", "series = \"19.0\"");
+    let all = [("accounting", 8071), ("core", 8069), ("marketing", 8070)];
+    for text in [native, &stack] {
+        let (machine, target) = rendered(text);
+        let wants = target.databases.iter();
+        let wants: Vec<_> = wants
+            .map(|want| (want.database.as_str(), want.role.as_str()))
+            .collect();
+        assert_eq!(
+            wants,
+            [
+                ("odoo_accounting", "insightpulse_accounting"),
+                ("odoo_core", "insightpulse_core"),
+                ("odoo_marketing", "insightpulse_marketing"),
+            ]
+        );
+        for (name, port) in all {
+            for part in ["web", "cron"] {
+                let service = target.service(&format!("{name}.blue.{part}")).unwrap();
+                assert_eq!(service.user, Some(format!("odoo-insightpulse-{name}")));
+                assert!(
+                    service.memory_max.is_some() == machine.layout().containers(),
+                    "{name}"
+                );
+            }
+            let nginx = if target.stack.is_some() {
+                target.definition("nginx").unwrap()
+            } else {
+                let conf = "/opt/odoo-ce/data/config/nginx/nginx.conf";
+                target.file(conf.into()).unwrap().shown.as_str()
+            };
+            let address = format!("127.0.0.1:{port}");
+            assert!(nginx.contains(&address), "no {address} in {nginx}");
+        }
+    }
+}

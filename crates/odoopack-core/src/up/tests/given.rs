@@ -176,6 +176,17 @@ fn loopback_is_another_place_in_a_container() {
 }
 
 #[test]
+fn a_stack_reaches_no_server_by_ipv6() {
+    let url = "postgres://odoo:geheim@[2001:db8::5]:5433/x";
+    let refusals = stack(url).plan().refusals;
+    assert!(
+        matches!(&refusals[..], [one] if one.what.contains("2001:db8::5") && one.what.contains("IPv4 only")),
+        "{refusals:?}"
+    );
+    assert_eq!(with(GIVEN, url).plan().refusals, []);
+}
+
+#[test]
 fn the_clients_of_its_own_major_are_installed() {
     let mut machine = machine();
     machine.facts.host.postgres.clear();
@@ -235,6 +246,16 @@ fn several_environments_have_roles_of_their_own() {
     machine.facts.server = Seen::Present(server());
     assert!(machine.plan().refusals[0].what.contains("has no CREATEROLE"));
     seen(&mut machine).create_role = true;
+    let mut of_one = machine.clone();
+    let before = database("odoo");
+    of_one.server.databases.insert("shop_production".into(), before);
+    let said = of_one.plan().refusals.remove(0);
+    assert!(
+        said.hint
+            .contains("`odoopack env give production | odoopack psql production --admin")
+            && !said.hint.contains("REASSIGN"),
+        "{said:?}"
+    );
     let made: Vec<String> = machine
         .converge()
         .into_iter()
@@ -295,7 +316,12 @@ const OF_THE_SERVER: [Case; 5] = [
         },
     ),
     (
-        &["database shop_production", "belongs to somebody, not to odoo"],
+        &[
+            "database shop_production",
+            "belongs to somebody, not to odoo",
+            "`odoopack env give production > FILE`",
+            "`psql -f FILE` in shop_production, as whoever may become somebody and odoo",
+        ],
         |machine| {
             machine
                 .server

@@ -80,3 +80,21 @@ fn a_place_that_was_taken_over_is_no_view() {
             .any(|step| matches!(step, Step::LinkView { path, .. } if path.ends_with("filestore")))
     );
 }
+
+#[test]
+fn sessions_that_come_back_to_the_disk_find_their_directory_open_again() {
+    let table = "[environments.production]\n";
+    let apart = super::machine::FILE.replace(table, &format!("{table}sessions = \"redis\"\n"));
+    let directory = camino::Utf8Path::new("/opt/shop/data/environments/production/sessions");
+    let access = |machine: &Machine| {
+        let fact = machine.facts.paths[directory].present().unwrap();
+        (fact.user.clone(), fact.mode)
+    };
+    let mut machine = Machine::with_packages(&apart, true);
+    machine.converge();
+    assert_eq!(access(&machine), ("root".to_owned(), 0o555));
+    let on_disk = Machine::fresh(super::machine::FILE, true);
+    machine.spec = on_disk.spec;
+    machine.converge();
+    assert_eq!(access(&machine), ("odoo-shop-production".to_owned(), 0o700));
+}

@@ -1,0 +1,87 @@
+//! The file of a stack changes: staging comes beside production, sessions go back to the disk, and no books get out of sight.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+use crate::nothing_to_do;
+use crate::support::stack::{id, must};
+use crate::support::{Pack, editions};
+
+const STAGING: &str = r#"
+[environments.staging]
+edition = "field"
+domain = "staging.localhost"
+workers = 0
+cron_workers = 0
+"#;
+
+/// Nobody takes it for production, neither a person nor a search engine.
+pub(crate) fn staging_stands_beside_production(pack: &Pack) {
+    pack.now("staging beside production");
+    let others = ["production.blue.web", "production.blue.cron", "postgres", "gate"];
+    let before = others.map(id);
+    let text = pack.read("repo/odoopack.toml");
+    pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(others.map(id), before, "nobody else was touched");
+    let marked = editions::site(pack, "staging").get("/web/login").is(200);
+    assert!(marked.text().contains("odoopack-ribbon"), "{}", marked.text());
+    assert_eq!(marked.header("x-robots-tag"), "noindex");
+    let real = pack.site().get("/web/login").is(200);
+    assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag").is_empty());
+    let enters = "SELECT has_database_privilege('shop_staging', 'shop_production', 'CONNECT'), \
+                         has_database_privilege('shop_production', 'shop_staging', 'CONNECT')";
+    assert_eq!(editions::sql(pack, "production", &[], enters), "f|f");
+    let conf = pack.read("config/staging.conf");
+    assert!(
+        conf.lines().any(|line| line == "smtp_server = 127.0.0.1"),
+        "{conf}"
+    );
+    pack.write("repo/odoopack.toml", &text);
+    pack.run(&["up", "--yes"]).exits(0);
+    let drop = ["-d", "postgres", "-c", "DROP DATABASE shop_staging"];
+    pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
+        .exits(0);
+}
+
+/// While they were in Redis their directory was closed to everybody.
+pub(crate) fn sessions_go_back_to_the_disk(pack: &Pack) {
+    pack.now("sessions go from Redis back to the disk");
+    pack.edit_file("sessions = \"redis\"\n", "");
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(id("redis"), "");
+    let site = pack.site();
+    let session = site.sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"));
+    assert!(session.is_some(), "nobody can sign in");
+    let files = std::fs::read_dir(pack.path("data/environments/production/sessions"));
+    assert_ne!(files.unwrap().count(), 0);
+    nothing_to_do(pack);
+}
+
+/// Neither by another `database` nor by another name of the environment.
+pub(crate) fn no_books_get_out_of_sight(pack: &Pack) {
+    pack.now("another database, and another name of the environment, are refused");
+    let text = pack.read("repo/odoopack.toml");
+    let domain = "domain = \"localhost\"\n";
+    let files = [
+        (
+            text.replace(domain, &format!("{domain}database = \"books\"\n")),
+            "people worked in shop_production",
+        ),
+        (
+            text.replace("[environments.production", "[environments.books"),
+            "they would find an empty Odoo there",
+        ),
+    ];
+    for (changed, words) in files {
+        assert_ne!(changed, text);
+        pack.write("repo/odoopack.toml", &changed);
+        let said = pack.run(&["up", "--yes"]).exits(4).said();
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    pack.write("repo/odoopack.toml", &text);
+    nothing_to_do(pack);
+    let limit = must(&["inspect", "--format", "{{.HostConfig.Memory}}", &id("nginx")]);
+    assert_ne!(limit, "0", "nginx has a limit of memory");
+}
