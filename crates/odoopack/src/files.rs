@@ -66,15 +66,23 @@ pub(crate) fn directory_all(path: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not make directory `{path}`")).because(e))
 }
 
-/// Gives a directory and everything in it to somebody; never follows a link, and gives the directory itself last.
+/// Gives a directory, or the one that a link of this name leads to, and everything in it to somebody; never follows a link in it,
+/// and gives the directory itself last.
 pub(crate) fn own_tree(path: &Utf8Path, owner: Owner) -> Result<()> {
+    let real = path.canonicalize_utf8();
+    let real =
+        real.map_err(|e| Failure::failed(format!("could not change the owner of `{path}`")).because(e))?;
+    own_below(&real, owner)
+}
+
+fn own_below(path: &Utf8Path, owner: Owner) -> Result<()> {
     let wrong = |path: &Utf8Path, e: std::io::Error| {
         Failure::failed(format!("could not change the owner of `{path}`")).because(e)
     };
     let metadata = std::fs::symlink_metadata(path).map_err(|e| wrong(path, e))?;
     if metadata.is_dir() {
         for entry in path.read_dir_utf8().map_err(|e| wrong(path, e))? {
-            own_tree(entry.map_err(|e| wrong(path, e))?.path(), owner)?;
+            own_below(entry.map_err(|e| wrong(path, e))?.path(), owner)?;
         }
     }
     std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid)).map_err(|e| wrong(path, e))
@@ -285,6 +293,48 @@ mod tests {
             0o640
         );
         assert_eq!(std::fs::read_dir(&root).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_given_away_and_nothing_that_links_in_it_lead_to() {
+        use std::os::unix::fs::MetadataExt;
+        let (_keep, root) = scratch();
+        for place in ["disk/base", "data", "outside"] {
+            directory_all(&root.join(place)).unwrap();
+        }
+        for file in ["disk/base/1", "outside/2"] {
+            replace(&root.join(file), b"x", 0o600, None).unwrap();
+        }
+        link("../disk".into(), &root.join("data/pg")).unwrap();
+        link(&root.join("outside"), &root.join("disk/elsewhere")).unwrap();
+        // Giving a file to whom it belongs already is seen by this time, and by nothing else.
+        let changed = |path: &str| {
+            let metadata = root.join(path).symlink_metadata().unwrap();
+            (metadata.ctime(), metadata.ctime_nsec())
+        };
+        let all = [
+            "disk",
+            "disk/base",
+            "disk/base/1",
+            "disk/elsewhere",
+            "outside",
+            "outside/2",
+        ];
+        let before = all.map(changed);
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let metadata = std::fs::metadata(&root).unwrap();
+        let owner = Owner {
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+        };
+        own_tree(&root.join("data/pg"), owner).unwrap();
+        let after = all.map(changed);
+        let given: Vec<bool> = before
+            .iter()
+            .zip(&after)
+            .map(|(before, after)| before != after)
+            .collect();
+        assert_eq!(given, [true, true, true, true, false, false]);
     }
 
     #[test]

@@ -182,6 +182,9 @@ impl Decider<'_> {
                 "a port that Docker publishes is open to everybody, whatever ufw says",
             );
         }
+        for (port, why) in stack.not_published() {
+            self.leave(port, why);
+        }
     }
 
     fn site(&mut self) {
@@ -241,6 +244,7 @@ impl Decider<'_> {
         let inside = stack.cluster();
         match stack.data(stack.postgres, &inside, self.seen.volumes) {
             Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Cluster) => {
+                let path = self.real(path);
                 self.set(&["postgres"], "directory", value(path.as_str()));
                 self.keep("database cluster", path);
             }
@@ -255,6 +259,10 @@ impl Decider<'_> {
             Err(refusal) => self.out.refusals.push(refusal),
         }
         self.attachments(entries);
+    }
+
+    fn real(&self, path: Utf8PathBuf) -> Utf8PathBuf {
+        self.seen.links.get(&path).cloned().unwrap_or(path)
     }
 
     /// Where a directory `filestore` is, of all that Odoo may have used.
@@ -272,6 +280,7 @@ impl Decider<'_> {
         for inside in stack.odoo_data(said.as_deref()) {
             match stack.data(stack.odoo, &inside, self.seen.volumes) {
                 Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
+                    let path = self.real(path);
                     self.set(&["environments", ENVIRONMENT], "directory", value(path.as_str()));
                     self.keep("attachments and sessions", path);
                     return;

@@ -1,5 +1,7 @@
 //! An Odoo that somebody runs with Docker Compose, as this pack's file says it: what is kept, what changes, what is left.
 mod decide;
+mod parts;
+mod ports;
 mod project;
 mod stack;
 #[cfg(test)]
@@ -11,6 +13,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use decide::decide;
+pub use parts::{NAMES, OVERRIDES};
 pub use project::{Place, Project};
 pub use stack::{Stack, Volumes};
 pub use variables::Variables;
@@ -46,6 +49,8 @@ pub struct Seen<'a> {
     pub volumes: &'a Volumes,
     /// What places of the host hold; one that is not there is missing.
     pub directories: &'a BTreeMap<Utf8PathBuf, Holds>,
+    /// Where those really are that a link leads to: what lies there is to be given away, not the link.
+    pub links: &'a BTreeMap<Utf8PathBuf, Utf8PathBuf>,
     /// Findings of `doctor` about the files: id, what was seen, why it matters.
     pub findings: &'a [crate::checks::Finding],
 }

@@ -221,7 +221,7 @@ impl Project {
 }
 
 /// Without `.` and `..`, which a path of a compose file often begins with.
-fn tidy(path: &Utf8Path) -> Utf8PathBuf {
+pub(super) fn tidy(path: &Utf8Path) -> Utf8PathBuf {
     let mut out = Utf8PathBuf::new();
     for part in path.components() {
         match part.as_str() {

@@ -8,6 +8,7 @@ use crate::foreign::compose::{Role, Service};
 use crate::foreign::nginx::{self, Directive};
 use crate::odoo::Series;
 use crate::plan::Refusal;
+use crate::render::shell::word;
 
 /// The services of a project that are taken over.
 #[derive(Clone, Debug)]
@@ -70,8 +71,7 @@ impl<'a> Stack<'a> {
     /// Series of Odoo, as the image's tag says it: `18`, `18.0`, `18.0-20250101`.
     pub fn series(&self) -> Option<Series> {
         let image = self.project.image(self.odoo);
-        let (_, tag) = image.split('@').next()?.rsplit_once(':')?;
-        let number = tag.split(['-', '.']).next()?;
+        let number = tag(&image)?.split(['-', '.']).next()?;
         format!("{number}.0").parse().ok()
     }
 
@@ -111,12 +111,14 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Major of PostgreSQL, as the image's tag says it.
+    /// Major of PostgreSQL, as the image's tag says it: `16`, `16.4-bookworm`, `pg16`, `latest-pg16`.
     fn major(&self) -> Option<u16> {
         let image = self.project.image(self.postgres);
-        let (_, tag) = image.rsplit_once(':')?;
-        let digits = tag.find(|c: char| !c.is_ascii_digit()).unwrap_or(tag.len());
-        tag[..digits].parse().ok()
+        let tag = tag(&image)?;
+        let named = tag.split('-').find_map(|part| part.strip_prefix("pg"));
+        let number = named.unwrap_or(tag);
+        let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        number[..digits].parse().ok()
     }
 
     /// The place of a service's data on the host.
@@ -129,13 +131,65 @@ impl<'a> Stack<'a> {
         inside: &Utf8Path,
         volumes: &Volumes,
     ) -> Result<Utf8PathBuf, Refusal> {
-        let place = self.project.place(service, inside).ok_or_else(|| {
-            Refusal::new(
-                format!("service `{}` mounts nothing at {inside}: its data is in a volume without a name, or in the container alone", service.name),
-                "bring it over by dump: `odoopack backup import --help`",
-            )
-        })?;
+        let place = self.project.place(service, inside);
+        let place = place.ok_or_else(|| self.mounted_elsewhere(service, inside))?;
         self.host(&place, volumes)
+    }
+
+    fn mounted_elsewhere(&self, service: &Service, inside: &Utf8Path) -> Refusal {
+        let mounts = service.mounts().into_iter();
+        let mounts: Vec<String> = mounts
+            .map(|mount| self.project.variables.fill(&mount.target))
+            .collect();
+        let name = &service.name;
+        let nothing = format!("service `{name}` mounts nothing at {inside}");
+        let image = self.project.image(service);
+        let what = if image.contains("bitnami") || mounts.iter().any(|target| target.starts_with("/bitnami"))
+        {
+            format!(
+                "{nothing}, but {}: the layout of `{image}` is not taken over, only that of the official images",
+                listed(&mounts)
+            )
+        } else if mounts.is_empty() {
+            format!("{nothing}: its data is in a volume without a name, or in the container alone")
+        } else {
+            format!(
+                "{nothing}, but {}: its data is in none of them, in a volume without a name, or where the image alone knows",
+                listed(&mounts)
+            )
+        };
+        Refusal::new(what, self.by_dump())
+    }
+
+    /// How the data comes over where it cannot stay: as click-odoo-backupdb's folder, which `backup import` reads.
+    fn by_dump(&self) -> String {
+        let variable = |names: &[&str]| {
+            let mut names = names.iter();
+            let found = names.find_map(|name| self.project.variable(self.postgres, name));
+            found.filter(|text| !text.is_empty())
+        };
+        let user =
+            variable(&["POSTGRES_USER", "POSTGRESQL_USERNAME"]).unwrap_or_else(|| "postgres".to_owned());
+        let of_odoo = self.project.variable(self.odoo, "ODOO_DATABASE_NAME");
+        let database = self.database().or(of_odoo).filter(|name| !name.is_empty());
+        let database = database.unwrap_or_else(|| "DATABASE".to_owned());
+        let data = if self.project.image(self.odoo).contains("bitnami") {
+            "/bitnami/odoo/data".to_owned()
+        } else {
+            self.data_dir().unwrap_or_else(|| ODOO_DATA.to_owned())
+        };
+        let compose = format!("docker compose -p {}", word(&self.project.name));
+        let (odoo, postgres) = (word(&self.odoo.name), word(&self.postgres.name));
+        let name = word(&database);
+        // The images call the password differently, and not every one lets its own users in without.
+        let dump = format!(
+            r#"PGPASSWORD="${{POSTGRESQL_PASSWORD:-$POSTGRES_PASSWORD}}" pg_dump -Fc -U {} {name}"#,
+            word(&user)
+        );
+        let dump = word(&dump).into_owned();
+        format!(
+            "bring it over by dump, while the old stack runs and nobody works in it: `mkdir old`, `{compose} exec -T {postgres} sh -c {dump} > old/db.dump`, `{compose} cp {odoo}:{data}/filestore/{name} old/filestore`; then in a new root `odoopack init`, `odoopack up` and `odoopack backup import old --to production --yes-replace production`"
+        )
     }
 
     /// A place on the host.
@@ -181,19 +235,6 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Ports of the host that lead to a port of a service.
-    pub(super) fn published(&self, service: &Service, inside: u16) -> Option<u16> {
-        let mut published = service.ports().into_iter();
-        published.find_map(|port| {
-            let target = self.project.variables.fill(&port.target);
-            let shown = self.project.variables.fill(&port.shown);
-            let mut parts = shown.rsplit(':');
-            parts.next()?;
-            let host = parts.next()?.parse().ok()?;
-            (target == inside.to_string()).then_some(host)
-        })
-    }
-
     /// Files of nginx's certificate on the host, as far as they are mounted.
     pub(super) fn certificates(&self, site: Option<&str>, volumes: &Volumes) -> Vec<Utf8PathBuf> {
         let site = site.and_then(|text| Site::read(text).ok()).unwrap_or_default();
@@ -211,6 +252,11 @@ impl<'a> Stack<'a> {
     pub(super) fn data_dir(&self) -> Option<String> {
         let words = self.project.command(self.odoo);
         option(&words, &["-D", "--data-dir"])
+    }
+
+    /// The service that is PostgreSQL.
+    pub fn postgres_service(&self) -> &str {
+        &self.postgres.name
     }
 
     /// The image that PostgreSQL runs in.
@@ -277,6 +323,20 @@ fn postgres<'a>(project: &'a Project, odoo: &Service) -> Result<&'a Service, Ref
                 )
             }),
     }
+}
+
+/// The tag of an image, which stands behind its repository and before its digest; a port of a registry is none.
+///
+/// # Source
+/// distribution/reference: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
+fn tag(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    name.split_once(':').map(|(_, tag)| tag)
+}
+
+fn listed(all: &[String]) -> String {
+    let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
+    all.join(", ")
 }
 
 /// The value of `-d NAME`, `--database NAME` or `--database=NAME`.

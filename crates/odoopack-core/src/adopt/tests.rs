@@ -1,10 +1,12 @@
 //! Stacks as people have them.
+mod parts;
+
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Adoption, Holds, Project, Seen, Stack, Variables, Volumes, Wants, decide, places};
-use crate::checks::{File, judge_files};
+use crate::checks::{File, Finding, judge_files};
 use crate::spec::{LoadContext, Series, Source, Spec, Tls, load};
 
 const SEED: &str = include_str!("../../fixtures/seed-docker-compose.yml");
@@ -22,6 +24,7 @@ struct Case<'a> {
     nginx: Option<&'a str>,
     volumes: &'a [&'a str],
     holds: &'a [(&'a str, Holds)],
+    links: &'a [(&'a str, &'a str)],
     domain: Option<&'a str>,
     database: Option<&'a str>,
     env_files: &'a [(&'a str, &'a str)],
@@ -57,18 +60,8 @@ impl Case<'_> {
             .into_iter()
             .filter_map(|path| held.get(path.as_str()).map(|holds| (path.clone(), *holds)))
             .collect();
-        let mut files = vec![File {
-            path: "docker-compose.yml",
-            text: self.compose,
-        }];
-        files.extend(self.conf.map(|text| File {
-            path: "odoo.conf",
-            text,
-        }));
-        files.extend(self.nginx.map(|text| File {
-            path: "site.conf",
-            text,
-        }));
+        let path = |(from, to): &(&str, &str)| (from.into(), to.into());
+        let links = self.links.iter().map(path).collect();
         let wants = Wants {
             root: "/opt/odoo-ce".into(),
             name: "odoo".parse().unwrap(),
@@ -76,7 +69,7 @@ impl Case<'_> {
             domain: self.domain.map(str::to_owned),
             database: self.database.map(str::to_owned),
         };
-        let findings = judge_files(&files, Series::V18);
+        let findings = self.findings();
         decide(
             &stack,
             &wants,
@@ -85,9 +78,21 @@ impl Case<'_> {
                 nginx: self.nginx,
                 volumes: &volumes,
                 directories: &directories,
+                links: &links,
                 findings: &findings,
             },
         )
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let file = |(path, text)| Some(File { path, text: text? });
+        let files = [
+            ("docker-compose.yml", Some(self.compose)),
+            ("odoo.conf", self.conf),
+            ("site.conf", self.nginx),
+        ];
+        let files: Vec<File<'_>> = files.into_iter().filter_map(file).collect();
+        judge_files(&files, Series::V18)
     }
 
     #[track_caller]
@@ -125,6 +130,7 @@ fn seed<'a>() -> Case<'a> {
                 Holds::File,
             ),
         ],
+        links: &[],
         domain: None,
         database: None,
         env_files: &[],
@@ -150,6 +156,7 @@ fn official<'a>() -> Case<'a> {
             ),
             ("/srv/My Odoo/addons", Holds::Other),
         ],
+        links: &[],
         domain: Some("erp.example.com"),
         database: Some("books"),
         env_files: &[],
@@ -293,6 +300,24 @@ fn refuses_where_something_would_be_lost() {
         },
         "which database is Odoo's",
     );
+}
+
+#[test]
+fn where_a_link_leads_to_the_data_the_file_names_the_data() {
+    let (cluster, attachments) = (
+        "/var/lib/docker/volumes/odoo-ce_pgdata/_data",
+        "/opt/odoo-ce/data/filestore/.local/share/Odoo",
+    );
+    let case = Case {
+        links: &[(cluster, "/mnt/disk/pg"), (attachments, "/mnt/disk/Odoo")],
+        ..seed()
+    };
+    let (adoption, spec) = case.spec();
+    assert_eq!(spec.postgres.directory.unwrap(), "/mnt/disk/pg");
+    let production = spec.environments.values().next().unwrap();
+    assert_eq!(production.directory.as_deref().unwrap(), "/mnt/disk/Odoo");
+    let kept = ("database cluster".to_owned(), "/mnt/disk/pg".to_owned());
+    assert!(adoption.kept.contains(&kept), "{:?}", adoption.kept);
 }
 
 #[test]

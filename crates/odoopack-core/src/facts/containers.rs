@@ -18,6 +18,8 @@ pub struct Containers {
     pub locked: Option<LockedImage>,
     /// The image that PostgreSQL of a stack ran in when it was taken over; `None`: nothing was taken over, or nobody wrote it down.
     pub adopted: Option<String>,
+    /// C library of that image, as in [`Image`]; `None`: it could not be asked.
+    pub adopted_library: Option<String>,
     /// First three bytes of the network of the stack: the one that it has, else one that is free here.
     pub network: [u8; 3],
 }
@@ -30,6 +32,7 @@ impl Default for Containers {
             gone: BTreeMap::new(),
             locked: None,
             adopted: None,
+            adopted_library: None,
             network: [172, 28, 0],
         }
     }
@@ -100,6 +103,9 @@ pub struct Image {
     pub python: Vec<String>,
     /// What is where in it: Odoo's own addons directories; the directory of PostgreSQL's programs; nginx's program.
     pub places: Vec<Utf8PathBuf>,
+    /// C library by which PostgreSQL in it sorts texts: `glibc 2.36` or `musl`; `None`: nobody asked, or it did not say.
+    #[serde(default)]
+    pub library: Option<String>,
     /// What it was built from, where Python packages of a lock were added to another image.
     #[serde(default)]
     pub built: Option<Built>,

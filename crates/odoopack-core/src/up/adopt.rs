@@ -1,6 +1,6 @@
 //! What another stack made is taken over where it lies: its places, its cluster, its database.
 use super::Known;
-use crate::facts::{DatabaseFact, Seen};
+use crate::facts::{DatabaseFact, PathKind, Seen};
 use crate::plan::{Refusal, Step};
 use crate::spec::OwnServer;
 use crate::target::DatabaseWant;
@@ -61,6 +61,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     let root = known.facts.host.root;
+    all.extend(known.target.adopted.iter().filter_map(|taken| link(known, taken)));
     for (part, path) in &known.target.adopted {
         if part != "postgres" && known.facts.paths.get(path).is_some_and(Seen::is_absent) {
             all.push(Refusal::new(
@@ -91,6 +92,23 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(went_back(known));
     all.extend(two_servers(known));
     all
+}
+
+/// What is given away is a directory with all that is in it, and not a name for it.
+fn link(known: &Known<'_>, (part, path): &(String, camino::Utf8PathBuf)) -> Option<Refusal> {
+    let seen = known.facts.paths.get(path)?.present()?;
+    let PathKind::Link(to) = &seen.kind else {
+        return None;
+    };
+    let table = if part == "postgres" {
+        "[postgres]".to_owned()
+    } else {
+        format!("[environments.{part}]")
+    };
+    Some(Refusal::new(
+        format!("{path}, which `directory` of {table} names, is a link to {to}"),
+        format!("write the directory itself as `directory`: `readlink --canonicalize {path}` says it"),
+    ))
 }
 
 /// What the old stack ran on again: its images give places to their own users when they start.
@@ -159,20 +177,59 @@ pub(super) fn missing_database(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
-/// A cluster keeps the C library that it was made with.
+/// A cluster keeps the C library that it was made with. Of an image that is not here yet only its name can be judged; the image
+/// itself is when it is pinned.
 fn flavour(known: &Known<'_>) -> Option<Refusal> {
     known.facts.on_disk().next()?;
     let containers = &known.facts.containers;
-    let ran = containers.last("postgres").map(|image| &image.wanted);
-    let seen = ran.or(containers.adopted.as_ref())?;
+    let last = containers.last("postgres");
+    let (seen, library) = match last {
+        Some(image) => (&image.wanted, image.library.as_deref()),
+        None => (
+            containers.adopted.as_ref()?,
+            containers.adopted_library.as_deref(),
+        ),
+    };
     let wanted = known.target.images.get("postgres")?;
-    let musl = |image: &str| image.contains("alpine");
-    (musl(seen) != musl(wanted)).then(|| {
+    let named = |image: &str| image.contains("alpine");
+    let musl = library.map_or_else(|| named(seen), |library| library == MUSL);
+    // Of musl under a name of somebody's own nobody can tell the next from its name.
+    let untold = musl && !named(seen);
+    (seen != wanted && musl != named(wanted) && !untold).then(|| {
         Refusal::new(
             format!(
                 "the cluster was run by the image `{seen}`, the file says `{wanted}`: its C library sorts texts otherwise, and indexes would be wrong"
             ),
             format!("write `postgres = \"{seen}\"` in [images]; to change it, {}", super::INTO_A_NEW_ROOT),
+        )
+    })
+}
+
+/// What Alpine's C library is called here; it has no version that sorting depends on.
+const MUSL: &str = "musl";
+
+/// Why an image may not start on a cluster: its C library sorts texts otherwise, so indexes would be searched in a wrong order, and
+/// nothing would say so.
+///
+/// # Shape
+/// `before` and `now` are `glibc 2.36` or `musl`. Two versions of one differ only for an `adopted` cluster: what this program makes is sorted
+/// by bytes.
+pub fn another_library(name: &str, (before, now): (&str, &str), adopted: bool) -> Option<Refusal> {
+    let family = |library: &str| library.split(' ').next().unwrap_or_default().to_owned();
+    let differs = if adopted {
+        before != now
+    } else {
+        family(before) != family(now)
+    };
+    differs.then(|| {
+        Refusal::new(
+            format!(
+                "the cluster was run with the C library {before}, and `{name}` has {now}: it sorts texts otherwise, and indexes would be wrong"
+            ),
+            format!(
+                "name an image with {before} as `postgres` in [images]; to change the C library, {}",
+                super::INTO_A_NEW_ROOT
+            ),
         )
     })
 }

@@ -12,6 +12,7 @@ mod store;
 mod tests;
 mod views;
 
+pub use adopt::another_library;
 pub use refuse::INTO_A_NEW_ROOT;
 pub use serve::{definition_hash, farm, inputs_hash, renewals, seen_inputs_hash, timer_hash};
 

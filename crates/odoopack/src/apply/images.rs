@@ -10,7 +10,7 @@ use odoopack_core::target::GATE_PART;
 use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe::containers;
+use crate::observe::{self, containers};
 use crate::release;
 use crate::store::marks;
 use crate::tools::{docker, ldd};
@@ -102,6 +102,11 @@ impl Apply<'_> {
     ) -> Result<()> {
         progress.detail(&format!("asking {name} what it holds"));
         let held = holds(part, &found.id)?;
+        let library = if part == "postgres" {
+            self.library(name, &found.id)?
+        } else {
+            None
+        };
         if part == "odoo" {
             progress.detail("copying its static files for nginx");
             self.copy_statics(&found.id, &held.places)?;
@@ -111,10 +116,33 @@ impl Apply<'_> {
             wanted: name.to_owned(),
             pinned: found.digest.unwrap_or_else(|| found.id.clone()),
             id: found.id,
+            library,
             built,
             ..held
         };
         marks::remember_image(&self.layout.state(), part, &image)
+    }
+
+    /// The C library of an image of PostgreSQL, when it may run on the cluster that is here.
+    ///
+    /// # Errors
+    /// Kind `Refused` when the cluster was run with another one.
+    fn library(&self, name: &str, id: &str) -> Result<Option<String>> {
+        let now = observe::library::of(id)?;
+        if self.facts.on_disk().next().is_none() {
+            return Ok(now);
+        }
+        let containers = &self.facts.containers;
+        let before = match containers.last("postgres") {
+            Some(image) => observe::library::of_pinned(image)?,
+            None => containers.adopted_library.clone(),
+        };
+        let adopted = self.spec.postgres.directory.is_some();
+        let both = before.as_deref().zip(now.as_deref());
+        match both.and_then(|both| odoopack_core::up::another_library(name, both, adopted)) {
+            Some(refusal) => Err(Failure::refused(refusal.what).hint(refusal.hint)),
+            None => Ok(now),
+        }
     }
 
     /// nginx serves them itself: whatever is in the first of the addons directories wins, as in `addons_path`.

@@ -12,14 +12,6 @@ use crate::failure::{Failure, Kind, Result};
 use crate::store::{marks, secrets};
 use crate::{files, observe};
 
-/// Names that Docker Compose looks for, in its order.
-const NAMES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-];
-
 /// Take over an Odoo that runs with Docker Compose: write the odoopack.toml that matches it
 #[derive(Debug, clap::Args)]
 #[command(
@@ -66,26 +58,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let (root, path) = cx.place_of_new_file()?;
     let compose = compose_file(args)?;
     let text = needed(&compose)?;
-    let directory = directory(args, &compose)?;
-    let variables = files::read_text(&directory.join(".env"))?.unwrap_or_default();
-    let project = Project::read(
-        &text,
-        Variables::read(&variables),
-        &directory,
-        args.project.as_deref(),
-    );
-    let project = project.map_err(|why| {
-        Failure::refused(format!("`{compose}` could not be read"))
-            .because(why)
-            .hint(format!("`docker compose -f {compose} config` names the place"))
-    })?;
-    let mut beside = BTreeMap::new();
-    for path in project.env_files() {
-        if let Some(text) = files::read_text(&path)? {
-            beside.insert(path, text);
-        }
-    }
-    let project = project.with_env_files(&beside);
+    let project = project(args, &compose, &text)?;
     let stack = Stack::find(&project, args.service.as_deref());
     let stack = stack.map_err(|refusal| Failure::refused(refusal.what).hint(refusal.hint))?;
     let wants = Wants {
@@ -98,10 +71,43 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let adoption = look(args, &stack, &wants, (&compose, &text))?;
     refuse(&adoption)?;
     if !args.dry_run {
-        write(&root, &path, &adoption, &stack.postgres_image())?;
+        write(&root, &path, &adoption, (&project, &stack))?;
     }
     tell(cx, args, &path, &next(&path, &compose, &project), &adoption);
     Ok(())
+}
+
+/// The project with the files of variables that lie beside it, when one file is all of it.
+fn project(args: &Args, compose: &Utf8Path, text: &str) -> Result<Project> {
+    let directory = directory(args, compose)?;
+    let variables = files::read_text(&directory.join(".env"))?.unwrap_or_default();
+    let project = Project::read(
+        text,
+        Variables::read(&variables),
+        &directory,
+        args.project.as_deref(),
+    );
+    let project = project.map_err(|why| {
+        Failure::refused(format!("`{compose}` could not be read"))
+            .because(why)
+            .hint(format!("`docker compose -f {compose} config > merged.yml` names the place, or writes one file with all that it includes: `odoopack adopt --compose merged.yml`"))
+    })?;
+    // As `.env` names it: without links above it, and under its own name.
+    let above = compose.parent().and_then(|above| above.canonicalize_utf8().ok());
+    let named = above
+        .zip(compose.file_name())
+        .map(|(above, name)| above.join(name));
+    let named = named.unwrap_or_else(|| compose.to_owned());
+    if let Some(refusal) = project.in_parts(&named, &there(&named, &adopt::OVERRIDES)) {
+        return Err(Failure::refused(refusal.what).hint(refusal.hint));
+    }
+    let mut beside = BTreeMap::new();
+    for path in project.env_files() {
+        if let Some(text) = files::read_text(&path)? {
+            beside.insert(path, text);
+        }
+    }
+    Ok(project.with_env_files(&beside))
 }
 
 fn compose_file(args: &Args) -> Result<Utf8PathBuf> {
@@ -113,7 +119,7 @@ fn compose_file(args: &Args) -> Result<Utf8PathBuf> {
         return absolute(path);
     }
     let here = working_directory()?;
-    let found = NAMES
+    let found = adopt::NAMES
         .iter()
         .map(|name| here.join(name))
         .find(|path| path.is_file());
@@ -121,6 +127,12 @@ fn compose_file(args: &Args) -> Result<Utf8PathBuf> {
         Failure::refused(format!("there is no compose file in `{here}`"))
             .hint("`odoopack adopt --compose FILE`")
     })
+}
+
+/// Files of these names beside a file.
+fn there(file: &Utf8Path, names: &[&str]) -> Vec<Utf8PathBuf> {
+    let all = names.iter().map(|name| file.with_file_name(name));
+    all.filter(|path| path.is_file()).collect()
 }
 
 fn directory(args: &Args, compose: &Utf8Path) -> Result<Utf8PathBuf> {
@@ -155,9 +167,10 @@ fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str
     }
     let odoo_conf = conf.as_ref().map(|(_, text)| text.as_str());
     let nginx = site.as_ref().map(|(_, text)| text.as_str());
-    let mut directories = BTreeMap::new();
+    let (mut directories, mut links) = (BTreeMap::new(), BTreeMap::new());
     for place in adopt::places(stack, (odoo_conf, nginx), &volumes) {
         if let Some(holds) = observe::adopt::holds(&place)? {
+            links.extend(observe::adopt::led_to(&place)?.map(|real| (place.clone(), real)));
             directories.insert(place, holds);
         }
     }
@@ -170,6 +183,7 @@ fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str
             nginx,
             volumes: &volumes,
             directories: &directories,
+            links: &links,
             findings: &findings,
         },
     ))
@@ -215,7 +229,14 @@ fn refuse(adoption: &Adoption) -> Result<()> {
     }))
 }
 
-fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption, postgres: &str) -> Result<()> {
+fn write(
+    root: &Utf8Path,
+    path: &Utf8Path,
+    adoption: &Adoption,
+    (project, stack): (&Project, &Stack<'_>),
+) -> Result<()> {
+    let (service, image) = (stack.postgres_service(), stack.postgres_image());
+    let library = observe::library::of_service(&project.name, service, &image)?;
     for directory in ["repo", "data/odoopack", "backups"] {
         files::directory_all(&root.join(directory))?;
     }
@@ -227,7 +248,11 @@ fn write(root: &Utf8Path, path: &Utf8Path, adoption: &Adoption, postgres: &str) 
         }
     }
     // Before anything ran there is no other record of what the cluster was made by.
-    marks::remember_adopted_image(&root.join("data/odoopack"), postgres)?;
+    let state = root.join("data/odoopack");
+    marks::remember_adopted_image(&state, &image)?;
+    if let Some(library) = library {
+        marks::remember_adopted_library(&state, &library)?;
+    }
     files::replace(path, adoption.text.as_bytes(), 0o644, None)
 }
 
@@ -273,6 +298,13 @@ fn tell(cx: &Context, args: &Args, path: &Utf8Path, next: &[String; 4], adoption
 
 fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
     let root = path.parent().and_then(Utf8Path::parent).unwrap_or(path);
+    // What it was merged from starts the same containers.
+    let mut old = vec![compose.to_owned()];
+    let merged = there(compose, &adopt::NAMES).into_iter();
+    let merged = merged.chain(there(compose, &adopt::OVERRIDES));
+    old.extend(merged.filter(|other| other != compose));
+    let away = old.iter().map(|file| format!("`mv {file} {file}.adopted`"));
+    let away = away.collect::<Vec<_>>().join(", ");
     [
         format!(
             "read {path}, then put the password of Odoo's user `admin` where the probes find it: `odoopack secret set PRODUCTION_ADMIN --root {root} < FILE`"
@@ -281,7 +313,7 @@ fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
             "`docker compose -p {} --project-directory {} -f {compose} down`, never with `--volumes`: from now on its containers must not start again",
             project.name, project.directory
         ),
-        format!("`mv {compose} {compose}.adopted`: two servers in one cluster destroy it"),
+        format!("{away}: two servers in one cluster destroy it"),
         format!("`odoopack plan --root {root}`, then `odoopack up --root {root}`"),
     ]
 }

@@ -68,3 +68,12 @@ pub(crate) fn holds(path: &Utf8Path) -> Result<Option<Holds>> {
         Holds::Other
     }))
 }
+
+/// Where a place really is whose own name is a link; links above it are part of its path.
+pub(crate) fn led_to(path: &Utf8Path) -> Result<Option<Utf8PathBuf>> {
+    let wrong = |e: std::io::Error| Failure::failed(format!("could not follow `{path}`")).because(e);
+    if !path.symlink_metadata().map_err(wrong)?.is_symlink() {
+        return Ok(None);
+    }
+    path.canonicalize_utf8().map(Some).map_err(wrong)
+}

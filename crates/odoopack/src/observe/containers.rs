@@ -166,6 +166,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
         gone,
         locked,
         adopted: marks::adopted_image(&state)?,
+        adopted_library: marks::adopted_library(&state)?,
         network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
             Some(network) => network,
             None => free_network()?,

@@ -15,6 +15,7 @@ mod held;
 pub(crate) mod host;
 mod in_image;
 pub(crate) mod installed;
+pub(crate) mod library;
 pub(crate) mod listeners;
 pub(crate) mod owner;
 pub(crate) mod paths;

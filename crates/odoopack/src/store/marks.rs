@@ -111,6 +111,16 @@ pub(crate) fn remember_adopted_image(state: &Utf8Path, image: &str) -> Result<()
     write(&state.join("adopted-image.json"), &image)
 }
 
+/// The C library of that image.
+pub(crate) fn adopted_library(state: &Utf8Path) -> Result<Option<String>> {
+    read(&state.join("adopted-library.json"))
+}
+
+/// Remembers it.
+pub(crate) fn remember_adopted_library(state: &Utf8Path, library: &str) -> Result<()> {
+    write(&state.join("adopted-library.json"), &library)
+}
+
 /// Name of the pack that made this data directory.
 pub(crate) fn made_by(state: &Utf8Path) -> Result<Option<String>> {
     Ok(files::read_text(&state.join("pack"))?.map(|text| text.trim().to_owned()))

@@ -77,6 +77,8 @@ pub(crate) struct Container {
     pub(crate) project: String,
     /// Places of the host that it may write to.
     pub(crate) writes: Vec<Utf8PathBuf>,
+    /// Id of its image.
+    pub(crate) image: String,
 }
 
 /// Reads what [`inspect`] prints.
@@ -118,6 +120,7 @@ fn container(raw: raw::Container) -> Container {
             .filter(|mount| mount.rw && !mount.source.as_str().is_empty())
             .map(|mount| mount.source)
             .collect(),
+        image: raw.image,
         id: raw.id,
     }
 }
@@ -144,6 +147,8 @@ mod raw {
         pub(super) host_config: HostConfig,
         #[serde(default)]
         pub(super) name: String,
+        #[serde(default)]
+        pub(super) image: String,
         #[serde(default)]
         pub(super) mounts: Vec<Mount>,
     }

@@ -196,6 +196,19 @@ fn refuses_whatever_would_lose_something() {
         },
         "is no data directory of Odoo",
     );
+    for (path, table) in [
+        (CLUSTER, "[postgres]"),
+        ("/srv/old/web", "[environments.production]"),
+    ] {
+        refused(
+            |machine| {
+                if let Some(Seen::Present(fact)) = machine.facts.paths.get_mut(camino::Utf8Path::new(path)) {
+                    fact.kind = PathKind::Link("/mnt/disk".into());
+                }
+            },
+            &format!("{path}, which `directory` of {table} names, is a link to /mnt/disk"),
+        );
+    }
     refused(
         |machine| machine.facts.host.root = false,
         "only root can take over",
@@ -259,6 +272,57 @@ fn another_c_library_never_gets_under_a_cluster_before_the_first_start_either() 
         refusals.iter().all(|one| !one.hint.starts_with(hint)),
         "{refusals:?}"
     );
+}
+
+#[test]
+fn the_library_that_was_seen_counts_more_than_the_name() {
+    let mut machine = found();
+    machine.spec.images.postgres = "acme/pg:16".into();
+    machine.converge();
+    let refusals = |machine: &mut Machine, library: Option<&str>, wanted: &str| {
+        machine.spec.images.postgres = wanted.into();
+        let pinned = machine.facts.containers.images.get_mut("postgres").unwrap();
+        pinned.library = library.map(str::to_owned);
+        let all = machine.plan().refusals;
+        all.iter().any(|one| one.what.contains("sorts texts otherwise"))
+    };
+    for (library, wanted, refused) in [
+        (Some("glibc 2.36"), "postgres:16-alpine", true),
+        (Some("glibc 2.36"), "postgres:16", false),
+        (None, "postgres:16-alpine", true),
+        // A name of somebody's own: what it stands for is judged when it is pinned.
+        (Some("musl"), "postgres:16", false),
+        (Some("musl"), "postgres:16-alpine", false),
+        (Some("musl"), "acme/pg:16", false),
+    ] {
+        assert_eq!(
+            refusals(&mut machine, library, wanted),
+            refused,
+            "{library:?} {wanted}"
+        );
+    }
+}
+
+#[test]
+fn an_image_with_another_c_library_never_starts_on_a_cluster() {
+    for (before, now, adopted, refused) in [
+        ("glibc 2.36", "musl", false, true),
+        ("musl", "glibc 2.36", false, true),
+        ("glibc 2.36", "glibc 2.41", false, false),
+        ("glibc 2.36", "glibc 2.41", true, true),
+        ("glibc 2.36", "glibc 2.36", true, false),
+        ("musl", "musl", true, false),
+    ] {
+        let refusal = crate::up::another_library("postgres:16", (before, now), adopted);
+        assert_eq!(refusal.is_some(), refused, "{before} {now} {adopted}");
+        if let Some(refusal) = refusal {
+            assert!(
+                refusal.what.contains(before) && refusal.what.contains(now),
+                "{refusal:?}"
+            );
+            assert!(refusal.hint.contains(crate::up::INTO_A_NEW_ROOT), "{refusal:?}");
+        }
+    }
 }
 
 #[test]

@@ -393,6 +393,7 @@ impl Machine {
             version,
             places: vec![place.into()],
             python: crate::facts::PYTHON.map(str::to_owned).into(),
+            library: None,
             built: None,
         };
         let layout = self.layout();

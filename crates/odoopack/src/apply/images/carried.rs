@@ -96,7 +96,10 @@ impl Apply<'_> {
         docker::load(&carried.file)
             .run()
             .map_err(|failure| self.with_disk(failure))?;
-        for (part, wanted) in &self.target.images {
+        // PostgreSQL's may be refused, and then nothing else is to be another one either.
+        let all = self.target.images.iter();
+        let (first, rest): (Vec<_>, Vec<_>) = all.partition(|(part, _)| *part == "postgres");
+        for (part, wanted) in first.into_iter().chain(rest) {
             let missing = || Failure::failed(format!("`{}` brought no image for {part}", carried.file));
             let name = carried.parts.get(part).ok_or_else(missing)?;
             let found = containers::image(name)?.ok_or_else(missing)?;
