@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn what_a_module_keeps_elsewhere_is_not_missing_here() {
-        let names = ["ab/abc", "s3://bucket/abc", "odoofs://ab/abc", "cd/cde", "cd/cde"];
-        let named = Named::of(names.map(str::to_owned));
+        let all = ["ab/abc", "s3://bucket/abc", "odoofs://ab/abc", "cd/cde", "cd/cde"];
+        let named = Named::of(all.map(str::to_owned));
         assert_eq!((named.here.len(), named.elsewhere), (2, 2));
         let present = BTreeSet::from(["ab/abc".to_owned()]);
         assert_eq!(named.missing(&present), ["cd/cde"]);

@@ -21,7 +21,7 @@ pub(super) enum Beginning {
     /// A text in UTF-16.
     Wide,
     /// Something else than plain SQL, compressed with gzip.
-    Packed(Box<Beginning>),
+    Packed(Box<Self>),
     /// What says that it is compressed, and is not.
     Damaged(std::io::Error),
     Unknown,

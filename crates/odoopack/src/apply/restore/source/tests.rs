@@ -191,13 +191,13 @@ fn the_filestore_of_one_database_is_found_below_its_name() {
         let list = format!("filestore/{database}/checklist/{place}");
         assert_eq!(
             attachments_of(&[&name, &list]).unwrap(),
-            [place.clone()],
+            [place.as_str()],
             "{database}"
         );
     }
     // What lies where it should is taken, whatever is beside it.
     let (own, other) = (format!("filestore/{place}"), format!("filestore/other/{place}"));
-    assert_eq!(attachments_of(&[&own, &other]).unwrap(), [place.clone()]);
+    assert_eq!(attachments_of(&[&own, &other]).unwrap(), [place.as_str()]);
     let list = format!("filestore/checklist/{place}");
     assert_eq!(attachments_of(&[&list]).unwrap(), Vec::<String>::new());
     let name = format!("filestore/test/{place}");
