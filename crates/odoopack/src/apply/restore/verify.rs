@@ -19,18 +19,13 @@ const SHOWN: usize = 3;
 
 impl Restore<'_> {
     pub(super) fn verify(&self, database: Option<&str>, directory: Option<&Utf8Path>) -> Result<()> {
-        let present: Option<BTreeSet<String>> = match directory {
-            Some(directory) => Some(
-                source::attachments(directory)?
-                    .into_iter()
-                    .map(|(name, _)| name)
-                    .collect(),
-            ),
+        let arrived = match directory {
+            Some(directory) => Some(Arrived::look(directory)?),
             None => None,
         };
-        self.found(|found| found.files = present.as_ref().map(BTreeSet::len));
+        self.found(|found| found.files = arrived.as_ref().map(|arrived| arrived.names.len()));
         let Some(database) = database else {
-            return self.files_alone(present.as_ref());
+            return self.files_alone(arrived.as_ref());
         };
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
@@ -43,8 +38,8 @@ impl Restore<'_> {
             self.pages(database)?;
         }
         let named = named(&mut client)?;
-        match present {
-            Some(present) => self.compare(&named, &present)?,
+        match arrived {
+            Some(arrived) => self.compare(&named, &arrived)?,
             None if !named.is_empty() => self.warn(format!(
                 "{} attachments of the database are not in this backup; the filestore was left out",
                 named.len()
@@ -119,10 +114,10 @@ impl Restore<'_> {
     }
 
     /// Without its database the attachments are compared with what the snapshot says of them.
-    fn files_alone(&self, present: Option<&BTreeSet<String>>) -> Result<()> {
-        if let (Some(Source::Snapshot(stored)), Some(present)) = (self.source, present) {
+    fn files_alone(&self, arrived: Option<&Arrived<'_>>) -> Result<()> {
+        if let (Some(Source::Snapshot(stored)), Some(arrived)) = (self.source, arrived) {
             let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
-            self.compare(&named.collect(), present)?;
+            self.compare(&named.collect(), arrived)?;
         }
         self.damage();
         Ok(())
@@ -200,12 +195,15 @@ impl Restore<'_> {
         Ok(())
     }
 
-    fn compare(&self, named: &BTreeSet<String>, present: &BTreeSet<String>) -> Result<()> {
-        let missing: Vec<&String> = named.difference(present).collect();
+    fn compare(&self, named: &BTreeSet<String>, arrived: &Arrived<'_>) -> Result<()> {
+        let missing = arrived.lacks(named)?;
         self.found(|found| {
             found.attachments = named.len();
             found.missing = missing.len();
         });
+        if let Some(Source::Snapshot(stored)) = self.source {
+            all_that_it_had(&missing, &stored.manifest().attachments.missing)?;
+        }
         if !named.is_empty() && missing.len() == named.len() {
             return Err(Failure::refused(format!(
                 "the database names {} attachments, and none of them is in this backup",
@@ -238,6 +236,54 @@ impl Restore<'_> {
     }
 }
 
+/// The attachments that arrived.
+struct Arrived<'a> {
+    directory: &'a Utf8Path,
+    names: BTreeSet<String>,
+}
+
+impl<'a> Arrived<'a> {
+    fn look(directory: &'a Utf8Path) -> Result<Self> {
+        let all = source::attachments(directory)?;
+        Ok(Self {
+            directory,
+            names: all.into_iter().map(|(name, _)| name).collect(),
+        })
+    }
+
+    /// Those of `named` that are not there. Odoo has named files in other ways before, and keeps such names.
+    fn lacks<'b>(&self, named: &'b BTreeSet<String>) -> Result<Vec<&'b String>> {
+        let mut missing = Vec::new();
+        for name in named.iter().filter(|name| !self.names.contains(*name)) {
+            let is_below = !name.starts_with('/') && !name.split('/').any(|part| part == "..");
+            if !is_below || !super::there(&self.directory.join(name))? {
+                missing.push(name);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// What is not in a snapshot must be what it says was missing when it was taken.
+fn all_that_it_had(missing: &[&String], known: &[String]) -> Result<()> {
+    let known: BTreeSet<&String> = known.iter().collect();
+    let lost: Vec<&str> = missing
+        .iter()
+        .filter(|place| !known.contains(*place))
+        .map(|place| place.as_str())
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<&str> = lost.iter().take(SHOWN).copied().collect();
+    Err(Failure::failed(format!(
+        "{} attachments did not come back that were there when the snapshot was taken",
+        lost.len()
+    ))
+    .because(shown.join(", "))
+    .hint("`odoopack backup list` shows other snapshots; `--only database` restores this one without its attachments"))
+}
+
 /// Places of the attachments that the database names.
 pub(crate) fn named(client: &mut Client) -> Result<BTreeSet<String>> {
     let sql = "SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL";
@@ -245,4 +291,48 @@ pub(crate) fn named(client: &mut Client) -> Result<BTreeSet<String>> {
         .query(sql, &[])
         .map_err(|e| failed("could not look at the attachments", &e))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_name_of_old_is_there_too() {
+        let keep = tempfile::tempdir().unwrap();
+        let directory = Utf8Path::from_path(keep.path()).unwrap();
+        let good = format!("aa/{}", "a".repeat(40));
+        let old = format!("abc/abc{}", "0".repeat(37));
+        for place in [&good, &old] {
+            let path = directory.join(place);
+            crate::files::directory_all(path.parent().unwrap()).unwrap();
+            crate::files::replace(&path, b"x", 0o640, None).unwrap();
+        }
+        let gone = format!("bb/{}", "b".repeat(40));
+        let named = [
+            good,
+            old,
+            gone.clone(),
+            "../aa".to_owned(),
+            "/etc/passwd".to_owned(),
+        ];
+        let named = BTreeSet::from(named);
+        let missing = Arrived::look(directory).unwrap().lacks(&named).unwrap();
+        assert_eq!(missing, ["../aa", "/etc/passwd", gone.as_str()]);
+    }
+
+    #[test]
+    fn what_was_there_must_come_back_and_what_was_missing_need_not() {
+        let names: Vec<String> = ["aa/aa1", "bb/bb2", "cc/cc3"].map(str::to_owned).to_vec();
+        let missing: Vec<&String> = names.iter().take(2).collect();
+        all_that_it_had(&[], &[]).unwrap();
+        all_that_it_had(&missing, &names).unwrap();
+        let lost = all_that_it_had(&missing, &names[1..]).unwrap_err();
+        assert_eq!(lost.kind, crate::failure::Kind::Failed);
+        let said = lost.chain().join(": ");
+        assert!(
+            said.contains("1 attachments did not come back") && said.ends_with("aa/aa1"),
+            "{said}"
+        );
+    }
 }
