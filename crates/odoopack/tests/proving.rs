@@ -114,11 +114,11 @@ impl Pack {
             .chain(manifest.map(|manifest| Ok(Item::small(paths::MANIFEST, manifest.to_json(), time))));
         let stored = self.repository.store(&writer, &label, items).unwrap();
         let snapshot = stored.publish().unwrap();
-        self.note("made", &snapshot.id, json!({ "missing": 0 }));
+        self.note("made", &snapshot.id, &json!({ "missing": 0 }));
         snapshot.id
     }
 
-    fn note(&self, event: &str, snapshot: &str, detail: Value) {
+    fn note(&self, event: &str, snapshot: &str, detail: &Value) {
         let line = json!({ "at": Timestamp::now(), "event": event, "environment": "production", "snapshot": snapshot,
                            "seconds": 1.0, "detail": detail });
         let path = self.root.join("data/odoopack/backups.jsonl");
@@ -201,7 +201,7 @@ fn attachment(named: &[u8], content: &[u8]) -> Item {
 fn the_key_that_nobody_confirmed_is_all_there_is_to_complain_of() {
     let pack = Pack::new();
     let id = pack.store(vec![attachment(b"one", b"one")], Some(&manifest()));
-    pack.note("proven", &id, json!({ "missing": 0, "damaged": 0 }));
+    pack.note("proven", &id, &json!({ "missing": 0, "damaged": 0 }));
     assert_eq!(
         pack.complaints(8),
         json!(["nobody has confirmed to have the backup key elsewhere"])
@@ -215,7 +215,7 @@ fn a_snapshot_that_is_worth_nothing_is_a_drill_that_failed() {
     let pack = Pack::new();
     pack.run(&["backup", "key", "confirm"], KEY, 0);
     let worthless = pack.store(Vec::new(), None);
-    pack.note("proven", &worthless, json!({ "missing": 0, "damaged": 0 }));
+    pack.note("proven", &worthless, &json!({ "missing": 0, "damaged": 0 }));
     assert_eq!(pack.complaints(0), json!([]));
     let said = pack.drill("index", 4);
     assert!(said.contains("has no `manifest.json`"), "{said}");
@@ -267,7 +267,7 @@ fn attachments_that_are_damaged_are_noted_and_more_of_them_than_before_fail_a_dr
         vec![attachment(b"one", b"one"), attachment(b"two", b"tw0")],
         Some(&manifest()),
     );
-    pack.note("proven", &id, json!({ "missing": 0 }));
+    pack.note("proven", &id, &json!({ "missing": 0 }));
     let said = pack.drill("read", 0);
     assert!(said.contains("1 attachments were already damaged"), "{said}");
     let last = pack.record().pop().unwrap();
@@ -279,7 +279,7 @@ fn attachments_that_are_damaged_are_noted_and_more_of_them_than_before_fail_a_dr
     let damaged = "production: 1 attachments are damaged in the filestore";
     assert_eq!(pack.complaints(8), json!([damaged]));
     // Once one was proven that was whole, this one is worse.
-    pack.note("proven", &id, json!({ "missing": 0, "damaged": 0 }));
+    pack.note("proven", &id, &json!({ "missing": 0, "damaged": 0 }));
     assert_eq!(pack.complaints(0), json!([]));
     let said = pack.drill("read", 1);
     assert!(said.contains("1 attachments are damaged in it"), "{said}");
