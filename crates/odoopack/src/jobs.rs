@@ -150,25 +150,38 @@ fn run(place: &Place, job: &Job, claim: (i64, u32, u32), now: i64) -> Result<Att
     let late = if attempt.late() { ", which was missed" } else { "" };
     let due = jiff::Timestamp::from_second(attempt.due).unwrap_or_default();
     place.say(&format!("INFO {} begins for {due}{late}", job.name));
-    let _alone = match &job.environment {
-        Some(environment) => Some(schedule::wait_for(&place.state, environment)?),
-        None => None,
-    };
-    let outcome = child(place, job)?.outcome()?;
-    attempt.outcome = match outcome.status.code() {
-        Some(0) => Outcome::Done,
-        Some(5) => Outcome::Locked,
-        code => Outcome::Failed(code),
-    };
+    let (outcome, said) = judge_end(to_its_end(place, job));
     // A run that was cut off by the end of this program stays unfinished, and is begun again.
     if interrupt::exit_code().is_none() {
+        attempt.outcome = outcome;
         attempt.ended = Some(self::now());
-        attempt.said = (attempt.outcome != Outcome::Done).then(|| complaint(&outcome));
+        attempt.said = said;
         past.last = Some(attempt.clone());
         schedule::remember(&place.state, &job.name, &past)?;
     }
     place.say(&format!("{} {} {}", weight(&attempt), job.name, ended(&attempt)));
     Ok(attempt)
+}
+
+fn to_its_end(place: &Place, job: &Job) -> Result<exec::Outcome> {
+    let _alone = match &job.environment {
+        Some(environment) => Some(schedule::wait_for(&place.state, environment)?),
+        None => None,
+    };
+    child(place, job)?.outcome()
+}
+
+/// How a run ended and what it said; one that could not be begun, or that hung until it was killed, has failed like any other.
+fn judge_end(ended: Result<exec::Outcome>) -> (Outcome, Option<String>) {
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(failure) => return (Outcome::Failed(None), Some(failure.chain().join(": "))),
+    };
+    match outcome.status.code() {
+        Some(0) => (Outcome::Done, None),
+        Some(5) => (Outcome::Locked, Some(complaint(&outcome))),
+        code => (Outcome::Failed(code), Some(complaint(&outcome))),
+    }
 }
 
 fn weight(attempt: &Attempt) -> &'static str {
@@ -203,7 +216,7 @@ pub(crate) fn ended(attempt: &Attempt) -> String {
         Outcome::Done => format!("done in {seconds} s"),
         Outcome::Locked => "waits: somebody else is at work".to_owned(),
         Outcome::Failed(Some(code)) => format!("failed with exit code {code}"),
-        Outcome::Failed(None) => "failed: ended by a signal".to_owned(),
+        Outcome::Failed(None) => "failed: it did not end by itself".to_owned(),
     }
 }
 
@@ -227,5 +240,35 @@ fn sleep(pause: Duration) {
     let end = std::time::Instant::now() + pause;
     while std::time::Instant::now() < end && interrupt::exit_code().is_none() {
         std::thread::sleep(NOTICE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_hung_or_never_began_has_failed_with_what_was_said_of_it() {
+        let hung =
+            Failure::failed("`odoopack backup create` was stopped").because("it took longer than 86400 s");
+        let (outcome, said) = judge_end(Err(hung));
+        assert_eq!(outcome, Outcome::Failed(None));
+        assert!(said.unwrap().contains("longer than 86400 s"));
+        let hangs = Cmd::new("sleep").arg("60").patience(Duration::from_millis(50));
+        let (outcome, said) = judge_end(hangs.outcome());
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+        assert!(said.is_some_and(|said| !said.is_empty()));
+        for (script, wanted) in [
+            ("exit 0", Outcome::Done),
+            ("echo no >&2; exit 5", Outcome::Locked),
+            ("echo no >&2; exit 4", Outcome::Failed(Some(4))),
+        ] {
+            let (outcome, said) = judge_end(Cmd::new("sh").args(["-c", script]).outcome());
+            assert_eq!(
+                (outcome, said.is_some()),
+                (wanted, wanted != Outcome::Done),
+                "{script}"
+            );
+        }
     }
 }

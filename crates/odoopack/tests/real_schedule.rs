@@ -283,3 +283,20 @@ fn a_job_is_begun_by_hand_and_its_failure_is_kept() {
         .unwrap();
     assert_eq!(output.status.code(), Some(4));
 }
+
+/// Three times the power failed under it, and nobody begins it again before the next night.
+#[test]
+fn a_job_that_was_cut_off_to_its_last_attempt_is_not_good() {
+    let pack = Clocked::new(FILE);
+    let night = "2026-05-05T02:30:00Z".parse::<jiff::Timestamp>().unwrap();
+    let night = night.as_second();
+    std::fs::create_dir_all(pack.root.join("data/odoopack/schedule")).unwrap();
+    for (attempt, good) in [(1, true), (3, false)] {
+        let last = json!({ "due": night, "started": night + 1, "ended": null, "outcome": "running",
+                           "missed": 0, "attempt": attempt, "said": null });
+        let past = json!({ "since": night - 86_400, "last": last }).to_string();
+        std::fs::write(pack.root.join("data/odoopack/schedule/certificates.json"), past).unwrap();
+        let listed = pack.list("2026-05-05 02:40:00");
+        assert_eq!(listed["jobs"][0]["good"], good, "attempt {attempt}: {listed}");
+    }
+}

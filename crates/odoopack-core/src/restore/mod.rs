@@ -1,4 +1,5 @@
 //! Bringing a database and its filestore back: an operation, planned whole before it begins.
+pub mod administrator;
 pub mod harmless;
 pub mod hold;
 mod recovery;

@@ -125,6 +125,12 @@ impl Past {
         }
     }
 
+    /// Whether the last run was cut off, does not run any more, and will not be begun again for its time.
+    pub fn given_up(&self, running: bool) -> bool {
+        let cut_off = |last: &Attempt| last.outcome == Outcome::Running && last.attempt >= ATTEMPTS;
+        !running && self.last.as_ref().is_some_and(cut_off)
+    }
+
     /// Whether a time has come and gone without a run: whoever should begin it does not.
     pub fn overdue(&self, when: &When, zone: &Zone, running: bool, now: i64) -> bool {
         matches!(judge(when, zone, self, running, now), State::Due { due, .. } if now - due > CATCH_UP)

@@ -128,6 +128,35 @@ fn judged(last: Option<Attempt>, running: bool) -> State {
 }
 
 #[test]
+fn what_was_cut_off_to_the_end_of_its_attempts_is_given_up_until_the_next_time() {
+    let at_attempt = |attempt, outcome| Past {
+        since: 0,
+        last: Some(Attempt {
+            attempt,
+            ..ran(at(TODAY), outcome)
+        }),
+    };
+    assert!(!Past::new(0).given_up(false));
+    for attempt in 1..3 {
+        assert!(
+            !at_attempt(attempt, Outcome::Running).given_up(false),
+            "{attempt}"
+        );
+    }
+    let last = at_attempt(3, Outcome::Running);
+    assert!(last.given_up(false) && !last.given_up(true));
+    assert_eq!(
+        judged(last.last, false),
+        State::Waits {
+            until: at(TODAY) + DAY
+        }
+    );
+    for ended in [Outcome::Done, Outcome::Locked, Outcome::Failed(None)] {
+        assert!(!at_attempt(3, ended).given_up(false));
+    }
+}
+
+#[test]
 fn what_to_do_follows_from_the_past() {
     let today = at(TODAY);
     let due = |missed, attempt| State::Due {

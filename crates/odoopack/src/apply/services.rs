@@ -189,7 +189,7 @@ impl Apply<'_> {
     }
 
     pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
-        let site = observe::site::site(self.spec, self.layout, environment, &self.facts.secrets)?;
+        let site = observe::site::site(self.spec, self.layout, environment)?;
         progress.detail("waiting for every probe to pass");
         let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
         let failed: Vec<String> = seen

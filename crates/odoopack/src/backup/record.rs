@@ -103,15 +103,15 @@ pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
     left(lines, Event::Offsite, Event::OffsiteForgotten)
 }
 
-/// How many attachments were missing in the snapshot of an environment that was proven last; `None` where that was not noted.
-pub(crate) fn missing_when_proven(lines: &[Line], environment: &str) -> Option<u64> {
+/// How many attachments were `missing`, or `damaged`, in the snapshot of an environment that was proven last; `None` where that was not noted.
+pub(crate) fn when_proven(lines: &[Line], environment: &str, what: &str) -> Option<u64> {
     let proven = |line: &&Line| line.event == Event::Proven && line.environment == environment;
     let last = lines.iter().rfind(proven)?;
     let made = || {
         let made = |line: &&Line| line.event == Event::Made && line.snapshot == last.snapshot;
         lines.iter().rfind(made)
     };
-    let noted = |line: &Line| line.detail["missing"].as_u64();
+    let noted = |line: &Line| line.detail[what].as_u64();
     noted(last).or_else(|| made().and_then(noted))
 }
 
@@ -154,7 +154,7 @@ mod tests {
             detail: serde_json::Value::Null,
             ..line.clone()
         };
-        let missing = |lines: &[Line]| missing_when_proven(lines, "production");
+        let missing = |lines: &[Line]| when_proven(lines, "production", "missing");
         let made = Line {
             detail: serde_json::json!({ "missing": 3 }),
             ..line.clone()
@@ -165,7 +165,13 @@ mod tests {
             detail: serde_json::json!({ "missing": 4 }),
             ..proven.clone()
         };
-        assert_eq!(missing(&[made, proven, noted]), Some(4));
+        assert_eq!(missing(&[made.clone(), proven.clone(), noted.clone()]), Some(4));
+        let damaged = Line {
+            detail: serde_json::json!({ "missing": 4, "damaged": 1 }),
+            ..proven.clone()
+        };
+        assert_eq!(when_proven(&[made.clone(), noted], "production", "damaged"), None);
+        assert_eq!(when_proven(&[made, damaged], "production", "damaged"), Some(1));
         add(&layout, &line).unwrap();
         files::append(&path(&layout))
             .unwrap()

@@ -42,6 +42,8 @@ pub(crate) struct Row {
     pub(crate) failed: Option<String>,
     /// Why the last proof failed, when none went well since.
     pub(crate) unproven: Option<String>,
+    /// Attachments that were not what their names say, the last time that every byte of a snapshot was read: so they were stored.
+    pub(crate) damaged: u64,
     /// More files were missing at the source the last time than in another snapshot that is still kept.
     pub(crate) more_missing: bool,
 }
@@ -99,6 +101,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
             trend: trend(&lines, name.as_str()),
             failed: failed(&lines, name.as_str()),
             unproven: unproven(&lines, name.as_str()),
+            damaged: damaged(&lines, name.as_str()),
             more_missing: more_missing(&lines, name.as_str()),
         });
     }
@@ -128,6 +131,8 @@ pub(crate) enum Complaint {
     BackupFailed(String),
     /// Its last drill failed.
     DrillFailed(String),
+    /// So many of its attachments are not what their names say.
+    Damaged(String, u64),
     /// More of its attachments are missing than before.
     MoreMissing(String),
 }
@@ -161,6 +166,9 @@ impl fmt::Display for Complaint {
             }
             Self::BackupFailed(name) => write!(f, "{name}: the last backup failed"),
             Self::DrillFailed(name) => write!(f, "{name}: the last drill failed"),
+            Self::Damaged(name, count) => {
+                write!(f, "{name}: {count} attachments are damaged in the filestore")
+            }
             Self::MoreMissing(name) => {
                 write!(
                     f,
@@ -209,6 +217,9 @@ impl Row {
         }
         if self.unproven.is_some() {
             all.push(Complaint::DrillFailed(name()));
+        }
+        if self.damaged > 0 {
+            all.push(Complaint::Damaged(name(), self.damaged));
         }
         if self.more_missing {
             all.push(Complaint::MoreMissing(name()));
@@ -269,6 +280,15 @@ fn trend(lines: &[Line], environment: &str) -> Vec<(f64, u64)> {
 fn failed(lines: &[Line], environment: &str) -> Option<String> {
     let last = of(lines, environment).rfind(|line| matches!(line.event, Event::Made | Event::Failed))?;
     (last.event == Event::Failed).then(|| last.detail["why"].to_string())
+}
+
+/// What the last look at every byte has noted, whether it was a proof or not.
+fn damaged(lines: &[Line], environment: &str) -> u64 {
+    let noted = |line: &Line| {
+        let looked = matches!(line.event, Event::Proven | Event::Read | Event::Unproven);
+        line.detail["damaged"].as_u64().filter(|_| looked)
+    };
+    of(lines, environment).rev().find_map(noted).unwrap_or_default()
 }
 
 /// As long as a snapshot is there that can bring back what is missing now.
@@ -333,6 +353,19 @@ mod tests {
         assert!(unproven(&lines, "production").is_some() && unproven(&lines, "staging").is_none());
         lines.push(line(4, Event::Proven, serde_json::json!({})));
         assert!(unproven(&lines, "production").is_none());
+    }
+
+    #[test]
+    fn damage_counts_until_a_look_finds_none() {
+        let seen = |at, event, count: u64| line(at, event, serde_json::json!({ "damaged": count }));
+        let mut lines = vec![seen(1, Event::Proven, 0), seen(2, Event::Unproven, 2)];
+        lines.push(line(3, Event::Unproven, serde_json::json!({ "why": ["x"] })));
+        assert_eq!(
+            (damaged(&lines, "production"), damaged(&lines, "staging")),
+            (2, 0)
+        );
+        lines.push(seen(4, Event::Read, 0));
+        assert_eq!(damaged(&lines, "production"), 0);
     }
 
     #[test]

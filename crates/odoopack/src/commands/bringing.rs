@@ -8,7 +8,7 @@ use odoopack_core::spec::{Clusters, Environment, Kind};
 
 use crate::apply::Apply;
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{Found, Planned, Restore, there};
+use crate::apply::restore::{Found, Planned, Restore, is_somebodys_role, there};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind as Code, Result};
 use crate::observe::{self, View};
@@ -288,9 +288,32 @@ fn destination(
                 .hint("choose another name; `odoopack psql ENVIRONMENT --admin` can drop it"),
         );
     }
+    nobodys_role(pack, name, beside)?;
     Ok(Destination::Beside {
         database: beside.clone(),
     })
+}
+
+/// The environment's role is made a member of the role `beside`: it must be nobody's, and give nothing.
+fn nobodys_role(pack: &Pack, name: &Name, beside: &str) -> Result<()> {
+    // There no role is made: the one that was given owns everything.
+    if pack.loaded.spec.postgres.is_given() {
+        return Ok(());
+    }
+    let server = observe::databases::server(&pack.loaded.spec, &pack.layout, name)?;
+    let mut client = observe::databases::connect(&server, "postgres")
+        .map_err(|e| Failure::failed("could not look at the roles").because(observe::databases::words(&e)))?;
+    let environments = pack.loaded.spec.environments.keys();
+    let roles: Vec<String> = environments.map(|name| pack.layout.role(name)).collect();
+    if !is_somebodys_role(&mut client, beside, &roles)? {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "there is a role `{beside}` in PostgreSQL, and {name} would become a member of it"
+    ))
+    .hint(format!(
+        "choose another name; where nobody needs that role: `odoopack psql {name} --admin -- -c 'DROP ROLE \"{beside}\"'`"
+    )))
 }
 
 /// Services of the environment that run, in the order in which they start.

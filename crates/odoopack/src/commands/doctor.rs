@@ -105,7 +105,9 @@ fn as_file<'a>((path, text): &'a (&Utf8PathBuf, String)) -> checks::File<'a> {
 fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, probe::Seen)>> {
     let mut all = Vec::new();
     for name in pack.loaded.spec.environments.keys() {
-        let mut site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+        let mut site = observe::site::site(&pack.loaded.spec, &pack.layout, name)?;
+        site.sign_in =
+            observe::site::who_signs_in(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets);
         // Printing is the only thing that can be done without.
         site.prints = observe::without(view).is_empty();
         all.extend(

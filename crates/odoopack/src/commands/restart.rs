@@ -58,7 +58,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         progress.done();
     }
     for name in interrupted {
-        check(cx, &pack, &view, name)?;
+        check(cx, &pack, name)?;
     }
     journal.end("done")?;
     cx.ui.json(&serde_json::json!({ "restarted": names }));
@@ -112,9 +112,9 @@ fn restart(pack: &Pack, service: &Service) -> Result<()> {
     marks::remember_stamp(&state, &service.name, &Stamp { starts, ..stamp })
 }
 
-fn check(cx: &Context, pack: &Pack, view: &View, name: &Name) -> Result<()> {
+fn check(cx: &Context, pack: &Pack, name: &Name) -> Result<()> {
     let progress = cx.ui.step(&format!("check {name}"));
-    let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+    let site = observe::site::site(&pack.loaded.spec, &pack.layout, name)?;
     let seen = probe::wait_until_pass(&site, &Probe::QUICK, HEALTHY);
     let failed: Vec<String> = seen
         .iter()

@@ -158,10 +158,10 @@ fn row<'a>(job: &'a Job, zone: &Zone, state: &camino::Utf8Path, now: i64) -> Res
     let overdue = past
         .as_ref()
         .is_some_and(|past| past.overdue(&job.when, zone, running, now));
-    let failed = past
-        .as_ref()
-        .and_then(|past| past.last.as_ref())
-        .is_some_and(|last| matches!(last.outcome, Outcome::Failed(_)));
+    let failed = past.as_ref().is_some_and(|past| {
+        let last = past.last.as_ref();
+        past.given_up(running) || last.is_some_and(|last| matches!(last.outcome, Outcome::Failed(_)))
+    });
     Ok(Row {
         job,
         next: shown(job.when.next(zone, now), zone),
@@ -204,10 +204,11 @@ fn last(row: &Row<'_>, zone: &Zone) -> String {
     let Some(last) = row.past.as_ref().and_then(|past| past.last.as_ref()) else {
         return format!("never{late}");
     };
-    let how = if row.running {
-        "runs".to_owned()
-    } else {
-        jobs::ended(last)
+    let given_up = row.past.as_ref().is_some_and(|past| past.given_up(row.running));
+    let how = match (row.running, given_up) {
+        (true, _) => "runs".to_owned(),
+        (false, true) => format!("was cut off {} times, and waits for its next time", last.attempt),
+        (false, false) => jobs::ended(last),
     };
     let missed = match (last.late(), last.missed) {
         (false, 0) => String::new(),

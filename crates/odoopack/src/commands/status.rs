@@ -198,7 +198,7 @@ fn probes(pack: &Pack, view: &View) -> Result<Vec<(String, Vec<probe::Seen>)>> {
     let names = pack.loaded.spec.environments.keys();
     names
         .map(|name| {
-            let site = observe::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+            let site = observe::site::site(&pack.loaded.spec, &pack.layout, name)?;
             Ok((name.to_string(), probe::run(&site, &probe::Probe::QUICK)))
         })
         .collect()

@@ -26,6 +26,11 @@ pub(crate) struct Which {
 }
 
 impl Which {
+    /// Whose it is, where that was said.
+    pub(crate) fn of(&self) -> Option<&Name> {
+        self.of.as_ref()
+    }
+
     /// Whether it is one of the second repository.
     pub(crate) fn is_offsite(&self) -> bool {
         self.offsite

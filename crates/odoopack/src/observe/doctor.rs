@@ -130,8 +130,8 @@ pub(crate) fn environment(pack: &Pack, view: &View, name: &Name) -> Result<Envir
         guarded: files.collect(),
         certificate: certificate(view, name, &settings.tls),
         role: role(pack, name),
-        default_password: default_password(pack, view, name)?,
-        manager_open: manager_open(pack, view, name)?,
+        default_password: default_password(pack, name)?,
+        manager_open: manager_open(pack, name)?,
         demo_modules: demo_modules(pack, name, database),
         dangling: dangling(view),
         drifted: view
@@ -244,8 +244,8 @@ fn role(pack: &Pack, name: &Name) -> Seen<Role> {
 }
 
 /// Tries what everybody tries first; one attempt, well below Odoo's own limit.
-fn default_password(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
-    let mut site = super::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+fn default_password(pack: &Pack, name: &Name) -> Result<Seen<bool>> {
+    let mut site = super::site::site(&pack.loaded.spec, &pack.layout, name)?;
     site.sign_in = Some(SignIn {
         login: "admin".to_owned(),
         password: SecretText::new("admin"),
@@ -260,8 +260,8 @@ fn default_password(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>>
     })
 }
 
-fn manager_open(pack: &Pack, view: &View, name: &Name) -> Result<Seen<bool>> {
-    let site = super::site::site(&pack.loaded.spec, &pack.layout, name, &view.facts.secrets)?;
+fn manager_open(pack: &Pack, name: &Name) -> Result<Seen<bool>> {
+    let site = super::site::site(&pack.loaded.spec, &pack.layout, name)?;
     Ok(match run(&site, &[Probe::Manager]).first() {
         Some(seen) if seen.verdict == Verdict::Pass => Seen::Present(false),
         Some(seen) if seen.code.is_some() => Seen::Present(true),

@@ -7,6 +7,7 @@ use odoopack_core::layout::Slot;
 use odoopack_core::name::Name;
 use odoopack_core::render::compose::Container;
 use odoopack_core::render::odoo_conf::with_options;
+use odoopack_core::restore::administrator;
 use odoopack_core::target::{GATE_PART, ODOO_CONF};
 
 use super::Restore;
@@ -147,15 +148,25 @@ impl Restore<'_> {
         Ok(container)
     }
 
-    /// A password for this copy alone; a second factor of production would keep everybody out.
+    /// A password for this copy alone, of an administrator who may sign in with nothing besides it: what production asks of people, or
+    /// whom it has archived, would keep everybody out.
     fn sign_in_as(&self, database: &str, password: &str) -> Result<String> {
         let mut client = self.inside(database)?;
         let trouble = |e: postgres::Error| failed("could not give the administrator a password", &e);
+        let found = match client.query_opt(administrator::FIRST, &[]).map_err(trouble)? {
+            Some(first) => Some(first),
+            None => client.query_opt(administrator::ANOTHER, &[]).map_err(trouble)?,
+        };
+        let found = found.ok_or_else(|| Failure::failed("the database has no administrator"))?;
+        let (number, login): (i32, String) = (found.get(0), found.get(1));
         let hash = crate::password::hash(password);
-        let sql = "UPDATE res_users SET password = $1 WHERE id = (SELECT res_id FROM ir_model_data \
-                   WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users') RETURNING login";
-        let row = client.query_opt(sql, &[&hash]).map_err(trouble)?;
-        let row = row.ok_or_else(|| Failure::failed("the database has no administrator"))?;
+        client
+            .execute(
+                "UPDATE res_users SET password = $1, active = true WHERE id = $2",
+                &[&hash, &number],
+            )
+            .map_err(trouble)?;
+        client.batch_execute(administrator::NO_POLICY).map_err(trouble)?;
         let second = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'res_users' AND column_name = 'totp_secret'";
         let has_second: i64 = client.query_one(second, &[]).map_err(trouble)?.get(0);
         if has_second > 0 {
@@ -163,7 +174,7 @@ impl Restore<'_> {
                 .batch_execute("UPDATE res_users SET totp_secret = NULL WHERE totp_secret IS NOT NULL")
                 .map_err(trouble)?;
         }
-        Ok(row.get(0))
+        Ok(login)
     }
 
     /// The environment's own configuration, with the copy's database and a directory of its own; nginx is not there to

@@ -222,13 +222,43 @@ pub(super) fn drop_with_door(client: &mut Client, database: &str) -> Result<()> 
 }
 
 /// `pg_hba.conf` lets a role into a database that has a role of its own name which the first is a member of (`samerole`).
+///
+/// # Errors
+/// Of the server, where there is a role of that name that is more than a door: whoever is a member of it has all that it has.
 fn door(database: &str, role: &str) -> String {
-    let (door, role) = (identifier(database), identifier(role));
+    let (door, role, name) = (identifier(database), identifier(role), literal(database));
     format!(
-        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) THEN CREATE ROLE {door} NOLOGIN; END IF; END $$; \
-         GRANT {door} TO {role};",
-        literal(database)
+        "DO $$ BEGIN \
+           IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN CREATE ROLE {door} NOLOGIN; \
+           ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE rolname = {name} AND {DOOR}) \
+           THEN RAISE EXCEPTION 'there is a role of that name already, which is more than a way into its database'; \
+           END IF; END $$; \
+         GRANT {door} TO {role};"
     )
+}
+
+/// Whether a role `r` of `pg_roles` can be one that was made to let somebody into the database of its name, and nothing besides: nobody
+/// signs in as it, it may nothing, it is a member of nothing, and owns and was granted nothing in any database.
+const DOOR: &str = "r.oid >= 16384 AND r.rolname <> 'odoopack-loading' \
+    AND NOT (r.rolcanlogin OR r.rolsuper OR r.rolcreatedb OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls) \
+    AND NOT EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid) \
+    AND NOT EXISTS (SELECT FROM pg_shdepend d WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid \
+                    AND d.classid <> 'pg_auth_members'::regclass)";
+
+/// Whether somebody has a role of this name, which a restore beside would give to the environment's; `roles` are those of the pack, which
+/// may be members of one that an earlier restore has left.
+///
+/// # Errors
+/// When that cannot be seen.
+pub(crate) fn is_somebodys_role(client: &mut Client, name: &str, roles: &[String]) -> Result<bool> {
+    let sql = format!(
+        "SELECT FROM pg_roles r WHERE r.rolname = $1 AND NOT ({DOOR} AND NOT EXISTS (\
+           SELECT FROM pg_auth_members m WHERE m.roleid = r.oid AND pg_get_userbyid(m.member) <> ALL ($2)))"
+    );
+    client
+        .query_opt(&sql, &[&name, &roles])
+        .map(|row| row.is_some())
+        .map_err(|e| failed("could not look for the role", &e))
 }
 
 /// The door's own role may log in, into the database of its name and no other, and is nobody else.
@@ -277,5 +307,24 @@ pub(in crate::apply) fn alone(client: &mut Client, databases: &[&str], sql: &str
             return Err(failed("could not give the database its name", &error));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_load_are_no_way_into_a_database() {
+        assert!(DOOR.contains(&literal(LOADERS)), "{DOOR}");
+    }
+
+    #[test]
+    fn a_door_is_given_only_where_the_role_is_one() {
+        let sql = door("o'snap", "pack_production");
+        let made =
+            "NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'o''snap') THEN CREATE ROLE \"o'snap\" NOLOGIN";
+        assert!(sql.contains(made) && sql.contains("RAISE EXCEPTION"), "{sql}");
+        assert!(sql.ends_with("GRANT \"o'snap\" TO \"pack_production\";"), "{sql}");
     }
 }

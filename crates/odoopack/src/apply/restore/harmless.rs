@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
 use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
-use odoopack_core::restore::hold;
+use odoopack_core::restore::{administrator, hold};
 use odoopack_core::target::generated_secrets;
 use postgres::{GenericClient, Transaction};
 use rand::Rng;
@@ -149,20 +149,36 @@ impl Restore<'_> {
             .map_err(|e| failed(&format!("could not set `{key}`"), &e))
     }
 
-    /// The administrator of a served copy signs in with the copy's own password.
+    /// The administrator of a served copy signs in with the copy's own password, under the login that production gave them.
     fn own_password(&self, transaction: &mut Transaction<'_>, environment: &Name) -> Result<()> {
         if !self.served {
             return Ok(());
         }
+        let trouble = |e: postgres::Error| failed("could not set the administrator's password", &e);
         let [admin, ..] = generated_secrets(environment);
+        let Some(first) = transaction
+            .query_opt(administrator::FIRST, &[])
+            .map_err(trouble)?
+        else {
+            self.warn(format!(
+                "the user that Odoo was made with (`base.user_admin`) is not in it any more, so the secret {admin} opens nothing: sign in as somebody of production"
+            ));
+            return Ok(());
+        };
+        let (number, login, active): (i32, String, bool) = (first.get(0), first.get(1), first.get(2));
         let hash = crate::password::hash(self.apply.secret(&admin)?);
+        let sql = "UPDATE res_users SET password = $1, active = true WHERE id = $2";
+        transaction.execute(sql, &[&hash, &number]).map_err(trouble)?;
+        // A copy sends no mail, so the code that people would be asked for never comes.
         transaction
-            .execute(
-                "UPDATE res_users SET password = $1 WHERE login = 'admin'",
-                &[&hash],
-            )
-            .map(drop)
-            .map_err(|e| failed("could not set the administrator's password", &e))
+            .batch_execute(administrator::NO_POLICY)
+            .map_err(trouble)?;
+        if !active {
+            self.warn(format!(
+                "the user `{login}` is archived in production; in this copy it may sign in, with the secret {admin}"
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod replaced;
 pub(crate) mod source;
 mod verify;
 
+pub(crate) use database::is_somebodys_role;
 pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
 pub(crate) use verify::named;

@@ -44,7 +44,10 @@ impl Restore<'_> {
         let named = named(&mut client)?;
         self.elsewhere(&named);
         match (present, &staying.filestore) {
-            (Some(present), _) => self.compare(&named, &present)?,
+            (Some(present), _) => {
+                self.all_came(&named, &present)?;
+                self.compare(&named, &present)?;
+            }
             (None, Some(filestore)) => self.database_alone(&named, &names(filestore)?),
             (None, None) if !named.here.is_empty() => self.warn(format!(
                 "{} attachments of the database are not in this backup; the filestore was left out",
@@ -132,7 +135,9 @@ impl Restore<'_> {
             self.compare(&named, &present)?;
         } else if let Some(Source::Snapshot(stored)) = self.source {
             let named = stored.attachments()?.into_iter().map(|(place, ..)| place);
-            self.compare(&Named::of(named), &present)?;
+            let named = Named::of(named);
+            self.all_came(&named, &present)?;
+            self.compare(&named, &present)?;
         }
         self.damage();
         Ok(())
@@ -253,6 +258,16 @@ impl Restore<'_> {
         }
     }
 
+    /// What a snapshot lacks must be what was missing when it was taken.
+    fn all_came(&self, named: &Named, present: &BTreeSet<String>) -> Result<()> {
+        match self.source {
+            Some(Source::Snapshot(stored)) => {
+                all_that_it_had(&named.missing(present), &stored.manifest().attachments.missing)
+            }
+            Some(Source::Zip(_) | Source::Folder { .. } | Source::Dump(_)) | None => Ok(()),
+        }
+    }
+
     fn compare(&self, named: &Named, present: &BTreeSet<String>) -> Result<()> {
         let missing = named.missing(present);
         let named = &named.here;
@@ -291,6 +306,25 @@ impl Restore<'_> {
     }
 }
 
+/// What is not in a snapshot must be what it says was missing when it was taken.
+fn all_that_it_had(missing: &[String], known: &[String]) -> Result<()> {
+    let known: BTreeSet<&String> = known.iter().collect();
+    let lost: Vec<String> = missing
+        .iter()
+        .filter(|place| !known.contains(*place))
+        .cloned()
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{} attachments did not come back that were there when the snapshot was taken",
+        lost.len()
+    ))
+    .because(first(&lost))
+    .hint("`odoopack backup list` shows other snapshots; `--only database` restores this one without its attachments"))
+}
+
 /// A few of them.
 fn first(names: &[String]) -> String {
     let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
@@ -310,4 +344,24 @@ pub(crate) fn named(client: &mut impl GenericClient) -> Result<Named> {
         .query(sql, &[])
         .map_err(|e| failed("could not look at the attachments", &e))?;
     Ok(Named::of(rows.iter().map(|row| row.get(0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_must_come_back_and_what_was_missing_need_not() {
+        let names: Vec<String> = ["aa/aa1", "bb/bb2", "cc/cc3"].map(str::to_owned).to_vec();
+        let missing = &names[..2];
+        all_that_it_had(&[], &[]).unwrap();
+        all_that_it_had(missing, &names).unwrap();
+        let lost = all_that_it_had(missing, &names[1..]).unwrap_err();
+        assert_eq!(lost.kind, crate::failure::Kind::Failed);
+        let said = lost.chain().join(": ");
+        assert!(
+            said.contains("1 attachments did not come back") && said.ends_with("aa/aa1"),
+            "{said}"
+        );
+    }
 }

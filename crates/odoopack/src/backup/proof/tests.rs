@@ -90,7 +90,7 @@ fn what_was_proven_is_known_on_another_machine() {
     take_over(&layout, &proofs).unwrap();
     let record = record::all(&layout).unwrap();
     assert_eq!(record, [line]);
-    assert_eq!(record::missing_when_proven(&record, "production"), Some(2));
+    assert_eq!(record::when_proven(&record, "production", "missing"), Some(2));
     // Nothing is said to have been made here: the repository of this host may be another one.
     assert!(record::known(&record).is_empty());
     assert!(last(&record, &new.id).is_none());

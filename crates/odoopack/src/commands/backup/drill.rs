@@ -12,14 +12,14 @@ use crate::backup::stored::Opened;
 use crate::commands::stored::Which;
 use crate::commands::{bringing, environment, stored};
 use crate::context::{Context, Pack};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::store::lock;
 use crate::store::operation::{half_restored, is_half_restored};
 
 /// Prove that a snapshot can be brought back, and measure how long that takes
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Nothing that serves is touched, and nothing is left behind. `boot` restores into a database and a directory of its own, compares every row count, index and attachment with what the snapshot says, has `pg_amcheck` look at every page where it is installed, starts Odoo there without any network or scheduled job, signs in and looks at the web client. `backup status` shows the result as the age of the last proof.\n\nExamples:\n  odoopack backup drill\n  odoopack backup drill 1a2b3c4d --level restore"
+    after_help = "Nothing that serves is touched, and nothing is left behind. `boot` restores into a database and a directory of its own, compares every row count, index and attachment with what the snapshot says, has `pg_amcheck` look at every page where it is installed, starts Odoo there without any network or scheduled job, signs in and looks at the web client. `backup status` shows the result as the age of the last proof, and exits with 8 when the last drill failed.\n\nExamples:\n  odoopack backup drill\n  odoopack backup drill 1a2b3c4d --level restore"
 )]
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
@@ -49,56 +49,113 @@ enum Level {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let level = how_far(cx, &pack, args.level)?;
-    let opened = stored::open(&pack, &args.snapshot, &args.which)?;
+    let begun = Instant::now();
+    let lines = record::all(&pack.layout)?;
+    let opened = stored::open(&pack, &args.snapshot, &args.which);
+    let opened = opened.or_else(|failure| unopened(&pack, (&lines, args), level, failure))?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
         "snapshot {id} of {name}, taken {}",
         opened.manifest().taken
     ));
-    let begun = Instant::now();
-    let lines = record::all(&pack.layout)?;
-    let proof = prove(cx, &pack, opened, level).and_then(|found| {
-        if level >= Level::Restore {
-            no_more_missing(found.missing as u64, record::missing_when_proven(&lines, &name))?;
-        }
+    let proof = prove(cx, &pack, opened, level);
+    let damaged = proof.as_ref().ok().map(|found| found.damaged.len());
+    let proof = proof.and_then(|found| {
+        as_good_as_before(&found, &lines, &name, level).map_err(NoProof::Failed)?;
         Ok(found)
     });
     let seconds = begun.elapsed().as_secs_f64();
-    let restored = level >= Level::Restore;
-    let event = match (&proof, restored) {
-        (Ok(_), true) => Event::Proven,
-        (Ok(_), false) => Event::Read,
-        (Err(_), _) => Event::Unproven,
+    let line = |event, detail| Line {
+        at: jiff::Timestamp::now(),
+        event,
+        environment: name.clone(),
+        snapshot: id.clone(),
+        seconds,
+        detail,
     };
-    let why = proof.as_ref().err().map(Failure::chain);
-    let missing = proof.as_ref().ok().map(|found| found.missing);
-    let refused = proof.as_ref().is_err_and(|failure| {
-        failure.kind == crate::failure::Kind::Refused || failure.kind == crate::failure::Kind::Locked
-    });
-    if !refused && level >= Level::Read {
-        let line = Line {
-            at: jiff::Timestamp::now(),
-            event,
-            environment: name.clone(),
-            snapshot: id.clone(),
-            seconds,
-            detail: serde_json::json!({ "level": level, "why": why, "missing": missing }),
-        };
+    let found = match proof {
+        Ok(found) => found,
+        Err(NoProof::NotTried(failure)) => return Err(failure),
+        Err(NoProof::Failed(failure)) => {
+            if failure.kind != Kind::Locked {
+                let line = line(Event::Unproven, why(level, damaged, &failure));
+                record::add(&pack.layout, &line)?;
+            }
+            return Err(failure);
+        }
+    };
+    let restored = level >= Level::Restore;
+    if level >= Level::Read {
+        let event = if restored { Event::Proven } else { Event::Read };
+        let missing = restored.then_some(found.missing);
+        let detail =
+            serde_json::json!({ "level": level, "missing": missing, "damaged": found.damaged.len() });
+        let line = line(event, detail);
         record::add(&pack.layout, &line)?;
-        if event == Event::Proven
-            && let Err(failure) = proof::keep(&pack, &line, args.which.is_offsite())
-        {
+        if restored && let Err(failure) = proof::keep(&pack, &line, args.which.is_offsite()) {
             cx.ui.warn(&format!(
                 "it is proven, and only this machine knows of it: {}",
                 failure.chain().join(": ")
             ));
         }
     }
-    let found = proof?;
     found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
     cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": level, "seconds": seconds, "found": found }));
     cx.ui.result(&sentence(&id, level, seconds, &found));
     Ok(())
+}
+
+/// Why there is no proof.
+enum NoProof {
+    /// Nothing of the snapshot was looked at: that says nothing of it.
+    NotTried(Failure),
+    /// It was looked at.
+    Failed(Failure),
+}
+
+impl From<Failure> for NoProof {
+    /// Of what goes before: what is refused there is refused whatever the snapshot holds.
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            Kind::Refused | Kind::Locked | Kind::Usage | Kind::Spec => Self::NotTried(failure),
+            Kind::Failed | Kind::RolledBack | Kind::NeedsHuman | Kind::Drift => Self::Failed(failure),
+        }
+    }
+}
+
+fn why(level: Level, damaged: Option<usize>, failure: &Failure) -> serde_json::Value {
+    serde_json::json!({ "level": level, "why": failure.chain(), "damaged": damaged })
+}
+
+/// A snapshot that was made here and cannot even be opened is as unproven as one that does not come back.
+fn unopened(pack: &Pack, (lines, args): (&[Line], &Args), level: Level, failure: Failure) -> Result<Opened> {
+    let latest = args.snapshot == "latest";
+    let of = if latest {
+        Some(super::environment(pack, args.which.of())?)
+    } else {
+        args.which.of().cloned()
+    };
+    let known = record::known(lines);
+    let meant = |line: &&Line| {
+        line.event == Event::Made
+            && known.contains(&line.snapshot)
+            && of.as_ref().is_none_or(|of| line.environment == of.as_str())
+            && (latest || line.snapshot.starts_with(&args.snapshot))
+    };
+    // A name that nothing here has ever had is a slip of who typed it.
+    let made = lines.iter().rfind(meant);
+    if let Some(made) = made.filter(|_| failure.kind != Kind::Locked) {
+        let line = Line {
+            at: jiff::Timestamp::now(),
+            event: Event::Unproven,
+            environment: made.environment.clone(),
+            snapshot: made.snapshot.clone(),
+            seconds: 0.0,
+            detail: why(level, None, &failure),
+        };
+        record::add(&pack.layout, &line)?;
+    }
+    Err(failure)
 }
 
 /// An Odoo without any network could not reach a database that is elsewhere.
@@ -120,11 +177,19 @@ fn how_far(cx: &Context, pack: &Pack, asked: Option<Level>) -> Result<Level> {
     }
 }
 
-/// A snapshot that brings back less than the last one that was proven is no proof.
-fn no_more_missing(missing: u64, before: Option<u64>) -> Result<()> {
+/// A snapshot that brings back less than the last one that was proven is no proof: that one has what this one lacks.
+fn as_good_as_before(found: &Found, lines: &[Line], environment: &str, level: Level) -> Result<()> {
+    let count = |what| record::when_proven(lines, environment, what);
+    if level >= Level::Restore {
+        no_more(found.missing, count("missing"), "are missing in it")?;
+    }
+    no_more(found.damaged.len(), count("damaged"), "are damaged in it")
+}
+
+fn no_more(now: usize, before: Option<u64>, what: &str) -> Result<()> {
     match before {
-        Some(before) if missing > before => Err(Failure::failed(format!(
-            "{missing} attachments are missing in it, and {before} were in the snapshot that was proven last"
+        Some(before) if now as u64 > before => Err(Failure::failed(format!(
+            "{now} attachments {what}, and {before} were in the snapshot that was proven last"
         ))
         .hint("look for the files in the filestore; `odoopack backup list` shows older snapshots, which may have them")),
         _ => Ok(()),
@@ -149,10 +214,10 @@ fn sentence(id: &str, level: Level, seconds: f64, found: &Found) -> String {
     }
 }
 
-fn prove(cx: &Context, pack: &Pack, opened: Opened, level: Level) -> Result<Found> {
+fn prove(cx: &Context, pack: &Pack, opened: Opened, level: Level) -> std::result::Result<Found, NoProof> {
     match level {
-        Level::Index => index(&opened),
-        Level::Read => read(cx, &opened),
+        Level::Index => index(&opened).map_err(NoProof::Failed),
+        Level::Read => read(cx, &opened).map_err(NoProof::Failed),
         Level::Restore | Level::Boot => restore(cx, pack, opened, level == Level::Boot),
     }
 }
@@ -234,16 +299,9 @@ fn read(cx: &Context, opened: &Opened) -> Result<Found> {
     })
 }
 
-fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Found> {
+fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> std::result::Result<Found, NoProof> {
     let (name, settings) = environment(pack, &opened.manifest().environment)?;
-    let series = pack.loaded.spec.odoo.series.as_str();
-    if opened.manifest().code.series != series {
-        return Err(Failure::refused(format!(
-            "the snapshot is of Odoo {}, this pack runs {series}",
-            opened.manifest().code.series
-        ))
-        .hint("`--level read` proves as much of it as can be proven here"));
-    }
+    right_series(pack, &opened)?;
     let from = format!("snapshot {}", opened.id());
     let source = Source::Snapshot(stored::boxed(opened));
     // The pack's: nobody replaces the release under it, or takes its journal for one that was cut off.
@@ -253,7 +311,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
     bringing::given::fits(pack, &view, &source)?;
     // Somebody may work in what it has put in place: what becomes of that is no drill's to decide.
     if let Some(name) = half_restored(&pack.layout.state())?.first() {
-        return Err(is_half_restored(name));
+        return Err(is_half_restored(name).into());
     }
     let apply = crate::commands::up::applier(cx, pack, &view);
     // What a killed one left takes room too.
@@ -272,5 +330,19 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> Result<Foun
         steps: plan_drill(&id, &role, &place, &settings.database, boot),
         id,
     };
-    Restore::drill(&apply, &planned, &source)
+    Restore::drill(&apply, &planned, &source).map_err(NoProof::Failed)
+}
+
+fn right_series(pack: &Pack, opened: &Opened) -> Result<()> {
+    let (theirs, ours) = (
+        &opened.manifest().code.series,
+        pack.loaded.spec.odoo.series.as_str(),
+    );
+    if theirs == ours {
+        return Ok(());
+    }
+    Err(
+        Failure::refused(format!("the snapshot is of Odoo {theirs}, this pack runs {ours}"))
+            .hint("`--level read` proves as much of it as can be proven here"),
+    )
 }

@@ -7,7 +7,7 @@ use crate::failure::{Failure, Kind, Result};
 /// Show how old the backups are: made, off site and proven, with the trend of duration and size
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exits with 8 when an age of a production environment is beyond `[backup.age]`, when the last backup failed, when snapshots have disappeared, or when nobody has confirmed to have the key.\n\nExamples:\n  odoopack backup status\n  odoopack backup status --json"
+    after_help = "Exits with 8 when an age of a production environment is beyond `[backup.age]`, when the last backup or drill failed, when attachments are damaged or missing, when snapshots have disappeared, or when nobody has confirmed to have the key.\n\nExamples:\n  odoopack backup status\n  odoopack backup status --json"
 )]
 pub(crate) struct Args {}
 
@@ -59,6 +59,9 @@ fn remedy(complaint: &Complaint) -> &'static str {
         Complaint::Old(_, Act::Made, _) | Complaint::BackupFailed(_) => "`odoopack backup create`",
         Complaint::Old(_, Act::Proven, _) | Complaint::DrillFailed(_) => {
             "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
+        }
+        Complaint::Damaged(..) => {
+            "`odoopack backup drill --level read` names them; `odoopack backup cat SNAPSHOT filestore/NAME` of an older snapshot has the whole file"
         }
         Complaint::MoreMissing(_) => {
             "`odoopack backup list`, then `odoopack restore SNAPSHOT --only filestore` of one that has them"
