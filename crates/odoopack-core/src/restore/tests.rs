@@ -139,9 +139,12 @@ fn only_the_filestore_keeps_every_attachment_that_the_backup_does_not_have() {
     };
     let compared = |wanted: &Wanted| {
         let mut steps = plan(wanted).into_iter();
-        steps.find_map(|step| match step {
-            Step::Verify { staying, .. } => Some(staying),
-            _ => None,
+        steps.find_map(|step| {
+            if let Step::Verify { staying, .. } = step {
+                Some(staying)
+            } else {
+                None
+            }
         })
     };
     assert_eq!(compared(&only), Some(staying.clone()));

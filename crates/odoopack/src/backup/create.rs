@@ -161,9 +161,7 @@ fn locked(
     let writer = repository
         .writer(&place::holder(&why)?)
         .map_err(|e| failure::of(&e))?;
-    if origin.code.commit.is_some() {
-        shallow(cx, pack)?;
-    }
+    shallow(cx, &origin)?;
     let missing_before = missing_before(pack, environment)?;
     let (mut attempt, mut afresh) = (1, false);
     let (stored, manifest) = loop {
@@ -182,11 +180,7 @@ fn locked(
         ) {
             Ok(stored) => {
                 collector.release()?;
-                let why = told.history.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(why) = why {
-                    cx.ui
-                        .warn(&format!("the pack's history is not in the snapshot: {why}"));
-                }
+                lacking_history(cx, &told);
                 break stored;
             }
             Err(NotStored::Damaged(failure)) if !afresh => {
@@ -221,13 +215,25 @@ fn locked(
     })
 }
 
+/// Says why the history is not in the snapshot, where it is not.
+fn lacking_history(cx: &Context, told: &Told) {
+    let why = told.history.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(why) = why {
+        cx.ui
+            .warn(&format!("the pack's history is not in the snapshot: {why}"));
+    }
+}
+
 /// Commits that a clone has only the newest of lack what they build on, and nothing takes them.
-fn shallow(cx: &Context, pack: &Pack) -> Result<()> {
-    let answer = git::is_shallow(&pack.directory).outcome()?;
+fn shallow(cx: &Context, origin: &Origin) -> Result<()> {
+    if origin.code.commit.is_none() {
+        return Ok(());
+    }
+    let answer = git::is_shallow(&origin.pack).outcome()?;
     if answer.stdout.trim() == "true" {
         cx.ui.warn(&format!(
             "the pack is a shallow clone: its files come back from the snapshot, its history does not; `git -C {} fetch --unshallow` brings all of it",
-            pack.directory
+            origin.pack
         ));
     }
     Ok(())

@@ -247,6 +247,7 @@ fn addons(work: &mut Work) -> Result<Items> {
 }
 
 /// Data, files and code are whole without it: a history that cannot be read is only warned of.
+#[expect(clippy::unnecessary_wraps, reason = "it is a stage as the others")]
 fn history(work: &mut Work) -> Result<Items> {
     if work.origin.code.commit.is_none() {
         return Ok(boxed(Vec::new()));

@@ -199,7 +199,7 @@ impl Recovery<'_> {
         let pack = self.cx.load()?;
         let name = opened.manifest().environment.clone();
         let wanted = opened.manifest().code.identity.clone();
-        if self.mark.stage < Stage::Restored || self.awaits(&pack)? {
+        if self.mark.stage < Stage::Restored || others::awaits(&pack)? {
             self.services(&pack)?;
         }
         // `services` may have found that the restore itself had ended.

@@ -15,12 +15,7 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     assert_ne!(proven["snapshot"], serde_json::Value::Null);
     shallow(pack);
     pack.write("repo/note", "not committed\n");
-    // The first moment of a second environment that people work in.
-    sql(pack, "restore_shop", SHOP);
-    for environment in ["production", "shop"] {
-        let made = pack.run(&["backup", "create", environment]).exits(0);
-        assert!(made.stderr.contains("shallow clone"), "{}", made.said());
-    }
+    back_up(pack);
     let keep = tempfile::tempdir().unwrap();
     let place = keep.path().to_str().unwrap();
     machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
@@ -39,28 +34,7 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
         "another release: {}",
         said.said()
     );
-    // What nobody can make a repository of is kept, and keeps nothing else from coming back.
-    assert!(
-        said.stderr.contains("history.bundle") && pack.path("history.bundle").is_file(),
-        "{}",
-        said.said()
-    );
-    assert!(!pack.path("repo/.git").exists() && pack.path("repo/note").is_file());
-    let of_shop = "SELECT value FROM ir_config_parameter WHERE key = 'restore.shop'";
-    assert_eq!(
-        sql(pack, "restore_shop", of_shop),
-        "of the shop",
-        "{}",
-        said.said()
-    );
-    assert!(!databases(pack).contains("_replaced_"), "{}", databases(pack));
-    assert!(
-        pack.path("data/odoopack/awaited")
-            .read_dir_utf8()
-            .unwrap()
-            .next()
-            .is_none()
-    );
+    comes_back_whole(pack, &said.said());
     pack.write(".odoopack-demo", "made by a test\n");
     let site = pack.site();
     let session = site.sign_in("restore_production", &password).unwrap();
@@ -79,6 +53,35 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     let listed = pack.json(&["module", "list"]).to_string();
     assert!(listed.contains(MODULE), "{listed}");
     pack.run(&["up", "--yes"]).exits(0);
+}
+
+fn back_up(pack: &Pack) {
+    // The first moment of a second environment that people work in.
+    sql(pack, "restore_shop", SHOP);
+    for environment in ["production", "shop"] {
+        let made = pack.run(&["backup", "create", environment]).exits(0);
+        assert!(made.stderr.contains("shallow clone"), "{}", made.said());
+    }
+}
+
+/// Both environments that people work in are, without the history that the clone had not whole.
+fn comes_back_whole(pack: &Pack, said: &str) {
+    // What nobody can make a repository of is kept, and keeps nothing else from coming back.
+    assert!(
+        said.contains("history.bundle") && pack.path("history.bundle").is_file(),
+        "{said}"
+    );
+    assert!(!pack.path("repo/.git").exists() && pack.path("repo/note").is_file());
+    let of_shop = "SELECT value FROM ir_config_parameter WHERE key = 'restore.shop'";
+    assert_eq!(sql(pack, "restore_shop", of_shop), "of the shop", "{said}");
+    assert!(!databases(pack).contains("_replaced_"), "{}", databases(pack));
+    assert!(
+        pack.path("data/odoopack/awaited")
+            .read_dir_utf8()
+            .unwrap()
+            .next()
+            .is_none()
+    );
 }
 
 const MODULE: &str = "restore_probe";

@@ -147,12 +147,8 @@ fn parts_alone(pack: &Pack) {
     ];
     let said = pack.run(&again).exits(0);
     assert!(file.is_file(), "{file}");
-    assert_eq!(
-        std::fs::read_to_string(&newer).unwrap(),
-        NEWER,
-        "what was attached since the snapshot is gone: {}",
-        said.said()
-    );
+    let kept = std::fs::read_to_string(&newer);
+    assert_eq!(kept.unwrap(), NEWER, "{}", said.said());
     assert!(
         !said.stderr.contains("attachments are missing"),
         "{}",
@@ -230,7 +226,7 @@ fn files_of_the_kept_database_stay(pack: &Pack) {
             "restore", "latest", "--to", "staging", "--only", "database", "--yes",
         ])
         .exits(0);
-    let all = said.said().to_string();
+    let all = said.said();
     assert!(
         all.contains(&collected) && all.contains("not in the filestore, which stays"),
         "{all}"

@@ -37,17 +37,6 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Whether an environment still awaits its data.
-    pub(super) fn awaits(&self, pack: &Pack) -> Result<bool> {
-        let state = pack.layout.state();
-        for name in pack.loaded.spec.environments.keys() {
-            if marks::awaited(&state, name)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Every other production environment that awaits its data; one that fails keeps no other from coming back.
     pub(super) fn all_others(&self, pack: &Pack) -> Result<()> {
         let mut empty = Vec::new();
@@ -87,4 +76,15 @@ impl Recovery<'_> {
         self.put(pack, name.as_str(), opened, &id)?;
         self.forget_empty(pack, name.as_str(), Some(&id))
     }
+}
+
+/// Whether an environment still awaits its data.
+pub(super) fn awaits(pack: &Pack) -> Result<bool> {
+    let state = pack.layout.state();
+    for name in pack.loaded.spec.environments.keys() {
+        if marks::awaited(&state, name)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
