@@ -184,6 +184,7 @@ fn manifest() -> Manifest {
         modules: BTreeMap::new(),
         attachments: Attachments::default(),
         seconds: Seconds::default(),
+        left_out: Vec::new(),
     }
 }
 
