@@ -257,42 +257,77 @@ fn a_listing_that_fails_or_lacks_something_removes_nothing() {
     whole(&repository, &kept, b"kept");
 }
 
+/// What is said of one flipped byte, which part of the repository it is in, and whether both snapshots are whole once the file is back.
 #[test]
-fn a_flipped_byte_is_found_in_pack_index_and_key() {
+fn one_flipped_byte_is_found_in_any_pack_index_or_key_and_the_file_brought_back_puts_it_right() {
     for kind in ["data", "index", "keys"] {
         let keep = tempfile::tempdir().unwrap();
         let repository = made(keep.path());
-        store(&repository, &vec![7; 100_000], 0).unwrap();
-        let flipped = flip(&keep.path().join(kind));
-        assert!(flipped > 0, "nothing to flip in {kind}");
+        let dumps = [7, 8].map(|byte| vec![byte; 100_000]);
+        let older = store(&repository, &dumps[0], 0).unwrap();
+        let newer = store(&repository, &dumps[1], 1).unwrap();
         let place = repository.place().clone();
-        let found = match Repository::open(&place, &key()) {
-            Err(_) => true,
-            Ok(again) => again
-                .check(Reading::Everything)
-                .map_or(true, |wrong| !wrong.is_empty()),
-        };
-        assert!(found, "a flipped byte in {kind} was not found");
+        let files = files(&keep.path().join(kind));
+        let wanted = if kind == "keys" { 1 } else { 2 };
+        // In the middle of a key lies what is encrypted; around it, who made it and when.
+        let places: &[usize] = if kind == "keys" { &[50] } else { &[1, 50, 99] };
+        assert!(files.len() >= wanted, "{kind}: {files:?}");
+        for file in files {
+            for of_hundred in places {
+                let kept = flip(&file, *of_hundred);
+                let said = found(&place);
+                let words = match kind {
+                    "data" => "pack",
+                    "index" => "index:",
+                    _ => "key",
+                };
+                let about = format!("{kind}, byte at {of_hundred} %: {said}");
+                assert!(said.to_lowercase().contains(words), "{about}");
+                put(&file, &kept);
+                let again = Repository::open(&place, &key()).unwrap();
+                assert_eq!(again.check(Reading::Everything).unwrap(), [""; 0], "{about}");
+                whole(&again, &older, &dumps[0]);
+                whole(&again, &newer, &dumps[1]);
+            }
+        }
     }
 }
 
-/// Flips a bit in the middle of every file below `directory`.
-#[expect(clippy::disallowed_methods, reason = "a test spoils its own files")]
-fn flip(directory: &Path) -> usize {
-    let mut count = 0;
+/// What opening and reading everything says; empty where nothing is found.
+fn found(place: &Place) -> String {
+    let checked = Repository::open(place, &key()).and_then(|again| again.check(Reading::Everything));
+    match checked {
+        Ok(wrong) => wrong.join("; "),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Every file below `directory`.
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut all = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            count += flip(&path);
-            continue;
+            all.extend(files(&path));
+        } else {
+            all.push(path);
         }
-        let mut bytes = std::fs::read(&path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
-        count += 1;
     }
-    count
+    all
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test spoils its own files")]
+fn put(file: &Path, bytes: &[u8]) {
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// Flips a bit so many hundredths into a file; returns what was there.
+fn flip(file: &Path, of_hundred: usize) -> Vec<u8> {
+    let kept = std::fs::read(file).unwrap();
+    let mut bytes = kept.clone();
+    bytes[kept.len() * of_hundred / 100] ^= 1;
+    put(file, &bytes);
+    kept
 }
 
 #[test]

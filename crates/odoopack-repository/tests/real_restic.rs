@@ -466,6 +466,32 @@ fn a_damaged_index_is_made_anew_by_stock_restic() {
     }
 }
 
+/// One byte of one index: what the error names brings back what each snapshot has, the older one too.
+#[test]
+fn one_byte_of_one_index_is_put_right_by_stock_restic_and_every_snapshot_is_whole() {
+    let rig = Rig::new();
+    let one = rig.store(&noise(3_000_000, 1), 1_700_000_000);
+    let two = rig.store(&noise(3_000_000, 2), 1_700_086_400);
+    let entries = std::fs::read_dir(rig.path("repo/index")).unwrap();
+    let indexes: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert!(indexes.len() >= 2, "{indexes:?}");
+    let mut bytes = std::fs::read(&indexes[0]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&indexes[0], bytes).unwrap();
+    let why = rig.repository.check(Reading::Everything).unwrap_err().to_string();
+    assert!(why.contains("Index:"), "{why}");
+    // What newer versions call `repair index`.
+    rig.restic(&["rebuild-index", "--read-all-packs"]);
+    assert_eq!(rig.repository.check(Reading::Everything).unwrap(), [""; 0]);
+    let reader = rig.repository.reader().unwrap();
+    for (snapshot, seed) in [(&one, 1), (&two, 2)] {
+        let mut back = Vec::new();
+        reader.stream_parts(snapshot, "database", &mut back).unwrap();
+        assert!(back == noise(3_000_000, seed));
+    }
+}
+
 #[test]
 fn a_writer_waits_for_nobody_and_respects_the_lock_of_restic() {
     let rig = Rig::new();

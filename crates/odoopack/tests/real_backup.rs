@@ -41,6 +41,7 @@ fn snapshots_of_a_working_odoo() {
     the_key_is_kept_elsewhere(&pack);
     second_day(&pack);
     stock_restic_and_pg_restore(&pack);
+    two_at_once(&pack);
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
     old_ones_go(&pack);
@@ -273,8 +274,32 @@ fn pg_restore_puts_it_together(pack: &Pack, back: &Utf8Path) {
     sql(pack, "DROP DATABASE restored");
 }
 
+/// Whichever is first makes its snapshot, and the other one touches nothing.
+fn two_at_once(pack: &Pack) {
+    pack.now("two backups are begun at once");
+    let before = pack.json(&["backup", "list"]);
+    let both = [(); 2].map(|()| pack.start(&["backup", "create"]));
+    let ended = both.map(|child| child.wait_with_output().unwrap());
+    let said: Vec<_> = ended
+        .iter()
+        .map(|one| String::from_utf8_lossy(&one.stderr))
+        .collect();
+    let mut codes = ended.each_ref().map(|one| one.status.code());
+    codes.sort_unstable();
+    assert_eq!(codes, [Some(0), Some(5)], "{said:?}");
+    let after = pack.json(&["backup", "list"]);
+    let names = |list: &Value| -> Vec<Value> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|one| one["snapshot"].clone()).collect()
+    };
+    let (before, after) = (names(&before), names(&after));
+    assert_eq!(after.len(), before.len() + 1);
+    assert_eq!(after[..before.len()], before);
+    restic(pack, &["check", "--read-data"]);
+}
+
 fn who_comes_second_is_told(pack: &Pack) {
-    pack.now("two at once");
+    pack.now("one after the other");
     let lock = std::fs::File::open(pack.path("data/odoopack/locks/production")).unwrap();
     lock.lock().unwrap();
     let second = pack.run(&["backup", "create"]).exits(5);

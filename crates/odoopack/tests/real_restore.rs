@@ -8,7 +8,7 @@
 mod bringing;
 mod support;
 
-use bringing::{cut_off, hostile, imports, lost, snapshots};
+use bringing::{cut_off, hardened, hostile, imports, lost, planned, snapshots};
 use support::Pack;
 
 const FILE: &str = r#"[editions.core]
@@ -41,6 +41,10 @@ fn backups_come_in_and_go_out() {
     snapshots::proven_without_a_trace(&pack);
     snapshots::come_back(&pack);
     snapshots::damaged_is_unproven(&pack);
+    hardened::names_of_roles_are_refused(&pack);
+    hardened::attachments_that_are_damaged_are_noted(&pack);
+    hardened::production_that_is_hard_to_enter(&pack);
+    planned::jobs_of_the_file_do_what_they_say(&pack);
     cut_off::killed_anywhere(&pack, &zip);
     cut_off::server_stops_in_the_middle(&pack);
     cut_off::disk_fills(&pack);

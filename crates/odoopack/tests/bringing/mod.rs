@@ -1,8 +1,10 @@
 //! What the stages of bringing backups in share: SQL, and what is left on the machine.
 pub(crate) mod cut_off;
+pub(crate) mod hardened;
 pub(crate) mod hostile;
 pub(crate) mod imports;
 pub(crate) mod lost;
+pub(crate) mod planned;
 pub(crate) mod snapshots;
 
 use std::collections::BTreeMap;

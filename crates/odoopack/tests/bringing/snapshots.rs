@@ -28,7 +28,9 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
     assert!(
         told["found"]["rows"].as_u64().unwrap() > 1000
             && told["found"]["pages"] == true
-            && told["level"] == "boot",
+            && told["level"] == "boot"
+            && told["found"]["missing"] == 0
+            && told["found"]["damaged"] == serde_json::json!([]),
         "{told}"
     );
     let status = pack.run(&["backup", "status", "--json"]).first_json();

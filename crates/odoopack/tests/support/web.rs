@@ -133,11 +133,16 @@ impl Site {
 
     /// Signs in over JSON-RPC; `None` when the password is wrong.
     pub(crate) fn sign_in(&self, database: &str, password: &str) -> Option<Session<'_>> {
+        self.sign_in_as(database, "admin", password)
+    }
+
+    /// The same as somebody else.
+    pub(crate) fn sign_in_as(&self, database: &str, login: &str, password: &str) -> Option<Session<'_>> {
         let mut session = Session {
             site: self,
             cookie: String::new(),
         };
-        let credentials = json!({ "db": database, "login": "admin", "password": password });
+        let credentials = json!({ "db": database, "login": login, "password": password });
         let page = session.post("/web/session/authenticate", &credentials);
         let cookie = page
             .all("set-cookie")
