@@ -157,10 +157,8 @@ fn locked(
     origin.trees = addons::built(cx, pack);
     origin.gentle = wish.gentle;
     let (repository, new_key) = place::open_or_make(cx, pack)?;
-    let why = format!("odoopack backup create {environment}");
-    let writer = repository
-        .writer(&place::holder(&why)?)
-        .map_err(|e| failure::of(&e))?;
+    let holder = place::holder(&format!("odoopack backup create {environment}"))?;
+    let writer = repository.writer(&holder).map_err(|e| failure::of(&e))?;
     shallow(cx, &origin)?;
     let missing_before = missing_before(pack, environment)?;
     let (mut attempt, mut afresh) = (1, false);
