@@ -401,7 +401,10 @@ fn environments() -> impl Strategy<Value = (BTreeMap<Name, Edition>, Environment
 fn spec() -> impl Strategy<Value = Spec> {
     let zone = prop_oneof![Just("UTC"), Just("Europe/Paris"), Just("Asia/Singapore")];
     let zone = zone.prop_map(|text| text.parse().unwrap());
-    let pack = (name(), path(), zone, proptest::bool::ANY);
+    let name = name().prop_filter("a name of PostgreSQL's", |name| {
+        !format!("{name}-").starts_with("pg-")
+    });
+    let pack = (name, path(), zone, proptest::bool::ANY);
     let pack = pack.prop_map(|(name, root, timezone, compose)| Pack {
         name,
         root,
