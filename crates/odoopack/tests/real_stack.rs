@@ -147,7 +147,6 @@ fn a_pack_lives_in_containers() {
     the_database_is_published_on_loopback_alone(&pack);
     another_engine_is_refused(&pack);
     changes::no_books_get_out_of_sight(&pack);
-    changes::sessions_go_back_to_the_disk(&pack);
     bringing::a_lost_machine_comes_back(&pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");

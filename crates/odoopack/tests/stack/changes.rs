@@ -1,4 +1,4 @@
-//! The file of a stack changes: staging comes beside production, sessions go back to the disk, and no books get out of sight.
+//! The file of a stack changes: staging comes beside production, and no books get out of sight.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on shall panic, in its helpers too"
@@ -43,20 +43,6 @@ pub(crate) fn staging_stands_beside_production(pack: &Pack) {
     let drop = ["-d", "postgres", "-c", "DROP DATABASE shop_staging"];
     pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
         .exits(0);
-}
-
-/// While they were in Redis their directory was closed to everybody.
-pub(crate) fn sessions_go_back_to_the_disk(pack: &Pack) {
-    pack.now("sessions go from Redis back to the disk");
-    pack.edit_file("sessions = \"redis\"\n", "");
-    pack.run(&["up", "--yes"]).exits(0);
-    assert_eq!(id("redis"), "");
-    let site = pack.site();
-    let session = site.sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"));
-    assert!(session.is_some(), "nobody can sign in");
-    let files = std::fs::read_dir(pack.path("data/environments/production/sessions"));
-    assert_ne!(files.unwrap().count(), 0);
-    nothing_to_do(pack);
 }
 
 /// Neither by another `database` nor by another name of the environment.
