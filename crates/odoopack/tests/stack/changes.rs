@@ -1,8 +1,4 @@
 //! The file of a stack changes: staging comes beside production, and no books get out of sight.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on shall panic, in its helpers too"
-)]
 
 use crate::nothing_to_do;
 use crate::support::stack::{id, must};
