@@ -105,7 +105,7 @@ pub struct Image {
     pub places: Vec<Utf8PathBuf>,
     /// C library by which PostgreSQL in it sorts texts: `glibc 2.36` or `musl`; `None`: nobody asked, or it did not say.
     #[serde(default)]
-    pub library: Option<String>,
+    pub c_library: Option<String>,
     /// What it was built from, where Python packages of a lock were added to another image.
     #[serde(default)]
     pub built: Option<Built>,

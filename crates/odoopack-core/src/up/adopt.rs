@@ -184,7 +184,7 @@ fn flavour(known: &Known<'_>) -> Option<Refusal> {
     let containers = &known.facts.containers;
     let last = containers.last("postgres");
     let (seen, library) = match last {
-        Some(image) => (&image.wanted, image.library.as_deref()),
+        Some(image) => (&image.wanted, image.c_library.as_deref()),
         None => (
             containers.adopted.as_ref()?,
             containers.adopted_library.as_deref(),

@@ -102,8 +102,8 @@ impl Apply<'_> {
     ) -> Result<()> {
         progress.detail(&format!("asking {name} what it holds"));
         let held = holds(part, &found.id)?;
-        let library = if part == "postgres" {
-            self.library(name, &found.id)?
+        let c_library = if part == "postgres" {
+            self.c_library(name, &found.id)?
         } else {
             None
         };
@@ -116,7 +116,7 @@ impl Apply<'_> {
             wanted: name.to_owned(),
             pinned: found.digest.unwrap_or_else(|| found.id.clone()),
             id: found.id,
-            library,
+            c_library,
             built,
             ..held
         };
@@ -127,7 +127,7 @@ impl Apply<'_> {
     ///
     /// # Errors
     /// Kind `Refused` when the cluster was run with another one.
-    fn library(&self, name: &str, id: &str) -> Result<Option<String>> {
+    fn c_library(&self, name: &str, id: &str) -> Result<Option<String>> {
         let now = observe::library::of(id)?;
         if self.facts.on_disk().next().is_none() {
             return Ok(now);

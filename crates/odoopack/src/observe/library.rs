@@ -17,8 +17,8 @@ pub(crate) fn of(id: &str) -> Result<Option<String>> {
 
 /// That of a pinned image; one that was pinned before anybody asked is asked now, when it is still here.
 pub(crate) fn of_pinned(image: &Image) -> Result<Option<String>> {
-    if image.library.is_some() {
-        return Ok(image.library.clone());
+    if image.c_library.is_some() {
+        return Ok(image.c_library.clone());
     }
     match containers::image(&image.id)? {
         Some(here) => of(&here.id),

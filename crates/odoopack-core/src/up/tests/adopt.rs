@@ -282,7 +282,7 @@ fn the_library_that_was_seen_counts_more_than_the_name() {
     let refusals = |machine: &mut Machine, library: Option<&str>, wanted: &str| {
         machine.spec.images.postgres = wanted.into();
         let pinned = machine.facts.containers.images.get_mut("postgres").unwrap();
-        pinned.library = library.map(str::to_owned);
+        pinned.c_library = library.map(str::to_owned);
         let all = machine.plan().refusals;
         all.iter().any(|one| one.what.contains("sorts texts otherwise"))
     };

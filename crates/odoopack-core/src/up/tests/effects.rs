@@ -393,7 +393,7 @@ impl Machine {
             version,
             places: vec![place.into()],
             python: crate::facts::PYTHON.map(str::to_owned).into(),
-            library: None,
+            c_library: None,
             built: None,
         };
         let layout = self.layout();
