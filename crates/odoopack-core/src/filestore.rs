@@ -1,6 +1,9 @@
 //! Names of attachments: which of them lie in the filestore, and which places of a filestore are theirs.
 use std::collections::BTreeSet;
 
+/// Where Odoo lists what it may have to collect (`ir_attachment.py`, `_mark_for_gc`).
+pub const CHECKLIST: &str = "checklist";
+
 /// What a database names, by where its content lies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {

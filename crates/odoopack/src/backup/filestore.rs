@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::{Attachments, paths};
-use odoopack_core::filestore::Named;
+use odoopack_core::filestore::{CHECKLIST, Named};
 use odoopack_repository::{Content, Item};
 
 use crate::failure::{Failure, Result};
@@ -72,7 +72,7 @@ pub(crate) fn find(filestore: &Utf8Path) -> Result<Found> {
         ..Found::default()
     };
     for directory in sorted(filestore)? {
-        if directory.file_name() == Some("checklist") {
+        if directory.file_name() == Some(CHECKLIST) {
             continue;
         }
         if !is_directory(&directory)? {

@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use camino::Utf8Path;
-use odoopack_core::filestore::is_attachment;
+use odoopack_core::filestore::{CHECKLIST, is_attachment};
 use sha1::{Digest, Sha1};
 
 use super::Restore;
-use super::source::{self, CHECKLIST, Source};
+use super::source::{self, Source};
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
 use crate::ui::Progress;

@@ -12,7 +12,7 @@ use odoopack_core::units::Bytes;
 
 use self::beginning::{Beginning, begins};
 use self::files::filestore_of;
-pub(crate) use self::files::{CHECKLIST, attachments, files};
+pub(crate) use self::files::{attachments, files};
 use super::archive::{Archive, COMPRESSED_GROWS};
 use crate::failure::{Failure, Result};
 

@@ -1,11 +1,8 @@
 //! What lies in a filestore, and which directory of a folder is one.
 use camino::{Utf8DirEntry, Utf8Path, Utf8PathBuf};
-use odoopack_core::filestore::{is_attachment, is_directory};
+use odoopack_core::filestore::{CHECKLIST, is_attachment, is_directory};
 
 use crate::failure::{Failure, Result};
-
-/// Where Odoo lists what it may have to collect (`ir_attachment.py`, `_mark_for_gc`).
-pub(crate) const CHECKLIST: &str = "checklist";
 
 /// Places of the attachments below a filestore, with their sizes; links and whatever is none are passed over.
 pub(crate) fn attachments(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
