@@ -234,6 +234,8 @@ impl Pack {
         if !self.root.exists() {
             return;
         }
+        // What was recovered half has lost it.
+        self.write(".odoopack-demo", "made by a test\n");
         let answer = self.run(&["demo", "--down", "--yes"]);
         if answer.code != Some(0) {
             println!("could not take {} down: {}", self.root, answer.said());
