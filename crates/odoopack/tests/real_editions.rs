@@ -1,4 +1,5 @@
-//! Two editions and a development environment on one PostgreSQL, one Redis and one nginx: what they share and what they do not.
+//! Three editions in production, on the ports of the document, and a development environment on one PostgreSQL, one Redis and one nginx:
+//! what they share and what they do not.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on shall panic, in its helpers too"
@@ -28,7 +29,7 @@ kind = "production"
 edition = "core"
 domain = "core.localhost"
 database = "odoo_core"
-http_port = CORE_PORT
+http_port = 8069
 sessions = "redis"
 users = 5
 
@@ -48,46 +49,47 @@ const MARKETING: Edition = Edition {
     role: "editions_marketing",
     database: "odoo_marketing",
 };
+const ACCOUNTING: Edition = Edition {
+    name: "accounting",
+    role: "editions_accounting",
+    database: "odoo_accounting",
+};
 const DEV: Edition = Edition {
     name: "dev",
     role: "editions_dev",
     database: "editions_dev",
 };
 
+const PRODUCTIVE: [Edition; 3] = [CORE, MARKETING, ACCOUNTING];
+const ALL: [Edition; 4] = [CORE, MARKETING, ACCOUNTING, DEV];
+
 #[test]
 fn editions_share_the_servers_and_nothing_else() {
-    let [core, marketing, dev, postgres] = support::free_ports();
+    let [dev, postgres] = support::free_ports();
     let file = FILE
-        .replace("CORE_PORT", &core.to_string())
         .replace("DEV_PORT", &dev.to_string())
         .replace("PG_PORT", &postgres.to_string());
     let pack = Pack::with_file("editions", 31_300, &support::file("editions", &file));
     probe_module(&pack, "one", "first");
-    pack.now("an edition is added and everything comes up");
-    let port = marketing.to_string();
-    let add = [
-        "edition",
-        "add",
-        "marketing",
-        "--domain",
-        "marketing.localhost",
-        "--database",
-        "odoo_marketing",
-        "--http-port",
-        &port,
-    ];
-    pack.run(&add).exits(0);
+    pack.now("editions are added and everything comes up");
+    add(&pack, "marketing", &["--http-port", "8070"]);
+    add(
+        &pack,
+        "accounting",
+        &["--http-port", "8071", "--modules", "contacts"],
+    );
     sessions_of_marketing_in_a_database(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
     pack.run(&["status"]).exits(0);
     assert!(machine::listening().contains(&postgres), "PostgreSQL on loopback");
-    editions::roles_are_closed(&pack, postgres, &[CORE, MARKETING, DEV]);
+    editions::roles_are_closed(&pack, postgres, &ALL);
     files_are_closed(&pack);
-    editions::crons_stay_at_home(&pack, &[CORE, MARKETING], &[CORE, MARKETING, DEV]);
+    editions::crons_stay_at_home(&pack, &PRODUCTIVE, &ALL);
     limits_are_their_own(&pack);
-    editions::two_sessions_in_one_browser(&pack, [(CORE, core), (MARKETING, marketing)]);
+    editions::two_sessions_in_one_browser(&pack, [(CORE, 8069), (MARKETING, 8070)]);
     editions::no_ribbon(&site(&pack, "core"));
+    each_has_its_own_modules(&pack);
     sessions_are_in_redis(&pack);
     a_device_is_signed_out(&pack);
     sessions_are_in_a_database(&pack, postgres);
@@ -96,9 +98,42 @@ fn editions_share_the_servers_and_nothing_else() {
     pack.now("done");
 }
 
+/// The environment and the database of an edition that is added are called as it is.
+fn add(pack: &Pack, name: &str, more: &[&str]) {
+    let (domain, database) = (format!("{name}.localhost"), format!("odoo_{name}"));
+    let edition = [
+        "edition",
+        "add",
+        name,
+        "--domain",
+        &domain,
+        "--database",
+        &database,
+    ];
+    pack.run(&[&edition[..], more].concat()).exits(0);
+}
+
+fn each_has_its_own_modules(pack: &Pack) {
+    pack.now("each serves on its port, with its own modules");
+    let installed = "SELECT count(*) FROM ir_module_module WHERE name = 'contacts' AND state = 'installed'";
+    for (edition, port, contacts) in [(CORE, 8069, "0"), (MARKETING, 8070, "0"), (ACCOUNTING, 8071, "1")] {
+        assert_eq!(
+            editions::sql(pack, edition.name, &[], installed),
+            contacts,
+            "{edition:?}"
+        );
+        assert_eq!(
+            editions::sql(pack, edition.name, &[], "SELECT current_database()"),
+            edition.database
+        );
+        let page = machine::must("curl", &["-sL", &format!("http://127.0.0.1:{port}/web/login")]);
+        assert!(page.contains("csrf_token"), "{port}: {page}");
+    }
+}
+
 fn files_are_closed(pack: &Pack) {
     pack.now("a user reads its own files only");
-    let all = ["core", "marketing", "dev"];
+    let all = ALL.map(|edition| edition.name);
     for name in all {
         let user = format!("odoo-editions-{name}");
         let reads = |path: &str| editions::user_reads(&user, pack.path(path).as_str());
@@ -125,7 +160,7 @@ fn files_are_closed(pack: &Pack) {
 fn limits_are_their_own(pack: &Pack) {
     pack.now("each has its own limits");
     let status = pack.status();
-    for name in ["core", "marketing"] {
+    for name in PRODUCTIVE.map(|edition| edition.name) {
         let conf = pack.read(&format!("data/config/{name}/blue/odoo.conf"));
         let line = conf
             .lines()
@@ -148,8 +183,8 @@ fn limits_are_their_own(pack: &Pack) {
         });
         assert!(machine::alive(limited.pid));
     }
-    for name in ["CORE", "MARKETING"] {
-        assert!(pack.secret(&format!("{name}_ADMIN")).len() > 10);
+    for edition in PRODUCTIVE {
+        assert!(edition.secret(pack, "ADMIN").len() > 10);
     }
 }
 
