@@ -34,6 +34,7 @@ use odoopack_core::name::Name;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::{self, Target};
+use odoopack_core::up::INTO_A_NEW_ROOT;
 
 use self::supervisor::Supervisor;
 use crate::context::Pack;
@@ -76,7 +77,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     let sizing = size(spec, &host, &server)?;
     let mut facts = Facts {
         server,
-        ..ground(pack, host, containers)?
+        ..ground(pack, host, containers).map_err(|failure| of_another_engine(layout, failure))?
     };
     let mut target = state_target(spec, layout, &sizing, &facts)?;
     let names: Vec<&str> = target.programs.iter().map(|program| program.name).collect();
@@ -99,6 +100,16 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
         sizing,
         target,
     })
+}
+
+/// Nobody starts a Docker for a pack that cannot use it.
+fn of_another_engine(layout: &Layout, failure: Failure) -> Failure {
+    if !layout.containers() || !layout.data().join("config").exists() {
+        return failure;
+    }
+    failure.hint(format!(
+        "this pack was made by the engine `native`; to change the engine, {INTO_A_NEW_ROOT}"
+    ))
 }
 
 /// What each server that runs says of the databases that it should hold.

@@ -42,7 +42,7 @@ const LEFT_OUT: &str = "l10n_";
 ///
 /// What has to be downloaded is downloaded before, because nothing can be from there.
 pub(crate) fn in_own_network(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
+    if is_inside() {
         machine::must("ip", &["link", "set", "lo", "up"]);
         return true;
     }
@@ -62,6 +62,11 @@ pub(crate) fn in_own_network(test: &str) -> bool {
         .expect("`unshare` is part of util-linux");
     assert!(status.success(), "see above");
     false
+}
+
+/// Whether this is that process.
+pub(crate) fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
 }
 
 /// A package index with one package, for a network that leads nowhere; gone with the value.
