@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::source::{Content, Item};
 
 /// Size of a part; the last one is smaller. Snapshots that have parts of another size stay as they are.
-pub const PART: usize = 48 * 1024 * 1024;
+pub const PART: usize = 40 * 1024 * 1024;
 
 /// Parts that are in memory at most: one being filled, others being stored. With two, PostgreSQL and the storing wait for each other a third
 /// of the time; a fourth makes nothing faster.

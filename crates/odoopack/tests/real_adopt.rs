@@ -7,6 +7,7 @@
 
 mod support;
 
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use serde_json::json;
@@ -114,11 +115,12 @@ fn a_stack_of_somebody_is_taken_over() {
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
     everything_is_there(&pack, &before);
     the_cluster_is_the_same(&pack, &cluster);
+    an_image_that_sorts_otherwise_is_not_taken_in(&pack);
     the_role_owns_it_and_is_no_superuser(&pack);
     the_way_back_is_whole(&pack);
     a_published_port_goes_past_the_firewall_and_doctor_says_so(&pack);
     pack.now("a backup, and down and up");
-    pack.run(&["backup", "create"]).exits(0);
+    an_odd_name_keeps_no_backup_from_being_made(&pack);
     a_job_runs_as_a_timer_of_the_host_would_run_it(&pack);
     pack.run(&["down"]).exits(0);
     what_went_back_is_left_to_people(&pack);
@@ -127,6 +129,65 @@ fn a_stack_of_somebody_is_taken_over() {
     pack.run(&["down"]).exits(0);
     must(&["volume", "rm", "old_pgdata"]);
     pack.now("done");
+}
+
+/// Somebody's archive was unpacked into the pack.
+fn an_odd_name_keeps_no_backup_from_being_made(pack: &Pack) {
+    let odd = std::ffi::OsStr::from_bytes(b"Stra\xdfe.txt");
+    let path = pack.path("repo/addons").into_std_path_buf().join(odd);
+    std::fs::write(&path, "x").unwrap();
+    let told = json!(["addons/Stra\u{fffd}e.txt: its name is no UTF-8"]);
+    assert_eq!(pack.json(&["backup", "create"])["left_out"], told);
+    let cat = ["backup", "cat", "latest", "manifest.json"];
+    assert_eq!(pack.run(&cat).exits(0).json()["left_out"], told);
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// It comes under the name that the file has for it, which says nothing of what is in it.
+fn an_image_that_sorts_otherwise_is_not_taken_in(pack: &Pack) {
+    pack.now("an image of PostgreSQL with another C library");
+    let library = pack.read("data/odoopack/adopted-library.json");
+    assert!(library.starts_with("\"glibc 2."), "{library}");
+    let (file, other) = (pack.path("images.tar"), pack.path("other.tar"));
+    pack.run(&["image", "export", file.as_str()]).exits(0);
+    pack.write("images/musl/getconf", "#!/bin/sh\necho musl libc\n");
+    let text =
+        "FROM acme/postgres:15\nUSER root\nCOPY getconf /usr/bin/getconf\nRUN chmod 755 /usr/bin/getconf\n";
+    let name = "odoopack-shop/postgres:0123456789ab";
+    build(pack, "images/musl", text, name);
+    // The others have their names since they were written out.
+    let reference = "reference=odoopack-shop/*";
+    let listed = must(&[
+        "image",
+        "ls",
+        "--filter",
+        reference,
+        "--format",
+        "{{.Repository}}:{{.Tag}}",
+    ]);
+    let wanted = |line: &&str| *line == name || !line.starts_with("odoopack-shop/postgres:");
+    let names: Vec<&str> = listed.lines().filter(wanted).collect();
+    must(&[&["save", "--output", other.as_str()], &names[..]].concat());
+    let before = pack.json(&["image", "list"]);
+    let refused = pack.run(&["image", "import", other.as_str()]).exits(4);
+    assert!(
+        refused.stderr.contains("has musl: it sorts texts otherwise")
+            && refused.stderr.contains("backup export"),
+        "{}",
+        refused.said()
+    );
+    assert_eq!(pack.json(&["image", "list"]), before);
+    pack.run(&["image", "import", file.as_str()]).exits(0);
+    let ids = |images: &serde_json::Value| -> Vec<serde_json::Value> {
+        let all = images["images"].as_array().unwrap().iter();
+        all.map(|one| one["id"].clone()).collect()
+    };
+    assert_eq!(ids(&pack.json(&["image", "list"])), ids(&before));
+    must(&["image", "rm", name]);
+    for path in [file, other] {
+        std::fs::remove_file(path).unwrap();
+    }
+    pack.run(&["up", "--yes"]).exits(0);
 }
 
 /// What the unit of a job says, with nothing but the environment that it is given.
@@ -273,20 +334,18 @@ const CLUSTER: &str =
     "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()";
 
 fn image(pack: &Pack, name: &str, base: &str, script: &str, user: &str) {
-    let place = name.replace(['/', ':'], "-");
-    pack.write(&format!("images/{place}/start"), script);
+    let place = format!("images/{}", name.replace(['/', ':'], "-"));
+    pack.write(&format!("{place}/start"), script);
     let text = format!(
         "FROM {base}\nUSER root\nCOPY start /start\nRUN chmod 755 /start\nUSER {user}\nENTRYPOINT [\"/start\"]\n"
     );
-    pack.write(&format!("images/{place}/Dockerfile"), &text);
+    build(pack, &place, &text, name);
+}
+
+fn build(pack: &Pack, place: &str, text: &str, name: &str) {
+    pack.write(&format!("{place}/Dockerfile"), text);
     let output = Command::new("docker")
-        .args([
-            "build",
-            "--quiet",
-            "--tag",
-            name,
-            pack.path(&format!("images/{place}")).as_str(),
-        ])
+        .args(["build", "--quiet", "--tag", name, pack.path(place).as_str()])
         .env("DOCKER_BUILDKIT", "0")
         .output()
         .unwrap();

@@ -6,6 +6,9 @@
 )]
 
 mod bringing;
+#[path = "../../odoopack-repository/tests/bucket/mod.rs"]
+#[expect(dead_code, reason = "what the tests of the repository need more of")]
+mod bucket;
 mod support;
 
 use bringing::{cut_off, hardened, hostile, imports, lost, planned, snapshots};

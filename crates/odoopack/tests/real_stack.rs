@@ -117,6 +117,7 @@ fn a_pack_lives_in_containers() {
     assert!(unlocked.stderr.contains("are not locked"), "{}", unlocked.said());
     let index = Index::start();
     pack.run(&["lock"]).exits(0);
+    let watch = machine::Watch::start();
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
     drop(index);
@@ -149,6 +150,7 @@ fn a_pack_lives_in_containers() {
     changes::no_books_get_out_of_sight(&pack);
     bringing::a_lost_machine_comes_back(&pack);
     pack.run(&["down"]).exits(0);
+    no_process_was_given_a_secret(&pack, watch);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
     pack.now("done");
 }
@@ -234,6 +236,25 @@ fn no_secret_can_be_seen(pack: &Pack) {
         "import os; print('seen', os.environ['CANARY'])\n",
     );
     assert!(answer.exits(0).stdout.contains(&format!("seen {CANARY}")));
+}
+
+/// Nor of those containers that do one thing and end.
+fn no_process_was_given_a_secret(pack: &Pack, watch: machine::Watch) {
+    let lines = watch.lines();
+    let known = |words: &str| lines.iter().any(|line| line.contains(words));
+    assert!(
+        known("odoo") && known("pg_dump") && known("pg_restore"),
+        "{lines:?}"
+    );
+    let mut secrets = 0;
+    for entry in pack.path("data/secrets").read_dir_utf8().unwrap().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let secret = text.trim();
+        let told = lines.iter().find(|line| line.contains(secret));
+        assert_eq!(told, None, "{}", entry.file_name());
+        secrets += 1;
+    }
+    assert!(secrets > 5, "{secrets} secrets");
 }
 
 fn only_nginx_is_published() {

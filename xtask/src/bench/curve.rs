@@ -1,7 +1,7 @@
 //! What a backup costs as files, rows and snapshots become more.
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -40,6 +40,8 @@ pub(super) struct Point {
     pub(super) what: &'static str,
     pub(super) count: u64,
     pub(super) took: Duration,
+    /// The most memory that it held, in KiB; of backups only.
+    pub(super) memory: Option<u64>,
 }
 
 /// Makes files `sys.argv[2]` to `sys.argv[3]` below `sys.argv[1]`, as Odoo would name them.
@@ -111,7 +113,12 @@ fn of_snapshots(demo: &Demo, numbers: &[usize]) -> Result<Vec<Point>> {
             ),
         ] {
             let took = demo.timed(arguments)?;
-            all.push(Point { what, count, took });
+            all.push(Point {
+                what,
+                count,
+                took,
+                memory: None,
+            });
         }
         eprintln!(
             "bench: {snapshots} snapshots, the last in {}",
@@ -145,8 +152,14 @@ fn of_rows(demo: &Demo, numbers: &[u32]) -> Result<Vec<Point>> {
 }
 
 fn backup(demo: &Demo, what: &'static str, count: u64) -> Result<Point> {
-    let took = demo.timed(&["backup", "create"])?;
-    Ok(Point { what, count, took })
+    let begun = Instant::now();
+    let (_, memory) = demo.heaviest(&["backup", "create"])?;
+    Ok(Point {
+        what,
+        count,
+        took: begun.elapsed(),
+        memory: Some(memory),
+    })
 }
 
 fn grow(filestore: &Path, there: u32, files: u32) -> Result<()> {

@@ -234,11 +234,18 @@ pub(super) fn year(about: &str, all: &[year::Kept]) -> String {
 
 /// Times as what is there becomes more.
 pub(super) fn curve(about: &str, all: &[curve::Point]) -> String {
-    let rows = joined(
-        all.iter()
-            .map(|point| format!("| {} | {} | {} |\n", point.what, point.count, shown(point.took))),
-    );
-    format!("\n## As it becomes more\n\n{about}\n\n| what | how many | time |\n|---|---|---|\n{rows}")
+    let rows = joined(all.iter().map(|point| {
+        let memory = point.memory.map_or_else(String::new, mib);
+        format!(
+            "| {} | {} | {} | {memory} |\n",
+            point.what,
+            point.count,
+            shown(point.took)
+        )
+    }));
+    format!(
+        "\n## As it becomes more\n\n{about}\n\n| what | how many | time | memory |\n|---|---|---|---|\n{rows}"
+    )
 }
 
 fn joined(rows: impl Iterator<Item = String>) -> String {

@@ -3,9 +3,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
 use super::{databases, sql};
+use crate::bucket;
 use crate::support::{Pack, machine, wait_for, write};
 
-/// The machine is gone; the repository and the key on paper are all there is.
+/// The machine is gone; the repository, which is in a bucket, and the key on paper are all there is.
 pub(crate) fn machine_is_lost(pack: &Pack) {
     pack.now("the machine is lost, and recovered from repository and key");
     let upstream = Upstream::locked_by(pack);
@@ -17,16 +18,23 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     pack.write("repo/note", "not committed\n");
     back_up(pack);
     let keep = tempfile::tempdir().unwrap();
-    let place = keep.path().to_str().unwrap();
-    machine::must("cp", &["-r", pack.path("backups").as_str(), place]);
-    let key = format!("{place}/key");
+    let service = bucket::Service::start();
+    let erp = service.root.join(bucket::BUCKET).join("erp");
+    machine::must(
+        "cp",
+        &["-r", pack.path("backups").as_str(), erp.to_str().unwrap()],
+    );
+    let [key, credentials] = ["key", "credentials"].map(|name| format!("{}/{name}", keep.path().display()));
     std::fs::write(&key, pack.secret("BACKUP_KEY")).unwrap();
+    let (id, word) = bucket::WRITER;
+    std::fs::write(&credentials, format!("{id}:{word}\n")).unwrap();
     let password = pack.secret("PRODUCTION_ADMIN");
     pack.run(&["demo", "--down", "--yes"]).exits(0);
     assert!(!pack.root.exists());
     upstream.vanishes();
-    let repository = format!("{place}/backups");
-    let recover = ["recover", repository.as_str(), "--key-file", &key, "--yes"];
+    let repository = format!("{}/{}/erp", service.endpoint(), bucket::BUCKET);
+    let secrets = ["--key-file", &key, "--credentials-file", &credentials];
+    let recover = [&["recover", repository.as_str(), "--yes"], &secrets[..]].concat();
     cut_off_twice(pack, &recover);
     let said = pack.run(&recover).exits(0);
     assert!(

@@ -2,6 +2,10 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use camino::Utf8Path;
 
@@ -40,6 +44,34 @@ pub(crate) fn roomy() -> &'static Utf8Path {
         .any(|line| line.contains(" /dev/shm ") && !line.contains("noexec"));
     let plenty = kib >> 20 >= 8 && free >> 30 >= 6 && runs_programs;
     if plenty { memory } else { Utf8Path::new("/tmp") }
+}
+
+/// Looks again and again at what every process was started with, also those that are there for a moment.
+pub(crate) struct Watch {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<BTreeSet<String>>,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let mut seen = BTreeSet::new();
+            while !ends.load(Ordering::Relaxed) {
+                seen.extend(processes().into_iter().map(|process| process.line));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            seen
+        });
+        Self { over, thread }
+    }
+
+    /// Each command line that was seen, once.
+    pub(crate) fn lines(self) -> BTreeSet<String> {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }
 
 /// Every process that can be seen.
