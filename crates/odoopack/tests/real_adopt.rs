@@ -458,6 +458,19 @@ fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
     must(&split(
         "run --detach --rm --name stranger --publish 5999:5999 --entrypoint python3 acme/odoo:19.0 -m http.server 5999",
     ));
+    // A number that Docker chooses is as open.
+    must(&split(
+        "run --detach --rm --name other --publish 5432 --entrypoint python3 acme/odoo:19.0 -m http.server 5432",
+    ));
+    let chosen = must(&["port", "other", "5432/tcp"]);
+    let chosen = chosen
+        .lines()
+        .next()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .to_owned();
     let _own = Child::start("python3 -m http.server 5998");
     let outside = Outside::start();
     for port in ["5998", "5999"] {
@@ -477,13 +490,15 @@ fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
         .map(|one| format!("{}: {}", one["place"], one["saw"]))
         .collect();
     assert_eq!(
-        told,
-        ["\"stranger\": \"port 5999 is published on every address\""]
+        told.into_iter().collect::<std::collections::BTreeSet<_>>(),
+        [("other", chosen.as_str()), ("stranger", "5999")]
+            .map(|(name, port)| format!("\"{name}\": \"port {port} is published on every address\""))
+            .into()
     );
     for rule in ["-P INPUT ACCEPT", "-F INPUT"] {
         machine::must("iptables", &split(rule));
     }
-    must(&["rm", "--force", "stranger"]);
+    must(&["rm", "--force", "stranger", "other"]);
 }
 
 /// A network that is joined to the host's by one cable.

@@ -94,6 +94,7 @@ fn editions_share_the_servers_and_nothing_else() {
     a_device_is_signed_out(&pack);
     sessions_are_in_a_database(&pack, postgres);
     development_takes_changes_in(&pack, dev);
+    first_backups_at_once(&pack);
     one_goes_and_the_other_serves(&pack);
     pack.now("done");
 }
@@ -409,6 +410,25 @@ fn development_takes_changes_in(pack: &Pack, port: u16) {
         (&pid, &json!(0)),
         "nobody restarted it"
     );
+}
+
+/// The first night: all begin in the same second, and there is neither a repository nor a key.
+fn first_backups_at_once(pack: &Pack) {
+    pack.now("the first backups, at once");
+    let all = PRODUCTIVE.map(|one| pack.start(&["backup", "create", one.name]));
+    let codes = all.map(|child| child.wait_with_output().unwrap().status.code());
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    // Who found the repository taken is told so, and comes back.
+    for (one, code) in PRODUCTIVE.iter().zip(codes) {
+        assert!(matches!(code, Some(0 | 5)), "{one:?}: {code:?}");
+        pack.run(&["backup", "create", one.name]).exits(0);
+    }
+    let keys = pack.path("backups/keys").read_dir_utf8().unwrap().count();
+    assert_eq!(keys, 1);
+    let status = pack.run(&["backup", "status", "--json"]).first_json();
+    for row in status["status"]["environments"].as_array().unwrap() {
+        assert_eq!(row["failed"], Value::Null, "nothing has failed: {row}");
+    }
 }
 
 fn one_goes_and_the_other_serves(pack: &Pack) {

@@ -564,6 +564,10 @@ fn the_database_is_published_on_loopback_alone(pack: &Pack) {
     );
     assert!(!ask("shop_dev", "guessed").0);
     assert!(!ask("shop_production", &pack.secret("PRODUCTION_DATABASE")).0);
+    let answer = pack.run(&["doctor", "--json"]).first_json();
+    let told = answer["findings"].as_array().unwrap().iter();
+    let of_postgres = told.filter(|one| one["place"] == "\"postgres\"");
+    assert_eq!(of_postgres.collect::<Vec<_>>(), Vec::<&serde_json::Value>::new());
     let format = "{{json .HostConfig.PortBindings}}";
     assert_eq!(
         must(&["inspect", "--format", format, &id("postgres")]),

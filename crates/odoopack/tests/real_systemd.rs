@@ -145,6 +145,20 @@ impl Story<'_> {
         self.guest
             .must(&["systemctl", "start", "odoopack-demo-job-certificates.service"]);
         assert_eq!(list()["jobs"][0]["past"]["last"]["outcome"], "done");
+        let last = || {
+            let listed = self.odoopack(&["schedule", "list", "--json"]).first_json();
+            listed["jobs"][0]["past"]["last"].clone()
+        };
+        let (begun, job) = (
+            last()["started"].as_i64(),
+            "odoopack-demo-job-certificates.service",
+        );
+        let held = format!("flock {ROOT}/data/odoopack/lock sh -c 'systemctl start {job}; sleep 1'");
+        self.guest.run(&["sh", "-c", &held]);
+        assert_eq!(last()["outcome"], "locked", "{}", last());
+        wait_for("it is begun again by itself", || {
+            (last()["outcome"] == "done" && last()["started"].as_i64() > begun).then_some(())
+        });
     }
 
     /// What a service can reach, seen from its own mount namespace as root.

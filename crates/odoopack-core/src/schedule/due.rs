@@ -5,6 +5,8 @@ use super::{When, Zone};
 pub const CATCH_UP: i64 = 15 * 60;
 /// A recorded time this far in the future was written by a clock that was wrong.
 const WRONG_CLOCK: i64 = 26 * 3600;
+/// Between two tries of a job that found somebody else at work.
+const PAUSE: i64 = 30;
 /// How often a run that was cut off (a power failure, a reboot) is begun again for the same time.
 const ATTEMPTS: u32 = 3;
 
@@ -102,8 +104,12 @@ pub fn judge(when: &When, zone: &Zone, past: &Past, running: bool, now: i64) -> 
     }
 }
 
-/// A run that was cut off or found the door locked is begun again for the same time.
+/// A run that was cut off or found the door locked is begun again for the same time; before a locked door it waits a while.
 fn again(last: &Attempt, now: i64) -> Option<State> {
+    let until = last.ended.unwrap_or(last.started) + PAUSE;
+    if last.outcome == Outcome::Locked && (now + 1..=now + PAUSE).contains(&until) {
+        return Some(State::Waits { until });
+    }
     let unfinished = match last.outcome {
         Outcome::Running => last.attempt < ATTEMPTS,
         Outcome::Locked => true,

@@ -182,6 +182,10 @@ fn what_to_do_follows_from_the_past() {
             "{outcome:?} {days} days from now"
         );
     }
+    let mut locked = ran(today, Outcome::Locked);
+    locked.ended = Some(at(NOW) - 10);
+    let soon = State::Waits { until: at(NOW) + 20 };
+    assert_eq!(judged(Some(locked), false), soon, "not at once");
     assert_eq!(judged(Some(ran(today, Outcome::Running)), true), waits, "it runs");
     let mut third = ran(today, Outcome::Running);
     third.attempt = 3;

@@ -35,13 +35,17 @@ use crate::release::{self, Builder};
 use crate::store::journal::Journal;
 use crate::ui::{Progress, Ui};
 
-/// How programs say that a disk is full (ENOSPC, EDQUOT).
-const FULL: [&str; 4] = [
+/// How programs say that a disk is full (ENOSPC, EDQUOT); PostgreSQL, where a block was written in part, by a hint (`md.c`, 15).
+const FULL: [&str; 5] = [
     "No space left on device",
+    "Check free disk space",
     "os error 28",
     "Disk quota exceeded",
     "os error 122",
 ];
+
+/// A disk that has so much left is not the one that was full.
+const ROOM: Bytes = Bytes(1 << 30);
 
 /// What steps are applied with.
 #[derive(Debug)]
@@ -91,9 +95,14 @@ impl Apply<'_> {
         let free = |place: &Utf8Path| observe::host::disk_free(place).unwrap_or(Bytes(u64::MAX));
         let fullest = places.into_iter().min_by_key(|place| free(place));
         let place = fullest.unwrap_or(self.layout.root());
+        let left = free(place);
+        if left > ROOM {
+            return failure.hint(format!(
+                "a disk is full, and the fullest of the pack's own is not, that of {place} ({left} free): `df -h` says which; make room, then run the same command again"
+            ));
+        }
         failure.hint(format!(
-            "the disk of {place} is full ({} free): make room, then run the same command again",
-            free(place)
+            "the disk of {place} is full ({left} free): make room, then run the same command again"
         ))
     }
 

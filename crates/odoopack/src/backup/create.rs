@@ -19,7 +19,7 @@ use super::record::{self, Event, Line};
 use super::{addons, failure, gentle, place};
 use crate::context::{Context, Pack};
 use crate::exec::pipes::broken;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
 use crate::store::operation::{half_restored, is_half_restored};
@@ -82,6 +82,11 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
             record::add(&pack.layout, &line(environment, &made))?;
             journal.end("made")?;
             Ok(made)
+        }
+        // Somebody else was at work: that is no backup that failed.
+        Err(failure) if failure.kind == Kind::Locked => {
+            journal.end("waits")?;
+            Err(failure.during(format!("could not back up {environment} now")))
         }
         Err(failure) => {
             let failed = Line {

@@ -1,5 +1,5 @@
 //! A repository of a machine that is lost: whose snapshots are in it, and with which of them a recovery begins.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use odoopack_core::backup::{Manifest, paths};
@@ -83,13 +83,14 @@ fn look(repository: &Repository) -> std::result::Result<Vec<Newest>, Error> {
     Ok(all.into_iter().map(one).collect())
 }
 
-/// The newest of each environment, which is none from the future while there is another; `all` comes oldest first.
+/// The newest of each environment of each pack, which is none from the future while there is another; `all` comes oldest first.
 fn newest(all: Vec<Snapshot>, now: Timestamp) -> Vec<Snapshot> {
-    let mut newest: BTreeMap<String, Snapshot> = BTreeMap::new();
+    let mut newest: BTreeMap<(String, String), Snapshot> = BTreeMap::new();
     for snapshot in all {
-        let known = newest.get(&snapshot.environment);
+        let whose = (snapshot.pack.clone(), snapshot.environment.clone());
+        let known = newest.get(&whose);
         if snapshot.time <= now || known.is_none_or(|known| known.time > now) {
-            newest.insert(snapshot.environment.clone(), snapshot);
+            newest.insert(whose, snapshot);
         }
     }
     newest.into_values().collect()
@@ -98,12 +99,22 @@ fn newest(all: Vec<Snapshot>, now: Timestamp) -> Vec<Snapshot> {
 /// The one that `latest` means.
 fn first<'a>(all: &'a [Newest], of: Option<&str>) -> Result<&'a Newest> {
     if let Some(name) = of {
-        return all
-            .iter()
-            .find(|one| one.environment == name)
-            .ok_or_else(|| which(all, &format!("the repository holds no snapshot of {name}")));
+        let named: Vec<&Newest> = all.iter().filter(|one| one.environment == name).collect();
+        return match named.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(which(all, &format!("the repository holds no snapshot of {name}"))),
+            _ => Err(which(
+                all,
+                &format!("the repository holds snapshots of {name} of several packs"),
+            )),
+        };
     }
     let productions: Vec<&Newest> = all.iter().filter(|one| one.is_production()).collect();
+    // What nobody can read is of whom it may be: it makes nothing ambiguous.
+    let known = productions.iter().filter(|one| one.kind.is_some());
+    if known.map(|one| &one.pack).collect::<BTreeSet<_>>().len() > 1 {
+        return Err(which(all, "the repository holds snapshots of several packs"));
+    }
     let usual = productions.iter().find(|one| one.environment == PRODUCTION);
     match (productions.as_slice(), usual) {
         ([one], _) | (_, Some(one)) => Ok(*one),
@@ -120,12 +131,21 @@ fn first<'a>(all: &'a [Newest], of: Option<&str>) -> Result<&'a Newest> {
 
 /// Nothing is guessed; every environment is named with what chooses it.
 fn which(all: &[Newest], why: &str) -> Failure {
+    let several = all.iter().any(|one| one.pack != all[0].pack);
     let one = |failure: Failure, one: &Newest| {
         let kind = one.kind.as_deref().unwrap_or("unknown");
-        failure.hint(format!(
-            "`--of {}` recovers it ({kind}) from its newest snapshot {} of {}",
-            one.environment, one.snapshot, one.taken
-        ))
+        let Newest {
+            environment,
+            snapshot,
+            pack,
+            taken,
+            ..
+        } = one;
+        failure.hint(if several {
+            format!("`--snapshot {snapshot}` recovers {environment} ({kind}) of the pack {pack} from its newest snapshot of {taken}")
+        } else {
+            format!("`--of {environment}` recovers it ({kind}) from its newest snapshot {snapshot} of {taken}")
+        })
     };
     all.iter().fold(Failure::refused(why), one)
 }

@@ -9,11 +9,12 @@ use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Reposit
 
 use super::place::Which;
 use super::record::{self, Event, Line};
-use super::retention::{Judged, judge_all};
+use super::retention::{Judged, Side, judge_all};
 use super::{failure, key, place, proof};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
+use crate::store::lock;
 
 /// What the credentials must allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,7 +182,16 @@ fn open_or_make(cx: &Context, pack: &Pack, here: &Repository) -> Result<Reposito
     let offsite = configured(pack)?;
     let place = elsewhere(pack, offsite, Right::Write)?;
     let key = key::of(&pack.layout)?;
-    let repository = match opened(pack, &place, &key) {
+    let mut found = opened(pack, &place, &key);
+    let alone = match &found {
+        Err(Error::Absent(_)) => Some(lock::wait_for_repository(&pack.layout.state())?),
+        _ => None,
+    };
+    if alone.is_some() {
+        // Somebody else may have made it meanwhile.
+        found = opened(pack, &place, &key);
+    }
+    let repository = match found {
         Err(Error::Absent(_)) => {
             let known = record::known_offsite(&record::all(&pack.layout)?);
             if !known.is_empty() {
@@ -286,6 +296,13 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
+    let known = record::known_offsite(&record::all(&pack.layout)?);
+    there.expect(&known).map_err(|e| {
+        failure::of(&e).during("what is new was copied").hint(format!(
+            "look there; `{}` when somebody removed them on purpose",
+            Side::Offsite.accepts()
+        ))
+    })?;
     if let Err(failure) = proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?) {
         let why = failure.chain().join(": ");
         cx.ui.warn(&format!(

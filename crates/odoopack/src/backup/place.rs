@@ -7,7 +7,7 @@ use super::{failure, key, record};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::store::secrets;
+use crate::store::{lock, secrets};
 
 /// The repository of this host: `<root>/backups`.
 pub(crate) fn local(pack: &Pack) -> Place {
@@ -83,18 +83,35 @@ pub(super) fn remember(cx: &Context, pack: &Pack, which: Which, repository: &Rep
 
 /// Opens the repository of this host, or makes it, with a key when there is none; says whether a key was made.
 pub(crate) fn open_or_make(cx: &Context, pack: &Pack) -> Result<(Repository, bool)> {
+    if let Some(repository) = there(cx, pack)? {
+        return Ok((repository, false));
+    }
+    // The first backups of two environments begin in the same second of the night.
+    let _alone = lock::wait_for_repository(&pack.layout.state())?;
+    match there(cx, pack)? {
+        Some(repository) => Ok((repository, false)),
+        None => make(cx, pack),
+    }
+}
+
+/// The repository of this host; `None` where there is none, or no key.
+fn there(cx: &Context, pack: &Pack) -> Result<Option<Repository>> {
+    let Some(key) = key::stored(&pack.layout)? else {
+        return Ok(None);
+    };
+    match with(pack, &key) {
+        Ok(repository) => {
+            remember(cx, pack, Which::Here, &repository, &key);
+            Ok(Some(repository))
+        }
+        Err(Error::Absent(_)) => Ok(None),
+        Err(e) => Err(failure::of(&e)),
+    }
+}
+
+fn make(cx: &Context, pack: &Pack) -> Result<(Repository, bool)> {
     let place = local(pack);
     let kept = key::stored(&pack.layout)?;
-    if let Some(key) = &kept {
-        match with(pack, key) {
-            Ok(repository) => {
-                remember(cx, pack, Which::Here, &repository, key);
-                return Ok((repository, false));
-            }
-            Err(Error::Absent(_)) => {}
-            Err(e) => return Err(failure::of(&e)),
-        }
-    }
     if pack.layout.backups().join("config").exists() {
         return Err(Failure::refused(format!(
             "there is a repository at {place}, and no key for it here"

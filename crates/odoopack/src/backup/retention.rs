@@ -54,6 +54,14 @@ impl Side {
         }
     }
 
+    /// The command that shows what goes by the policy, and asks.
+    pub(crate) fn forgets(self) -> &'static str {
+        match self {
+            Self::Here => "odoopack backup forget",
+            Self::Offsite => "odoopack backup forget --offsite",
+        }
+    }
+
     fn gone(self) -> Event {
         match self {
             Self::Here => Event::Forgotten,

@@ -134,9 +134,10 @@ fn consent(
 ) -> Result<()> {
     let manifest = opened.manifest();
     cx.ui.say(&format!(
-        "snapshot {} of {}, taken {}",
+        "snapshot {} of {} of the pack {}, taken {}",
         opened.id(),
         manifest.environment,
+        manifest.pack,
         manifest.taken
     ));
     // Later it is written down which of them are awaited.

@@ -12,6 +12,7 @@ use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::store::lock;
+use crate::store::operation::{half_restored, is_half_restored};
 
 /// Bring a snapshot back, put right a restore that was cut off, or remove what was replaced
 #[derive(Debug, clap::Args)]
@@ -231,7 +232,12 @@ fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
     if !yes {
         return Err(Failure::new(Kind::Refused, "nothing was removed").hint("`--yes` answers the question"));
     }
-    let _environment = lock::take_environment(&pack.layout.state(), name, "restore --forget-replaced")?;
+    let state = pack.layout.state();
+    let _environment = lock::take_environment(&state, name, "restore --forget-replaced")?;
+    // It is the way back of a restore that was cut off.
+    if half_restored(&state)?.contains(name) {
+        return Err(is_half_restored(name));
+    }
     replaced.remove(&apply)?;
     cx.ui.json(&serde_json::json!({ "removed": replaced.names() }));
     cx.ui.result(&format!("removed {}", replaced.names().join(", ")));

@@ -80,6 +80,9 @@ fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
     if pack.loaded.spec.postgres.is_given() {
         return Seen::Present(Vec::new());
     }
+    if pack.layout.containers() {
+        return published(pack);
+    }
     let ask = |own: &OwnServer| {
         let mut client = enter(pack, own, "postgres")?;
         let row = client.query_one("SELECT current_setting('listen_addresses')", &[]);
@@ -93,6 +96,21 @@ fn postgres_listens(pack: &Pack) -> Seen<Vec<String>> {
                 all.extend(addresses.map(str::to_owned));
             }
             Err(why) => return Seen::Unknown(why),
+        }
+    }
+    Seen::Present(all)
+}
+
+/// In its container it listens for what Docker lets in: where that is published it listens.
+fn published(pack: &Pack) -> Seen<Vec<String>> {
+    let mut all = Vec::new();
+    for own in pack.loaded.spec.servers() {
+        match super::containers::one(&pack.layout, &own.to_string()) {
+            Ok(container) => {
+                let open = container.into_iter().flat_map(|one| one.open);
+                all.extend(open.map(|(address, _)| address));
+            }
+            Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
         }
     }
     Seen::Present(all)

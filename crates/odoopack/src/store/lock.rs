@@ -1,4 +1,5 @@
 //! One converging command at a time: `flock` on a file that says who, when and why; the kernel frees a dead holder's.
+use std::fs::File;
 use std::io::Write;
 
 use camino::Utf8Path;
@@ -40,6 +41,21 @@ pub(crate) fn take_tests(state: &Utf8Path, environment: &Name, why: &str) -> Res
     files::directory_all(&directory).map_err(not_writable)?;
     // No environment's name holds a point.
     take_file(&directory.join(format!("{environment}.tests")), why)
+}
+
+/// Waits until nobody else makes one of the pack's repositories, and keeps others from it; that takes seconds at most.
+///
+/// # Errors
+/// When the lock cannot be had.
+pub(crate) fn wait_for_repository(state: &Utf8Path) -> Result<File> {
+    let directory = state.join("locks");
+    files::directory_all(&directory).map_err(not_writable)?;
+    // No environment's name holds a point.
+    let path = directory.join("new.repository");
+    let file = files::append(&path).map_err(not_writable)?;
+    file.lock()
+        .map_err(|e| Failure::failed(format!("could not lock `{path}`")).because(e))?;
+    Ok(file)
 }
 
 fn take_file(path: &Utf8Path, why: &str) -> Result<Lock> {

@@ -1,7 +1,7 @@
 //! Docker and Docker Compose: images, one-off runs, the services of a stack, and what they say of themselves.
 mod confined;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -69,8 +69,8 @@ pub(crate) struct Container {
     pub(crate) restarts: u64,
     /// Ports of the host.
     pub(crate) published: Vec<u16>,
-    /// The same with their addresses.
-    pub(crate) open: Vec<(String, u16)>,
+    /// Those that are open now, with their addresses; also such as nobody gave a number.
+    pub(crate) open: BTreeSet<(String, u16)>,
     /// Its name.
     pub(crate) name: String,
     /// Its project in Docker Compose.
@@ -94,7 +94,8 @@ fn container(raw: raw::Container) -> Container {
     let label = |name: &str| raw.config.labels.get(name).cloned().unwrap_or_default();
     let ports = raw.host_config.port_bindings.unwrap_or_default();
     let published = ports.values().flatten().flatten();
-    let open = published.clone();
+    let now = raw.network_settings.ports.unwrap_or_default();
+    let open = now.values().flatten().flatten();
     Container {
         service: label(SERVICE),
         one_off: label(ONE_OFF) == "True",
@@ -110,7 +111,7 @@ fn container(raw: raw::Container) -> Container {
         restarts: raw.restart_count,
         published: published.filter_map(|port| port.host_port.parse().ok()).collect(),
         open: open
-            .filter_map(|port| Some((port.host_ip.clone(), port.host_port.parse().ok()?)))
+            .filter_map(|port| Some((every(&port.host_ip).to_owned(), port.host_port.parse().ok()?)))
             .collect(),
         name: raw.name.trim_start_matches('/').to_owned(),
         project: label(PROJECT),
@@ -122,6 +123,14 @@ fn container(raw: raw::Container) -> Container {
             .collect(),
         image: raw.image,
         id: raw.id,
+    }
+}
+
+/// Docker says twice that every address is meant.
+fn every(address: &str) -> &str {
+    match address {
+        "" | "::" => "0.0.0.0",
+        address => address,
     }
 }
 
@@ -145,6 +154,8 @@ mod raw {
         pub(super) state: State,
         pub(super) config: Config,
         pub(super) host_config: HostConfig,
+        #[serde(default)]
+        pub(super) network_settings: NetworkSettings,
         #[serde(default)]
         pub(super) name: String,
         #[serde(default)]
@@ -182,6 +193,13 @@ mod raw {
     #[serde(rename_all = "PascalCase")]
     pub(super) struct HostConfig {
         pub(super) port_bindings: Option<BTreeMap<String, Option<Vec<Port>>>>,
+    }
+
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    pub(super) struct NetworkSettings {
+        #[serde(default)]
+        pub(super) ports: Option<BTreeMap<String, Option<Vec<Port>>>>,
     }
 
     #[derive(serde::Deserialize)]

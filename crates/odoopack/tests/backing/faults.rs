@@ -159,13 +159,50 @@ pub(crate) fn a_clock_one_year_ahead(pack: &Pack) {
     let name = future["snapshot"].as_str().unwrap();
     pack.run(&["backup", "forget", name, "--yes"]).exits(0);
     assert_eq!(listed(pack), before);
+    nothing_goes_unattended(pack);
     pack.run(&["backup", "create"]).exits(0);
     restic(pack, &["check", "--read-data"]);
 }
 
+/// The nightly command under such a clock, with a policy that counts back from the newest.
+fn nothing_goes_unattended(pack: &Pack) {
+    let before = pack.read("repo/odoopack.toml");
+    let start = before.find("[backup.keep]").unwrap();
+    let end = before[start + 1..]
+        .find("\n[")
+        .map_or(before.len(), |at| start + 1 + at);
+    let keep = "[backup.keep]\ndaily = 0\nweekly = 0\nmonthly = 0\nwithin = \"30d\"\n";
+    let within = format!("{}{keep}{}", &before[..start], &before[end..]);
+    pack.write("repo/odoopack.toml", &within);
+    while listed(pack).as_array().unwrap().len() < 12 {
+        pack.run(&["backup", "create"]).exits(0);
+    }
+    let known = listed(pack);
+    let outcome = run_ahead(pack, &["backup", "create", "--forget"]);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.status.code(), Some(4), "{said}");
+    assert!(said.contains("365 days younger"), "{said}");
+    let after = listed(pack);
+    let (made, others) = ids(&after)
+        .split_last()
+        .map(|(last, rest)| (*last, rest.to_vec()))
+        .unwrap();
+    assert_eq!(others, ids(&known));
+    pack.run(&["backup", "forget", made.as_str().unwrap(), "--yes"])
+        .exits(0);
+    pack.write("repo/odoopack.toml", &before);
+}
+
 /// Runs the program a year later.
 fn ahead(pack: &Pack, args: &[&str]) -> Value {
-    let outcome = Command::new(env!("CARGO_BIN_EXE_odoopack"))
+    let outcome = run_ahead(pack, args);
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    assert!(outcome.status.success(), "{args:?}: {said}");
+    serde_json::from_slice(&outcome.stdout).unwrap()
+}
+
+fn run_ahead(pack: &Pack, args: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_odoopack"))
         .args(["--root", pack.root.as_str(), "--json"])
         .args(args)
         .env("LD_PRELOAD", super::CLOCK)
@@ -173,8 +210,5 @@ fn ahead(pack: &Pack, args: &[&str]) -> Value {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .current_dir("/")
         .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&outcome.stderr);
-    assert!(outcome.status.success(), "{args:?}: {said}");
-    serde_json::from_slice(&outcome.stdout).unwrap()
+        .unwrap()
 }

@@ -69,7 +69,7 @@ pub(crate) fn elsewhere(pack: &Pack) {
     );
     restic_there(pack, &service);
     read_and_recovered_from_there(pack, &service, &newest);
-    removed_with_the_other_key(pack, &newest);
+    removed_with_the_other_key(pack, &service, &newest);
     pack.edit_file(&offsite, "[backup.keep]");
 }
 
@@ -111,7 +111,7 @@ fn restic_there(pack: &Pack, service: &bucket::Service) {
 }
 
 /// What the schedule runs copies the new one and takes nothing away; with the other key the older one goes.
-fn removed_with_the_other_key(pack: &Pack, older: &Value) {
+fn removed_with_the_other_key(pack: &Pack, service: &bucket::Service, older: &Value) {
     let made = pack.run(&["backup", "create", "--forget", "--offsite"]).exits(0);
     assert!(
         made.said().contains("the credentials that delete are not here"),
@@ -128,6 +128,7 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
             .collect()
     };
     assert_eq!(ids(pack).len(), 3);
+    one_that_vanished_is_missed(pack, service, older.as_str().unwrap());
     pack.run(&["backup", "forget", "--offsite", "--yes"]).exits(4);
     let (id, word) = bucket::OWNER;
     pack.run_with(&["secret", "set", "SPACES_PRUNE"], &format!("{id}:{word}"))
@@ -146,6 +147,29 @@ fn removed_with_the_other_key(pack: &Pack, older: &Value) {
     let done = pack.json(&["backup", "forget", "--offsite", "--yes"]);
     assert_eq!(done["removed"], serde_json::json!([older]));
     assert_eq!(ids(pack).len(), 2);
+}
+
+/// Somebody, or a rule of the service, has removed what nobody here asked to remove.
+fn one_that_vanished_is_missed(pack: &Pack, service: &bucket::Service, id: &str) {
+    let place = service.root.join(bucket::BUCKET).join("erp/snapshots");
+    let file = std::fs::read_dir(&place)
+        .unwrap()
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(id))
+        .unwrap()
+        .path();
+    let aside = pack.path("vanished");
+    std::fs::rename(&file, &aside).unwrap();
+    let missed = pack.run(&["backup", "offsite"]);
+    assert!(
+        missed.code != Some(0) && missed.stderr.contains("forget --offsite --accept-missing"),
+        "{}",
+        missed.said()
+    );
+    let status = pack.run(&["backup", "status"]).exits(8).said();
+    assert!(status.contains("the last copy off site failed"), "{status}");
+    std::fs::rename(&aside, &file).unwrap();
+    pack.run(&["backup", "offsite"]).exits(0);
 }
 
 /// A machine that has nothing but the key and the credentials finds the snapshot, and brings back file and secrets.

@@ -71,6 +71,27 @@ pub fn judge(group: &[Candidate], keep: &Keep, zone: &TimeZone, now: Timestamp) 
     verdicts
 }
 
+/// Days between the newest of a group and the newest that would go, where most of the group would go over such a distance.
+///
+/// `within` counts back from the newest snapshot: one that was made under a clock far ahead, or after a machine stood still for months,
+/// takes all of those before it. That is a person's to decide, and no job's at night.
+pub fn leap<'a>(group: impl Iterator<Item = (Timestamp, &'a Verdict)>) -> Option<i64> {
+    let all: Vec<(Timestamp, &Verdict)> = group.collect();
+    let newest = all.iter().map(|(time, _)| *time).max()?;
+    let goes: Vec<Timestamp> = all
+        .iter()
+        .filter(|(_, verdict)| !verdict.keep)
+        .map(|(time, _)| *time)
+        .collect();
+    let days = newest.duration_since(*goes.iter().max()?).as_hours() / 24;
+    (goes.len() > FEW && goes.len() * 2 > all.len() && days > LONG).then_some(days)
+}
+
+/// So many may always go.
+const FEW: usize = 5;
+/// Days after which whatever goes is no day's work any more.
+const LONG: i64 = 30;
+
 fn kept(snapshot: &Candidate, why: &str) -> Verdict {
     Verdict {
         id: snapshot.id.clone(),

@@ -33,6 +33,42 @@ fn keeps(group: &[Candidate], keep: Keep, zone_name: &str, now: &str) -> Vec<Str
 
 const NOW: &str = "2026-12-31T00:00:00Z";
 
+/// Six nights, and one under a clock that is wrong, or after months.
+fn nights_and(last: &str) -> Vec<Candidate> {
+    let nights = [1, 2, 3, 4, 5, 6].map(|day| format!("2026-11-0{day}T02:00:00Z"));
+    let all: Vec<&str> = nights.iter().map(String::as_str).chain([last]).collect();
+    plain(&all)
+}
+
+fn leaps(group: &[Candidate], keep: Keep) -> Option<i64> {
+    let verdicts = judge(group, &keep, &zone("UTC"), at("2027-12-31T00:00:00Z"));
+    leap(verdicts.iter().map(|verdict| (at(&verdict.id), verdict)))
+}
+
+#[test]
+fn a_clock_far_ahead_takes_nothing_unattended() {
+    let within: Within = "30d".parse().unwrap();
+    let keep = Keep {
+        within: Some(within),
+        ..Keep::default()
+    };
+    assert_eq!(leaps(&nights_and("2027-11-06T02:00:00Z"), keep), Some(365));
+    assert_eq!(leaps(&nights_and("2026-12-08T02:00:00Z"), keep), Some(32));
+    // One night after the other; and days without any count for nothing where days are counted.
+    assert_eq!(leaps(&nights_and("2026-11-07T02:00:00Z"), keep), None);
+    let daily = Keep {
+        daily: 7,
+        ..Keep::default()
+    };
+    assert_eq!(leaps(&nights_and("2027-11-06T02:00:00Z"), daily), None);
+    // Somebody asks for fewer.
+    let last = Keep {
+        last: 1,
+        ..Keep::default()
+    };
+    assert_eq!(leaps(&nights_and("2026-11-07T02:00:00Z"), last), None);
+}
+
 #[test]
 fn days_that_have_none_do_not_count() {
     let group = plain(&[

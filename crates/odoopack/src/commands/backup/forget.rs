@@ -1,10 +1,14 @@
 //! `backup forget`: remove what the policy no longer keeps, or what is named.
+use std::collections::BTreeSet;
+
+use odoopack_core::backup::retention::leap;
+
 use super::size;
 use crate::backup::Repository;
 use crate::backup::offsite::{self, Right};
 use crate::backup::place;
 pub(super) use crate::backup::retention::Side;
-use crate::backup::retention::{Forgotten, accept_missing, forget, judged, named};
+use crate::backup::retention::{Forgotten, Judged, accept_missing, forget, judged, named};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 
@@ -125,9 +129,29 @@ fn words(done: &Forgotten) -> String {
     )
 }
 
+/// Nobody looks on while it is done.
+fn no_leap(judged: &[Judged], side: Side) -> Result<()> {
+    let environments: BTreeSet<&str> = judged.iter().map(|j| j.snapshot.environment.as_str()).collect();
+    for environment in environments {
+        let group = judged
+            .iter()
+            .filter(|j| j.ours && j.snapshot.environment == environment)
+            .map(|j| (j.snapshot.time, &j.verdict));
+        if let Some(days) = leap(group) {
+            return Err(Failure::refused(format!(
+                "nothing was removed: the newest snapshot of {environment} is {days} days younger than those that would go, which are most of them"
+            ))
+            .hint("look at the clock, and remove what was made under a wrong one: `odoopack backup list`")
+            .hint(format!("`{}` removes them when it is meant", side.forgets())));
+        }
+    }
+    Ok(())
+}
+
 /// After a backup: applies the policy and says what it did.
 pub(super) fn by_policy(cx: &Context, pack: &Pack, repository: &Repository, side: Side) -> Result<()> {
     let judged = judged(pack, repository, side)?;
+    no_leap(&judged, side)?;
     let goes: Vec<_> = judged
         .iter()
         .filter(|j| !j.verdict.keep)
