@@ -152,14 +152,17 @@ fn removed_with_the_other_key(pack: &Pack, service: &bucket::Service, older: &Va
 /// Somebody, or a rule of the service, has removed what nobody here asked to remove.
 fn one_that_vanished_is_missed(pack: &Pack, service: &bucket::Service, id: &str) {
     let place = service.root.join(bucket::BUCKET).join("erp/snapshots");
-    let file = std::fs::read_dir(&place)
-        .unwrap()
-        .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().starts_with(id))
-        .unwrap()
-        .path();
     let aside = pack.path("vanished");
-    std::fs::rename(&file, &aside).unwrap();
+    // A pin renames the file of a snapshot: whose it is says the list.
+    let file = std::fs::read_dir(&place).unwrap().flatten().find(|entry| {
+        std::fs::rename(entry.path(), &aside).unwrap();
+        let listed = pack.json(&["backup", "list", "--offsite"]).to_string();
+        if listed.contains(id) {
+            std::fs::rename(&aside, entry.path()).unwrap();
+        }
+        !listed.contains(id)
+    });
+    let file = file.unwrap().path();
     let missed = pack.run(&["backup", "offsite"]);
     assert!(
         missed.code != Some(0) && missed.stderr.contains("forget --offsite --accept-missing"),
