@@ -152,7 +152,7 @@ fn removed_with_the_other_key(pack: &Pack, service: &bucket::Service, older: &Va
 /// Somebody, or a rule of the service, has removed what nobody here asked to remove.
 fn one_that_vanished_is_missed(pack: &Pack, service: &bucket::Service, id: &str) {
     let place = service.root.join(bucket::BUCKET).join("erp/snapshots");
-    let aside = pack.path("vanished");
+    let aside = service.root.join("vanished");
     // A pin renames the file of a snapshot: whose it is says the list.
     let file = std::fs::read_dir(&place).unwrap().flatten().find(|entry| {
         std::fs::rename(entry.path(), &aside).unwrap();
