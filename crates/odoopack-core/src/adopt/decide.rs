@@ -6,7 +6,7 @@ use super::stack::Site;
 use super::{Adoption, Holds, Seen, Stack, Wants, addons};
 use crate::checks::Severity;
 use crate::odoo::Series;
-use crate::odoo::conf_file::{self, Entry};
+use crate::odoo::conf_file::Entry;
 use crate::plan::Refusal;
 use crate::secret::SecretText;
 use crate::spec::{LoadContext, carry_over, load};
@@ -62,13 +62,6 @@ pub fn decide(stack: &Stack<'_>, wants: &Wants, seen: &Seen<'_>) -> Adoption {
 
 impl Decider<'_> {
     fn all(&mut self) {
-        let entries = self
-            .seen
-            .odoo_conf
-            .map(conf_file::read)
-            .unwrap_or_default()
-            .entries;
-        let entries: Vec<Entry> = entries;
         self.document["format"] = value(1);
         self.set(&["pack"], "name", value(self.wants.name.as_str()));
         self.set(&["pack"], "root", value(self.wants.root.as_str()));
@@ -76,10 +69,10 @@ impl Decider<'_> {
         let series = self.images();
         self.ports();
         self.site();
-        self.places(&entries);
-        self.database(&entries);
+        self.places();
+        self.database();
         self.variables();
-        let lifted = self.addons(&entries);
+        let lifted = self.addons();
         self.left_services();
         if let Some(series) = series.filter(|_| self.out.refusals.is_empty()) {
             self.options(series, &lifted);
@@ -239,7 +232,7 @@ impl Decider<'_> {
         }
     }
 
-    fn places(&mut self, entries: &[Entry]) {
+    fn places(&mut self) {
         let stack = self.stack;
         let inside = stack.cluster();
         match stack.data(stack.postgres, &inside, self.seen.volumes) {
@@ -258,7 +251,7 @@ impl Decider<'_> {
             ),
             Err(refusal) => self.out.refusals.push(refusal),
         }
-        self.attachments(entries);
+        self.attachments();
     }
 
     fn real(&self, path: Utf8PathBuf) -> Utf8PathBuf {
@@ -266,18 +259,10 @@ impl Decider<'_> {
     }
 
     /// Where a directory `filestore` is, of all that Odoo may have used.
-    fn attachments(&mut self, entries: &[Entry]) {
+    fn attachments(&mut self) {
         let stack = self.stack;
-        let option = |key: &str| {
-            entries
-                .iter()
-                .find(|entry| entry.section == "options" && entry.key == key)
-        };
-        let said = stack
-            .data_dir()
-            .or_else(|| option("data_dir").map(|entry| entry.value.clone()));
         let mut seen = Vec::new();
-        for inside in stack.odoo_data(said.as_deref()) {
+        for inside in stack.odoo_data() {
             match stack.data(stack.odoo, &inside, self.seen.volumes) {
                 Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
                     let path = self.real(path);
@@ -297,16 +282,9 @@ impl Decider<'_> {
     }
 
     /// What the operator says, else the command, odoo.conf, and what the image of PostgreSQL made.
-    fn database(&mut self, entries: &[Entry]) {
+    fn database(&mut self) {
         let stack = self.stack;
-        let option = |key: &str| {
-            let found = entries
-                .iter()
-                .find(|entry| entry.section == "options" && entry.key == key);
-            found
-                .map(|entry| entry.value.clone())
-                .filter(|text| !["", "False", "None"].contains(&text.as_str()))
-        };
+        let option = |key: &str| stack.said(key).map(str::to_owned);
         let filter =
             option("dbfilter").map(|text| text.trim_start_matches('^').trim_end_matches('$').to_owned());
         let filter = filter.filter(|text| {
@@ -379,10 +357,10 @@ impl Decider<'_> {
     }
 
     /// Directories of modules as the host calls them; what is left is what odoo.conf says beside them.
-    fn addons(&mut self, entries: &[Entry]) -> Vec<Entry> {
+    fn addons(&mut self) -> Vec<Entry> {
         let repo = self.wants.root.join("repo");
         let (mut own, mut oca) = (Array::new(), Vec::new());
-        for (inside, host) in addons(self.stack, self.seen.odoo_conf, self.seen.volumes) {
+        for (inside, host) in addons(self.stack, self.seen.volumes) {
             let Some(host) = host else {
                 let why = "it is in the image: modules there that are not Odoo's own are not looked for";
                 if !inside.contains("/odoo/addons") && !inside.contains("/dist-packages/") {
@@ -418,9 +396,8 @@ impl Decider<'_> {
                 "[addons] oca is one directory: move its repositories there",
             );
         }
-        let kept = entries
-            .iter()
-            .filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
+        let entries = self.stack.entries.iter();
+        let kept = entries.filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
         kept.cloned().collect()
     }
 

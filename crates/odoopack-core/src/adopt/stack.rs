@@ -7,6 +7,7 @@ use super::project::{ODOO_CONF, ODOO_DATA, Place, Project};
 use crate::foreign::compose::{Role, Service};
 use crate::foreign::nginx::{self, Directive};
 use crate::odoo::Series;
+use crate::odoo::conf_file::Entry;
 use crate::plan::Refusal;
 use crate::render::shell::word;
 
@@ -17,24 +18,34 @@ pub struct Stack<'a> {
     pub(super) odoo: &'a Service,
     pub(super) postgres: &'a Service,
     pub(super) nginx: Option<&'a Service>,
+    /// What Odoo is told, see [`Stack::told`].
+    pub(super) entries: Vec<Entry>,
 }
 
 /// Directory of each volume by its full name; `None`: there is no such volume.
 pub type Volumes = BTreeMap<String, Option<Utf8PathBuf>>;
 
 impl<'a> Stack<'a> {
-    /// Finds them; `service` says which one is meant where several run Odoo.
+    /// Finds them; `service` says which one is meant where several run Odoo. Whose the database is, [`Stack::told`] says.
     ///
     /// # Errors
     /// Why the project cannot be taken over.
     pub fn find(project: &'a Project, service: Option<&str>) -> Result<Self, Refusal> {
         let odoo = odoo(project, service)?;
         let nginx = project.services(Role::Nginx);
+        let postgres = project.services(Role::Postgres);
+        let postgres = postgres.first().copied().ok_or_else(|| {
+            Refusal::new(
+                "no service of the file is PostgreSQL: the database is elsewhere",
+                "bring it over by dump: `odoopack backup import --help`",
+            )
+        })?;
         Ok(Self {
             project,
             odoo,
-            postgres: postgres(project, odoo)?,
+            postgres,
             nginx: nginx.first().copied(),
+            entries: Vec::new(),
         })
     }
 
@@ -55,9 +66,9 @@ impl<'a> Stack<'a> {
 
     /// Full names of the volumes that are looked for.
     pub fn volumes(&self) -> BTreeSet<String> {
-        let services = [Some(self.odoo), Some(self.postgres), self.nginx];
+        let services = [Some(self.odoo), self.nginx].into_iter().flatten();
         let mut all = BTreeSet::new();
-        for service in services.into_iter().flatten() {
+        for service in services.chain(self.project.services(Role::Postgres)) {
             for mount in service.mounts() {
                 let target = self.project.variables.fill(&mount.target);
                 if let Some(Place::Volume(name, _)) = self.project.place(service, target.as_str().into()) {
@@ -224,8 +235,9 @@ impl<'a> Stack<'a> {
     /// # Source
     /// odoo/docker: `data_dir` stands in the image's own odoo.conf; with another one that does not say it, Odoo uses what
     /// `odoo/tools/appdirs.py` makes of the home of its user.
-    #[expect(clippy::unused_self, reason = "the stack's image decides it")]
-    pub(super) fn odoo_data(&self, said: Option<&str>) -> Vec<Utf8PathBuf> {
+    pub(super) fn odoo_data(&self) -> Vec<Utf8PathBuf> {
+        let said = self.data_dir();
+        let said = said.or_else(|| Some(self.entry("data_dir")?.value.clone()));
         match said.filter(|path| path.starts_with('/')) {
             Some(path) => vec![path.into()],
             None => vec![
@@ -298,33 +310,6 @@ fn odoo<'a>(project: &'a Project, wanted: Option<&str>) -> Result<&'a Service, R
     }
 }
 
-/// The only one, or the one that Odoo names.
-fn postgres<'a>(project: &'a Project, odoo: &Service) -> Result<&'a Service, Refusal> {
-    let all = project.services(Role::Postgres);
-    let variables = ["HOST", "DB_HOST", "PGHOST", "DB_PORT_5432_TCP_ADDR"];
-    let named = variables
-        .into_iter()
-        .find_map(|name| project.variable(odoo, name));
-    let named = named.unwrap_or_else(|| "db".to_owned());
-    match all.as_slice() {
-        [] => Err(Refusal::new(
-            "no service of the file is PostgreSQL: the database is elsewhere",
-            "bring it over by dump: `odoopack backup import --help`",
-        )),
-        [one] => Ok(one),
-        several => several
-            .iter()
-            .copied()
-            .find(|one| one.name == named)
-            .ok_or_else(|| {
-                Refusal::new(
-                    format!("several services are PostgreSQL, and Odoo's `{named}` is none of them"),
-                    "name it in HOST of Odoo's environment",
-                )
-            }),
-    }
-}
-
 /// The tag of an image, which stands behind its repository and before its digest; a port of a registry is none.
 ///
 /// # Source
@@ -334,13 +319,13 @@ fn tag(image: &str) -> Option<&str> {
     name.split_once(':').map(|(_, tag)| tag)
 }
 
-fn listed(all: &[String]) -> String {
+pub(super) fn listed(all: &[String]) -> String {
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     all.join(", ")
 }
 
 /// The value of `-d NAME`, `--database NAME` or `--database=NAME`.
-fn option(words: &[String], names: &[&str]) -> Option<String> {
+pub(super) fn option(words: &[String], names: &[&str]) -> Option<String> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let (name, value) = word

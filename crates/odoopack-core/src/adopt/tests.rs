@@ -1,5 +1,6 @@
 //! Stacks as people have them.
 mod parts;
+mod server;
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,8 @@ impl Case<'_> {
             .iter()
             .map(|(path, text)| ((*path).into(), (*text).to_owned()));
         let project = project.with_env_files(&beside.collect());
-        let stack = match Stack::find(&project, None) {
+        let stack = Stack::find(&project, None).and_then(|stack| stack.told(self.conf));
+        let stack = match stack {
             Ok(stack) => stack,
             Err(refusal) => {
                 return Adoption {
@@ -56,7 +58,7 @@ impl Case<'_> {
             .map(|name| (name.clone(), there(&name).then(|| directory(&name))))
             .collect();
         let held: BTreeMap<&str, Holds> = self.holds.iter().copied().collect();
-        let directories = places(&stack, (self.conf, self.nginx), &volumes)
+        let directories = places(&stack, self.nginx, &volumes)
             .into_iter()
             .filter_map(|path| held.get(path.as_str()).map(|holds| (path.clone(), *holds)))
             .collect();
@@ -74,7 +76,6 @@ impl Case<'_> {
             &stack,
             &wants,
             &Seen {
-                odoo_conf: self.conf,
                 nginx: self.nginx,
                 volumes: &volumes,
                 directories: &directories,
