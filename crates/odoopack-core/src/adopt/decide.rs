@@ -11,7 +11,7 @@ use crate::plan::Refusal;
 use crate::secret::SecretText;
 use crate::spec::{LoadContext, carry_over, load};
 
-const ENVIRONMENT: &str = "production";
+pub(super) const ENVIRONMENT: &str = "production";
 /// Variables of the official image that say how the database is reached.
 const CONNECTION: [&str; 13] = [
     "HOST",
@@ -31,10 +31,10 @@ const CONNECTION: [&str; 13] = [
 /// What `doctor` finds in files and the pack does not do otherwise.
 const STAYS: [&str; 2] = ["compose-letsencrypt-mount", "compose-alpine-postgres"];
 
-struct Decider<'a> {
-    stack: &'a Stack<'a>,
+pub(super) struct Decider<'a> {
+    pub(super) stack: &'a Stack<'a>,
     wants: &'a Wants,
-    seen: &'a Seen<'a>,
+    pub(super) seen: &'a Seen<'a>,
     document: DocumentMut,
     out: Adoption,
 }
@@ -80,7 +80,7 @@ impl Decider<'_> {
         self.changes();
     }
 
-    fn set(&mut self, tables: &[&str], key: &str, item: Item) {
+    pub(super) fn set(&mut self, tables: &[&str], key: &str, item: Item) {
         let mut table: &mut Table = self.document.as_table_mut();
         for (depth, name) in tables.iter().enumerate() {
             let next = table.entry(name).or_insert_with(|| {
@@ -95,19 +95,19 @@ impl Decider<'_> {
         table.insert(key, item);
     }
 
-    fn refuse(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn refuse(&mut self, what: impl Into<String>, hint: impl Into<String>) {
         self.out.refusals.push(Refusal::new(what, hint));
     }
 
-    fn keep(&mut self, what: impl Into<String>, place: impl Into<String>) {
+    pub(super) fn keep(&mut self, what: impl Into<String>, place: impl Into<String>) {
         self.out.kept.push((what.into(), place.into()));
     }
 
-    fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(super) fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.out.left.push((what.into(), why.into()));
     }
 
-    fn change(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(super) fn change(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.out.changes.push((what.into(), why.into()));
     }
 
@@ -137,47 +137,6 @@ impl Decider<'_> {
             self.keep("image of nginx", image);
         }
         series
-    }
-
-    fn ports(&mut self) {
-        let stack = self.stack;
-        if let Some(nginx) = stack.nginx {
-            for (key, inside, usual) in [("http_port", 80, 80), ("https_port", 443, 443)] {
-                let Some(port) = stack.published(nginx, inside) else {
-                    continue;
-                };
-                if port != usual {
-                    self.set(&["web"], key, value(i64::from(port)));
-                }
-                self.keep("port of nginx", port.to_string());
-            }
-        } else {
-            self.change(
-                "nginx with TLS in front of Odoo",
-                "nothing in the file keeps passwords from being read on their way",
-            );
-        }
-        if let Some(port) = stack.published(stack.odoo, 8069) {
-            self.set(
-                &["environments", ENVIRONMENT],
-                "http_port",
-                value(i64::from(port)),
-            );
-            self.change(
-                format!("port {port} of Odoo answers on loopback alone"),
-                "a port that Docker publishes is open to everybody, whatever ufw says; people come through nginx",
-            );
-        }
-        if let Some(port) = stack.published(stack.postgres, 5432) {
-            self.set(&["postgres"], "port", value(i64::from(port)));
-            self.change(
-                format!("port {port} of PostgreSQL answers on loopback alone"),
-                "a port that Docker publishes is open to everybody, whatever ufw says",
-            );
-        }
-        for (port, why) in stack.not_published() {
-            self.leave(port, why);
-        }
     }
 
     fn site(&mut self) {
