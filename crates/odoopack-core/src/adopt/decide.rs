@@ -73,6 +73,7 @@ impl Decider<'_> {
         self.database();
         self.variables();
         let lifted = self.addons();
+        self.left_programs();
         self.left_services();
         if let Some(series) = series.filter(|_| self.out.refusals.is_empty()) {
             self.options(series, &lifted);
@@ -250,16 +251,19 @@ impl Decider<'_> {
             text.chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         });
-        let first = |text: String| text.split(',').next().map(|one| one.trim().to_owned());
         let made = stack
             .project
             .variable(stack.postgres, "POSTGRES_DB")
             .filter(|name| name != "postgres" && !name.is_empty());
-        let found = self.wants.database.clone().or_else(|| stack.database());
-        let found = found
-            .or_else(|| option("db_name").and_then(first))
-            .or(filter)
-            .or(made);
+        let mut said = stack.databases();
+        let found = self.wants.database.clone().or_else(|| said.next());
+        for more in said.filter(|more| Some(more) != found.as_ref()) {
+            self.leave(
+                format!("database {more}"),
+                "an environment has one database: give this one an environment of its own",
+            );
+        }
+        let found = found.or(filter).or(made);
         let Some(name) = found else {
             self.refuse(
                 "no file says which database is Odoo's",
@@ -291,7 +295,7 @@ impl Decider<'_> {
                 continue;
             }
             let text = stack.project.variable(stack.odoo, &name).unwrap_or_default();
-            if CONNECTION.contains(&name.as_str()) {
+            if CONNECTION.contains(&name.as_str()) || name == "ODOO_RC" {
                 continue;
             }
             let upper = name.to_ascii_uppercase();
@@ -358,15 +362,6 @@ impl Decider<'_> {
         let entries = self.stack.entries.iter();
         let kept = entries.filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
         kept.cloned().collect()
-    }
-
-    fn left_services(&mut self) {
-        for name in self.stack.others() {
-            self.leave(
-                format!("service {name}"),
-                "it is no part of the pack: keep it in a compose file of its own",
-            );
-        }
     }
 
     fn options(&mut self, series: Series, entries: &[Entry]) {

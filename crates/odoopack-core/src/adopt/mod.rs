@@ -1,5 +1,7 @@
 //! An Odoo that somebody runs with Docker Compose, as this pack's file says it: what is kept, what changes, what is left.
+mod command;
 mod decide;
+mod left;
 mod parts;
 mod ports;
 mod project;

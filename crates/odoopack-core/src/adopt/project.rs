@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Variables;
+use super::command::split;
 use crate::foreign::compose::{Compose, Role, Service};
 use crate::foreign::yaml::{Node, Value};
 
@@ -144,12 +145,8 @@ impl Project {
         let Some(node) = service.node.get("command") else {
             return Vec::new();
         };
-        let words = |text: &str| -> Vec<String> {
-            let filled = self.variables.fill(text);
-            filled.split_whitespace().map(str::to_owned).collect()
-        };
         match &node.value {
-            Value::Text(text) => words(text),
+            Value::Text(text) => split(&self.variables.fill(text)),
             Value::List(all) => all
                 .iter()
                 .filter_map(Node::text)

@@ -1,6 +1,6 @@
 //! Which service has Odoo's database: the host that Odoo is told decides, and nothing is taken for it that is not.
 use super::Stack;
-use super::stack::{listed, option};
+use super::stack::listed;
 use crate::foreign::compose::{Role, Service};
 use crate::foreign::yaml::Node;
 use crate::odoo::conf_file::{self, Entry};
@@ -18,27 +18,32 @@ struct Said {
 }
 
 impl<'a> Stack<'a> {
-    /// The same stack, once odoo.conf is read: it may name another host of the database.
+    /// The same stack, once odoo.conf is read: what Odoo's command says wins over it, and either may name another host of the database.
     ///
     /// # Errors
     /// When the database is in none of the services, or in which of them is not certain.
     pub fn told(mut self, odoo_conf: Option<&str>) -> Result<Self, Refusal> {
         let read = odoo_conf.map(conf_file::read).unwrap_or_default();
-        self.entries = read.entries;
-        self.postgres = self.server()?;
+        let of_command = self.command().entries;
+        let of_conf = self.server(&read.entries);
+        let over = |entry: &Entry| {
+            entry.section == "options" && of_command.iter().any(|other| other.key == entry.key)
+        };
+        self.entries = read.entries.into_iter().filter(|entry| !over(entry)).collect();
+        self.entries.extend(of_command);
+        self.conf_read = odoo_conf.is_some();
+        self.postgres = of_conf?;
         Ok(self)
     }
 
     /// The value of an option, when there is one that Odoo takes for one.
     pub(super) fn said(&self, key: &str) -> Option<&str> {
-        let entry = self.entry(key)?;
-        Some(entry.value.as_str()).filter(|text| !["", "False", "None"].contains(text))
+        said(&self.entries, key)
     }
 
     /// An option of Odoo's own section.
     pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
-        let mut all = self.entries.iter();
-        all.find(|entry| entry.section == "options" && entry.key == key)
+        option(&self.entries, key)
     }
 
     /// The service that has the database.
@@ -46,12 +51,11 @@ impl<'a> Stack<'a> {
     /// # Source
     /// odoo/docker, `entrypoint.sh`: `db_host` of odoo.conf before `HOST`, and either behind the words of the command, where
     /// the last one counts; without that entrypoint the command counts. So nobody is believed who says something else.
-    fn server(&self) -> Result<&'a Service, Refusal> {
+    fn server(&self, conf: &[Entry]) -> Result<&'a Service, Refusal> {
         let all = self.project.services(Role::Postgres);
-        let words = self.project.command(self.odoo);
-        let command = option(&words, &["--db_host", "--db-host"]).filter(|host| !host.is_empty());
-        let command = command.map(|host| Said {
-            host,
+        let command = self.command();
+        let command = command.get("db_host").map(|host| Said {
+            host: host.to_owned(),
             place: format!("the command of service {}", self.odoo.name),
         });
         let unsaid = || {
@@ -61,7 +65,7 @@ impl<'a> Stack<'a> {
                 place: "the official image's entrypoint, where HOST is not set".to_owned(),
             })
         };
-        let other = self.of_conf().or_else(|| self.of_variables()).or_else(unsaid);
+        let other = of_conf(conf).or_else(|| self.of_variables()).or_else(unsaid);
         let of = |said: &Said| all.iter().copied().find(|one| self.answers(one, &said.host));
         if let (Some(one), Some(other)) = (&command, &other)
             && of(one).map(|service| &service.name) != of(other).map(|service| &service.name)
@@ -90,12 +94,6 @@ impl<'a> Stack<'a> {
                 })
             }
         }
-    }
-
-    fn of_conf(&self) -> Option<Said> {
-        let host = self.said("db_host")?.to_owned();
-        let place = "`db_host` of odoo.conf".to_owned();
-        Some(Said { host, place })
     }
 
     fn of_variables(&self) -> Option<Said> {
@@ -142,6 +140,22 @@ impl<'a> Stack<'a> {
             ),
         )
     }
+}
+
+fn option<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Entry> {
+    let mut all = entries.iter();
+    all.find(|entry| entry.section == "options" && entry.key == key)
+}
+
+fn said<'a>(entries: &'a [Entry], key: &str) -> Option<&'a str> {
+    let entry = option(entries, key)?;
+    Some(entry.value.as_str()).filter(|text| !["", "False", "None"].contains(text))
+}
+
+fn of_conf(entries: &[Entry]) -> Option<Said> {
+    let host = said(entries, "db_host")?.to_owned();
+    let place = "`db_host` of odoo.conf".to_owned();
+    Some(Said { host, place })
 }
 
 fn names(all: &[&Service]) -> String {

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::command::Command;
 use super::project::{ODOO_CONF, ODOO_DATA, Place, Project};
 use crate::foreign::compose::{Role, Service};
 use crate::foreign::nginx::{self, Directive};
@@ -20,6 +21,8 @@ pub struct Stack<'a> {
     pub(super) nginx: Option<&'a Service>,
     /// What Odoo is told, see [`Stack::told`].
     pub(super) entries: Vec<Entry>,
+    /// Whether a file of Odoo's was read.
+    pub(super) conf_read: bool,
 }
 
 /// Directory of each volume by its full name; `None`: there is no such volume.
@@ -46,6 +49,7 @@ impl<'a> Stack<'a> {
             postgres,
             nginx: nginx.first().copied(),
             entries: Vec::new(),
+            conf_read: false,
         })
     }
 
@@ -88,10 +92,24 @@ impl<'a> Stack<'a> {
 
     /// Odoo's configuration on the host, when it is mounted.
     pub fn odoo_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
-        let words = self.project.command(self.odoo);
-        let named = option(&words, &["-c", "--config"]).unwrap_or_else(|| ODOO_CONF.to_owned());
-        let place = self.project.place(self.odoo, named.as_str().into())?;
+        let place = self.project.place(self.odoo, &self.odoo_conf_inside())?;
         self.host(&place, volumes).ok()
+    }
+
+    /// Odoo's configuration as the container sees it.
+    ///
+    /// # Source
+    /// `odoo/tools/config.py`: `--config`, then `ODOO_RC`, which the official image sets.
+    pub(super) fn odoo_conf_inside(&self) -> Utf8PathBuf {
+        let variable = || self.project.variable(self.odoo, "ODOO_RC");
+        let said = self.command().conf.or_else(variable);
+        said.filter(|path| !path.is_empty())
+            .map_or_else(|| ODOO_CONF.into(), Utf8PathBuf::from)
+    }
+
+    /// What Odoo's command says.
+    pub(super) fn command(&self) -> Command {
+        Command::read(&self.project.command(self.odoo))
     }
 
     /// nginx's site on the host, when one is mounted.
@@ -182,12 +200,16 @@ impl<'a> Stack<'a> {
         let user =
             variable(&["POSTGRES_USER", "POSTGRESQL_USERNAME"]).unwrap_or_else(|| "postgres".to_owned());
         let of_odoo = self.project.variable(self.odoo, "ODOO_DATABASE_NAME");
-        let database = self.database().or(of_odoo).filter(|name| !name.is_empty());
+        let database = self
+            .databases()
+            .next()
+            .or(of_odoo)
+            .filter(|name| !name.is_empty());
         let database = database.unwrap_or_else(|| "DATABASE".to_owned());
         let data = if self.project.image(self.odoo).contains("bitnami") {
             "/bitnami/odoo/data".to_owned()
         } else {
-            self.data_dir().unwrap_or_else(|| ODOO_DATA.to_owned())
+            self.said("data_dir").unwrap_or(ODOO_DATA).to_owned()
         };
         let compose = format!("docker compose -p {}", word(&self.project.name));
         let (odoo, postgres) = (word(&self.odoo.name), word(&self.postgres.name));
@@ -236,9 +258,7 @@ impl<'a> Stack<'a> {
     /// odoo/docker: `data_dir` stands in the image's own odoo.conf; with another one that does not say it, Odoo uses what
     /// `odoo/tools/appdirs.py` makes of the home of its user.
     pub(super) fn odoo_data(&self) -> Vec<Utf8PathBuf> {
-        let said = self.data_dir();
-        let said = said.or_else(|| Some(self.entry("data_dir")?.value.clone()));
-        match said.filter(|path| path.starts_with('/')) {
+        match self.said("data_dir").filter(|path| path.starts_with('/')) {
             Some(path) => vec![path.into()],
             None => vec![
                 Utf8PathBuf::from(ODOO_DATA).join(".local/share/Odoo"),
@@ -260,12 +280,6 @@ impl<'a> Stack<'a> {
         [certificate, key].iter().filter_map(host).collect()
     }
 
-    /// Where Odoo is told to keep attachments; what its command says wins over odoo.conf.
-    pub(super) fn data_dir(&self) -> Option<String> {
-        let words = self.project.command(self.odoo);
-        option(&words, &["-D", "--data-dir"])
-    }
-
     /// The service that is PostgreSQL.
     pub fn postgres_service(&self) -> &str {
         &self.postgres.name
@@ -276,10 +290,11 @@ impl<'a> Stack<'a> {
         self.project.image(self.postgres)
     }
 
-    /// The database that Odoo is told to use.
-    pub(super) fn database(&self) -> Option<String> {
-        let words = self.project.command(self.odoo);
-        option(&words, &["-d", "--database"])
+    /// The databases that Odoo is told to use.
+    pub(super) fn databases(&self) -> impl Iterator<Item = String> {
+        let said = self.said("db_name").unwrap_or_default();
+        let all = said.split(',').map(str::trim).filter(|name| !name.is_empty());
+        all.map(str::to_owned)
     }
 }
 
@@ -322,22 +337,6 @@ fn tag(image: &str) -> Option<&str> {
 pub(super) fn listed(all: &[String]) -> String {
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     all.join(", ")
-}
-
-/// The value of `-d NAME`, `--database NAME` or `--database=NAME`.
-pub(super) fn option(words: &[String], names: &[&str]) -> Option<String> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let (name, value) = word
-            .split_once('=')
-            .map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
-        if names.contains(&name) {
-            return value
-                .or_else(|| words.next().map(String::as_str))
-                .map(str::to_owned);
-        }
-    }
-    None
 }
 
 /// What a site of nginx says of its name and its certificate.

@@ -1,4 +1,5 @@
 //! Stacks as people have them.
+mod left;
 mod parts;
 mod server;
 
