@@ -2,7 +2,6 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::stack::Site;
 use super::{Adoption, Holds, Seen, Stack, Wants, addons};
 use crate::checks::Severity;
 use crate::odoo::Series;
@@ -33,7 +32,7 @@ const STAYS: [&str; 2] = ["compose-letsencrypt-mount", "compose-alpine-postgres"
 
 pub(super) struct Decider<'a> {
     pub(super) stack: &'a Stack<'a>,
-    wants: &'a Wants,
+    pub(super) wants: &'a Wants,
     pub(super) seen: &'a Seen<'a>,
     document: DocumentMut,
     out: Adoption,
@@ -138,58 +137,6 @@ impl Decider<'_> {
             self.keep("image of nginx", image);
         }
         series
-    }
-
-    fn site(&mut self) {
-        let site = match self.seen.nginx.map(Site::read) {
-            Some(Ok(site)) => site,
-            Some(Err(mistake)) => {
-                self.leave(
-                    "nginx's configuration",
-                    format!("line {}: {}", mistake.line, mistake.what),
-                );
-                Site::default()
-            }
-            None => Site::default(),
-        };
-        let Some(domain) = self.wants.domain.clone().or_else(|| site.names.first().cloned()) else {
-            self.refuse(
-                "no file says by which host name people come",
-                "say it: `odoopack adopt --domain erp.example.com`",
-            );
-            return;
-        };
-        self.set(&["environments", ENVIRONMENT], "domain", value(domain.as_str()));
-        for name in site.names.iter().filter(|name| **name != domain) {
-            self.leave(format!("host name {name}"), "an environment has one host name");
-        }
-        self.keep("host name", domain);
-        if let Some((certificate, key)) = site.certificate {
-            self.certificate(&certificate, &key);
-        }
-    }
-
-    /// Paths of nginx's container, as the host calls them.
-    fn certificate(&mut self, certificate: &str, key: &str) {
-        let stack = self.stack;
-        let host = |path: &str| {
-            let place = stack.project.place(stack.nginx?, Utf8Path::new(path))?;
-            let path = stack.host(&place, self.seen.volumes).ok()?;
-            (self.seen.directories.get(&path) == Some(&Holds::File)).then_some(path)
-        };
-        match (host(certificate), host(key)) {
-            (Some(certificate), Some(key)) => {
-                let mut tls = toml_edit::InlineTable::new();
-                tls.insert("certificate", certificate.as_str().into());
-                tls.insert("key", key.as_str().into());
-                self.set(&["environments", ENVIRONMENT], "tls", value(tls));
-                self.keep("certificate", certificate);
-            }
-            _ => self.leave(
-                format!("certificate {certificate}"),
-                "it is not there on this host; the pack's own authority issues one until `tls` names another",
-            ),
-        }
     }
 
     fn places(&mut self) {

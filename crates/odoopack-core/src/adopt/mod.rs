@@ -6,6 +6,7 @@ mod parts;
 mod ports;
 mod project;
 mod server;
+mod site;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use decide::decide;
 pub use parts::{NAMES, OVERRIDES};
 pub use project::{Place, Project};
+pub use site::{SiteFile, is_site};
 pub use stack::{Stack, Volumes};
 pub use variables::Variables;
 
@@ -44,8 +46,8 @@ pub struct Wants {
 /// What was read and seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// Text of nginx's site.
-    pub nginx: Option<&'a str>,
+    /// nginx's files.
+    pub nginx: &'a [SiteFile],
     /// Directory of each volume.
     pub volumes: &'a Volumes,
     /// What places of the host hold; one that is not there is missing.
@@ -93,7 +95,7 @@ pub struct Adoption {
 }
 
 /// Every place of the host that has to be looked at.
-pub fn places(stack: &Stack<'_>, nginx: Option<&str>, volumes: &Volumes) -> Vec<Utf8PathBuf> {
+pub fn places(stack: &Stack<'_>, nginx: &[SiteFile], volumes: &Volumes) -> Vec<Utf8PathBuf> {
     let inside = stack.odoo_data();
     let data = inside
         .iter()

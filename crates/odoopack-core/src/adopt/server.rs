@@ -107,7 +107,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Whether Docker's DNS leads from Odoo to the service by this name.
-    fn answers(&self, service: &Service, host: &str) -> bool {
+    pub(super) fn answers(&self, service: &Service, host: &str) -> bool {
         let named = ["container_name", "hostname"].map(|key| self.project.text(service, key));
         let networks = service.node.get("networks").map_or(&[][..], Node::entries);
         let aliases = networks.iter().filter_map(|(_, network)| network.get("aliases"));

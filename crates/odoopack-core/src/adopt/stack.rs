@@ -6,7 +6,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::command::Command;
 use super::project::{ODOO_CONF, ODOO_DATA, Place, Project};
 use crate::foreign::compose::{Role, Service};
-use crate::foreign::nginx::{self, Directive};
 use crate::odoo::Series;
 use crate::odoo::conf_file::Entry;
 use crate::plan::Refusal;
@@ -110,16 +109,6 @@ impl<'a> Stack<'a> {
     /// What Odoo's command says.
     pub(super) fn command(&self) -> Command {
         Command::read(&self.project.command(self.odoo))
-    }
-
-    /// nginx's site on the host, when one is mounted.
-    pub fn nginx_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
-        let nginx = self.nginx?;
-        let site = |inside: &str| inside.starts_with("/etc/nginx/conf.d/") || inside.contains("/templates/");
-        let mounts = nginx.mounts().into_iter().map(|mount| mount.target);
-        let inside = mounts.into_iter().find(|target| site(target))?;
-        let place = self.project.place(nginx, inside.as_str().into())?;
-        self.host(&place, volumes).ok()
     }
 
     /// Directory of the cluster in the container.
@@ -267,19 +256,6 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Files of nginx's certificate on the host, as far as they are mounted.
-    pub(super) fn certificates(&self, site: Option<&str>, volumes: &Volumes) -> Vec<Utf8PathBuf> {
-        let site = site.and_then(|text| Site::read(text).ok()).unwrap_or_default();
-        let Some((nginx, (certificate, key))) = self.nginx.zip(site.certificate) else {
-            return Vec::new();
-        };
-        let host = |path: &String| {
-            let place = self.project.place(nginx, Utf8Path::new(path))?;
-            self.host(&place, volumes).ok()
-        };
-        [certificate, key].iter().filter_map(host).collect()
-    }
-
     /// The service that is PostgreSQL.
     pub fn postgres_service(&self) -> &str {
         &self.postgres.name
@@ -337,39 +313,4 @@ fn tag(image: &str) -> Option<&str> {
 pub(super) fn listed(all: &[String]) -> String {
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     all.join(", ")
-}
-
-/// What a site of nginx says of its name and its certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Site {
-    pub(super) names: Vec<String>,
-    pub(super) certificate: Option<(String, String)>,
-}
-
-impl Site {
-    pub(super) fn read(text: &str) -> Result<Self, nginx::Mistake> {
-        let mut site = Self::default();
-        visit(&nginx::read(text)?, &mut site);
-        Ok(site)
-    }
-}
-
-fn visit(all: &[Directive], site: &mut Site) {
-    for directive in all {
-        if directive.name == "server" {
-            let one = |name| directive.all(name).next().map(|found| found.arg(0).to_owned());
-            for names in directive.all("server_name") {
-                let real = |name: &&String| name.contains('.') && !name.starts_with(['*', '~', '.']);
-                let new: Vec<String> = names.args.iter().filter(real).cloned().collect();
-                site.names.extend(
-                    new.into_iter()
-                        .filter(|name| !site.names.contains(name))
-                        .collect::<Vec<_>>(),
-                );
-            }
-            let pair = one("ssl_certificate").zip(one("ssl_certificate_key"));
-            site.certificate = site.certificate.take().or(pair);
-        }
-        visit(directive.inner(), site);
-    }
 }

@@ -2,12 +2,13 @@
 mod left;
 mod parts;
 mod server;
+mod site;
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Adoption, Holds, Project, Seen, Stack, Variables, Volumes, Wants, decide, places};
+use super::{Adoption, Holds, Project, Seen, SiteFile, Stack, Variables, Volumes, Wants, decide, places};
 use crate::checks::{File, Finding, judge_files};
 use crate::spec::{LoadContext, Series, Source, Spec, Tls, load};
 
@@ -23,7 +24,7 @@ struct Case<'a> {
     variables: &'a str,
     directory: &'a str,
     conf: Option<&'a str>,
-    nginx: Option<&'a str>,
+    nginx: &'a [&'a str],
     volumes: &'a [&'a str],
     holds: &'a [(&'a str, Holds)],
     links: &'a [(&'a str, &'a str)],
@@ -59,7 +60,13 @@ impl Case<'_> {
             .map(|name| (name.clone(), there(&name).then(|| directory(&name))))
             .collect();
         let held: BTreeMap<&str, Holds> = self.holds.iter().copied().collect();
-        let directories = places(&stack, self.nginx, &volumes)
+        let nginx: Vec<SiteFile> = self
+            .nginx
+            .iter()
+            .enumerate()
+            .map(|(at, text)| (format!("{at}.conf").into(), (*text).to_owned()))
+            .collect();
+        let directories = places(&stack, &nginx, &volumes)
             .into_iter()
             .filter_map(|path| held.get(path.as_str()).map(|holds| (path.clone(), *holds)))
             .collect();
@@ -77,7 +84,7 @@ impl Case<'_> {
             &stack,
             &wants,
             &Seen {
-                nginx: self.nginx,
+                nginx: &nginx,
                 volumes: &volumes,
                 directories: &directories,
                 links: &links,
@@ -91,9 +98,9 @@ impl Case<'_> {
         let files = [
             ("docker-compose.yml", Some(self.compose)),
             ("odoo.conf", self.conf),
-            ("site.conf", self.nginx),
         ];
-        let files: Vec<File<'_>> = files.into_iter().filter_map(file).collect();
+        let sites = self.nginx.iter().map(|text| ("site.conf", Some(*text)));
+        let files: Vec<File<'_>> = files.into_iter().chain(sites).filter_map(file).collect();
         judge_files(&files, Series::V18)
     }
 
@@ -116,7 +123,7 @@ fn seed<'a>() -> Case<'a> {
         variables: "POSTGRES_PASSWORD=geheim\n",
         directory: "/opt/odoo-ce",
         conf: Some(SEED_CONF),
-        nginx: Some(SEED_NGINX),
+        nginx: &[SEED_NGINX],
         volumes: &["odoo-ce_pgdata"],
         holds: &[
             ("/var/lib/docker/volumes/odoo-ce_pgdata/_data", Holds::Cluster),
@@ -145,7 +152,7 @@ fn official<'a>() -> Case<'a> {
         variables: "",
         directory: "/srv/My Odoo",
         conf: None,
-        nginx: None,
+        nginx: &[],
         volumes: &["myodoo_odoo-web-data", "myodoo_odoo-db-data"],
         holds: &[
             (

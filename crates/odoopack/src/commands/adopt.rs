@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::adopt::{self, Adoption, Project, Seen, Stack, Variables, Volumes, Wants};
+use odoopack_core::adopt::{self, Adoption, Project, Seen, SiteFile, Stack, Variables, Volumes, Wants};
 use odoopack_core::checks::{self, Finding};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Series;
@@ -177,6 +177,22 @@ fn odoo_conf(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Read> 
     Ok(conf)
 }
 
+/// nginx's files: the one that is named, else all that are mounted.
+fn sites(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Vec<SiteFile>> {
+    if let Some(path) = &args.nginx {
+        return Ok(vec![(path.clone(), needed(path)?)]);
+    }
+    let [mut files, directories] = stack.nginx_places(volumes);
+    for directory in directories {
+        files.extend(observe::adopt::sites(&directory)?);
+    }
+    let mut all = Vec::new();
+    for path in files {
+        all.extend(text_of(None, Some(path))?);
+    }
+    Ok(all)
+}
+
 /// Everything else that is read and seen, and what is decided from it.
 fn look(
     args: &Args,
@@ -184,22 +200,21 @@ fn look(
     wants: &Wants,
     read: [Read; 2],
 ) -> Result<Adoption> {
-    let site = text_of(args.nginx.as_deref(), stack.nginx_conf(volumes))?;
-    let nginx = site.as_ref().map(|(_, text)| text.as_str());
+    let nginx = sites(args, stack, volumes)?;
     let (mut directories, mut links) = (BTreeMap::new(), BTreeMap::new());
-    for place in adopt::places(stack, nginx, volumes) {
+    for place in adopt::places(stack, &nginx, volumes) {
         if let Some(holds) = observe::adopt::holds(&place)? {
             links.extend(observe::adopt::led_to(&place)?.map(|real| (place.clone(), real)));
             directories.insert(place, holds);
         }
     }
-    let files: Vec<_> = read.iter().chain([&site]).flatten().collect();
+    let files: Vec<_> = read.iter().flatten().chain(&nginx).collect();
     let findings = findings(&files, wants.series.or_else(|| stack.series()));
     Ok(adopt::decide(
         stack,
         wants,
         &Seen {
-            nginx,
+            nginx: &nginx,
             volumes,
             directories: &directories,
             links: &links,
