@@ -1,6 +1,7 @@
 //! What of the services has no place in the pack, and what else of the project goes on without it.
+use super::Stack;
 use super::decide::Decider;
-use crate::foreign::compose::Service;
+use crate::foreign::compose::{Role, Service};
 use crate::foreign::yaml::{Node, Value};
 
 impl Decider<'_> {
@@ -37,14 +38,71 @@ impl Decider<'_> {
         }
     }
 
+    /// Services that go on without the pack, and those that cannot as they are.
     pub(super) fn left_services(&mut self) {
-        for name in self.stack.others() {
+        let stack = self.stack;
+        let postgres = &stack.postgres.name;
+        self.change(
+            "PostgreSQL answers through its socket, and to the pack's roles alone",
+            format!("nobody else has to reach it; any other service or person that works in the cluster of {postgres} cannot sign in any more, and what they have there has to be moved first"),
+        );
+        for name in stack.others() {
             self.leave(
                 format!("service {name}"),
-                "it is no part of the pack: keep it in a compose file of its own",
+                match stack.uses_postgres(name) {
+                    Some(how) => format!("it uses PostgreSQL in {postgres} ({how}) and cannot sign in there after `up`: what it has in that cluster has to be moved to a server of its own first (`pg_dump`)"),
+                    None => "it is no part of the pack: keep it in a compose file of its own".to_owned(),
+                },
             );
         }
     }
+}
+
+impl Stack<'_> {
+    /// How another service says that it works with the database's server; `None`: it does not.
+    fn uses_postgres(&self, name: &str) -> Option<String> {
+        let mut all = self.project.compose.services.iter();
+        let service = all.find(|service| service.name == name)?;
+        let named = service.environment().into_iter().map(|(name, ..)| name);
+        let named = named.chain(self.project.named_in_files(service));
+        let leads = |name: &String| {
+            let text = self.project.variable(service, name).unwrap_or_default();
+            !is_account(name) && hosts(&text).any(|host| self.answers(self.postgres, host))
+        };
+        if let Some(name) = named.into_iter().find(leads) {
+            return Some(format!("variable {name}"));
+        }
+        let key = ["links", "depends_on"].into_iter().find(|key| {
+            let Some(node) = service.node.get(key) else {
+                return false;
+            };
+            let listed = node.members().iter().filter_map(Node::text);
+            let listed = listed.map(|text| text.split(':').next().unwrap_or_default());
+            let mut all = node.entries().iter().map(|(name, _)| name.as_str()).chain(listed);
+            all.any(|name| name == self.postgres.name)
+        });
+        key.map(|key| format!("`{key}`"))
+            .or_else(|| (service.role == Role::Odoo).then(|| "it runs Odoo".to_owned()))
+    }
+}
+
+/// Whether a variable says an account or a database, which often have the server's name.
+fn is_account(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let words = [
+        "USER", "USERNAME", "PASSWORD", "DB", "DATABASE", "NAME", "TYPE", "ENGINE", "DIALECT",
+    ];
+    words.iter().any(|word| name.rsplit('_').next() == Some(word))
+}
+
+/// Hosts in a value: that of a URL, else any word of it.
+fn hosts(text: &str) -> impl Iterator<Item = &str> {
+    let authority = text.split_once("://").map(|(_, rest)| {
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        authority.rsplit('@').next().unwrap_or_default()
+    });
+    let words = authority.unwrap_or(text).split([',', ';', '=', ' ', '\'', '"']);
+    words.map(|word| word.split(':').next().unwrap_or_default())
 }
 
 fn has(service: &Service, key: &str) -> bool {

@@ -28,6 +28,61 @@ fn adopted(compose: &str, conf: Option<&str>) -> (Adoption, Spec) {
     case.spec()
 }
 
+#[test]
+fn services_that_use_the_same_postgresql_are_told_that_it_is_taken_away() {
+    let conf = Some("[options]\ndb_name = books\n");
+    for (service, how) in [
+        ("environment: {DB_HOST: db}", Some("(variable DB_HOST)")),
+        (
+            "environment: {SERVERS: 'redis:6379,db:5432'}",
+            Some("(variable SERVERS)"),
+        ),
+        (
+            "environment: ['DATABASE_URL=postgres://db:x@db:5432/n8n?ssl=0']",
+            Some("(variable DATABASE_URL)"),
+        ),
+        (
+            "environment: {JDBC: 'jdbc:postgresql://db/x'}",
+            Some("(variable JDBC)"),
+        ),
+        ("environment: {DSN: 'host=db user=x'}", Some("(variable DSN)")),
+        ("env_file: ./more.env", Some("(variable PGHOST)")),
+        ("depends_on: [db]", Some("(`depends_on`)")),
+        (
+            "depends_on: {db: {condition: service_started}}",
+            Some("(`depends_on`)"),
+        ),
+        ("links: ['db:database']", Some("(`links`)")),
+        ("environment: {DB_HOST: otherdb, DB_USER: db, DB_NAME: db}", None),
+        (
+            "environment: {DATABASE_URL: 'postgres://db:db@elsewhere/db'}",
+            None,
+        ),
+        ("depends_on: [web]", None),
+    ] {
+        let compose = OFFICIAL.replace(
+            "volumes:\n  odoo-web-data",
+            &format!("  n8n:\n    image: n8nio/n8n\n    {service}\nvolumes:\n  odoo-web-data"),
+        );
+        let case = Case {
+            compose: &compose,
+            conf,
+            env_files: &[("/srv/My Odoo/more.env", "PGHOST=db\n")],
+            ..official()
+        };
+        let (adoption, _) = case.spec();
+        let why = why(&adoption, "service n8n").unwrap();
+        let wanted = how.unwrap_or("it is no part of the pack");
+        assert!(why.contains(wanted), "{service}: {why}");
+        assert_eq!(why.contains("has to be moved"), how.is_some(), "{service}: {why}");
+        let mut changes = adoption.changes.iter();
+        assert!(changes.any(
+            |(what, why)| what.starts_with("PostgreSQL answers through its socket")
+                && why.contains("cluster of db")
+        ));
+    }
+}
+
 fn why<'a>(adoption: &'a Adoption, what: &str) -> Option<&'a str> {
     let mut left = adoption.left.iter();
     left.find(|(known, _)| known == what).map(|(_, why)| why.as_str())
