@@ -441,6 +441,46 @@ fn variables_of_a_file_beside_the_stack_count_and_those_of_the_stack_count_more(
 }
 
 #[test]
+fn a_variable_without_a_value_has_that_of_the_file_beside_the_stack() {
+    let list = "[SENTRY_DSN, API_TOKEN, MAPS, EMPTY=, NOWHERE]";
+    let map = "{SENTRY_DSN: , API_TOKEN: , MAPS: , EMPTY: '', NOWHERE: }";
+    for environment in [list, map] {
+        let compose = OFFICIAL.replace(
+            "    image: odoo:",
+            &format!("    env_file: ./odoo.env\n    environment: {environment}\n    image: odoo:"),
+        );
+        let case = Case {
+            compose: &compose,
+            variables: "SENTRY_DSN=https://geheim@example\nMAPS=outer$x\nEMPTY=outer\n",
+            env_files: &[(
+                "/srv/My Odoo/odoo.env",
+                "API_TOKEN=token\nMAPS=inner\nEMPTY=inner\n",
+            )],
+            ..official()
+        };
+        let (adoption, spec) = case.spec();
+        let secrets: Vec<(&str, &str)> = adoption
+            .secrets
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.expose()))
+            .collect();
+        assert_eq!(
+            secrets,
+            [("SENTRY_DSN", "https://geheim@example"), ("API_TOKEN", "token")]
+        );
+        assert!(adoption.text.contains("MAPS = \"outer\""), "{}", adoption.text);
+        assert_eq!(spec.environments.values().next().unwrap().env.len(), 3);
+        for name in ["variable EMPTY", "variable NOWHERE"] {
+            assert!(
+                adoption.left.iter().any(|(what, _)| what == name),
+                "{:?}",
+                adoption.left
+            );
+        }
+    }
+}
+
+#[test]
 fn where_the_command_says_that_attachments_are_wins_over_odoo_conf() {
     let compose = OFFICIAL.replace(
         "    image: odoo:",
