@@ -159,7 +159,7 @@ fn meaning(name: &str) -> Meaning {
             .filter_map(|series| options::elsewhere(*series, &key));
         all.find_map(|one| match one.instead {
             Instead::Option(key) => find(key),
-            _ => None,
+            Instead::Pack(_) | Instead::CommandLine | Instead::Nothing(_) => None,
         })
     };
     match find(&key).or_else(other) {
@@ -213,87 +213,38 @@ mod tests {
         )
     }
 
+    #[rustfmt::skip]
+    const CASES: &[(&str, &str, &str)] = &[
+        ("", "", ""),
+        ("odoo", "", ""),
+        ("odoo --workers=4 --max-cron-threads 2", "workers=4 max_cron_threads=2", ""),
+        ("--workers=4 --workers 6", "workers=6", ""),
+        ("python3 /opt/odoo/odoo-bin server -d books -D /data", "db_name=books data_dir=/data", ""),
+        ("odoo -dbooks -r me -w 'geheim 1'", "db_name=books db_user=me db_password=geheim 1", ""),
+        ("odoo --addons-path=/a,/b --load=web,x", "addons_path=/a,/b server_wide_modules=web,x", ""),
+        ("odoo --database=odoo --db-filter '^x$'", "db_name=odoo dbfilter=^x$", ""),
+        ("odoo --db_host=db --xmlrpc-port=8070", "db_host=db http_port=8070", ""),
+        ("odoo --smtp mail.example.com --smtp-ssl --smtp-port=465", "smtp_server=mail.example.com smtp_ssl=True smtp_port=465", ""),
+        ("odoo --proxy-mode --no-database-list --no-http", "proxy_mode=True list_db=False http_enable=False", ""),
+        ("odoo --limit-time-real-cron -1", "limit_time_real_cron=-1", ""),
+        ("odoo --log-handler=a:INFO --log-handler b:DEBUG", "log_handler=a:INFO,b:DEBUG", ""),
+        ("odoo -u all --stop-after-init --test-enable --workers=1", "stop_after_init=True workers=1", "-u --test-enable"),
+        ("odoo --acme-key geheim --acme=geheim shell", "", "--acme-key --acme shell"),
+        ("odoo --csv-internal-sep=x", "", "--csv-internal-sep"),
+        ("odoo --workers", "", "--workers"),
+        ("wait-for-it.sh db:5432 -- odoo --workers=1", "workers=1", "wait-for-it.sh"),
+        ("/start.sh --workers=1", "workers=1", "/start.sh"),
+        ("bash -c 'pip install x && exec odoo --db_host=db --workers=1 && echo --workers=2'", "db_host=db workers=1", "bash"),
+        ("sh -c /start.sh", "", "sh"),
+    ];
+
     #[test]
     fn every_way_to_write_an_option_is_read_and_the_rest_is_named() {
-        for (text, entries, rest) in [
-            ("", "", ""),
-            ("odoo", "", ""),
-            (
-                "odoo --workers=4 --max-cron-threads 2",
-                "workers=4 max_cron_threads=2",
-                "",
-            ),
-            ("--workers=4 --workers 6", "workers=6", ""),
-            (
-                "python3 /opt/odoo/odoo-bin server -d books -D /data",
-                "db_name=books data_dir=/data",
-                "",
-            ),
-            (
-                "odoo -dbooks -r me -w 'geheim 1'",
-                "db_name=books db_user=me db_password=geheim 1",
-                "",
-            ),
-            (
-                "odoo --addons-path=/a,/b --load=web,queue_job",
-                "addons_path=/a,/b server_wide_modules=web,queue_job",
-                "",
-            ),
-            (
-                "odoo --database=odoo --db-filter '^x$'",
-                "db_name=odoo dbfilter=^x$",
-                "",
-            ),
-            (
-                "odoo --db_host=db --xmlrpc-port=8070",
-                "db_host=db http_port=8070",
-                "",
-            ),
-            (
-                "odoo --smtp mail.example.com --smtp-ssl --smtp-port=465",
-                "smtp_server=mail.example.com smtp_ssl=True smtp_port=465",
-                "",
-            ),
-            (
-                "odoo --proxy-mode --no-database-list --no-http",
-                "proxy_mode=True list_db=False http_enable=False",
-                "",
-            ),
-            ("odoo --limit-time-real-cron -1", "limit_time_real_cron=-1", ""),
-            (
-                "odoo --log-handler=a:INFO --log-handler b:DEBUG",
-                "log_handler=a:INFO,b:DEBUG",
-                "",
-            ),
-            (
-                "odoo -u all --stop-after-init --test-enable --workers=1",
-                "stop_after_init=True workers=1",
-                "-u --test-enable",
-            ),
-            (
-                "odoo --acme-key geheim --acme=geheim shell",
-                "",
-                "--acme-key --acme shell",
-            ),
-            ("odoo --csv-internal-sep=x", "", "--csv-internal-sep"),
-            ("odoo --workers", "", "--workers"),
-            (
-                "wait-for-it.sh db:5432 -- odoo --workers=1",
-                "workers=1",
-                "wait-for-it.sh",
-            ),
-            ("/start.sh --workers=1", "workers=1", "/start.sh"),
-            (
-                "bash -c 'pip install x && exec odoo --db_host=db --workers=1 && echo --workers=2'",
-                "db_host=db workers=1",
-                "bash",
-            ),
-            ("sh -c /start.sh", "", "sh"),
-        ] {
+        for (text, entries, rest) in CASES {
             let (found, others, conf) = shown(text);
             assert_eq!(
                 (found.as_str(), others.as_str(), conf),
-                (entries, rest, None),
+                (*entries, *rest, None),
                 "{text}"
             );
         }
@@ -303,11 +254,8 @@ mod tests {
             "--config=/x.conf",
             "odoo --config /x.conf",
         ] {
-            assert_eq!(
-                shown(text),
-                (String::new(), String::new(), Some("/x.conf".to_owned())),
-                "{text}"
-            );
+            let only = (String::new(), String::new(), Some("/x.conf".to_owned()));
+            assert_eq!(shown(text), only, "{text}");
         }
     }
 }

@@ -79,7 +79,7 @@ impl<'a> Stack<'a> {
             ));
         }
         match (command.or(other), all.as_slice()) {
-            (Some(said), _) => of(&said).ok_or_else(|| self.elsewhere(&said, &all)),
+            (Some(said), _) => of(&said).ok_or_else(|| elsewhere(&said, &all)),
             (None, [one]) => Ok(one),
             (None, several) => {
                 let found = several.iter().copied().find(|one| self.answers(one, UNSAID));
@@ -124,22 +124,6 @@ impl<'a> Stack<'a> {
             .chain([service.name.clone()])
             .any(|name| name.eq_ignore_ascii_case(host))
     }
-
-    fn elsewhere(&self, said: &Said, all: &[&Service]) -> Refusal {
-        let first = all.first().map_or(UNSAID, |one| one.name.as_str());
-        Refusal::new(
-            format!(
-                "Odoo's database is on `{}`, as {} says, and that is no PostgreSQL service of the file ({}): what lies in those is not what Odoo works with",
-                said.host,
-                said.place,
-                names(all)
-            ),
-            format!(
-                "a database on another server is taken with `[postgres] url`, see docs/guides/managed-postgresql.md: `odoopack init` makes such a pack; where `{}` leads to one of these services after all, write the service's name in its place (`{first}`; in a copy of odoo.conf: `--odoo-conf FILE`)",
-                said.host
-            ),
-        )
-    }
 }
 
 fn option<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Entry> {
@@ -156,6 +140,22 @@ fn of_conf(entries: &[Entry]) -> Option<Said> {
     let host = said(entries, "db_host")?.to_owned();
     let place = "`db_host` of odoo.conf".to_owned();
     Some(Said { host, place })
+}
+
+fn elsewhere(said: &Said, all: &[&Service]) -> Refusal {
+    let first = all.first().map_or(UNSAID, |one| one.name.as_str());
+    Refusal::new(
+        format!(
+            "Odoo's database is on `{}`, as {} says, and that is no PostgreSQL service of the file ({}): what lies in those is not what Odoo works with",
+            said.host,
+            said.place,
+            names(all)
+        ),
+        format!(
+            "a database on another server is taken with `[postgres] url`, see docs/guides/managed-postgresql.md: `odoopack init` makes such a pack; where `{}` leads to one of these services after all, write the service's name in its place (`{first}`; in a copy of odoo.conf: `--odoo-conf FILE`)",
+            said.host
+        ),
+    )
 }
 
 fn names(all: &[&Service]) -> String {

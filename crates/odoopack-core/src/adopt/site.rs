@@ -154,8 +154,8 @@ impl Site {
             .servers
             .iter()
             .filter(|server| server.names.iter().any(|name| name == domain));
-        let all = named.chain(self.servers.iter().filter(ours));
-        all.filter_map(|server| server.certificate.clone()).next()
+        let mut all = named.chain(self.servers.iter().filter(ours));
+        all.find_map(|server| server.certificate.clone())
     }
 }
 
