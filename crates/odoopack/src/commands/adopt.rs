@@ -79,7 +79,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         args,
         (&stack, &volumes),
         &wants,
-        [Some((compose.clone(), text)), conf],
+        &[Some((compose.clone(), text)), conf],
     )?;
     refuse(&adoption)?;
     if !args.dry_run {
@@ -184,7 +184,8 @@ fn sites(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Vec<SiteFi
     }
     let [mut files, directories] = stack.nginx_places(volumes);
     for directory in directories {
-        files.extend(observe::adopt::sites(&directory)?);
+        let inside = observe::adopt::sites(&directory)?.into_iter();
+        files.extend(inside.filter(|path| !files.contains(path)).collect::<Vec<_>>());
     }
     let mut all = Vec::new();
     for path in files {
@@ -198,7 +199,7 @@ fn look(
     args: &Args,
     (stack, volumes): (&Stack<'_>, &Volumes),
     wants: &Wants,
-    read: [Read; 2],
+    read: &[Read; 2],
 ) -> Result<Adoption> {
     let nginx = sites(args, stack, volumes)?;
     let (mut directories, mut links) = (BTreeMap::new(), BTreeMap::new());
