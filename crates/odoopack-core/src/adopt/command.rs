@@ -88,22 +88,39 @@ impl Command {
             .first()
             .is_some_and(|first| ["sh", "bash", "dash"].contains(&base(first).as_str()));
         let words: Vec<String> = if shell {
-            words.iter().flat_map(|word| split(word)).collect()
+            words
+                .iter()
+                .flat_map(|word| split(&word.replace(';', " ; ")))
+                .collect()
         } else {
             words.to_vec()
         };
         let odoo =
             |word: &String| ["odoo", "odoo-bin", "odoo.py", "openerp-server"].contains(&base(word).as_str());
-        let start = words.iter().position(odoo).map(|at| at + 1);
-        let start = start.or_else(|| {
-            words
-                .iter()
-                .position(|word| word.starts_with('-'))
-                .filter(|_| !shell)
-        });
+        let script = shell
+            || words
+                .first()
+                .is_some_and(|first| base(first).starts_with("python"));
+        let option = words
+            .iter()
+            .position(|word| word.starts_with('-') && word != "--");
+        // A database is often called `odoo` as well: behind an option the name counts only where a program stands.
+        let program = |at: &usize| {
+            script || option.is_none_or(|option| *at < option) || words[at.saturating_sub(1)] == "--"
+        };
+        let mut named = words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| odoo(word))
+            .map(|(at, _)| at);
+        let start = named.find(program).map(|at| at + 1);
+        let start = start.or_else(|| option.filter(|_| !shell));
         let (before, after) = words.split_at(start.unwrap_or(words.len()));
         let usual = |word: &&String| {
-            !odoo(word) && !base(word).starts_with("python") && !base(word).starts_with("entrypoint")
+            let of_odoo = ["python", "entrypoint"]
+                .iter()
+                .any(|start| base(word).starts_with(start));
+            !odoo(word) && !of_odoo && !word.starts_with('-')
         };
         if let Some(program) = before.iter().find(usual) {
             self.rest.push(program.clone());
@@ -236,6 +253,11 @@ mod tests {
         ("/start.sh --workers=1", "workers=1", "/start.sh"),
         ("bash -c 'pip install x && exec odoo --db_host=db --workers=1 && echo --workers=2'", "db_host=db workers=1", "bash"),
         ("sh -c /start.sh", "", "sh"),
+        ("sh -c 'date; exec odoo -d odoo; date -d x'", "db_name=odoo", "sh"),
+        ("-d odoo --workers=1", "db_name=odoo workers=1", ""),
+        ("-- --database odoo --workers=1", "db_name=odoo workers=1", ""),
+        ("wait-for-it.sh -t 30 db:5432 -- odoo --workers=1", "workers=1", "wait-for-it.sh"),
+        ("python3 -u /opt/odoo/odoo-bin -d odoo", "db_name=odoo", ""),
     ];
 
     #[test]

@@ -1,8 +1,8 @@
 //! nginx's files as people mount them, and what is in them beside Odoo.
 use camino::Utf8Path;
 
-use super::{Case, SEED, SEED_NGINX, seed};
-use crate::adopt::{Adoption, Project, Stack, Variables, Volumes, is_site};
+use super::{Case, SEED, SEED_NGINX, official, seed};
+use crate::adopt::{Adoption, Holds, Project, Stack, Variables, Volumes, is_site};
 use crate::spec::Tls;
 
 const MOUNT: &str = "./deploy/nginx/erp.insightpulseai.net.conf:/etc/nginx/conf.d/default.conf";
@@ -225,4 +225,20 @@ fn what_keeps_people_out_and_what_leads_elsewhere_is_named() {
             .collect();
         assert_eq!(found, what.into_iter().collect::<Vec<_>>(), "{line}");
     }
+}
+
+#[test]
+fn a_certificate_of_an_nginx_that_is_no_service_is_the_hosts() {
+    let mut holds = official().holds.to_vec();
+    holds.extend([("/etc/ssl/a.pem", Holds::File), ("/etc/ssl/a.key", Holds::File)]);
+    let site = "server { listen 443 ssl; server_name erp.example.com; ssl_certificate /etc/ssl/a.pem; ssl_certificate_key /etc/ssl/a.key; location / { proxy_pass http://127.0.0.1:8069; } }";
+    let case = Case {
+        nginx: &[site],
+        holds: &holds,
+        domain: None,
+        ..official()
+    };
+    let (_, spec) = case.spec();
+    let production = spec.environments.values().next().unwrap();
+    assert!(matches!(&production.tls, Tls::Files { certificate, .. } if certificate == "/etc/ssl/a.pem"));
 }
