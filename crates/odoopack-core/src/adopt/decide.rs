@@ -2,16 +2,15 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use super::stack::Site;
 use super::{Adoption, Holds, Seen, Stack, Wants, addons};
 use crate::checks::Severity;
 use crate::odoo::Series;
-use crate::odoo::conf_file::{self, Entry};
+use crate::odoo::conf_file::Entry;
 use crate::plan::Refusal;
 use crate::secret::SecretText;
 use crate::spec::{LoadContext, carry_over, load};
 
-const ENVIRONMENT: &str = "production";
+pub(super) const ENVIRONMENT: &str = "production";
 /// Variables of the official image that say how the database is reached.
 const CONNECTION: [&str; 13] = [
     "HOST",
@@ -31,10 +30,10 @@ const CONNECTION: [&str; 13] = [
 /// What `doctor` finds in files and the pack does not do otherwise.
 const STAYS: [&str; 2] = ["compose-letsencrypt-mount", "compose-alpine-postgres"];
 
-struct Decider<'a> {
-    stack: &'a Stack<'a>,
-    wants: &'a Wants,
-    seen: &'a Seen<'a>,
+pub(super) struct Decider<'a> {
+    pub(super) stack: &'a Stack<'a>,
+    pub(super) wants: &'a Wants,
+    pub(super) seen: &'a Seen<'a>,
     document: DocumentMut,
     out: Adoption,
 }
@@ -62,13 +61,6 @@ pub fn decide(stack: &Stack<'_>, wants: &Wants, seen: &Seen<'_>) -> Adoption {
 
 impl Decider<'_> {
     fn all(&mut self) {
-        let entries = self
-            .seen
-            .odoo_conf
-            .map(conf_file::read)
-            .unwrap_or_default()
-            .entries;
-        let entries: Vec<Entry> = entries;
         self.document["format"] = value(1);
         self.set(&["pack"], "name", value(self.wants.name.as_str()));
         self.set(&["pack"], "root", value(self.wants.root.as_str()));
@@ -76,10 +68,11 @@ impl Decider<'_> {
         let series = self.images();
         self.ports();
         self.site();
-        self.places(&entries);
-        self.database(&entries);
+        self.places();
+        self.database();
         self.variables();
-        let lifted = self.addons(&entries);
+        let lifted = self.addons();
+        self.left_programs();
         self.left_services();
         if let Some(series) = series.filter(|_| self.out.refusals.is_empty()) {
             self.options(series, &lifted);
@@ -87,7 +80,7 @@ impl Decider<'_> {
         self.changes();
     }
 
-    fn set(&mut self, tables: &[&str], key: &str, item: Item) {
+    pub(super) fn set(&mut self, tables: &[&str], key: &str, item: Item) {
         let mut table: &mut Table = self.document.as_table_mut();
         for (depth, name) in tables.iter().enumerate() {
             let next = table.entry(name).or_insert_with(|| {
@@ -102,19 +95,19 @@ impl Decider<'_> {
         table.insert(key, item);
     }
 
-    fn refuse(&mut self, what: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn refuse(&mut self, what: impl Into<String>, hint: impl Into<String>) {
         self.out.refusals.push(Refusal::new(what, hint));
     }
 
-    fn keep(&mut self, what: impl Into<String>, place: impl Into<String>) {
+    pub(super) fn keep(&mut self, what: impl Into<String>, place: impl Into<String>) {
         self.out.kept.push((what.into(), place.into()));
     }
 
-    fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(super) fn leave(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.out.left.push((what.into(), why.into()));
     }
 
-    fn change(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(super) fn change(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.out.changes.push((what.into(), why.into()));
     }
 
@@ -146,100 +139,7 @@ impl Decider<'_> {
         series
     }
 
-    fn ports(&mut self) {
-        let stack = self.stack;
-        if let Some(nginx) = stack.nginx {
-            for (key, inside, usual) in [("http_port", 80, 80), ("https_port", 443, 443)] {
-                let Some(port) = stack.published(nginx, inside) else {
-                    continue;
-                };
-                if port != usual {
-                    self.set(&["web"], key, value(i64::from(port)));
-                }
-                self.keep("port of nginx", port.to_string());
-            }
-        } else {
-            self.change(
-                "nginx with TLS in front of Odoo",
-                "nothing in the file keeps passwords from being read on their way",
-            );
-        }
-        if let Some(port) = stack.published(stack.odoo, 8069) {
-            self.set(
-                &["environments", ENVIRONMENT],
-                "http_port",
-                value(i64::from(port)),
-            );
-            self.change(
-                format!("port {port} of Odoo answers on loopback alone"),
-                "a port that Docker publishes is open to everybody, whatever ufw says; people come through nginx",
-            );
-        }
-        if let Some(port) = stack.published(stack.postgres, 5432) {
-            self.set(&["postgres"], "port", value(i64::from(port)));
-            self.change(
-                format!("port {port} of PostgreSQL answers on loopback alone"),
-                "a port that Docker publishes is open to everybody, whatever ufw says",
-            );
-        }
-        for (port, why) in stack.not_published() {
-            self.leave(port, why);
-        }
-    }
-
-    fn site(&mut self) {
-        let site = match self.seen.nginx.map(Site::read) {
-            Some(Ok(site)) => site,
-            Some(Err(mistake)) => {
-                self.leave(
-                    "nginx's configuration",
-                    format!("line {}: {}", mistake.line, mistake.what),
-                );
-                Site::default()
-            }
-            None => Site::default(),
-        };
-        let Some(domain) = self.wants.domain.clone().or_else(|| site.names.first().cloned()) else {
-            self.refuse(
-                "no file says by which host name people come",
-                "say it: `odoopack adopt --domain erp.example.com`",
-            );
-            return;
-        };
-        self.set(&["environments", ENVIRONMENT], "domain", value(domain.as_str()));
-        for name in site.names.iter().filter(|name| **name != domain) {
-            self.leave(format!("host name {name}"), "an environment has one host name");
-        }
-        self.keep("host name", domain);
-        if let Some((certificate, key)) = site.certificate {
-            self.certificate(&certificate, &key);
-        }
-    }
-
-    /// Paths of nginx's container, as the host calls them.
-    fn certificate(&mut self, certificate: &str, key: &str) {
-        let stack = self.stack;
-        let host = |path: &str| {
-            let place = stack.project.place(stack.nginx?, Utf8Path::new(path))?;
-            let path = stack.host(&place, self.seen.volumes).ok()?;
-            (self.seen.directories.get(&path) == Some(&Holds::File)).then_some(path)
-        };
-        match (host(certificate), host(key)) {
-            (Some(certificate), Some(key)) => {
-                let mut tls = toml_edit::InlineTable::new();
-                tls.insert("certificate", certificate.as_str().into());
-                tls.insert("key", key.as_str().into());
-                self.set(&["environments", ENVIRONMENT], "tls", value(tls));
-                self.keep("certificate", certificate);
-            }
-            _ => self.leave(
-                format!("certificate {certificate}"),
-                "it is not there on this host; the pack's own authority issues one until `tls` names another",
-            ),
-        }
-    }
-
-    fn places(&mut self, entries: &[Entry]) {
+    fn places(&mut self) {
         let stack = self.stack;
         let inside = stack.cluster();
         match stack.data(stack.postgres, &inside, self.seen.volumes) {
@@ -258,7 +158,7 @@ impl Decider<'_> {
             ),
             Err(refusal) => self.out.refusals.push(refusal),
         }
-        self.attachments(entries);
+        self.attachments();
     }
 
     fn real(&self, path: Utf8PathBuf) -> Utf8PathBuf {
@@ -266,18 +166,10 @@ impl Decider<'_> {
     }
 
     /// Where a directory `filestore` is, of all that Odoo may have used.
-    fn attachments(&mut self, entries: &[Entry]) {
+    fn attachments(&mut self) {
         let stack = self.stack;
-        let option = |key: &str| {
-            entries
-                .iter()
-                .find(|entry| entry.section == "options" && entry.key == key)
-        };
-        let said = stack
-            .data_dir()
-            .or_else(|| option("data_dir").map(|entry| entry.value.clone()));
         let mut seen = Vec::new();
-        for inside in stack.odoo_data(said.as_deref()) {
+        for inside in stack.odoo_data() {
             match stack.data(stack.odoo, &inside, self.seen.volumes) {
                 Ok(path) if self.seen.directories.get(&path) == Some(&Holds::Filestore) => {
                     let path = self.real(path);
@@ -297,32 +189,28 @@ impl Decider<'_> {
     }
 
     /// What the operator says, else the command, odoo.conf, and what the image of PostgreSQL made.
-    fn database(&mut self, entries: &[Entry]) {
+    fn database(&mut self) {
         let stack = self.stack;
-        let option = |key: &str| {
-            let found = entries
-                .iter()
-                .find(|entry| entry.section == "options" && entry.key == key);
-            found
-                .map(|entry| entry.value.clone())
-                .filter(|text| !["", "False", "None"].contains(&text.as_str()))
-        };
+        let option = |key: &str| stack.said(key).map(str::to_owned);
         let filter =
             option("dbfilter").map(|text| text.trim_start_matches('^').trim_end_matches('$').to_owned());
         let filter = filter.filter(|text| {
             text.chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
         });
-        let first = |text: String| text.split(',').next().map(|one| one.trim().to_owned());
         let made = stack
             .project
             .variable(stack.postgres, "POSTGRES_DB")
             .filter(|name| name != "postgres" && !name.is_empty());
-        let found = self.wants.database.clone().or_else(|| stack.database());
-        let found = found
-            .or_else(|| option("db_name").and_then(first))
-            .or(filter)
-            .or(made);
+        let mut said = stack.databases();
+        let found = self.wants.database.clone().or_else(|| said.next());
+        for more in said.filter(|more| Some(more) != found.as_ref()) {
+            self.leave(
+                format!("database {more}"),
+                "an environment has one database: give this one an environment of its own",
+            );
+        }
+        let found = found.or(filter).or(made);
         let Some(name) = found else {
             self.refuse(
                 "no file says which database is Odoo's",
@@ -354,7 +242,7 @@ impl Decider<'_> {
                 continue;
             }
             let text = stack.project.variable(stack.odoo, &name).unwrap_or_default();
-            if CONNECTION.contains(&name.as_str()) {
+            if CONNECTION.contains(&name.as_str()) || name == "ODOO_RC" {
                 continue;
             }
             let upper = name.to_ascii_uppercase();
@@ -379,10 +267,10 @@ impl Decider<'_> {
     }
 
     /// Directories of modules as the host calls them; what is left is what odoo.conf says beside them.
-    fn addons(&mut self, entries: &[Entry]) -> Vec<Entry> {
+    fn addons(&mut self) -> Vec<Entry> {
         let repo = self.wants.root.join("repo");
         let (mut own, mut oca) = (Array::new(), Vec::new());
-        for (inside, host) in addons(self.stack, self.seen.odoo_conf, self.seen.volumes) {
+        for (inside, host) in addons(self.stack, self.seen.volumes) {
             let Some(host) = host else {
                 let why = "it is in the image: modules there that are not Odoo's own are not looked for";
                 if !inside.contains("/odoo/addons") && !inside.contains("/dist-packages/") {
@@ -418,19 +306,9 @@ impl Decider<'_> {
                 "[addons] oca is one directory: move its repositories there",
             );
         }
-        let kept = entries
-            .iter()
-            .filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
+        let entries = self.stack.entries.iter();
+        let kept = entries.filter(|entry| entry.key != "addons_path" && entry.key != "data_dir");
         kept.cloned().collect()
-    }
-
-    fn left_services(&mut self) {
-        for name in self.stack.others() {
-            self.leave(
-                format!("service {name}"),
-                "it is no part of the pack: keep it in a compose file of its own",
-            );
-        }
     }
 
     fn options(&mut self, series: Series, entries: &[Entry]) {

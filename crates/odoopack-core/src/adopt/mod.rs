@@ -1,8 +1,12 @@
 //! An Odoo that somebody runs with Docker Compose, as this pack's file says it: what is kept, what changes, what is left.
+mod command;
 mod decide;
+mod left;
 mod parts;
 mod ports;
 mod project;
+mod server;
+mod site;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -15,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use decide::decide;
 pub use parts::{NAMES, OVERRIDES};
 pub use project::{Place, Project};
+pub use site::{SiteFile, is_site};
 pub use stack::{Stack, Volumes};
 pub use variables::Variables;
 
@@ -41,10 +46,8 @@ pub struct Wants {
 /// What was read and seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// Text of odoo.conf.
-    pub odoo_conf: Option<&'a str>,
-    /// Text of nginx's site.
-    pub nginx: Option<&'a str>,
+    /// nginx's files.
+    pub nginx: &'a [SiteFile],
     /// Directory of each volume.
     pub volumes: &'a Volumes,
     /// What places of the host hold; one that is not there is missing.
@@ -92,46 +95,23 @@ pub struct Adoption {
 }
 
 /// Every place of the host that has to be looked at.
-pub fn places(
-    stack: &Stack<'_>,
-    (odoo_conf, nginx): (Option<&str>, Option<&str>),
-    volumes: &Volumes,
-) -> Vec<Utf8PathBuf> {
-    let data = stack.data_dir().or_else(|| {
-        odoo_conf.and_then(|text| {
-            let mut all = crate::odoo::conf_file::read(text).entries.into_iter();
-            all.find(|entry| entry.section == "options" && entry.key == "data_dir")
-                .map(|entry| entry.value)
-        })
-    });
-    let inside = stack.odoo_data(data.as_deref());
+pub fn places(stack: &Stack<'_>, nginx: &[SiteFile], volumes: &Volumes) -> Vec<Utf8PathBuf> {
+    let inside = stack.odoo_data();
     let data = inside
         .iter()
         .map(|inside| stack.data(stack.odoo, inside, volumes));
     let cluster = stack.data(stack.postgres, &stack.cluster(), volumes);
     let mut all: Vec<Utf8PathBuf> = data.chain([cluster]).flatten().collect();
-    all.extend(
-        addons(stack, odoo_conf, volumes)
-            .into_iter()
-            .filter_map(|(_, host)| host),
-    );
+    all.extend(addons(stack, volumes).into_iter().filter_map(|(_, host)| host));
     all.extend(stack.certificates(nginx, volumes));
     all
 }
 
 /// Places of modules that Odoo's `addons_path` names: in the container, and on the host where they are mounted.
-pub fn addons(
-    stack: &Stack<'_>,
-    odoo_conf: Option<&str>,
-    volumes: &Volumes,
-) -> Vec<(String, Option<Utf8PathBuf>)> {
-    let said = odoo_conf.map(|text| crate::odoo::conf_file::read(text).entries);
-    let said = said.and_then(|entries| {
-        let mut all = entries.into_iter();
-        all.find(|entry| entry.section == "options" && entry.key == "addons_path")
-    });
+pub fn addons(stack: &Stack<'_>, volumes: &Volumes) -> Vec<(String, Option<Utf8PathBuf>)> {
+    let said = stack.entry("addons_path");
     // The official image's own odoo.conf names this one directory.
-    let text = said.map_or_else(|| "/mnt/extra-addons".to_owned(), |entry| entry.value);
+    let text = said.map_or("/mnt/extra-addons", |entry| entry.value.as_str());
     let paths = text.split(',').map(str::trim).filter(|path| !path.is_empty());
     paths
         .map(|path| {

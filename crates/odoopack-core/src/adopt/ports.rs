@@ -1,6 +1,11 @@
 //! Ports that a stack publishes: which the pack keeps, and which not.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use toml_edit::{Array, value};
+
+use super::decide::{Decider, ENVIRONMENT};
 use super::{Project, Stack};
 use crate::foreign::compose::{Port, Service};
 
@@ -11,6 +16,8 @@ pub(super) struct Published {
     pub(super) shown: String,
     /// Ports of the container, and the host's port for the first of them.
     ports: Option<(RangeInclusive<u16>, u16)>,
+    /// Address of the host, when one is given.
+    address: Option<String>,
 }
 
 impl Published {
@@ -18,11 +25,16 @@ impl Published {
         let shown = project.variables.fill(&port.shown);
         let inside = range(&project.variables.fill(&port.target));
         let host = shown.rsplit(':').nth(1).and_then(range);
+        // A short entry has it before its ports, whatever its variables were.
+        let address = shown.rsplitn(3, ':').nth(2).map(str::to_owned);
+        let apart = || Some(project.variables.fill(port.host.as_deref()?));
+        let address = address.or_else(apart).filter(|text| !text.is_empty());
         let length = |range: &RangeInclusive<u16>| range.end() - range.start();
         let pair = inside.zip(host);
         // Of a longer range Docker takes whatever is free.
         let pair = pair.filter(|(inside, host)| length(inside) == length(host));
         Self {
+            address,
             shown,
             ports: pair.map(|(inside, host)| (inside, *host.start())),
         }
@@ -66,6 +78,13 @@ impl Stack<'_> {
             .find_map(|one| one.host(inside))
     }
 
+    /// Every way to a port of a service: the address, where one is given, and the port of the host.
+    fn ways(&self, service: &Service, inside: u16) -> Vec<(Option<String>, u16)> {
+        let all = self.all_published(service).into_iter();
+        let way = |one: Published| Some((one.address.clone(), one.host(inside)?));
+        all.filter_map(way).collect()
+    }
+
     /// What is published and does not stay: the service with the entry, and why.
     pub(super) fn not_published(&self) -> Vec<(String, &'static str)> {
         let parts: [(Option<&Service>, &[u16]); 3] = [
@@ -87,6 +106,134 @@ impl Stack<'_> {
         }
         all
     }
+}
+
+impl Decider<'_> {
+    /// Which ports stay, and on which addresses nginx answers.
+    pub(super) fn ports(&mut self) {
+        let stack = self.stack;
+        if let Some(nginx) = stack.nginx {
+            self.ports_of_nginx(nginx);
+        } else {
+            self.change(
+                "nginx with TLS in front of Odoo",
+                "nothing in the file keeps passwords from being read on their way",
+            );
+        }
+        if let Some(port) = stack.published(stack.odoo, 8069) {
+            self.set(
+                &["environments", ENVIRONMENT],
+                "http_port",
+                value(i64::from(port)),
+            );
+            self.change(
+                format!("port {port} of Odoo answers on loopback alone"),
+                "a port that Docker publishes is open to everybody, whatever ufw says; people come through nginx",
+            );
+        }
+        if let Some(port) = stack.published(stack.postgres, 5432) {
+            self.set(&["postgres"], "port", value(i64::from(port)));
+            self.change(
+                format!("port {port} of PostgreSQL answers on loopback alone"),
+                "a port that Docker publishes is open to everybody, whatever ufw says",
+            );
+        }
+        for (port, why) in stack.not_published() {
+            self.leave(port, why);
+        }
+    }
+
+    fn ports_of_nginx(&mut self, nginx: &Service) {
+        let mut all: Vec<(u16, BTreeSet<String>)> = Vec::new();
+        for (key, inside, usual) in [("http_port", 80, 80), ("https_port", 443, 443)] {
+            let ways = self.stack.ways(nginx, inside);
+            let Some((_, port)) = ways.first().cloned() else {
+                continue;
+            };
+            if port != usual {
+                self.set(&["web"], key, value(i64::from(port)));
+            }
+            for (_, more) in ways.iter().filter(|(_, more)| *more != port) {
+                self.leave(
+                    format!("port {more}:{inside} of service {}", nginx.name),
+                    format!("nginx has one `{key}`, which is {port}"),
+                );
+            }
+            let kept = ways.into_iter().filter(|(_, one)| *one == port);
+            match kept
+                .map(|(host, _)| addresses(host))
+                .collect::<Result<Vec<_>, _>>()
+            {
+                Ok(sets) => {
+                    let set = narrowed(sets.into_iter().flatten().collect());
+                    self.keep("port of nginx", format!("{port} on {}", shown(&set)));
+                    all.push((inside, set));
+                }
+                Err(text) => self.refuse(
+                    format!(
+                        "port {port} of nginx is published on `{text}`, which is no address of this host"
+                    ),
+                    "write an IP address before the port in the file that is adopted",
+                ),
+            }
+        }
+        self.listen(&all);
+    }
+
+    /// No port answers on an address on which it did not before.
+    fn listen(&mut self, all: &[(u16, BTreeSet<String>)]) {
+        match all {
+            [] => self.change(
+                "nginx answers on ports 80 and 443 of every address of this host",
+                "the file publishes no port of nginx; `listen` in [web] names fewer addresses",
+            ),
+            [(one, first), (other, second)] if first != second => self.refuse(
+                format!(
+                    "nginx answers on {} for port {one} and on {} for port {other}, and `listen` in [web] is one for both",
+                    shown(first),
+                    shown(second)
+                ),
+                "publish both on the same addresses in the file that is adopted, which may be a copy beside it: `odoopack adopt --compose COPY`",
+            ),
+            [(_, set), ..] if *set != everywhere() => {
+                self.set(&["web"], "listen", value(set.iter().collect::<Array>()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn everywhere() -> BTreeSet<String> {
+    ["0.0.0.0", "[::]"].map(str::to_owned).into()
+}
+
+/// Addresses as `listen` in [web] writes them; without one, Docker takes all.
+fn addresses(host: Option<String>) -> Result<BTreeSet<String>, String> {
+    let Some(text) = host else { return Ok(everywhere()) };
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => Ok([address.to_string()].into()),
+        Ok(IpAddr::V6(address)) => Ok([format!("[{address}]")].into()),
+        Err(_) => Err(text),
+    }
+}
+
+/// Without those that another one holds already.
+fn narrowed(mut set: BTreeSet<String>) -> BTreeSet<String> {
+    for (all, is_six) in [("0.0.0.0", false), ("[::]", true)] {
+        if set.contains(all) {
+            set.retain(|one| one == all || one.starts_with('[') != is_six);
+        }
+    }
+    set
+}
+
+fn shown(set: &BTreeSet<String>) -> String {
+    if *set == everywhere() {
+        return "every address".to_owned();
+    }
+    let all: Vec<&str> = set.iter().map(String::as_str).collect();
+    all.join(", ")
 }
 
 /// Reads `8069` and `8069-8072`.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Variables;
+use super::command::split;
 use crate::foreign::compose::{Compose, Role, Service};
 use crate::foreign::yaml::{Node, Value};
 
@@ -123,13 +124,20 @@ impl Project {
     }
 
     /// A variable of a service; the last of its files that names it counts, and `environment` before all files.
+    ///
+    /// # Source
+    /// Compose specification: one that `environment` names without a value has that of `.env`, where Compose has one itself.
     pub(super) fn variable(&self, service: &Service, name: &str) -> Option<String> {
         let from_file = || {
             let files = self.env_files_of(service).into_iter().rev();
             let mut said = files.filter_map(|path| self.beside.get(&path)?.get(name).map(str::to_owned));
             said.next()
         };
-        let said = service.variable(name).map(|text| self.variables.fill(&text));
+        let said = if service.passes_through(name) {
+            self.variables.get(name).map(str::to_owned)
+        } else {
+            service.variable(name).map(|text| self.variables.fill(&text))
+        };
         said.or_else(from_file)
     }
 
@@ -144,12 +152,8 @@ impl Project {
         let Some(node) = service.node.get("command") else {
             return Vec::new();
         };
-        let words = |text: &str| -> Vec<String> {
-            let filled = self.variables.fill(text);
-            filled.split_whitespace().map(str::to_owned).collect()
-        };
         match &node.value {
-            Value::Text(text) => words(text),
+            Value::Text(text) => split(&self.variables.fill(text)),
             Value::List(all) => all
                 .iter()
                 .filter_map(Node::text)

@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::command::Command;
 use super::project::{ODOO_CONF, ODOO_DATA, Place, Project};
 use crate::foreign::compose::{Role, Service};
-use crate::foreign::nginx::{self, Directive};
 use crate::odoo::Series;
+use crate::odoo::conf_file::Entry;
 use crate::plan::Refusal;
 use crate::render::shell::word;
 
@@ -17,24 +18,37 @@ pub struct Stack<'a> {
     pub(super) odoo: &'a Service,
     pub(super) postgres: &'a Service,
     pub(super) nginx: Option<&'a Service>,
+    /// What Odoo is told, see [`Stack::told`].
+    pub(super) entries: Vec<Entry>,
+    /// Whether a file of Odoo's was read.
+    pub(super) conf_read: bool,
 }
 
 /// Directory of each volume by its full name; `None`: there is no such volume.
 pub type Volumes = BTreeMap<String, Option<Utf8PathBuf>>;
 
 impl<'a> Stack<'a> {
-    /// Finds them; `service` says which one is meant where several run Odoo.
+    /// Finds them; `service` says which one is meant where several run Odoo. Whose the database is, [`Stack::told`] says.
     ///
     /// # Errors
     /// Why the project cannot be taken over.
     pub fn find(project: &'a Project, service: Option<&str>) -> Result<Self, Refusal> {
         let odoo = odoo(project, service)?;
         let nginx = project.services(Role::Nginx);
+        let postgres = project.services(Role::Postgres);
+        let postgres = postgres.first().copied().ok_or_else(|| {
+            Refusal::new(
+                "no service of the file is PostgreSQL: the database is elsewhere",
+                "bring it over by dump: `odoopack backup import --help`",
+            )
+        })?;
         Ok(Self {
             project,
             odoo,
-            postgres: postgres(project, odoo)?,
+            postgres,
             nginx: nginx.first().copied(),
+            entries: Vec::new(),
+            conf_read: false,
         })
     }
 
@@ -55,9 +69,9 @@ impl<'a> Stack<'a> {
 
     /// Full names of the volumes that are looked for.
     pub fn volumes(&self) -> BTreeSet<String> {
-        let services = [Some(self.odoo), Some(self.postgres), self.nginx];
+        let services = [Some(self.odoo), self.nginx].into_iter().flatten();
         let mut all = BTreeSet::new();
-        for service in services.into_iter().flatten() {
+        for service in services.chain(self.project.services(Role::Postgres)) {
             for mount in service.mounts() {
                 let target = self.project.variables.fill(&mount.target);
                 if let Some(Place::Volume(name, _)) = self.project.place(service, target.as_str().into()) {
@@ -77,20 +91,24 @@ impl<'a> Stack<'a> {
 
     /// Odoo's configuration on the host, when it is mounted.
     pub fn odoo_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
-        let words = self.project.command(self.odoo);
-        let named = option(&words, &["-c", "--config"]).unwrap_or_else(|| ODOO_CONF.to_owned());
-        let place = self.project.place(self.odoo, named.as_str().into())?;
+        let place = self.project.place(self.odoo, &self.odoo_conf_inside())?;
         self.host(&place, volumes).ok()
     }
 
-    /// nginx's site on the host, when one is mounted.
-    pub fn nginx_conf(&self, volumes: &Volumes) -> Option<Utf8PathBuf> {
-        let nginx = self.nginx?;
-        let site = |inside: &str| inside.starts_with("/etc/nginx/conf.d/") || inside.contains("/templates/");
-        let mounts = nginx.mounts().into_iter().map(|mount| mount.target);
-        let inside = mounts.into_iter().find(|target| site(target))?;
-        let place = self.project.place(nginx, inside.as_str().into())?;
-        self.host(&place, volumes).ok()
+    /// Odoo's configuration as the container sees it.
+    ///
+    /// # Source
+    /// `odoo/tools/config.py`: `--config`, then `ODOO_RC`, which the official image sets.
+    pub(super) fn odoo_conf_inside(&self) -> Utf8PathBuf {
+        let variable = || self.project.variable(self.odoo, "ODOO_RC");
+        let said = self.command().conf.or_else(variable);
+        said.filter(|path| !path.is_empty())
+            .map_or_else(|| ODOO_CONF.into(), Utf8PathBuf::from)
+    }
+
+    /// What Odoo's command says.
+    pub(super) fn command(&self) -> Command {
+        Command::read(&self.project.command(self.odoo))
     }
 
     /// Directory of the cluster in the container.
@@ -171,12 +189,16 @@ impl<'a> Stack<'a> {
         let user =
             variable(&["POSTGRES_USER", "POSTGRESQL_USERNAME"]).unwrap_or_else(|| "postgres".to_owned());
         let of_odoo = self.project.variable(self.odoo, "ODOO_DATABASE_NAME");
-        let database = self.database().or(of_odoo).filter(|name| !name.is_empty());
+        let database = self
+            .databases()
+            .next()
+            .or(of_odoo)
+            .filter(|name| !name.is_empty());
         let database = database.unwrap_or_else(|| "DATABASE".to_owned());
         let data = if self.project.image(self.odoo).contains("bitnami") {
             "/bitnami/odoo/data".to_owned()
         } else {
-            self.data_dir().unwrap_or_else(|| ODOO_DATA.to_owned())
+            self.said("data_dir").unwrap_or(ODOO_DATA).to_owned()
         };
         let compose = format!("docker compose -p {}", word(&self.project.name));
         let (odoo, postgres) = (word(&self.odoo.name), word(&self.postgres.name));
@@ -224,34 +246,14 @@ impl<'a> Stack<'a> {
     /// # Source
     /// odoo/docker: `data_dir` stands in the image's own odoo.conf; with another one that does not say it, Odoo uses what
     /// `odoo/tools/appdirs.py` makes of the home of its user.
-    #[expect(clippy::unused_self, reason = "the stack's image decides it")]
-    pub(super) fn odoo_data(&self, said: Option<&str>) -> Vec<Utf8PathBuf> {
-        match said.filter(|path| path.starts_with('/')) {
+    pub(super) fn odoo_data(&self) -> Vec<Utf8PathBuf> {
+        match self.said("data_dir").filter(|path| path.starts_with('/')) {
             Some(path) => vec![path.into()],
             None => vec![
                 Utf8PathBuf::from(ODOO_DATA).join(".local/share/Odoo"),
                 ODOO_DATA.into(),
             ],
         }
-    }
-
-    /// Files of nginx's certificate on the host, as far as they are mounted.
-    pub(super) fn certificates(&self, site: Option<&str>, volumes: &Volumes) -> Vec<Utf8PathBuf> {
-        let site = site.and_then(|text| Site::read(text).ok()).unwrap_or_default();
-        let Some((nginx, (certificate, key))) = self.nginx.zip(site.certificate) else {
-            return Vec::new();
-        };
-        let host = |path: &String| {
-            let place = self.project.place(nginx, Utf8Path::new(path))?;
-            self.host(&place, volumes).ok()
-        };
-        [certificate, key].iter().filter_map(host).collect()
-    }
-
-    /// Where Odoo is told to keep attachments; what its command says wins over odoo.conf.
-    pub(super) fn data_dir(&self) -> Option<String> {
-        let words = self.project.command(self.odoo);
-        option(&words, &["-D", "--data-dir"])
     }
 
     /// The service that is PostgreSQL.
@@ -264,10 +266,11 @@ impl<'a> Stack<'a> {
         self.project.image(self.postgres)
     }
 
-    /// The database that Odoo is told to use.
-    pub(super) fn database(&self) -> Option<String> {
-        let words = self.project.command(self.odoo);
-        option(&words, &["-d", "--database"])
+    /// The databases that Odoo is told to use.
+    pub(super) fn databases(&self) -> impl Iterator<Item = String> {
+        let said = self.said("db_name").unwrap_or_default();
+        let all = said.split(',').map(str::trim).filter(|name| !name.is_empty());
+        all.map(str::to_owned)
     }
 }
 
@@ -298,33 +301,6 @@ fn odoo<'a>(project: &'a Project, wanted: Option<&str>) -> Result<&'a Service, R
     }
 }
 
-/// The only one, or the one that Odoo names.
-fn postgres<'a>(project: &'a Project, odoo: &Service) -> Result<&'a Service, Refusal> {
-    let all = project.services(Role::Postgres);
-    let variables = ["HOST", "DB_HOST", "PGHOST", "DB_PORT_5432_TCP_ADDR"];
-    let named = variables
-        .into_iter()
-        .find_map(|name| project.variable(odoo, name));
-    let named = named.unwrap_or_else(|| "db".to_owned());
-    match all.as_slice() {
-        [] => Err(Refusal::new(
-            "no service of the file is PostgreSQL: the database is elsewhere",
-            "bring it over by dump: `odoopack backup import --help`",
-        )),
-        [one] => Ok(one),
-        several => several
-            .iter()
-            .copied()
-            .find(|one| one.name == named)
-            .ok_or_else(|| {
-                Refusal::new(
-                    format!("several services are PostgreSQL, and Odoo's `{named}` is none of them"),
-                    "name it in HOST of Odoo's environment",
-                )
-            }),
-    }
-}
-
 /// The tag of an image, which stands behind its repository and before its digest; a port of a registry is none.
 ///
 /// # Source
@@ -334,58 +310,7 @@ fn tag(image: &str) -> Option<&str> {
     name.split_once(':').map(|(_, tag)| tag)
 }
 
-fn listed(all: &[String]) -> String {
+pub(super) fn listed(all: &[String]) -> String {
     let all: Vec<String> = all.iter().map(|one| format!("`{one}`")).collect();
     all.join(", ")
-}
-
-/// The value of `-d NAME`, `--database NAME` or `--database=NAME`.
-fn option(words: &[String], names: &[&str]) -> Option<String> {
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let (name, value) = word
-            .split_once('=')
-            .map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
-        if names.contains(&name) {
-            return value
-                .or_else(|| words.next().map(String::as_str))
-                .map(str::to_owned);
-        }
-    }
-    None
-}
-
-/// What a site of nginx says of its name and its certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Site {
-    pub(super) names: Vec<String>,
-    pub(super) certificate: Option<(String, String)>,
-}
-
-impl Site {
-    pub(super) fn read(text: &str) -> Result<Self, nginx::Mistake> {
-        let mut site = Self::default();
-        visit(&nginx::read(text)?, &mut site);
-        Ok(site)
-    }
-}
-
-fn visit(all: &[Directive], site: &mut Site) {
-    for directive in all {
-        if directive.name == "server" {
-            let one = |name| directive.all(name).next().map(|found| found.arg(0).to_owned());
-            for names in directive.all("server_name") {
-                let real = |name: &&String| name.contains('.') && !name.starts_with(['*', '~', '.']);
-                let new: Vec<String> = names.args.iter().filter(real).cloned().collect();
-                site.names.extend(
-                    new.into_iter()
-                        .filter(|name| !site.names.contains(name))
-                        .collect::<Vec<_>>(),
-                );
-            }
-            let pair = one("ssl_certificate").zip(one("ssl_certificate_key"));
-            site.certificate = site.certificate.take().or(pair);
-        }
-        visit(directive.inner(), site);
-    }
 }

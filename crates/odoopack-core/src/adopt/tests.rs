@@ -1,11 +1,14 @@
 //! Stacks as people have them.
+mod left;
 mod parts;
+mod server;
+mod site;
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Adoption, Holds, Project, Seen, Stack, Variables, Volumes, Wants, decide, places};
+use super::{Adoption, Holds, Project, Seen, SiteFile, Stack, Variables, Volumes, Wants, decide, places};
 use crate::checks::{File, Finding, judge_files};
 use crate::spec::{LoadContext, Series, Source, Spec, Tls, load};
 
@@ -21,7 +24,7 @@ struct Case<'a> {
     variables: &'a str,
     directory: &'a str,
     conf: Option<&'a str>,
-    nginx: Option<&'a str>,
+    nginx: &'a [&'a str],
     volumes: &'a [&'a str],
     holds: &'a [(&'a str, Holds)],
     links: &'a [(&'a str, &'a str)],
@@ -39,7 +42,8 @@ impl Case<'_> {
             .iter()
             .map(|(path, text)| ((*path).into(), (*text).to_owned()));
         let project = project.with_env_files(&beside.collect());
-        let stack = match Stack::find(&project, None) {
+        let stack = Stack::find(&project, None).and_then(|stack| stack.told(self.conf));
+        let stack = match stack {
             Ok(stack) => stack,
             Err(refusal) => {
                 return Adoption {
@@ -56,7 +60,13 @@ impl Case<'_> {
             .map(|name| (name.clone(), there(&name).then(|| directory(&name))))
             .collect();
         let held: BTreeMap<&str, Holds> = self.holds.iter().copied().collect();
-        let directories = places(&stack, (self.conf, self.nginx), &volumes)
+        let nginx: Vec<SiteFile> = self
+            .nginx
+            .iter()
+            .enumerate()
+            .map(|(at, text)| (format!("{at}.conf").into(), (*text).to_owned()))
+            .collect();
+        let directories = places(&stack, &nginx, &volumes)
             .into_iter()
             .filter_map(|path| held.get(path.as_str()).map(|holds| (path.clone(), *holds)))
             .collect();
@@ -74,8 +84,7 @@ impl Case<'_> {
             &stack,
             &wants,
             &Seen {
-                odoo_conf: self.conf,
-                nginx: self.nginx,
+                nginx: &nginx,
                 volumes: &volumes,
                 directories: &directories,
                 links: &links,
@@ -89,9 +98,9 @@ impl Case<'_> {
         let files = [
             ("docker-compose.yml", Some(self.compose)),
             ("odoo.conf", self.conf),
-            ("site.conf", self.nginx),
         ];
-        let files: Vec<File<'_>> = files.into_iter().filter_map(file).collect();
+        let sites = self.nginx.iter().map(|text| ("site.conf", Some(*text)));
+        let files: Vec<File<'_>> = files.into_iter().chain(sites).filter_map(file).collect();
         judge_files(&files, Series::V18)
     }
 
@@ -114,7 +123,7 @@ fn seed<'a>() -> Case<'a> {
         variables: "POSTGRES_PASSWORD=geheim\n",
         directory: "/opt/odoo-ce",
         conf: Some(SEED_CONF),
-        nginx: Some(SEED_NGINX),
+        nginx: &[SEED_NGINX],
         volumes: &["odoo-ce_pgdata"],
         holds: &[
             ("/var/lib/docker/volumes/odoo-ce_pgdata/_data", Holds::Cluster),
@@ -143,7 +152,7 @@ fn official<'a>() -> Case<'a> {
         variables: "",
         directory: "/srv/My Odoo",
         conf: None,
-        nginx: None,
+        nginx: &[],
         volumes: &["myodoo_odoo-web-data", "myodoo_odoo-db-data"],
         holds: &[
             (
@@ -429,6 +438,46 @@ fn variables_of_a_file_beside_the_stack_count_and_those_of_the_stack_count_more(
     let left: Vec<&str> = adoption.left.iter().map(|(what, _)| what.as_str()).collect();
     assert!(left.contains(&"env_file /srv/My Odoo/gone.env"), "{left:?}");
     assert!(left.contains(&"variable POSTGRES_USER"), "{left:?}");
+}
+
+#[test]
+fn a_variable_without_a_value_has_that_of_the_file_beside_the_stack() {
+    let list = "[SENTRY_DSN, API_TOKEN, MAPS, EMPTY=, NOWHERE]";
+    let map = "{SENTRY_DSN: , API_TOKEN: , MAPS: , EMPTY: '', NOWHERE: }";
+    for environment in [list, map] {
+        let compose = OFFICIAL.replace(
+            "    image: odoo:",
+            &format!("    env_file: ./odoo.env\n    environment: {environment}\n    image: odoo:"),
+        );
+        let case = Case {
+            compose: &compose,
+            variables: "SENTRY_DSN=https://geheim@example\nMAPS=outer$x\nEMPTY=outer\n",
+            env_files: &[(
+                "/srv/My Odoo/odoo.env",
+                "API_TOKEN=token\nMAPS=inner\nEMPTY=inner\n",
+            )],
+            ..official()
+        };
+        let (adoption, spec) = case.spec();
+        let secrets: Vec<(&str, &str)> = adoption
+            .secrets
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.expose()))
+            .collect();
+        assert_eq!(
+            secrets,
+            [("SENTRY_DSN", "https://geheim@example"), ("API_TOKEN", "token")]
+        );
+        assert!(adoption.text.contains("MAPS = \"outer\""), "{}", adoption.text);
+        assert_eq!(spec.environments.values().next().unwrap().env.len(), 3);
+        for name in ["variable EMPTY", "variable NOWHERE"] {
+            assert!(
+                adoption.left.iter().any(|(what, _)| what == name),
+                "{:?}",
+                adoption.left
+            );
+        }
+    }
 }
 
 #[test]

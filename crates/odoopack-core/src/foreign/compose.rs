@@ -166,6 +166,19 @@ impl Service {
             .map(|(_, value, _)| value)
     }
 
+    /// Whether a variable is named without a value: Compose passes it through from outside.
+    ///
+    /// # Source
+    /// Compose specification, `environment`: a name alone in the list form, or a key without a value in the map form.
+    pub fn passes_through(&self, name: &str) -> bool {
+        let Some(node) = self.node.get("environment") else {
+            return false;
+        };
+        let listed = node.members().iter().any(|node| node.text() == Some(name));
+        let keyed = node.get(name).is_some_and(|node| node.value == Value::Null);
+        listed || keyed
+    }
+
     /// Published ports, short and long form.
     pub fn ports(&self) -> Vec<Port> {
         self.node
@@ -279,6 +292,14 @@ mod tests {
         assert_eq!(mounts, ["data>/var/lib/odoo", "./a>/b", "/x>/y", ">/only"]);
         assert_eq!(odoo.variable("USER").as_deref(), Some("odoo"));
         assert_eq!(odoo.variable("PASSWORD").as_deref(), Some(""));
+        assert!(odoo.passes_through("PASSWORD") && !odoo.passes_through("USER") && !odoo.passes_through("X"));
+        let map = "services:\n  odoo: {environment: {A: , B: ~, C: '', D: x}}\n";
+        let odoo = Compose::read(map).unwrap().services.remove(0);
+        let through: Vec<&str> = ["A", "B", "C", "D"]
+            .into_iter()
+            .filter(|name| odoo.passes_through(name))
+            .collect();
+        assert_eq!(through, ["A", "B"]);
     }
 
     #[test]

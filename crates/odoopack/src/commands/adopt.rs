@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::adopt::{self, Adoption, Project, Seen, Stack, Variables, Volumes, Wants};
+use odoopack_core::adopt::{self, Adoption, Project, Seen, SiteFile, Stack, Variables, Volumes, Wants};
 use odoopack_core::checks::{self, Finding};
 use odoopack_core::name::Name;
 use odoopack_core::odoo::Series;
@@ -68,7 +68,19 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         domain: args.domain.clone(),
         database: args.database.clone(),
     };
-    let adoption = look(args, &stack, &wants, (&compose, &text))?;
+    let mut volumes = Volumes::new();
+    for name in stack.volumes() {
+        volumes.insert(name.clone(), observe::adopt::volume(&name)?);
+    }
+    let conf = odoo_conf(args, &stack, &volumes)?;
+    let stack = stack.told(conf.as_ref().map(|(_, text)| text.as_str()));
+    let stack = stack.map_err(|refusal| Failure::refused(refusal.what).hint(refusal.hint))?;
+    let adoption = look(
+        args,
+        (&stack, &volumes),
+        &wants,
+        &[Some((compose.clone(), text)), conf],
+    )?;
     refuse(&adoption)?;
     if !args.dry_run {
         write(&root, &path, &adoption, (&project, &stack))?;
@@ -150,14 +162,11 @@ fn needed(path: &Utf8Path) -> Result<String> {
         .ok_or_else(|| Failure::refused(format!("there is no `{path}`")).hint("check the path"))
 }
 
-/// Everything that is read and seen, and what is decided from it.
-fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str)) -> Result<Adoption> {
-    let mut volumes = Volumes::new();
-    for name in stack.volumes() {
-        volumes.insert(name.clone(), observe::adopt::volume(&name)?);
-    }
-    let conf = text_of(args.odoo_conf.as_deref(), stack.odoo_conf(&volumes))?;
-    let site = text_of(args.nginx.as_deref(), stack.nginx_conf(&volumes))?;
+/// A file's path and its text, when it is there.
+type Read = Option<(Utf8PathBuf, String)>;
+
+fn odoo_conf(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Read> {
+    let conf = text_of(args.odoo_conf.as_deref(), stack.odoo_conf(volumes))?;
     if let Some((path, text)) = &conf
         && let Some(mistake) = odoopack_core::odoo::conf_file::read(text).mistakes.first()
     {
@@ -165,23 +174,49 @@ fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str
             .because(mistake.clone())
             .hint(format!("`odoopack doctor --file {path}`")));
     }
-    let odoo_conf = conf.as_ref().map(|(_, text)| text.as_str());
-    let nginx = site.as_ref().map(|(_, text)| text.as_str());
+    Ok(conf)
+}
+
+/// nginx's files: the one that is named, else all that are mounted.
+fn sites(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Vec<SiteFile>> {
+    if let Some(path) = &args.nginx {
+        return Ok(vec![(path.clone(), needed(path)?)]);
+    }
+    let [mut files, directories] = stack.nginx_places(volumes);
+    for directory in directories {
+        let inside = observe::adopt::sites(&directory)?.into_iter();
+        files.extend(inside.filter(|path| !files.contains(path)).collect::<Vec<_>>());
+    }
+    let mut all = Vec::new();
+    for path in files {
+        all.extend(text_of(None, Some(path))?);
+    }
+    Ok(all)
+}
+
+/// Everything else that is read and seen, and what is decided from it.
+fn look(
+    args: &Args,
+    (stack, volumes): (&Stack<'_>, &Volumes),
+    wants: &Wants,
+    read: &[Read; 2],
+) -> Result<Adoption> {
+    let nginx = sites(args, stack, volumes)?;
     let (mut directories, mut links) = (BTreeMap::new(), BTreeMap::new());
-    for place in adopt::places(stack, (odoo_conf, nginx), &volumes) {
+    for place in adopt::places(stack, &nginx, volumes) {
         if let Some(holds) = observe::adopt::holds(&place)? {
             links.extend(observe::adopt::led_to(&place)?.map(|real| (place.clone(), real)));
             directories.insert(place, holds);
         }
     }
-    let findings = findings(compose, [&conf, &site], wants.series.or_else(|| stack.series()));
+    let files: Vec<_> = read.iter().flatten().chain(&nginx).collect();
+    let findings = findings(&files, wants.series.or_else(|| stack.series()));
     Ok(adopt::decide(
         stack,
         wants,
         &Seen {
-            odoo_conf,
-            nginx,
-            volumes: &volumes,
+            nginx: &nginx,
+            volumes,
             directories: &directories,
             links: &links,
             findings: &findings,
@@ -190,7 +225,7 @@ fn look(args: &Args, stack: &Stack<'_>, wants: &Wants, compose: (&Utf8Path, &str
 }
 
 /// A file that was named must be there; one that is only mounted need not.
-fn text_of(named: Option<&Utf8Path>, mounted: Option<Utf8PathBuf>) -> Result<Option<(Utf8PathBuf, String)>> {
+fn text_of(named: Option<&Utf8Path>, mounted: Option<Utf8PathBuf>) -> Result<Read> {
     if let Some(path) = named {
         return Ok(Some((path.to_owned(), needed(path)?)));
     }
@@ -200,23 +235,14 @@ fn text_of(named: Option<&Utf8Path>, mounted: Option<Utf8PathBuf>) -> Result<Opt
     Ok(files::read_text(&path)?.map(|text| (path, text)))
 }
 
-fn findings(
-    (path, text): (&Utf8Path, &str),
-    others: [&Option<(Utf8PathBuf, String)>; 2],
-    series: Option<Series>,
-) -> Vec<Finding> {
+fn findings(files: &[&(Utf8PathBuf, String)], series: Option<Series>) -> Vec<Finding> {
     // Without one nothing is written anyway.
     let Some(series) = series else { return Vec::new() };
-    let mut all = vec![checks::File {
+    let all = files.iter().map(|(path, text)| checks::File {
         path: path.as_str(),
         text,
-    }];
-    let others = others.into_iter().flatten();
-    all.extend(others.map(|(path, text)| checks::File {
-        path: path.as_str(),
-        text,
-    }));
-    checks::judge_files(&all, series)
+    });
+    checks::judge_files(&all.collect::<Vec<_>>(), series)
 }
 
 fn refuse(adoption: &Adoption) -> Result<()> {

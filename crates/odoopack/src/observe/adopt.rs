@@ -1,6 +1,6 @@
 //! What places of another stack hold, and where its volumes lie.
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::adopt::Holds;
+use odoopack_core::adopt::{Holds, is_site};
 
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
@@ -76,4 +76,21 @@ pub(crate) fn led_to(path: &Utf8Path) -> Result<Option<Utf8PathBuf>> {
         return Ok(None);
     }
     path.canonicalize_utf8().map(Some).map_err(wrong)
+}
+
+/// Files in one of nginx's directories that are part of what it serves, in nginx's order.
+pub(crate) fn sites(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
+    let wrong = |e: std::io::Error| Failure::failed(format!("could not look into `{directory}`")).because(e);
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for entry in directory.read_dir_utf8().map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        if is_site(directory, entry.file_name()) {
+            all.push(entry.into_path());
+        }
+    }
+    all.sort();
+    Ok(all)
 }

@@ -1,7 +1,7 @@
 //! Stacks of several files, and what people write in many ways: images, mounts, ports.
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Case, OFFICIAL, official};
+use super::{Case, OFFICIAL, SEED, official, seed};
 use crate::adopt::{Holds, OVERRIDES, Project, Stack, Variables};
 use crate::spec::Series;
 
@@ -195,5 +195,66 @@ fn every_published_port_is_kept_or_left_with_its_reason() {
         ),
     ] {
         assert_eq!(adopted(port), (kept, left), "{port}");
+    }
+}
+
+/// Ports of nginx, and what becomes of them: `listen`, the two ports, and what is left behind.
+#[rustfmt::skip]
+const LISTENS: &[(&str, Option<&str>)] = &[
+    ("'80:80', '443:443'", Some("0.0.0.0 [::] 80 443 ")),
+    ("", Some("0.0.0.0 [::] 80 443 ")),
+    ("'127.0.0.1:8080:80'", Some("127.0.0.1 8080 443 ")),
+    ("'127.0.0.1:8080:80', '127.0.0.1:8443:443/tcp'", Some("127.0.0.1 8080 8443 ")),
+    ("'[::1]:80:80'", Some("[::1] 80 443 ")),
+    ("'${BIND}:80:80', '${WITH_COLON}443:443'", Some("10.0.0.1 80 443 ")),
+    (
+        "{target: 80, published: '8080', host_ip: 127.0.0.1, mode: ingress}, {target: 443, published: 443, host_ip: '${LO:-127.0.0.1}'}",
+        Some("127.0.0.1 8080 443 "),
+    ),
+    ("{target: 80, published: 80, host_ip: '::1'}", Some("[::1] 80 443 ")),
+    ("'10.0.0.1:80:80', '127.0.0.1:80:80'", Some("10.0.0.1 127.0.0.1 80 443 ")),
+    ("'0.0.0.0:80:80', '[::]:80:80'", Some("0.0.0.0 [::] 80 443 ")),
+    ("'127.0.0.1:80:80', '80:80'", Some("0.0.0.0 [::] 80 443 ")),
+    ("'80:80', '10.0.0.1:8080:80'", Some("0.0.0.0 [::] 80 443 port 8080:80 of service nginx")),
+    ("'80:80', '127.0.0.1:443:443'", None),
+    ("'127.0.0.1:80:80', '10.0.0.1:443:443'", None),
+    ("'loopback:80:80'", None),
+];
+
+#[test]
+fn nginx_answers_on_no_address_that_it_did_not_answer_on() {
+    let adopted = |ports: &str| {
+        let compose = SEED.replace(
+            "    ports:\n      - \"80:80\"\n      - \"443:443\"\n",
+            &format!("    ports: [{ports}]\n"),
+        );
+        assert_ne!(compose, SEED);
+        let case = Case {
+            compose: &compose,
+            variables: "POSTGRES_PASSWORD=geheim\nBIND=10.0.0.1\nWITH_COLON=10.0.0.1:\n",
+            ..seed()
+        };
+        if !case.adopt().refusals.is_empty() {
+            return None;
+        }
+        let (adoption, spec) = case.spec();
+        let left = adoption.left.into_iter().map(|(what, _)| what);
+        let left: Vec<String> = left.filter(|what| what.starts_with("port ")).collect();
+        let said = adoption
+            .changes
+            .iter()
+            .any(|(what, _)| what.contains("of every address"));
+        assert_eq!(said, ports.is_empty());
+        let web = spec.web;
+        Some(format!(
+            "{} {} {} {}",
+            web.listen.join(" "),
+            web.http_port,
+            web.https_port,
+            left.join(" ")
+        ))
+    };
+    for (ports, web) in LISTENS {
+        assert_eq!(adopted(ports).as_deref(), *web, "{ports}");
     }
 }
