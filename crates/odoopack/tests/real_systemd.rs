@@ -153,9 +153,11 @@ impl Story<'_> {
             last()["started"].as_i64(),
             "odoopack-demo-job-certificates.service",
         );
-        let held = format!("flock {ROOT}/data/odoopack/lock sh -c 'systemctl start {job}; sleep 1'");
-        self.guest.run(&["sh", "-c", &held]);
-        assert_eq!(last()["outcome"], "locked", "{}", last());
+        let lock = format!("{ROOT}/data/odoopack/schedule/certificates.lock");
+        let held = format!("flock {lock} systemctl start {job}");
+        self.guest.run(&["sh", "-c", &held]).exits(1);
+        let status = ["systemctl", "show", "--value", "-p", "ExecMainStatus", job];
+        assert_eq!(self.guest.must(&status).trim(), "5", "somebody else is at work");
         wait_for("it is begun again by itself", || {
             (last()["outcome"] == "done" && last()["started"].as_i64() > begun).then_some(())
         });

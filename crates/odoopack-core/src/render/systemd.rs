@@ -88,9 +88,10 @@ pub fn timer(hash: &str, pack: &str, job: &Job, calendar: &str) -> String {
     unit.out
 }
 
-/// How a job ends that found somebody else at work, as of two backups of the same minute one does: it is begun again until it is alone
-/// (systemd 252, systemd.service(5): `RestartForceExitStatus` counts whatever `Restart` says).
-const LOCKED: &str = "5";
+/// Every end of a job but 5, which says that somebody else was at work, as of two backups of the same minute one does: only that one is begun
+/// again, until it is alone (systemd 252, systemd.service(5); `RestartForceExitStatus` is not for `Type=oneshot`).
+const NOT_LOCKED: &str =
+    "1 2 3 4 6 7 8 70 101 126 127 129 130 143 SIGHUP SIGINT SIGTERM SIGKILL SIGABRT SIGSEGV SIGBUS";
 
 /// Docker's own unit, in Debian and in Docker's packages.
 const DOCKER: &str = "docker.service";
@@ -123,7 +124,8 @@ pub fn job_service(hash: &str, pack: &str, job: &Job, argv: &[String], docker: b
         ("Environment", "LANG=C.UTF-8"),
         ("Environment", "HOME=/root"),
         ("UMask", "0022"),
-        ("RestartForceExitStatus", LOCKED),
+        ("Restart", "on-failure"),
+        ("RestartPreventExitStatus", NOT_LOCKED),
         ("RestartSec", "30"),
         ("KillMode", "mixed"),
         ("TimeoutStopSec", "60"),
