@@ -145,12 +145,12 @@ impl Story<'_> {
         self.guest
             .must(&["systemctl", "start", "odoopack-demo-job-certificates.service"]);
         assert_eq!(list()["jobs"][0]["past"]["last"]["outcome"], "done");
-        let last = || {
+        let ended = || {
             let listed = self.odoopack(&["schedule", "list", "--json"]).first_json();
             listed["jobs"][0]["past"]["last"].clone()
         };
         let (begun, job) = (
-            last()["started"].as_i64(),
+            ended()["started"].as_i64(),
             "odoopack-demo-job-certificates.service",
         );
         let lock = format!("{ROOT}/data/odoopack/schedule/certificates.lock");
@@ -159,7 +159,7 @@ impl Story<'_> {
         let status = ["systemctl", "show", "--value", "-p", "ExecMainStatus", job];
         assert_eq!(self.guest.must(&status).trim(), "5", "somebody else is at work");
         wait_for("it is begun again by itself", || {
-            (last()["outcome"] == "done" && last()["started"].as_i64() > begun).then_some(())
+            (ended()["outcome"] == "done" && ended()["started"].as_i64() > begun).then_some(())
         });
     }
 
