@@ -187,6 +187,24 @@ mod tests {
     const S: Option<&str> = Some("staging");
 
     #[test]
+    fn of_several_packs_none_is_guessed() {
+        let mut all = all(&[("production", P), ("production", P), ("shop", P), ("odd", None)]);
+        "other".clone_into(&mut all[1].pack);
+        for of in [None, Some("production")] {
+            let said = first(&all, of).unwrap_err().sentence();
+            for one in &all {
+                assert!(said.contains(&format!("`--snapshot {}`", one.snapshot)), "{said}");
+            }
+            assert!(said.contains("of the pack other"), "{said}");
+        }
+        assert_eq!(first(&all, Some("shop")).unwrap().environment, "shop");
+        // What nobody can read makes nothing ambiguous.
+        all.remove(1);
+        "foreign".clone_into(&mut all[2].pack);
+        assert_eq!(first(&all, None).unwrap().environment, "production");
+    }
+
+    #[test]
     fn latest_is_of_a_production_environment_or_of_none() {
         for (there, of, expected) in [
             (&[("production", P), ("staging", S)][..], None, Some("production")),
