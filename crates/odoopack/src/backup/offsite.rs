@@ -296,13 +296,6 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         done.bytes += bytes;
         done.snapshots.push(snapshot.id);
     }
-    let known = record::known_offsite(&record::all(&pack.layout)?);
-    there.expect(&known).map_err(|e| {
-        failure::of(&e).during("what is new was copied").hint(format!(
-            "look there; `{}` when somebody removed them on purpose",
-            Side::Offsite.accepts()
-        ))
-    })?;
     if let Err(failure) = proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?) {
         let why = failure.chain().join(": ");
         cx.ui.warn(&format!(
@@ -311,6 +304,14 @@ fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
         ));
     }
     done.read = read_a_seventh(cx, pack, &there, read_now)?;
+    // Last, because none of that is to wait for somebody to look there.
+    let known = record::known_offsite(&record::all(&pack.layout)?);
+    there.expect(&known).map_err(|e| {
+        failure::of(&e).during("what is new was copied").hint(format!(
+            "look there; `{}` when somebody removed them on purpose",
+            Side::Offsite.accepts()
+        ))
+    })?;
     Ok(done)
 }
 
