@@ -114,6 +114,9 @@ pub(crate) fn a_server_that_stops(pack: &Pack) {
     make_wide(pack, 150_000);
     let postmaster = pack.read("data/postgres/postmaster.pid");
     let postmaster = postmaster.lines().next().unwrap().to_owned();
+    // Back before the second try of the backup it would make a good one.
+    let service = pack.path("data/odoopack/enabled/postgres");
+    succeeds("sv", &["once", service.as_str()]);
     let child = pack.start(&["backup", "create"]);
     let dumping = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'odoopack-backup' AND query LIKE 'COPY%'";
     support::wait_for("a dump to break", || (sql(pack, dumping) != "0").then_some(()));
@@ -122,6 +125,7 @@ pub(crate) fn a_server_that_stops(pack: &Pack) {
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert_eq!(outcome.status.code(), Some(1), "{said}");
     assert!(said.contains("older snapshots are as they were"), "{said}");
+    succeeds("sv", &["up", service.as_str()]);
     assert_eq!(listed(pack), before);
     restic(pack, &["check"]);
     support::wait_for("the server to come back", || {
