@@ -92,9 +92,10 @@ fn latest_of_no_production_environment_or_of_several_is_no_guess() {
 /// Each of these is said to come back, and then the place is as empty as before, for the file is wrong.
 fn begins(place: &Place, args: &[&str], environments: &[&str]) {
     std::fs::create_dir(&place.root).unwrap();
-    let said: Vec<String> = environments
-        .iter()
-        .map(|name| format!("of {name}, taken"))
+    // The first one also says of which pack, for a repository may hold several.
+    let pack = [" of the pack refused", "", ""];
+    let said: Vec<String> = std::iter::zip(environments, pack)
+        .map(|(name, pack)| format!("of {name}{pack}, taken"))
         .collect();
     let words: Vec<&str> = said.iter().map(String::as_str).chain(["odoopack.toml"]).collect();
     place.refuses(args, 3, &words);
