@@ -49,6 +49,7 @@ fn backups_come_in_and_go_out() {
     hardened::production_that_is_hard_to_enter(&pack);
     planned::jobs_of_the_file_do_what_they_say(&pack);
     cut_off::killed_anywhere(&pack, &zip);
+    cut_off::next_night_goes_on(&pack);
     cut_off::server_stops_in_the_middle(&pack);
     cut_off::disk_fills(&pack);
     cut_off::servers_disk_fills(&pack);

@@ -90,6 +90,7 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let discard = args.to.as_deref().filter(|_| args.discard_replaced);
     if let Some(to) = discard {
         not_production(&pack, to)?;
+        put_right(cx, &pack, args.options.dry_run)?;
     }
     let id = bringing::new_id();
     let options = args.options.with_id(&id);
@@ -98,6 +99,15 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
         Some(to) => discard_replaced(cx, &pack, to, &id),
         None => Ok(()),
     }
+}
+
+/// A copy that is made anew every night goes on by itself after the night in which the machine went down.
+fn put_right(cx: &Context, pack: &Pack, dry_run: bool) -> Result<()> {
+    if !dry_run {
+        let done = bringing::resume(cx, pack)?;
+        done.iter().for_each(|sentence| cx.ui.say(sentence));
+    }
+    Ok(())
 }
 
 /// What production held is removed by somebody who says so by itself.

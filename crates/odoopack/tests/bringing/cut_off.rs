@@ -54,7 +54,8 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
     );
     if finishes {
         // Neither decides what becomes of it, and half of it is no snapshot.
-        for command in [&["backup", "drill"][..], &["backup", "create", "staging"]] {
+        let forget = ["restore", "--forget-replaced", "staging", "--yes"];
+        for command in [&["backup", "drill"][..], &["backup", "create", "staging"], &forget] {
             let refused = pack.run(command).exits(4);
             assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
         }
@@ -76,6 +77,22 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
     });
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
+}
+
+/// The copy of every night is cut off: the next night's puts that right and makes its own, with nobody there.
+pub(crate) fn next_night_goes_on(pack: &Pack) {
+    pack.now("a night's copy is cut off");
+    let before = leftovers(pack);
+    let refresh = [&SNAPSHOT[..], &["--discard-replaced"]].concat();
+    let mut child = pack.start(&refresh);
+    wait_for("the load begins", || {
+        databases(pack).contains("_restore_").then_some(())
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = pack.run(&refresh).exits(0);
+    assert!(said.stdout.contains("was taken back"), "{}", said.said());
+    assert_eq!(leftovers(pack), before);
 }
 
 /// PostgreSQL is gone while a dump is loaded: nothing can be taken back until it runs again; then everything is.
