@@ -11,7 +11,7 @@ mod bringing;
 mod bucket;
 mod support;
 
-use bringing::{cut_off, hardened, hostile, imports, lost, planned, snapshots};
+use bringing::{cut_off, hardened, hostile, imports, lost, planned, snapshots, unlike};
 use support::Pack;
 
 const FILE: &str = r#"[editions.core]
@@ -42,6 +42,8 @@ fn backups_come_in_and_go_out() {
     imports::copy_is_harmless(&pack, &zip);
     hostile::hostile_backups_change_nothing(&pack, &zip);
     snapshots::proven_without_a_trace(&pack);
+    unlike::copies_that_are_not_as_they_were_prove_nothing(&pack);
+    unlike::a_copy_sorts_and_searches_as_it_did(&pack);
     snapshots::come_back(&pack);
     snapshots::damaged_is_unproven(&pack);
     hardened::names_of_roles_are_refused(&pack);

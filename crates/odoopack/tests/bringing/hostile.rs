@@ -1,6 +1,9 @@
 //! Backups that are made to do harm.
+use std::io::Write;
+
+use super::unlike::loading;
 use super::{leftovers, sql};
-use crate::support::{Pack, machine};
+use crate::support::{Pack, machine, wait_for};
 
 /// Each of these would do harm somewhere else; here nothing is left of it, and nothing has run.
 pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path) {
@@ -56,6 +59,7 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
         assert!(!proof.exists(), "{text} has run");
         assert_eq!(leftovers(pack), before, "{text}");
     }
+    a_command_behind_the_filter(pack);
     statement_in_an_archive(pack);
     assert_eq!(leftovers(pack), before);
     cut_off(pack, zip);
@@ -63,6 +67,76 @@ pub(crate) fn hostile_backups_change_nothing(pack: &Pack, zip: &camino::Utf8Path
     hostile_zips(pack);
     without_attachments(pack, zip);
     assert_eq!(leftovers(pack), before);
+}
+
+/// What the filter would let through reaches a psql that takes no commands; and that psql is nobody: a user of the environment, and a
+/// role that owns the one database that is being filled.
+fn a_command_behind_the_filter(pack: &Pack) {
+    pack.now("a command that our own filter has let through");
+    let open = pack.path("open");
+    std::fs::create_dir_all(&open).unwrap();
+    machine::must("chmod", &["1777", open.as_str()]);
+    let (proof, user) = (open.join("proof"), of_the_environment(pack));
+    pack.write("slow.sql", "-- x\nSELECT pg_catalog.pg_sleep(8);\n");
+    let path = pack.path("slow.sql").to_string();
+    let args = ["backup", "import", &path, "--as", "hostile", "--only", "database"];
+    let child = pack.start(&args);
+    let who = "SELECT datname || ' ' || usename || ' ' || (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls) \
+                 FROM pg_stat_activity JOIN pg_roles ON rolname = usename \
+                WHERE query LIKE '%pg_sleep(8)%' AND pid <> pg_backend_pid() AND state = 'active'";
+    // From then on it has read all that we gave it.
+    let who = wait_for("the dump waits", || {
+        Some(sql(pack, "postgres", who)).filter(|who| !who.is_empty())
+    });
+    let words: Vec<&str> = who.split(' ').collect();
+    assert!(
+        words[0].contains("_restore_") && words[1] == words[0] && words[2] == "false",
+        "{who}"
+    );
+    let all = machine::processes();
+    let mut psql = all.iter().filter(|process| {
+        process.line.contains("/psql ")
+            && process.line.contains(words[0])
+            && !process.line.starts_with("setpriv ")
+    });
+    let psql = psql.next().unwrap().pid;
+    assert_eq!(machine::users_of(psql), user);
+    let pipe = std::fs::File::options()
+        .write(true)
+        .open(format!("/proc/{psql}/fd/0"));
+    writeln!(pipe.unwrap(), "\\! touch {proof}").unwrap();
+    let said = pack.end(child, &args).exits(1);
+    assert!(
+        said.stderr.contains("backslash commands are restricted"),
+        "{}",
+        said.said()
+    );
+    assert!(!proof.exists(), "the command has run");
+    the_archive_is_loaded_by_nobody_either(pack, &user);
+}
+
+fn the_archive_is_loaded_by_nobody_either(pack: &Pack, user: &str) {
+    let path = pack.path("a.dump").to_string();
+    let args = ["backup", "import", &path, "--as", "hostile", "--only", "database"];
+    let child = pack.start(&args);
+    let pg_restore = wait_for("the load begins", || loading(pack));
+    let users = machine::users_of(pg_restore.pid);
+    let who = "SELECT string_agg(DISTINCT (datname = usename)::text, ' ') FROM pg_stat_activity WHERE datname LIKE '%\\_restore\\_%'";
+    let who = wait_for("it enters", || {
+        Some(sql(pack, "postgres", who)).filter(|who| !who.is_empty())
+    });
+    pack.end(child, &args).exits(0);
+    assert_eq!((users.as_str(), who.as_str()), (user, "true"));
+    sql(pack, "postgres", "DROP DATABASE hostile");
+    sql(pack, "postgres", "DROP ROLE hostile");
+}
+
+/// The user as whom production's Odoo runs.
+fn of_the_environment(pack: &Pack) -> String {
+    let pid = pack.status()["services"]["production.blue.web"]["pid"].as_u64();
+    let users = machine::users_of(u32::try_from(pid.unwrap()).unwrap());
+    assert!(!users.starts_with('0'), "{users}");
+    users
 }
 
 /// Each is refused before anything is unpacked.

@@ -35,7 +35,7 @@ pub(crate) fn export(pack: &Pack) -> Utf8PathBuf {
         "postgres",
         "ALTER DATABASE restore_production SET idle_in_transaction_session_timeout = '100ms'",
     );
-    let said = pack.run(&["backup", "export", "production", zip.as_str(), "--json"]);
+    let (said, bytes) = pack.run_counting(&["backup", "export", "production", zip.as_str(), "--json"]);
     sql(
         pack,
         "postgres",
@@ -46,6 +46,7 @@ pub(crate) fn export(pack: &Pack) -> Utf8PathBuf {
         (&written["missing"], &written["elsewhere"]),
         (&json!([]), &json!(1))
     );
+    written_once(bytes, written["dump"].as_u64().unwrap(), size(&zip));
     a_filestore_that_is_away(pack);
     zip
 }
@@ -172,7 +173,30 @@ pub(crate) fn odoo_reads_ours_and_we_read_odoos(pack: &Pack, zip: &Utf8Path) {
     }
 }
 
-/// Folder, custom, plain and compressed: out, and in again, with the same indexes and attachments.
+/// What goes through a pipe and what is there at the end is all that was written, beside a journal and a few words.
+#[track_caller]
+fn written_once(written: u64, piped: u64, there: u64) {
+    let all = piped + there + (1 << 19);
+    assert!(
+        written < all,
+        "{written} bytes were written: {piped} through a pipe, {there} are there"
+    );
+}
+
+/// Of a file, or of all below a directory.
+fn size(path: &Utf8Path) -> u64 {
+    if path.is_file() {
+        return path.metadata().unwrap().len();
+    }
+    path.read_dir_utf8()
+        .unwrap()
+        .flatten()
+        .map(|entry| size(entry.path()))
+        .sum()
+}
+
+/// Folder, custom, plain and compressed: out, and in again, with the same indexes and attachments; nothing is written twice on the way,
+/// which a copy of the dump that is put down somewhere would be.
 pub(crate) fn every_other_shape(pack: &Pack) {
     let indexes = "SELECT count(*) || ' ' || md5(string_agg(indexname, '|' ORDER BY indexname)) FROM pg_indexes WHERE schemaname = 'public'";
     let whole = sql(pack, "restore_production", indexes);
@@ -184,10 +208,19 @@ pub(crate) fn every_other_shape(pack: &Pack) {
     ] {
         pack.now(&format!("out and in: {name}"));
         let path = pack.path(name).to_string();
-        pack.run(&[&["backup", "export", "production", &path][..], more].concat())
-            .exits(0);
-        pack.run(&[&["backup", "import", &path, "--as", "shape"][..], only].concat())
-            .exits(0);
+        let export = [&["backup", "export", "production", &path, "--json"][..], more].concat();
+        let import = [&["backup", "import", &path, "--as", "shape"][..], only].concat();
+        let (said, written) = pack.run_counting(&export);
+        let dump = said.exits(0).json()["written"]["dump"].as_u64().unwrap();
+        written_once(written, dump, size(&pack.path(name)));
+        let (said, written) = pack.run_counting(&import);
+        said.exits(0);
+        let into = match name {
+            "folder" => size(&pack.path("folder/filestore")),
+            "a.dump" => 0,
+            _ => size(&pack.path("a.sql")),
+        };
+        written_once(written, 0, into);
         assert_eq!(sql(pack, "shape", indexes), whole, "{name}");
         let files = pack.path("data/environments/production/filestore/shape");
         assert_eq!(files.exists(), name == "folder");

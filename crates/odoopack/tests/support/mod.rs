@@ -165,7 +165,22 @@ impl Pack {
         self.end(child, args)
     }
 
-    fn end(&self, child: Child, args: &[&str]) -> Answer {
+    /// Runs it to its end; returns also how many bytes it and its programs have written, to files and pipes.
+    pub(crate) fn run_counting(&self, args: &[&str]) -> (Answer, u64) {
+        let child = self.start(args);
+        let place = format!("/proc/{}", child.id());
+        wait_for("it ends", || {
+            let stat = std::fs::read_to_string(format!("{place}/stat")).unwrap();
+            stat.rsplit(')').next()?.starts_with(" Z ").then_some(())
+        });
+        let counted = std::fs::read_to_string(format!("{place}/io")).unwrap();
+        let written = counted.lines().find_map(|line| line.strip_prefix("wchar: "));
+        let written = written.unwrap().parse().unwrap();
+        (self.end(child, args), written)
+    }
+
+    /// Waits for what was started.
+    pub(crate) fn end(&self, child: Child, args: &[&str]) -> Answer {
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let answer = Answer {
