@@ -105,11 +105,7 @@ fn hold(verdict: &mut Verdict, waiting: &HashSet<String>) {
 
 /// Judges snapshots, group by group, newest first. Those of other packs, or that somebody made with stock restic, are not ours to remove.
 pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> Result<Vec<Judged>> {
-    let proven: Vec<String> = record::all(&pack.layout)?
-        .into_iter()
-        .filter(|line| line.event == Event::Proven)
-        .map(|line| line.snapshot)
-        .collect();
+    let lines = record::all(&pack.layout)?;
     let spec = &pack.loaded.spec;
     let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) = snapshots
         .into_iter()
@@ -120,7 +116,7 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
     let mut all = Vec::new();
     for environment in environments {
         let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
-        let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
+        let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &lines)).collect();
         let verdicts = judge(&candidates, keep, &spec.pack.timezone.rules(), Timestamp::now());
         all.extend(verdicts.into_iter().filter_map(|verdict| {
             let snapshot = group.iter().find(|s| s.id == verdict.id)?;
@@ -143,12 +139,12 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
     Ok(all)
 }
 
-fn candidate(snapshot: &Snapshot, proven: &[String]) -> Candidate {
+fn candidate(snapshot: &Snapshot, lines: &[Line]) -> Candidate {
     Candidate {
         id: snapshot.id.clone(),
         time: snapshot.time,
         pinned: snapshot.pinned,
-        proven: proven.contains(&snapshot.id),
+        proven: record::is_proven(lines, &snapshot.id),
     }
 }
 
