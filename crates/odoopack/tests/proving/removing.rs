@@ -9,11 +9,8 @@ const ONLY_THE_LAST: &str = "[backup.keep]\nlast = 1\ndaily = 0\nweekly = 0\nmon
 fn with<const N: usize>() -> (Pack, [String; N]) {
     let pack = Pack::new();
     pack.configure(ONLY_THE_LAST);
-    let mut days = (1..).take(N).collect::<Vec<i64>>();
-    days.reverse();
-    let mut days = days.into_iter();
-    let ids = std::array::from_fn(|_| {
-        let hours = days.next().unwrap() * 24;
+    let ids = std::array::from_fn(|day| {
+        let hours = i64::try_from(N - day).unwrap() * 24;
         let id = pack.store_old("production", hours);
         pack.note_old("made", &id, hours, &Value::Null);
         id
