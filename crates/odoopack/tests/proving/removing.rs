@@ -87,15 +87,15 @@ fn what_changes_while_somebody_is_asked_counts() {
         pack.run(&["backup", "forget", &newest, "--yes"], "", 0);
     });
     assert!(said.starts_with("exit 4\n") && said.contains("stays: last"), "{said}");
-    let said = yes_after(&pack, &format!("{first} {second}"), || {
-        pack.run(&["backup", "forget", &third, "--yes"], "", 0);
-    });
-    assert!(said.starts_with("exit 4\n") && said.contains("would be left"), "{said}");
-    assert_eq!(pack.listed(&[]), [first.clone(), second.clone()]);
-    // What somebody else has removed meanwhile is no reason to remove nothing.
-    let said = yes_after(&pack, &first, || {
+    let said = yes_after(&pack, &format!("{second} {third}"), || {
         pack.run(&["backup", "forget", &first, "--yes"], "", 0);
     });
+    assert!(said.starts_with("exit 4\n") && said.contains("would be left"), "{said}");
+    assert_eq!(pack.listed(&[]), [second.clone(), third.clone()]);
+    // What somebody else has removed meanwhile is removed.
+    let said = yes_after(&pack, &second, || {
+        pack.run(&["backup", "forget", &second, "--yes"], "", 0);
+    });
     assert!(said.starts_with("exit 0\n"), "{said}");
-    assert_eq!(pack.listed(&[]), [second]);
+    assert_eq!(pack.listed(&[]), [third]);
 }
