@@ -109,7 +109,7 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
     let spec = &pack.loaded.spec;
     let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) = snapshots
         .into_iter()
-        .partition(|s| s.pack == pack.layout.pack().as_str() && !s.environment.contains('/'));
+        .partition(|snapshot| is_ours(pack, snapshot));
     let mut environments: Vec<String> = ours.iter().map(|s| s.environment.clone()).collect();
     environments.sort();
     environments.dedup();
@@ -137,6 +137,11 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
         ours: false,
     }));
     Ok(all)
+}
+
+/// Whether a snapshot is of this pack, and was made by this program.
+pub(super) fn is_ours(pack: &Pack, snapshot: &Snapshot) -> bool {
+    snapshot.pack == pack.layout.pack().as_str() && !snapshot.environment.contains('/')
 }
 
 fn candidate(snapshot: &Snapshot, lines: &[Line]) -> Candidate {
@@ -173,6 +178,9 @@ pub(crate) fn forget(
     let writer = repository
         .writer(&place::holder("odoopack backup forget")?)
         .map_err(|e| failure::of(&e))?;
+    if side == Side::Offsite {
+        offsite::of_this_machine(pack, repository)?;
+    }
     let known = side.known(pack)?;
     repository.expect(&known).map_err(failed)?;
     // Whoever was asked may have thought for an hour, and nobody else can write from here on.

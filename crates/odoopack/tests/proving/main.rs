@@ -6,6 +6,8 @@
     reason = "a test starts programs, writes files, and shall panic when it cannot go on"
 )]
 
+mod ages;
+mod elsewhere;
 mod removing;
 mod rig;
 
