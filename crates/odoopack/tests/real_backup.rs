@@ -44,6 +44,7 @@ fn snapshots_of_a_working_odoo() {
     two_at_once(&pack);
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
+    backing::locked::a_table(&pack);
     old_ones_go(&pack);
     backing::offsite::elsewhere(&pack);
     backing::killed::anywhere(&pack);
