@@ -367,26 +367,35 @@ fn old_ones_go(pack: &Pack) {
         "[backup.keep]\nlast = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n\n[environments.production]",
     );
     pack.json(&["backup", "pin", &first]);
+    let proven = list[1]["snapshot"].as_str().unwrap().to_owned();
+    pack.json(&["backup", "drill", &proven, "--level", "restore"]);
     let would = pack.json(&["backup", "forget", "--dry-run"]);
     assert_eq!(
         would["would_remove"].as_array().unwrap().len(),
-        list.as_array().unwrap().len() - 2
+        list.as_array().unwrap().len() - 3
     );
     assert_eq!(
         pack.json(&["backup", "list"]).as_array().unwrap().len(),
         list.as_array().unwrap().len()
     );
     pack.json(&["backup", "create", "--forget"]);
+    let reasons = |left: &Value| -> Vec<String> {
+        let all = left.as_array().unwrap().iter();
+        all.map(|s| s["reasons"][0].as_str().unwrap().to_owned())
+            .collect()
+    };
     let left = pack.json(&["backup", "list"]);
-    let reasons: Vec<&str> = left
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| s["reasons"][0].as_str().unwrap())
-        .collect();
-    assert_eq!(reasons, ["pinned", "last"]);
-    assert_eq!(left[0]["snapshot"], first.as_str());
-    pack.run(&["backup", "forget", &first]).exits(4);
+    assert_eq!(reasons(&left), ["pinned", "last proven", "last"]);
+    assert_eq!(
+        (&left[0]["snapshot"], &left[1]["snapshot"]),
+        (&first.as_str().into(), &proven.as_str().into())
+    );
+    for held in [&first, &proven] {
+        pack.run(&["backup", "forget", held]).exits(4);
+    }
+    the_proof_is_taken_back(pack, &proven);
+    let left = pack.json(&["backup", "list"]);
+    assert_eq!(reasons(&left), ["pinned", "last"]);
     restic(pack, &["check"]);
     pack.run(&["backup", "cat", &first, "manifest.json"]).exits(0);
     let hidden = pack
@@ -396,6 +405,18 @@ fn old_ones_go(pack: &Pack) {
     let refused = pack.run(&["backup", "forget", "--yes"]).exits(4);
     assert!(refused.stderr.contains("--accept-missing"), "{}", refused.said());
     std::fs::rename(pack.path("aside"), &hidden).unwrap();
+}
+
+/// As a drill notes it that found the snapshot to be worth nothing; then nothing keeps it any more.
+fn the_proof_is_taken_back(pack: &Pack, proven: &str) {
+    let line = serde_json::json!({
+        "at": jiff::Timestamp::now(), "event": "unproven", "environment": "production", "snapshot": proven,
+        "seconds": 1.0, "detail": { "why": ["a test"] },
+    });
+    let record = pack.read("data/odoopack/backups.jsonl");
+    pack.write("data/odoopack/backups.jsonl", &format!("{record}{line}\n"));
+    let done = pack.json(&["backup", "forget", "--yes"]);
+    assert_eq!(done["removed"], serde_json::json!([proven]));
 }
 
 fn nothing_leaks(pack: &Pack) {

@@ -183,12 +183,7 @@ impl Counting {
     }
 }
 
-fn count(
-    server: &Server,
-    database: &str,
-    snapshot: &str,
-    gentle: bool,
-) -> Result<BTreeMap<String, Table>> {
+fn count(server: &Server, database: &str, snapshot: &str, gentle: bool) -> Result<BTreeMap<String, Table>> {
     let wrong = |e: postgres::Error| failed("count the rows", &e);
     let mut client = connect(server, database).map_err(wrong)?;
     let begun = client.batch_execute(&format!(

@@ -105,9 +105,8 @@ pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
 
 /// The last drill of a snapshot: its proof, or the failure that took it back. The order of the record counts, whatever a clock said.
 pub(crate) fn last_drill<'a>(lines: &'a [Line], snapshot: &str) -> Option<&'a Line> {
-    let drill = |line: &&Line| {
-        line.snapshot == snapshot && matches!(line.event, Event::Proven | Event::Unproven)
-    };
+    let drill =
+        |line: &&Line| line.snapshot == snapshot && matches!(line.event, Event::Proven | Event::Unproven);
     lines.iter().rfind(drill)
 }
 

@@ -279,10 +279,7 @@ fn free(judged: &[Judged], ids: &[String]) -> Result<Vec<Judged>> {
         let mut ours = others.iter().filter(|judged| judged.ours);
         ours.any(|judged| judged.snapshot.environment == environment)
     };
-    match which
-        .iter()
-        .find(|judged| !is_left(&judged.snapshot.environment))
-    {
+    match which.iter().find(|judged| !is_left(&judged.snapshot.environment)) {
         None => Ok(which.into_iter().cloned().collect()),
         Some(last) => Err(Failure::refused(format!(
             "no snapshot of {} would be left",

@@ -22,7 +22,11 @@ pub(crate) fn a_table(pack: &Pack) {
     let holder = hold(pack);
     let mut child = pack.start(&["backup", "create"]);
     support::wait_for("the backup to wait", || waits(pack).then_some(()));
-    assert_eq!(sql(pack, COLLECTOR), "0", "files may go that the database still names");
+    assert_eq!(
+        sql(pack, COLLECTOR),
+        "0",
+        "files may go that the database still names"
+    );
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert!(child.try_wait().unwrap().is_none() && waits(pack));
     assert_eq!(sql(pack, COLLECTOR), "0");
@@ -31,7 +35,9 @@ pub(crate) fn a_table(pack: &Pack) {
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert_eq!(outcome.status.code(), Some(0), "{said}");
     assert!(!said.contains("trying again"), "{said}");
-    let rows: u64 = sql(pack, &format!("SELECT count(*) FROM {TABLE}")).parse().unwrap();
+    let rows: u64 = sql(pack, &format!("SELECT count(*) FROM {TABLE}"))
+        .parse()
+        .unwrap();
     let made = manifest(pack, "latest");
     assert_eq!(made["database"]["tables"][format!("public.{TABLE}")], rows);
     until_free();

@@ -76,7 +76,10 @@ fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     assert_eq!(events(&pack, "read").len(), 1);
     assert_eq!(events(&pack, "not-copied").len(), 1);
     let complaints = pack.complaints(8).to_string();
-    assert!(complaints.contains("the last copy off site failed"), "{complaints}");
+    assert!(
+        complaints.contains("the last copy off site failed"),
+        "{complaints}"
+    );
     // Until somebody gives it up.
     pack.run(&["backup", "offsite"], "", 1);
     pack.run(&["backup", "forget", &damaged, "--yes"], "", 0);
@@ -128,7 +131,10 @@ fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     assert!(said.contains("could not pin its copy off site"), "{said}");
     assert_eq!(files(&pack.root.join("elsewhere/snapshots")), there);
     let complaints = pack.complaints(8).to_string();
-    assert!(complaints.contains("the last copy off site failed"), "{complaints}");
+    assert!(
+        complaints.contains("the last copy off site failed"),
+        "{complaints}"
+    );
     let said = pack.run(&["backup", "offsite", "--take-over"], "", 0);
     assert!(said.contains("must not run any more"), "{said}");
     assert_eq!(pack.listed(&["--offsite"]).len(), 2);

@@ -76,21 +76,33 @@ fn what_changes_while_somebody_is_asked_counts() {
     let said = yes_after(&pack, "", || {
         pack.run(&["backup", "pin", &second], "", 0);
     });
-    assert!(said.starts_with("exit 4\n") && said.contains("stays: pinned"), "{said}");
+    assert!(
+        said.starts_with("exit 4\n") && said.contains("stays: pinned"),
+        "{said}"
+    );
     assert_eq!(pack.listed(&[]), all);
     pack.run(&["backup", "unpin", &second], "", 0);
     // Also of those that were named, which go whatever the policy says.
     let said = yes_after(&pack, &third, || pack.note("proven", &third, &Value::Null));
-    assert!(said.starts_with("exit 4\n") && said.contains("last proven"), "{said}");
+    assert!(
+        said.starts_with("exit 4\n") && said.contains("last proven"),
+        "{said}"
+    );
     pack.note("unproven", &third, &json!({ "why": ["x"] }));
     let said = yes_after(&pack, "", || {
         pack.run(&["backup", "forget", &newest, "--yes"], "", 0);
     });
-    assert!(said.starts_with("exit 4\n") && said.contains("stays: last"), "{said}");
+    assert!(
+        said.starts_with("exit 4\n") && said.contains("stays: last"),
+        "{said}"
+    );
     let said = yes_after(&pack, &format!("{second} {third}"), || {
         pack.run(&["backup", "forget", &first, "--yes"], "", 0);
     });
-    assert!(said.starts_with("exit 4\n") && said.contains("would be left"), "{said}");
+    assert!(
+        said.starts_with("exit 4\n") && said.contains("would be left"),
+        "{said}"
+    );
     assert_eq!(pack.listed(&[]), [second.clone(), third.clone()]);
     // What somebody else has removed meanwhile is removed.
     let said = yes_after(&pack, &second, || {

@@ -75,7 +75,12 @@ impl Pack {
     }
 
     /// The same of a database that names more than is stored.
-    pub(crate) fn store_naming(&self, more: &[&str], files: Vec<Item>, manifest: Option<&Manifest>) -> String {
+    pub(crate) fn store_naming(
+        &self,
+        more: &[&str],
+        files: Vec<Item>,
+        manifest: Option<&Manifest>,
+    ) -> String {
         let id = self.store_of("production", Timestamp::now(), (more, files), manifest);
         self.note("made", &id, &json!({ "missing": 0 }));
         id
