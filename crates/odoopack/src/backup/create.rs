@@ -193,22 +193,17 @@ fn locked(
                 ));
                 afresh = true;
             }
-            Err(NotStored::Other(failure))
-                if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) =>
-            {
+            Err(NotStored::Other(failure)) if told.database_failed.load(Ordering::SeqCst) => {
+                if attempt == ATTEMPTS {
+                    return Err(naming_locks(failure, (&server, &settings.database), environment));
+                }
                 let why = failure.chain().join(": ");
                 cx.ui.warn(&format!(
                     "the database was not read to its end, trying again: {why}"
                 ));
                 attempt += 1;
             }
-            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => {
-                if !told.database_failed.load(Ordering::SeqCst) {
-                    return Err(failure);
-                }
-                let database = (&server, settings.database.as_str());
-                return Err(naming_locks(failure, database, environment));
-            }
+            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => return Err(failure),
         }
     };
     warn_of_left_out(cx, &manifest.left_out);

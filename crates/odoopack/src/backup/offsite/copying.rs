@@ -326,12 +326,12 @@ mod tests {
             what: "could not copy snapshots".to_owned(),
             why: format!("Message: {error} (some more)"),
         };
-        let (of_there, of_here) = (store("/mnt/backups"), store("/srv/odoo/mnt/backups"));
+        let (theirs, ours) = (store("/mnt/backups"), store("/srv/odoo/mnt/backups"));
         for (error, expected) in [
-            (wrapped(&of_there), true),
-            (of_there, true),
-            (wrapped(&of_here), false),
-            (of_here, false),
+            (wrapped(&theirs), true),
+            (theirs, true),
+            (wrapped(&ours), false),
+            (ours, false),
             (Error::Locked("x".to_owned()), true),
             (Error::NotWhole("x".to_owned()), false),
         ] {

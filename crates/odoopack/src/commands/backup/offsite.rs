@@ -9,6 +9,10 @@ use crate::failure::Result;
 #[command(
     after_help = "A snapshot is seen there only after size and hash of everything new were found to be right. What was uploaded before an interruption is not uploaded again. Seven nights read everything there once. A machine that was recovered or cloned is refused where snapshots of its pack are already: it would remove those of the machine that it came from.\n\nExamples:\n  odoopack backup offsite\n  odoopack backup offsite --dry-run\n  odoopack backup offsite --take-over"
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "options of a command are independent"
+)]
 pub(crate) struct Args {
     /// Then remove the snapshots there that `[backup.offsite.keep]` no longer keeps
     #[arg(long)]
