@@ -12,7 +12,7 @@ use odoopack_core::spec::Environment;
 use odoopack_core::target;
 use odoopack_repository::{Error, Label, Repository, Snapshot, Stored, Writer};
 
-use super::database::{Collector, Frozen};
+use super::database::{Collector, Frozen, naming_locks};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
@@ -202,7 +202,13 @@ fn locked(
                 ));
                 attempt += 1;
             }
-            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => return Err(failure),
+            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => {
+                if !told.database_failed.load(Ordering::SeqCst) {
+                    return Err(failure);
+                }
+                let database = (&server, settings.database.as_str());
+                return Err(naming_locks(failure, database, environment));
+            }
         }
     };
     warn_of_left_out(cx, &manifest.left_out);

@@ -60,6 +60,7 @@ fn pin_there(pack: &Pack, id: &str, pinned: bool) -> Result<bool> {
         Right::Write
     };
     let there = offsite::open(pack, right)?;
+    offsite::of_this_machine(pack, &there)?;
     match there.snapshot(id, None) {
         Ok(snapshot) => pin(&there, &snapshot, pinned).map(|()| true),
         Err(Error::NoSnapshot(_)) => Ok(false),
