@@ -1,6 +1,6 @@
 //! Storing a snapshot: everything first, its tree checked, then the one file that makes it visible.
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
@@ -164,10 +164,10 @@ impl Repository {
     /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there, [`Error::Damaged`] when a directory cannot be read.
     pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
         let packs = self.backend.list_with_size(FileType::Pack);
-        let packs: HashSet<PackId> = packs
+        let packs: HashMap<PackId, u32> = packs
             .map_err(format("could not list packs"))?
             .into_iter()
-            .map(|(id, _)| PackId::from(id))
+            .map(|(id, size)| (PackId::from(id), size))
             .collect();
         let (mut files, mut links, mut bytes) = (0, 0, 0);
         let mut known = HashMap::new();
@@ -183,10 +183,8 @@ impl Repository {
                 let length = if let Some(length) = known.get(id) {
                     *length
                 } else {
-                    let (pack, length) = reader.blob(id)?;
-                    if !packs.contains(&pack) {
-                        return Err(Error::NotWhole(format!("the pack {pack} is not there")));
-                    }
+                    let (pack, end, length) = reader.blob(id)?;
+                    holds(packs.get(&pack), &pack, end, &path)?;
                     known.insert(*id, length);
                     length
                 };
@@ -203,6 +201,18 @@ impl Repository {
             bytes += size;
         }
         Ok((files, links, bytes))
+    }
+}
+
+/// Whether a pack is there as far as a file needs it.
+fn holds(size: Option<&u32>, pack: &PackId, end: u64, path: &Path) -> Result<()> {
+    match size {
+        Some(size) if u64::from(*size) >= end => Ok(()),
+        Some(size) => Err(Error::NotWhole(format!(
+            "the pack {pack} is cut short: {size} bytes of it are there, `{}` needs {end}",
+            path.display()
+        ))),
+        None => Err(Error::NotWhole(format!("the pack {pack} is not there"))),
     }
 }
 

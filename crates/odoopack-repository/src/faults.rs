@@ -1,5 +1,6 @@
 //! A store that fails: at any write, in a listing, half-way, silently. Whatever it does, older snapshots are whole and nothing else is seen.
 mod full;
+mod lost;
 
 use std::io::Cursor;
 use std::path::Path;
