@@ -11,13 +11,17 @@ use crate::rig::{KEY, Pack};
 /// A pack with a directory as its second place, where everything is wanted.
 fn with_a_second_place() -> Pack {
     let pack = Pack::new();
-    std::fs::create_dir(pack.root.join("elsewhere")).unwrap();
     pack.configure(&format!(
         "[environments.core]\nkind = \"staging\"\ndomain = \"core.localhost\"\n\
-         [backup.offsite]\ndirectory = \"{}/elsewhere\"\nkeep = {{ last = 9 }}\n",
-        pack.root.display()
+         [backup.offsite]\ndirectory = \"{}\"\nkeep = {{ last = 9 }}\n",
+        elsewhere(&pack, "").display()
     ));
     pack
+}
+
+/// A place beside the pack.
+fn elsewhere(pack: &Pack, below: &str) -> PathBuf {
+    pack.root.with_file_name("elsewhere").join(below)
 }
 
 fn files(directory: &Path) -> BTreeSet<PathBuf> {
@@ -33,17 +37,21 @@ fn files(directory: &Path) -> BTreeSet<PathBuf> {
     all
 }
 
-/// A snapshot whose data can be read no more, though everything is there.
-fn store_damaged(pack: &Pack, hours: i64) -> String {
-    let before = files(&pack.root.join("backups/data"));
+/// Stores a snapshot; returns the files with its data too.
+fn store(pack: &Pack, hours: i64) -> (String, Vec<PathBuf>) {
+    let data = pack.root.join("backups/data");
+    let before = files(&data);
     let id = pack.store_old("production", hours);
-    for file in files(&pack.root.join("backups/data")).difference(&before) {
+    (id, files(&data).difference(&before).cloned().collect())
+}
+
+fn damage(all: &[PathBuf]) {
+    for file in all {
         let mut bytes = std::fs::read(file).unwrap();
         // After what makes each encryption different.
         bytes[20] ^= 1;
         std::fs::write(file, bytes).unwrap();
     }
-    id
 }
 
 fn events(pack: &Pack, event: &str) -> Vec<Value> {
@@ -56,9 +64,10 @@ fn events(pack: &Pack, event: &str) -> Vec<Value> {
 fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     let pack = with_a_second_place();
     let oldest = pack.store_old("production", 72);
-    let damaged = store_damaged(&pack, 48);
+    let (damaged, data) = store(&pack, 48);
     let newest = pack.store_old("production", 24);
     let of_core = pack.store_old("core", 1);
+    damage(&data);
     pack.note("proven", &oldest, &Value::Null);
     let would = pack.json(&["backup", "offsite", "--dry-run"]);
     // What people work with goes first.
@@ -72,7 +81,7 @@ fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     let others = [oldest, newest, of_core];
     assert_eq!(pack.listed(&["--offsite"]), others);
     // Everything that follows was done all the same.
-    assert_eq!(files(&pack.root.join("elsewhere/odoopack/notes")).len(), 1);
+    assert_eq!(files(&elsewhere(&pack, "odoopack/notes")).len(), 1);
     assert_eq!(events(&pack, "read").len(), 1);
     assert_eq!(events(&pack, "not-copied").len(), 1);
     let complaints = pack.complaints(8).to_string();
@@ -94,12 +103,16 @@ fn a_second_place_that_takes_nothing_is_asked_once() {
     pack.run(&["backup", "offsite"], "", 0);
     pack.store_old("production", 48);
     pack.store_old("production", 24);
-    let data = pack.root.join("elsewhere/data");
+    let data = elsewhere(&pack, "data");
     std::fs::rename(&data, pack.root.join("aside")).unwrap();
-    std::fs::write(&data, "no directory").unwrap();
+    std::fs::create_dir(&data).unwrap();
+    // Where a directory of packs would be is a file.
+    for first in 0..=u8::MAX {
+        std::fs::write(data.join(format!("{first:02x}")), "no directory").unwrap();
+    }
     let said = pack.run(&["backup", "offsite"], "", 1);
-    assert_eq!(said.matches("could not copy snapshot").count(), 1, "{said}");
-    std::fs::remove_file(&data).unwrap();
+    assert_eq!(said.matches("FAILED").count(), 1, "{said}");
+    std::fs::remove_dir_all(&data).unwrap();
     std::fs::rename(pack.root.join("aside"), &data).unwrap();
     pack.run(&["backup", "offsite"], "", 0);
     assert_eq!(pack.listed(&["--offsite"]).len(), 3);
@@ -110,7 +123,7 @@ fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     let pack = with_a_second_place();
     let id = pack.store_old("production", 72);
     pack.run(&["backup", "offsite"], "", 0);
-    let there = files(&pack.root.join("elsewhere/snapshots"));
+    let there = files(&elsewhere(&pack, "snapshots"));
     // A machine that was recovered, or lost its record: it cannot know of what is there.
     let record = pack.root.join("data/odoopack/backups.jsonl");
     std::fs::remove_file(&record).unwrap();
@@ -129,7 +142,7 @@ fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     }
     let said = pack.run(&["backup", "pin", &id], "", 0);
     assert!(said.contains("could not pin its copy off site"), "{said}");
-    assert_eq!(files(&pack.root.join("elsewhere/snapshots")), there);
+    assert_eq!(files(&elsewhere(&pack, "snapshots")), there);
     let complaints = pack.complaints(8).to_string();
     assert!(
         complaints.contains("the last copy off site failed"),

@@ -27,7 +27,7 @@ pub(crate) struct Pack {
 impl Pack {
     pub(crate) fn new() -> Self {
         let keep = tempfile::tempdir().unwrap();
-        let root = keep.path().canonicalize().unwrap();
+        let root = keep.path().canonicalize().unwrap().join("pack");
         for directory in ["repo", "data/odoopack", "backups"] {
             std::fs::create_dir_all(root.join(directory)).unwrap();
         }
