@@ -55,7 +55,11 @@ fn killed_at(pack: &Pack, command: &[&str], step: usize) {
     if finishes {
         // Neither decides what becomes of it, and half of it is no snapshot.
         let forget = ["restore", "--forget-replaced", "staging", "--yes"];
-        for command in [&["backup", "drill"][..], &["backup", "create", "staging"], &forget] {
+        for command in [
+            &["backup", "drill"][..],
+            &["backup", "create", "staging"],
+            &forget,
+        ] {
             let refused = pack.run(command).exits(4);
             assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
         }
