@@ -291,3 +291,33 @@ fn what_somebody_took_away_before_it_became_visible_never_does() {
     assert!(refused.is_err(), "{asked:?}");
     assert_eq!(ids(&repository).len(), 1);
 }
+
+/// As the hint says: whoever reads is told which pack it is, and when that is moved away the next backup stores it again.
+#[test]
+fn a_pack_with_a_flipped_bit_is_named_by_who_reads_it_and_moved_away_it_is_stored_again() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(keep.path());
+    let dump = noise(300_000, 1);
+    let first = store(&repository, &dump, 0).unwrap();
+    let pack = pack(keep.path());
+    let name = pack.file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    flip(&pack, 50);
+    let reader = repository.reader().unwrap();
+    let streamed = reader.stream_parts(&first, "database", &mut Vec::new());
+    let streamed = streamed.unwrap_err();
+    assert!(
+        matches!(&streamed, Error::Format { what, .. } if what.starts_with("could not read")),
+        "{streamed:?}"
+    );
+    let back = keep.path().join("back");
+    fs::create_dir(&back).unwrap();
+    let restored = reader.restore(&first, "database", &back).unwrap_err();
+    assert!(matches!(&restored, Error::NotWhole(_)), "{restored:?}");
+    assert!(streamed.to_string().contains(&name), "{streamed}");
+    fs::rename(&pack, keep.path().join("away")).unwrap();
+    store(&repository, &dump, 1).unwrap_err();
+    let next = store(&repository, &dump, 2).unwrap();
+    for snapshot in [&first, &next] {
+        whole(&repository, snapshot, &dump);
+    }
+}
