@@ -43,7 +43,7 @@ use crate::ui::Progress;
 const DONE: &str = "done";
 
 /// Everything that is needed to go on, or back, without the process that began.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Planned {
     pub(crate) id: String,
     pub(crate) environment: Name,

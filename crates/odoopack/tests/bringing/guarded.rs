@@ -1,0 +1,40 @@
+//! What keeps an environment from a restore that nobody means.
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+use super::leftovers;
+use crate::support::Pack;
+
+/// While somebody reads the question something changes that the plan stands on: nothing is done that was not shown.
+pub(crate) fn what_changes_meanwhile_is_seen(pack: &Pack) {
+    pack.now("something changes while somebody reads the question");
+    let before = leftovers(pack);
+    let filestore = pack.path("data/environments/staging/filestore/restore_staging");
+    let aside = filestore.with_file_name("aside");
+    std::fs::rename(&filestore, &aside).unwrap();
+    let program = env!("CARGO_BIN_EXE_odoopack");
+    let line = format!("{program} --root {} restore latest --to staging", pack.root);
+    // Only who sits at a terminal is asked.
+    let mut child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--", "script", "-qefc", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut out = child.stdout.take().unwrap();
+    let mut byte = [0];
+    while !said.ends_with("[y/N] ") && out.read(&mut byte).unwrap() == 1 {
+        said.push(char::from(byte[0]));
+    }
+    assert!(said.ends_with("replace staging? [y/N] "), "{said}");
+    drop(std::fs::remove_dir_all(&filestore));
+    std::fs::rename(&aside, &filestore).unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"y\n").unwrap();
+    out.read_to_string(&mut said).unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("meanwhile something has changed here"), "{said}");
+    assert_eq!(leftovers(pack), before);
+}
