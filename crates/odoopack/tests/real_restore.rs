@@ -40,6 +40,7 @@ fn backups_come_in_and_go_out() {
     imports::odoo_reads_ours_and_we_read_odoos(&pack, &zip);
     imports::every_other_shape(&pack);
     imports::copy_is_harmless(&pack, &zip);
+    guarded::a_copy_is_no_production(&pack);
     hostile::hostile_backups_change_nothing(&pack, &zip);
     snapshots::proven_without_a_trace(&pack);
     snapshots::come_back(&pack);

@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// The name of the production environment that is to be replaced, where nobody can be asked
     #[arg(long, value_name = "ENV")]
     yes_replace: Option<String>,
+    /// Let production become a database that was neutralized, whose jobs, mail servers and the like stay off
+    #[arg(long)]
+    neutralized: bool,
     /// Show the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -39,10 +42,11 @@ impl Options {
         }
     }
 
-    /// With the consent that production is replaced, by the operation `id`.
+    /// With the consent that production is replaced by what it was, by the operation `id`.
     pub(crate) fn replacing(name: &str, id: &str) -> Self {
         Self {
             yes_replace: Some(name.to_owned()),
+            neutralized: true,
             dry_run: false,
             id: Some(id.to_owned()),
         }
@@ -258,6 +262,7 @@ fn plan(
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: target.place.to.is_some(),
+        neutralized: target.options.neutralized,
         source: from.to_owned(),
         steps: restore::plan(&wanted),
     })

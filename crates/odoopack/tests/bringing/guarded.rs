@@ -2,7 +2,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use super::leftovers;
+use super::{leftovers, sql};
 use crate::support::Pack;
 
 /// While somebody reads the question something changes that the plan stands on: nothing is done that was not shown.
@@ -37,4 +37,35 @@ pub(crate) fn what_changes_meanwhile_is_seen(pack: &Pack) {
     assert_eq!(code, Some(4), "{said}");
     assert!(said.contains("meanwhile something has changed here"), "{said}");
     assert_eq!(leftovers(pack), before);
+}
+
+/// Needs a staging that is a copy of production.
+pub(crate) fn a_copy_is_no_production(pack: &Pack) {
+    pack.now("a harmless copy into production");
+    let zip = pack.path("copy.zip");
+    pack.run(&["backup", "export", "staging", zip.as_str()]).exits(0);
+    let before = leftovers(pack);
+    let import = ["backup", "import", zip.as_str(), "--to", "production"];
+    let refused = pack
+        .run(&[&import[..], &["--yes-replace", "production"]].concat())
+        .exits(4);
+    assert!(
+        refused.stderr.contains("neutralized database, and production is production")
+            && refused.stderr.contains("`--neutralized`"),
+        "{}",
+        refused.said()
+    );
+    assert_eq!(leftovers(pack), before);
+    std::fs::remove_file(zip).unwrap();
+}
+
+/// Needs a production that is held.
+pub(crate) fn who_lets_a_copy_go_is_told(pack: &Pack) {
+    let said = || pack.run(&["env", "resume", "production", "--dry-run"]).exits(0).said();
+    assert!(!said().contains("neutralized"), "{}", said());
+    let mark = "INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')";
+    sql(pack, "restore_production", mark);
+    assert!(said().contains("production is a neutralized database"), "{}", said());
+    let clean = "DELETE FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
+    sql(pack, "restore_production", clean);
 }

@@ -360,6 +360,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         .unwrap();
     session.picture_goes_round();
     what_waits_is_listed(pack, active);
+    super::guarded::who_lets_a_copy_go_is_told(pack);
     sql(
         pack,
         "restore_production",

@@ -10,6 +10,7 @@ mod load;
 mod newer;
 pub(crate) mod replaced;
 pub(crate) mod source;
+mod unfit;
 mod verify;
 
 pub(crate) use database::is_somebodys_role;
@@ -52,6 +53,9 @@ pub(crate) struct Planned {
     pub(crate) server: OwnServer,
     /// Whether the environment itself is replaced.
     pub(crate) served: bool,
+    /// Whether production may become a database that was made harmless.
+    #[serde(default)]
+    pub(crate) neutralized: bool,
     /// Where it comes from, in words.
     pub(crate) source: String,
     pub(crate) steps: Vec<Step>,
@@ -88,6 +92,8 @@ pub(crate) struct Restore<'a> {
     environment: Name,
     id: String,
     served: bool,
+    /// Whether production may become a database that was made harmless.
+    neutralized: bool,
     source: Option<&'a Source>,
     /// Whether everything is taken back whatever comes of it.
     drill: bool,
@@ -105,6 +111,7 @@ impl<'a> Restore<'a> {
             environment: planned.environment.clone(),
             id: planned.id.clone(),
             served: planned.served,
+            neutralized: planned.neutralized,
             source,
             drill: false,
             dark: false,

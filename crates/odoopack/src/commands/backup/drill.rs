@@ -326,6 +326,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> std::result
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: false,
+        neutralized: false,
         source: from,
         steps: plan_drill(&id, &role, &place, &settings.database, boot),
         id,

@@ -50,6 +50,7 @@ mod tests {
             environment: "production".parse().unwrap(),
             server: OwnServer::default(),
             served: true,
+            neutralized: false,
             source: "a.zip".to_owned(),
             steps,
         }
