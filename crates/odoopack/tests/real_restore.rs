@@ -39,6 +39,7 @@ fn backups_come_in_and_go_out() {
     let zip = imports::export(&pack);
     imports::odoo_reads_ours_and_we_read_odoos(&pack, &zip);
     imports::every_other_shape(&pack);
+    guarded::a_dump_that_ends_early_is_not_whole(&pack);
     imports::copy_is_harmless(&pack, &zip);
     guarded::a_copy_is_no_production(&pack);
     hostile::hostile_backups_change_nothing(&pack, &zip);

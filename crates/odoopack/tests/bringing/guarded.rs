@@ -69,3 +69,26 @@ pub(crate) fn who_lets_a_copy_go_is_told(pack: &Pack) {
     let clean = "DELETE FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
     sql(pack, "restore_production", clean);
 }
+
+/// Every statement of it is good, and keys and indexes are missing: of a dump with the line that it begins with, and of one without.
+/// Needs a plain dump of production.
+pub(crate) fn a_dump_that_ends_early_is_not_whole(pack: &Pack) {
+    pack.now("a dump that ends between two statements");
+    let before = leftovers(pack);
+    let whole = std::fs::read_to_string(pack.path("a.sql")).unwrap();
+    let keys = whole.find("    ADD CONSTRAINT ").unwrap();
+    let cut = &whole[..whole[..keys].rfind("ALTER TABLE ONLY ").unwrap()];
+    let first = "-- PostgreSQL database dump\n";
+    assert!(cut.contains(first));
+    for (text, why) in [
+        (cut.to_owned(), "`-- PostgreSQL database dump complete`"),
+        (cut.replacen(first, "", 1), "have no primary key, among them `ir_"),
+    ] {
+        pack.write("early.sql", &text);
+        let path = pack.path("early.sql").to_string();
+        let args = ["backup", "import", &path, "--as", "early", "--only", "database"];
+        let said = pack.run(&args).exits(4);
+        assert!(said.stderr.contains(why), "{}", said.said());
+        assert_eq!(leftovers(pack), before);
+    }
+}
