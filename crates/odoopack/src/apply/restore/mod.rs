@@ -331,7 +331,7 @@ impl<'a> Restore<'a> {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())
             }
             Step::SwapFilestore { from, to, kept } => Self::swap_filestore(from, to, kept.as_deref()),
-            Step::StopCollecting { filestore, aside } => self.stop_collecting(filestore, aside),
+            Step::KeepFilestore { from, to, .. } => newer::keep_whole(from, to, progress),
             Step::StartServices { .. } | Step::PassProbes { .. } if self.dark => Ok(()),
             Step::StartServices { services } => self.start(services),
             Step::PassProbes { environment } => self.apply.pass_probes(environment, progress),
@@ -360,7 +360,7 @@ impl<'a> Restore<'a> {
             Undo::SwapFilestoreBack { from, to, kept } => {
                 Self::swap_filestore_back(from, to, kept.as_deref())
             }
-            Undo::CollectAgain { filestore, aside } => Self::collect_again(filestore, aside),
+            Undo::GiveFilesBack { from, to } => newer::give_back(from, to, kept),
         }
     }
 
