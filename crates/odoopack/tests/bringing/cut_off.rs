@@ -58,7 +58,14 @@ fn killed_at(pack: &Pack, command: &[&str], (step, swap): (usize, usize)) {
     if finishes {
         // Neither decides what becomes of it, and half of it is no snapshot.
         let forget = ["restore", "--forget-replaced", "staging", "--yes"];
-        for command in [&["backup", "drill"][..], &["backup", "create", "staging"], &forget] {
+        let half = pack.path("half.zip");
+        let export = ["backup", "export", "staging", half.as_str()];
+        for command in [
+            &["backup", "drill"][..],
+            &["backup", "create", "staging"],
+            &export,
+            &forget,
+        ] {
             let refused = pack.run(command).exits(4);
             assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
         }
