@@ -101,10 +101,7 @@ pub enum Undo {
         kept: Option<Utf8PathBuf>,
     },
     /// Give back what was collected of the old database's attachments meanwhile.
-    GiveFilesBack {
-        from: Utf8PathBuf,
-        to: Utf8PathBuf,
-    },
+    GiveFilesBack { from: Utf8PathBuf, to: Utf8PathBuf },
 }
 
 impl Step {
@@ -121,7 +118,9 @@ impl Step {
             Self::SwapFilestore { from, to, kept } => Some(Undo::SwapFilestoreBack { from, to, kept }),
             Self::KeepFilestore { to, again: false, .. } => Some(Undo::RemoveDirectory { directory: to }),
             Self::KeepFilestore {
-                from, to, again: true,
+                from,
+                to,
+                again: true,
             } => Some(Undo::GiveFilesBack { from: to, to: from }),
             Self::LoadDatabase { .. }
             | Self::KeepNewer { .. }
@@ -219,7 +218,9 @@ impl fmt::Display for Step {
             Self::KeepFilestore { to, again: false, .. } => {
                 write!(f, "give the database that is kept its attachments in {to}")
             }
-            Self::KeepFilestore { from, again: true, .. } => {
+            Self::KeepFilestore {
+                from, again: true, ..
+            } => {
                 write!(f, "and those that came into {from} meanwhile")
             }
             Self::StartServices { services } => write!(f, "start {}", services.join(", ")),

@@ -195,7 +195,10 @@ fn only_the_database_leaves_the_one_that_is_kept_its_attachments() {
     let kept: Vec<&str> = steps.iter().filter_map(Step::kept).collect();
     assert_eq!(
         kept,
-        ["/r/filestore/pack_production_replaced_7k2m", "pack_production_replaced_7k2m"]
+        [
+            "/r/filestore/pack_production_replaced_7k2m",
+            "pack_production_replaced_7k2m"
+        ]
     );
     let beside = Destination::Beside {
         database: "look".to_owned(),

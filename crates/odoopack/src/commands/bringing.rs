@@ -9,7 +9,7 @@ use odoopack_core::spec::{Clusters, Environment, Kind};
 
 use crate::apply::Apply;
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{Found, Planned, Restore, is_somebodys_role, there};
+use crate::apply::restore::{Found, Neutralized, Planned, Restore, is_somebodys_role, there};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind as Code, Result};
 use crate::observe::{self, View};
@@ -262,7 +262,11 @@ fn plan(
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: target.place.to.is_some(),
-        neutralized: target.options.neutralized,
+        neutralized: if target.options.neutralized {
+            Neutralized::Accepted
+        } else {
+            Neutralized::Refused
+        },
         source: from.to_owned(),
         steps: restore::plan(&wanted),
     })

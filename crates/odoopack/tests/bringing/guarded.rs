@@ -50,7 +50,9 @@ pub(crate) fn a_copy_is_no_production(pack: &Pack) {
         .run(&[&import[..], &["--yes-replace", "production"]].concat())
         .exits(4);
     assert!(
-        refused.stderr.contains("neutralized database, and production is production")
+        refused
+            .stderr
+            .contains("neutralized database, and production is production")
             && refused.stderr.contains("`--neutralized`"),
         "{}",
         refused.said()
@@ -61,11 +63,19 @@ pub(crate) fn a_copy_is_no_production(pack: &Pack) {
 
 /// Needs a production that is held.
 pub(crate) fn who_lets_a_copy_go_is_told(pack: &Pack) {
-    let said = || pack.run(&["env", "resume", "production", "--dry-run"]).exits(0).said();
+    let said = || {
+        pack.run(&["env", "resume", "production", "--dry-run"])
+            .exits(0)
+            .said()
+    };
     assert!(!said().contains("neutralized"), "{}", said());
     let mark = "INSERT INTO ir_config_parameter (key, value) VALUES ('database.is_neutralized', 'true')";
     sql(pack, "restore_production", mark);
-    assert!(said().contains("production is a neutralized database"), "{}", said());
+    assert!(
+        said().contains("production is a neutralized database"),
+        "{}",
+        said()
+    );
     let clean = "DELETE FROM ir_config_parameter WHERE key = 'database.is_neutralized'";
     sql(pack, "restore_production", clean);
 }
@@ -91,4 +101,46 @@ pub(crate) fn a_dump_that_ends_early_is_not_whole(pack: &Pack) {
         assert!(said.stderr.contains(why), "{}", said.said());
         assert_eq!(leftovers(pack), before);
     }
+}
+
+/// Before production is replaced: roles of people who read it, and what they set.
+pub(crate) fn somebody_reads_production(pack: &Pack) {
+    sql(
+        pack,
+        "restore_production",
+        "CREATE ROLE reports LOGIN; GRANT CONNECT ON DATABASE restore_production TO reports; \
+         ALTER DATABASE restore_production SET work_mem = '7MB'; \
+         ALTER ROLE reports IN DATABASE restore_production SET statement_timeout = '90s'; \
+         SET ROLE restore_production; CREATE VIEW partners AS SELECT 1 AS one; GRANT SELECT ON partners TO reports; \
+         GRANT SELECT ON res_partner TO reports; GRANT SELECT, UPDATE ON res_lang TO reports WITH GRANT OPTION",
+    );
+}
+
+/// And after it was.
+pub(crate) fn they_still_read_it(pack: &Pack, said: &str) {
+    let table = |table: &str, what: &str| {
+        let ask = format!("SELECT has_table_privilege('reports', '{table}', '{what}')");
+        sql(pack, "restore_production", &ask)
+    };
+    assert_eq!(
+        [
+            table("res_partner", "SELECT"),
+            table("res_partner", "UPDATE"),
+            table("res_lang", "UPDATE WITH GRANT OPTION"),
+            table("partners", "SELECT"),
+            table("res_users", "SELECT"),
+        ],
+        ["t", "f", "t", "f", "f"]
+    );
+    assert!(said.contains("1 things were granted to reports"), "{said}");
+    let set = "SELECT string_agg(c, ' ' ORDER BY c) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, \
+               unnest(s.setconfig) c WHERE d.datname = 'restore_production'";
+    assert_eq!(
+        sql(pack, "postgres", set),
+        "odoopack.kind=production statement_timeout=90s work_mem=7MB"
+    );
+    let enters = "SELECT has_database_privilege('reports', 'restore_production', 'CONNECT')";
+    assert_eq!(sql(pack, "postgres", enters), "t");
+    let clean = "DROP VIEW partners; DROP OWNED BY reports; ALTER DATABASE restore_production RESET work_mem";
+    sql(pack, "restore_production", clean);
 }

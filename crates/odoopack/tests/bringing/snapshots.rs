@@ -232,10 +232,11 @@ fn files_of_the_kept_database_stay(pack: &Pack, newer: &Utf8Path) {
     let all = said.said();
     let mut own = with();
     own.retain(|store| !before.contains(store));
-    let [own] = &own[..] else {
-        panic!("{own:?} {all}")
-    };
-    assert!(own.as_str().contains("_replaced_") && all.contains(own.as_str()), "{all}");
+    let [own] = &own[..] else { panic!("{own:?} {all}") };
+    assert!(
+        own.as_str().contains("_replaced_") && all.contains(own.as_str()),
+        "{all}"
+    );
     std::fs::remove_file(newer).unwrap();
     assert_eq!(std::fs::read_to_string(own.join(name)).unwrap(), NEWER);
     assert!(

@@ -24,18 +24,17 @@ impl Shared {
             self.live.retain(|file| OF_NEW.contains(file));
             self.live.insert("of the new");
         } else {
-            assert!(OF_OLD.iter().all(|file| self.live.contains(file)), "lost: {self:?}");
+            assert!(
+                OF_OLD.iter().all(|file| self.live.contains(file)),
+                "lost: {self:?}"
+            );
             self.live.retain(|file| OF_OLD.contains(file));
         }
     }
 }
 
 /// File by file, so that it can be killed in between.
-fn add(
-    from: &BTreeSet<&'static str>,
-    to: &mut BTreeSet<&'static str>,
-    kill: &mut Kill,
-) -> Result<(), ()> {
+fn add(from: &BTreeSet<&'static str>, to: &mut BTreeSet<&'static str>, kill: &mut Kill) -> Result<(), ()> {
     from.iter().try_for_each(|file| {
         to.insert(file);
         kill.survives()
@@ -87,7 +86,10 @@ impl Model for Shared {
                 }
             }
             Undo::RemoveDirectory { .. } => {
-                assert!(!kept || self.own.is_none(), "it has the name that it is kept under");
+                assert!(
+                    !kept || self.own.is_none(),
+                    "it has the name that it is kept under"
+                );
                 self.own = None;
             }
             Undo::SwapDatabaseBack { .. } => {}
@@ -128,7 +130,10 @@ fn whatever_becomes_of_a_database_that_comes_alone_every_one_has_its_attachments
                 let why = format!("fail {fail:?}, killed at {first} and {second}: {world:?} {events:?}");
                 assert!(world.running, "{why}");
                 if world.swapped {
-                    assert!(has(world.own.as_ref(), &OF_OLD) && has(Some(&world.live), &["of both"]), "{why}");
+                    assert!(
+                        has(world.own.as_ref(), &OF_OLD) && has(Some(&world.live), &["of both"]),
+                        "{why}"
+                    );
                     ends.0 += 1;
                 } else if begun_to_serve(&steps, &events) {
                     assert!(has(world.undone.as_ref(), &OF_NEW), "{why}");
@@ -137,7 +142,10 @@ fn whatever_becomes_of_a_database_that_comes_alone_every_one_has_its_attachments
                     assert!(world.own.is_none() && world.undone.is_none(), "{why}");
                     ends.2 += 1;
                 }
-                assert!(world.swapped || has(Some(&world.live), &["of both", "of the old"]), "{why}");
+                assert!(
+                    world.swapped || has(Some(&world.live), &["of both", "of the old"]),
+                    "{why}"
+                );
             }
         }
     }

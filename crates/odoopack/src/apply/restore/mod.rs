@@ -5,6 +5,7 @@ mod database;
 pub(crate) mod empty;
 mod entering;
 mod filestore;
+mod granted;
 pub(crate) mod harmless;
 mod load;
 mod newer;
@@ -16,6 +17,7 @@ mod verify;
 pub(crate) use database::is_somebodys_role;
 pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
+pub(crate) use unfit::Neutralized;
 pub(crate) use verify::named;
 
 use std::ops::Range;
@@ -53,9 +55,8 @@ pub(crate) struct Planned {
     pub(crate) server: OwnServer,
     /// Whether the environment itself is replaced.
     pub(crate) served: bool,
-    /// Whether production may become a database that was made harmless.
     #[serde(default)]
-    pub(crate) neutralized: bool,
+    pub(crate) neutralized: Neutralized,
     /// Where it comes from, in words.
     pub(crate) source: String,
     pub(crate) steps: Vec<Step>,
@@ -92,8 +93,7 @@ pub(crate) struct Restore<'a> {
     environment: Name,
     id: String,
     served: bool,
-    /// Whether production may become a database that was made harmless.
-    neutralized: bool,
+    neutralized: Neutralized,
     source: Option<&'a Source>,
     /// Whether everything is taken back whatever comes of it.
     drill: bool,

@@ -242,7 +242,11 @@ mod tests {
         keep_whole(&live, &own, &progress).unwrap();
         assert_eq!(all(&own), all(&live));
         let inode = |path: &Utf8Path| path.metadata().unwrap().ino();
-        assert_eq!(inode(&own.join(&old)), inode(&live.join(&old)), "the bytes are shared");
+        assert_eq!(
+            inode(&own.join(&old)),
+            inode(&live.join(&old)),
+            "the bytes are shared"
+        );
 
         let collect = || {
             write(&live, &new, "new");
@@ -259,7 +263,10 @@ mod tests {
         let undone = root.join("demo_undone_6a1b2c3d");
         for _ in 0..2 {
             give_back(&own, &live, Some("demo_undone_6a1b2c3d")).unwrap();
-            assert_eq!((all(&live)[&old].as_str(), all(&undone)[&new].as_str()), ("old", "new"));
+            assert_eq!(
+                (all(&live)[&old].as_str(), all(&undone)[&new].as_str()),
+                ("old", "new")
+            );
             assert!(!there(&own).unwrap());
         }
         give_back(&own, &live, None).unwrap();

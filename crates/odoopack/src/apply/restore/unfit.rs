@@ -17,6 +17,17 @@ const WITHOUT_KEY: &str = "SELECT c.relname::text FROM pg_class c WHERE c.relnam
     AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attisdropped) \
     AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) ORDER BY 1";
 
+/// Whether production may become a database that was made harmless.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Neutralized {
+    /// Nobody has said so.
+    #[default]
+    Refused,
+    /// Somebody has.
+    Accepted,
+}
+
 impl Restore<'_> {
     /// Refuses what nobody means to work in.
     pub(super) fn fit(&self, client: &mut impl GenericClient) -> Result<()> {
@@ -35,8 +46,8 @@ impl Restore<'_> {
 }
 
 /// What is said of a neutralized database that becomes production `name`, where somebody accepted it.
-fn as_production(name: &Name, accepted: bool) -> Result<String> {
-    if accepted {
+fn as_production(name: &Name, neutralized: Neutralized) -> Result<String> {
+    if neutralized == Neutralized::Accepted {
         return Ok(format!("{name} is a neutralized database now: {NEUTRALIZED}"));
     }
     Err(Failure::refused(format!(
@@ -73,11 +84,14 @@ mod tests {
     #[test]
     fn a_neutralized_database_becomes_production_only_where_somebody_says_so() {
         let name = "production".parse().unwrap();
-        let failure = as_production(&name, false).unwrap_err();
+        let failure = as_production(&name, Neutralized::Refused).unwrap_err();
         assert_eq!(failure.kind, crate::failure::Kind::Refused);
         assert!(failure.json()["hints"].to_string().contains("`--neutralized`"));
-        let said = as_production(&name, true).unwrap();
-        assert!(said.contains("mail servers") && said.contains("nothing brings them back"), "{said}");
+        let said = as_production(&name, Neutralized::Accepted).unwrap();
+        assert!(
+            said.contains("mail servers") && said.contains("nothing brings them back"),
+            "{said}"
+        );
     }
 
     #[test]

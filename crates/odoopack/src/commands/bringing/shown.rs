@@ -35,6 +35,7 @@ mod tests {
     use odoopack_core::spec::OwnServer;
 
     use super::*;
+    use crate::apply::restore::Neutralized;
 
     fn planned(services: &[&str]) -> Planned {
         let mut steps = vec![Step::LoadDatabase {
@@ -50,7 +51,7 @@ mod tests {
             environment: "production".parse().unwrap(),
             server: OwnServer::default(),
             served: true,
-            neutralized: false,
+            neutralized: Neutralized::Refused,
             source: "a.zip".to_owned(),
             steps,
         }
