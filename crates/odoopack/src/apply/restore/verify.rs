@@ -217,7 +217,7 @@ impl Restore<'_> {
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {
-        let sql = "SELECT count(*) FILTER (WHERE NOT indisvalid), count(*) FROM pg_index";
+        let sql = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
         let row = client
             .query_one(sql, &[])
             .map_err(|e| failed("could not look at the indexes", &e))?;
