@@ -30,6 +30,7 @@ pub mod schedule;
 pub mod secret;
 pub mod service;
 pub mod sizing;
+pub mod sorting;
 pub mod spec;
 pub mod target;
 pub mod units;

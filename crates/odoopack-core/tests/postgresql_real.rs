@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::render::pg_hba::{Access, Role, pg_hba_conf, pg_ident_conf};
 use odoopack_core::render::postgresql::{Postgresql, postgresql_conf};
 use odoopack_core::render::sql;
+use odoopack_core::sorting::{Provider, Sorting};
 use odoopack_core::units::Bytes;
 use support::{Running, free_ports, must, open_directory, program, root, text, until};
 
@@ -17,6 +18,7 @@ const OWNER: &str = "postgres";
 
 struct Cluster {
     path: Utf8PathBuf,
+    major: u16,
     port: u16,
     _server: Running,
     _keep: tempfile::TempDir,
@@ -126,6 +128,7 @@ impl Cluster {
         let server = Running::start(owned(&bin.join("postgres"), &["-D", data.as_str()]).current_dir("/"));
         let cluster = Self {
             path,
+            major,
             port,
             _server: server,
             _keep: keep,
@@ -148,10 +151,11 @@ impl Cluster {
         for there in [false, true] {
             good(&self.admin(&sql::role(name, there, verifier.trim())));
         }
-        good(&self.admin(&sql::create_database(name, name)));
+        let sorting = Sorting::of_odoo();
+        good(&self.admin(&sql::create_database(name, name, &sorting, self.major)));
         good(&self.admin(&sql::close_database(name)));
         for _ in 0..2 {
-            good(&self.admin_in(name, &sql::prepare_database(name)));
+            good(&self.admin_in(name, &sql::prepare_database(name, true)));
             good(&self.admin(&sql::mark(name, "production")));
         }
     }
@@ -304,13 +308,59 @@ fn a_database_is_prepared(cluster: &Cluster) {
     assert_eq!(ask("show data_checksums"), "on");
 }
 
-/// One cluster for all four: making it takes longer than asking.
+/// What a snapshot says of its database is what the server makes of it, where it knows that; the C library is asked for nothing
+/// that is not on every machine.
+fn texts_are_sorted_as_they_were(cluster: &Cluster) {
+    let library = |name: &str| Sorting {
+        collate: name.to_owned(),
+        ctype: name.to_owned(),
+        provider: None,
+    };
+    let other = |name: &str, locale: &str, rules: Option<&str>| Sorting {
+        provider: Some(Provider {
+            name: name.to_owned(),
+            locale: locale.to_owned(),
+            rules: rules.map(str::to_owned),
+        }),
+        ..Sorting::of_odoo()
+    };
+    let words = "(values ('a'), ('B'), ('g'), ('Z'))";
+    let order = format!("select string_agg(w, '' order by w) from {words} v(w)");
+    for (sorting, since, sorted) in [
+        (library("C.UTF-8"), 0, "BZag"),
+        (library("xx_XX.utf8"), 99, ""),
+        (other("icu", "en-US", None), 15, "aBgZ"),
+        (other("icu", "en-US", Some("&Z < g")), 16, "aBZg"),
+        (other("builtin", "C.UTF-8", None), 17, "BZag"),
+    ] {
+        let made = cluster.admin(&sql::create_database("sorted", "one", &sorting, cluster.major));
+        let known = cluster.major >= since;
+        assert_eq!(made.status.success(), known, "{sorting}: {}", text(&made.stderr));
+        if !known {
+            continue;
+        }
+        let kept = "select datcollate || ' ' || datctype || ' ' || coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '') \
+                      from pg_database d where datname = current_database()";
+        let ask = |sql: &str| good(&cluster.admin_in("sorted", sql)).trim().to_owned();
+        let locale = sorting.provider.as_ref().map_or("", |provider| &provider.locale);
+        let wanted = format!("{} {} {locale}", sorting.collate, sorting.ctype);
+        assert_eq!(ask(kept), wanted.trim());
+        assert_eq!(ask(&order), sorted, "{sorting}");
+        good(&cluster.admin_in("sorted", &sql::prepare_database("one", false)));
+        let volatile = "select provolatile from pg_proc where oid = 'unaccent(text)'::regprocedure";
+        assert_eq!(ask(volatile), "s");
+        good(&cluster.admin("drop database sorted"));
+    }
+}
+
+/// One cluster for all five: making it takes longer than asking.
 fn obeys(programs: &Utf8Path) {
     let cluster = Cluster::start(programs);
     a_role_enters_its_own_database_and_the_shared_one_only(&cluster);
     the_administering_role_needs_its_user_and_the_socket(&cluster);
     every_setting_is_in_force(&cluster);
     a_database_is_prepared(&cluster);
+    texts_are_sorted_as_they_were(&cluster);
 }
 
 #[test]

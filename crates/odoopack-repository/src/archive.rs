@@ -1,6 +1,6 @@
 //! Storing a snapshot: everything first, its tree checked, then the one file that makes it visible.
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use rustic_core::repofile::{PackId, SnapshotFile, StringList};
 use rustic_core::{BackupOptions, FileType, LsOptions, ParentOptions, ReadBackend, SnapshotOptions};
 
 use crate::error::{Error, Result, format, words};
-use crate::lock::{self, Writer};
+use crate::lock::{self, Held, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
 use crate::source::{Handed, Item, Source};
@@ -26,6 +26,8 @@ struct Base {
     parent: Option<Snapshot>,
     /// The form of its directories; `None`: the usual one.
     trees: Option<u64>,
+    /// Snapshots that are there.
+    older: usize,
 }
 
 /// What a snapshot is of.
@@ -48,6 +50,9 @@ pub struct Stored<'a> {
     repository: &'a Repository,
     snapshot: Snapshot,
     reader: Reader,
+    /// What it was checked with.
+    indexes: HashSet<String>,
+    held: Held,
 }
 
 impl Repository {
@@ -57,67 +62,88 @@ impl Repository {
     /// not hold what was handed over is an error; what was stored until then is found again by the next snapshot, or removed by a prune.
     pub fn store(
         &self,
-        _writer: &Writer,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let parent = self.parent(label)?;
+        let mut all = self.snapshots()?;
+        let older = all.len();
+        all.retain(|s| s.environment == label.environment && s.pack == label.pack);
+        // The newest of the same environment: unchanged files are not read again.
+        let parent = all.pop();
         let trees = parent.as_ref().and_then(Snapshot::trees);
-        let base = Base { parent, trees };
-        self.store_upon(base, label, items)
+        let base = Base { parent, trees, older };
+        self.store_upon(base, writer, label, items)
     }
 
-    /// The same, for when [`Error::Damaged`] says that a directory of an older snapshot cannot be read: every file is read, and every
-    /// directory is stored in a form of its own, so that none is taken for one that is there already and damaged. Older snapshots stay as they are.
+    /// The same, for when [`Error::Damaged`] says that something of an older snapshot cannot be read: every file is read, and every
+    /// directory is stored in a form of its own, so that none is taken for one that is there already and damaged. Older snapshots stay as
+    /// they are, or become whole by it.
     pub fn store_afresh(
         &self,
-        _writer: &Writer,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let used = self.snapshots()?.iter().filter_map(Snapshot::trees).max();
+        let all = self.snapshots()?;
+        let used = all.iter().filter_map(Snapshot::trees).max();
         let now = u64::try_from(label.time.as_second()).unwrap_or_default();
         let base = Base {
             parent: None,
             trees: Some(now.max(used.map_or(1, |used| used + 1))),
+            older: all.len(),
         };
-        self.store_upon(base, label, items)
+        self.store_upon(base, writer, label, items)
     }
 
     fn store_upon(
         &self,
         base: Base,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
+        self.refuse_without_data(base.older)?;
         let (source, handed) = Source::new(&label.environment, base.trees, items);
         self.backend.hold_snapshots();
         let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
             lock::wait_for_restic(&self.objects)?;
+            let indexes = self.indexes()?;
             let reader = self.reader()?;
             self.check_tree(&reader, &file, &handed)?;
-            Ok((file, reader))
+            Ok((file, reader, indexes))
         });
         match checked {
-            Ok((file, reader)) => Ok(Stored {
+            Ok((file, reader, indexes)) => Ok(Stored {
                 repository: self,
                 snapshot: Snapshot::of(file),
                 reader,
+                indexes,
+                held: writer.held(),
             }),
             Err(error) => {
                 self.backend.discard_snapshots();
-                Err(error)
+                Err(if handed.error.is_some() {
+                    error
+                } else {
+                    self.without_lost_packs(writer, error)
+                })
             }
         }
     }
 
-    /// The newest snapshot of the same environment: unchanged files are not read again.
-    fn parent(&self, label: &Label) -> Result<Option<Snapshot>> {
-        let mut all = self.snapshots()?;
-        all.retain(|s| s.environment == label.environment && s.pack == label.pack);
-        Ok(all.pop())
+    /// Where a disk is not mounted the index may still be there: everything stored anew would lie under it.
+    fn refuse_without_data(&self, snapshots: usize) -> Result<()> {
+        let packs = self.backend.list_with_size(FileType::Pack);
+        if snapshots > 0 && packs.map_err(format("could not list packs"))?.is_empty() {
+            return Err(Error::NotWhole(format!(
+                "{snapshots} snapshots are listed, and there is no data at all below `data` at {}",
+                self.objects.place()
+            )));
+        }
+        Ok(())
     }
 
     fn archive(&self, label: &Label, base: Base, source: &Source) -> Result<SnapshotFile> {
@@ -164,10 +190,10 @@ impl Repository {
     /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there, [`Error::Damaged`] when a directory cannot be read.
     pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
         let packs = self.backend.list_with_size(FileType::Pack);
-        let packs: HashSet<PackId> = packs
+        let packs: HashMap<PackId, u32> = packs
             .map_err(format("could not list packs"))?
             .into_iter()
-            .map(|(id, _)| PackId::from(id))
+            .map(|(id, size)| (PackId::from(id), size))
             .collect();
         let (mut files, mut links, mut bytes) = (0, 0, 0);
         let mut known = HashMap::new();
@@ -183,10 +209,8 @@ impl Repository {
                 let length = if let Some(length) = known.get(id) {
                     *length
                 } else {
-                    let (pack, length) = reader.blob(id)?;
-                    if !packs.contains(&pack) {
-                        return Err(Error::NotWhole(format!("the pack {pack} is not there")));
-                    }
+                    let (pack, end, length) = reader.blob(id)?;
+                    holds(packs.get(&pack), &pack, end, &path)?;
                     known.insert(*id, length);
                     length
                 };
@@ -203,6 +227,20 @@ impl Repository {
             bytes += size;
         }
         Ok((files, links, bytes))
+    }
+}
+
+/// Whether a pack is there as far as a file needs it.
+fn holds(size: Option<&u32>, pack: &PackId, end: u64, path: &Path) -> Result<()> {
+    let name = pack.to_hex();
+    let name = name.as_str();
+    match size {
+        Some(size) if u64::from(*size) >= end => Ok(()),
+        Some(size) => Err(Error::NotWhole(format!(
+            "the pack {name} is cut short: {size} bytes of it are there, `{}` needs {end}",
+            path.display()
+        ))),
+        None => Err(Error::NotWhole(format!("the pack {name} is not there"))),
     }
 }
 
@@ -247,12 +285,10 @@ impl Stored<'_> {
     ///
     /// # Errors
     /// [`Error::Locked`] while stock restic is at work: its prune, begun before this, knows nothing of the snapshot and may take its data.
+    /// The same when another host took the lock over while this process stood still.
     pub fn publish(self) -> Result<Snapshot> {
-        let repository = self.repository;
-        while lock::wait_for_restic(&repository.objects)? {
-            repository.count_tree(&repository.reader()?, &self.snapshot.file)?;
-        }
-        repository.backend.publish_snapshots()?;
+        let files = std::slice::from_ref(&self.snapshot.file);
+        self.repository.publish(&self.held, files, self.indexes.clone())?;
         Ok(self.snapshot.clone())
     }
 }

@@ -9,6 +9,8 @@ mod bucket;
 
 use std::io::Cursor;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bucket::{BUCKET, Fault, OWNER, Service, WRITER};
@@ -287,6 +289,108 @@ fn what_was_sent_before_is_not_sent_again() {
     rig.whole(&[(&snapshot, BIG, 1)]);
 }
 
+/// The line breaks within an upload in pieces, and between one pack and the next: what was sent of it is taken back, and the next copy is
+/// whole. Packs that no index names yet are sent again; an index is written every five minutes, and at the end.
+#[test]
+fn an_upload_that_breaks_in_the_middle_leaves_no_pieces_behind() {
+    let rig = Rig::new();
+    let first = rig.store(1000, 1);
+    rig.copy(&first).unwrap();
+    let snapshot = rig.store(BIG, 2);
+    let second = |m: &Method, t: &str| *m == Method::PUT && t.contains("partNumber=2");
+    let third = |m: &Method, t: &str| *m == Method::PUT && t.contains("partNumber=3");
+    let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
+    let hits: [Hit; 3] = [second, third, ended];
+    for (number, hit) in hits.into_iter().enumerate() {
+        rig.service.fail(Fault::Error, usize::MAX, hit);
+        rig.copy(&snapshot).unwrap_err();
+        let (asked, _) = rig.service.heal();
+        let begun = asked.iter().filter(|asked| asked.contains("uploads")).count();
+        let taken_back = |asked: &&String| asked.starts_with("DELETE") && asked.contains("uploadId=");
+        let taken_back = asked.iter().filter(taken_back).count();
+        assert!(begun > 0 && begun == taken_back, "{number}: {asked:#?}");
+        let left = std::fs::read_dir(&rig.service.root).unwrap();
+        let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = left.filter(|name| name.starts_with(".upload_id")).collect();
+        assert_eq!(left, [""; 0], "{number}");
+        rig.whole(&[(&first, 1000, 1)]);
+    }
+    let packs = rig.store(3 * BIG, 3);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    rig.service
+        .fail(Fault::Error, usize::MAX, move |m: &Method, t: &str| {
+            let ends = *m == Method::POST && t.contains("/data/") && t.contains("uploadId=");
+            ends && counted.fetch_add(1, Ordering::SeqCst) > 0
+        });
+    rig.copy(&packs).unwrap_err();
+    rig.service.heal();
+    assert!(sent.load(Ordering::SeqCst) > 1, "there was one pack only");
+    rig.whole(&[(&first, 1000, 1)]);
+    rig.copy(&packs).unwrap();
+    rig.whole(&[(&first, 1000, 1), (&packs, 3 * BIG, 3)]);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// A machine that stood still for an hour goes on while another one writes: it changes nothing.
+#[test]
+fn a_writer_that_stood_still_while_another_took_the_lock_changes_nothing() {
+    let rig = Rig::new();
+    let first = rig.store(1000, 1);
+    let second = rig.store(1000, 2);
+    rig.copy(&first).unwrap();
+    let place = rig.service.place("erp", OWNER);
+    let there = Repository::open(&place, &key()).unwrap();
+    let stood_still = there.writer(&holder()).unwrap();
+    let time = Timestamp::from_second(1_700_000_009).unwrap();
+    let label = Label {
+        pack: "demo".to_owned(),
+        environment: "production".to_owned(),
+        time,
+        note: None,
+    };
+    let item = Item::small("manifest.json", "{}", time);
+    let stored = there
+        .store(&stood_still, &label, std::iter::once(Ok(item)))
+        .unwrap();
+    let lock = rig.service.root.join(BUCKET).join("erp/odoopack/writer");
+    let file = std::fs::File::options().write(true).open(&lock).unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+    let elsewhere = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    let other = Repository::open(&place, &key()).unwrap();
+    let writer = other.writer(&elsewhere).unwrap();
+    let listed = there.snapshots().unwrap();
+    let refusals = [
+        stored.publish().map(drop),
+        there.forget(&stood_still, &listed, &[]),
+        there.prune(&stood_still, &[]).map(drop),
+        there.pin(&stood_still, &listed[0], true),
+        rig.here
+            .copy_to(&there, &stood_still, std::slice::from_ref(&second))
+            .map(drop),
+    ];
+    for refused in refusals {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Locked(who) if who.contains("on elsewhere")),
+            "{refused}"
+        );
+    }
+    drop(stood_still);
+    assert!(std::fs::read_to_string(&lock).unwrap().contains("elsewhere"));
+    rig.here
+        .copy_to(&other, &writer, std::slice::from_ref(&second))
+        .unwrap();
+    drop(writer);
+    assert!(!lock.exists());
+    rig.whole(&[(&first, 1000, 1), (&second, 1000, 2)]);
+    assert_eq!(other.check(Reading::Everything).unwrap(), [""; 0]);
+}
+
 /// A list from the past lacks snapshots and packs: nothing is taken away by it, and a copy over it leaves everything whole.
 #[test]
 fn a_list_from_the_past_takes_nothing_away() {
@@ -331,9 +435,16 @@ fn a_prune_with_packs_that_are_not_listed_removes_nothing() {
     rig.service.fail(Fault::StaleList, usize::MAX, stale);
     let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
     let writer = owner.writer(&holder()).unwrap();
-    drop(owner.prune(&writer, &known));
-    let (_, left) = rig.service.heal();
+    let refused = owner.prune(&writer, &known).unwrap_err().to_string();
+    assert!(refused.contains("does not exist"), "{refused}");
+    let (asked, left) = rig.service.heal();
     assert!(left < usize::MAX);
+    let changes = |asked: &&String| {
+        asked.starts_with("DELETE")
+            || asked.contains("?delete")
+            || asked.contains("/index/") && asked.starts_with("PUT")
+    };
+    assert_eq!(asked.iter().filter(changes).collect::<Vec<_>>(), [""; 0]);
     drop(writer);
     rig.whole(&[(&first, 100_000, 1), (&second, 100_000, 2)]);
     assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);

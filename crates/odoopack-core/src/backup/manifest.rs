@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sorting::{Provider, Sorting};
+
 /// Version of the manifest's shape.
 pub const FORMAT: u32 = 1;
 
@@ -88,6 +90,9 @@ pub struct Database {
     pub major: u16,
     /// Encoding, collation and character type.
     pub locale: [String; 3],
+    /// Who sorts its texts where that is not the C library; older snapshots do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// Bytes on disk (`pg_database_size`).
     pub size: u64,
     /// Odoo's own identity of the database (`database.uuid`).
@@ -105,6 +110,19 @@ pub struct Database {
     pub indexes: Vec<String>,
     /// The dump.
     pub dump: Dump,
+}
+
+impl Database {
+    /// How it sorts its texts.
+    pub fn sorting(&self) -> Sorting {
+        let [_, collate, ctype] = self.locale.clone();
+        let provider = self.provider.clone();
+        Sorting {
+            collate,
+            ctype,
+            provider,
+        }
+    }
 }
 
 /// One table.
@@ -237,6 +255,7 @@ mod tests {
                 server: "15.14".to_owned(),
                 major: 15,
                 locale: ["UTF8".to_owned(), "C".to_owned(), "C.UTF-8".to_owned()],
+                provider: None,
                 size: 1,
                 uuid: None,
                 extensions: BTreeMap::new(),
@@ -261,6 +280,21 @@ mod tests {
     fn comes_back_as_it_was_written() {
         assert_eq!(Manifest::from_json(&some().to_json()), Ok(some()));
         assert!(some().to_json().contains("\"public.res_users\": 5"));
+    }
+
+    #[test]
+    fn who_sorts_comes_back_and_older_snapshots_say_nothing_of_it() {
+        let mut manifest = some();
+        assert!(!manifest.to_json().contains("provider"));
+        assert_eq!(manifest.database.sorting(), Sorting::of_odoo());
+        manifest.database.provider = Some(Provider {
+            name: "icu".to_owned(),
+            locale: "de-DE".to_owned(),
+            rules: None,
+        });
+        let back = Manifest::from_json(&manifest.to_json()).unwrap();
+        assert_eq!(back, manifest);
+        assert_eq!(back.database.sorting().to_string(), "de-DE of icu");
     }
 
     #[test]

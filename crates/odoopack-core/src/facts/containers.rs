@@ -52,6 +52,8 @@ pub struct Docker {
     pub server: String,
     /// Of Compose; `None`: it is not installed.
     pub compose: Option<String>,
+    /// How the daemon keeps containers apart: `seccomp`, `userns`, `rootless`.
+    pub security: Vec<String>,
 }
 
 /// Python modules that something in the file may need of Odoo's image.

@@ -1,6 +1,7 @@
 //! What the administrator says to the database server about roles and databases.
 //!
 //! Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
+use crate::sorting::Sorting;
 
 /// Makes or changes the role of an environment; `verifier` is what the server keeps instead of the password.
 ///
@@ -40,15 +41,13 @@ pub const SIGNAL: &str = "DO $$ BEGIN \
        PERFORM nextval('public.base_registry_signaling'); \
      END IF; END $$";
 
-/// Makes an empty database with the collation that Odoo's own has.
-///
-/// # Source
-/// Odoo 17.0 to 19.0, `odoo/service/db.py` `_create_empty_database`.
-pub fn create_database(name: &str, owner: &str) -> String {
+/// Makes an empty database that sorts its texts so, on a server of this major.
+pub fn create_database(name: &str, owner: &str, sorting: &Sorting, major: u16) -> String {
     format!(
-        "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'",
+        "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'{}",
         identifier(name),
-        identifier(owner)
+        identifier(owner),
+        sorting.clause(major)
     )
 }
 
@@ -115,10 +114,17 @@ pub fn close_database(name: &str) -> String {
 }
 
 /// Prepares the inside of a new database: the extensions that only the administrator may make, and its schema's owner.
-pub fn prepare_database(owner: &str) -> String {
+///
+/// Odoo's indexes for searching without accents need an immutable `unaccent`; where a database never had it, none of them is.
+pub fn prepare_database(owner: &str, immutable_unaccent: bool) -> String {
+    let immutable = if immutable_unaccent {
+        "ALTER FUNCTION unaccent(text) IMMUTABLE; "
+    } else {
+        ""
+    };
     format!(
         "CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE EXTENSION IF NOT EXISTS unaccent; \
-         ALTER FUNCTION unaccent(text) IMMUTABLE; ALTER SCHEMA public OWNER TO {}",
+         {immutable}ALTER SCHEMA public OWNER TO {}",
         identifier(owner)
     )
 }
@@ -272,6 +278,22 @@ mod tests {
             assert!(left.iter().all(|word| !text.contains(word)), "{text}");
         }
         assert!(!give_objects("shop_production").contains("DATABASE"));
+    }
+
+    #[test]
+    fn an_empty_database_is_as_it_is_wanted() {
+        assert_eq!(
+            create_database("d", "r", &Sorting::of_odoo(), 15),
+            "CREATE DATABASE \"d\" OWNER \"r\" TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'"
+        );
+        for immutable in [true, false] {
+            let inside = prepare_database("r", immutable);
+            assert_eq!(
+                inside.contains("unaccent(text) IMMUTABLE;"),
+                immutable,
+                "{inside}"
+            );
+        }
     }
 
     #[test]

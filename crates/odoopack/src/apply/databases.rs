@@ -1,6 +1,8 @@
 //! Roles and databases; the first installation of Odoo.
+use odoopack_core::backup;
 use odoopack_core::name::Name;
 use odoopack_core::render::sql;
+use odoopack_core::sorting::{Sorting, as_like_or_own};
 use odoopack_core::target::{self, DatabaseWant, generated_secrets};
 use postgres::{Client, Transaction};
 
@@ -87,7 +89,8 @@ impl Apply<'_> {
     /// Odoo makes a database only as a role that may create some; ours may not, so the administrator prepares what it expects.
     pub(super) fn create_database(&self, database: &str) -> Result<()> {
         let want = self.described(database)?;
-        self.make_database(&want.environment, database, &want.role)
+        self.make_database(&want.environment, database, &want.role, None)
+            .map(drop)
     }
 
     /// Role and database of an environment's sessions.
@@ -110,16 +113,28 @@ impl Apply<'_> {
             .hint(format!("`odoopack psql {environment}` shows it; rename it")));
         }
         self.set_role(&mut client, name, &want.secret)?;
-        make_empty(&mut client, name, name)
+        make_empty(&mut client, name, name, None).map(drop)
     }
 
-    /// An empty database as Odoo expects one, that only `role` and the administrator may connect to.
-    pub(super) fn make_database(&self, environment: &Name, database: &str, role: &str) -> Result<()> {
-        make_empty(&mut self.admin(environment, "postgres")?, database, role)?;
+    /// An empty database as Odoo expects one, or as that of a snapshot was made, that only `role` and the administrator may
+    /// connect to; returns why it sorts its texts otherwise than that of the snapshot.
+    pub(super) fn make_database(
+        &self,
+        environment: &Name,
+        database: &str,
+        role: &str,
+        like: Option<&backup::Database>,
+    ) -> Result<Option<String>> {
+        let sorting = like.map(backup::Database::sorting);
+        let mut client = self.admin(environment, "postgres")?;
+        let otherwise = make_empty(&mut client, database, role, sorting.as_ref())?;
         if self.spec.postgres.is_given() {
-            return self.prepare_given(environment, database);
+            self.prepare_given(environment, database)?;
+        } else {
+            let immutable_unaccent = like.is_none_or(|like| like.unaccent_immutable);
+            prepare(&mut self.admin(environment, database)?, role, immutable_unaccent)?;
         }
-        prepare(&mut self.admin(environment, database)?, role)
+        Ok(otherwise)
     }
 
     /// The owner of a database may make what the server trusts, and no more; Odoo works without the rest, and the plan says so.
@@ -273,20 +288,33 @@ pub(super) fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(what).because(words(error))
 }
 
-/// Makes a database, if it is not there, that only its owner and the administrator may enter.
-fn make_empty(client: &mut Client, database: &str, owner: &str) -> Result<()> {
+/// Makes a database, if it is not there, that only its owner and the administrator may enter; it sorts its texts as `like`
+/// where the server can, and returns why it cannot.
+fn make_empty(
+    client: &mut Client,
+    database: &str,
+    owner: &str,
+    like: Option<&Sorting>,
+) -> Result<Option<String>> {
     let there = client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]);
-    if there
-        .map_err(|e| failed("could not look for the database", &e))?
-        .is_none()
-    {
-        client
-            .batch_execute(&sql::create_database(database, owner))
-            .map_err(|e| failed("could not create the database", &e))?;
+    let there = there.map_err(|e| failed("could not look for the database", &e))?;
+    let mut otherwise = None;
+    if there.is_none() {
+        let major = client.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]);
+        let major: i32 = major
+            .map_err(|e| failed("could not ask for the server's version", &e))?
+            .get(0);
+        let major = u16::try_from(major).unwrap_or_default();
+        let refused = as_like_or_own(like, |sorting| {
+            client.batch_execute(&sql::create_database(database, owner, sorting, major))
+        });
+        let refused = refused.map_err(|e| failed("could not create the database", &e))?;
+        otherwise = refused.as_ref().map(words);
     }
     client
         .batch_execute(&sql::close_database(database))
-        .map_err(|e| failed("could not close the database to others", &e))
+        .map_err(|e| failed("could not close the database to others", &e))?;
+    Ok(otherwise)
 }
 
 /// Drops a database, if it is there, whoever is in it.
@@ -301,8 +329,8 @@ pub(super) fn drop_database(client: &mut Client, database: &str) -> Result<()> {
 }
 
 /// What only the administrator may do in an empty database.
-fn prepare(client: &mut Client, owner: &str) -> Result<()> {
+fn prepare(client: &mut Client, owner: &str, immutable_unaccent: bool) -> Result<()> {
     client
-        .batch_execute(&sql::prepare_database(owner))
+        .batch_execute(&sql::prepare_database(owner, immutable_unaccent))
         .map_err(|e| failed("could not prepare the database", &e))
 }

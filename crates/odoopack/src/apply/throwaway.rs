@@ -66,7 +66,8 @@ impl Apply<'_> {
         marks::remember_tests(&state, environment, &database)?;
         let user = self.layout.user(environment.as_str());
         files::directory(&directory, 0o750, Self::owner(user.as_deref(), user.as_deref())?)?;
-        self.make_database(environment, &database, &self.want(environment)?.role)?;
+        let role = &self.want(environment)?.role;
+        self.make_database(environment, &database, role, None)?;
         let tested = self.run_tests(environment, tests, (&database, &directory), progress);
         progress.detail("dropping the database");
         let removed = remove();

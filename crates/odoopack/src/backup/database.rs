@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use odoopack_core::backup::{Database, Dump, Table, write_attachments};
 use odoopack_core::name::Name;
+use odoopack_core::sorting::Provider;
 use postgres::{Client, Row};
 
 use super::gentle::with_rest;
@@ -25,6 +26,13 @@ const LOCKS: &str = "SELECT l.relation::regclass::text, l.pid, coalesce(nullif(a
      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
      WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND c.relkind IN ('r', 'p') \
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1";
+
+/// Those that a dump has: it leaves out what a `CREATE INDEX CONCURRENTLY` has left that failed.
+const INDEXES: &str = "SELECT i.schemaname || '.' || i.indexname FROM pg_indexes i \
+     JOIN pg_namespace n ON n.nspname = i.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = i.indexname \
+     JOIN pg_index x ON x.indexrelid = c.oid AND x.indisvalid AND x.indisready \
+    WHERE i.schemaname <> 'information_schema' AND i.schemaname NOT LIKE 'pg\\_%' \
+    ORDER BY (i.schemaname || '.' || i.indexname) COLLATE \"C\"";
 
 /// A database seen as it was at one moment; everything is let go when dropped.
 pub(crate) struct Frozen {
@@ -123,7 +131,9 @@ impl Frozen {
                           d.datcollate::text, d.datctype::text, pg_database_size(d.oid), \
                           (SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'), \
                           coalesce((SELECT bool_or(p.provolatile = 'i') FROM pg_proc p \
-                                     WHERE p.proname = 'unaccent' AND p.pronargs = 1), false) \
+                                     WHERE p.proname = 'unaccent' AND p.pronargs = 1), false), \
+                          CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END, \
+                          coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), to_jsonb(d) ->> 'daticurules' \
                      FROM pg_database d WHERE d.datname = current_database()";
         let about = self.query("describe the database", sql)?;
         let about = about
@@ -134,11 +144,7 @@ impl Frozen {
             "SELECT extname::text, extversion, nspname::text FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace",
         )?;
         let elsewhere = |schema: &str| schema != "public" && !schema.starts_with("pg_");
-        let indexes = self.query(
-            "list the indexes",
-            "SELECT schemaname || '.' || indexname FROM pg_indexes \
-              WHERE schemaname <> 'information_schema' AND schemaname NOT LIKE 'pg\\_%' ORDER BY (schemaname || '.' || indexname) COLLATE \"C\"",
-        )?;
+        let indexes = self.query("list the indexes", INDEXES)?;
         let number = |value: i64| u64::try_from(value).unwrap_or_default();
         Ok(Database {
             name: self.name.clone(),
@@ -146,6 +152,7 @@ impl Frozen {
             server: about.get(1),
             major: u16::try_from(about.get::<_, i32>(2)).unwrap_or_default(),
             locale: [about.get(3), about.get(4), about.get(5)],
+            provider: provider(about),
             size: number(about.get(6)),
             uuid: about.get(7),
             unaccent_immutable: about.get(8),
@@ -168,6 +175,19 @@ impl Frozen {
     fn query(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
         self.client.query(sql, &[]).map_err(|e| failed(what, &e))
     }
+}
+
+/// Who sorts the texts, where that is not the C library.
+///
+/// # Source
+/// `pg_database` of PostgreSQL 15 to 18: `datlocprovider` came with 15, and since 17 the locale is called `datlocale`.
+fn provider(about: &Row) -> Option<Provider> {
+    let (name, locale) = (
+        about.get::<_, Option<String>>(9)?,
+        about.get::<_, Option<String>>(10)?,
+    );
+    let rules = about.get(11);
+    Some(Provider { name, locale, rules })
 }
 
 /// Row counts that are being made.

@@ -1,4 +1,5 @@
 //! Docker and Docker Compose: images, one-off runs, the services of a stack, and what they say of themselves.
+mod about;
 mod confined;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) use about::{about, parse_about};
 pub(crate) use confined::{Cell, alone, beside, can_mount};
 
 use crate::exec::{Cmd, find_program};

@@ -208,6 +208,7 @@ pub(crate) fn manifest() -> Manifest {
             server: "15.14".to_owned(),
             major: 15,
             locale: ["UTF8".to_owned(), "C".to_owned(), "C.UTF-8".to_owned()],
+            provider: None,
             size: 1,
             uuid: None,
             extensions: BTreeMap::new(),

@@ -435,6 +435,7 @@ impl Machine {
                 self.facts.containers.docker = Seen::Present(Docker {
                     server: "20.10.24".to_owned(),
                     compose: Some("2.26.1".to_owned()),
+                    security: vec!["seccomp".to_owned()],
                 });
             }
             _ => {}

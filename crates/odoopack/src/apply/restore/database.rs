@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use odoopack_core::render::pg_hba::LOADERS;
 use odoopack_core::render::sql::{identifier, literal, mark_by_comment, rename_database, role};
+use odoopack_core::sorting::Sorting;
 use postgres::Client;
 
 use super::Restore;
@@ -46,7 +47,7 @@ impl Restore<'_> {
     pub(super) fn make_database(&self, database: &str, role: &str) -> Result<()> {
         // The lines that let somebody in, or nobody, are the provider's; what needs a role of its own was refused before.
         if self.given() {
-            self.apply.make_database(&self.environment, database, role)?;
+            self.make_like(database, role)?;
             return self.extensions(database, role);
         }
         let mut doors = door(database, role);
@@ -57,11 +58,30 @@ impl Restore<'_> {
             .batch_execute(&doors)
             .map_err(|e| failed("could not let the role in", &e))?;
         if self.foreign() {
-            self.apply.make_database(&self.environment, database, database)?;
+            self.make_like(database, database)?;
             return self.inside(database).map(drop);
         }
-        self.apply.make_database(&self.environment, database, role)?;
+        self.make_like(database, role)?;
         self.extensions(database, role)
+    }
+
+    /// An empty database, made as that of the snapshot was; a backup of somebody else does not say how.
+    fn make_like(&self, database: &str, role: &str) -> Result<()> {
+        let like = match self.source {
+            Some(Source::Snapshot(stored)) => Some(&stored.manifest().database),
+            Some(Source::Zip(_) | Source::Folder { .. } | Source::Dump(_)) | None => None,
+        };
+        let otherwise = self
+            .apply
+            .make_database(&self.environment, database, role, like)?;
+        if let (Some(like), Some(why)) = (like, otherwise) {
+            self.warn(format!(
+                "texts were sorted by {} where the snapshot was taken, and are sorted by {} now, because the server refuses the other: {why}",
+                like.sorting(),
+                Sorting::of_odoo()
+            ));
+        }
+        Ok(())
     }
 
     /// Gives what the role that loaded it owns to the environment's; harmless where no such role did.
@@ -158,6 +178,9 @@ impl Restore<'_> {
             )));
         }
         self.hand_over(&mut client, from)?;
+        if kept.is_some() {
+            self.take_over(&mut client, to, from)?;
+        }
         let mut sql = String::from("BEGIN;");
         if let Some(kept) = kept {
             sql += &rename_database(to, kept);

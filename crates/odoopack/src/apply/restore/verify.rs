@@ -34,6 +34,7 @@ impl Restore<'_> {
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
         Self::whole_indexes(&mut client)?;
+        self.fit(&mut client)?;
         self.modules(&mut client)?;
         if let Some(Source::Snapshot(stored)) = self.source {
             self.as_taken(&mut client, stored.as_ref())?;
@@ -216,7 +217,7 @@ impl Restore<'_> {
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {
-        let sql = "SELECT count(*) FILTER (WHERE NOT indisvalid), count(*) FROM pg_index";
+        let sql = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
         let row = client
             .query_one(sql, &[])
             .map_err(|e| failed("could not look at the indexes", &e))?;

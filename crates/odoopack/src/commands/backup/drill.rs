@@ -5,7 +5,7 @@ use odoopack_core::restore::plan_drill;
 use sha1::{Digest, Sha1};
 
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{Found, Planned, Restore, take_up};
+use crate::apply::restore::{Found, Neutralized, Planned, Restore, take_up};
 use crate::backup::proof;
 use crate::backup::record::{self, Event, Line};
 use crate::backup::stored::Opened;
@@ -344,6 +344,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> std::result
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: false,
+        neutralized: Neutralized::Refused,
         source: from,
         steps: plan_drill(&id, &role, &place, &settings.database, boot),
         id,
