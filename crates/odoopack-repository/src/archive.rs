@@ -197,8 +197,8 @@ impl Repository {
             .collect();
         let (mut files, mut links, mut bytes) = (0, 0, 0);
         let mut known = HashMap::new();
-        let root = reader.root(file)?;
-        for found in reader.walk(&root, &LsOptions::default())? {
+        let root = reader.root(file).map_err(damaged)?;
+        for found in reader.walk(&root, &LsOptions::default()).map_err(damaged)? {
             let (path, node) = found.map_err(|e| Error::Damaged(words(&e)))?;
             links += u64::from(node.is_symlink());
             if !node.is_file() {
@@ -227,6 +227,14 @@ impl Repository {
             bytes += size;
         }
         Ok((files, links, bytes))
+    }
+}
+
+/// A directory that cannot be read, in the words of the library.
+fn damaged(error: Error) -> Error {
+    match error {
+        Error::Format { why, .. } => Error::Damaged(why),
+        other => other,
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
     use rustic_core::TreeId;
 
     use super::*;
-    use crate::{Holder, Place};
+    use crate::{Content, Holder, Place};
 
     const KEPT: &str = "filestore/ab/abcd";
 
@@ -400,6 +408,38 @@ mod tests {
         assert_eq!(seen, [one(KEPT), one("manifest.json")]);
     }
 
+    /// A restore that links attachments, or a copy of an environment, moves the change time of all of them.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn a_file_of_which_a_hard_link_was_made_is_not_read_again() {
+        use std::os::unix::fs::MetadataExt;
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().join("repository").to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let writer = repository.writer(&holder()).unwrap();
+        let file = keep.path().join("file");
+        std::fs::write(&file, "kept").unwrap();
+        let store = |second| {
+            let metadata = file.metadata().unwrap();
+            let item = Item {
+                path: KEPT.to_owned(),
+                content: Content::File(file.clone()),
+                size: metadata.len(),
+                modified: metadata.modified().unwrap().try_into().unwrap(),
+                mode: 0o600,
+            };
+            let stored = repository.store(&writer, &label(second), std::iter::once(Ok(item)));
+            let snapshot = stored.unwrap().publish().unwrap();
+            (snapshot.read, metadata.ctime_nsec())
+        };
+        let (read, changed) = store(0);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::hard_link(&file, keep.path().join("link")).unwrap();
+        let (again, changed_again) = store(1);
+        assert_ne!(changed, changed_again, "the link moved nothing");
+        assert_eq!((read, again), (1, 0));
+    }
+
     /// A prune that is under way saw neither the snapshot nor that its data is wanted.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
@@ -432,8 +472,7 @@ mod tests {
         let refused = stored.publish().unwrap_err();
         prune.join().unwrap();
         assert!(
-            matches!(&refused, Error::Format { what, why }
-                if what == "could not read a directory of the snapshot" && why.contains("not found")),
+            matches!(&refused, Error::Damaged(why) if why.contains("not found")),
             "{refused:?}"
         );
         assert_eq!(repository.snapshots().unwrap().len(), 0);
