@@ -1,14 +1,14 @@
 //! Storing a snapshot: everything first, its tree checked, then the one file that makes it visible.
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustic_core::repofile::{PackId, SnapshotFile, StringList};
-use rustic_core::{BackupOptions, FileType, LsOptions, ParentOptions, ReadBackend, SnapshotOptions};
+use rustic_core::repofile::{SnapshotFile, StringList};
+use rustic_core::{BackupOptions, FileType, ParentOptions, ReadBackend, SnapshotOptions};
 
-use crate::error::{Error, Result, format, words};
+use crate::error::{Error, Result, format};
 use crate::lock::{self, Held, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
@@ -183,65 +183,6 @@ impl Repository {
             handed.files, handed.bytes
         )))
     }
-
-    /// Walks a stored tree; returns its files, links and bytes.
-    ///
-    /// # Errors
-    /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there, [`Error::Damaged`] when a directory cannot be read.
-    pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
-        let packs = self.backend.list_with_size(FileType::Pack);
-        let packs: HashMap<PackId, u32> = packs
-            .map_err(format("could not list packs"))?
-            .into_iter()
-            .map(|(id, size)| (PackId::from(id), size))
-            .collect();
-        let (mut files, mut links, mut bytes) = (0, 0, 0);
-        let mut known = HashMap::new();
-        let root = reader.root(file)?;
-        for found in reader.walk(&root, &LsOptions::default())? {
-            let (path, node) = found.map_err(|e| Error::Damaged(words(&e)))?;
-            links += u64::from(node.is_symlink());
-            if !node.is_file() {
-                continue;
-            }
-            let mut size = 0;
-            for id in node.content.iter().flatten() {
-                let length = if let Some(length) = known.get(id) {
-                    *length
-                } else {
-                    let (pack, end, length) = reader.blob(id)?;
-                    holds(packs.get(&pack), &pack, end, &path)?;
-                    known.insert(*id, length);
-                    length
-                };
-                size += length;
-            }
-            if size != node.meta.size {
-                return Err(Error::NotWhole(format!(
-                    "`{}` has {size} of {} bytes",
-                    path.display(),
-                    node.meta.size
-                )));
-            }
-            files += 1;
-            bytes += size;
-        }
-        Ok((files, links, bytes))
-    }
-}
-
-/// Whether a pack is there as far as a file needs it.
-fn holds(size: Option<&u32>, pack: &PackId, end: u64, path: &Path) -> Result<()> {
-    let name = pack.to_hex();
-    let name = name.as_str();
-    match size {
-        Some(size) if u64::from(*size) >= end => Ok(()),
-        Some(size) => Err(Error::NotWhole(format!(
-            "the pack {name} is cut short: {size} bytes of it are there, `{}` needs {end}",
-            path.display()
-        ))),
-        None => Err(Error::NotWhole(format!("the pack {name} is not there"))),
-    }
 }
 
 fn judge(stored: Result<SnapshotFile>, heard: &[String], handed: &Handed) -> Result<SnapshotFile> {
@@ -305,7 +246,7 @@ mod tests {
     use rustic_core::TreeId;
 
     use super::*;
-    use crate::{Holder, Place};
+    use crate::{Content, Holder, Place};
 
     const KEPT: &str = "filestore/ab/abcd";
 
@@ -400,6 +341,38 @@ mod tests {
         assert_eq!(seen, [one(KEPT), one("manifest.json")]);
     }
 
+    /// A restore that links attachments, or a copy of an environment, moves the change time of all of them.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn a_file_of_which_a_hard_link_was_made_is_not_read_again() {
+        use std::os::unix::fs::MetadataExt;
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().join("repository").to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let writer = repository.writer(&holder()).unwrap();
+        let file = keep.path().join("file");
+        std::fs::write(&file, "kept").unwrap();
+        let store = |second| {
+            let metadata = file.metadata().unwrap();
+            let item = Item {
+                path: KEPT.to_owned(),
+                content: Content::File(file.clone()),
+                size: metadata.len(),
+                modified: metadata.modified().unwrap().try_into().unwrap(),
+                mode: 0o600,
+            };
+            let stored = repository.store(&writer, &label(second), std::iter::once(Ok(item)));
+            let snapshot = stored.unwrap().publish().unwrap();
+            (snapshot.read, metadata.ctime_nsec())
+        };
+        let (read, changed) = store(0);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::hard_link(&file, keep.path().join("link")).unwrap();
+        let (again, changed_again) = store(1);
+        assert_ne!(changed, changed_again, "the link moved nothing");
+        assert_eq!((read, again), (1, 0));
+    }
+
     /// A prune that is under way saw neither the snapshot nor that its data is wanted.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
@@ -432,8 +405,7 @@ mod tests {
         let refused = stored.publish().unwrap_err();
         prune.join().unwrap();
         assert!(
-            matches!(&refused, Error::Format { what, why }
-                if what == "could not read a directory of the snapshot" && why.contains("not found")),
+            matches!(&refused, Error::Damaged(why) if why.contains("not found")),
             "{refused:?}"
         );
         assert_eq!(repository.snapshots().unwrap().len(), 0);

@@ -25,6 +25,7 @@ mod remembered;
 mod repository;
 mod source;
 mod warnings;
+mod whole;
 
 pub use archive::{Label, Stored};
 pub use copy::Copied;

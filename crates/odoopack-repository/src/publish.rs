@@ -36,23 +36,28 @@ impl Repository {
         files: &[SnapshotFile],
         mut indexes: HashSet<String>,
     ) -> Result<Vec<Id>> {
-        // A prune of stock restic that is over by now has seen none of them either.
-        while lock::wait_for_restic(&self.objects)? || !indexes.is_subset(&self.indexes()?) {
+        while self.was_pruned(&indexes)? {
             indexes = self.look_for_all(files)?;
         }
         held.check()?;
         let published = self.backend.publish_snapshots()?;
-        // Nor has one that listed the snapshots since the look at its lock.
-        let seen = lock::wait_for_restic(&self.objects).and_then(|was_there| {
-            if was_there {
+        // One that listed the snapshots just before may be at work still, or be over when a request took long.
+        let stays = self.was_pruned(&indexes).and_then(|was_pruned| {
+            if was_pruned {
                 self.look_for_all(files)?;
             }
             Ok(())
         });
-        match seen {
+        match stays {
             Ok(()) => Ok(published),
             Err(error) => Err(self.withdraw(&published, error)),
         }
+    }
+
+    /// Waits until stock restic is not at work; says whether a prune of it may have taken something away, which knows nothing of what was
+    /// not visible.
+    fn was_pruned(&self, indexes: &HashSet<String>) -> Result<bool> {
+        Ok(lock::wait_for_restic(&self.objects)? || !indexes.is_subset(&self.indexes()?))
     }
 
     fn withdraw(&self, published: &[Id], error: Error) -> Error {
