@@ -32,6 +32,9 @@ pub(crate) fn of(error: &Error) -> Failure {
         Error::NotWhole(why) if why.contains("no data at all") => failure(Kind::Failed).hint(
             "see whether the disk is there (`findmnt`); when the data is gone for good, move what is left of the repository away (`mv`), and `odoopack backup create` makes a new one",
         ),
+        Error::NotWhole(why) if why.contains("the index still names it") => failure(Kind::Failed).hint(
+            "stock restic takes it out: `restic -r PLACE repair index` (older versions: `rebuild-index`), off site with credentials that may delete; then the same command again",
+        ),
         Error::NotWhole(why) if is_of_a_pack(why) => damaged(failure(Kind::Failed)),
         Error::Damaged(_) => damaged(failure(Kind::Failed)),
         Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
@@ -96,6 +99,12 @@ mod tests {
             let said = of(&error).sentence();
             assert!(!said.contains("drill"), "{said}");
         }
+        let named = Error::NotWhole("the pack 1 is not there; the index still names it: denied".to_owned());
+        let named = of(&named).sentence();
+        assert!(
+            named.contains("repair index") && named.contains("rebuild-index"),
+            "{named}"
+        );
         let unmounted = Error::NotWhole("7 snapshots are listed, and there is no data at all".to_owned());
         let unmounted = of(&unmounted).sentence();
         assert!(unmounted.contains("`findmnt`"), "{unmounted}");
