@@ -394,9 +394,4 @@ pub(crate) fn production_is_held(pack: &Pack) {
     pack.run(&["restore", "--forget-replaced", "production", "--yes"])
         .exits(0);
     assert!(!databases(pack).contains("replaced"), "{}", databases(pack));
-    sql(
-        pack,
-        "restore_production",
-        "DROP OWNED BY reports; DROP ROLE reports",
-    );
 }
