@@ -389,15 +389,6 @@ pub(crate) fn production_is_held(pack: &Pack) {
         "outgoing"
     );
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
-    what_was_replaced_goes(pack);
-    sql(
-        pack,
-        "restore_production",
-        "DROP OWNED BY reports; DROP ROLE reports",
-    );
-}
-
-fn what_was_replaced_goes(pack: &Pack) {
     let kept = databases(pack);
     assert!(kept.contains("restore_production_replaced_"), "{kept}");
     pack.run(&["restore", "--forget-replaced", "production", "--yes"])
