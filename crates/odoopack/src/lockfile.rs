@@ -80,6 +80,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
             .map(|one| (one.name.clone(), one.locked.clone()))
             .collect(),
         groups: pack.loaded.spec.addons.groups.clone(),
+        debian: release::apt_list::read(&pack.directory)?,
         python: old.as_ref().and_then(|old| old.python.clone()),
     };
     judge(&lock, &resolved, &workshop.asked()?)?;
@@ -321,6 +322,8 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
     progress.detail("Odoo's own files");
+    all.breaks
+        .extend(release::apt_list::broken(&pack.directory, &lock)?);
     image(pack, &lock, &mut all)?;
     let is_built = built(pack, &mut all)?;
     odoo(&workshop, &lock, (offline, is_built), &mut all)?;

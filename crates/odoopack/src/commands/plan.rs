@@ -20,6 +20,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
+    up::debian_is_locked(&pack)?;
     let view = observe::look(&pack)?;
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     tell(&cx.ui, &next)?;

@@ -210,7 +210,7 @@ fn split(images: Images, is_here: impl Fn(&Image) -> Result<bool>) -> Result<(Im
 
 /// Whether Docker has an image, or its registry can give it again.
 fn is_here(pinned: &Image) -> Result<bool> {
-    if pinned.pinned.contains('@') || find_program("docker").is_none() {
+    if pinned.digest().is_some() || find_program("docker").is_none() {
         return Ok(true);
     }
     Ok(image(&pinned.pinned)?.is_some())
@@ -369,7 +369,11 @@ mod tests {
         assert_eq!(gone.keys().collect::<Vec<_>>(), ["gate"]);
         split(all, |_| Err(Failure::failed("no answer"))).unwrap_err();
         // A registry gives it again.
-        assert!(is_here(&image("odoo@sha256:3")).unwrap());
+        let pulled = Image {
+            wanted: "odoo:18.0".to_owned(),
+            ..image("odoo@sha256:3")
+        };
+        assert!(is_here(&pulled).unwrap());
     }
 
     #[test]

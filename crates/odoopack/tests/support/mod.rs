@@ -18,6 +18,7 @@ pub(crate) mod literals;
 pub(crate) mod machine;
 pub(crate) mod odoo_git;
 pub(crate) mod probe;
+pub(crate) mod registry;
 pub(crate) mod sessions;
 pub(crate) mod stack;
 pub(crate) mod web;

@@ -390,6 +390,7 @@ impl Machine {
             wanted: name.to_owned(),
             pinned: format!("{part}@sha256:0"),
             id: "sha256:0".to_owned(),
+            locked: None,
             version,
             places: vec![place.into()],
             python: crate::facts::PYTHON.map(str::to_owned).into(),
