@@ -264,6 +264,18 @@ fn counted(count: usize) -> String {
     }
 }
 
+/// Refuses a pack whose `apt.txt` the lock does not have: not where a lost machine is recovered, which must get as far as it did before.
+///
+/// # Errors
+/// Kind `Refused` when list and lock differ.
+pub(crate) fn debian_is_locked(pack: &Pack) -> Result<()> {
+    // What is wrong with a lock is said where the release is looked at.
+    match oca::file::read(&pack.directory) {
+        Ok(lock) => release::apt_list::demand(&pack.directory, lock.as_ref()),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Writes the lock; gives the path.
 pub(crate) fn write(pack: &Pack, lock: &Lock) -> Result<Utf8PathBuf> {
     oca::file::write(&pack.directory, lock)?;

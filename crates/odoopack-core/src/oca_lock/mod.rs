@@ -14,7 +14,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 pub use change::{Change, changes};
-pub use external::{debian_of, is_debian, is_need, python_of};
+pub use external::{debian_line_of, debian_of, is_debian, is_need, python_of};
 pub use pin::{Unpinned, is_pinned, pinned};
 pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};

@@ -11,6 +11,7 @@ use super::up;
 use crate::apply::Carried;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::lockfile;
 use crate::observe::{self, View};
 
 /// Show what the containers are made from, and carry it to a machine without a registry
@@ -118,7 +119,7 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         .locked
         .as_ref()
         .ok_or_else(|| Failure::refused("no image is built without a lock").hint("`odoopack lock`"))?;
-    up::debian_is_locked(pack)?;
+    lockfile::debian_is_locked(pack)?;
     if locked.packages.is_none() {
         cx.ui.json(&serde_json::json!({ "built": false, "image": null }));
         cx.ui

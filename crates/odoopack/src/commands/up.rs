@@ -5,6 +5,7 @@ use odoopack_core::up::{Consent, plan};
 use crate::apply::Apply;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::lockfile;
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
 use crate::store::{lock, marks};
@@ -30,7 +31,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    debian_is_locked(&pack)?;
+    lockfile::debian_is_locked(&pack)?;
     let done = converge(cx, &pack, args)?;
     if args.dry_run {
         return Ok(());
@@ -41,15 +42,6 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         cx.ui.result("nothing to do");
     }
     Ok(())
-}
-
-/// Refuses a pack whose `apt.txt` the lock does not have: not where a lost machine is recovered, which must get as far as it did before.
-pub(super) fn debian_is_locked(pack: &Pack) -> Result<()> {
-    // What is wrong with a lock is said where the release is looked at.
-    match crate::oca::file::read(&pack.directory) {
-        Ok(lock) => crate::release::apt_list::demand(&pack.directory, lock.as_ref()),
-        Err(_) => Ok(()),
-    }
 }
 
 /// Plans and applies until the plan is empty; returns the number of steps that were done.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use odoopack_core::foreign::address;
 use odoopack_core::oca_lock::{
-    DEBIAN_LIST, Locked, Merged, RepositorySeen, Share, is_need, is_pinned, running, taken,
+    DEBIAN_LIST, Locked, Merged, RepositorySeen, Share, debian_line_of, is_need, is_pinned, running, taken,
 };
 use odoopack_core::python_pins::name_of;
 use odoopack_core::spec::Repository;
@@ -172,7 +172,7 @@ pub(crate) fn debian_line(mirror: &Mirror, locked: &Locked, package: &str) -> Re
     }
     let list = mirror::read(&mirror.place, locked.used(), &[DEBIAN_LIST.to_owned()])?;
     let text = list.first().map_or("", |(_, text)| text.as_str());
-    Ok(crate::release::apt_list::line(text, package))
+    Ok(debian_line_of(text, package))
 }
 
 /// What the modules need of Python; a version that the repository's own list names is taken from there.

@@ -42,15 +42,6 @@ pub(crate) fn broken(repo: &Utf8Path, lock: &Lock) -> Result<Option<Break>> {
     Ok((own != lock.debian).then(|| Break::new("debian-needs", DEBIAN_LIST, what(), "odoopack lock")))
 }
 
-/// The line of such a list that names a package, from 1.
-pub(crate) fn line(text: &str, package: &str) -> Option<usize> {
-    let names = |line: &str| {
-        let bare = line.split('#').next().unwrap_or_default();
-        bare.split_whitespace().any(|word| word == package)
-    };
-    text.lines().position(names).map(|at| at + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -96,12 +87,5 @@ mod tests {
         assert!(told.contains("libcups2") && told.contains("ffmpeg"), "{told}");
         files::replace(&repo.join(DEBIAN_LIST), b"cups\n-y\n", 0o644, None).unwrap();
         assert!(said(Some(&["cups"])).unwrap().contains("\"-y\""));
-    }
-
-    #[test]
-    fn a_package_is_found_in_its_line() {
-        let text = "# libcups2\n\nffmpeg libcups2-dev\nlibcups2 # labels\n";
-        assert_eq!(line(text, "libcups2"), Some(4));
-        assert_eq!(line(text, "labels"), None);
     }
 }

@@ -1,8 +1,7 @@
 //! Debian packages that an image was to get and its archive does not have.
-use odoopack_core::oca_lock::{DEBIAN_LIST, Lock};
+use odoopack_core::oca_lock::{DEBIAN_LIST, Lock, debian_line_of};
 use odoopack_core::odoo::log;
 
-use super::apt_list;
 use super::image_python::Adding;
 use crate::exec::Outcome;
 use crate::failure::{Failure, Result};
@@ -54,7 +53,7 @@ impl Adding<'_> {
         let own = lock.debian.iter().any(|one| one == name);
         if own {
             let text = files::read_text(&self.repo.join(DEBIAN_LIST))?.unwrap_or_default();
-            let line = apt_list::line(&text, name).map_or(String::new(), |line| format!("line {line} of "));
+            let line = debian_line_of(&text, name).map_or(String::new(), |line| format!("line {line} of "));
             places.push(format!("{line}`apt.txt` of the pack"));
         }
         let why = if instead.is_empty() {
