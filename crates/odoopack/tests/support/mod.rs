@@ -9,6 +9,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod browser;
+pub(crate) mod clock;
 pub(crate) mod editions;
 pub(crate) mod given;
 pub(crate) mod guest;
