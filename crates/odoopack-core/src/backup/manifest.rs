@@ -102,7 +102,7 @@ pub struct Database {
     /// Schemas of those that are in no schema of the server's own; older snapshots do not say.
     #[serde(default)]
     pub extension_schemas: BTreeMap<String, String>,
-    /// Whether `unaccent(text)` was marked immutable, which indexes may depend on.
+    /// Whether `unaccent(text)` was marked immutable, or an index needs it to be.
     pub unaccent_immutable: bool,
     /// Tables with their rows, by `schema.table`.
     pub tables: BTreeMap<String, Table>,

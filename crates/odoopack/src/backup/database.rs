@@ -130,7 +130,9 @@ impl Frozen {
                           current_setting('server_version_num')::int / 10000, pg_encoding_to_char(d.encoding)::text, \
                           d.datcollate::text, d.datctype::text, pg_database_size(d.oid), \
                           (SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'), \
-                          coalesce((SELECT bool_or(p.provolatile = 'i') FROM pg_proc p \
+                          coalesce((SELECT bool_or(p.provolatile = 'i' OR EXISTS (SELECT FROM pg_depend u \
+                                              WHERE u.refclassid = 'pg_proc'::regclass AND u.refobjid = p.oid \
+                                                AND u.classid IN ('pg_class'::regclass, 'pg_attrdef'::regclass))) FROM pg_proc p \
                                      WHERE p.proname = 'unaccent' AND p.pronargs = 1), false), \
                           CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END, \
                           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), to_jsonb(d) ->> 'daticurules' \
