@@ -2,7 +2,7 @@
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
-use super::{leftovers, sql};
+use super::{databases, leftovers, sql};
 use crate::support::Pack;
 
 /// While somebody reads the question something changes that the plan stands on: nothing is done that was not shown.
@@ -84,7 +84,7 @@ pub(crate) fn who_lets_a_copy_go_is_told(pack: &Pack) {
 /// Needs a plain dump of production.
 pub(crate) fn a_dump_that_ends_early_is_not_whole(pack: &Pack) {
     pack.now("a dump that ends between two statements");
-    let before = leftovers(pack);
+    let before = databases(pack);
     let whole = std::fs::read_to_string(pack.path("a.sql")).unwrap();
     let keys = whole.find("    ADD CONSTRAINT ").unwrap();
     let cut = &whole[..whole[..keys].rfind("ALTER TABLE ONLY ").unwrap()];
@@ -99,7 +99,7 @@ pub(crate) fn a_dump_that_ends_early_is_not_whole(pack: &Pack) {
         let args = ["backup", "import", &path, "--as", "early", "--only", "database"];
         let said = pack.run(&args).exits(4);
         assert!(said.stderr.contains(why), "{}", said.said());
-        assert_eq!(leftovers(pack), before);
+        assert_eq!(databases(pack), before);
     }
 }
 
