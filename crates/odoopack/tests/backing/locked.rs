@@ -67,6 +67,7 @@ fn for_good(pack: &Pack) {
     let_go(pack, holder);
     assert_eq!(pack.json(&["backup", "list"]), before);
     restic(pack, &["check"]);
+    pack.run(&["backup", "create"]).exits(0);
 }
 
 /// A session that keeps the table for itself until it is ended.
