@@ -101,7 +101,7 @@ pub(crate) fn next_night_goes_on(pack: &Pack) {
     child.kill().unwrap();
     child.wait().unwrap();
     let said = pack.run(&refresh).exits(0);
-    assert!(said.stdout.contains("was taken back"), "{}", said.said());
+    assert!(said.stderr.contains("was taken back"), "{}", said.said());
     assert_eq!(leftovers(pack), before);
 }
 
