@@ -15,6 +15,7 @@ pub mod filestore;
 pub mod foreign;
 pub mod gate;
 pub mod hash;
+pub mod image_name;
 pub mod import;
 pub mod layout;
 pub mod manifest;

@@ -1,15 +1,15 @@
 //! Storing a snapshot: everything first, its tree checked, then the one file that makes it visible.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustic_core::repofile::{PackId, SnapshotFile, StringList};
-use rustic_core::{BackupOptions, FileType, LsOptions, ParentOptions, ReadBackend, SnapshotOptions};
+use rustic_core::repofile::{SnapshotFile, StringList};
+use rustic_core::{BackupOptions, FileType, ParentOptions, ReadBackend, SnapshotOptions};
 
-use crate::error::{Error, Result, format, words};
-use crate::lock::{self, Writer};
+use crate::error::{Error, Result, format};
+use crate::lock::{self, Held, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
 use crate::source::{Handed, Item, Source};
@@ -26,6 +26,8 @@ struct Base {
     parent: Option<Snapshot>,
     /// The form of its directories; `None`: the usual one.
     trees: Option<u64>,
+    /// Snapshots that are there.
+    older: usize,
 }
 
 /// What a snapshot is of.
@@ -48,6 +50,9 @@ pub struct Stored<'a> {
     repository: &'a Repository,
     snapshot: Snapshot,
     reader: Reader,
+    /// What it was checked with.
+    indexes: HashSet<String>,
+    held: Held,
 }
 
 impl Repository {
@@ -57,67 +62,88 @@ impl Repository {
     /// not hold what was handed over is an error; what was stored until then is found again by the next snapshot, or removed by a prune.
     pub fn store(
         &self,
-        _writer: &Writer,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let parent = self.parent(label)?;
+        let mut all = self.snapshots()?;
+        let older = all.len();
+        all.retain(|s| s.environment == label.environment && s.pack == label.pack);
+        // The newest of the same environment: unchanged files are not read again.
+        let parent = all.pop();
         let trees = parent.as_ref().and_then(Snapshot::trees);
-        let base = Base { parent, trees };
-        self.store_upon(base, label, items)
+        let base = Base { parent, trees, older };
+        self.store_upon(base, writer, label, items)
     }
 
-    /// The same, for when [`Error::Damaged`] says that a directory of an older snapshot cannot be read: every file is read, and every
-    /// directory is stored in a form of its own, so that none is taken for one that is there already and damaged. Older snapshots stay as they are.
+    /// The same, for when [`Error::Damaged`] says that something of an older snapshot cannot be read: every file is read, and every
+    /// directory is stored in a form of its own, so that none is taken for one that is there already and damaged. Older snapshots stay as
+    /// they are, or become whole by it.
     pub fn store_afresh(
         &self,
-        _writer: &Writer,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let used = self.snapshots()?.iter().filter_map(Snapshot::trees).max();
+        let all = self.snapshots()?;
+        let used = all.iter().filter_map(Snapshot::trees).max();
         let now = u64::try_from(label.time.as_second()).unwrap_or_default();
         let base = Base {
             parent: None,
             trees: Some(now.max(used.map_or(1, |used| used + 1))),
+            older: all.len(),
         };
-        self.store_upon(base, label, items)
+        self.store_upon(base, writer, label, items)
     }
 
     fn store_upon(
         &self,
         base: Base,
+        writer: &Writer,
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
+        self.refuse_without_data(base.older)?;
         let (source, handed) = Source::new(&label.environment, base.trees, items);
         self.backend.hold_snapshots();
         let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
             lock::wait_for_restic(&self.objects)?;
+            let indexes = self.indexes()?;
             let reader = self.reader()?;
             self.check_tree(&reader, &file, &handed)?;
-            Ok((file, reader))
+            Ok((file, reader, indexes))
         });
         match checked {
-            Ok((file, reader)) => Ok(Stored {
+            Ok((file, reader, indexes)) => Ok(Stored {
                 repository: self,
                 snapshot: Snapshot::of(file),
                 reader,
+                indexes,
+                held: writer.held(),
             }),
             Err(error) => {
                 self.backend.discard_snapshots();
-                Err(error)
+                Err(if handed.error.is_some() {
+                    error
+                } else {
+                    self.without_lost_packs(writer, error)
+                })
             }
         }
     }
 
-    /// The newest snapshot of the same environment: unchanged files are not read again.
-    fn parent(&self, label: &Label) -> Result<Option<Snapshot>> {
-        let mut all = self.snapshots()?;
-        all.retain(|s| s.environment == label.environment && s.pack == label.pack);
-        Ok(all.pop())
+    /// Where a disk is not mounted the index may still be there: everything stored anew would lie under it.
+    fn refuse_without_data(&self, snapshots: usize) -> Result<()> {
+        let packs = self.backend.list_with_size(FileType::Pack);
+        if snapshots > 0 && packs.map_err(format("could not list packs"))?.is_empty() {
+            return Err(Error::NotWhole(format!(
+                "{snapshots} snapshots are listed, and there is no data at all below `data` at {}",
+                self.objects.place()
+            )));
+        }
+        Ok(())
     }
 
     fn archive(&self, label: &Label, base: Base, source: &Source) -> Result<SnapshotFile> {
@@ -156,53 +182,6 @@ impl Repository {
             "{files} files with {bytes} bytes are in it, {} files with {} bytes were handed over",
             handed.files, handed.bytes
         )))
-    }
-
-    /// Walks a stored tree; returns its files, links and bytes.
-    ///
-    /// # Errors
-    /// [`Error::NotWhole`] when not every blob of every file is in a pack that is there, [`Error::Damaged`] when a directory cannot be read.
-    pub(crate) fn count_tree(&self, reader: &Reader, file: &SnapshotFile) -> Result<(u64, u64, u64)> {
-        let packs = self.backend.list_with_size(FileType::Pack);
-        let packs: HashSet<PackId> = packs
-            .map_err(format("could not list packs"))?
-            .into_iter()
-            .map(|(id, _)| PackId::from(id))
-            .collect();
-        let (mut files, mut links, mut bytes) = (0, 0, 0);
-        let mut known = HashMap::new();
-        let root = reader.root(file)?;
-        for found in reader.walk(&root, &LsOptions::default())? {
-            let (path, node) = found.map_err(|e| Error::Damaged(words(&e)))?;
-            links += u64::from(node.is_symlink());
-            if !node.is_file() {
-                continue;
-            }
-            let mut size = 0;
-            for id in node.content.iter().flatten() {
-                let length = if let Some(length) = known.get(id) {
-                    *length
-                } else {
-                    let (pack, length) = reader.blob(id)?;
-                    if !packs.contains(&pack) {
-                        return Err(Error::NotWhole(format!("the pack {pack} is not there")));
-                    }
-                    known.insert(*id, length);
-                    length
-                };
-                size += length;
-            }
-            if size != node.meta.size {
-                return Err(Error::NotWhole(format!(
-                    "`{}` has {size} of {} bytes",
-                    path.display(),
-                    node.meta.size
-                )));
-            }
-            files += 1;
-            bytes += size;
-        }
-        Ok((files, links, bytes))
     }
 }
 
@@ -247,12 +226,10 @@ impl Stored<'_> {
     ///
     /// # Errors
     /// [`Error::Locked`] while stock restic is at work: its prune, begun before this, knows nothing of the snapshot and may take its data.
+    /// The same when another host took the lock over while this process stood still.
     pub fn publish(self) -> Result<Snapshot> {
-        let repository = self.repository;
-        while lock::wait_for_restic(&repository.objects)? {
-            repository.count_tree(&repository.reader()?, &self.snapshot.file)?;
-        }
-        repository.backend.publish_snapshots()?;
+        let files = std::slice::from_ref(&self.snapshot.file);
+        self.repository.publish(&self.held, files, self.indexes.clone())?;
         Ok(self.snapshot.clone())
     }
 }
@@ -269,7 +246,7 @@ mod tests {
     use rustic_core::TreeId;
 
     use super::*;
-    use crate::{Holder, Place};
+    use crate::{Content, Holder, Place};
 
     const KEPT: &str = "filestore/ab/abcd";
 
@@ -364,6 +341,38 @@ mod tests {
         assert_eq!(seen, [one(KEPT), one("manifest.json")]);
     }
 
+    /// A restore that links attachments, or a copy of an environment, moves the change time of all of them.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+    fn a_file_of_which_a_hard_link_was_made_is_not_read_again() {
+        use std::os::unix::fs::MetadataExt;
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().join("repository").to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let writer = repository.writer(&holder()).unwrap();
+        let file = keep.path().join("file");
+        std::fs::write(&file, "kept").unwrap();
+        let store = |second| {
+            let metadata = file.metadata().unwrap();
+            let item = Item {
+                path: KEPT.to_owned(),
+                content: Content::File(file.clone()),
+                size: metadata.len(),
+                modified: metadata.modified().unwrap().try_into().unwrap(),
+                mode: 0o600,
+            };
+            let stored = repository.store(&writer, &label(second), std::iter::once(Ok(item)));
+            let snapshot = stored.unwrap().publish().unwrap();
+            (snapshot.read, metadata.ctime_nsec())
+        };
+        let (read, changed) = store(0);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::hard_link(&file, keep.path().join("link")).unwrap();
+        let (again, changed_again) = store(1);
+        assert_ne!(changed, changed_again, "the link moved nothing");
+        assert_eq!((read, again), (1, 0));
+    }
+
     /// A prune that is under way saw neither the snapshot nor that its data is wanted.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
@@ -396,8 +405,7 @@ mod tests {
         let refused = stored.publish().unwrap_err();
         prune.join().unwrap();
         assert!(
-            matches!(&refused, Error::Format { what, why }
-                if what == "could not read a directory of the snapshot" && why.contains("not found")),
+            matches!(&refused, Error::Damaged(why) if why.contains("not found")),
             "{refused:?}"
         );
         assert_eq!(repository.snapshots().unwrap().len(), 0);

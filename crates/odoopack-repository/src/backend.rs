@@ -19,6 +19,8 @@ pub(crate) struct Backend {
     held: Mutex<Option<Vec<Held>>>,
     /// `Some`: what is written is looked at, a pack before an index names it.
     looks: Mutex<Option<Looks>>,
+    /// `Some`: these packs and no others are listed.
+    shown: Mutex<Option<Vec<(Id, u32)>>>,
 }
 
 /// What was looked at, and what was not yet.
@@ -40,7 +42,13 @@ impl Backend {
             objects,
             held: Mutex::new(None),
             looks: Mutex::new(None),
+            shown: Mutex::new(None),
         }
+    }
+
+    /// From now on these packs and no others are listed; `None` lists what is there.
+    pub(crate) fn show_packs(&self, packs: Option<Vec<(Id, u32)>>) {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = packs;
     }
 
     /// From now on snapshot files are kept back.
@@ -168,6 +176,11 @@ impl ReadBackend for Backend {
                 .into_iter()
                 .collect();
         }
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (FileType::Pack, Some(packs)) = (kind, shown.as_ref()) {
+            return Ok(packs.clone());
+        }
+        drop(shown);
         let listed = self.objects.list(kind.dirname()).map_err(|e| rustic(&e))?;
         let mut files = Vec::with_capacity(listed.len());
         for object in listed {

@@ -6,7 +6,7 @@ use rustic_core::{Credentials, KeyOptions};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result, format};
-use crate::lock::{self, Writer};
+use crate::lock::Writer;
 use crate::objects::Objects;
 use crate::place::Place;
 use crate::repository::{Repository, Snapshot, make_way, rustic};
@@ -48,7 +48,7 @@ impl Repository {
     /// Copies snapshots that `other` does not have yet.
     ///
     /// What was uploaded before an interruption and stands in an index there is not uploaded again: it was looked at before it stood there.
-    pub fn copy_to(&self, other: &Self, _writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
+    pub fn copy_to(&self, other: &Self, writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
         let there: HashSet<String> = other.snapshots()?.into_iter().map(|s| s.id).collect();
         let wanted: Vec<_> = snapshots
             .iter()
@@ -81,34 +81,21 @@ impl Repository {
             if !heard.is_empty() {
                 return Err(Error::NotWhole(heard.join("; ")));
             }
-            let looked = other.backend.looked()?;
+            let (objects, bytes) = other.backend.looked()?;
             // The library leaves out what the index of here lacks, and says nothing.
-            let whole = || -> Result<()> {
-                let reader = other.reader()?;
-                wanted
-                    .iter()
-                    .try_for_each(|file| other.count_tree(&reader, file).map(drop))
-            };
-            whole()?;
-            while lock::wait_for_restic(&other.objects)? {
-                whole()?;
-            }
-            Ok(looked)
+            let indexes = other.look_for_all(&wanted)?;
+            let published = other.publish(&writer.held(), &wanted, indexes)?;
+            Ok(Copied {
+                snapshots: published.len() as u64,
+                objects,
+                bytes,
+            })
         });
-        match checked {
-            Ok((objects, bytes)) => {
-                let published = other.backend.publish_snapshots()?;
-                Ok(Copied {
-                    snapshots: published.len() as u64,
-                    objects,
-                    bytes,
-                })
-            }
-            Err(error) => {
-                other.backend.discard_snapshots();
-                other.backend.write_no_index();
-                Err(error)
-            }
-        }
+        checked.map_err(|error| {
+            other.backend.discard_snapshots();
+            let error = other.without_lost_packs(writer, error);
+            other.backend.write_no_index();
+            error
+        })
     }
 }

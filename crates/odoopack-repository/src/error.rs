@@ -32,8 +32,8 @@ pub enum Error {
     /// What was stored is not what was handed over.
     #[error("the snapshot would not be whole: {0}")]
     NotWhole(String),
-    /// A directory that an older snapshot has stored cannot be read.
-    #[error("a directory that an older snapshot has stored cannot be read: {0}")]
+    /// A directory or data that an older snapshot has stored cannot be read.
+    #[error("what an older snapshot has stored cannot be read: {0}")]
     Damaged(String),
     /// Fewer snapshots are listed than are known to be there.
     #[error("{listed} snapshots are listed, but {known} are known to be there: nothing is removed")]

@@ -1,6 +1,7 @@
 //! One writer per repository: `flock` on this host, a lock object for other hosts, and a look for stock restic's own locks.
 use std::fs::{File, OpenOptions, TryLockError};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::leftovers;
-use crate::objects::{Claim, Objects};
+use crate::objects::{Claim, Form, Objects};
 use crate::place::Place;
 
 /// Name of our lock object; restic reads no such directory.
@@ -41,7 +42,7 @@ pub struct Holder {
 /// The right to write; given back when dropped.
 #[derive(Debug)]
 pub struct Writer {
-    objects: Objects,
+    held: Held,
     renewing: Option<(Sender<()>, JoinHandle<()>)>,
     surely_alone: bool,
     _file: Option<File>,
@@ -74,9 +75,15 @@ impl Writer {
         if let Place::Directory(directory) = place {
             leftovers::collect(directory)?;
         }
-        Ok(Self {
+        let held = Held {
+            place: place.clone(),
             objects: objects.clone(),
-            renewing: Some(renew(objects.clone(), holder.clone())),
+            holder: holder.clone(),
+            taken: Arc::default(),
+        };
+        Ok(Self {
+            renewing: Some(renew(held.clone())),
+            held,
             surely_alone,
             _file: file,
         })
@@ -87,6 +94,76 @@ impl Writer {
     pub fn is_surely_alone(&self) -> bool {
         self.surely_alone
     }
+
+    /// Whether the right is still ours.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when it is not: as [`Held::check`].
+    pub(crate) fn check(&self) -> Result<()> {
+        self.held.check()
+    }
+
+    /// The lock, for who may have to ask later whether it was kept.
+    pub(crate) fn held(&self) -> Held {
+        self.held.clone()
+    }
+}
+
+/// The lock object as its holder knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    place: Place,
+    objects: Objects,
+    holder: Holder,
+    /// Who took it over while this process stood still.
+    taken: Arc<OnceLock<String>>,
+}
+
+impl Held {
+    /// Whether it is still ours.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when somebody took it over, even if they have ended since: what they removed nobody here knows.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.look().map(drop)
+    }
+
+    fn look(&self) -> Result<Form> {
+        let mut found = None;
+        if self.taken.get().is_none() {
+            found = self.objects.get_form(OBJECT)?;
+        }
+        let now = found.as_ref().map(|form| parse(&self.objects, &form.content));
+        match (found, now.transpose()?) {
+            (Some(form), Some(now)) if now == self.holder => Ok(form),
+            (_, now) => {
+                let who = || {
+                    now.map_or_else(
+                        || "somebody who has ended since".to_owned(),
+                        |now| now.to_string(),
+                    )
+                };
+                let who = self.taken.get_or_init(who);
+                Err(Error::Locked(format!(
+                    "{who}; the lock was taken over while this process stood still"
+                )))
+            }
+        }
+    }
+
+    /// Makes it young again, if it is still ours.
+    fn renew(&self) -> Result<()> {
+        let form = self.look()?;
+        match self
+            .objects
+            .claim(&self.place, OBJECT, Some(&form), &text(&self.holder))?
+        {
+            Claim::Made => Ok(()),
+            // By somebody else since the look; or by us, and only the answer was lost.
+            Claim::Taken => self.check(),
+            Claim::Unsupported => write(&self.objects, &self.holder),
+        }
+    }
 }
 
 impl Drop for Writer {
@@ -95,8 +172,10 @@ impl Drop for Writer {
             drop(over);
             thread.join().unwrap_or_default();
         }
-        // What is left behind is taken over by this host at once and by others after half an hour.
-        self.objects.remove(OBJECT).unwrap_or_default();
+        // What is left behind is taken over by this host at once and by others after half an hour. That of somebody else is theirs.
+        if self.check().is_ok() {
+            self.held.objects.remove(OBJECT).unwrap_or_default();
+        }
     }
 }
 
@@ -227,13 +306,67 @@ fn text(holder: &Holder) -> Bytes {
     Bytes::from(serde_json::to_vec(holder).expect("plain data always serializes"))
 }
 
-fn renew(objects: Objects, holder: Holder) -> (Sender<()>, JoinHandle<()>) {
+fn renew(held: Held) -> (Sender<()>, JoinHandle<()>) {
     let (over, waiting) = channel();
     let thread = std::thread::spawn(move || {
         while let Err(RecvTimeoutError::Timeout) = waiting.recv_timeout(RENEWED) {
             // A lock that could not be renewed now is renewed the next time, well before it counts as stale.
-            write(&objects, &holder).unwrap_or_default();
+            if let Err(Error::Locked(_)) = held.renew() {
+                return;
+            }
         }
     });
     (over, thread)
+}
+
+/// Whether objects can be taken away here at all.
+///
+/// # Errors
+/// When not.
+pub(crate) fn refuse_without_deletion(objects: &Objects) -> Result<()> {
+    objects.put(CLOCK, &[Bytes::from_static(b"now")])?;
+    objects.remove(CLOCK)
+}
+
+#[cfg(test)]
+mod tests {
+    use odoopack_core::secret::SecretText;
+
+    use super::*;
+    use crate::Repository;
+
+    fn holder(host: &str) -> Holder {
+        Holder {
+            host: host.to_owned(),
+            boot: "1".to_owned(),
+            pid: std::process::id(),
+            why: "a test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_lock_that_somebody_took_over_is_not_taken_back_nor_removed() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let objects = &repository.objects;
+        let other = holder("elsewhere");
+        for has_ended in [false, true] {
+            let writer = repository.writer(&holder("here")).unwrap();
+            writer.held.renew().unwrap();
+            assert_eq!(read(objects).unwrap(), Some(holder("here")));
+            write(objects, &other).unwrap();
+            if has_ended {
+                objects.remove(OBJECT).unwrap();
+            }
+            let refused = writer.held.renew().unwrap_err().to_string();
+            let who = if has_ended { "has ended" } else { "on elsewhere" };
+            assert!(refused.contains(who), "{refused}");
+            write(objects, &other).unwrap();
+            assert!(matches!(writer.check(), Err(Error::Locked(_))));
+            drop(writer);
+            assert_eq!(read(objects).unwrap(), Some(other.clone()));
+            objects.remove(OBJECT).unwrap();
+        }
+    }
 }

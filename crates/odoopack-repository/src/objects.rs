@@ -124,6 +124,8 @@ impl Objects {
 
     /// The same with what tells it from every other form.
     pub(crate) fn get_form(&self, name: &str) -> Result<Option<Form>> {
+        #[cfg(test)]
+        self.faults.fail(&format!("get {name}"))?;
         let read = wait(async {
             let found = self.store.get(&self.path(name)).await?;
             let mark = found.meta.e_tag.clone();
@@ -236,6 +238,17 @@ impl Objects {
     async fn put_in_pieces(&self, path: &Path, content: Vec<Bytes>) -> object_store::Result<()> {
         let upload = self.store.put_multipart(path).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
+        if let Err(error) = self.send(&mut upload, content).await {
+            // Pieces that were sent are nowhere in a listing, and are paid for until somebody takes them back. If not even that can be
+            // asked for, what went wrong first is what helps.
+            upload.abort().await.unwrap_or_default();
+            return Err(error);
+        }
+        // This takes them back itself.
+        upload.finish().await.map(drop)
+    }
+
+    async fn send(&self, upload: &mut WriteMultipart, content: Vec<Bytes>) -> object_store::Result<()> {
         for mut bytes in content {
             while !bytes.is_empty() {
                 let piece = bytes.split_to(bytes.len().min(PIECE));
@@ -248,7 +261,7 @@ impl Objects {
                 upload.put(piece);
             }
         }
-        upload.finish().await.map(drop)
+        Ok(())
     }
 
     /// Removes an object; one that is gone is fine.

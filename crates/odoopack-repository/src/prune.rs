@@ -35,8 +35,9 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::Fewer`] when the store lists fewer than `known` snapshots: a listing that lacks some is no ground to remove others.
-    pub fn forget(&self, _writer: &Writer, snapshots: &[Snapshot], known: &[String]) -> Result<()> {
+    pub fn forget(&self, writer: &Writer, snapshots: &[Snapshot], known: &[String]) -> Result<()> {
         self.expect(known)?;
+        writer.check()?;
         let ids: Vec<_> = snapshots.iter().flat_map(Snapshot::ids).collect();
         let removed = self.inner.delete_snapshots(&ids);
         removed.map_err(format("could not remove snapshots"))?;
@@ -44,7 +45,7 @@ impl Repository {
     }
 
     /// Marks data that no snapshot needs, and removes what was marked a day ago.
-    pub fn prune(&self, _writer: &Writer, known: &[String]) -> Result<Pruned> {
+    pub fn prune(&self, writer: &Writer, known: &[String]) -> Result<Pruned> {
         self.expect(known)?;
         let mut options = PruneOptions::default();
         options.keep_delete = Span::new().hours(MARKED_HOURS);
@@ -58,6 +59,7 @@ impl Repository {
                 marked: size.remove + size.repackrm,
                 removed: plan.stats.size_to_delete.remove,
             };
+            writer.check()?;
             again.prune(&options, plan).map_err(format("could not prune"))?;
             Ok(pruned)
         });
@@ -88,7 +90,8 @@ impl Repository {
     }
 
     /// Pins a snapshot, or takes the pin away; its name stays, the id that restic shows changes.
-    pub fn pin(&self, _writer: &Writer, snapshot: &Snapshot, pinned: bool) -> Result<()> {
+    pub fn pin(&self, writer: &Writer, snapshot: &Snapshot, pinned: bool) -> Result<()> {
+        writer.check()?;
         if snapshot.pinned == pinned {
             return self.remove_forms(&snapshot.twins);
         }

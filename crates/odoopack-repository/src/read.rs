@@ -203,13 +203,14 @@ impl Reader {
         node.map_err(format("could not read the root of the snapshot"))
     }
 
-    /// The pack that a blob is in, and how many bytes it restores to.
-    pub(crate) fn blob(&self, id: &DataId) -> Result<(PackId, u64)> {
+    /// The pack that a blob is in, where it ends in it, and how many bytes it restores to.
+    pub(crate) fn blob(&self, id: &DataId) -> Result<(PackId, u64, u64)> {
         let entry = self
             .inner
             .get_index_entry(id)
             .map_err(format("could not find a blob"))?;
-        Ok((entry.pack, u64::from(entry.data_length())))
+        let end = u64::from(entry.location.offset) + u64::from(entry.location.length);
+        Ok((entry.pack, end, u64::from(entry.data_length())))
     }
 
     fn node(&self, snapshot: &Snapshot, path: &str) -> Result<Node> {

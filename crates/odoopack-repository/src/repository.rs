@@ -151,25 +151,35 @@ impl Repository {
         Ok(once(files.into_iter().map(Snapshot::of).collect()))
     }
 
-    /// The snapshot called `name`: the beginning of its id, or `latest` of an environment, which is none from the future
-    /// while there is another.
+    /// The newest snapshot of one environment of one pack: others may keep theirs in the same repository. It is none from
+    /// the future while there is another.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`] when there is none.
+    pub fn latest(&self, pack: &str, environment: &str) -> Result<Snapshot> {
+        let of = |s: &Snapshot| s.pack == pack && s.environment == environment;
+        let mut all: Vec<Snapshot> = self.snapshots()?.into_iter().filter(of).collect();
+        let now = Timestamp::now();
+        let latest = all.iter().rposition(|s| s.time <= now);
+        latest
+            .map(|at| all.swap_remove(at))
+            .or_else(|| all.pop())
+            .ok_or_else(|| {
+                Error::NoSnapshot(format!(
+                    "there is no snapshot of {environment} of the pack {pack} yet"
+                ))
+            })
+    }
+
+    /// The snapshot whose id begins with `name`, of any pack.
     ///
     /// # Errors
     /// [`Error::NoSnapshot`] when none or several match.
     pub fn snapshot(&self, name: &str, environment: Option<&str>) -> Result<Snapshot> {
         let of = |s: &Snapshot| environment.is_none_or(|environment| s.environment == environment);
-        let mut all: Vec<Snapshot> = self.snapshots()?.into_iter().filter(of).collect();
-        if name == "latest" {
-            let none = || Error::NoSnapshot("there is no snapshot yet".to_owned());
-            let now = Timestamp::now();
-            let latest = all.iter().rposition(|s| s.time <= now);
-            return latest
-                .map(|at| all.swap_remove(at))
-                .or_else(|| all.pop())
-                .ok_or_else(none);
-        }
+        let all = self.snapshots()?.into_iter().filter(of);
         let full = |s: &Snapshot| s.file.id.to_hex().as_str().starts_with(name);
-        let mut found = all.into_iter().filter(|s| {
+        let mut found = all.filter(|s| {
             name.len() >= 4 && (s.id.starts_with(name) || s.first_id().starts_with(name) || full(s))
         });
         match (found.next(), found.next()) {

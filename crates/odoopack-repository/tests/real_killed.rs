@@ -19,7 +19,7 @@ use bucket::{Fault, OWNER, Service, place};
 use hyper::Method;
 use jiff::Timestamp;
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
+use odoopack_repository::{Bucket, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
 
 /// Tells the child where the service is, which repository of it, and what to do there.
 const ENDPOINT: &str = "ODOOPACK_TEST_ENDPOINT";
@@ -69,6 +69,28 @@ fn forget(repository: &Repository) {
     repository.prune(&writer, &known[1..]).unwrap();
 }
 
+/// Pins the oldest snapshot: a new form of it is written, and the older one removed.
+fn pin(repository: &Repository) {
+    let writer = repository.writer(&holder()).unwrap();
+    let all = repository.snapshots().unwrap();
+    repository.pin(&writer, &all[0], true).unwrap();
+}
+
+/// Copies the third snapshot of the source, which is the only one that the copy lacks.
+fn copy_third(place: &Place, to: &Repository) {
+    let Place::Bucket(bucket) = place.clone() else {
+        panic!("{place} is no bucket")
+    };
+    let source = Place::Bucket(Bucket {
+        prefix: "source".to_owned(),
+        ..bucket
+    });
+    let source = Repository::open(&source, &key()).unwrap();
+    let writer = to.writer(&holder()).unwrap();
+    let third = source.snapshots().unwrap().remove(2);
+    source.copy_to(to, &writer, std::slice::from_ref(&third)).unwrap();
+}
+
 fn prune(repository: &Repository) -> u64 {
     let writer = repository.writer(&holder()).unwrap();
     repository.prune(&writer, &[]).unwrap().removed
@@ -85,6 +107,8 @@ fn one_act_to_its_end_or_until_it_is_killed() {
     match std::env::var(ACT).unwrap().as_str() {
         "back up" => drop(back_up(&repository, 3)),
         "forget" => forget(&repository),
+        "pin" => pin(&repository),
+        "copy" => copy_third(&place, &repository),
         _ => assert!(prune(&repository) > 0, "nothing was marked"),
     }
 }
@@ -98,6 +122,12 @@ fn prepare(service: &Service, act: &str) -> Vec<Snapshot> {
     if act == "prune" {
         forget(&repository);
         return all[1..].to_vec();
+    }
+    if act == "copy" {
+        let bucket = service.root.join(bucket::BUCKET);
+        copy(&bucket.join("original"), &bucket.join("source"));
+        let source = Repository::open(&service.place("source", OWNER), &key()).unwrap();
+        back_up(&source, 3);
     }
     all
 }
@@ -187,8 +217,18 @@ fn killed_before_every_change(act: &str) -> usize {
         let place = service.place(&prefix, OWNER);
         let repository = whole(&place, stays, &when);
         // And work goes on.
+        match act {
+            "pin" => pin(&repository),
+            "copy" => copy_third(&place, &repository),
+            _ => {}
+        }
         back_up(&repository, 9);
-        whole(&place, stays, &when);
+        let repository = whole(&place, stays, &when);
+        if act == "pin" {
+            let forms = std::fs::read_dir(bucket.join(&prefix).join("snapshots"));
+            assert_eq!(forms.unwrap().count(), 3, "{when}");
+            assert!(repository.snapshots().unwrap()[0].pinned, "{when}");
+        }
         assert_eq!(repository.check(Reading::Everything).unwrap(), [""; 0], "{when}");
         if ended {
             return change;
@@ -216,4 +256,18 @@ fn a_prune_of_what_was_marked_leaves_nothing_half_done() {
     // The lock, an index without the marked packs, the older one, the packs, and the lock again.
     let changes = killed_before_every_change("prune");
     assert!(changes >= 4, "{changes}");
+}
+
+#[test]
+fn a_pin_leaves_nothing_half_done() {
+    // The lock, the new form, the older one, and the lock again.
+    let changes = killed_before_every_change("pin");
+    assert!(changes >= 4, "{changes}");
+}
+
+#[test]
+fn a_copy_leaves_nothing_half_done() {
+    // The lock, packs, an index, the snapshot, and the lock again.
+    let changes = killed_before_every_change("copy");
+    assert!(changes >= 5, "{changes}");
 }

@@ -198,7 +198,7 @@ fn reads_what_it_wrote() {
     let dump = noise(70 * 1024 * 1024, 3);
     let made = rig.store(&dump, 1_700_000_000);
     let again = Repository::open(rig.repository.place(), &key()).unwrap();
-    let found = again.snapshot("latest", Some("production")).unwrap();
+    let found = again.latest("demo", "production").unwrap();
     assert_eq!(
         (found.id.as_str(), found.note.as_deref()),
         (made.id.as_str(), Some("before the fair"))

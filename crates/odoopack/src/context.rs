@@ -37,6 +37,19 @@ impl Context {
     /// # Errors
     /// Kind `Spec` (exit code 3) with every mistake of the file.
     pub(crate) fn load(&self) -> Result<Pack> {
+        let pack = self.load_again()?;
+        let warnings = pack.loaded.warnings.to_string();
+        if !warnings.is_empty() {
+            self.ui.warn(&warnings);
+        }
+        Ok(pack)
+    }
+
+    /// Loads it once more, and warns of nothing a second time.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn load_again(&self) -> Result<Pack> {
         let path = self.find()?;
         let text = files::read_text(&path)?.ok_or_else(|| {
             Failure::new(Kind::Spec, format!("there is no `{path}`")).hint("`odoopack init`")
@@ -48,10 +61,6 @@ impl Context {
         }
         let loaded = spec::load(&text, &context)
             .map_err(|mistakes| Failure::new(Kind::Spec, format!("`{path}` is wrong\n{mistakes}")))?;
-        let warnings = loaded.warnings.to_string();
-        if !warnings.is_empty() {
-            self.ui.warn(&warnings);
-        }
         let root = rustix::process::geteuid().is_root();
         // One root has one name, whatever link leads to it: `up` writes through no link below it.
         let place = &loaded.spec.pack.root;

@@ -1,6 +1,6 @@
 //! The only writer: atomic replacement with owner and mode set before the file has its name.
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -58,6 +58,14 @@ pub(crate) fn directory(path: &Utf8Path, mode: u32, owner: Option<Owner>) -> Res
         handle.set_permissions(std::fs::Permissions::from_mode(mode))
     };
     make().map_err(|e| Failure::failed(format!("could not make directory `{path}`")).because(e))
+}
+
+/// Makes a directory that must not be there yet.
+pub(crate) fn new_directory(path: &Utf8Path, mode: u32) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .mode(mode)
+        .create(path)
+        .map_err(|e| Failure::failed(format!("could not make directory `{path}`")).because(e))
 }
 
 /// Creates a directory and its missing parents with the process's own owner and mask.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::schedule::{Attempt, FORMAT, Job, Outcome, State, Table, judge};
+use odoopack_core::schedule::{Attempt, FORMAT, Job, Outcome, State, Table, Zone, judge};
 
 use crate::exec::{self, Cmd, tail};
 use crate::failure::{Failure, Result};
@@ -83,19 +83,25 @@ fn look(place: &Place, running: &mut BTreeMap<String, std::thread::JoinHandle<()
     let now = now();
     let mut pause = LOOK;
     for job in &table.jobs {
-        let past = schedule::known(&place.state, &job.name, now)?;
+        let past = match schedule::known(&place.state, job, &table.zone, now) {
+            Ok(past) => past,
+            // The others have nothing to do with it.
+            Err(failure) => {
+                place.say(&format!("ERROR {}: {}", job.name, failure.chain().join(": ")));
+                continue;
+            }
+        };
         let runs = running.contains_key(&job.name) || schedule::runs(&place.state, &job.name);
         match judge(&job.when, &table.zone, &past, runs, now) {
             State::Waits { until } => {
                 let left = u64::try_from(until - now).unwrap_or_default();
                 pause = pause.min(Duration::from_secs(left.max(1)));
             }
-            State::Due { due, missed, attempt } => {
-                let (place, job) = (place.clone(), job.clone());
+            State::Due { .. } => {
+                let (place, job, zone) = (place.clone(), job.clone(), table.zone.clone());
                 let name = job.name.clone();
                 let begin = move || {
-                    let now = self::now();
-                    if let Err(failure) = run(&place, &job, (due, missed, attempt), now) {
+                    if let Err(failure) = run(&place, &job, &zone, true) {
                         place.say(&format!("ERROR {}: {}", job.name, failure.chain().join(": ")));
                     }
                 };
@@ -106,8 +112,8 @@ fn look(place: &Place, running: &mut BTreeMap<String, std::thread::JoinHandle<()
     Ok(pause)
 }
 
-/// Runs one job now, whether it is due or not, and writes down how it ended.
-pub(crate) fn run_now(place: &Place, name: &str) -> Result<Attempt> {
+/// Runs one job now, whether it is due or not, and writes down how it ended; with `if_due` only when it is due, else `None`.
+pub(crate) fn run_now(place: &Place, name: &str, if_due: bool) -> Result<Option<Attempt>> {
     let table = table(&place.table)?;
     let job = table.jobs.iter().find(|job| job.name == name).ok_or_else(|| {
         let names: Vec<&str> = table.jobs.iter().map(|job| job.name.as_str()).collect();
@@ -118,33 +124,23 @@ pub(crate) fn run_now(place: &Place, name: &str) -> Result<Attempt> {
     })?;
     files::directory_all(&schedule::place(&place.state))?;
     interrupt::listen();
-    let now = now();
-    let past = schedule::known(&place.state, name, now)?;
-    let claim = match judge(&job.when, &table.zone, &past, false, now) {
-        State::Due { due, missed, attempt } => (due, missed, attempt),
-        State::Waits { .. } => (job.when.last(&table.zone, now), 0, 1),
-    };
-    run(place, job, claim, now)
+    run(place, job, &table.zone, if_due)
 }
 
-/// `claim`: the time that the run is for, how many before it were missed, and which attempt it is.
-fn run(place: &Place, job: &Job, claim: (i64, u32, u32), now: i64) -> Result<Attempt> {
+/// What is due is only known once the job is ours: until then somebody else may have run it.
+fn run(place: &Place, job: &Job, zone: &Zone, if_due: bool) -> Result<Option<Attempt>> {
     let Some(_running) = schedule::begin(&place.state, &job.name)? else {
         return Err(Failure::new(
             crate::failure::Kind::Locked,
             format!("the job `{}` runs already", job.name),
         ));
     };
-    let mut past = schedule::known(&place.state, &job.name, now)?;
-    let mut attempt = Attempt {
-        due: claim.0,
-        started: now,
-        ended: None,
-        outcome: Outcome::Running,
-        missed: claim.1,
-        attempt: claim.2,
-        said: None,
-    };
+    let now = now();
+    let mut past = schedule::known(&place.state, job, zone, now)?;
+    let mut attempt = past.begin(&job.when, zone, now);
+    if if_due && attempt.between {
+        return Ok(None);
+    }
     past.last = Some(attempt.clone());
     schedule::remember(&place.state, &job.name, &past)?;
     let late = if attempt.late() { ", which was missed" } else { "" };
@@ -160,7 +156,7 @@ fn run(place: &Place, job: &Job, claim: (i64, u32, u32), now: i64) -> Result<Att
         schedule::remember(&place.state, &job.name, &past)?;
     }
     place.say(&format!("{} {} {}", weight(&attempt), job.name, ended(&attempt)));
-    Ok(attempt)
+    Ok(Some(attempt))
 }
 
 fn to_its_end(place: &Place, job: &Job) -> Result<exec::Outcome> {
@@ -214,6 +210,7 @@ pub(crate) fn ended(attempt: &Attempt) -> String {
     match attempt.outcome {
         Outcome::Running => "was cut off".to_owned(),
         Outcome::Done => format!("done in {seconds} s"),
+        Outcome::Locked if attempt.between => "did nothing: somebody else was at work".to_owned(),
         Outcome::Locked => "waits: somebody else is at work".to_owned(),
         Outcome::Failed(Some(code)) => format!("failed with exit code {code}"),
         Outcome::Failed(None) => "failed: it did not end by itself".to_owned(),
@@ -245,7 +242,64 @@ fn sleep(pause: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use odoopack_core::schedule::Past;
+
     use super::*;
+
+    /// A pack with these jobs at two in the morning, all of which end at once and badly: what would run them here is a test.
+    fn place(keep: &tempfile::TempDir, jobs: &[&str]) -> Place {
+        let root = Utf8Path::from_path(keep.path()).unwrap().to_owned();
+        files::directory_all(&schedule::place(&root)).unwrap();
+        let job = |name: &&str| serde_json::json!({ "name": name, "what": "", "environment": null, "when": "02:00", "run": ["renew"] });
+        let jobs: Vec<_> = jobs.iter().map(job).collect();
+        let table = serde_json::json!({ "format": FORMAT, "zone": "UTC", "jobs": jobs }).to_string();
+        files::replace(&root.join("table"), table.as_bytes(), 0o644, None).unwrap();
+        Place {
+            table: root.join("table"),
+            state: root.clone(),
+            root,
+            log: false,
+        }
+    }
+
+    /// A timer fires while the job is run by hand, and its unit asks again when that run is over.
+    #[test]
+    fn what_somebody_else_has_run_meanwhile_is_not_run_again_unless_a_person_wants_it() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = place(&keep, &["renew"]);
+        let long_ago = Past::new(now() - 3 * 86_400);
+        schedule::remember(&place.state, "renew", &long_ago).unwrap();
+        let by_hand = schedule::begin(&place.state, "renew").unwrap();
+        let failure = run_now(&place, "renew", true).unwrap_err();
+        assert_eq!(failure.kind, crate::failure::Kind::Locked);
+        drop(by_hand);
+        let ran = run_now(&place, "renew", false).unwrap().unwrap();
+        assert!(!ran.between && ran.missed > 0, "{ran:?}");
+        let known = schedule::past(&place.state, "renew").unwrap();
+        assert_eq!(run_now(&place, "renew", true).unwrap(), None);
+        assert_eq!(schedule::past(&place.state, "renew").unwrap(), known);
+        assert!(run_now(&place, "renew", false).unwrap().unwrap().between);
+    }
+
+    #[test]
+    fn what_is_known_of_one_job_and_cannot_be_read_keeps_no_other_one_from_its_time() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = place(&keep, &["broken", "whole"]);
+        schedule::remember(&place.state, "whole", &Past::new(now() - 3 * 86_400)).unwrap();
+        files::replace(
+            &schedule::place(&place.state).join("broken.json"),
+            b"{",
+            0o644,
+            None,
+        )
+        .unwrap();
+        let mut running = BTreeMap::new();
+        look(&place, &mut running).unwrap();
+        running.remove("whole").unwrap().join().unwrap();
+        let past = schedule::past(&place.state, "whole").unwrap().unwrap();
+        assert!(past.last.unwrap().ended.is_some());
+        assert!(running.is_empty());
+    }
 
     #[test]
     fn one_that_hung_or_never_began_has_failed_with_what_was_said_of_it() {

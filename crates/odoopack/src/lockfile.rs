@@ -80,6 +80,7 @@ pub(crate) fn make(ui: &Ui, pack: &Pack, request: &Request, progress: &Progress)
             .map(|one| (one.name.clone(), one.locked.clone()))
             .collect(),
         groups: pack.loaded.spec.addons.groups.clone(),
+        debian: release::apt_list::read(&pack.directory)?,
         python: old.as_ref().and_then(|old| old.python.clone()),
     };
     judge(&lock, &resolved, &workshop.asked()?)?;
@@ -263,6 +264,18 @@ fn counted(count: usize) -> String {
     }
 }
 
+/// Refuses a pack whose `apt.txt` the lock does not have: not where a lost machine is recovered, which must get as far as it did before.
+///
+/// # Errors
+/// Kind `Refused` when list and lock differ.
+pub(crate) fn debian_is_locked(pack: &Pack) -> Result<()> {
+    // What is wrong with a lock is said where the release is looked at.
+    match oca::file::read(&pack.directory) {
+        Ok(lock) => release::apt_list::demand(&pack.directory, lock.as_ref()),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Writes the lock; gives the path.
 pub(crate) fn write(pack: &Pack, lock: &Lock) -> Result<Utf8PathBuf> {
     oca::file::write(&pack.directory, lock)?;
@@ -321,6 +334,8 @@ pub(crate) fn verify(ui: &Ui, pack: &Pack, offline: bool, progress: &Progress) -
     };
     let workshop = Workshop::new(spec, &pack.layout, &pack.directory, &cache)?;
     progress.detail("Odoo's own files");
+    all.breaks
+        .extend(release::apt_list::broken(&pack.directory, &lock)?);
     image(pack, &lock, &mut all)?;
     let is_built = built(pack, &mut all)?;
     odoo(&workshop, &lock, (offline, is_built), &mut all)?;

@@ -5,6 +5,8 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
+#[path = "stack/neighbour.rs"]
+mod neighbour;
 mod support;
 
 use std::os::unix::ffi::OsStrExt;
@@ -495,6 +497,7 @@ fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
             .map(|(name, port)| format!("\"{name}\": \"port {port} is published on every address\""))
             .into()
     );
+    neighbour::comes_onto_loopback_and_doctor_says_so(pack, &outside);
     for rule in ["-P INPUT ACCEPT", "-F INPUT"] {
         machine::must("iptables", &split(rule));
     }

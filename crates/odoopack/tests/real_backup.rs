@@ -44,6 +44,7 @@ fn snapshots_of_a_working_odoo() {
     two_at_once(&pack);
     who_comes_second_is_told(&pack);
     a_dump_that_breaks_leaves_nothing(&pack);
+    backing::locked::a_table(&pack);
     old_ones_go(&pack);
     backing::offsite::elsewhere(&pack);
     backing::killed::anywhere(&pack);
@@ -366,26 +367,35 @@ fn old_ones_go(pack: &Pack) {
         "[backup.keep]\nlast = 1\ndaily = 0\nweekly = 0\nmonthly = 0\n\n[environments.production]",
     );
     pack.json(&["backup", "pin", &first]);
+    let proven = list[1]["snapshot"].as_str().unwrap().to_owned();
+    pack.json(&["backup", "drill", &proven, "--level", "restore"]);
     let would = pack.json(&["backup", "forget", "--dry-run"]);
     assert_eq!(
         would["would_remove"].as_array().unwrap().len(),
-        list.as_array().unwrap().len() - 2
+        list.as_array().unwrap().len() - 3
     );
     assert_eq!(
         pack.json(&["backup", "list"]).as_array().unwrap().len(),
         list.as_array().unwrap().len()
     );
     pack.json(&["backup", "create", "--forget"]);
+    let reasons = |left: &Value| -> Vec<String> {
+        let all = left.as_array().unwrap().iter();
+        all.map(|s| s["reasons"][0].as_str().unwrap().to_owned())
+            .collect()
+    };
     let left = pack.json(&["backup", "list"]);
-    let reasons: Vec<&str> = left
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| s["reasons"][0].as_str().unwrap())
-        .collect();
-    assert_eq!(reasons, ["pinned", "last"]);
-    assert_eq!(left[0]["snapshot"], first.as_str());
-    pack.run(&["backup", "forget", &first]).exits(4);
+    assert_eq!(reasons(&left), ["pinned", "last proven", "last"]);
+    assert_eq!(
+        (&left[0]["snapshot"], &left[1]["snapshot"]),
+        (&first.as_str().into(), &proven.as_str().into())
+    );
+    for held in [&first, &proven] {
+        pack.run(&["backup", "forget", held]).exits(4);
+    }
+    the_proof_is_taken_back(pack, &proven);
+    let left = pack.json(&["backup", "list"]);
+    assert_eq!(reasons(&left), ["pinned", "last"]);
     restic(pack, &["check"]);
     pack.run(&["backup", "cat", &first, "manifest.json"]).exits(0);
     let hidden = pack
@@ -397,15 +407,52 @@ fn old_ones_go(pack: &Pack) {
     std::fs::rename(pack.path("aside"), &hidden).unwrap();
 }
 
+/// As a drill notes it that found the snapshot to be worth nothing; then nothing keeps it any more.
+fn the_proof_is_taken_back(pack: &Pack, proven: &str) {
+    let line = serde_json::json!({
+        "at": jiff::Timestamp::now(), "event": "unproven", "environment": "production", "snapshot": proven,
+        "seconds": 1.0, "detail": { "why": ["a test"] },
+    });
+    let record = pack.read("data/odoopack/backups.jsonl");
+    pack.write("data/odoopack/backups.jsonl", &format!("{record}{line}\n"));
+    let done = pack.json(&["backup", "forget", "--yes"]);
+    assert_eq!(done["removed"], serde_json::json!([proven]));
+}
+
 fn nothing_leaks(pack: &Pack) {
     let key = pack.secret("BACKUP_KEY");
-    let said = pack.everything_said().replacen(&key, "", 1);
-    assert!(
-        !said.contains(&key),
-        "the key was printed by something else than `key export`"
-    );
-    for journal in pack.path("data/odoopack/operations").read_dir_utf8().unwrap() {
-        let text = std::fs::read_to_string(journal.unwrap().path()).unwrap();
-        assert!(!text.contains(&key) && !text.contains(CANARY));
+    let said = pack.everything_said();
+    let (exports, others): (Vec<&str>, Vec<&str>) = said
+        .split("\n$ odoopack ")
+        .partition(|run| run.starts_with("backup key export"));
+    assert!(exports.len() == 1 && exports[0].contains(&key), "{exports:?}");
+    for run in others {
+        assert!(
+            !run.contains(&key),
+            "the key was printed by {}",
+            run.lines().next().unwrap()
+        );
+    }
+    let mut written = vec![pack.path("data/odoopack/backups.jsonl")];
+    for directory in ["data/odoopack/operations", "data/logs"] {
+        let before = written.len();
+        files_below(&pack.path(directory), &mut written);
+        assert!(written.len() > before, "nothing is in {directory}");
+    }
+    for file in written {
+        let text = std::fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        assert!(!text.contains(&key) && !text.contains(CANARY), "{file}");
+    }
+}
+
+fn files_below(directory: &Utf8Path, all: &mut Vec<Utf8PathBuf>) {
+    for entry in directory.read_dir_utf8().unwrap() {
+        let path = entry.unwrap().into_path();
+        if path.is_dir() {
+            files_below(&path, all);
+        } else if path.is_file() {
+            all.push(path);
+        }
     }
 }

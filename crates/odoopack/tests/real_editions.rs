@@ -10,6 +10,7 @@ mod support;
 use serde_json::{Value, json};
 use support::editions::{self, Edition, site};
 use support::probe::{probe_module, write_controller, write_view};
+use support::sessions::{digest, known, revoke};
 use support::web::{Session, Site};
 use support::{Pack, addons, machine, wait_for};
 
@@ -195,17 +196,12 @@ fn signed_in<'a>(site: &'a Site, pack: &Pack) -> Session<'a> {
     })
 }
 
-fn known(session: &Session<'_>) -> bool {
-    let page = session.get("/odoo");
-    page.status == 200
-}
-
 fn sessions_are_in_redis(pack: &Pack) {
     pack.now("sessions: in Redis, not in files; they outlive Odoo and Redis, and a device is signed out");
     let core = site(pack, "core");
     let session = signed_in(&core, pack);
     assert!(known(&session));
-    let digest = sha256(session.cookie_value());
+    let digest = digest(&session);
     let told: Value = serde_json::from_str(&pack.read("data/config/core/sessions.json")).unwrap();
     let redis = |words: &[&str]| {
         let socket = pack.path("data/run/redis/redis.sock");
@@ -328,26 +324,6 @@ fn a_device_is_signed_out(pack: &Pack) {
         (pack.status()["good"] == true).then_some(())
     });
     assert!(known(&session));
-}
-
-/// As somebody does who signs a device out from another one.
-fn revoke(pack: &Pack, name: &str, device: &Session<'_>) {
-    let identifier = &device.cookie_value()[..42];
-    let sql = format!("SELECT count(*) FROM res_device_log WHERE session_identifier = '{identifier}'");
-    wait_for("the device is logged", || {
-        assert!(known(device));
-        let count = pack.run(&["psql", name, "--", "-Atc", &sql]).exits(0).stdout;
-        (count.trim() != "0").then_some(())
-    });
-    let script = format!(
-        "env['res.device'].search([('session_identifier', '=', '{identifier}')])._revoke()\nenv.cr.commit()\n"
-    );
-    pack.run_with(&["shell", name], &script).exits(0);
-}
-
-fn sha256(text: &str) -> String {
-    use sha2::Digest;
-    format!("{:x}", sha2::Sha256::digest(text))
 }
 
 fn development_takes_changes_in(pack: &Pack, port: u16) {

@@ -11,7 +11,7 @@ mod bringing;
 mod bucket;
 mod support;
 
-use bringing::{cut_off, hardened, hostile, imports, lost, planned, snapshots, unlike};
+use bringing::{cut_off, guarded, hardened, hostile, imports, lost, planned, snapshots, unlike};
 use support::Pack;
 
 const FILE: &str = r#"[editions.core]
@@ -39,13 +39,16 @@ fn backups_come_in_and_go_out() {
     let zip = imports::export(&pack);
     imports::odoo_reads_ours_and_we_read_odoos(&pack, &zip);
     imports::every_other_shape(&pack);
+    guarded::a_dump_that_ends_early_is_not_whole(&pack);
     imports::copy_is_harmless(&pack, &zip);
+    guarded::a_copy_is_no_production(&pack);
     hostile::hostile_backups_change_nothing(&pack, &zip);
     snapshots::proven_without_a_trace(&pack);
     unlike::copies_that_are_not_as_they_were_prove_nothing(&pack);
     unlike::a_copy_sorts_and_searches_as_it_did(&pack);
     snapshots::come_back(&pack);
     snapshots::damaged_is_unproven(&pack);
+    guarded::what_changes_meanwhile_is_seen(&pack);
     hardened::names_of_roles_are_refused(&pack);
     hardened::attachments_that_are_damaged_are_noted(&pack);
     hardened::production_that_is_hard_to_enter(&pack);

@@ -5,11 +5,15 @@
     reason = "a test starts programs, writes files, and shall panic when it cannot go on"
 )]
 
+mod scheduling;
+mod support;
+
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
+use support::clock::Clock;
 
 /// Longest wait for one thing to happen.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -56,35 +60,18 @@ impl Clocked {
         this
     }
 
+    fn clock(&self) -> Clock {
+        Clock::new(self.root.join("clock"))
+    }
+
     /// The clock says this from now on, in UTC, and goes on.
     fn set(&self, time: &str) {
-        let path = self.root.join("clock");
-        std::fs::write(self.root.join("clock.new"), format!("@{time}\n")).unwrap();
-        std::fs::rename(self.root.join("clock.new"), path).unwrap();
+        self.clock().write(&format!("@{time}"));
     }
 
     fn program(&self) -> Command {
-        let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-        assert!(
-            Utf8Path::new(library).exists(),
-            "`faketime` is not installed; `cargo xtask setup` installs what the tests need"
-        );
-        let mut command = Command::new("setpriv");
-        command
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "--",
-                env!("CARGO_BIN_EXE_odoopack"),
-                "--root",
-                self.root.as_str(),
-            ])
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME_TIMESTAMP_FILE", self.root.join("clock"))
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("TZ", "UTC")
-            .current_dir("/");
+        let mut command = self.clock().program(&self.root);
+        command.env("TZ", "UTC");
         command
     }
 
@@ -239,6 +226,16 @@ fn a_backup_a_drill_and_a_refresh_are_begun_once_each_and_missed_nights_are_caug
     assert_eq!(late["missed"], 2, "{late}");
     pack.ended("certificates", "2026-06-10T02:30:00Z");
     assert_eq!(pack.begun(jobs), [1, 0, 0]);
+}
+
+/// The same three where they can do their work.
+#[test]
+fn a_snapshot_its_proof_and_a_refresh_are_made_by_the_clock_and_missed_ones_are_caught_up() {
+    let nights = scheduling::Nights::begin();
+    nights.backup_is_made();
+    nights.drill_proves_it();
+    nights.missed_ones_are_caught_up();
+    nights.all_is_well();
 }
 
 #[test]

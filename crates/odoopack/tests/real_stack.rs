@@ -10,6 +10,8 @@
 mod bringing;
 #[path = "stack/changes.rs"]
 mod changes;
+#[path = "stack/development.rs"]
+mod development;
 #[path = "stack/editions.rs"]
 mod editions;
 #[path = "stack/given.rs"]
@@ -18,6 +20,8 @@ mod given;
 mod jobs;
 #[path = "stack/modules.rs"]
 mod modules;
+#[path = "stack/sessions.rs"]
+mod sessions;
 mod support;
 #[path = "stack/working.rs"]
 mod working;
@@ -26,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use support::browser::Browser;
-use support::probe::{probe_module, write_controller, write_view};
+use support::probe::probe_module;
 use support::stack::{Index, Stack, docker, id, in_own_network, must};
 use support::web::Site;
 use support::{Pack, addons, machine, wait_for};
@@ -133,14 +137,15 @@ fn a_pack_lives_in_containers() {
     nothing_to_do(&pack);
     a_container_made_anew_breaks_no_request(&pack);
     data_outlives_the_containers(&pack);
-    sessions_are_in_redis(&pack);
+    sessions::are_in_redis(&pack);
     it_runs_without_this_program(&pack);
     a_backup_is_made_with_the_servers_own_programs(&pack);
     bringing::a_snapshot_is_proven(&pack);
     bringing::a_zip_goes_out_and_comes_in(&pack);
     images_go_to_a_machine_without_a_registry(&pack);
     another_environment_disturbs_nobody(&pack);
-    development_takes_changes_in(&pack);
+    development::takes_changes_in(&pack);
+    development::keeps_its_mail_here(&pack);
     changes::staging_stands_beside_production(&pack);
     working::modules_are_worked_on(&pack);
     editions::three_are_apart(&pack);
@@ -394,27 +399,6 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert_eq!(found, 1);
 }
 
-/// In Redis, and nowhere else: nobody is signed out when both begin anew.
-fn sessions_are_in_redis(pack: &Pack) {
-    pack.now("sessions are in Redis and outlive it and Odoo");
-    let site = pack.site();
-    let session = site
-        .sign_in("shop_production", &pack.secret("PRODUCTION_ADMIN"))
-        .unwrap();
-    let count = |session: &support::web::Session<'_>| {
-        session.call("res.users", "search_count", &json!([[["login", "=", "admin"]]]))
-    };
-    assert_eq!(count(&session), 1);
-    pack.run(&["restart", "redis"]).exits(0);
-    pack.run(&["restart", "production.blue.web"]).exits(0);
-    wait_for("every probe passes again", || {
-        (pack.status()["good"] == true).then_some(())
-    });
-    assert_eq!(count(&session), 1);
-    let files = std::fs::read_dir(pack.path("data/environments/production/sessions"));
-    assert_eq!(files.unwrap().count(), 0);
-}
-
 fn it_runs_without_this_program(pack: &Pack) {
     pack.now("plain `docker compose` brings up the same stack");
     let file = pack.path("deploy/docker-compose.yml");
@@ -508,34 +492,6 @@ fn another_environment_disturbs_nobody(pack: &Pack) {
         .exits(0);
     assert_eq!(answer.stdout.trim(), "f");
     nothing_to_do(pack);
-}
-
-fn development_takes_changes_in(pack: &Pack) {
-    pack.now("development: its own port on loopback, and changes that are taken in at once");
-    let marked = support::editions::site(pack, "dev").get("/probe").is(200);
-    assert!(marked.text().contains("odoopack-ribbon"), "{}", marked.text());
-    assert_eq!(marked.header("x-robots-tag"), "noindex");
-    let real = pack.site().get("/web/login").is(200);
-    assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag").is_empty());
-    for (environment, relay) in [("production", RELAY), ("dev", "127.0.0.1")] {
-        let conf = pack.read(&format!("config/{environment}.conf"));
-        let line = format!("smtp_server = {relay}");
-        assert!(conf.lines().any(|one| one == line), "{environment}: {conf}");
-    }
-    let page = || machine::must("curl", &["-s", "http://127.0.0.1:8069/probe"]);
-    let first = page();
-    assert!(first.contains("python says one, the view says first"), "{first}");
-    let before = id("dev.blue.web");
-    write_view(pack, "second");
-    wait_for("the view is taken in", || {
-        page().contains("the view says second").then_some(())
-    });
-    write_controller(pack, "two");
-    wait_for("Python is taken in", || {
-        page().contains("python says two").then_some(())
-    });
-    let restarts = must(&["inspect", "--format", "{{.RestartCount}}", &before]);
-    assert_eq!((id("dev.blue.web"), restarts.as_str()), (before, "0"));
 }
 
 fn the_database_is_published_on_loopback_alone(pack: &Pack) {

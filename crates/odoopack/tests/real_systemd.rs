@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::guest::{Docker, Guest};
 use support::{Answer, wait_for};
 
@@ -22,6 +22,8 @@ const SERVICES: [&str; 5] = [
 ];
 /// Where the demo is for root.
 const ROOT: &str = "/opt/odoopack-demo";
+/// Seconds; the machine's zone is UTC.
+const DAY: i64 = 86_400;
 
 #[test]
 fn a_pack_lives_under_systemd() {
@@ -119,47 +121,76 @@ impl Story<'_> {
         self.nothing_to_do();
     }
 
-    /// A timer waits for each job, at the time that we say; what it starts is written down.
-    fn begins_jobs(&self) {
-        self.now("a timer begins the jobs");
-        let list = || self.odoopack(&["schedule", "list", "--json"]).exits(0).json();
-        let listed = list();
-        assert_eq!(
-            (&listed["begun"], &listed["jobs"][0]["past"]["last"]),
-            (&true.into(), &Value::Null)
-        );
-        let next = &listed["jobs"][0]["next"];
-        let next: jiff::Timestamp = next.as_str().unwrap().parse().unwrap();
-        let timer = "odoopack-demo-job-certificates.timer";
-        let seen = self.guest.must(&[
+    /// The row of a job in `schedule list`; somebody begins it.
+    #[track_caller]
+    fn job(&self, name: &str) -> Value {
+        let listed = self.odoopack(&["schedule", "list", "--json"]).first_json();
+        assert_eq!(listed["begun"], true, "{listed}");
+        let mut rows = listed["jobs"].as_array().unwrap().iter();
+        rows.find(|row| row["name"] == name).unwrap().clone()
+    }
+
+    /// A timer waits for the job, at the time that we say.
+    #[track_caller]
+    fn has_a_timer(&self, name: &str) -> jiff::Timestamp {
+        let job = self.job(name);
+        let next: jiff::Timestamp = job["next"].as_str().unwrap().parse().unwrap();
+        let timer = job_unit(name, "timer");
+        let show = [
             "systemctl",
             "show",
             "--value",
             "-p",
             "NextElapseUSecRealtime",
-            timer,
-        ]);
+            &timer,
+        ];
+        let seen = self.guest.must(&show);
         // systemd 252 prints this property in words, whatever `--timestamp` asks for; the machine's zone is UTC.
-        let next = next.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-        assert!(seen.contains(&next), "{seen} is not {next}");
-        self.guest
-            .must(&["systemctl", "start", "odoopack-demo-job-certificates.service"]);
-        assert_eq!(list()["jobs"][0]["past"]["last"]["outcome"], "done");
-        let ended = || {
-            let listed = self.odoopack(&["schedule", "list", "--json"]).first_json();
-            listed["jobs"][0]["past"]["last"].clone()
-        };
-        let (begun, job) = (
-            ended()["started"].as_i64(),
-            "odoopack-demo-job-certificates.service",
+        let shown = next.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        assert!(seen.contains(&shown), "{seen} is not {shown}");
+        next
+    }
+
+    /// Writes down that a job ran last at `due`, as on a machine that was off since then.
+    fn ran_last(&self, name: &str, due: i64, outcome: &str, attempt: u32) {
+        let ended = (outcome != "running").then_some(due + 2);
+        let last = json!({ "due": due, "started": due + 1, "ended": ended, "outcome": outcome, "missed": 0,
+                           "attempt": attempt, "said": null });
+        let past = json!({ "since": due - DAY, "times": self.job(name)["past"]["times"], "last": last });
+        let file = format!("{ROOT}/data/odoopack/schedule/{name}.json");
+        self.guest.must(&["sh", "-c", &format!("echo '{past}' >{file}")]);
+    }
+
+    /// A timer waits for each job; what it starts is run when it is due, and written down.
+    fn begins_jobs(&self) {
+        self.now("a timer begins the jobs");
+        let name = "certificates";
+        let last = || self.job(name)["past"]["last"].clone();
+        assert_eq!(last(), Value::Null);
+        let due = self.has_a_timer(name).as_second() - DAY;
+        let unit = job_unit(name, "service");
+        let start = || self.guest.must(&["systemctl", "start", &unit]);
+        self.odoopack(&["schedule", "list"]).exits(0);
+        start();
+        assert_eq!(last(), Value::Null, "it is not due");
+        self.ran_last(name, due - DAY, "done", 1);
+        start();
+        let ran = last();
+        assert_eq!(
+            (&ran["outcome"], &ran["due"]),
+            (&json!("done"), &json!(due)),
+            "{ran}"
         );
-        let lock = format!("{ROOT}/data/odoopack/schedule/certificates.lock");
-        let held = format!("flock {lock} systemctl start {job}");
+        start();
+        assert_eq!(last(), ran, "somebody has run it");
+        self.ran_last(name, due - DAY, "done", 1);
+        let lock = format!("{ROOT}/data/odoopack/schedule/{name}.lock");
+        let held = format!("flock {lock} systemctl start {unit}");
         self.guest.run(&["sh", "-c", &held]).exits(1);
-        let status = ["systemctl", "show", "--value", "-p", "ExecMainStatus", job];
+        let status = ["systemctl", "show", "--value", "-p", "ExecMainStatus", &unit];
         assert_eq!(self.guest.must(&status).trim(), "5", "somebody else is at work");
         wait_for("it is begun again by itself", || {
-            (ended()["outcome"] == "done" && ended()["started"].as_i64() > begun).then_some(())
+            (last()["outcome"] == "done" && last()["due"] == due).then_some(())
         });
     }
 
@@ -293,7 +324,22 @@ impl Story<'_> {
         assert!(!bad.contains("Started odoopack"), "{bad}");
     }
 
+    /// The machine was off for two nights of the backup, and the power failed under the renewal.
     fn comes_back_after_a_boot(&mut self) {
+        let (missed, cut_off) = ("backup-production", "certificates");
+        let toml = format!("{ROOT}/repo/odoopack.toml");
+        let more = r#"s/^\[environments.production\]/[backup]\nschedule = "02:00"\n\n&/"#;
+        self.guest.must(&["sed", "-i", more, &toml]);
+        self.odoopack(&["up", "--yes"]).exits(0);
+        assert_eq!(self.job(missed)["past"]["last"], Value::Null);
+        let due = self.has_a_timer(missed).as_second() - DAY;
+        self.ran_last(missed, due - 3 * DAY, "done", 1);
+        let stamp = format!("/var/lib/systemd/timers/stamp-{}", job_unit(missed, "timer"));
+        self.guest.must(&["test", "-e", &stamp]);
+        self.guest
+            .must(&["touch", "-d", &format!("@{}", due - 3 * DAY), &stamp]);
+        let of_renewal = self.has_a_timer(cut_off).as_second() - DAY;
+        self.ran_last(cut_off, of_renewal, "running", 1);
         self.now("boot");
         self.guest.reboot();
         wait_for("everything is there by itself", || {
@@ -302,6 +348,34 @@ impl Story<'_> {
         self.now("everything came back by itself");
         self.all_good();
         self.nothing_to_do();
+        self.has_caught_up(missed, due);
+        self.now("what was cut off is begun again");
+        wait_for("its second attempt", || {
+            let last = self.job(cut_off)["past"]["last"].clone();
+            let again = last["attempt"] == 2 && last["due"] == of_renewal;
+            (again && last["outcome"] == "done").then_some(())
+        });
+        self.odoopack(&["schedule", "list"]).exits(0);
+        self.has_a_timer(missed);
+        self.has_a_timer(cut_off);
+    }
+
+    /// What a night's backup that came too late leaves: one snapshot for all of them.
+    fn has_caught_up(&self, job: &str, due: i64) {
+        self.now("what was missed is caught up");
+        wait_for("the backup to end", || {
+            let last = self.job(job)["past"]["last"].clone();
+            (last["due"] == due && last["outcome"] == "done").then_some(())
+        });
+        assert_eq!(self.job(job)["past"]["last"]["missed"], 2);
+        let shown = self.odoopack(&["schedule", "list"]).stdout;
+        let line = shown.lines().find(|line| line.starts_with(job)).unwrap();
+        assert!(
+            line.contains("done in ") && line.contains("times were missed"),
+            "{shown}"
+        );
+        let list = self.odoopack(&["backup", "list", "--json"]).exits(0).json();
+        assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
     }
 
     /// A hand edit is refused; a service that is no longer wanted goes with its unit.
@@ -373,6 +447,11 @@ impl Story<'_> {
             .collect();
         assert_eq!(left, Vec::<&str>::new());
     }
+}
+
+/// The timer of a job, or the service that it starts.
+fn job_unit(job: &str, kind: &str) -> String {
+    format!("odoopack-demo-job-{job}.{kind}")
 }
 
 fn unit(service: &str) -> String {

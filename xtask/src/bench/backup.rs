@@ -77,9 +77,10 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
     fs::remove_dir_all(&rig.place)?;
     Ok(Backups {
         about: format!(
-            "A database of {} and {} attachments of 2 to 82 kB, in one run, one time each. Ours is also checked: the dump is listed, every attachment of the \
+            "A database of {} with `fsync = {}`, and {} attachments of 2 to 82 kB, in one run, one time each. Ours is also checked: the dump is listed, every attachment of the \
              database is matched with a file, and the stored tree is walked. The others check nothing; `restic` is given a finished `pg_dump -Fd -j2 -Z0`, whose time counts.",
             size.trim(),
+            sql(demo, "postgres", "SHOW fsync")?.trim(),
             amount.files
         ),
         rows,

@@ -76,6 +76,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "a machine of its own on which systemd is process 1",
     },
     Need {
+        package: "docker-registry",
+        seen: Seen::Program("docker-registry"),
+        service: Some("docker-registry"),
+        why: "images are pushed to it and pulled by digest",
+    },
+    Need {
         package: "mmdebstrap",
         seen: Seen::Program("mmdebstrap"),
         service: None,

@@ -184,8 +184,8 @@ impl Decider<'_> {
     fn listen(&mut self, all: &[(u16, BTreeSet<String>)]) {
         match all {
             [] => self.change(
-                "nginx answers on ports 80 and 443 of every address of this host",
-                "the file publishes no port of nginx; `listen` in [web] names fewer addresses",
+                "nginx answers on ports 80 and 443 of every IPv4 address of this host",
+                "the file publishes no port of nginx; `listen` in [web] names other addresses",
             ),
             [(one, first), (other, second)] if first != second => self.refuse(
                 format!(
@@ -195,10 +195,8 @@ impl Decider<'_> {
                 ),
                 "publish both on the same addresses in the file that is adopted, which may be a copy beside it: `odoopack adopt --compose COPY`",
             ),
-            [(_, set), ..] if *set != everywhere() => {
-                self.set(&["web"], "listen", value(set.iter().collect::<Array>()));
-            }
-            _ => {}
+            // Also where it is every address: who comes by IPv6 shall find it as before.
+            [(_, set), ..] => self.set(&["web"], "listen", value(set.iter().collect::<Array>())),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The note beside a snapshot that it was proven: what it says, and the seal that only the key of the backups makes.
+//! The note beside a snapshot that it was proven, or is no more: what it says, and the seal that only the key of the backups makes.
 use serde::{Deserialize, Serialize};
 
-/// A proof.
+/// A proof, or that it was taken back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proof {
     /// When, RFC 3339.
@@ -10,6 +10,9 @@ pub struct Proof {
     pub seconds: f64,
     /// How far it went, and what was missing.
     pub detail: serde_json::Value,
+    /// A later drill failed. Written over what was proven, for who may write to a store need not be able to delete there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub taken_back: bool,
 }
 
 impl Proof {

@@ -24,6 +24,10 @@ pub struct Host {
     pub postgres_listens: Seen<Vec<String>>,
     /// Ports that Docker publishes to other machines, without the pack's own nginx.
     pub published: Seen<Vec<Published>>,
+    /// Ports that Docker publishes on loopback, and its version.
+    pub on_loopback: Seen<OnLoopback>,
+    /// Addresses on which every visitor of a stack has the same address.
+    pub shared: Vec<String>,
     /// What does not work because a program that can be done without is not there, one sentence each.
     pub without: Vec<String>,
     /// Every service that the file wants, and whether it runs.
@@ -39,6 +43,15 @@ pub struct Published {
     pub address: String,
     /// Port of the host.
     pub port: u16,
+}
+
+/// What Docker publishes for this machine alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnLoopback {
+    /// Version of the daemon.
+    pub docker: String,
+    /// Ports on 127.0.0.0/8.
+    pub ports: Vec<Published>,
 }
 
 /// The clock.
@@ -191,6 +204,22 @@ const RULES: &[Rule<Host>] = &[
         fix: "publish it on loopback (`127.0.0.1:PORT:PORT`) and make the container anew",
         look: published,
     },
+    Rule {
+        id: "host-docker-loopback",
+        severity: Warning,
+        title: "what Docker publishes on loopback is for this machine alone",
+        why: "before version 28 Docker also takes what a neighbour on the same network sends there by a route of his own, whatever the firewall says",
+        fix: "a Docker of version 28 or newer; until then, at each boot, `iptables -t raw -I PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP`",
+        look: on_loopback,
+    },
+    Rule {
+        id: "host-docker-ipv6",
+        severity: Warning,
+        title: "visitors of a stack keep their own addresses",
+        why: "the network of a stack has no IPv6, so Docker's own proxy answers there: one visitor who guesses passwords shuts out the others",
+        fix: "remove the AAAA records of the domains, and the address from `listen` in [web]; then `odoopack up`",
+        look: shared,
+    },
 ];
 
 fn unknown<T>(seen: &Seen<T>, object: &str, what: &str) -> Option<Spot> {
@@ -307,6 +336,42 @@ fn published(host: &Host) -> Vec<Spot> {
     all.iter().map(spot).chain(unseen).collect()
 }
 
+/// The first major of Docker that keeps neighbours from ports on loopback.
+///
+/// # Source
+/// Docker Engine 28.0.0, release notes, and moby#45610.
+const LOOPBACK_IS_CLOSED: u32 = 28;
+
+fn on_loopback(host: &Host) -> Vec<Spot> {
+    let Some(OnLoopback { docker, ports }) = host.on_loopback.present() else {
+        let unseen = unknown(&host.on_loopback, "docker", "what it publishes on loopback");
+        return unseen.map(|spot| spot.severity(Info)).into_iter().collect();
+    };
+    let major = docker.split('.').next().and_then(|major| major.parse().ok());
+    // A version that is no number is one of somebody's own.
+    if major.is_none_or(|major: u32| major >= LOOPBACK_IS_CLOSED) {
+        return Vec::new();
+    }
+    let spot = |one: &Published| {
+        let saw = format!(
+            "port {} is published on {} by Docker {docker}",
+            one.port, one.address
+        );
+        Spot::on(&one.container, saw)
+    };
+    ports.iter().map(spot).collect()
+}
+
+fn shared(host: &Host) -> Vec<Spot> {
+    let spot = |address: &String| {
+        Spot::on(
+            "nginx",
+            format!("it is published on {address}, where all its visitors have one address"),
+        )
+    };
+    host.shared.iter().map(spot).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +393,8 @@ mod tests {
             supervisor: Supervisor::Systemd,
             postgres_listens: Seen::Present(vec!["127.0.0.1".to_owned(), "::1".to_owned()]),
             published: Seen::Absent,
+            on_loopback: Seen::Absent,
+            shared: Vec::new(),
             without: Vec::new(),
             services: vec![("nginx".to_owned(), Seen::Present(true))],
         }
@@ -408,6 +475,53 @@ mod tests {
                 "old-db-1: port 5432 is published on every address",
                 "old-db-1: port 8069 is published on 10.0.0.1"
             ]
+        );
+    }
+
+    #[test]
+    fn a_docker_that_lets_neighbours_onto_loopback_is_told() {
+        let told = |docker: &str, ports: Vec<Published>| -> Vec<String> {
+            let mut host = good();
+            host.on_loopback = Seen::Present(OnLoopback {
+                docker: docker.to_owned(),
+                ports,
+            });
+            let all = judge(&host).into_iter();
+            all.map(|finding| format!("{} {}: {}", finding.id, finding.place, finding.saw))
+                .collect()
+        };
+        let odoo = || Published {
+            container: "shop-dev-1".to_owned(),
+            address: "127.0.0.1".to_owned(),
+            port: 8069,
+        };
+        for old in ["20.10.24+dfsg1", "26.1.5+dfsg1", "27.5.1"] {
+            let saw = format!("port 8069 is published on 127.0.0.1 by Docker {old}");
+            assert_eq!(
+                told(old, vec![odoo()]),
+                [format!("host-docker-loopback shop-dev-1: {saw}")]
+            );
+            assert_eq!(told(old, Vec::new()), [""; 0]);
+        }
+        for good in ["28.0.0", "29.1.2", "library-import"] {
+            assert_eq!(told(good, vec![odoo()]), [""; 0], "{good}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_all_visitors_share_is_told() {
+        let mut host = good();
+        host.shared = vec!["[::]".to_owned()];
+        let [finding] = &judge(&host)[..] else {
+            panic!("one finding")
+        };
+        assert_eq!((finding.id, finding.severity), ("host-docker-ipv6", Warning));
+        assert_eq!(
+            (finding.place.as_str(), finding.saw.as_str()),
+            (
+                "nginx",
+                "it is published on [::], where all its visitors have one address"
+            )
         );
     }
 

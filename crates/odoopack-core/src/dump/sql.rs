@@ -12,6 +12,12 @@ const ENOUGH: usize = 4;
 const TOLD: usize = 20;
 /// What some editors put before a text in UTF-8.
 const MARK: &[u8] = "\u{feff}".as_bytes();
+/// Lines with which a dump begins and ends.
+///
+/// # Source
+/// PostgreSQL 8.0 to 18, `pg_backup_archiver.c` `RestoreArchive`: by `pg_dump` and `pg_restore -f` alike.
+const FIRST: &[u8] = b"-- PostgreSQL database dump";
+const LAST: &[u8] = b"-- PostgreSQL database dump complete";
 
 /// Why a dump is not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +78,8 @@ pub struct Filter {
     flushed: bool,
     mode: Mode,
     line: u64,
+    /// Whether a dump has begun with its line and not ended with its own.
+    open: bool,
     summary: Summary,
 }
 
@@ -102,6 +110,7 @@ impl Filter {
             flushed: false,
             mode: Mode::Beginning(0),
             line: 1,
+            open: false,
             summary: Summary::default(),
         }
     }
@@ -129,7 +138,7 @@ impl Filter {
     /// Ends the dump.
     ///
     /// # Errors
-    /// When it ends within rows, a quote or a statement.
+    /// When it ends within rows, a quote or a statement, or without the line that ends what began with its own.
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<Summary, Refused> {
         if let Mode::Command(_) = self.mode {
             self.command()?;
@@ -146,6 +155,14 @@ impl Filter {
         });
         if self.flushed || !blank {
             return Err(Refused::CutOff("a statement"));
+        }
+        if self.lexer.state == State::LineComment {
+            self.comment();
+        }
+        if self.open {
+            return Err(Refused::CutOff(
+                "the dump, before its line `-- PostgreSQL database dump complete`",
+            ));
         }
         out.append(&mut self.statement);
         Ok(self.summary)
@@ -181,6 +198,9 @@ impl Filter {
         if byte == 0 {
             return Err(Refused::Binary);
         }
+        if byte == b'\n' && self.lexer.state == State::LineComment {
+            self.comment();
+        }
         match self.lexer.take(byte) {
             Byte::Part => {
                 self.statement.push(byte);
@@ -204,6 +224,17 @@ impl Filter {
                     text: tail(&self.statement),
                 })
             }
+        }
+    }
+
+    /// A line that ends with a comment has ended.
+    fn comment(&mut self) {
+        let begins = self.statement.iter().rposition(|byte| *byte == b'\n');
+        let line = &self.statement[begins.map_or(0, |at| at + 1)..];
+        match line.trim_ascii_end() {
+            FIRST => self.open = true,
+            LAST => self.open = false,
+            _ => {}
         }
     }
 

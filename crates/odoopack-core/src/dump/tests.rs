@@ -253,6 +253,39 @@ fn a_dump_that_was_cut_off_is_no_dump() {
     assert_eq!(pass("PGDMP\0\u{1}").unwrap_err(), Refused::Binary);
 }
 
+/// Where it ends between two statements every statement of it is good, and the keys and indexes are missing.
+#[test]
+fn a_dump_that_began_with_its_line_ends_with_its_line() {
+    let first = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aB3\n\nSET lock_timeout = 0;\n";
+    let rows = "COPY a FROM stdin;\n-- PostgreSQL database dump complete\n\\.\n\n";
+    let last = "--\n-- PostgreSQL database dump complete\n--\n";
+    let cut = |text: &str| matches!(pass(text), Err(Refused::CutOff(what)) if what.contains("dump complete"));
+    for text in [
+        first.to_owned(),
+        format!("{first}{rows}"),
+        format!("{first}CREATE FUNCTION f() RETURNS int AS $$\n{last}$$ LANGUAGE sql;\n"),
+        format!("{first}{rows}{last}{first}{rows}"),
+        "\u{feff}-- PostgreSQL database dump\r\n".to_owned(),
+        "-- PostgreSQL database dump".to_owned(),
+    ] {
+        assert!(cut(&text), "{text}: {:?}", pass(&text));
+    }
+    for text in [
+        format!("{first}{rows}{last}"),
+        format!("{first}{rows}{last}\n\\unrestrict aB3\n\n"),
+        format!("{first}{rows}{}", last.trim_end_matches("\n--\n")),
+        format!("{first}{rows}{last}\nCREATE INDEX i ON a (b);\n"),
+        format!("{first}{rows}{last}{first}{rows}{last}"),
+        format!("{first}{rows}{last}").replace('\n', "\r\n"),
+        // Somebody's own, or what they cut by hand.
+        rows.to_owned(),
+        "SELECT 1; -- PostgreSQL database dump\n".to_owned(),
+        "-- PostgreSQL database dump of the shop\n".to_owned(),
+    ] {
+        assert!(pass(&text).is_ok(), "{text}: {:?}", pass(&text));
+    }
+}
+
 #[test]
 fn a_list_of_contents_loses_what_the_administrator_did_before() {
     let list = ";\n; Archive created at 2026-01-01\n;     Dumped from database version: 16.4 (Debian)\n;\n\

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 
 use super::Seen;
+use crate::image_name::repository;
 
 /// Docker, the images of the pack, and its network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Docker {
     pub server: String,
     /// Of Compose; `None`: it is not installed.
     pub compose: Option<String>,
+    /// How the daemon keeps containers apart: `seccomp`, `userns`, `rootless`.
+    pub security: Vec<String>,
 }
 
 /// Python modules that something in the file may need of Odoo's image.
@@ -96,6 +99,9 @@ pub struct Image {
     pub pinned: String,
     /// Id of the image on this machine.
     pub id: String,
+    /// The id by which a lock names it, where it came in a file from a machine whose store of images gives other ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<String>,
     /// Version of the program in it; zeros where there is none to ask for.
     pub version: (u16, u16, u16),
     /// Those of [`PYTHON`] that Odoo's Python in it can import.
@@ -112,6 +118,14 @@ pub struct Image {
 }
 
 impl Image {
+    /// What a registry gives it again by. `None`: only this machine has it, also where Docker gives what was made here a digest.
+    pub fn digest(&self) -> Option<&str> {
+        let known = self.built.is_none()
+            && self.pinned.contains('@')
+            && repository(&self.pinned) == repository(&self.wanted);
+        known.then_some(self.pinned.as_str())
+    }
+
     /// Whether Odoo's containers are to be made from it: the one of the lock, or without a lock any that nothing was added to.
     pub fn suits(&self, locked: Option<&LockedImage>) -> bool {
         locked.map_or(self.built.is_none(), |locked| self.is(locked))
@@ -125,7 +139,66 @@ impl Image {
             None => (&self.id, Some(&self.pinned)),
         };
         let pin = &locked.pin;
-        let same = *id == pin.id || pin.digest.as_ref().is_some_and(|wanted| digest == Some(wanted));
+        let carried = self.built.is_none() && self.locked.as_ref() == Some(&pin.id);
+        let same =
+            *id == pin.id || carried || pin.digest.as_ref().is_some_and(|wanted| digest == Some(wanted));
         same && self.built.as_ref().map(|built| &built.packages) == locked.packages.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(wanted: &str, pinned: &str) -> Image {
+        Image {
+            wanted: wanted.to_owned(),
+            pinned: pinned.to_owned(),
+            id: "sha256:1".to_owned(),
+            ..Image::default()
+        }
+    }
+
+    fn pin(id: &str, digest: Option<&str>) -> ImagePin {
+        ImagePin {
+            id: id.to_owned(),
+            digest: digest.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_registry_knows_what_came_from_it_by_that_name() {
+        let pulled = image("docker.io/library/odoo:18.0", "odoo@sha256:2");
+        assert_eq!(pulled.digest(), Some("odoo@sha256:2"));
+        for made_here in [
+            image("odoo:18.0", "sha256:1"),
+            image("odoo:18.0", "odoopack-shop/odoo@sha256:1"),
+            Image {
+                built: Some(Built {
+                    on: pin("sha256:2", None),
+                    packages: "ab".to_owned(),
+                }),
+                ..image("odoo:18.0", "odoo@sha256:1")
+            },
+        ] {
+            assert_eq!(made_here.digest(), None, "{made_here:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_in_a_file_is_still_the_one_of_the_lock() {
+        let locked = |packages: Option<&str>| LockedImage {
+            pin: pin("sha256:7", Some("odoo@sha256:8")),
+            packages: packages.map(str::to_owned),
+        };
+        let other = image("odoo:18.0", "sha256:1");
+        assert!(!other.is(&locked(None)));
+        let carried = Image {
+            locked: Some("sha256:7".to_owned()),
+            ..other
+        };
+        assert!(carried.is(&locked(None)));
+        assert!(!carried.is(&locked(Some("ab"))), "it lacks what the lock adds");
+        assert_eq!(carried.digest(), None, "nobody here has a registry");
     }
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Distribution, Lock, Locked, OdooPin};
+use super::{DEBIAN_LIST, Distribution, Lock, Locked, OdooPin};
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -48,6 +48,11 @@ pub fn changes(old: Option<&Lock>, new: &Lock) -> Vec<Change> {
     for name in before.keys().filter(|name| !new.repositories.contains_key(*name)) {
         all.add(name, "gone");
     }
+    all.debian(
+        DEBIAN_LIST,
+        old.map_or(&[], |old| old.debian.as_slice()),
+        &new.debian,
+    );
     all.python(old, new);
     all.0
 }
@@ -89,13 +94,17 @@ impl Changes {
         if old.commit == new.commit && old.merges == new.merges && old.tree != new.tree {
             self.add(name, "another tree from the same commits");
         }
-        if old.debian != new.debian {
-            let all = new.debian.join(", ");
-            let all = if all.is_empty() { "nothing" } else { &all };
-            self.add(name, format!("needs of Debian {all}"));
-        }
+        self.debian(name, &old.debian, &new.debian);
         for line in listed(&old.modules, &new.modules) {
             self.add(name, line);
+        }
+    }
+
+    fn debian(&mut self, about: &str, old: &[String], new: &[String]) {
+        if old != new {
+            let all = new.join(", ");
+            let all = if all.is_empty() { "nothing" } else { &all };
+            self.add(about, format!("needs of Debian {all}"));
         }
     }
 

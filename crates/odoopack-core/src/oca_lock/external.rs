@@ -69,6 +69,15 @@ pub fn debian_of(text: &str) -> Result<Vec<String>, String> {
     Ok(all.into_iter().collect())
 }
 
+/// The line of an `apt.txt` that names a package, from 1.
+pub fn debian_line_of(text: &str, package: &str) -> Option<usize> {
+    let names = |line: &str| {
+        let bare = line.split('#').next().unwrap_or_default();
+        bare.split_whitespace().any(|word| word == package)
+    };
+    text.lines().position(names).map(|at| at + 1)
+}
+
 /// Python requirements of the chosen modules, sorted, each once; what is none is left out, see [`super::module_breaks`].
 pub fn python_of(modules: &BTreeMap<String, String>, seen: &RepositorySeen) -> Vec<String> {
     let mut all = BTreeSet::new();
@@ -125,6 +134,13 @@ mod tests {
         ] {
             assert_eq!(debian_of(&format!("cups\n{bad}\n")).unwrap_err(), bad);
         }
+    }
+
+    #[test]
+    fn a_package_is_found_in_its_line() {
+        let text = "# libcups2\n\nffmpeg libcups2-dev\nlibcups2 # labels\n";
+        assert_eq!(debian_line_of(text, "libcups2"), Some(4));
+        assert_eq!(debian_line_of(text, "labels"), None);
     }
 
     #[test]

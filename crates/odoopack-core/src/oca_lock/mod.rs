@@ -14,7 +14,7 @@ mod verify;
 use std::collections::BTreeMap;
 
 pub use change::{Change, changes};
-pub use external::{debian_of, is_debian, is_need, python_of};
+pub use external::{debian_line_of, debian_of, is_debian, is_need, python_of};
 pub use pin::{Unpinned, is_pinned, pinned};
 pub use read::{Unreadable, read, salvage};
 pub use requirements::{distributions, requirement_lines, unhashed};
@@ -31,6 +31,8 @@ use crate::spec::{Group, Series};
 
 /// Name of the file, beside `odoopack.toml`.
 pub const FILE: &str = "oca.lock.json";
+/// Name of the list of Debian packages that a repository needs, or the pack itself; it lies at the top.
+pub const DEBIAN_LIST: &str = "apt.txt";
 /// Version of the file's shape.
 pub const FORMAT: u32 = 1;
 
@@ -48,6 +50,9 @@ pub struct Lock {
     /// Groups of repositories.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, Group>,
+    /// Debian packages that the pack's own `apt.txt` names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debian: Vec<String>,
     /// Python packages; absent until they were resolved once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<Python>,
@@ -214,9 +219,10 @@ impl Lock {
         all.into_iter().cloned().collect()
     }
 
-    /// Debian packages that all repositories need, sorted.
+    /// Debian packages that the pack and all repositories need, sorted.
     pub fn debian_needs(&self) -> Vec<String> {
         let all = self.repositories.values().flat_map(|locked| &locked.debian);
+        let all = all.chain(&self.debian);
         let all: std::collections::BTreeSet<&String> = all.collect();
         all.into_iter().cloned().collect()
     }

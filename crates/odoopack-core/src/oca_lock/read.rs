@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FORMAT, Lock, Locked, Merged, OdooPin, Python, Target, Unpinned, is_debian, is_need, pinned};
+use super::{
+    DEBIAN_LIST, FORMAT, Lock, Locked, Merged, OdooPin, Python, Target, Unpinned, is_debian, is_need, pinned,
+};
 use crate::spec::{Group, Series};
 
 /// Why a text is no lock that anything may be built from.
@@ -61,6 +63,8 @@ struct File {
     repositories: BTreeMap<String, Entry>,
     #[serde(default)]
     groups: BTreeMap<String, Group>,
+    #[serde(default)]
+    debian: Vec<String>,
     python: Option<Python>,
 }
 
@@ -122,6 +126,7 @@ pub fn salvage(text: &str) -> Result<(Lock, Vec<Unpinned>), Unreadable> {
     let mut unpinned = Vec::new();
     let odoo = odoo(file.odoo, &mut unpinned);
     let mut repositories = BTreeMap::new();
+    check_debian(DEBIAN_LIST, &file.debian)?;
     for (name, entry) in file.repositories {
         check_name(&name)?;
         check_needs(&name, &entry.python)?;
@@ -141,6 +146,7 @@ pub fn salvage(text: &str) -> Result<(Lock, Vec<Unpinned>), Unreadable> {
         odoo,
         repositories,
         groups: file.groups,
+        debian: file.debian,
         python: file.python,
     };
     Ok((lock, unpinned))

@@ -17,6 +17,7 @@ pub fn schema() -> Value {
             "odoo": odoo(&commit, &sha256, &text),
             "repositories": { "type": "object", "propertyNames": name, "additionalProperties": repository(&commit, &text) },
             "groups": { "type": "object", "propertyNames": name, "additionalProperties": group() },
+            "debian": debian("Debian packages that the pack's own apt.txt names."),
             "python": python(&sha256, &text),
         }),
         &["format", "series", "odoo", "repositories"],
@@ -85,11 +86,16 @@ fn repository(commit: &Value, text: &Value) -> Value {
             "tree": commit,
             "group": text,
             "python": { "type": "array", "items": text, "description": "What these modules need of Python, as requirements." },
-            "debian": { "type": "array", "items": { "type": "string", "pattern": "^[a-z0-9][a-z0-9+.-]+$" }, "description": "Debian packages that the repository's apt.txt names." },
+            "debian": debian("Debian packages that the repository's apt.txt names."),
             "modules": { "type": "object", "additionalProperties": text, "description": "Modules that are taken, with the version of their manifest." },
         }),
         &["url", "branch", "commit", "tree", "modules"],
     )
+}
+
+fn debian(description: &str) -> Value {
+    let name = json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9+.-]+$" });
+    json!({ "type": "array", "items": name, "description": description })
 }
 
 fn group() -> Value {

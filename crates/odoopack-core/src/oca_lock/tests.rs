@@ -39,6 +39,7 @@ fn lock() -> Lock {
         )]
         .into(),
         groups: BTreeMap::new(),
+        debian: Vec::new(),
         python: Some(Python {
             inputs: "ab".repeat(32),
             targets: [(
@@ -429,4 +430,32 @@ fn what_runs_must_lie_in_the_commit_and_what_nobody_takes_may_not() {
         ]
     );
     assert_eq!(running(&["web_a", "web_b"]).len(), 2);
+}
+
+#[test]
+fn debian_packages_of_the_pack_itself_are_needed_like_those_of_a_repository() {
+    let mut lock = lock();
+    assert!(
+        !lock.text().contains("debian"),
+        "a lock without them is as it was"
+    );
+    let before = lock.clone();
+    lock.debian = vec!["ffmpeg".to_owned(), "libcups2".to_owned()];
+    let project = lock.repositories.get_mut("project").unwrap();
+    project.debian = vec!["ffmpeg".to_owned(), "procps".to_owned()];
+    assert_eq!(lock.debian_needs(), ["ffmpeg", "libcups2", "procps"]);
+    assert_eq!(read(&lock.text()).unwrap(), lock);
+    let said: Vec<String> = changes(Some(&before), &lock)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "project: needs of Debian ffmpeg, procps",
+            "apt.txt: needs of Debian ffmpeg, libcups2"
+        ]
+    );
+    let bad = lock.text().replacen("libcups2", "-y", 1);
+    assert!(matches!(read(&bad), Err(Unreadable::Wrong(_))));
 }

@@ -70,7 +70,8 @@ pub fn job_name<'a>(pack: &str, unit: &'a str) -> Option<&'a str> {
 /// Renders the timer of a job; `calendar` as [`When::on_calendar`](crate::schedule::When::on_calendar) says it.
 ///
 /// # Source
-/// systemd 252, systemd.timer(5): `Persistent` catches up what was missed while the machine was off.
+/// systemd 252, systemd.timer(5): `Persistent` catches up what was missed while the machine was off. What was begun counts as done for it,
+/// so the unit is also started after each boot, and sees for itself whether a run was cut off.
 pub fn timer(hash: &str, pack: &str, job: &Job, calendar: &str) -> String {
     let mut unit = Unit { out: made_by(hash) };
     unit.section("Unit");
@@ -82,6 +83,7 @@ pub fn timer(hash: &str, pack: &str, job: &Job, calendar: &str) -> String {
     unit.section("Timer");
     unit.set("OnCalendar", calendar);
     unit.set("Persistent", "yes");
+    unit.set("OnBootSec", "1min");
     unit.set("AccuracySec", "1s");
     unit.section("Install");
     unit.set("WantedBy", &target_name(pack));

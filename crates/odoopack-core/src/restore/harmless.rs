@@ -17,6 +17,9 @@ pub struct Rule {
     pub check: &'static str,
 }
 
+/// Whether Odoo's own mark says of a database that it is a copy that was made harmless.
+pub const IS_NEUTRALIZED: &str = "SELECT EXISTS (SELECT FROM ir_config_parameter WHERE key = 'database.is_neutralized' AND lower(value) = 'true')";
+
 /// Every rule, in the order in which they run, after the modules' own `neutralize.sql`.
 ///
 /// # Source

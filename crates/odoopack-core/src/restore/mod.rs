@@ -119,6 +119,7 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
     if wanted.database {
         steps.push(fence(wanted, &hidden));
     }
+    steps.extend(keep_filestore(wanted, false));
     let services = match &wanted.to {
         Destination::Environment { .. } => wanted.services.clone(),
         Destination::Beside { .. } => Vec::new(),
@@ -129,6 +130,7 @@ pub fn plan(wanted: &Wanted) -> Vec<Step> {
         });
     }
     steps.extend(newer(true));
+    steps.extend(keep_filestore(wanted, true));
     swaps(wanted, &hidden, directory, &mut steps);
     if !services.is_empty() {
         steps.push(Step::StartServices { services });
@@ -203,6 +205,25 @@ fn keep_newer(wanted: &Wanted, directory: &Utf8Path, again: bool) -> Option<Step
     })
 }
 
+/// Where the filestore stays, the new database uses it, and with it Odoo's clean-up, which knows nothing of the database that is kept.
+fn keep_filestore(wanted: &Wanted, again: bool) -> Option<Step> {
+    let Destination::Environment {
+        database,
+        database_exists: true,
+        filestore_exists: true,
+    } = &wanted.to
+    else {
+        return None;
+    };
+    let kept = own_name(database, "replaced", &wanted.id);
+    let alone = wanted.database && !wanted.filestore;
+    alone.then(|| Step::KeepFilestore {
+        from: wanted.filestores.join(database),
+        to: wanted.filestores.join(kept),
+        again,
+    })
+}
+
 /// Production keeps still until somebody lets it go on; everything else is a copy and can harm nobody.
 fn fence(wanted: &Wanted, hidden: &str) -> Step {
     let database = hidden.to_owned();
@@ -232,13 +253,6 @@ fn swaps(wanted: &Wanted, hidden: &str, directory: Utf8PathBuf, steps: &mut Vec<
         Destination::Beside { .. } => (false, false, None),
     };
     let kept = own_name(name, "replaced", &wanted.id);
-    if database_exists && filestore_exists && !wanted.filestore {
-        // Odoo lists every file that it writes until no database of its own names it, and removes it then.
-        steps.push(Step::StopCollecting {
-            filestore: wanted.filestores.join(name),
-            aside: wanted.filestores.join(&kept),
-        });
-    }
     if wanted.database {
         steps.push(Step::SwapDatabase {
             from: hidden.to_owned(),

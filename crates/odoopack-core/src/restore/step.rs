@@ -62,10 +62,12 @@ pub enum Step {
         to: Utf8PathBuf,
         kept: Option<Utf8PathBuf>,
     },
-    /// Take away Odoo's list of files to collect, below a filestore that stays: the database that is kept may name them.
-    StopCollecting {
-        filestore: Utf8PathBuf,
-        aside: Utf8PathBuf,
+    /// Give the database that is kept attachments of its own, out of the filestore that stays: Odoo collects there what the new
+    /// database does not name. `again` is for what came while the first time ran.
+    KeepFilestore {
+        from: Utf8PathBuf,
+        to: Utf8PathBuf,
+        again: bool,
     },
     /// Start what was stopped.
     StartServices { services: Vec<String> },
@@ -98,11 +100,8 @@ pub enum Undo {
         to: Utf8PathBuf,
         kept: Option<Utf8PathBuf>,
     },
-    /// Give the list back.
-    CollectAgain {
-        filestore: Utf8PathBuf,
-        aside: Utf8PathBuf,
-    },
+    /// Give back what was collected of the old database's attachments meanwhile.
+    GiveFilesBack { from: Utf8PathBuf, to: Utf8PathBuf },
 }
 
 impl Step {
@@ -117,7 +116,12 @@ impl Step {
                 Some(Undo::SwapDatabaseBack { from, to, kept, mark })
             }
             Self::SwapFilestore { from, to, kept } => Some(Undo::SwapFilestoreBack { from, to, kept }),
-            Self::StopCollecting { filestore, aside } => Some(Undo::CollectAgain { filestore, aside }),
+            Self::KeepFilestore { to, again: false, .. } => Some(Undo::RemoveDirectory { directory: to }),
+            Self::KeepFilestore {
+                from,
+                to,
+                again: true,
+            } => Some(Undo::GiveFilesBack { from: to, to: from }),
             Self::LoadDatabase { .. }
             | Self::KeepNewer { .. }
             | Self::Verify { .. }
@@ -138,6 +142,7 @@ impl Step {
         match self {
             Self::SwapDatabase { kept, .. } => kept.as_deref(),
             Self::SwapFilestore { kept, .. } => kept.as_ref().map(|path| path.as_str()),
+            Self::KeepFilestore { to, again: false, .. } => Some(to.as_str()),
             Self::MakeDatabase { .. }
             | Self::LoadDatabase { .. }
             | Self::PlaceFilestore { .. }
@@ -147,7 +152,7 @@ impl Step {
             | Self::HoldJobs { .. }
             | Self::Boot { .. }
             | Self::StopServices { .. }
-            | Self::StopCollecting { .. }
+            | Self::KeepFilestore { .. }
             | Self::StartServices { .. }
             | Self::PassProbes { .. } => None,
         }
@@ -210,11 +215,13 @@ impl fmt::Display for Step {
                 )
             }
             Self::SwapFilestore { to, .. } => write!(f, "name the attachments {to}"),
-            Self::StopCollecting { filestore, .. } => {
-                write!(
-                    f,
-                    "keep every attachment in {filestore}, also those that only the old database names"
-                )
+            Self::KeepFilestore { to, again: false, .. } => {
+                write!(f, "give the database that is kept its attachments in {to}")
+            }
+            Self::KeepFilestore {
+                from, again: true, ..
+            } => {
+                write!(f, "and those that came into {from} meanwhile")
             }
             Self::StartServices { services } => write!(f, "start {}", services.join(", ")),
             Self::PassProbes { environment } => write!(f, "check {environment}"),
@@ -231,8 +238,8 @@ impl fmt::Display for Undo {
             Self::StopServices { services } => write!(f, "stop {}", services.join(", ")),
             Self::SwapDatabaseBack { to, .. } => write!(f, "give database {to} back"),
             Self::SwapFilestoreBack { to, .. } => write!(f, "give the attachments {to} back"),
-            Self::CollectAgain { filestore, .. } => {
-                write!(f, "let attachments in {filestore} be collected again")
+            Self::GiveFilesBack { to, .. } => {
+                write!(f, "give back what was collected in {to}")
             }
         }
     }

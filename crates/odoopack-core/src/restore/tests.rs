@@ -1,4 +1,6 @@
 //! Plans by table; a model of the world is killed at every point and must end in the old state or the new one.
+mod shared;
+
 use super::*;
 
 fn wanted(kind: Kind, to: Destination) -> Wanted {
@@ -169,29 +171,45 @@ fn only_the_filestore_keeps_every_attachment_that_the_backup_does_not_have() {
     }
 }
 
-/// Files that only the database names which is kept are in Odoo's list of what to collect.
+/// Odoo collects what the new database does not name, also what only the one names that is kept: that gets attachments of its own, before
+/// anybody stops, and once more when nobody can add anything.
 #[test]
-fn only_the_database_lets_no_attachment_be_collected() {
+fn only_the_database_leaves_the_one_that_is_kept_its_attachments() {
     let only = |to| Wanted {
         filestore: false,
         ..wanted(Kind::Production, to)
     };
+    insta::assert_snapshot!(sentences(&only(in_place(true))).join("\n"), @r"
+    make an empty database pack_production_restore_7k2m that only pack_production may enter
+    load the dump into pack_production_restore_7k2m
+    compare what arrived with what should have
+    hold scheduled jobs and outgoing mail in pack_production_restore_7k2m
+    give the database that is kept its attachments in /r/filestore/pack_production_replaced_7k2m
+    stop production.blue.web, production.blue.cron
+    and those that came into /r/filestore/pack_production meanwhile
+    put it in the place of database pack_production, which is kept as pack_production_replaced_7k2m
+    start production.blue.web, production.blue.cron
+    check production
+    ");
     let steps = plan(&only(in_place(true)));
-    let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted).unwrap();
-    let list = at(|step| matches!(step, Step::StopCollecting { .. }));
-    assert!(at(|step| matches!(step, Step::StopServices { .. })) < list && list < at(Step::is_swap));
-    for to in [
-        in_place(false),
-        Destination::Beside {
-            database: "look".to_owned(),
-        },
+    let kept: Vec<&str> = steps.iter().filter_map(Step::kept).collect();
+    assert_eq!(
+        kept,
+        [
+            "/r/filestore/pack_production_replaced_7k2m",
+            "pack_production_replaced_7k2m"
+        ]
+    );
+    let beside = Destination::Beside {
+        database: "look".to_owned(),
+    };
+    for wanted in [
+        only(in_place(false)),
+        only(beside),
+        wanted(Kind::Production, in_place(true)),
     ] {
-        let steps = plan(&only(to));
-        assert!(
-            !steps
-                .iter()
-                .any(|step| matches!(step, Step::StopCollecting { .. }))
-        );
+        let keeps = |step: &Step| matches!(step, Step::KeepFilestore { .. });
+        assert!(!plan(&wanted).iter().any(keeps), "{wanted:?}");
     }
 }
 
@@ -270,7 +288,15 @@ impl Kill {
     }
 }
 
-impl World {
+/// What steps have effects on.
+trait Model {
+    fn step(&mut self, step: &Step, kill: &mut Kill) -> Result<(), ()>;
+
+    /// `kept` as in [`kept_when_put_back`].
+    fn undo(&mut self, undo: &Undo, kept: bool, kill: &mut Kill) -> Result<(), ()>;
+}
+
+impl Model for World {
     fn step(&mut self, step: &Step, kill: &mut Kill) -> Result<(), ()> {
         match step {
             Step::MakeDatabase { .. } => self.hidden = true,
@@ -286,7 +312,7 @@ impl World {
                     (self.hidden, self.database, self.kept_database) = (false, "new", true);
                 }
             }
-            Step::StopCollecting { .. } | Step::KeepNewer { .. } => panic!("both are replaced"),
+            Step::KeepFilestore { .. } | Step::KeepNewer { .. } => panic!("both are replaced"),
             Step::SwapFilestore { .. } => {
                 if self.directory && !self.kept_files {
                     (self.files, self.kept_files) = (None, true);
@@ -305,7 +331,7 @@ impl World {
         Ok(())
     }
 
-    fn undo(&mut self, undo: &Undo, kill: &mut Kill) -> Result<(), ()> {
+    fn undo(&mut self, undo: &Undo, _: bool, kill: &mut Kill) -> Result<(), ()> {
         match undo {
             Undo::DropDatabase { .. } => {
                 assert_eq!(self.database, "old");
@@ -317,7 +343,7 @@ impl World {
                 self.running = true;
             }
             Undo::StopServices { .. } => self.running = false,
-            Undo::CollectAgain { .. } => panic!("the attachments were replaced too"),
+            Undo::GiveFilesBack { .. } => panic!("the attachments were replaced too"),
             Undo::SwapDatabaseBack { .. } => {
                 if self.kept_database {
                     (self.hidden, self.database, self.kept_database) = (true, "old", false);
@@ -346,7 +372,7 @@ fn begun_to_serve(steps: &[Step], events: &[Event]) -> bool {
 
 /// Goes on from the journal until the end or the kill.
 fn go_on(
-    world: &mut World,
+    world: &mut impl Model,
     steps: &[Step],
     events: &mut Vec<Event>,
     fail: Option<usize>,
@@ -377,7 +403,10 @@ fn go_on(
                 break;
             }
             if failed.is_some() {
-                let serves = group.contains(&START);
+                let start = steps
+                    .iter()
+                    .position(|step| matches!(step, Step::StartServices { .. }));
+                let serves = start.is_some_and(|start| group.contains(&start));
                 assert_eq!(begun_to_serve(steps, events), serves, "taken from people");
                 let begun: Vec<usize> = (0..group.end).rev().collect();
                 recovery = Recovery::Revert(begun);
@@ -395,7 +424,7 @@ fn go_on(
             events.push(Event::Undoing(at));
             if let Some(undo) = steps[at].undo() {
                 kill.survives()?;
-                world.undo(&undo, kill)?;
+                world.undo(&undo, begun_to_serve(steps, events), kill)?;
             }
             kill.survives()?;
             events.push(Event::Undone(at));

@@ -14,8 +14,11 @@ const ATTEMPTS: u32 = 3;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Past {
-    /// When the job was first known here, in seconds since 1970: nothing before that was missed.
+    /// When the job was first known here with its times, in seconds since 1970: nothing before that was missed.
     pub since: i64,
+    /// Its times and their zone; `None`: nobody has looked at them yet.
+    #[serde(default)]
+    pub times: Option<String>,
     /// The last time that it was begun.
     pub last: Option<Attempt>,
 }
@@ -38,6 +41,9 @@ pub struct Attempt {
     pub attempt: u32,
     /// The end of what it said, when it failed.
     pub said: Option<String>,
+    /// Begun by hand between two times: it is for none of its own, and `due` is the last one before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub between: bool,
 }
 
 /// How a run ended.
@@ -81,45 +87,56 @@ pub fn judge(when: &When, zone: &Zone, past: &Past, running: bool, now: i64) -> 
     let next = || State::Waits {
         until: when.next(zone, now),
     };
+    let last = past.last.as_ref();
     if running {
         return next();
     }
-    if let Some(again) = past.last.as_ref().and_then(|last| again(last, now)) {
-        return again;
+    if let Some(until) = last.and_then(|last| pause(last, now)) {
+        return State::Waits { until };
     }
-    let handled = past
-        .last
-        .as_ref()
-        .map_or(past.since, |last| last.due.max(past.since));
+    owed(when, zone, past, now).map_or_else(next, |(due, missed, attempt)| State::Due {
+        due,
+        missed,
+        attempt,
+    })
+}
+
+/// The run that is due now: for which time, how many before it were missed, and which attempt it is.
+fn owed(when: &When, zone: &Zone, past: &Past, now: i64) -> Option<(i64, u32, u32)> {
+    let last = past.last.as_ref();
+    if let Some(again) = last.and_then(|last| again(last, now)) {
+        return Some(again);
+    }
+    let handled = last.map_or(past.since, |last| last.handles(when, zone).max(past.since));
     let due = when.last(zone, now);
     let missed = match handled {
         wrong if wrong - now > WRONG_CLOCK => 0,
-        handled if due <= handled => return next(),
+        handled if due <= handled => return None,
         handled => when.count(zone, handled, due).saturating_sub(1),
     };
-    State::Due {
-        due,
-        missed,
-        attempt: 1,
-    }
+    Some((due, missed, 1))
 }
 
-/// A run that was cut off or found the door locked is begun again for the same time; before a locked door it waits a while.
-fn again(last: &Attempt, now: i64) -> Option<State> {
+/// Until when a run that found the door locked is not begun again.
+fn pause(last: &Attempt, now: i64) -> Option<i64> {
     let until = last.ended.unwrap_or(last.started) + PAUSE;
-    if last.outcome == Outcome::Locked && (now + 1..=now + PAUSE).contains(&until) {
-        return Some(State::Waits { until });
-    }
+    let waits = last.outcome == Outcome::Locked && !last.between;
+    (waits && (now + 1..=now + PAUSE).contains(&until)).then_some(until)
+}
+
+/// A run that was cut off or found the door locked is begun again for the same time; one that was for no time is not.
+fn again(last: &Attempt, now: i64) -> Option<(i64, u32, u32)> {
     let unfinished = match last.outcome {
         Outcome::Running => last.attempt < ATTEMPTS,
         Outcome::Locked => true,
         Outcome::Done | Outcome::Failed(_) => false,
     };
-    (unfinished && last.due <= now).then(|| State::Due {
-        due: last.due,
-        missed: last.missed,
-        attempt: last.attempt + u32::from(last.outcome == Outcome::Running),
-    })
+    let cut_off = u32::from(last.outcome == Outcome::Running);
+    (unfinished && !last.between && last.due <= now).then_some((
+        last.due,
+        last.missed,
+        last.attempt + cut_off,
+    ))
 }
 
 impl Past {
@@ -127,7 +144,39 @@ impl Past {
     pub fn new(now: i64) -> Self {
         Self {
             since: now,
+            times: None,
             last: None,
+        }
+    }
+
+    /// Holds the job to these times; true when that is news. Of other times than before none was missed until now: a copy that
+    /// is asked for on another day of the week must not replace anything at once.
+    pub fn follow(&mut self, when: &When, zone: &Zone, now: i64) -> bool {
+        let times = Some(when.on_calendar(zone));
+        if self.times == times {
+            return false;
+        }
+        if self.times.is_some() {
+            self.since = now;
+        }
+        self.times = times;
+        true
+    }
+
+    /// The run that begins now: for the time that is due, else between two times.
+    pub fn begin(&self, when: &When, zone: &Zone, now: i64) -> Attempt {
+        let owed = owed(when, zone, self, now);
+        let handled = self.last.as_ref().map_or(i64::MIN, |last| last.due);
+        let (due, missed, attempt) = owed.unwrap_or((when.last(zone, now).max(handled), 0, 1));
+        Attempt {
+            due,
+            started: now,
+            ended: None,
+            outcome: Outcome::Running,
+            missed,
+            attempt,
+            said: None,
+            between: owed.is_none(),
         }
     }
 
@@ -144,6 +193,16 @@ impl Past {
 }
 
 impl Attempt {
+    /// The last time that needs no run any more. What was begun by hand and ended well has done the work of a time that came meanwhile.
+    fn handles(&self, when: &When, zone: &Zone) -> i64 {
+        match self.ended {
+            Some(ended) if self.between && self.outcome == Outcome::Done => {
+                self.due.max(when.last(zone, ended))
+            }
+            _ => self.due,
+        }
+    }
+
     /// Whether it was begun so late that its time counts as missed.
     pub fn late(&self) -> bool {
         self.started - self.due > CATCH_UP

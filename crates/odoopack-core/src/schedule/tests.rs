@@ -107,6 +107,7 @@ fn ran(due: i64, outcome: Outcome) -> Attempt {
         missed: 0,
         attempt: 1,
         said: None,
+        between: false,
     }
 }
 
@@ -116,6 +117,7 @@ const TODAY: &str = "2026-05-10T02:00:00Z";
 fn judged(last: Option<Attempt>, running: bool) -> State {
     let past = Past {
         since: at(TODAY) - 30 * DAY,
+        times: None,
         last,
     };
     judge(
@@ -131,6 +133,7 @@ fn judged(last: Option<Attempt>, running: bool) -> State {
 fn what_was_cut_off_to_the_end_of_its_attempts_is_given_up_until_the_next_time() {
     let at_attempt = |attempt, outcome| Past {
         since: 0,
+        times: None,
         last: Some(Attempt {
             attempt,
             ..ran(at(TODAY), outcome)
@@ -191,6 +194,113 @@ fn what_to_do_follows_from_the_past() {
     third.attempt = 3;
     assert_eq!(judged(Some(third), false), waits, "cut off three times");
     assert_eq!(judged(None, false), due(29, 1), "never begun");
+}
+
+/// Begun by hand ten minutes before the time of today, and over ten seconds after it.
+fn by_hand(outcome: Outcome) -> Attempt {
+    let past = Past {
+        since: 0,
+        times: None,
+        last: Some(ran(at(TODAY) - DAY, Outcome::Done)),
+    };
+    let (when, zone) = ("02:00".parse().unwrap(), "UTC".parse().unwrap());
+    let begun = past.begin(&when, &zone, at(TODAY) - 600);
+    assert_eq!((begun.due, begun.between), (at(TODAY) - DAY, true));
+    Attempt {
+        ended: (outcome != Outcome::Running).then_some(at(TODAY) + 10),
+        outcome,
+        ..begun
+    }
+}
+
+#[test]
+fn a_time_that_comes_while_the_job_is_run_by_hand_needs_no_run_of_its_own() {
+    let today = State::Due {
+        due: at(TODAY),
+        missed: 0,
+        attempt: 1,
+    };
+    let waits = State::Waits {
+        until: at(TODAY) + DAY,
+    };
+    assert_eq!(judged(Some(by_hand(Outcome::Done)), false), waits);
+    let mut before = by_hand(Outcome::Done);
+    before.ended = Some(at(TODAY) - 1);
+    assert_eq!(judged(Some(before), false), today, "it was over before the time");
+    for outcome in [Outcome::Failed(Some(1)), Outcome::Locked, Outcome::Running] {
+        assert_eq!(judged(Some(by_hand(outcome)), false), today, "{outcome:?}");
+    }
+    // The backup of last night that takes a whole day makes up for no other.
+    let mut long = ran(at(TODAY) - DAY, Outcome::Done);
+    long.ended = Some(at(TODAY) + 10);
+    assert_eq!(judged(Some(long), false), today);
+}
+
+#[test]
+fn what_was_begun_by_hand_between_two_times_is_nobodys_to_begin_again() {
+    let (when, zone): (When, Zone) = ("02:00".parse().unwrap(), "UTC".parse().unwrap());
+    for outcome in [Outcome::Locked, Outcome::Running] {
+        let past = Past {
+            since: 0,
+            times: None,
+            last: Some(by_hand(outcome)),
+        };
+        let before = at(TODAY) - 60;
+        let until = State::Waits { until: at(TODAY) };
+        assert_eq!(judge(&when, &zone, &past, false, before), until, "{outcome:?}");
+        assert!(!past.overdue(&when, &zone, false, before));
+    }
+}
+
+#[test]
+fn a_run_by_hand_is_for_the_time_that_is_due() {
+    let begun = |last: Option<Attempt>| {
+        let past = Past {
+            since: at(TODAY) - 3 * DAY,
+            times: None,
+            last,
+        };
+        let begun = past.begin(&"02:00".parse().unwrap(), &"UTC".parse().unwrap(), at(NOW));
+        assert_eq!(begun.due, at(TODAY));
+        (begun.missed, begun.attempt, begun.between)
+    };
+    assert_eq!(begun(None), (2, 1, false));
+    assert_eq!(begun(Some(ran(at(TODAY), Outcome::Running))), (0, 2, false));
+    assert_eq!(begun(Some(ran(at(TODAY), Outcome::Done))), (0, 1, true));
+    // It waits for its next try, which this one is.
+    let mut locked = ran(at(TODAY), Outcome::Locked);
+    locked.ended = Some(at(NOW) - 1);
+    assert_eq!(begun(Some(locked)), (0, 1, false));
+}
+
+#[test]
+fn of_times_that_the_file_did_not_have_yet_none_was_missed() {
+    let (sunday, later): (When, When) = ("Sun 05:00".parse().unwrap(), "Sun 11:00".parse().unwrap());
+    let utc: Zone = "UTC".parse().unwrap();
+    // Sunday, 10 May 2026, after the copy of that morning was made.
+    let (now, made) = (at("2026-05-10T12:00:00Z"), at("2026-05-10T05:00:00Z"));
+    let mut past = Past::new(made - 30 * DAY);
+    assert!(past.follow(&sunday, &utc, made - 30 * DAY));
+    past.last = Some(ran(made - 7 * DAY, Outcome::Done));
+    assert!(!past.follow(&sunday, &utc, now));
+    let due = |when: &When, zone: &Zone, past: &Past| {
+        matches!(judge(when, zone, past, false, now), State::Due { .. })
+    };
+    assert!(due(&sunday, &utc, &past), "an unchanged one is caught up");
+    past.last = Some(ran(made, Outcome::Done));
+    // Both have come since, at eleven here and at five in the west; neither was a time of the job then.
+    for (when, zone) in [(&later, &utc), (&sunday, &"America/New_York".parse().unwrap())] {
+        let mut changed = past.clone();
+        assert!(due(when, zone, &changed));
+        assert!(changed.follow(when, zone, now));
+        assert!(!due(when, zone, &changed), "{when} {zone}");
+        assert_eq!(changed.last, past.last);
+    }
+    let mut old: Past = serde_json::from_str(r#"{ "since": 7, "last": null }"#).unwrap();
+    assert!(
+        old.follow(&sunday, &utc, now) && old.since == 7,
+        "written before times were kept"
+    );
 }
 
 #[test]

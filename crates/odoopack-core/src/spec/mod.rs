@@ -302,7 +302,8 @@ pub struct Images {
 /// `[web]`: what nginx listens on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Web {
-    /// Addresses to listen on. Default: `["0.0.0.0", "[::]"]`, or loopback only when every environment is local.
+    /// Addresses to listen on. Default: `["0.0.0.0", "[::]"]`, without the latter on the engine `compose`, or loopback only
+    /// when every environment is local.
     pub listen: Vec<String>,
     /// Default: 80.
     pub http_port: u16,
@@ -312,6 +313,20 @@ pub struct Web {
     pub body_limit: Bytes,
     /// Sign-in attempts allowed per minute and client address. Default: 30.
     pub login_rate: u32,
+}
+
+impl Web {
+    /// Addresses of IPv6 on which other machines may come.
+    pub fn open_by_ipv6(&self) -> impl Iterator<Item = &str> {
+        let open = |address: &&str| {
+            let bare = address.trim_matches(['[', ']']);
+            let local = bare
+                .parse()
+                .is_ok_and(|address: std::net::Ipv6Addr| address.is_loopback());
+            is_ipv6(bare) && !local
+        };
+        self.listen.iter().map(String::as_str).filter(open)
+    }
 }
 
 /// `[capacity]`: what the sizing may count on.

@@ -25,7 +25,7 @@ pub(super) fn resolve(document: &Document, context: &LoadContext) -> Spec {
     let pack = pack(&values, context);
     let editions = editions(&values);
     let environments = environments(&values, &pack, &editions);
-    let web = web(&values, &environments);
+    let web = web(&values, &environments, pack.engine);
     let odoo = odoo(&values, context, pack.engine);
     let odoo_series = odoo.series;
     let postgres = postgres(&values);
@@ -150,15 +150,16 @@ fn images(values: &Values<'_>, major: Option<u16>) -> Images {
     }
 }
 
-fn web(values: &Values<'_>, environments: &BTreeMap<Name, Environment>) -> Web {
+fn web(values: &Values<'_>, environments: &BTreeMap<Name, Environment>, engine: Engine) -> Web {
     let mut listen = values.list("web.listen");
     if listen.is_empty() {
-        let addresses = if all_local(environments) {
-            ["127.0.0.1", "[::1]"]
-        } else {
-            ["0.0.0.0", "[::]"]
+        let addresses: &[&str] = match engine {
+            _ if all_local(environments) => &["127.0.0.1", "[::1]"],
+            Engine::Native => &["0.0.0.0", "[::]"],
+            // The network of a stack has no IPv6: whoever came so would come with the address of Docker's own proxy.
+            Engine::Compose => &["0.0.0.0"],
         };
-        listen = addresses.map(str::to_owned).to_vec();
+        listen = addresses.iter().map(|&address| address.to_owned()).collect();
     }
     Web {
         listen,

@@ -33,6 +33,9 @@ pub(super) fn address(network: [u8; 3], ports: Ports, slot: Slot) -> String {
 /// The part whose image is made here, from this program.
 pub const GATE_PART: &str = "gate";
 
+/// What the stack asks of the program in the gate's image; another number lets it be made anew from this one.
+const GATE_ASKED: u32 = 1;
+
 /// What the containers are made from.
 pub(super) fn images(known: &Known<'_>) -> BTreeMap<String, String> {
     let Source::Image { name } = &known.spec.odoo.source else {
@@ -45,7 +48,10 @@ pub(super) fn images(known: &Known<'_>) -> BTreeMap<String, String> {
     let all = [
         ("odoo", name.clone()),
         ("nginx", images.nginx.clone()),
-        (GATE_PART, format!("odoopack-gate:{}", crate::gate::PROTOCOL)),
+        (
+            GATE_PART,
+            format!("odoopack-gate:{}.{GATE_ASKED}", crate::gate::PROTOCOL),
+        ),
     ];
     all.into_iter()
         .chain(postgres)

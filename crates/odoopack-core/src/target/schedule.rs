@@ -87,7 +87,7 @@ pub(super) fn units(known: &Known<'_>) -> Vec<File> {
     let mut files = Vec::new();
     for job in jobs(known) {
         let timer = systemd::timer(&made, pack, &job, &job.when.on_calendar(zone));
-        let argv = argv(known, &["--json", "schedule", "run", &job.name]);
+        let argv = argv(known, &["--json", "schedule", "run", &job.name, "--if-due"]);
         let service = systemd::job_service(&made, pack, &job, &argv, known.layout.containers());
         for (name, content) in systemd::job_units(pack, &job.name)
             .into_iter()

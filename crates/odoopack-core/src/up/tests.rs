@@ -2,6 +2,7 @@
 mod adopt;
 mod clusters;
 mod containers;
+mod docker;
 mod effects;
 mod examples;
 mod given;

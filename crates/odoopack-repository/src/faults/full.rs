@@ -86,6 +86,8 @@ fn whatever_request_of_a_prune_fails_what_is_kept_is_whole() {
         requests.iter().any(|r| r.starts_with("put index/")),
         "the prune has nothing to do: {requests:?}"
     );
+    // Whose the lock is, which then stays.
+    let whose = |at: usize, failed: &str| at + 2 == requests.len() && failed == "get odoopack/writer";
     let full = writes(&requests).into_iter().map(|(at, _)| (at, true));
     for (number, and_later) in (0..requests.len()).map(|at| (at, false)).chain(full) {
         put_back(&aside, &place);
@@ -95,7 +97,7 @@ fn whatever_request_of_a_prune_fails_what_is_kept_is_whole() {
         let outcome = prune();
         let failed = faults.clear().get(number).cloned().unwrap_or_default();
         assert!(
-            outcome.is_err() || failed.starts_with("remove "),
+            outcome.is_err() || failed.starts_with("remove ") || whose(number, &failed),
             "{failed} failed and was passed over"
         );
         whole(&repository, &kept, &dump);

@@ -72,6 +72,8 @@ struct State {
     seen: Vec<String>,
     /// The first answer to each listing.
     listings: HashMap<String, Bytes>,
+    /// `Some`: what was first written over, of each object.
+    versions: Option<HashMap<PathBuf, Vec<u8>>>,
 }
 
 /// The running service.
@@ -157,6 +159,20 @@ impl Service {
         self.state.lock().unwrap().listings.clear();
     }
 
+    /// From here on the bucket keeps what is written over.
+    pub(crate) fn keep_versions(&self) {
+        self.state.lock().unwrap().versions = Some(HashMap::new());
+    }
+
+    /// Brings back the version of each object that was there at [`Self::keep_versions`]; returns how many.
+    pub(crate) fn bring_back(&self) -> usize {
+        let versions = self.state.lock().unwrap().versions.take().unwrap();
+        for (path, content) in &versions {
+            std::fs::write(path, content).unwrap();
+        }
+        versions.len()
+    }
+
     /// Nothing goes wrong any more; returns what was asked since [`Self::fail`], and how many faults are left over.
     pub(crate) fn heal(&self) -> (Vec<String>, usize) {
         let mut state = self.state.lock().unwrap();
@@ -206,6 +222,20 @@ fn first_listing(state: &Mutex<State>, target: &str, now: &Bytes) -> Bytes {
     let mut state = state.lock().unwrap();
     let first = state.listings.entry(target.to_owned());
     first.or_insert_with(|| now.clone()).clone()
+}
+
+/// Keeps what a request may write over.
+fn keep_version(state: &Mutex<State>, root: &Path, method: &Method, target: &str) {
+    let mut state = state.lock().unwrap();
+    let Some(versions) = state.versions.as_mut() else {
+        return;
+    };
+    let path = root.join(target.split('?').next().unwrap().trim_start_matches('/'));
+    if *method != Method::GET && *method != Method::HEAD && path.is_file() {
+        versions
+            .entry(path.clone())
+            .or_insert_with(|| std::fs::read(path).unwrap());
+    }
 }
 
 /// Takes the last piece from an object that was just put together.
@@ -274,6 +304,7 @@ async fn respond(inner: &S3Service, state: &Mutex<State>, root: &Path, request: 
         let asked = request.into_body().collect().await.unwrap().to_bytes();
         return plain(StatusCode::OK, &denied_all(&String::from_utf8_lossy(&asked)));
     }
+    keep_version(state, root, &method, &target);
     let answer = inner.call(request.map(s3s::Body::from)).await;
     let Ok(answer) = answer else {
         return plain(StatusCode::INTERNAL_SERVER_ERROR, "the service itself failed");

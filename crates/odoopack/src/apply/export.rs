@@ -1,4 +1,6 @@
 //! An environment written out for others: Odoo's zip, click-odoo's folder, a custom archive, plain SQL.
+mod part;
+
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 
@@ -12,6 +14,7 @@ use odoopack_core::units::Bytes;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use self::part::Part;
 use super::Apply;
 use super::databases::failed;
 use super::restore::source::{Source, files as files_of};
@@ -102,7 +105,6 @@ pub(crate) fn export(
     let settings = apply.spec.environments.get(environment);
     let settings =
         settings.ok_or_else(|| Failure::failed(format!("there is no environment `{environment}`")))?;
-    let part = path.with_file_name(format!(".{}.part", path.file_name().unwrap_or("export")));
     let export = Export {
         apply,
         environment,
@@ -117,24 +119,14 @@ pub(crate) fn export(
         progress,
     };
     programs::end(apply.layout, environment.as_str(), &[programs::EXPORT])?;
-    remove(&part)?;
-    let written = export.write(&part, shape).and_then(|written| {
-        Source::open(&part)?;
-        files::rename_new(&part, path)?;
+    let part = Part::make(path)?;
+    let written = export.write(&part.inside, shape).and_then(|written| {
+        Source::open(&part.inside)?;
+        files::rename_new(&part.inside, path)?;
         Ok(written)
     });
-    if written.is_err() {
-        remove(&part)?;
-    }
+    part.remove()?;
     written
-}
-
-fn remove(part: &Utf8Path) -> Result<()> {
-    if part.is_dir() {
-        files::remove_tree(part)
-    } else {
-        files::remove(part)
-    }
 }
 
 struct Export<'a> {

@@ -1,5 +1,6 @@
 //! Images of the containers: found or pulled once, then pinned; the gate's is made from this program.
 mod carried;
+mod newer;
 
 pub(crate) use carried::Carried;
 
@@ -12,6 +13,7 @@ use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe::{self, containers};
 use crate::release;
+use crate::release::image::Found;
 use crate::store::marks;
 use crate::tools::{docker, ldd};
 use crate::ui::Progress;
@@ -64,10 +66,7 @@ impl Apply<'_> {
         let locked = self.facts.containers.locked.as_ref().filter(|_| part == "odoo");
         let found = match locked {
             Some(locked) => release::image::bring(&locked.pin, progress)?,
-            None => match containers::image(name)? {
-                Some(found) => found,
-                None => release::image::pull(name, progress)?,
-            },
+            None => release::image::get(name, progress)?,
         };
         self.pin(part, name, (found, None), progress)
     }
@@ -89,38 +88,48 @@ impl Apply<'_> {
     /// Adds the Python packages of the lock to Odoo's image, or finds that somebody did.
     pub(super) fn build_image(&self, name: &str, progress: &Progress) -> Result<()> {
         let (image, built) = self.adding().build(&self.lock()?, progress)?;
-        self.pin("odoo", name, (image, Some(built)), progress)
+        self.pin("odoo", name, (Found::made_here(image), Some(built)), progress)
     }
 
     /// Asks an image that is here what it holds, and remembers it as what the part is made from.
-    fn pin(
+    fn pin(&self, part: &str, name: &str, found: (Found, Option<Built>), progress: &Progress) -> Result<()> {
+        let image = self.asked(part, name, found, progress)?;
+        marks::remember_image(&self.layout.state(), part, &image)
+    }
+
+    /// Asks an image that is here what it holds.
+    ///
+    /// # Errors
+    /// Kind `Refused` when it cannot be what the part is made from.
+    fn asked(
         &self,
         part: &str,
         name: &str,
-        (found, built): (docker::Image, Option<Built>),
+        (found, built): (Found, Option<Built>),
         progress: &Progress,
-    ) -> Result<()> {
+    ) -> Result<Image> {
         progress.detail(&format!("asking {name} what it holds"));
-        let held = holds(part, &found.id)?;
+        let id = found.image.id;
+        let held = holds(part, &id)?;
         let c_library = if part == "postgres" {
-            self.c_library(name, &found.id)?
+            self.c_library(name, &id)?
         } else {
             None
         };
         if part == "odoo" {
             progress.detail("copying its static files for nginx");
-            self.copy_statics(&found.id, &held.places)?;
-            self.copy_manifests(&found.id, &held.places)?;
+            self.copy_statics(&id, &held.places)?;
+            self.copy_manifests(&id, &held.places)?;
         }
-        let image = Image {
+        Ok(Image {
             wanted: name.to_owned(),
-            pinned: found.digest.unwrap_or_else(|| found.id.clone()),
-            id: found.id,
+            pinned: found.digest.unwrap_or_else(|| id.clone()),
+            id,
+            locked: found.locked,
             c_library,
             built,
             ..held
-        };
-        marks::remember_image(&self.layout.state(), part, &image)
+        })
     }
 
     /// The C library of an image of PostgreSQL, when it may run on the cluster that is here.

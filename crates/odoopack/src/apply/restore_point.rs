@@ -48,12 +48,13 @@ impl Apply<'_> {
             return Err(Failure::failed(format!("there is no database {point}")));
         }
         let undone = undone(point);
-        let settings =
-            settings(&mut client, database).map_err(|e| failed("could not read its settings", &e))?;
+        let settings = settings(&mut client, (database, database), None)
+            .map_err(|e| failed("could not read its settings", &e))?;
         let swap = format!(
-            "BEGIN;{}{}{settings}COMMIT;",
+            "BEGIN;{}{}{}COMMIT;",
             sql::rename_database(database, &undone),
-            sql::rename_database(point, database)
+            sql::rename_database(point, database),
+            settings.concat()
         );
         alone(&mut client, &[database, point], &swap)?;
         if let Err(failure) = drop_database(&mut client, &undone) {
@@ -116,31 +117,40 @@ fn drop_database(client: &mut Client, database: &str) -> Result<()> {
         .map_err(|e| failed(&format!("could not drop database {database}"), &e))
 }
 
-/// The statements that say again what a copy does not bring along: settings and privileges of the database itself.
-fn settings(client: &mut Client, database: &str) -> std::result::Result<String, postgres::Error> {
-    let mut all = String::new();
+/// The statements that say of the database `to` again what a copy of `from` does not bring along: settings and privileges of the database
+/// itself, each by itself; without the setting, or the comment, of the name `left_out`.
+pub(super) fn settings(
+    client: &mut Client,
+    (from, to): (&str, &str),
+    left_out: Option<&str>,
+) -> std::result::Result<Vec<String>, postgres::Error> {
+    let mut all = Vec::new();
     let set = "SELECT r.rolname, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1) \
                FROM pg_database d JOIN pg_db_role_setting s ON s.setdatabase = d.oid LEFT JOIN pg_roles r ON r.oid = s.setrole, \
                unnest(s.setconfig) c WHERE d.datname = $1";
-    for row in client.query(set, &[&database])? {
+    for row in client.query(set, &[&from])? {
         let (role, name, value): (Option<&str>, &str, &str) = (row.get(0), row.get(1), row.get(2));
-        all += &sql::setting(database, role, name, value);
+        if left_out != Some(name) {
+            all.push(sql::setting(to, role, name, value));
+        }
     }
     let said = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1";
-    if let Some(text) = client.query_one(said, &[&database])?.get::<_, Option<&str>>(0) {
-        all += &format!(
+    let said = client.query_one(said, &[&from])?;
+    let marks = |text: &str| left_out.is_some_and(|name| text.starts_with(&format!("{name}=")));
+    if let Some(text) = said.get::<_, Option<&str>>(0).filter(|text| !marks(text)) {
+        all.push(format!(
             "COMMENT ON DATABASE {} IS {};",
-            identifier(database),
+            identifier(to),
             sql::literal(text)
-        );
+        ));
     }
     let granted = "SELECT a.privilege_type, r.rolname, a.is_grantable FROM pg_database d, aclexplode(d.datacl) a \
                    JOIN pg_roles r ON r.oid = a.grantee WHERE d.datname = $1 AND a.grantee <> d.datdba";
-    for row in client.query(granted, &[&database])? {
+    for row in client.query(granted, &[&from])? {
         let (what, role, more): (&str, &str, bool) = (row.get(0), row.get(1), row.get(2));
         let more = if more { " WITH GRANT OPTION" } else { "" };
-        let (name, role) = (identifier(database), identifier(role));
-        all += &format!("GRANT {what} ON DATABASE {name} TO {role}{more};");
+        let (name, role) = (identifier(to), identifier(role));
+        all.push(format!("GRANT {what} ON DATABASE {name} TO {role}{more};"));
     }
     Ok(all)
 }

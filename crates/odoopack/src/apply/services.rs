@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
+use odoopack_core::schedule::Table;
 use odoopack_core::service::Service;
 use odoopack_core::spec::OwnServer;
 use odoopack_core::up::{definition_hash, seen_inputs_hash, timer_hash};
@@ -106,10 +107,13 @@ impl Apply<'_> {
         marks::forget_stamp(&self.layout.state(), name)
     }
 
-    /// The job counts as known from now on: nothing before was missed.
+    /// The job counts as known with its times from now on: nothing before was missed.
     pub(super) fn start_timer(&self, job: &str) -> Result<()> {
         let state = self.layout.state();
-        schedule::known(&state, job, jiff::Timestamp::now().as_second())?;
+        let table = Table::of(self.spec);
+        if let Some(job) = table.jobs.iter().find(|one| one.name == job) {
+            schedule::known(&state, job, &table.zone, jiff::Timestamp::now().as_second())?;
+        }
         self.engine().start_timer(job)?;
         let stamp = Stamp {
             definition: timer_hash(self.target, job),

@@ -12,7 +12,7 @@ use odoopack_core::spec::Environment;
 use odoopack_core::target;
 use odoopack_repository::{Error, Label, Repository, Snapshot, Stored, Writer};
 
-use super::database::{Collector, Frozen};
+use super::database::{Collector, Frozen, naming_locks};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
@@ -63,10 +63,7 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
     let settings = settings(pack, environment)?;
     let _alone = lock::take_environment(&state, environment, &why)?;
     // A new database with old attachments would count as a good snapshot, and push good ones out.
-    if half_restored(&state)?.contains(environment) {
-        return Err(is_half_restored(environment));
-    }
-    not_awaited(&state, environment)?;
+    of_one_piece(&state, environment)?;
     crate::files::directory_all(&state.join("operations")).map_err(lock::not_writable)?;
     let mut journal = Journal::start(&state, "backup-create")?;
     journal.note("environment", &serde_json::json!(environment))?;
@@ -104,6 +101,18 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
             )))
         }
     }
+}
+
+/// Refuses an environment whose database and attachments do not belong together, or are still to come; call it under the environment's
+/// lock.
+///
+/// # Errors
+/// Kind `Refused` with what puts it right.
+pub(crate) fn of_one_piece(state: &Utf8Path, environment: &Name) -> Result<()> {
+    if half_restored(state)?.contains(environment) {
+        return Err(is_half_restored(environment));
+    }
+    not_awaited(state, environment)
 }
 
 /// Nor is the database of an environment that was recovered only in part one that anybody wants back.
@@ -193,9 +202,10 @@ fn locked(
                 ));
                 afresh = true;
             }
-            Err(NotStored::Other(failure))
-                if attempt < ATTEMPTS && told.database_failed.load(Ordering::SeqCst) =>
-            {
+            Err(NotStored::Other(failure)) if told.database_failed.load(Ordering::SeqCst) => {
+                if attempt == ATTEMPTS {
+                    return Err(naming_locks(failure, (&server, &settings.database), environment));
+                }
                 let why = failure.chain().join(": ");
                 cx.ui.warn(&format!(
                     "the database was not read to its end, trying again: {why}"

@@ -4,6 +4,7 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use odoopack_core::backup::{Database, Dump, Table, write_attachments};
+use odoopack_core::name::Name;
 use odoopack_core::sorting::Provider;
 use postgres::{Client, Row};
 
@@ -19,6 +20,12 @@ const TABLES: &str = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namesp
      WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' \
        AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
      ORDER BY 1, 2";
+
+/// Tables that nobody else can read now, and who sees to that.
+const LOCKS: &str = "SELECT l.relation::regclass::text, l.pid, coalesce(nullif(a.application_name, ''), 'unnamed') \
+     FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+     WHERE l.granted AND l.mode = 'AccessExclusiveLock' AND c.relkind IN ('r', 'p') \
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1";
 
 /// Those that a dump has: it leaves out what a `CREATE INDEX CONCURRENTLY` has left that failed.
 const INDEXES: &str = "SELECT i.schemaname || '.' || i.indexname FROM pg_indexes i \
@@ -96,7 +103,7 @@ impl Frozen {
     pub(crate) fn count(&self, gentle: bool) -> Counting {
         let (server, name, snapshot) = (self.server.clone(), self.name.clone(), self.snapshot.clone());
         Counting(std::thread::spawn(move || {
-            count(&server, &name, &snapshot, gentle).map_err(|e| failed("count the rows", &e))
+            count(&server, &name, &snapshot, gentle)
         }))
     }
 
@@ -198,25 +205,24 @@ impl Counting {
     }
 }
 
-fn count(
-    server: &Server,
-    database: &str,
-    snapshot: &str,
-    gentle: bool,
-) -> std::result::Result<BTreeMap<String, Table>, postgres::Error> {
-    let mut client = connect(server, database)?;
-    client.batch_execute(&format!(
+fn count(server: &Server, database: &str, snapshot: &str, gentle: bool) -> Result<BTreeMap<String, Table>> {
+    let wrong = |e: postgres::Error| failed("count the rows", &e);
+    let mut client = connect(server, database).map_err(wrong)?;
+    let begun = client.batch_execute(&format!(
         "SET max_parallel_workers_per_gather = 0; SET lock_timeout = '60s'; \
          BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'"
-    ))?;
-    let tables = client.query(TABLES, &[])?;
+    ));
+    begun.map_err(wrong)?;
+    let tables = client.query(TABLES, &[]).map_err(wrong)?;
     let mut counts = BTreeMap::new();
     for row in &tables {
         let (schema, table): (String, String) = (row.get(0), row.get(1));
         let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
         let sql = format!("SELECT count(*) FROM ONLY {}.{}", quoted(&schema), quoted(&table));
-        let rows: i64 = with_rest(gentle, || client.query_one(&sql, &[]))?.get(0);
-        let rows = u64::try_from(rows).unwrap_or_default();
+        let counted = with_rest(gentle, || client.query_one(&sql, &[]));
+        let counted =
+            counted.map_err(|e| failed(&format!("count the rows of the table {schema}.{table}"), &e))?;
+        let rows = u64::try_from(counted.get::<_, i64>(0)).unwrap_or_default();
         counts.insert(format!("{schema}.{table}"), Table { rows });
     }
     Ok(counts)
@@ -259,6 +265,23 @@ impl Collector {
                 .hint("run the backup again: files may have been removed while it was made")
         })
     }
+}
+
+/// Names whoever keeps a table for itself alone, to what failed for it: those who read it waited in vain.
+pub(super) fn naming_locks(
+    failure: Failure,
+    (server, database): (&Server, &str),
+    environment: &Name,
+) -> Failure {
+    // What cannot be seen explains nothing.
+    let rows = connect(server, database).and_then(|mut client| client.query(LOCKS, &[]));
+    let hint = |failure: Failure, row: &Row| {
+        let (table, pid, program): (String, i32, String) = (row.get(0), row.get(1), row.get(2));
+        failure.hint(format!(
+            "the table {table} is locked by process {pid} of PostgreSQL ({program}): wait until that has ended, or end it with `odoopack psql {environment} --admin -- -c 'SELECT pg_terminate_backend({pid})'`"
+        ))
+    };
+    rows.unwrap_or_default().iter().fold(failure, hint)
 }
 
 fn failed(what: &str, error: &postgres::Error) -> Failure {

@@ -3,6 +3,13 @@ use odoopack_repository::Error;
 
 use crate::failure::{Failure, Kind};
 
+/// What helps where a part of the repository is damaged.
+const DAMAGED: [&str; 3] = [
+    "`odoopack backup drill SNAPSHOT --level read` reads all of a snapshot and says in which pack something is wrong",
+    "when the file of that name is gone from `data/` of the repository (`mv` it elsewhere), `odoopack backup create` stores again what exists at the source, which makes older snapshots whole that need the same",
+    "`odoopack backup forget SNAPSHOT` for one that needs what exists nowhere any more; `odoopack backup list --offsite` shows what is whole elsewhere, and `odoopack restore SNAPSHOT --offsite` brings it back",
+];
+
 /// The failure for an error of the repository.
 pub(crate) fn of(error: &Error) -> Failure {
     let failure = |kind: Kind| Failure::new(kind, error.to_string());
@@ -21,6 +28,90 @@ pub(crate) fn of(error: &Error) -> Failure {
         Error::Format { what, why } if what.contains("index") || why.contains("Index:") => failure(Kind::Failed).hint(
             "stock restic makes the index anew from what is stored: `restic -r PLACE repair index --read-all-packs` (older versions: `rebuild-index`), then `odoopack backup drill --level read`",
         ),
-        Error::Store { .. } | Error::NotWhole(_) | Error::Damaged(_) | Error::Format { .. } => failure(Kind::Failed),
+        Error::Format { what, .. } if is_of_data(what) => damaged(failure(Kind::Failed)),
+        Error::NotWhole(why) if why.contains("no data at all") => failure(Kind::Failed).hint(
+            "see whether the disk is there (`findmnt`); when the data is gone for good, move what is left of the repository away (`mv`), and `odoopack backup create` makes a new one",
+        ),
+        Error::NotWhole(why) if why.contains("the index still names it") => failure(Kind::Failed).hint(
+            "stock restic takes it out: `restic -r PLACE repair index` (older versions: `rebuild-index`), off site with credentials that may delete; then the same command again",
+        ),
+        Error::NotWhole(why) if is_of_a_pack(why) => damaged(failure(Kind::Failed)),
+        Error::Damaged(_) => damaged(failure(Kind::Failed)),
+        Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
+    }
+}
+
+fn damaged(failure: Failure) -> Failure {
+    DAMAGED.iter().fold(failure, |failure, hint| failure.hint(*hint))
+}
+
+/// Whether a snapshot lacks something because of what is stored, and not because of what was read to be stored.
+fn is_of_a_pack(why: &str) -> bool {
+    let words = ["the pack ", "Cryptography", "kind: Backend"];
+    words.iter().any(|word| why.contains(word))
+}
+
+/// Whether what was being done reads what snapshots hold.
+fn is_of_data(what: &str) -> bool {
+    [
+        "could not read `",
+        "could not read a directory",
+        "could not read the root",
+        "could not restore",
+        "could not copy",
+        "could not plan the prune",
+        "could not prune",
+        "could not find a blob",
+    ]
+    .iter()
+    .any(|begins| what.starts_with(begins))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_damage_is_told_how_the_next_backup_stores_it_again() {
+        let format = |what: &str| Error::Format {
+            what: what.to_owned(),
+            why: "error processing pack".to_owned(),
+        };
+        let all = [
+            Error::NotWhole("the pack 1 is not there".to_owned()),
+            Error::Damaged("the pack 1 is cut short".to_owned()),
+            format("could not read `database/dump/part-00000` of the snapshot"),
+            format("could not copy snapshots"),
+            format("could not plan the prune"),
+        ];
+        for error in all {
+            let said = of(&error).sentence();
+            for command in [
+                "backup drill SNAPSHOT --level read",
+                "backup create",
+                "backup forget SNAPSHOT",
+            ] {
+                assert!(said.contains(&format!("`odoopack {command}`")), "{said}");
+            }
+        }
+        let source = Error::NotWhole("`filestore/ab/abcd` became 7 bytes shorter".to_owned());
+        for error in [format("could not list snapshots"), source] {
+            let said = of(&error).sentence();
+            assert!(!said.contains("drill"), "{said}");
+        }
+        let named = Error::NotWhole("the pack 1 is not there; the index still names it: denied".to_owned());
+        let named = of(&named).sentence();
+        assert!(
+            named.contains("repair index") && named.contains("rebuild-index"),
+            "{named}"
+        );
+        let unmounted = Error::NotWhole("7 snapshots are listed, and there is no data at all".to_owned());
+        let unmounted = of(&unmounted).sentence();
+        assert!(unmounted.contains("`findmnt`"), "{unmounted}");
+        let index = of(&format("could not read the index")).sentence();
+        assert!(
+            index.contains("repair index") && !index.contains("`mv`"),
+            "{index}"
+        );
     }
 }

@@ -1,16 +1,15 @@
-//! The second repository, elsewhere: what is copied there, looked at there, and read again, a seventh at a time.
-use std::collections::HashSet;
-use std::time::Instant;
+//! The second repository, elsewhere: where it is, and who may write there.
+mod copying;
 
-use jiff::Timestamp;
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
-use odoopack_repository::{Access, Bucket, Copied, Error, Place, Reading, Repository, Snapshot};
+use odoopack_repository::{Access, Bucket, Error, Place, Repository};
 
+pub(crate) use self::copying::{Done, Wish, copy, would_copy};
 use super::place::Which;
-use super::record::{self, Event, Line};
-use super::retention::{Judged, Side, judge_all};
-use super::{failure, key, place, proof};
+use super::record::{self, Event};
+use super::retention::is_ours;
+use super::{failure, key, place};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
@@ -24,19 +23,6 @@ pub(crate) enum Right {
     /// Deleting too.
     Delete,
 }
-
-/// What was copied and read.
-#[derive(Debug, Default)]
-pub(crate) struct Done {
-    pub(crate) snapshots: Vec<String>,
-    pub(crate) objects: u64,
-    pub(crate) bytes: u64,
-    /// Which seventh was read, when one was.
-    pub(crate) read: Option<u8>,
-}
-
-/// Hours that lie between two readings at least: seven nights read everything once.
-const BETWEEN_READINGS: i64 = 20;
 
 /// What the file says.
 ///
@@ -215,188 +201,26 @@ fn opened(pack: &Pack, place: &Place, key: &SecretText) -> std::result::Result<R
     place::again(pack, Which::Offsite, place, key)
 }
 
-/// Snapshots of here that the policy wants there and that are not there, newest first.
-pub(crate) fn wanted(pack: &Pack, here: &Repository, there: &[Snapshot]) -> Result<Vec<Snapshot>> {
-    let offsite = configured(pack)?;
-    let known: HashSet<&str> = there.iter().map(|s| s.id.as_str()).collect();
-    let mut all = here.snapshots().map_err(|e| failure::of(&e))?;
-    let here: HashSet<String> = all.iter().map(|s| s.id.clone()).collect();
-    all.extend(there.iter().filter(|s| !here.contains(&s.id)).cloned());
-    let judged = judge_all(pack, all, &offsite.keep)?;
-    let wanted =
-        |judged: &Judged| judged.ours && judged.verdict.keep && !known.contains(judged.snapshot.id.as_str());
-    Ok(judged
-        .into_iter()
-        .filter(wanted)
-        .map(|judged| judged.snapshot)
-        .collect())
-}
-
-/// What a copy would copy.
-pub(crate) fn would_copy(pack: &Pack) -> Result<Vec<Snapshot>> {
-    let here = place::open(pack)?;
-    let place = elsewhere(pack, configured(pack)?, Right::Write)?;
-    let there = match opened(pack, &place, &key::of(&pack.layout)?) {
-        Err(Error::Absent(_)) => Vec::new(),
-        opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
-    };
-    wanted(pack, &here, &there)
-}
-
-/// Copies what the policy wants there, looks at every object that was written, and reads a seventh of what is there.
+/// Refuses the second machine: this one has never copied anything there, and snapshots of this pack are there already. Two of them would
+/// remove each other's by their policies.
 ///
 /// # Errors
-/// After every error what was there is as it was; a snapshot becomes visible there only when all of its new objects were found to be right.
-pub(crate) fn copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
-    let begun = Instant::now();
-    let done = try_copy(cx, pack, read_now);
-    match &done {
-        Ok(_) => note(pack, Event::Copied, None, begun, serde_json::Value::Null)?,
-        Err(failure) => {
-            let why = serde_json::json!({ "why": failure.chain() });
-            note(pack, Event::NotCopied, None, begun, why)?;
-        }
-    }
-    done
-}
-
-fn try_copy(cx: &Context, pack: &Pack, read_now: bool) -> Result<Done> {
-    let here = place::open(pack)?;
-    let there = open_or_make(cx, pack, &here)?;
-    let holder = place::holder("odoopack backup offsite")?;
-    let writer = there.writer(&holder).map_err(|e| failure::of(&e))?;
-    if !writer.is_surely_alone() {
-        cx.ui.warn(&format!(
-            "the service of {} does not know conditional writes: see to it that no other machine begins to write there at the same moment",
-            there.place()
-        ));
+/// Kind `Refused`, also where the record of this machine was lost: nothing tells that apart.
+pub(crate) fn of_this_machine(pack: &Pack, there: &Repository) -> Result<()> {
+    let has_copied = |line: &record::Line| line.event == Event::Offsite;
+    if record::all(&pack.layout)?.iter().any(has_copied) {
+        return Ok(());
     }
     let listed = there.snapshots().map_err(|e| failure::of(&e))?;
-    let mut done = Done::default();
-    for snapshot in wanted(pack, &here, &listed)? {
-        let begun = Instant::now();
-        let progress = cx.ui.step(&format!("copy {} to {}", snapshot.id, there.place()));
-        let copied = here.copy_to(&there, &writer, std::slice::from_ref(&snapshot));
-        let copied = match copied {
-            Ok(copied) => copied,
-            Err(e) => {
-                progress.failed();
-                return Err(failure::of(&e).during(format!(
-                    "could not copy snapshot {} to {}; what is there is as it was",
-                    snapshot.id,
-                    there.place()
-                )));
-            }
-        };
-        progress.done();
-        let Copied { objects, bytes, .. } = copied;
-        let detail = serde_json::json!({ "objects": objects, "bytes": bytes });
-        note(pack, Event::Offsite, Some(&snapshot), begun, detail)?;
-        done.objects += objects;
-        done.bytes += bytes;
-        done.snapshots.push(snapshot.id);
+    let count = listed.iter().filter(|snapshot| is_ours(pack, snapshot)).count();
+    if count == 0 {
+        return Ok(());
     }
-    if let Err(failure) = proof::carry(&key::of(&pack.layout)?, &there, &record::all(&pack.layout)?) {
-        let why = failure.chain().join(": ");
-        cx.ui.warn(&format!(
-            "what was proven is not noted at {}: {why}",
-            there.place()
-        ));
-    }
-    done.read = read_a_seventh(cx, pack, &there, read_now)?;
-    // Last, because none of that is to wait for somebody to look there.
-    let known = record::known_offsite(&record::all(&pack.layout)?);
-    there.expect(&known).map_err(|e| {
-        failure::of(&e).during("what is new was copied").hint(format!(
-            "look there; `{}` when somebody removed them on purpose",
-            Side::Offsite.accepts()
-        ))
-    })?;
-    Ok(done)
-}
-
-/// Reads the seventh after the one that was read last, unless that was a moment ago.
-fn read_a_seventh(cx: &Context, pack: &Pack, there: &Repository, now: bool) -> Result<Option<u8>> {
-    let lines = record::all(&pack.layout)?;
-    let last = last_part(&lines);
-    let hours = last.map(|(at, _)| (Timestamp::now().as_second() - at.as_second()) / 3600);
-    if !now && hours.is_some_and(|hours| (0..BETWEEN_READINGS).contains(&hours)) {
-        return Ok(None);
-    }
-    let part = last.map_or(1, |(_, part)| part % 7 + 1);
-    let begun = Instant::now();
-    let progress = cx.ui.step(&format!("read part {part} of 7 at {}", there.place()));
-    let wrong = match there.check(Reading::Seventh(part)) {
-        Ok(wrong) => wrong,
-        Err(e) => {
-            progress.failed();
-            return Err(failure::of(&e));
-        }
-    };
-    if wrong.is_empty() {
-        progress.done();
-        note(
-            pack,
-            Event::Read,
-            None,
-            begun,
-            serde_json::json!({ "part": part }),
-        )?;
-        return Ok(Some(part));
-    }
-    progress.failed();
-    Err(Failure::new(
-        Kind::Drift,
-        format!("the repository at {} is damaged: {}", there.place(), wrong.join("; ")),
-    )
-    .hint("`restic check --read-data` there; what is needed again is copied by `odoopack backup offsite` into an empty place"))
-}
-
-/// When which seventh was read last; a drill that read a snapshot is none.
-fn last_part(lines: &[Line]) -> Option<(Timestamp, u8)> {
-    let mut read = lines.iter().rev().filter(|line| line.event == Event::Read);
-    read.find_map(|line| Some((line.at, u8::try_from(line.detail["part"].as_u64()?).ok()?)))
-}
-
-fn note(
-    pack: &Pack,
-    event: Event,
-    of: Option<&Snapshot>,
-    begun: Instant,
-    detail: serde_json::Value,
-) -> Result<()> {
-    let line = Line {
-        // A copy is as old as what it is a copy of.
-        at: of.map_or_else(Timestamp::now, |s| s.time),
-        event,
-        environment: of.map_or_else(String::new, |s| s.environment.clone()),
-        snapshot: of.map_or_else(String::new, |s| s.id.clone()),
-        seconds: begun.elapsed().as_secs_f64(),
-        detail,
-    };
-    record::add(&pack.layout, &line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(at: i64, event: Event, detail: serde_json::Value) -> Line {
-        Line {
-            at: Timestamp::from_second(at).unwrap(),
-            event,
-            environment: String::new(),
-            snapshot: String::new(),
-            seconds: 1.0,
-            detail,
-        }
-    }
-
-    #[test]
-    fn a_drill_that_read_a_snapshot_is_no_seventh() {
-        let mut lines = vec![line(1, Event::Read, serde_json::json!({ "level": "read" }))];
-        assert_eq!(last_part(&lines), None);
-        lines.insert(0, line(0, Event::Read, serde_json::json!({ "part": 3 })));
-        assert_eq!(last_part(&lines), Some((Timestamp::UNIX_EPOCH, 3)));
-    }
+    Err(Failure::refused(format!(
+        "{} holds {count} snapshots of this pack already, and this machine has copied none of them",
+        there.place()
+    ))
+    .because("a machine that was recovered or cloned would write and remove among the snapshots of the one that it came from")
+    .hint("where that one runs no more: `odoopack backup offsite --take-over`")
+    .hint("where it still runs: name another place in `[backup.offsite]` here, or take it out"))
 }

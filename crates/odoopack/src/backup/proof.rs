@@ -13,7 +13,7 @@ use super::{failure, key, place};
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
-/// Notes a proof beside its snapshot, in the repository that it was read from.
+/// Notes a proof beside its snapshot, in the repository that it was read from; a drill that failed is noted where a proof was.
 ///
 /// # Errors
 /// When that repository does not take it.
@@ -25,19 +25,36 @@ pub(crate) fn keep(pack: &Pack, line: &Line, offsite: bool) -> Result<()> {
     };
     let snapshot = repository.snapshot(&line.snapshot, None);
     let snapshot = snapshot.map_err(|e| failure::of(&e))?;
-    note(&repository, &key::of(&pack.layout)?, &snapshot, line)
+    settle(&repository, &key::of(&pack.layout)?, &snapshot, line)
 }
 
-/// Notes every proof of this host at the other place, where the same snapshot is and says nothing of it, or of an older one.
+/// What was never said to be proven needs no note that it is not.
+fn settle(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: &Line) -> Result<()> {
+    let is_noted = || -> Result<bool> {
+        let (noted, _) = read(repository, key, std::slice::from_ref(snapshot))?;
+        Ok(!noted.is_empty())
+    };
+    if line.event == Event::Proven || is_noted()? {
+        note(repository, key, snapshot, line)?;
+    }
+    Ok(())
+}
+
+/// Notes the last word of this host on each snapshot at the other place, where the same snapshot is and says nothing of it, or of an older
+/// drill.
 pub(super) fn carry(key: &SecretText, there: &Repository, lines: &[Line]) -> Result<()> {
     let snapshots = there.snapshots().map_err(|e| failure::of(&e))?;
     let (noted, _) = read(there, key, &snapshots)?;
     for snapshot in &snapshots {
-        let Some(line) = last(lines, &snapshot.id) else {
+        let Some(line) = record::last_drill(lines, &snapshot.id) else {
             continue;
         };
-        let known = last(&noted, &snapshot.id);
-        if known.is_none_or(|known| known.at < line.at) {
+        let is_due = match record::last_drill(&noted, &snapshot.id) {
+            None => line.event == Event::Proven,
+            // Of two drills of this host the record knows which was the last, also when the clock was wrong.
+            Some(known) => known != line && (known.at < line.at || lines.contains(known)),
+        };
+        if is_due {
             note(there, key, snapshot, line)?;
         }
     }
@@ -54,17 +71,12 @@ pub(crate) fn elsewhere(place: &Place, key: &SecretText) -> Result<(Vec<Line>, u
 /// Takes proofs over into the record of this host, each once.
 pub(crate) fn take_over(layout: &Layout, proofs: &[Line]) -> Result<()> {
     let known = record::all(layout)?;
-    let new = |line: &&Line| !known.contains(line);
+    // A drill of this machine has the last word.
+    let new = |line: &&Line| record::last_drill(&known, &line.snapshot).is_none();
     proofs
         .iter()
         .filter(new)
         .try_for_each(|line| record::add(layout, line))
-}
-
-/// The last proof of a snapshot.
-fn last<'a>(lines: &'a [Line], snapshot: &str) -> Option<&'a Line> {
-    let of = |line: &&Line| line.event == Event::Proven && line.snapshot == snapshot;
-    lines.iter().filter(of).max_by_key(|line| line.at)
 }
 
 fn note(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: &Line) -> Result<()> {
@@ -72,6 +84,7 @@ fn note(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: &L
         at: line.at.to_string(),
         seconds: line.seconds,
         detail: line.detail.clone(),
+        taken_back: line.event == Event::Unproven,
     };
     let text = proof.seal(&snapshot.id, |text| seal(key, text));
     let text = text.map_err(|e| Failure::failed("could not write the proof").because(e))?;
@@ -94,7 +107,11 @@ fn line(key: &SecretText, snapshot: &Snapshot, text: &str) -> Option<Line> {
     let proof = Proof::open(text, &snapshot.id, |text| seal(key, text))?;
     Some(Line {
         at: proof.at.parse::<Timestamp>().ok()?,
-        event: Event::Proven,
+        event: if proof.taken_back {
+            Event::Unproven
+        } else {
+            Event::Proven
+        },
         environment: snapshot.environment.clone(),
         snapshot: snapshot.id.clone(),
         seconds: proof.seconds,

@@ -103,6 +103,18 @@ pub(crate) fn known_offsite(lines: &[Line]) -> Vec<String> {
     left(lines, Event::Offsite, Event::OffsiteForgotten)
 }
 
+/// The last drill of a snapshot: its proof, or the failure that took it back. The order of the record counts, whatever a clock said.
+pub(crate) fn last_drill<'a>(lines: &'a [Line], snapshot: &str) -> Option<&'a Line> {
+    let drill =
+        |line: &&Line| line.snapshot == snapshot && matches!(line.event, Event::Proven | Event::Unproven);
+    lines.iter().rfind(drill)
+}
+
+/// Whether a snapshot was proven, and no drill of it has failed since.
+pub(crate) fn is_proven(lines: &[Line], snapshot: &str) -> bool {
+    last_drill(lines, snapshot).is_some_and(|line| line.event == Event::Proven)
+}
+
 /// How many attachments were `missing`, or `damaged`, in the snapshot of an environment that was proven last; `None` where that was not noted.
 pub(crate) fn when_proven(lines: &[Line], environment: &str, what: &str) -> Option<u64> {
     let proven = |line: &&Line| line.event == Event::Proven && line.environment == environment;
@@ -133,6 +145,32 @@ fn left(lines: &[Line], came: Event, went: Event) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drill_that_fails_takes_the_proof_back_until_one_goes_well() {
+        let line = |event, snapshot: &str| Line {
+            at: Timestamp::UNIX_EPOCH,
+            event,
+            environment: "production".to_owned(),
+            snapshot: snapshot.to_owned(),
+            seconds: 1.0,
+            detail: serde_json::Value::Null,
+        };
+        let mut lines = vec![line(Event::Made, "a"), line(Event::Made, "b")];
+        let of = |lines: &[Line]| ["a", "b"].map(|snapshot| is_proven(lines, snapshot));
+        assert_eq!(of(&lines), [false, false]);
+        lines.extend(["a", "b"].map(|snapshot| line(Event::Proven, snapshot)));
+        lines.push(line(Event::Unproven, "b"));
+        // A file that can be read proves nothing.
+        lines.push(line(Event::Read, "b"));
+        assert_eq!(of(&lines), [true, false]);
+        // Noted under a clock that was behind: it is the later one all the same.
+        lines.push(Line {
+            at: Timestamp::from_second(-5).unwrap(),
+            ..line(Event::Proven, "b")
+        });
+        assert_eq!(of(&lines), [true, true]);
+    }
 
     #[test]
     fn lines_come_back_and_a_torn_one_is_passed_over_and_swallows_none() {

@@ -11,7 +11,7 @@ use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
 /// A snapshot with its verdict.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) snapshot: Snapshot,
     pub(crate) verdict: Verdict,
@@ -105,22 +105,18 @@ fn hold(verdict: &mut Verdict, waiting: &HashSet<String>) {
 
 /// Judges snapshots, group by group, newest first. Those of other packs, or that somebody made with stock restic, are not ours to remove.
 pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> Result<Vec<Judged>> {
-    let proven: Vec<String> = record::all(&pack.layout)?
-        .into_iter()
-        .filter(|line| line.event == Event::Proven)
-        .map(|line| line.snapshot)
-        .collect();
+    let lines = record::all(&pack.layout)?;
     let spec = &pack.loaded.spec;
     let (ours, others): (Vec<Snapshot>, Vec<Snapshot>) = snapshots
         .into_iter()
-        .partition(|s| s.pack == pack.layout.pack().as_str() && !s.environment.contains('/'));
+        .partition(|snapshot| is_ours(pack, snapshot));
     let mut environments: Vec<String> = ours.iter().map(|s| s.environment.clone()).collect();
     environments.sort();
     environments.dedup();
     let mut all = Vec::new();
     for environment in environments {
         let group: Vec<&Snapshot> = ours.iter().filter(|s| s.environment == environment).collect();
-        let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &proven)).collect();
+        let candidates: Vec<Candidate> = group.iter().map(|s| candidate(s, &lines)).collect();
         let verdicts = judge(&candidates, keep, &spec.pack.timezone.rules(), Timestamp::now());
         all.extend(verdicts.into_iter().filter_map(|verdict| {
             let snapshot = group.iter().find(|s| s.id == verdict.id)?;
@@ -143,24 +139,30 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
     Ok(all)
 }
 
-fn candidate(snapshot: &Snapshot, proven: &[String]) -> Candidate {
+/// Whether a snapshot is of this pack, and was made by this program.
+pub(super) fn is_ours(pack: &Pack, snapshot: &Snapshot) -> bool {
+    snapshot.pack == pack.layout.pack().as_str() && !snapshot.environment.contains('/')
+}
+
+fn candidate(snapshot: &Snapshot, lines: &[Line]) -> Candidate {
     Candidate {
         id: snapshot.id.clone(),
         time: snapshot.time,
         pinned: snapshot.pinned,
-        proven: proven.contains(&snapshot.id),
+        proven: record::is_proven(lines, &snapshot.id),
     }
 }
 
 /// Removes snapshots and then the data that was marked a day ago.
 ///
 /// # Errors
-/// Kind `Refused` when a snapshot that was made here is not listed: a listing that lacks some is no ground to remove others.
+/// Kind `Refused` when a snapshot that was made here is not listed: a listing that lacks some is no ground to remove others. And when one
+/// that shall go has become one that stays since it was chosen.
 pub(crate) fn forget(
     pack: &Pack,
     repository: &Repository,
     side: Side,
-    which: &[Snapshot],
+    which: &[Judged],
 ) -> Result<Forgotten> {
     let failed = |e: odoopack_repository::Error| {
         let failure = failure::of(&e);
@@ -176,14 +178,19 @@ pub(crate) fn forget(
     let writer = repository
         .writer(&place::holder("odoopack backup forget")?)
         .map_err(|e| failure::of(&e))?;
+    if side == Side::Offsite {
+        offsite::of_this_machine(pack, repository)?;
+    }
     let known = side.known(pack)?;
     repository.expect(&known).map_err(failed)?;
+    // Whoever was asked may have thought for an hour, and nobody else can write from here on.
+    let which = still_go(&judged(pack, repository, side)?, which)?;
     // Noted first: one that is gone and still expected would stop every later removal, one that stays is judged again.
-    for snapshot in which {
+    for snapshot in &which {
         gone(pack, side, &snapshot.environment, &snapshot.id)?;
     }
     let known = side.known(pack)?;
-    repository.forget(&writer, which, &known).map_err(failed)?;
+    repository.forget(&writer, &which, &known).map_err(failed)?;
     let pruned = repository.prune(&writer, &known).map_err(failed)?;
     Ok(Forgotten {
         snapshots: which.iter().map(|s| s.id.clone()).collect(),
@@ -229,38 +236,68 @@ pub(crate) fn pin(repository: &Repository, snapshot: &Snapshot, pinned: bool) ->
         .map_err(|e| failure::of(&e))
 }
 
+/// Those that the policy no longer keeps.
+pub(crate) fn by_policy(judged: &[Judged]) -> Vec<Judged> {
+    let goes = judged.iter().filter(|judged| !judged.verdict.keep);
+    goes.cloned().collect()
+}
+
 /// The snapshots that are named, when none of them is one that no policy would remove either.
-pub(crate) fn named(judged: &[Judged], repository: &Repository, names: &[String]) -> Result<Vec<Snapshot>> {
-    let mut which = Vec::new();
+pub(crate) fn named(judged: &[Judged], repository: &Repository, names: &[String]) -> Result<Vec<Judged>> {
+    let mut ids = Vec::new();
     for name in names {
         let snapshot = repository.snapshot(name, None).map_err(|e| failure::of(&e))?;
-        let found = judged.iter().find(|judged| judged.snapshot.id == snapshot.id);
-        let reasons = found
-            .map(|judged| judged.verdict.reasons.as_slice())
-            .unwrap_or_default();
-        let held = |why: &str| reasons.iter().any(|reason| reason == why);
-        if held("pinned") || held("last proven") || held("the last one") || held("not of this pack") {
-            return Err(
-                Failure::refused(format!("snapshot {} stays: {}", snapshot.id, reasons.join(", ")))
-                    .hint("`odoopack backup unpin SNAPSHOT` takes a pin away"),
-            );
-        }
-        which.push(snapshot);
+        ids.push(snapshot.id);
     }
-    let left = |environment: &str| {
-        let of = |judged: &&Judged| judged.snapshot.environment == environment;
-        judged
-            .iter()
-            .filter(of)
-            .any(|judged| !which.iter().any(|s| s.id == judged.snapshot.id))
+    free(judged, &ids)
+}
+
+/// What was chosen, as it is listed now; what somebody else has removed meanwhile is removed.
+fn still_go(now: &[Judged], chosen: &[Judged]) -> Result<Vec<Snapshot>> {
+    let ids: Vec<String> = chosen.iter().map(|judged| judged.snapshot.id.clone()).collect();
+    let went = |judged: &Judged| {
+        let of = |before: &&Judged| before.snapshot.id == judged.snapshot.id;
+        chosen.iter().find(of).is_some_and(|before| !before.verdict.keep)
     };
-    match which.iter().find(|s| !left(&s.environment)) {
-        None => Ok(which),
-        Some(s) => Err(
-            Failure::refused(format!("no snapshot of {} would be left", s.environment))
-                .hint("`odoopack backup create` first"),
-        ),
+    // What somebody named went whatever the policy says; the others went because of it.
+    if let Some(kept) = now.iter().find(|judged| judged.verdict.keep && went(judged)) {
+        return Err(stays(kept).hint("nothing was removed; the same command again chooses anew"));
     }
+    let free = free(now, &ids)?;
+    Ok(free.into_iter().map(|judged| judged.snapshot).collect())
+}
+
+/// Those of these names, when none of them is one that nothing removes, and each environment keeps another one.
+fn free(judged: &[Judged], ids: &[String]) -> Result<Vec<Judged>> {
+    let (which, others): (Vec<&Judged>, Vec<&Judged>) = judged
+        .iter()
+        .partition(|judged| ids.contains(&judged.snapshot.id));
+    if let Some(held) = which.iter().find(|judged| is_held(judged)) {
+        return Err(stays(held).hint("`odoopack backup unpin SNAPSHOT` takes a pin away"));
+    }
+    let is_left = |environment: &str| {
+        let mut ours = others.iter().filter(|judged| judged.ours);
+        ours.any(|judged| judged.snapshot.environment == environment)
+    };
+    match which.iter().find(|judged| !is_left(&judged.snapshot.environment)) {
+        None => Ok(which.into_iter().cloned().collect()),
+        Some(last) => Err(Failure::refused(format!(
+            "no snapshot of {} would be left",
+            last.snapshot.environment
+        ))
+        .hint("`odoopack backup create` first")),
+    }
+}
+
+fn is_held(judged: &Judged) -> bool {
+    let held = ["pinned", "last proven", "the last one", "not of this pack"];
+    let reasons = &judged.verdict.reasons;
+    reasons.iter().any(|reason| held.contains(&reason.as_str()))
+}
+
+fn stays(judged: &Judged) -> Failure {
+    let reasons = judged.verdict.reasons.join(", ");
+    Failure::refused(format!("snapshot {} stays: {reasons}", judged.snapshot.id))
 }
 
 #[cfg(test)]

@@ -250,9 +250,11 @@ fn of<'a>(lines: &'a [Line], environment: &'a str) -> impl DoubleEndedIterator<I
     lines.iter().filter(move |line| line.environment == environment)
 }
 
-/// The last proof; one that was noted while the clock was ahead says nothing about now.
+/// The last proof that holds; one that was noted while the clock was ahead says nothing about now.
 fn proven<'a>(lines: &'a [Line], environment: &'a str, now: Timestamp) -> Option<&'a Line> {
-    of(lines, environment).rfind(|line| line.event == Event::Proven && line.at <= now)
+    of(lines, environment).rfind(|line| {
+        line.event == Event::Proven && line.at <= now && record::is_proven(lines, &line.snapshot)
+    })
 }
 
 /// The newest that was copied off site and not forgotten there.
@@ -341,6 +343,20 @@ mod tests {
         };
         assert_eq!(of(1000), Some("00000020"));
         assert_eq!(of(9), None);
+    }
+
+    #[test]
+    fn a_proof_that_was_taken_back_has_no_age() {
+        let mut lines = [10, 20]
+            .map(|at| line(at, Event::Proven, serde_json::Value::Null))
+            .to_vec();
+        lines.push(Line {
+            snapshot: lines[1].snapshot.clone(),
+            ..line(30, Event::Unproven, serde_json::json!({ "why": ["x"] }))
+        });
+        let now = Timestamp::from_second(1000).unwrap();
+        let last = proven(&lines, "production", now).map(|line| line.snapshot.as_str());
+        assert_eq!(last, Some("00000010"));
     }
 
     #[test]

@@ -6,8 +6,7 @@ use odoopack_core::backup::{Manifest, paths, read_attachments};
 use odoopack_core::filestore::is_elsewhere;
 use odoopack_repository::{Entry, Error, Kind, Reader, Repository, Snapshot};
 
-use super::{failure, place};
-use crate::context::Pack;
+use super::failure;
 use crate::failure::{Failure, Result};
 
 /// The snapshot.
@@ -19,18 +18,14 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens a snapshot of this host's repository by the beginning of its name, or `latest`.
-    pub(crate) fn open(pack: &Pack, name: &str, environment: Option<&str>) -> Result<Self> {
-        Self::of(&place::open(pack)?, name, environment)
-    }
-
-    /// Opens a snapshot of a repository.
+    /// Opens a snapshot of a repository by the beginning of its name.
     pub(crate) fn of(repository: &Repository, name: &str, environment: Option<&str>) -> Result<Self> {
         let snapshot = repository.snapshot(name, environment);
         Self::read(repository, snapshot.map_err(|e| failure::of(&e))?)
     }
 
-    fn read(repository: &Repository, snapshot: Snapshot) -> Result<Self> {
+    /// Opens a snapshot that was found.
+    pub(crate) fn read(repository: &Repository, snapshot: Snapshot) -> Result<Self> {
         let failed = |e: Error| failure::of(&e);
         let reader = repository.reader().map_err(failed)?;
         let bytes = reader.read(&snapshot, paths::MANIFEST).map_err(failed)?;

@@ -1,5 +1,6 @@
 //! What `restore` and `backup import` share: where to, with whose consent, and what is said at the end.
 pub(crate) mod given;
+mod shown;
 
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::name::Name;
@@ -8,7 +9,7 @@ use odoopack_core::spec::{Clusters, Environment, Kind};
 
 use crate::apply::Apply;
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{Found, Planned, Restore, is_somebodys_role, there};
+use crate::apply::restore::{Found, Neutralized, Planned, Restore, is_somebodys_role, there};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind as Code, Result};
 use crate::observe::{self, View};
@@ -21,6 +22,9 @@ pub(crate) struct Options {
     /// The name of the production environment that is to be replaced, where nobody can be asked
     #[arg(long, value_name = "ENV")]
     yes_replace: Option<String>,
+    /// Let production become a database that was neutralized, whose jobs, mail servers and the like stay off
+    #[arg(long)]
+    neutralized: bool,
     /// Show the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -38,10 +42,11 @@ impl Options {
         }
     }
 
-    /// With the consent that production is replaced, by the operation `id`.
+    /// With the consent that production is replaced by what it was, by the operation `id`.
     pub(crate) fn replacing(name: &str, id: &str) -> Self {
         Self {
             yes_replace: Some(name.to_owned()),
+            neutralized: true,
             dry_run: false,
             id: Some(id.to_owned()),
         }
@@ -120,29 +125,30 @@ pub(crate) fn bring(
     place: &Place,
     (only, options): (Option<Part>, &Options),
 ) -> Result<()> {
+    let id = options.id.clone().unwrap_or_else(new_id);
+    let options = &options.with_id(&id);
     let target = &Target { place, only, options };
-    let (name, environment) = whose(pack, source, target)?;
-    right_series(pack, source)?;
-    let view = look(pack, name)?;
-    not_newer(pack, &view, name, source)?;
-    given::fits(pack, &view, source)?;
-    no_attachments(source, target)?;
-    let planned = plan(pack, &view, (name, environment), from, target)?;
-    if !target.options.dry_run {
+    let (_, shown) = judged(pack, (source, from), target)?;
+    let name = &shown.environment;
+    if !options.dry_run {
         swept(pack)?;
     }
-    room(&cx.ui, pack, name, (source, target.only))?;
-    for step in &planned.steps {
+    room(&cx.ui, pack, name, (source, only))?;
+    for step in &shown.steps {
         cx.ui.say(&format!("  - {step}"));
     }
-    if target.options.dry_run {
-        cx.ui.json(&serde_json::json!({ "plan": planned }));
+    if options.dry_run {
+        cx.ui.json(&serde_json::json!({ "plan": shown }));
         return Ok(());
     }
-    consent(&cx.ui, name, environment.kind, &planned, target)?;
+    let (_, environment) = super::environment(pack, name.as_str())?;
+    consent(&cx.ui, name, environment.kind, &shown, target)?;
     let (state, why) = (pack.layout.state(), format!("restore of {name}"));
     let _environment = lock::take_environment(&state, name, &why)?;
     let _lock = lock::take(&state, &why)?;
+    // Nobody was kept from anything while somebody read the question: `up` may have started what nobody would stop.
+    let pack = &cx.load_again()?;
+    let (view, planned) = judged(pack, (source, from), target)?;
     let apply = super::up::applier(cx, pack, &view);
     let resumed = crate::apply::restore::take_up(&apply, Some(name))?;
     if !resumed.is_empty() {
@@ -152,9 +158,22 @@ pub(crate) fn bring(
                 .hint("run the same command again"),
         );
     }
+    shown::still(&shown, &planned)?;
     let found = Restore::run(&apply, &planned, source)?;
     report(cx, &planned, &found, target);
     Ok(())
+}
+
+/// Looks, refuses what cannot come, and plans the rest.
+fn judged(pack: &Pack, (source, from): (&Source, &str), target: &Target<'_>) -> Result<(View, Planned)> {
+    let (name, environment) = whose(pack, source, target)?;
+    right_series(pack, source)?;
+    let view = look(pack, name)?;
+    not_newer(pack, &view, name, source)?;
+    given::fits(pack, &view, source)?;
+    no_attachments(source, target)?;
+    let planned = plan(pack, &view, (name, environment), from, target)?;
+    Ok((view, planned))
 }
 
 /// The environment whose role, user and release are used.
@@ -243,6 +262,11 @@ fn plan(
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: target.place.to.is_some(),
+        neutralized: if target.options.neutralized {
+            Neutralized::Accepted
+        } else {
+            Neutralized::Refused
+        },
         source: from.to_owned(),
         steps: restore::plan(&wanted),
     })

@@ -110,6 +110,13 @@ fn resume(cx: &Context, args: &Resume) -> Result<()> {
         cx.ui.result(&format!("nothing of {name} is held"));
         return Ok(());
     }
+    let neutralized = settings.kind == Kind::Production && harmless::is_neutralized(&mut client)?;
+    if neutralized {
+        cx.ui.warn(&format!(
+            "{name} is a neutralized database: {}; this lets go only what the restore held",
+            harmless::NEUTRALIZED
+        ));
+    }
     let waiting = harmless::waiting(&mut client)?;
     waiting
         .iter()

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use odoopack_core::facts::{Image, Seen};
 use odoopack_core::plan::{Plan, Step};
+use odoopack_core::target::GATE_PART;
+use odoopack_core::up::{Consent, plan};
 
 use super::up;
 use crate::apply::Carried;
 use crate::context::{Context, Pack};
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
+use crate::lockfile;
 use crate::observe::{self, View};
 
 /// Show what the containers are made from, and carry it to a machine without a registry
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "For the engine `compose`. `up` finds or pulls each image once and pins it; these commands work on what is pinned. Where the lock names Python packages that Odoo's image lacks, an image is built on it. After `image import` `up` pulls nothing.\n\nExamples:\n  odoopack image list\n  odoopack image build --dry-run\n  odoopack image export shop-images.tar\n  odoopack image import shop-images.tar"
+    after_help = "For the engine `compose`. `up` finds or pulls each image once and pins it; these commands work on what is pinned. `image update` takes newer ones. Where the lock names Python packages that Odoo's image lacks, an image is built on it. After `image import` `up` pulls nothing.\n\nExamples:\n  odoopack image list\n  odoopack image build --dry-run\n  odoopack image export shop-images.tar\n  odoopack image import shop-images.tar"
 )]
 pub(crate) enum Args {
     /// Show the images of the file and what they are pinned to
@@ -25,6 +28,17 @@ pub(crate) enum Args {
     )]
     Build {
         /// Print the Dockerfile and stop
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Ask the registries for newer images under the names of the file, and pin them
+    #[command(
+        after_help = "A name such as `postgres:16` comes to mean another image with every security update; what is pinned stays what it is until this is asked for. Nothing restarts before `up`. Where a lock names Odoo's image, `odoopack lock --update` moves that one.\n\nExamples:\n  odoopack image update --dry-run\n  odoopack image update postgres"
+    )]
+    Update {
+        /// One part alone, such as `postgres`
+        part: Option<String>,
+        /// Show what would be pinned and stop; it is pulled all the same
         #[arg(long)]
         dry_run: bool,
     },
@@ -60,6 +74,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             Ok(())
         }
         Args::Build { dry_run } => build(cx, &pack, &view, *dry_run),
+        Args::Update { part, dry_run } => update(cx, &pack, &view, part.as_deref(), *dry_run),
         Args::Export { file, dry_run } => export(cx, &pack, &view, &absolute(file)?, *dry_run),
         Args::Import { file, dry_run } => import(cx, &pack, &view, &absolute(file)?, *dry_run),
     }
@@ -104,6 +119,7 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         .locked
         .as_ref()
         .ok_or_else(|| Failure::refused("no image is built without a lock").hint("`odoopack lock`"))?;
+    lockfile::debian_is_locked(pack)?;
     if locked.packages.is_none() {
         cx.ui.json(&serde_json::json!({ "built": false, "image": null }));
         cx.ui
@@ -131,6 +147,98 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         "odoo is pinned to {}",
         image.map_or("nothing", String::as_str)
     ));
+    Ok(())
+}
+
+/// The parts to look for newer images of, with what they are pinned to.
+///
+/// # Errors
+/// Kind `Refused` when a part that was named has no image of its own to update.
+fn updated<'a>(view: &'a View, wanted: Option<&str>) -> Result<Vec<(&'a str, &'a Image)>> {
+    let locked = view.facts.containers.locked.is_some();
+    let all = view.target.images.iter();
+    let all = all.filter(|(part, _)| part.as_str() != GATE_PART && !(locked && *part == "odoo"));
+    let chosen = all.filter(|(part, _)| wanted.is_none_or(|wanted| *part == wanted));
+    let pinned: Vec<_> = chosen
+        .filter_map(|(part, name)| Some((part.as_str(), pinned(view, part, name)?)))
+        .collect();
+    match wanted {
+        Some("odoo") if locked => Err(Failure::refused("the lock names the image of odoo")
+            .hint("`odoopack lock --update`, then `odoopack up`")),
+        Some(GATE_PART) => {
+            Err(Failure::refused("the image of the gate is made from this program").hint("`odoopack up`"))
+        }
+        Some(wanted) if !view.target.images.contains_key(wanted) => {
+            let known: Vec<&str> = view.target.images.keys().map(String::as_str).collect();
+            Err(Failure::new(Kind::Usage, format!("no part is called `{wanted}`"))
+                .hint(format!("one of {}", known.join(", "))))
+        }
+        _ if pinned.is_empty() => Err(Failure::refused("no image is pinned yet").hint("`odoopack up`")),
+        _ => Ok(pinned),
+    }
+}
+
+fn update(cx: &Context, pack: &Pack, view: &View, part: Option<&str>, dry_run: bool) -> Result<()> {
+    let parts = updated(view, part)?;
+    let held = if dry_run { None } else { Some(up::begin(pack)?) };
+    let applier = up::applier(cx, pack, view);
+    let mut newer = Vec::new();
+    // All of them are judged before the first is pinned.
+    for (part, before) in &parts {
+        let progress = cx.ui.step(&format!("look for a newer image of {part}"));
+        match applier.newer_image(part, before, &progress) {
+            Ok(image) => newer.extend(image.map(|image| (*part, *before, image))),
+            Err(failure) => {
+                progress.failed();
+                return Err(failure);
+            }
+        }
+        progress.done();
+    }
+    if let Some((_lock, mut journal)) = held {
+        for (part, _, image) in &newer {
+            applier.repin(part, image)?;
+        }
+        journal.end("done")?;
+    }
+    told(cx, pack, &newer, dry_run)
+}
+
+/// What is newer, and what `up` would do about it.
+fn told(cx: &Context, pack: &Pack, newer: &[(&str, &Image, Image)], dry_run: bool) -> Result<()> {
+    let rows = newer.iter().map(|(part, before, now)| {
+        serde_json::json!({ "part": part, "image": now.wanted, "before": before.pinned, "pinned": now.pinned })
+    });
+    let rows: Vec<_> = rows.collect();
+    let then = if dry_run || newer.is_empty() {
+        Vec::new()
+    } else {
+        let view = observe::look(pack)?;
+        let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
+        up::refuse(&next)?;
+        next.groups()
+            .into_iter()
+            .map(|(sentence, _)| sentence)
+            .collect::<Vec<_>>()
+    };
+    cx.ui
+        .json(&serde_json::json!({ "newer": rows, "pinned": !dry_run, "then": then }));
+    if newer.is_empty() {
+        cx.ui
+            .result("nothing newer: every name stands for the image that is pinned");
+    }
+    for (part, before, now) in newer {
+        cx.ui.result(&format!(
+            "{part:<9} {}: {} -> {}",
+            now.wanted, before.pinned, now.pinned
+        ));
+    }
+    if !then.is_empty() {
+        cx.ui.result("`odoopack up` would");
+    }
+    for sentence in then {
+        cx.ui.result(&format!("  - {sentence}"));
+    }
     Ok(())
 }
 

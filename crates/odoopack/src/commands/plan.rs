@@ -5,6 +5,7 @@ use odoopack_core::up::{Consent, plan};
 use super::up;
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
+use crate::lockfile;
 use crate::observe;
 use crate::ui::Ui;
 
@@ -20,6 +21,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
+    lockfile::debian_is_locked(&pack)?;
     let view = observe::look(&pack)?;
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     tell(&cx.ui, &next)?;

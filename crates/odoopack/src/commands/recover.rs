@@ -213,6 +213,11 @@ impl Recovery<'_> {
         self.same_release(&pack, wanted.as_deref())?;
         recovering::end(&self.root)?;
         self.cx.ui.result(&format!("{} is back", pack.layout.root()));
+        if pack.loaded.spec.backup.offsite.is_some() {
+            self.cx.ui.say(
+                "backups go off site again after `odoopack backup offsite --take-over`, once the machine that made them runs no more",
+            );
+        }
         Ok(())
     }
 

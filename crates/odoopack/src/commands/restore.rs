@@ -77,7 +77,10 @@ fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let place = match (&args.to, &args.beside) {
         (_, Some(beside)) => Place::beside(beside),
         (Some(to), None) => Place::to(to),
-        (None, None) => Place::to(&own),
+        (None, None) => {
+            stored::is_ours(&pack, &opened)?;
+            Place::to(&own)
+        }
     };
     let only = match args.only {
         Some(Only::Database) => Some(Part::Database),

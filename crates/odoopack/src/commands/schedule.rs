@@ -31,6 +31,9 @@ pub(crate) enum Args {
     Run {
         /// Name of a job, as `odoopack schedule list` shows it
         job: Option<String>,
+        /// Only when its time has come since it ran last (timers of systemd do this)
+        #[arg(long, requires = "job")]
+        if_due: bool,
     },
 }
 
@@ -39,16 +42,33 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     match args {
         Args::List => list(cx, &pack),
-        Args::Run { job: None } => jobs::keep_running(&place(&pack, true)),
-        Args::Run { job: Some(name) } => {
-            wait_for_servers(cx, &pack, name)?;
-            let attempt = jobs::run_now(&place(&pack, false), name)?;
+        Args::Run { job: None, .. } => {
+            let table = Table::of(&pack.loaded.spec);
+            wait_for_servers(cx, &pack, table.jobs.iter().any(in_database));
+            jobs::keep_running(&place(&pack, true))
+        }
+        Args::Run {
+            job: Some(name),
+            if_due,
+        } => {
+            let table = jobs::table(&pack.layout.schedule())?;
+            let works_on = table.jobs.iter().find(|one| one.name == *name);
+            wait_for_servers(cx, &pack, works_on.is_some_and(in_database));
+            let attempt = jobs::run_now(&place(&pack, false), name, *if_due)?;
             cx.ui.json(&serde_json::json!({ "job": name, "run": attempt }));
+            let Some(attempt) = attempt else {
+                cx.ui
+                    .result(&format!("{name}: not due, its last run is for its last time"));
+                return Ok(());
+            };
             cx.ui.result(&format!("{name}: {}", jobs::ended(&attempt)));
             match attempt.outcome {
                 Outcome::Done => Ok(()),
-                Outcome::Locked => Err(Failure::new(Kind::Locked, format!("the job `{name}` waits"))
-                    .because(attempt.said.unwrap_or_default())),
+                Outcome::Locked => {
+                    let what = if attempt.between { "did nothing" } else { "waits" };
+                    Err(Failure::new(Kind::Locked, format!("the job `{name}` {what}"))
+                        .because(attempt.said.unwrap_or_default()))
+                }
                 Outcome::Running | Outcome::Failed(_) => {
                     Err(Failure::failed(format!("the job `{name}` failed"))
                         .because(attempt.said.unwrap_or_default())
@@ -59,25 +79,26 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
 }
 
-/// At boot Docker starts the containers while the host's timers catch up what was missed. When the time is over the job says
-/// itself what is wrong, and that is written down.
-fn wait_for_servers(cx: &Context, pack: &Pack, job: &str) -> Result<()> {
-    let table = jobs::table(&pack.layout.schedule())?;
-    let works_on = table.jobs.iter().find(|one| one.name == job);
-    let in_database = works_on.is_some_and(|job| job.environment.is_some());
-    if !pack.layout.containers() || !in_database {
-        return Ok(());
+fn in_database(job: &Job) -> bool {
+    job.environment.is_some()
+}
+
+/// At boot the servers start while what was missed is caught up. When the time is over the job says itself what is wrong, and that is
+/// written down.
+fn wait_for_servers(cx: &Context, pack: &Pack, wanted: bool) {
+    if !wanted {
+        return;
     }
     let given = pack.loaded.spec.postgres.is_given();
     let limit = if given { NEAR } else { BOOT };
     let all = pack.loaded.spec.servers();
     for own in all.into_iter().chain(given.then_some(OwnServer::SHARED)) {
-        let server = databases::one(&pack.loaded.spec, &pack.layout, &own)?;
+        let Ok(server) = databases::one(&pack.loaded.spec, &pack.layout, &own) else {
+            continue;
+        };
         let answers = || databases::connect(&server, "postgres").is_ok();
-        // A stack that was taken down is not waited for.
-        let there =
-            || given || containers::one(&pack.layout, &own.to_string()).is_ok_and(|one| one.is_some());
-        if answers() || !there() {
+        // One that was taken down is not waited for.
+        if answers() || !(given || is_there(pack, &own)) {
             continue;
         }
         let progress = cx.ui.step(&format!("wait until `{own}` answers"));
@@ -86,7 +107,15 @@ fn wait_for_servers(cx: &Context, pack: &Pack, job: &str) -> Result<()> {
             Err(_) => progress.failed(),
         }
     }
-    Ok(())
+}
+
+/// Whether somebody starts the server.
+fn is_there(pack: &Pack, own: &OwnServer) -> bool {
+    if pack.layout.containers() {
+        return containers::one(&pack.layout, &own.to_string()).is_ok_and(|one| one.is_some());
+    }
+    let services = Engine::here(&pack.layout).services();
+    services.is_ok_and(|all| all.keys().any(|name| own.is_called(name)))
 }
 
 fn place(pack: &Pack, log: bool) -> Place {
@@ -153,7 +182,10 @@ fn begins(engine: &Engine<'_>, table: &Table) -> Result<bool> {
 }
 
 fn row<'a>(job: &'a Job, zone: &Zone, state: &camino::Utf8Path, now: i64) -> Result<Row<'a>> {
-    let past = schedule::past(state, &job.name)?;
+    let mut past = schedule::past(state, &job.name)?;
+    if let Some(past) = &mut past {
+        past.follow(&job.when, zone, now);
+    }
     let running = schedule::runs(state, &job.name);
     let overdue = past
         .as_ref()

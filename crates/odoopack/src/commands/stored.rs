@@ -4,22 +4,31 @@ use std::io::Write;
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths};
 use odoopack_core::name::Name;
+use odoopack_repository::Snapshot;
 
 use crate::apply::restore::source::Stored;
 use crate::backup::offsite::{self, Right};
 use crate::backup::stored::Opened;
+use crate::backup::{Repository, failure, place};
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
 #[derive(Debug)]
 struct Shown(Opened);
 
-/// Which snapshot.
+/// Whose snapshot.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Which {
+pub(crate) struct Whose {
     /// Whose `latest`; without it production's, or the only environment's
     #[arg(long, value_name = "ENV")]
     of: Option<Name>,
+}
+
+/// Which snapshot.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    whose: Whose,
     /// Out of the second repository of `[backup.offsite]`
     #[arg(long)]
     offsite: bool,
@@ -28,7 +37,12 @@ pub(crate) struct Which {
 impl Which {
     /// Whose it is, where that was said.
     pub(crate) fn of(&self) -> Option<&Name> {
-        self.of.as_ref()
+        self.whose.of.as_ref()
+    }
+
+    /// The same, for what has no second repository to look into.
+    pub(crate) fn whose(&self) -> &Whose {
+        &self.whose
     }
 
     /// Whether it is one of the second repository.
@@ -37,18 +51,43 @@ impl Which {
     }
 }
 
-/// Opens a snapshot by the beginning of its name; `latest` is one environment's.
-pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
-    let of = if name == "latest" {
-        Some(super::backup::environment(pack, which.of.as_ref())?)
-    } else {
-        which.of.clone()
-    };
-    let of = of.as_ref().map(Name::as_str);
+/// The repository that it is in.
+pub(crate) fn repository(pack: &Pack, which: &Which) -> Result<Repository> {
     if which.offsite {
-        return Opened::of(&offsite::open(pack, Right::Write)?, name, of);
+        offsite::open(pack, Right::Write)
+    } else {
+        place::open(pack)
     }
-    Opened::open(pack, name, of)
+}
+
+/// A snapshot by the beginning of its name; `latest` is one environment's, of this pack.
+pub(crate) fn find(pack: &Pack, repository: &Repository, name: &str, whose: &Whose) -> Result<Snapshot> {
+    let found = if name == "latest" {
+        let of = super::backup::environment(pack, whose.of.as_ref())?;
+        repository.latest(pack.layout.pack().as_str(), of.as_str())
+    } else {
+        repository.snapshot(name, whose.of.as_ref().map(Name::as_str))
+    };
+    found.map_err(|e| failure::of(&e))
+}
+
+/// Opens a snapshot by the beginning of its name; `latest` is one environment's, of this pack.
+pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
+    let repository = repository(pack, which)?;
+    Opened::read(&repository, find(pack, &repository, name, &which.whose)?)
+}
+
+/// What another pack has stored goes nowhere by itself: its environments are called as ours are.
+pub(crate) fn is_ours(pack: &Pack, opened: &Opened) -> Result<()> {
+    let (theirs, ours) = (&opened.manifest().pack, pack.layout.pack());
+    if theirs == ours.as_str() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "the snapshot {} is of another pack, {theirs}",
+        opened.id()
+    ))
+    .hint("say where to put it: `--to ENVIRONMENT`, or beside, `--as NAME`"))
 }
 
 /// The snapshot for a restore.

@@ -5,6 +5,7 @@ use odoopack_core::up::{Consent, plan};
 use crate::apply::Apply;
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::lockfile;
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
 use crate::store::{lock, marks};
@@ -30,6 +31,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
+    lockfile::debian_is_locked(&pack)?;
     let done = converge(cx, &pack, args)?;
     if args.dry_run {
         return Ok(());

@@ -25,4 +25,5 @@ mod tunnel;
 mod upstream;
 
 pub(crate) use client::{CallError, call};
+pub(crate) use reload::read_config;
 pub(crate) use server::run;

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::checks::host::Published;
+use odoopack_core::checks::host::{OnLoopback, Published};
 use odoopack_core::facts::{Containers, Docker, Host, Image, LockedImage, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::Lock;
@@ -72,27 +72,48 @@ pub(crate) fn used_elsewhere(layout: &Layout) -> Result<Vec<(String, Utf8PathBuf
     Ok(all)
 }
 
-/// Ports of running containers that other machines can reach, without those of the pack's nginx.
-pub(crate) fn open_to_others(layout: &Layout) -> Seen<Vec<Published>> {
+/// Ports of running containers that other machines can reach, without those of the pack's nginx, and those on loopback.
+pub(crate) fn open(layout: &Layout) -> (Seen<Vec<Published>>, Seen<OnLoopback>) {
     if find_program("docker").is_none() {
-        return Seen::Absent;
+        return (Seen::Absent, Seen::Absent);
     }
     let all = match everything() {
         Ok(all) => all,
-        Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
+        Err(failure) => {
+            let why = failure.chain().join(": ");
+            return (Seen::Unknown(why.clone()), Seen::Unknown(why));
+        }
     };
     let nginx = |one: &Container| one.project == layout.project() && one.service == "nginx";
-    let strangers = all.into_iter().filter(|one| one.running && !nginx(one));
+    let running: Vec<Container> = all.into_iter().filter(|one| one.running).collect();
+    let strangers = running.iter().filter(|one| !nginx(one)).flat_map(ports);
     let loopback = |address: &str| address.starts_with("127.") || address == "::1";
-    let ports = strangers.flat_map(|one| {
-        let name = one.name;
-        one.open.into_iter().map(move |(address, port)| Published {
-            container: name.clone(),
-            address,
-            port,
-        })
-    });
-    Seen::Present(ports.filter(|one| !loopback(&one.address)).collect())
+    let published = strangers.filter(|one| !loopback(&one.address)).collect();
+    // Rules of the firewall lead there by IPv4 alone.
+    let inner = running.iter().flat_map(ports);
+    let inner = inner.filter(|one| one.address.starts_with("127.")).collect();
+    (Seen::Present(published), on_loopback(inner))
+}
+
+fn ports(container: &Container) -> impl Iterator<Item = Published> {
+    container.open.iter().map(|(address, port)| Published {
+        container: container.name.clone(),
+        address: address.clone(),
+        port: *port,
+    })
+}
+
+fn on_loopback(ports: Vec<Published>) -> Seen<OnLoopback> {
+    if ports.is_empty() {
+        return Seen::Absent;
+    }
+    match docker::server_version().read() {
+        Ok(text) => Seen::Present(OnLoopback {
+            docker: text.trim().to_owned(),
+            ports,
+        }),
+        Err(failure) => Seen::Unknown(failure.chain().join(": ")),
+    }
 }
 
 /// Every container of this machine.
@@ -189,7 +210,7 @@ fn split(images: Images, is_here: impl Fn(&Image) -> Result<bool>) -> Result<(Im
 
 /// Whether Docker has an image, or its registry can give it again.
 fn is_here(pinned: &Image) -> Result<bool> {
-    if pinned.pinned.contains('@') || find_program("docker").is_none() {
+    if pinned.digest().is_some() || find_program("docker").is_none() {
         return Ok(true);
     }
     Ok(image(&pinned.pinned)?.is_some())
@@ -233,14 +254,19 @@ fn daemon() -> Seen<Docker> {
     if find_program("docker").is_none() {
         return Seen::Absent;
     }
-    let server = match docker::server_version().read() {
-        Ok(text) => text.trim().to_owned(),
-        Err(failure) => return Seen::Unknown(failure.chain().join(": ")),
+    let about = docker::about().read().ok();
+    let Some((server, security)) = about.and_then(|text| docker::parse_about(&text)) else {
+        // This one says best why no daemon answers.
+        return Seen::Unknown(match docker::server_version().read() {
+            Ok(_) => "`docker info` does not say what it is".to_owned(),
+            Err(failure) => failure.chain().join(": "),
+        });
     };
     let compose = docker::compose_version().read().ok();
     Seen::Present(Docker {
         server,
         compose: compose.map(|text| text.trim().to_owned()),
+        security,
     })
 }
 
@@ -343,7 +369,11 @@ mod tests {
         assert_eq!(gone.keys().collect::<Vec<_>>(), ["gate"]);
         split(all, |_| Err(Failure::failed("no answer"))).unwrap_err();
         // A registry gives it again.
-        assert!(is_here(&image("odoo@sha256:3")).unwrap());
+        let pulled = Image {
+            wanted: "odoo:18.0".to_owned(),
+            ..image("odoo@sha256:3")
+        };
+        assert!(is_here(&pulled).unwrap());
     }
 
     #[test]

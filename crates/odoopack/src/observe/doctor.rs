@@ -22,6 +22,7 @@ const NEXT_ACT: Bytes = Bytes::gib(3);
 /// Looks at the machine.
 pub(crate) fn host(pack: &Pack, view: &View) -> Host {
     let planned: u64 = view.sizing.environments.values().map(|size| size.memory.0).sum();
+    let (published, on_loopback) = super::containers::open(&pack.layout);
     Host {
         clock: super::clock::look(),
         disks: vec![Disk {
@@ -44,7 +45,9 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             }
         },
         postgres_listens: postgres_listens(pack),
-        published: super::containers::open_to_others(&pack.layout),
+        published,
+        on_loopback,
+        shared: shared(pack),
         without: super::without(view),
         services: view
             .target
@@ -53,6 +56,14 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             .map(|one| runs(view, &one.name))
             .collect(),
     }
+}
+
+/// On the host itself nginx sees who comes.
+fn shared(pack: &Pack) -> Vec<String> {
+    let all = pack.loaded.spec.web.open_by_ipv6();
+    all.filter(|_| pack.layout.containers())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn unlocked(addons: &Addons, locked: bool) -> Vec<String> {

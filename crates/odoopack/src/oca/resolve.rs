@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 use odoopack_core::foreign::address;
-use odoopack_core::oca_lock::{Locked, Merged, RepositorySeen, Share, is_need, is_pinned, running, taken};
+use odoopack_core::oca_lock::{
+    DEBIAN_LIST, Locked, Merged, RepositorySeen, Share, debian_line_of, is_need, is_pinned, running, taken,
+};
 use odoopack_core::python_pins::name_of;
 use odoopack_core::spec::Repository;
 
@@ -153,7 +155,7 @@ fn merges(workshop: &Workshop<'_>, mirror: &Mirror, wish: &Wish<'_>) -> Result<V
 
 /// Debian packages that a repository's own list names.
 pub(super) fn debian(place: &Utf8Path, commit: &str) -> Result<Vec<String>> {
-    let list = mirror::read(place, commit, &["apt.txt".to_owned()])?;
+    let list = mirror::read(place, commit, &[DEBIAN_LIST.to_owned()])?;
     let text = list.first().map_or("", |(_, text)| text.as_str());
     odoopack_core::oca_lock::debian_of(text).map_err(|word| {
         Failure::refused(format!(
@@ -168,13 +170,9 @@ pub(crate) fn debian_line(mirror: &Mirror, locked: &Locked, package: &str) -> Re
     if !mirror.has(locked.used())? {
         return Ok(None);
     }
-    let list = mirror::read(&mirror.place, locked.used(), &["apt.txt".to_owned()])?;
+    let list = mirror::read(&mirror.place, locked.used(), &[DEBIAN_LIST.to_owned()])?;
     let text = list.first().map_or("", |(_, text)| text.as_str());
-    let names = |line: &str| {
-        let bare = line.split('#').next().unwrap_or_default();
-        bare.split_whitespace().any(|word| word == package)
-    };
-    Ok(text.lines().position(names).map(|at| at + 1))
+    Ok(debian_line_of(text, package))
 }
 
 /// What the modules need of Python; a version that the repository's own list names is taken from there.

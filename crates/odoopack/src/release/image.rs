@@ -7,48 +7,127 @@ use odoopack_core::oca_lock::OdooPin;
 
 use crate::failure::{Failure, Result};
 use crate::observe::containers;
-use crate::tools::docker::{self, Image};
+use crate::tools::docker::{self, Digest, Image};
 use crate::tools::python;
 use crate::ui::Progress;
+
+/// An image of this machine that something is to be made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) image: Image,
+    /// `repository@sha256:...`, by which its registry gives it again; `None` for one that was made here or came in a file.
+    pub(crate) digest: Option<String>,
+    /// The id by which a lock names it, where that is not its id here.
+    pub(crate) locked: Option<String>,
+}
+
+impl Found {
+    /// One that no registry has.
+    pub(crate) const fn made_here(image: Image) -> Self {
+        Self {
+            image,
+            digest: None,
+            locked: None,
+        }
+    }
+
+    const fn of(image: Image, digest: Option<String>) -> Self {
+        Self {
+            image,
+            digest,
+            locked: None,
+        }
+    }
+
+    fn pin(self, name: &str) -> OdooPin {
+        OdooPin::Image {
+            name: name.to_owned(),
+            id: self.image.id,
+            digest: self.digest,
+        }
+    }
+}
 
 /// Decides which image a name stands for: the one that the pack runs already, else the one that is here, else that of its
 /// registry. With `newest` the registry is asked first, unless the image was made here.
 pub(crate) fn pin(layout: &Layout, name: &str, newest: bool, progress: &Progress) -> Result<OdooPin> {
-    if let Some(image) = runs(layout, name)?.filter(|_| !newest) {
-        let (id, digest) = match image.built {
-            Some(built) => (built.on.id, built.on.digest),
-            None => (image.id, Some(image.pinned).filter(|pinned| pinned.contains('@'))),
-        };
-        return Ok(OdooPin::Image {
-            name: name.to_owned(),
-            id,
-            digest,
-        });
+    if newest {
+        return Ok(self::newest(name, progress)?.pin(name));
     }
-    let here = containers::image(name)?;
-    let made_here = here.as_ref().is_some_and(|image| image.digest.is_none());
-    let found = match here.filter(|_| made_here || !newest) {
-        Some(image) => image,
-        None => pull(name, progress)?,
+    let Some(image) = runs(layout, name)? else {
+        return Ok(get(name, progress)?.pin(name));
+    };
+    let digest = image.digest().map(str::to_owned);
+    let (id, digest) = match image.built {
+        Some(built) => (built.on.id, built.on.digest),
+        None => (image.locked.unwrap_or(image.id), digest),
     };
     Ok(OdooPin::Image {
         name: name.to_owned(),
-        id: found.id,
-        digest: found.digest,
+        id,
+        digest,
     })
+}
+
+/// The image that a name stands for here, else in its registry.
+pub(crate) fn get(name: &str, progress: &Progress) -> Result<Found> {
+    let Some(image) = containers::image(name)? else {
+        return pull(name, progress);
+    };
+    let digest = match image.digest(name) {
+        Digest::Known(digest) => Some(digest),
+        Digest::None => None,
+        // All of it is here, so this only asks for its name.
+        Digest::Possible(digest) => {
+            progress.detail(&format!(
+                "asking the registry of {name} whether it has this image"
+            ));
+            let asked = docker::pull(&digest).outcome()?;
+            asked.status.success().then_some(digest)
+        }
+    };
+    Ok(Found::of(image, digest))
+}
+
+/// The image that a name stands for in its registry; one that was made here stays what it is.
+///
+/// # Errors
+/// When the registry does not answer.
+pub(crate) fn newest(name: &str, progress: &Progress) -> Result<Found> {
+    let here = match containers::image(name)? {
+        Some(image) if image.digest(name) == Digest::None => return Ok(Found::made_here(image)),
+        here => here,
+    };
+    progress.detail(&format!("pulling {name}"));
+    let cmd = docker::pull(name);
+    let outcome = cmd.outcome()?;
+    if outcome.status.success() {
+        return pulled(name);
+    }
+    here.and_then(|image| made_here(image, name, &outcome.stderr))
+        .ok_or_else(|| cmd.ended_badly(&outcome))
+}
+
+/// An image that its registry refused to give, where that says that it was made here: not of one that came from there once, whose
+/// loss shall be heard of.
+fn made_here(image: Image, name: &str, stderr: &str) -> Option<Found> {
+    let known = matches!(image.digest(name), Digest::Known(_));
+    (!known && docker::says_refused(stderr)).then(|| Found::made_here(image))
 }
 
 /// The image that a lock names, from its registry where it is not here.
 ///
 /// # Errors
 /// Kind `Refused` when it was made on another machine and never came here.
-pub(crate) fn bring(pin: &ImagePin, progress: &Progress) -> Result<Image> {
-    if let Some(found) = containers::image(&pin.id)? {
-        return Ok(found);
+pub(crate) fn bring(pin: &ImagePin, progress: &Progress) -> Result<Found> {
+    if let Some(image) = containers::image(&pin.id)? {
+        // One that came in a file goes by no name that its registry has.
+        let named = pin.digest.clone().filter(|digest| image.digests.contains(digest));
+        return Ok(Found::of(image, named));
     }
     match &pin.digest {
         // One image may have several digests; the one of the lock is what is compared.
-        Some(digest) => Ok(Image {
+        Some(digest) => Ok(Found {
             digest: Some(digest.clone()),
             ..pull(digest, progress)?
         }),
@@ -61,10 +140,21 @@ pub(crate) fn bring(pin: &ImagePin, progress: &Progress) -> Result<Image> {
 }
 
 /// Gets an image from its registry.
-pub(crate) fn pull(name: &str, progress: &Progress) -> Result<Image> {
+fn pull(name: &str, progress: &Progress) -> Result<Found> {
     progress.detail(&format!("pulling {name}"));
     docker::pull(name).run()?;
-    containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))
+    pulled(name)
+}
+
+/// What a pull that went well brought.
+fn pulled(name: &str) -> Result<Found> {
+    let image =
+        containers::image(name)?.ok_or_else(|| Failure::failed(format!("there is no image `{name}`")))?;
+    let digest = match image.digest(name) {
+        Digest::Known(digest) | Digest::Possible(digest) => Some(digest),
+        Digest::None => None,
+    };
+    Ok(Found::of(image, digest))
 }
 
 /// The image that the pack runs; `None` while none is pinned.
@@ -87,4 +177,27 @@ pub(crate) fn unmet(image: &str, needs: &[&str]) -> Result<BTreeMap<String, Stri
     let text = docker::once(image, "python3", &words).read()?;
     python::parse_unmet(&text)
         .ok_or_else(|| Failure::failed(format!("the image's Python answered `{}`", text.trim())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_its_registry_does_not_have_was_made_here() {
+        let image = |digests: &str, id: &str| {
+            let text = format!(r#"[{{"Id":"{id}","RepoDigests":[{digests}]}}]"#);
+            docker::parse_image(&text).unwrap().unwrap()
+        };
+        let refused =
+            "Error response from daemon: pull access denied for acme/odoo, repository does not exist";
+        let silent = "Error response from daemon: dial tcp: lookup registry-1.docker.io: no such host";
+        // In containerd's store a name alone makes a digest.
+        let here = image(r#""acme/odoo@sha256:1""#, "sha256:1");
+        let found = made_here(here.clone(), "acme/odoo:18", refused).unwrap();
+        assert_eq!((found.image.id.as_str(), found.digest), ("sha256:1", None));
+        assert_eq!(made_here(here, "acme/odoo:18", silent), None);
+        let pulled = image(r#""acme/odoo@sha256:2""#, "sha256:1");
+        assert_eq!(made_here(pulled, "acme/odoo:18", refused), None);
+    }
 }

@@ -1,12 +1,17 @@
 //! Debian packages that an image was to get and its archive does not have.
-use odoopack_core::oca_lock::Lock;
+use odoopack_core::oca_lock::{DEBIAN_LIST, Lock, debian_line_of};
 use odoopack_core::odoo::log;
 
 use super::image_python::Adding;
 use crate::exec::Outcome;
 use crate::failure::{Failure, Result};
+use crate::files;
 use crate::oca::{Workshop, resolve};
 use crate::tools::apt;
+
+const NAME_ANOTHER: &str =
+    "name another package in `apt.txt`, then `odoopack lock`; or name a newer image as `source` in [odoo]";
+const TAKE_ANOTHER: &str = "take a commit of the repository that names another package: `odoopack oca pin --help`; or name a newer image as `source` in [odoo], then `odoopack lock`";
 
 impl Adding<'_> {
     /// Says which package of whose list it is, where apt said so; else what was asked for.
@@ -45,6 +50,12 @@ impl Adding<'_> {
             let line = line.map_or(String::new(), |line| format!("line {line} of "));
             places.push(format!("{line}`apt.txt` of {repository}"));
         }
+        let own = lock.debian.iter().any(|one| one == name);
+        if own {
+            let text = files::read_text(&self.repo.join(DEBIAN_LIST))?.unwrap_or_default();
+            let line = debian_line_of(&text, name).map_or(String::new(), |line| format!("line {line} of "));
+            places.push(format!("{line}`apt.txt` of the pack"));
+        }
         let why = if instead.is_empty() {
             format!("the Debian of `{image}` has no such package, or its archive could not be reached")
         } else {
@@ -53,8 +64,11 @@ impl Adding<'_> {
                 instead.join(", ")
             )
         };
-        Ok(Failure::refused(format!("Debian package `{name}`, which {} names, cannot be installed", places.join(" and ")))
-            .because(why)
-            .hint("take a commit of the repository that names another package: `odoopack oca pin --help`; or name a newer image as `source` in [odoo], then `odoopack lock`"))
+        Ok(Failure::refused(format!(
+            "Debian package `{name}`, which {} names, cannot be installed",
+            places.join(" and ")
+        ))
+        .because(why)
+        .hint(if own { NAME_ANOTHER } else { TAKE_ANOTHER }))
     }
 }

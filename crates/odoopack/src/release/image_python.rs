@@ -112,7 +112,7 @@ impl Adding<'_> {
         if let Some(old) = old.filter(|old| old.inputs == inputs && !fresh) {
             return Ok(Some(old.clone()));
         }
-        let base = image::bring(&pin, progress)?;
+        let base = image::bring(&pin, progress)?.image;
         progress.detail(&format!("asking {name} which Python packages it has"));
         let inside = ask(&base.id)?;
         let met = met(&base.id, &asked)?;
@@ -217,7 +217,7 @@ impl Adding<'_> {
                 .map(|image| (image, built))
                 .ok_or_else(|| Failure::failed(format!("the image {id} is gone")));
         }
-        let base = image::bring(&built.on, progress)?;
+        let base = image::bring(&built.on, progress)?.image;
         let place = self.scratch("odoo-image")?;
         self.fetch(&base, lock, &place, progress)?;
         progress.detail(&format!("building an image on {name}"));
@@ -353,6 +353,7 @@ mod tests {
             },
             repositories: BTreeMap::new(),
             groups: BTreeMap::new(),
+            debian: Vec::new(),
             python: None,
         };
         wish("# ours\nxlrd>=2  # old sheets\n-c other.txt\n");
@@ -412,6 +413,7 @@ mod tests {
             },
             repositories: BTreeMap::new(),
             groups: BTreeMap::new(),
+            debian: Vec::new(),
             python: None,
         };
         assert_eq!(wanted(&read(&redis), repo, &lock).unwrap(), None);

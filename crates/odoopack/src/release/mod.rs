@@ -1,6 +1,7 @@
 //! From `[odoo] source` to code that runs: decide what exactly, fetch it, build its Python environment.
 //!
 //! Three steps, each repeatable and each finishing what an interrupted run left.
+pub(crate) mod apt_list;
 mod apt_state;
 mod asset_times;
 mod assets;

@@ -87,6 +87,7 @@ fn locked(pack: &Scratch) -> Lock {
         odoo: builder.pin(&release).unwrap(),
         repositories: [("project".to_owned(), resolved.locked)].into(),
         groups: BTreeMap::new(),
+        debian: Vec::new(),
         python: None,
     };
     let cache = super::cache();

@@ -1,7 +1,7 @@
 //! What the jobs of the schedule did: one small file per job, and locks that say which of them run.
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
-use odoopack_core::schedule::Past;
+use odoopack_core::schedule::{Job, Past, Zone};
 
 use crate::failure::{Failure, Result};
 use crate::files;
@@ -17,9 +17,11 @@ pub(crate) fn past(state: &Utf8Path, job: &str) -> Result<Option<Past>> {
     let Some(text) = files::read_text(&path)? else {
         return Ok(None);
     };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|e| Failure::failed(format!("`{path}` is not what this program wrote")).because(e))
+    serde_json::from_str(&text).map(Some).map_err(|e| {
+        Failure::failed(format!("`{path}` is not what this program wrote"))
+            .because(e)
+            .hint(format!("`rm {path}`: the job is then known from now on"))
+    })
 }
 
 /// Remembers what a job did.
@@ -30,13 +32,12 @@ pub(crate) fn remember(state: &Utf8Path, job: &str, past: &Past) -> Result<()> {
     files::replace(&path, text.as_bytes(), 0o644, None)
 }
 
-/// What is known of a job, which is known from `now` on at the latest.
-pub(crate) fn known(state: &Utf8Path, job: &str, now: i64) -> Result<Past> {
-    if let Some(past) = past(state, job)? {
-        return Ok(past);
+/// What is known of a job, which is known with these times from `now` on at the latest.
+pub(crate) fn known(state: &Utf8Path, job: &Job, zone: &Zone, now: i64) -> Result<Past> {
+    let mut past = past(state, &job.name)?.unwrap_or_else(|| Past::new(now));
+    if past.follow(&job.when, zone, now) {
+        remember(state, &job.name, &past)?;
     }
-    let past = Past::new(now);
-    remember(state, job, &past)?;
     Ok(past)
 }
 
@@ -125,10 +126,26 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let state = Utf8Path::from_path(keep.path()).unwrap();
         files::directory_all(&place(state)).unwrap();
+        let (mut job, utc) = (renew(), "UTC".parse().unwrap());
         assert_eq!(past(state, "renew").unwrap(), None);
-        assert_eq!(known(state, "renew", 7).unwrap(), Past::new(7));
-        assert_eq!(known(state, "renew", 9).unwrap(), Past::new(7));
+        let first = known(state, &job, &utc, 7).unwrap();
+        assert_eq!((first.since, &first.last), (7, &None));
+        assert_eq!(past(state, "renew").unwrap(), Some(first.clone()));
+        assert_eq!(known(state, &job, &utc, 9).unwrap(), first);
+        job.when = "03:00".parse().unwrap();
+        assert_eq!(known(state, &job, &utc, 11).unwrap().since, 11);
+        assert_eq!(past(state, "renew").unwrap().unwrap().since, 11);
         files::replace(&place(state).join("renew.json"), b"{", 0o644, None).unwrap();
-        assert!(past(state, "renew").is_err());
+        assert!(past(state, "renew").is_err() && known(state, &job, &utc, 13).is_err());
+    }
+
+    fn renew() -> Job {
+        Job {
+            name: "renew".to_owned(),
+            what: String::new(),
+            environment: None,
+            when: "02:00".parse().unwrap(),
+            run: Vec::new(),
+        }
     }
 }

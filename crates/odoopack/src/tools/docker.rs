@@ -1,12 +1,19 @@
 //! Docker and Docker Compose: images, one-off runs, the services of a stack, and what they say of themselves.
+mod about;
 mod confined;
+mod images;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) use about::{about, parse_about};
 pub(crate) use confined::{Cell, alone, beside, can_mount};
+pub(crate) use images::{
+    Digest, Image, image, labelled, load, parse_image, parse_saved, pull, save, saved, says_no_image,
+    says_refused, tag,
+};
 
 use crate::exec::{Cmd, find_program};
 use crate::failure::Result;
@@ -209,32 +216,6 @@ mod raw {
         #[serde(default)]
         pub(super) host_ip: String,
     }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    pub(super) struct Saved {
-        #[serde(default)]
-        pub(super) repo_tags: Option<Vec<String>>,
-    }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    pub(super) struct Image {
-        pub(super) id: String,
-        #[serde(default)]
-        pub(super) repo_digests: Option<Vec<String>>,
-        #[serde(default)]
-        pub(super) config: Option<ImageConfig>,
-    }
-
-    #[derive(Default, serde::Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    pub(super) struct ImageConfig {
-        #[serde(default)]
-        pub(super) user: Option<String>,
-        #[serde(default)]
-        pub(super) labels: Option<BTreeMap<String, String>>,
-    }
 }
 
 /// Subnet of a project's network; ends badly when there is none.
@@ -246,93 +227,6 @@ pub(crate) fn subnet(project: &str) -> Cmd {
 /// First three bytes of what [`subnet`] prints.
 pub(crate) fn parse_subnet(text: &str) -> Option<[u8; 3]> {
     text.lines().find_map(|line| first_three(line.split('/').next()?))
-}
-
-/// Everything about an image that is here; ends badly when it is not.
-pub(crate) fn image(name: &str) -> Cmd {
-    docker(&["image", "inspect", name])
-}
-
-/// Whether [`image`] ended badly because the image is not here, and not because nobody could tell.
-pub(crate) fn says_no_image(stderr: &str) -> bool {
-    stderr.to_lowercase().contains("no such image")
-}
-
-/// Id of an image, and what a registry calls it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Image {
-    pub(crate) id: String,
-    /// `repository@sha256:...`; `None` for one that was made here.
-    pub(crate) digest: Option<String>,
-    /// The user that it runs as by itself.
-    pub(crate) user: Option<String>,
-    /// What its maker wrote on it.
-    pub(crate) labels: BTreeMap<String, String>,
-}
-
-/// Reads what [`image`] prints.
-///
-/// # Errors
-/// When it is not what Docker prints.
-pub(crate) fn parse_image(text: &str) -> serde_json::Result<Option<Image>> {
-    let all: Vec<raw::Image> = serde_json::from_str(text)?;
-    Ok(all.into_iter().next().map(|image| {
-        let config = image.config.unwrap_or_default();
-        Image {
-            id: image.id,
-            digest: image.repo_digests.unwrap_or_default().into_iter().next(),
-            user: config.user,
-            labels: config.labels.unwrap_or_default(),
-        }
-    }))
-}
-
-/// Ids of the images with a label, newest first.
-pub(crate) fn labelled(label: &str) -> Cmd {
-    docker(&["image", "ls", "--no-trunc", "--quiet", "--filter"]).arg(format!("label={label}"))
-}
-
-/// Gets an image from its registry.
-pub(crate) fn pull(name: &str) -> Cmd {
-    docker(&["pull", "--quiet", name]).patience(PULL)
-}
-
-/// Gives an image another name.
-pub(crate) fn tag(id: &str, name: &str) -> Cmd {
-    docker(&["tag", id, name])
-}
-
-/// Writes images under these names into one file.
-pub(crate) fn save(names: &[String], file: &Utf8Path) -> Cmd {
-    docker(&["save", "--output", file.as_str()])
-        .args(names.iter().cloned())
-        .patience(PULL)
-}
-
-/// Takes every image of a file in.
-pub(crate) fn load(file: &Utf8Path) -> Cmd {
-    docker(&["load", "--quiet", "--input", file.as_str()]).patience(PULL)
-}
-
-/// Prints what a file of [`save`] says that it holds.
-pub(crate) fn saved(file: &Utf8Path) -> Cmd {
-    Cmd::new("tar").args([
-        "--extract",
-        "--to-stdout",
-        "--file",
-        file.as_str(),
-        "manifest.json",
-    ])
-}
-
-/// Names of the images in what [`saved`] prints.
-///
-/// # Errors
-/// When it is not what Docker writes.
-pub(crate) fn parse_saved(text: &str) -> serde_json::Result<Vec<String>> {
-    let all: Vec<raw::Saved> = serde_json::from_str(text)?;
-    let names = all.into_iter().filter_map(|image| image.repo_tags);
-    Ok(names.flatten().collect())
 }
 
 /// Builds an image from a directory with a `Dockerfile`, with the builder that every daemon has; without the word it would keep the
@@ -557,13 +451,6 @@ mod tests {
         ] {
             assert_eq!(cmd.to_string(), wanted);
         }
-    }
-
-    #[test]
-    fn reads_the_names_in_a_file_of_images() {
-        let text = r#"[{"Config":"0.json","RepoTags":["a/odoo:1","b:2"],"Layers":[]},{"Config":"1.json","RepoTags":null,"Layers":[]}]"#;
-        assert_eq!(parse_saved(text).unwrap(), ["a/odoo:1", "b:2"]);
-        parse_saved("{}").unwrap_err();
     }
 
     #[test]

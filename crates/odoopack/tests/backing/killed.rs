@@ -44,11 +44,14 @@ pub(crate) fn anywhere(pack: &Pack) {
     });
     assert!(killed > 0, "no removal was killed");
     pack.now("backup forget two days later, killed while it prunes");
-    at_each(&PRUNING, |changes| {
+    let killed = at_each(&PRUNING, |changes| {
+        let left = kept(pack);
         let ended = kill_after(pack, two_days_later(pack), changes);
+        stays(pack, &left, "backup forget two days later", changes);
         next_run(pack);
         ended
     });
+    assert!(killed > 0, "no prune was killed");
     restic(pack, &["check", "--read-data"]);
     assert_eq!(content(pack, &before[0]), manifest, "the pinned one");
     pack.run(&["backup", "drill", &before[0], "--level", "read"])
@@ -67,6 +70,16 @@ fn ids(pack: &Pack) -> Vec<String> {
     let list = pack.json(&["backup", "list"]);
     let id = |one: &Value| one["snapshot"].as_str().unwrap().to_owned();
     list.as_array().unwrap().iter().map(id).collect()
+}
+
+/// What the policy keeps.
+fn kept(pack: &Pack) -> Vec<String> {
+    let would = pack.json(&["backup", "forget", "--dry-run"]);
+    let goes = would["would_remove"].as_array().unwrap().clone();
+    let mut ids = ids(pack);
+    ids.retain(|id| !goes.iter().any(|gone| gone == id));
+    assert!(!ids.is_empty() && !goes.is_empty(), "{would}");
+    ids
 }
 
 fn content(pack: &Pack, snapshot: &str) -> Value {

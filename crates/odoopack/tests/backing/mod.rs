@@ -1,6 +1,7 @@
 //! Parts of the story of `real_backup`.
 pub(crate) mod faults;
 pub(crate) mod killed;
+pub(crate) mod locked;
 pub(crate) mod offsite;
 
 /// Gives a program another clock.

@@ -64,6 +64,7 @@ pub(crate) fn elsewhere(pack: &Pack) {
         status["complaints"],
         serde_json::json!([
             "production: proven never",
+            "production: the last drill failed",
             "production: more attachments are missing in the filestore than before"
         ])
     );

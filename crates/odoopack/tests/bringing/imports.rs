@@ -358,12 +358,7 @@ fn what_waits_is_listed(pack: &Pack, active: &str) {
     assert_eq!(sql(pack, "restore_production", active), "0 invalid");
 }
 
-pub(crate) fn production_is_held(pack: &Pack) {
-    pack.now("into production, which is held");
-    let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
-    let before = sql(pack, "restore_production", active);
-    sql(pack, "restore_production", JOBS_OF_EVERY_STATE);
-    pack.run(&["backup", "create", "production"]).exits(0);
+fn is_not_replaced_by_a_yes(pack: &Pack) {
     let refused = pack
         .run(&["restore", "latest", "--to", "production", "--yes"])
         .exits(4);
@@ -372,6 +367,16 @@ pub(crate) fn production_is_held(pack: &Pack) {
         "{}",
         refused.said()
     );
+}
+
+pub(crate) fn production_is_held(pack: &Pack) {
+    pack.now("into production, which is held");
+    let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
+    let before = sql(pack, "restore_production", active);
+    sql(pack, "restore_production", JOBS_OF_EVERY_STATE);
+    super::guarded::somebody_reads_production(pack);
+    pack.run(&["backup", "create", "production"]).exits(0);
+    is_not_replaced_by_a_yes(pack);
     let args = ["restore", "latest", "--yes-replace", "production"];
     let said = pack.run(&args).exits(0);
     assert!(
@@ -382,6 +387,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         said.said()
     );
     assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+    super::guarded::they_still_read_it(pack, &said.said());
     // The runner of jobs takes up whatever waits as soon as it starts.
     assert_eq!(
         jobs(pack),
@@ -393,6 +399,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         .unwrap();
     session.picture_goes_round();
     what_waits_is_listed(pack, active);
+    super::guarded::who_lets_a_copy_go_is_told(pack);
     sql(
         pack,
         "restore_production",

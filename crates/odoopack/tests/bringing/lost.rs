@@ -202,8 +202,14 @@ fn cut_off_twice(pack: &Pack, recover: &[&str]) {
         });
         if point.contains("data") {
             // What is an empty database until then nobody wants as a snapshot.
-            let refused = pack.run(&["backup", "create", "shop"]).exits(4);
-            assert!(refused.stderr.contains("odoopack recover"), "{}", refused.said());
+            let zip = pack.path("shop.zip");
+            for command in [
+                &["backup", "create", "shop"][..],
+                &["backup", "export", "shop", zip.as_str()],
+            ] {
+                let refused = pack.run(command).exits(4);
+                assert!(refused.stderr.contains("odoopack recover"), "{}", refused.said());
+            }
             let open = pack.path("data/odoopack/open");
             wait_for("the restore begins", || {
                 open.read_dir_utf8().ok()?.next().map(|_| ())

@@ -1,5 +1,5 @@
 //! Snapshots of ours are proven, and come back.
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::silent::{Prompter, Tempting};
 use super::unlike::made;
@@ -192,7 +192,7 @@ fn parts_alone(pack: &Pack) {
     assert!(!pack.path("data/environments/production/filestore/bare").exists());
     sql(pack, "postgres", "DROP DATABASE bare");
     sql(pack, "postgres", "DROP ROLE bare");
-    files_of_the_kept_database_stay(pack);
+    files_of_the_kept_database_stay(pack, &newer);
 }
 
 const NEWER: &str = "attached since the snapshot";
@@ -218,19 +218,20 @@ fn attached_since(pack: &Pack) -> Utf8PathBuf {
     path
 }
 
-/// What only the replaced database names is on no list of the filestore that Odoo collects from.
-fn files_of_the_kept_database_stay(pack: &Pack) {
-    let filestores = "data/environments/staging/filestore";
-    let lists = || {
-        let stores = pack.path(filestores);
-        let all = stores.read_dir_utf8().unwrap().flatten();
-        let with = all.filter(|store| store.path().join("checklist/ab/abc").exists());
-        with.map(|store| store.file_name().to_owned()).collect::<Vec<_>>()
+/// The replaced database has attachments of its own, whatever Odoo collects of those that the new one does not name; `newer` is one.
+fn files_of_the_kept_database_stay(pack: &Pack, newer: &Utf8Path) {
+    let filestores = pack.path("data/environments/staging/filestore");
+    let live = filestores.join("restore_staging");
+    let name = newer.strip_prefix(&live).unwrap();
+    let with = || -> Vec<Utf8PathBuf> {
+        let all = filestores.read_dir_utf8().unwrap().flatten();
+        let own = all.filter(|store| store.path() != live && store.path().join(name).exists());
+        own.map(camino::Utf8DirEntry::into_path).collect()
     };
-    pack.write(&format!("{filestores}/restore_staging/checklist/ab/abc"), "");
+    let before = with();
     let named = "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL AND store_fname NOT LIKE '5e/%'";
     let collected = sql(pack, "restore_staging", named);
-    let file = pack.path(&format!("{filestores}/restore_staging/{collected}"));
+    let file = live.join(&collected);
     std::fs::remove_file(&file).unwrap();
     let said = pack
         .run(&[
@@ -238,6 +239,15 @@ fn files_of_the_kept_database_stay(pack: &Pack) {
         ])
         .exits(0);
     let all = said.said();
+    let mut own = with();
+    own.retain(|store| !before.contains(store));
+    let [own] = &own[..] else { panic!("{own:?} {all}") };
+    assert!(
+        own.as_str().contains("_replaced_") && all.contains(own.as_str()),
+        "{all}"
+    );
+    std::fs::remove_file(newer).unwrap();
+    assert_eq!(std::fs::read_to_string(own.join(name)).unwrap(), NEWER);
     assert!(
         all.contains(&collected) && all.contains("not in the filestore, which stays"),
         "{all}"
@@ -251,15 +261,9 @@ fn files_of_the_kept_database_stay(pack: &Pack) {
         .collect();
     pack.run(&words).exits(0);
     assert!(file.is_file(), "{file}");
-    let [aside] = &lists()[..] else {
-        panic!("{:?}", lists())
-    };
-    assert!(
-        aside.contains("_replaced_"),
-        "what the old database names is collected: {aside}"
-    );
     pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
         .exits(0);
+    assert!(!own.exists(), "{own}");
 }
 
 /// Bytes of a pack file are gone: the drill says so, and nothing that serves notices.

@@ -1,6 +1,7 @@
 //! The control socket: what it does, what it refuses, what it changes while requests pass.
 
 use odoopack_core::gate::{Request, Response, Slot, parse_answer};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::client::{Client, until};
@@ -41,6 +42,19 @@ async fn bad_input_is_answered_with_an_error_and_a_hint() {
             .contains("longer than")
     );
     assert_eq!(Client::connect(&gate.socket()).await.get("/").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_check_says_whether_the_gate_answers() {
+    let blue = Odoo::start("blue").await;
+    let gate = Gate::for_slots(blue.port, blue.port);
+    assert!(gate.place.check(), "it runs");
+    gate.signal(Signal::STOP);
+    assert!(!gate.place.check(), "it stands still");
+    gate.signal(Signal::CONT);
+    assert!(gate.place.check(), "it goes on");
+    let place = gate.kill();
+    assert!(!place.check(), "its socket is there and nobody behind it");
 }
 
 #[tokio::test]

@@ -69,6 +69,15 @@ impl Place {
             .unwrap()
     }
 
+    /// Whether the health check of a container would be content.
+    #[expect(clippy::disallowed_methods, reason = "a test starts the binary it tests")]
+    pub(crate) fn check(&self) -> bool {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_odoopack"));
+        check.args(["gate", "--check", "--config"]);
+        let output = check.arg(self.path("gate.json")).output().unwrap();
+        output.status.success()
+    }
+
     pub(crate) fn start(self) -> Gate {
         let mut gate = Gate {
             child: self.spawn(),

@@ -6,6 +6,7 @@
     reason = "a test starts programs, writes files and panics"
 )]
 mod of_a_recovery;
+mod of_a_snapshot;
 mod of_the_file;
 mod of_the_machine;
 mod place;

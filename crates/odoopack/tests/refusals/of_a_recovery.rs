@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::place::{GOOD, Place, said};
 
-const KEY: &str = "ABCD-EFGH-JKLM";
+pub(crate) const KEY: &str = "ABCD-EFGH-JKLM";
 /// A file at which a recovery that was allowed ends.
 const WRONG: &str = "format = 99\n";
 
@@ -15,7 +15,14 @@ fn repository(place: &Place, file: &'static str, environments: &[(&str, &str)]) 
     let beside = |name: &str| place.keep.path().join(name).to_str().unwrap().to_owned();
     let (directory, key) = (beside("backups"), beside("key"));
     std::fs::write(&key, KEY).unwrap();
-    let repository = Repository::create(&Store::Directory(directory.clone()), &SecretText::new(KEY)).unwrap();
+    store(&directory, file, environments);
+    (directory, key)
+}
+
+/// Makes a repository with one snapshot of each; returns their names.
+pub(crate) fn store(directory: &str, file: &'static str, environments: &[(&str, &str)]) -> Vec<String> {
+    let place = Store::Directory(directory.to_owned());
+    let repository = Repository::create(&place, &SecretText::new(KEY)).unwrap();
     let holder = Holder {
         host: "test".to_owned(),
         boot: "test".to_owned(),
@@ -23,6 +30,7 @@ fn repository(place: &Place, file: &'static str, environments: &[(&str, &str)]) 
         why: "a test".to_owned(),
     };
     let writer = repository.writer(&holder).unwrap();
+    let mut names = Vec::new();
     for (number, (environment, kind)) in (1..).zip(environments) {
         let time = jiff::Timestamp::from_second(1_700_000_000 + number).unwrap();
         let label = Label {
@@ -38,10 +46,9 @@ fn repository(place: &Place, file: &'static str, environments: &[(&str, &str)]) 
         let stored = repository
             .store(&writer, &label, items.into_iter().map(Ok))
             .unwrap();
-        stored.publish().unwrap();
+        names.push(stored.publish().unwrap().id);
     }
-    drop(writer);
-    (directory, key)
+    names
 }
 
 fn manifest(environment: &str, kind: &str) -> String {

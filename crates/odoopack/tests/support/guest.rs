@@ -316,7 +316,7 @@ impl Drop for Guest<'_> {
     }
 }
 
-pub(super) fn answer(output: &Output) -> Answer {
+pub(crate) fn answer(output: &Output) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Answer {
         code: output

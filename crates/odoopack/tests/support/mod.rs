@@ -9,6 +9,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod browser;
+pub(crate) mod clock;
 pub(crate) mod editions;
 pub(crate) mod given;
 pub(crate) mod guest;
@@ -18,6 +19,8 @@ pub(crate) mod literals;
 pub(crate) mod machine;
 pub(crate) mod odoo_git;
 pub(crate) mod probe;
+pub(crate) mod registry;
+pub(crate) mod sessions;
 pub(crate) mod stack;
 pub(crate) mod web;
 

@@ -400,6 +400,28 @@ impl Drop for Stack {
     }
 }
 
+/// Where a registry keeps what was pushed once, for the images of this recipe.
+pub(crate) fn pushed() -> Utf8PathBuf {
+    Ingredients::home().join("registry")
+}
+
+/// Makes an image that is another one, of which nothing but a label differs.
+pub(crate) fn build_variant(of: &str, name: &str) {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(
+        place.path().join("Dockerfile"),
+        format!("FROM {of}\nLABEL variant=\"{name}\"\n"),
+    )
+    .unwrap();
+    let output = Command::new("docker")
+        .args(["build", "--quiet", "--tag", name])
+        .arg(place.path())
+        .env("DOCKER_BUILDKIT", "0")
+        .output()
+        .unwrap();
+    answer(&output).exits(0);
+}
+
 /// Runs `docker`.
 pub(crate) fn docker(args: &[&str]) -> Answer {
     let output = Command::new("docker")

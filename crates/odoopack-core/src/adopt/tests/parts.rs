@@ -202,7 +202,7 @@ fn every_published_port_is_kept_or_left_with_its_reason() {
 #[rustfmt::skip]
 const LISTENS: &[(&str, Option<&str>)] = &[
     ("'80:80', '443:443'", Some("0.0.0.0 [::] 80 443 ")),
-    ("", Some("0.0.0.0 [::] 80 443 ")),
+    ("", Some("0.0.0.0 80 443 ")),
     ("'127.0.0.1:8080:80'", Some("127.0.0.1 8080 443 ")),
     ("'127.0.0.1:8080:80', '127.0.0.1:8443:443/tcp'", Some("127.0.0.1 8080 8443 ")),
     ("'[::1]:80:80'", Some("[::1] 80 443 ")),
@@ -243,7 +243,7 @@ fn nginx_answers_on_no_address_that_it_did_not_answer_on() {
         let said = adoption
             .changes
             .iter()
-            .any(|(what, _)| what.contains("of every address"));
+            .any(|(what, _)| what.contains("of every IPv4 address"));
         assert_eq!(said, ports.is_empty());
         let web = spec.web;
         Some(format!(

@@ -165,7 +165,7 @@ pub(super) const KEYS: &[Key] = &[
         path: "web.listen",
         shape: Shape::List(&Shape::Address),
         fallback: Computed(
-            "all addresses, or loopback only when every environment's domain ends in `localhost`",
+            "all addresses (with the engine `compose` all of IPv4), or loopback only when every environment's domain ends in `localhost`",
         ),
         example: "[\"0.0.0.0\", \"[::]\"]",
         doc: "Addresses to listen on.",

@@ -135,6 +135,25 @@ fn computed_defaults_follow_names_and_domains() {
     .unwrap()
     .spec;
     assert_eq!(local.web.listen, ["127.0.0.1", "[::1]"]);
+    // Docker's proxy would answer by IPv6, and every visitor would have its address.
+    let stack = |more: &str| {
+        let head = "format = 1\n[pack]\nengine = \"compose\"\n[environments.production]\n";
+        load(&format!("{head}{more}"), &context())
+            .unwrap()
+            .spec
+            .web
+            .listen
+    };
+    assert_eq!(stack("domain = \"erp.example.com\"\n"), ["0.0.0.0"]);
+    assert_eq!(stack("domain = \"localhost\"\n"), ["127.0.0.1", "[::1]"]);
+    let both = "domain = \"erp.example.com\"\n[web]\nlisten = [\"0.0.0.0\", \"[::]\"]\n";
+    assert_eq!(stack(both), ["0.0.0.0", "[::]"]);
+    let listen = ["[::]", "[::1]", "0.0.0.0", "[2001:db8::1]", "[::ffff:10.0.0.1]"];
+    let web = Web {
+        listen: listen.map(str::to_owned).to_vec(),
+        ..local.web
+    };
+    assert_eq!(web.open_by_ipv6().collect::<Vec<_>>(), ["[::]", "[2001:db8::1]"]);
 }
 
 #[test]

@@ -33,6 +33,8 @@ const NGINX_MEMORY: (Bytes, Bytes) = (Bytes::mib(128), Bytes::mib(64));
 const REDIS_COPIES: u64 = 4;
 /// A first start reads every module.
 const ODOO_START: Seconds = Seconds(180);
+/// It listens at once.
+const GATE_START: Seconds = Seconds(30);
 /// Recovery after a power cut.
 const POSTGRES_START: Seconds = Seconds(300);
 
@@ -209,8 +211,14 @@ fn gate(known: &Known<'_>, service: &Service) -> Option<Container> {
         .extend(service.writable.iter().map(|path| same(path, true)));
     one.mounts
         .extend(config.parent().map(|directory| same(directory, false)));
+    // Its image holds nothing but the program itself.
+    let itself = service.argv.iter().map(String::as_str);
     Some(Container {
         memory: Some(GATE_MEMORY),
+        health: Some(Health {
+            command: itself.chain(["--check"]).map(str::to_owned).collect(),
+            start: GATE_START,
+        }),
         ..one
     })
 }
@@ -254,7 +262,7 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
             .flat_map(|port| publish(&web.listen, port))
             .chain(direct(known))
             .collect(),
-        after: vec![("gate".to_owned(), false)],
+        after: vec![("gate".to_owned(), true)],
         ..one
     })
 }
@@ -291,7 +299,7 @@ fn direct<'a>(known: &Known<'a>) -> impl Iterator<Item = String> + use<'a> {
     ports.map(|port| format!("127.0.0.1:{port}:{port}"))
 }
 
-/// Every address of the file; both wildcards together are what Docker does by itself.
+/// Every address of the file; both wildcards together are what Docker does by itself, also where the host has no IPv6.
 fn publish(listen: &[String], port: u16) -> Vec<String> {
     let wild = ["0.0.0.0", "[::]"];
     if wild

@@ -17,6 +17,7 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
             "`apt-get install docker-compose` (Debian 13 or newer), or `docker-compose-plugin` from Docker's own archive",
         ));
     }
+    all.extend(docker.present().and_then(other_users));
     // A missing program is a step of its own.
     if let Some(why) = reason(docker).filter(|_| known.facts.programs.contains_key("docker")) {
         all.push(Refusal::new(
@@ -45,6 +46,25 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// Files of the pack belong to users of the host, and containers run as those by their numbers.
+fn other_users(docker: &crate::facts::Docker) -> Option<Refusal> {
+    let by = |name: &str| docker.security.iter().any(|one| one == name);
+    let no_file =
+        "users in its containers are others than those of the host, and could not read the pack's files";
+    if by("rootless") {
+        return Some(Refusal::new(
+            format!("this Docker runs without root: {no_file}"),
+            "use the one of the system: `apt-get install docker.io`, `unset DOCKER_HOST`, `docker context use default`",
+        ));
+    }
+    by("userns").then(|| {
+        Refusal::new(
+            format!("this Docker runs with `userns-remap`: {no_file}"),
+            "remove `userns-remap` from `/etc/docker/daemon.json`, then `systemctl restart docker`; containers and images that it has now are not seen until it is set again",
+        )
+    })
 }
 
 /// In a container loopback is the container itself, where no relay listens, and the stack's network has no IPv6: mail of

@@ -390,6 +390,7 @@ impl Machine {
             wanted: name.to_owned(),
             pinned: format!("{part}@sha256:0"),
             id: "sha256:0".to_owned(),
+            locked: None,
             version,
             places: vec![place.into()],
             python: crate::facts::PYTHON.map(str::to_owned).into(),
@@ -435,6 +436,7 @@ impl Machine {
                 self.facts.containers.docker = Seen::Present(Docker {
                     server: "20.10.24".to_owned(),
                     compose: Some("2.26.1".to_owned()),
+                    security: vec!["seccomp".to_owned()],
                 });
             }
             _ => {}

@@ -114,6 +114,7 @@ fn another_engine_would_serve_the_same_database_twice() {
         made.facts.containers.docker = Seen::Present(crate::facts::Docker {
             server: "20.10.24".to_owned(),
             compose: Some("2.26.1".to_owned()),
+            security: vec!["seccomp".to_owned()],
         });
         let said = &made.plan().refusals[0];
         assert!(said.what.contains("this pack was made by the engine"), "{said:?}");

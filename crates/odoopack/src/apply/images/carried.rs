@@ -11,6 +11,7 @@ use super::Apply;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::observe::containers;
+use crate::release::image::Found;
 use crate::tools::docker;
 use crate::ui::Progress;
 
@@ -74,12 +75,31 @@ fn part(name: &str) -> Option<&str> {
     Some(repository.split_once('/')?.1)
 }
 
+/// The id that an image goes by in the file: that of the lock, by which the other machine knows it too.
+fn named_by<'a>(image: &'a Image, locked: Option<&'a LockedImage>) -> &'a str {
+    let locked = locked.filter(|locked| image.built.is_none() && image.is(locked));
+    locked.map_or(&image.id, |locked| &locked.pin.id)
+}
+
+/// The id that the lock has for the image of this name in the file, where it is that one.
+fn same(name: &str, locked: &LockedImage) -> Option<String> {
+    let (_, short) = name.rsplit_once(':')?;
+    let id = &locked.pin.id;
+    let is = short.len() == SHORT && id.trim_start_matches("sha256:").starts_with(short);
+    is.then(|| id.clone())
+}
+
 impl Apply<'_> {
+    /// What the lock says of a part, which is Odoo's alone.
+    fn locked(&self, part: &str) -> Option<&LockedImage> {
+        self.facts.containers.locked.as_ref().filter(|_| part == "odoo")
+    }
+
     /// Writes images into one file that is whole or not there.
     pub(crate) fn export_images(&self, all: &BTreeMap<&String, &Image>, file: &Utf8Path) -> Result<()> {
         let mut names = Vec::new();
         for (part, image) in all {
-            let name = name(self.layout, part, &image.id);
+            let name = name(self.layout, part, named_by(image, self.locked(part)));
             docker::tag(&image.id, &name).run()?;
             names.push(name);
         }
@@ -103,18 +123,18 @@ impl Apply<'_> {
             let missing = || Failure::failed(format!("`{}` brought no image for {part}", carried.file));
             let name = carried.parts.get(part).ok_or_else(missing)?;
             let found = containers::image(name)?.ok_or_else(missing)?;
-            // Whoever pulled it knew a digest; this machine has nobody to ask for it.
-            let found = docker::Image {
-                digest: None,
-                ..found
-            };
             if part == GATE_PART {
                 self.pin_gate(wanted, found)?;
             } else {
                 let label = |name: &str| found.labels.get(name).cloned();
-                let adds = |locked: &&LockedImage| part == "odoo" && locked.packages.is_some();
-                let locked = self.facts.containers.locked.as_ref();
+                let adds = |locked: &&LockedImage| locked.packages.is_some();
+                let locked = self.locked(part);
                 let built = locked.filter(adds).and_then(|_| dockerfile::built(label));
+                // Whoever pulled it knew a digest; this machine has nobody to ask for it.
+                let found = Found {
+                    locked: locked.and_then(|locked| same(name, locked)),
+                    ..Found::made_here(found)
+                };
                 self.pin(part, wanted, (found, built), progress)?;
             }
         }
@@ -127,6 +147,40 @@ mod tests {
     use odoopack_core::spec::Engine;
 
     use super::*;
+
+    #[test]
+    fn the_image_of_a_lock_is_known_by_it_in_the_file_whatever_id_a_machine_gives_it() {
+        let locked = LockedImage {
+            pin: odoopack_core::facts::ImagePin {
+                id: "sha256:0123456789abcdef".to_owned(),
+                digest: Some("odoo@sha256:2".to_owned()),
+            },
+            packages: None,
+        };
+        // Where it was exported another store gave it another id as well, and the digest says which it is.
+        let image = Image {
+            wanted: "odoo:18.0".to_owned(),
+            pinned: "odoo@sha256:2".to_owned(),
+            id: "sha256:ffffffffffffffff".to_owned(),
+            ..Image::default()
+        };
+        assert_eq!(named_by(&image, Some(&locked)), locked.pin.id);
+        assert_eq!(named_by(&image, None), image.id);
+        let other = Image {
+            pinned: image.id.clone(),
+            ..image
+        };
+        assert_eq!(named_by(&other, Some(&locked)), other.id);
+        let id = Some(locked.pin.id.clone());
+        assert_eq!(same("odoopack-shop/odoo:0123456789ab", &locked), id);
+        for other in [
+            "odoopack-shop/odoo:ffffffffffff",
+            "odoopack-shop/odoo:0123",
+            "odoopack-shop/odoo",
+        ] {
+            assert_eq!(same(other, &locked), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_name_in_the_file_says_for_which_part_it_is() {

@@ -178,6 +178,9 @@ impl Restore<'_> {
             )));
         }
         self.hand_over(&mut client, from)?;
+        if kept.is_some() {
+            self.take_over(&mut client, to, from)?;
+        }
         let mut sql = String::from("BEGIN;");
         if let Some(kept) = kept {
             sql += &rename_database(to, kept);

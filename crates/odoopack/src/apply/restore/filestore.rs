@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 
 use camino::Utf8Path;
-use odoopack_core::filestore::{CHECKLIST, is_attachment};
+use odoopack_core::filestore::is_attachment;
 use sha1::{Digest, Sha1};
 
 use super::Restore;
@@ -111,24 +111,6 @@ impl Restore<'_> {
             files::rename(to, from)?;
         }
         files::rename(kept, to)
-    }
-
-    pub(super) fn stop_collecting(&self, filestore: &Utf8Path, aside: &Utf8Path) -> Result<()> {
-        let list = filestore.join(CHECKLIST);
-        if !there(&list)? {
-            return Ok(());
-        }
-        files::directory(aside, DIRECTORY, self.owner()?)?;
-        files::rename(&list, &aside.join(CHECKLIST))
-    }
-
-    /// Where Odoo has begun a new list meanwhile, the old one goes: what it named is only never collected.
-    pub(super) fn collect_again(filestore: &Utf8Path, aside: &Utf8Path) -> Result<()> {
-        let (list, old) = (filestore.join(CHECKLIST), aside.join(CHECKLIST));
-        if there(&old)? && !there(&list)? {
-            files::rename(&old, &list)?;
-        }
-        files::remove_tree(aside)
     }
 
     pub(super) fn keep_directory(directory: &Utf8Path, kept: &str) -> Result<()> {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
-use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, RULES, Rule};
+use odoopack_core::restore::harmless::{IDENTITY, INSTALLED, IS_NEUTRALIZED, RULES, Rule};
 use odoopack_core::restore::{administrator, hold};
 use odoopack_core::target::generated_secrets;
 use postgres::{GenericClient, Transaction};
@@ -292,6 +292,17 @@ pub(crate) fn is_held(client: &mut impl GenericClient) -> Result<bool> {
         .query_one(hold::IS_HELD, &[])
         .map(|row| row.get(0))
         .map_err(|e| failed("could not look whether it is held", &e))
+}
+
+/// What it means when people are to work in such a database.
+pub(crate) const NEUTRALIZED: &str = "when it was made a harmless copy, its scheduled jobs, mail servers, mailboxes and payment providers were switched off and its keys removed, and nothing brings them back";
+
+/// Whether a database is a copy that was made harmless.
+pub(crate) fn is_neutralized(client: &mut impl GenericClient) -> Result<bool> {
+    client
+        .query_one(IS_NEUTRALIZED, &[])
+        .map(|row| row.get(0))
+        .map_err(|e| failed("could not look whether it is neutralized", &e))
 }
 
 /// A failed promise as a failure.

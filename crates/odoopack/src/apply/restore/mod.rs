@@ -5,16 +5,19 @@ mod database;
 pub(crate) mod empty;
 mod entering;
 mod filestore;
+mod granted;
 pub(crate) mod harmless;
 mod load;
 mod newer;
 pub(crate) mod replaced;
 pub(crate) mod source;
+mod unfit;
 mod verify;
 
 pub(crate) use database::is_somebodys_role;
 pub(super) use database::{alone, exists};
 pub(crate) use filestore::there;
+pub(crate) use unfit::Neutralized;
 pub(crate) use verify::named;
 
 use std::ops::Range;
@@ -43,7 +46,7 @@ use crate::ui::Progress;
 const DONE: &str = "done";
 
 /// Everything that is needed to go on, or back, without the process that began.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Planned {
     pub(crate) id: String,
     pub(crate) environment: Name,
@@ -52,6 +55,8 @@ pub(crate) struct Planned {
     pub(crate) server: OwnServer,
     /// Whether the environment itself is replaced.
     pub(crate) served: bool,
+    #[serde(default)]
+    pub(crate) neutralized: Neutralized,
     /// Where it comes from, in words.
     pub(crate) source: String,
     pub(crate) steps: Vec<Step>,
@@ -88,6 +93,7 @@ pub(crate) struct Restore<'a> {
     environment: Name,
     id: String,
     served: bool,
+    neutralized: Neutralized,
     source: Option<&'a Source>,
     /// Whether everything is taken back whatever comes of it.
     drill: bool,
@@ -105,6 +111,7 @@ impl<'a> Restore<'a> {
             environment: planned.environment.clone(),
             id: planned.id.clone(),
             served: planned.served,
+            neutralized: planned.neutralized,
             source,
             drill: false,
             dark: false,
@@ -324,7 +331,7 @@ impl<'a> Restore<'a> {
                 self.swap_database(from, to, kept.as_deref(), mark.as_deref())
             }
             Step::SwapFilestore { from, to, kept } => Self::swap_filestore(from, to, kept.as_deref()),
-            Step::StopCollecting { filestore, aside } => self.stop_collecting(filestore, aside),
+            Step::KeepFilestore { from, to, .. } => newer::keep_whole(from, to, progress),
             Step::StartServices { .. } | Step::PassProbes { .. } if self.dark => Ok(()),
             Step::StartServices { services } => self.start(services),
             Step::PassProbes { environment } => self.apply.pass_probes(environment, progress),
@@ -353,7 +360,7 @@ impl<'a> Restore<'a> {
             Undo::SwapFilestoreBack { from, to, kept } => {
                 Self::swap_filestore_back(from, to, kept.as_deref())
             }
-            Undo::CollectAgain { filestore, aside } => Self::collect_again(filestore, aside),
+            Undo::GiveFilesBack { from, to } => newer::give_back(from, to, kept),
         }
     }
 

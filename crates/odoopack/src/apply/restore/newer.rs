@@ -1,4 +1,5 @@
-//! What people have added since a backup was made, when its attachments come back without its database.
+//! What a filestore has and another one lacks: what people have added since a backup was made, when its attachments come back without its
+//! database; and what only the old database names, when the database comes back without attachments.
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 
@@ -15,9 +16,36 @@ pub(super) fn keep(from: &Utf8Path, to: &Utf8Path, progress: &Progress) -> Resul
     let mut count = 0;
     add(from, to, &mut || {
         count += 1;
-        progress.detail(&format!("{count} files that the backup does not have"));
+        progress.detail(&format!("{count} files"));
     })?;
     files::sync_file_system(to)
+}
+
+/// Makes of `to` a filestore with every file of `from`; repeatable.
+pub(super) fn keep_whole(from: &Utf8Path, to: &Utf8Path, progress: &Progress) -> Result<()> {
+    directory(from, to)?;
+    keep(from, to, progress)
+}
+
+/// Takes that back: whatever was collected in `filestore` meanwhile comes back out of `own`. Where people can have been in what replaced
+/// the old database, that gets attachments of its own too, under the name `kept`.
+pub(super) fn give_back(own: &Utf8Path, filestore: &Utf8Path, kept: Option<&str>) -> Result<()> {
+    if there(own)? {
+        directory(own, filestore)?;
+        add(own, filestore, &mut || {})?;
+        files::sync_file_system(filestore)?;
+    }
+    let Some(kept) = kept.map(|kept| own.with_file_name(kept)) else {
+        return Ok(());
+    };
+    if there(own)? {
+        files::rename(own, &kept)?;
+    }
+    if there(&kept)? {
+        add(filestore, &kept, &mut || {})?;
+        files::sync_file_system(&kept)?;
+    }
+    Ok(())
 }
 
 fn add(from: &Utf8Path, to: &Utf8Path, added: &mut dyn FnMut()) -> Result<()> {
@@ -54,11 +82,24 @@ fn is_lacking(from: &Utf8Path, to: &Utf8Path) -> Result<bool> {
     if !there(to)? {
         return Ok(true);
     }
+    // Of what has two names since the first time nothing is read.
+    if number(from)? == number(to)? {
+        return Ok(false);
+    }
     let better = !is_whole(to)? && is_whole(from)?;
     if better {
         files::remove(to)?;
     }
     Ok(better)
+}
+
+/// What names of one file have in common; `None` where it was collected meanwhile.
+fn number(path: &Utf8Path) -> Result<Option<(u64, u64)>> {
+    match path.symlink_metadata() {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(unreadable(path, e)),
+    }
 }
 
 /// Whether a file's name is its SHA-1, as Odoo names them; one that was collected meanwhile is not.
@@ -180,6 +221,56 @@ mod tests {
         let names: Vec<String> = all(&live).into_keys().collect();
         assert_eq!(all(&new).into_keys().collect::<Vec<_>>(), names);
         assert_eq!(all(&live)[&old], "bad", "the live one is not touched");
+    }
+
+    /// The new database names less: what Odoo collects then is still there for the old one, whether that is kept or comes back.
+    #[test]
+    fn what_is_collected_under_the_new_database_is_the_old_ones_all_the_same() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let (live, own) = (root.join("demo"), root.join("demo_replaced_6a1b2c3d"));
+        let (both, old, new) = (hash("both"), hash("old"), hash("new"));
+        let progress = crate::ui::Ui::new(true, true, false).step("keep");
+        let path = write(&live, &both, "both");
+        write(&live, &old, "old");
+        write(&live, &format!("checklist/{old}"), "");
+        // Killed in the middle, and done again.
+        directory(&live, &own).unwrap();
+        directory(&live, &own.join(&both[..2])).unwrap();
+        assert!(share(&path, &own.join(&both)).unwrap());
+        keep_whole(&live, &own, &progress).unwrap();
+        keep_whole(&live, &own, &progress).unwrap();
+        assert_eq!(all(&own), all(&live));
+        let inode = |path: &Utf8Path| path.metadata().unwrap().ino();
+        assert_eq!(
+            inode(&own.join(&old)),
+            inode(&live.join(&old)),
+            "the bytes are shared"
+        );
+
+        let collect = || {
+            write(&live, &new, "new");
+            files::remove(&live.join(&old)).unwrap();
+        };
+        collect();
+        assert_eq!(all(&own)[&old], "old");
+        give_back(&own, &live, None).unwrap();
+        give_back(&own, &live, None).unwrap();
+        assert_eq!(all(&live)[&old], "old");
+        assert!(!there(&own.join(&new)).unwrap());
+
+        collect();
+        let undone = root.join("demo_undone_6a1b2c3d");
+        for _ in 0..2 {
+            give_back(&own, &live, Some("demo_undone_6a1b2c3d")).unwrap();
+            assert_eq!(
+                (all(&live)[&old].as_str(), all(&undone)[&new].as_str()),
+                ("old", "new")
+            );
+            assert!(!there(&own).unwrap());
+        }
+        give_back(&own, &live, None).unwrap();
+        assert_eq!(all(&live)[&old], "old");
     }
 
     #[test]

@@ -109,9 +109,10 @@ impl Source {
             Self::Snapshot(stored) => {
                 let manifest = stored.manifest();
                 format!(
-                    "{} of {}, taken {}, Odoo {}, {} attachments",
+                    "{} of {} of the pack {}, taken {}, Odoo {}, {} attachments",
                     stored.name(),
                     manifest.environment,
+                    manifest.pack,
                     manifest.taken,
                     manifest.code.series,
                     manifest.attachments.files

@@ -34,6 +34,7 @@ impl Restore<'_> {
         let mut client = self.inside(database)?;
         self.right_series(&mut client)?;
         Self::whole_indexes(&mut client)?;
+        self.fit(&mut client)?;
         self.modules(&mut client)?;
         if let Some(Source::Snapshot(stored)) = self.source {
             self.as_taken(&mut client, stored.as_ref())?;

@@ -93,7 +93,7 @@ fn what_was_proven_is_known_on_another_machine() {
     assert_eq!(record::when_proven(&record, "production", "missing"), Some(2));
     // Nothing is said to have been made here: the repository of this host may be another one.
     assert!(record::known(&record).is_empty());
-    assert!(last(&record, &new.id).is_none());
+    assert!(record::last_drill(&record, &new.id).is_none());
 }
 
 #[test]
@@ -158,4 +158,62 @@ fn a_copy_elsewhere_gets_the_newest_proof_of_what_it_holds() {
         let (proofs, _) = elsewhere(&place, &key()).unwrap();
         assert_eq!(proofs, [proven(&copied, newest)]);
     }
+}
+
+fn failed(snapshot: &Snapshot, at: i64) -> Line {
+    Line {
+        event: Event::Unproven,
+        detail: serde_json::json!({ "level": "boot", "why": ["x"] }),
+        ..proven(snapshot, at)
+    }
+}
+
+#[test]
+fn a_proof_that_was_taken_back_proves_nothing_on_another_machine() {
+    let rig = Rig::new();
+    let repository = Repository::create(&rig.place(), &key()).unwrap();
+    let [one, two] = [1, 2].map(|second| store(&repository, second));
+    settle(&repository, &key(), &one, &proven(&one, 100)).unwrap();
+    settle(&repository, &key(), &one, &failed(&one, 200)).unwrap();
+    // Nobody has ever said that this one is proven.
+    settle(&repository, &key(), &two, &failed(&two, 200)).unwrap();
+    let (noted, strange) = elsewhere(&rig.place(), &key()).unwrap();
+    assert_eq!((noted.as_slice(), strange), ([failed(&one, 200)].as_slice(), 0));
+    let layout = rig.layout("second");
+    take_over(&layout, &noted).unwrap();
+    assert!(!record::is_proven(&record::all(&layout).unwrap(), &one.id));
+    settle(&repository, &key(), &one, &proven(&one, 300)).unwrap();
+    let (noted, _) = elsewhere(&rig.place(), &key()).unwrap();
+    assert_eq!(noted, [proven(&one, 300)]);
+    // What this machine has found out itself counts more than what was noted.
+    take_over(&layout, &noted).unwrap();
+    assert!(!record::is_proven(&record::all(&layout).unwrap(), &one.id));
+}
+
+#[test]
+fn a_proof_is_taken_back_elsewhere_too() {
+    let rig = Rig::new();
+    let repository = Repository::create(&rig.place(), &key()).unwrap();
+    let [one, two] = [1, 2].map(|second| store(&repository, second));
+    let place = Place::Directory(rig.root.join("elsewhere").into_string());
+    let there = repository.create_beside(&place, &key()).unwrap();
+    let held = writer(&there);
+    repository
+        .copy_to(&there, &held, &[one.clone(), two.clone()])
+        .unwrap();
+    // The second one was proven under a clock that was far ahead.
+    let mut lines = vec![proven(&one, 100), proven(&two, 9_000)];
+    carry(&key(), &there, &lines).unwrap();
+    lines.extend([failed(&one, 200), failed(&two, 300)]);
+    carry(&key(), &there, &lines).unwrap();
+    let (noted, _) = elsewhere(&place, &key()).unwrap();
+    assert_eq!(noted, [failed(&one, 200), failed(&two, 300)]);
+    // Somebody else has proven it later, at another place.
+    note(&there, &key(), &one, &proven(&one, 400)).unwrap();
+    carry(&key(), &there, &lines).unwrap();
+    let (noted, _) = elsewhere(&place, &key()).unwrap();
+    assert_eq!(noted[0], proven(&one, 400));
+    lines.push(proven(&two, 500));
+    carry(&key(), &there, &lines).unwrap();
+    assert_eq!(elsewhere(&place, &key()).unwrap().0[1], proven(&two, 500));
 }

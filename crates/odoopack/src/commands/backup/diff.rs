@@ -5,7 +5,8 @@ use odoopack_core::backup::{Manifest, paths};
 use odoopack_repository::{Reader, Snapshot};
 
 use super::size;
-use crate::backup::{failure, place};
+use crate::backup::failure;
+use crate::commands::stored::{self, Which};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 
@@ -17,15 +18,17 @@ pub(crate) struct Args {
     before: String,
     /// The later one
     after: String,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
-    let repository = place::open(&pack)?;
-    let before = repository.snapshot(&args.before, None).map_err(failed)?;
-    let after = repository.snapshot(&args.after, None).map_err(failed)?;
+    let repository = stored::repository(&pack, &args.which)?;
+    let find = |name: &str| stored::find(&pack, &repository, name, args.which.whose());
+    let (before, after) = (find(&args.before)?, find(&args.after)?);
     let reader = repository.reader().map_err(failed)?;
     let (old, new) = (manifest(&reader, &before)?, manifest(&reader, &after)?);
     let files = reader

@@ -5,7 +5,7 @@ use odoopack_core::restore::plan_drill;
 use sha1::{Digest, Sha1};
 
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{Found, Planned, Restore, take_up};
+use crate::apply::restore::{Found, Neutralized, Planned, Restore, take_up};
 use crate::backup::proof;
 use crate::backup::record::{self, Event, Line};
 use crate::backup::stored::Opened;
@@ -52,7 +52,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let begun = Instant::now();
     let lines = record::all(&pack.layout)?;
     let opened = stored::open(&pack, &args.snapshot, &args.which);
-    let opened = opened.or_else(|failure| unopened(&pack, (&lines, args), level, failure))?;
+    let opened = opened.or_else(|failure| unopened(cx, &pack, (&lines, args), level, failure))?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
         "snapshot {id} of {name}, taken {}",
@@ -79,7 +79,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Err(NoProof::Failed(failure)) => {
             if failure.kind != Kind::Locked {
                 let line = line(Event::Unproven, why(level, damaged, &failure));
-                record::add(&pack.layout, &line)?;
+                note(cx, &pack, &line, args)?;
             }
             return Err(failure);
         }
@@ -90,18 +90,30 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         let missing = restored.then_some(found.missing);
         let detail =
             serde_json::json!({ "level": level, "missing": missing, "damaged": found.damaged.len() });
-        let line = line(event, detail);
-        record::add(&pack.layout, &line)?;
-        if restored && let Err(failure) = proof::keep(&pack, &line, args.which.is_offsite()) {
-            cx.ui.warn(&format!(
-                "it is proven, and only this machine knows of it: {}",
-                failure.chain().join(": ")
-            ));
-        }
+        note(cx, &pack, &line(event, detail), args)?;
     }
     found.warnings.iter().for_each(|warning| cx.ui.warn(warning));
     cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": level, "seconds": seconds, "found": found }));
     cx.ui.result(&sentence(&id, level, seconds, &found));
+    Ok(())
+}
+
+/// Notes it in the record, and a proof or its end beside the snapshot too.
+fn note(cx: &Context, pack: &Pack, line: &Line, args: &Args) -> Result<()> {
+    record::add(&pack.layout, line)?;
+    let what = if line.event == Event::Proven {
+        "it is proven"
+    } else if line.event == Event::Unproven {
+        "it is proven no more"
+    } else {
+        return Ok(());
+    };
+    if let Err(failure) = proof::keep(pack, line, args.which.is_offsite()) {
+        cx.ui.warn(&format!(
+            "{what}, and only this machine knows of it: {}",
+            failure.chain().join(": ")
+        ));
+    }
     Ok(())
 }
 
@@ -128,7 +140,13 @@ fn why(level: Level, damaged: Option<usize>, failure: &Failure) -> serde_json::V
 }
 
 /// A snapshot that was made here and cannot even be opened is as unproven as one that does not come back.
-fn unopened(pack: &Pack, (lines, args): (&[Line], &Args), level: Level, failure: Failure) -> Result<Opened> {
+fn unopened(
+    cx: &Context,
+    pack: &Pack,
+    (lines, args): (&[Line], &Args),
+    level: Level,
+    failure: Failure,
+) -> Result<Opened> {
     let latest = args.snapshot == "latest";
     let of = if latest {
         Some(super::environment(pack, args.which.of())?)
@@ -153,7 +171,7 @@ fn unopened(pack: &Pack, (lines, args): (&[Line], &Args), level: Level, failure:
             seconds: 0.0,
             detail: why(level, None, &failure),
         };
-        record::add(&pack.layout, &line)?;
+        note(cx, pack, &line, args)?;
     }
     Err(failure)
 }
@@ -326,6 +344,7 @@ fn restore(cx: &Context, pack: &Pack, opened: Opened, boot: bool) -> std::result
         environment: name.clone(),
         server: pack.loaded.spec.server_of(name),
         served: false,
+        neutralized: Neutralized::Refused,
         source: from,
         steps: plan_drill(&id, &role, &place, &settings.database, boot),
         id,

@@ -2,6 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::apply::export::{Shape, export};
+use crate::backup::create::of_one_piece;
 use crate::commands::{bringing, environment};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -50,7 +51,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Err(Failure::refused(format!("there is no directory for `{path}`")));
     }
     let view = bringing::look(&pack, name)?;
-    let _environment = lock::take_environment(&pack.layout.state(), name, "odoopack backup export")?;
+    let state = pack.layout.state();
+    let _environment = lock::take_environment(&state, name, "odoopack backup export")?;
+    of_one_piece(&state, name)?;
     let apply = super::super::up::applier(cx, &pack, &view);
     let progress = cx.ui.step(&format!("write {name} to {path}"));
     let written = match export(&apply, name, &path, shape, &progress) {

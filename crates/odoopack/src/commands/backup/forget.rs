@@ -8,7 +8,7 @@ use crate::backup::Repository;
 use crate::backup::offsite::{self, Right};
 use crate::backup::place;
 pub(super) use crate::backup::retention::Side;
-use crate::backup::retention::{Forgotten, Judged, accept_missing, forget, judged, named};
+use crate::backup::retention::{self, Forgotten, Judged, accept_missing, forget, judged, named};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 
@@ -47,12 +47,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let judged = judged(&pack, &repository, side)?;
     let which = if args.snapshots.is_empty() {
-        let goes = judged.iter().filter(|judged| !judged.verdict.keep);
-        goes.map(|judged| judged.snapshot.clone()).collect()
+        retention::by_policy(&judged)
     } else {
         named(&judged, &repository, &args.snapshots)?
     };
-    for snapshot in &which {
+    for Judged { snapshot, .. } in &which {
         let time = snapshot.time.strftime("%Y-%m-%d %H:%M:%SZ");
         cx.ui.say(&format!(
             "  - remove {} of {}, {time}",
@@ -60,7 +59,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         ));
     }
     if args.dry_run {
-        let ids: Vec<_> = which.iter().map(|s| s.id.as_str()).collect();
+        let ids: Vec<_> = which.iter().map(|judged| judged.snapshot.id.as_str()).collect();
         cx.ui.json(&serde_json::json!({ "would_remove": ids }));
         return Ok(());
     }
@@ -152,12 +151,7 @@ fn no_leap(judged: &[Judged], side: Side) -> Result<()> {
 pub(super) fn by_policy(cx: &Context, pack: &Pack, repository: &Repository, side: Side) -> Result<()> {
     let judged = judged(pack, repository, side)?;
     no_leap(&judged, side)?;
-    let goes: Vec<_> = judged
-        .iter()
-        .filter(|j| !j.verdict.keep)
-        .map(|j| j.snapshot.clone())
-        .collect();
-    let done = forget(pack, repository, side, &goes)?;
+    let done = forget(pack, repository, side, &retention::by_policy(&judged))?;
     cx.ui.say(&words(&done));
     Ok(())
 }

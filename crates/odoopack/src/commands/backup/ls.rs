@@ -2,7 +2,8 @@
 use odoopack_repository::Kind;
 
 use super::size;
-use crate::backup::{failure, place};
+use crate::backup::failure;
+use crate::commands::stored::{self, Which};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -15,6 +16,8 @@ pub(crate) struct Args {
     /// Directory in it
     #[arg(default_value = "")]
     directory: String,
+    #[command(flatten)]
+    which: Which,
     /// Everything below it
     #[arg(short = 'R', long)]
     recursive: bool,
@@ -24,8 +27,8 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
-    let repository = place::open(&pack)?;
-    let snapshot = repository.snapshot(&args.snapshot, None).map_err(failed)?;
+    let repository = stored::repository(&pack, &args.which)?;
+    let snapshot = stored::find(&pack, &repository, &args.snapshot, args.which.whose())?;
     let reader = repository.reader().map_err(failed)?;
     let entries = if args.recursive {
         reader.list(&snapshot, &args.directory)

@@ -4,6 +4,7 @@ use odoopack_repository::Error;
 use crate::backup::offsite::{self, Right};
 use crate::backup::retention::pin;
 use crate::backup::{failure, place};
+use crate::commands::stored::{Whose, find};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
 
@@ -13,15 +14,15 @@ use crate::failure::Result;
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
     snapshot: String,
+    #[command(flatten)]
+    whose: Whose,
 }
 
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args, pinned: bool) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
-    let snapshot = repository
-        .snapshot(&args.snapshot, None)
-        .map_err(|e| failure::of(&e))?;
+    let snapshot = find(&pack, &repository, &args.snapshot, &args.whose)?;
     pin(&repository, &snapshot, pinned)?;
     let there = if pack.loaded.spec.backup.offsite.is_some() {
         pin_there(&pack, &snapshot.id, pinned)
@@ -59,6 +60,7 @@ fn pin_there(pack: &Pack, id: &str, pinned: bool) -> Result<bool> {
         Right::Write
     };
     let there = offsite::open(pack, right)?;
+    offsite::of_this_machine(pack, &there)?;
     match there.snapshot(id, None) {
         Ok(snapshot) => pin(&there, &snapshot, pinned).map(|()| true),
         Err(Error::NoSnapshot(_)) => Ok(false),

@@ -1,0 +1,202 @@
+//! Who may write: one at a time, and without being able to destroy what is there.
+use futures_util::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::*;
+
+/// Who takes the machine has a key that reads and writes: it destroys nothing.
+#[test]
+fn the_key_that_writes_cannot_delete() {
+    let rig = Rig::new();
+    let one = rig.store(300_000, 1);
+    let two = rig.store(300_000, 2);
+    rig.copy(&one).unwrap();
+    rig.copy(&two).unwrap();
+    let known = [one.id.clone(), two.id.clone()];
+    let there = rig.there();
+    let writer = there.writer(&holder()).unwrap();
+    let listed = there.snapshots().unwrap();
+    let refused = there
+        .forget(&writer, &listed[..1], &known)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("may not delete"), "{refused}");
+    drop(writer);
+    rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2)]);
+    let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
+    let writer = owner.writer(&holder()).unwrap();
+    owner.forget(&writer, &listed[..1], &known).unwrap();
+    let pruned = owner.prune(&writer, std::slice::from_ref(&two.id)).unwrap();
+    assert!(pruned.marked > 200_000 && pruned.removed == 0, "{pruned:?}");
+    drop(writer);
+    rig.whole(&[(&two, 300_000, 2)]);
+}
+
+/// With it every object can be written over: a bucket with versions has what was there, and everything comes back.
+#[test]
+fn what_the_key_that_writes_has_written_over_comes_back_out_of_older_versions() {
+    let rig = Rig::new();
+    let one = rig.store(300_000, 1);
+    let two = rig.store(300_000, 2);
+    rig.copy(&one).unwrap();
+    rig.copy(&two).unwrap();
+    rig.service.keep_versions();
+    let store = AmazonS3Builder::new()
+        .with_endpoint(rig.service.endpoint())
+        .with_allow_http(true)
+        .with_bucket_name(BUCKET)
+        .with_region("us-east-1")
+        .with_access_key_id(WRITER.0)
+        .with_secret_access_key(WRITER.1)
+        .build()
+        .unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let count = runtime.block_on(async {
+        let all = store
+            .list(Some(&"erp".into()))
+            .try_collect::<Vec<_>>()
+            .await
+            .unwrap();
+        for object in &all {
+            store.put(&object.location, "garbage".into()).await.unwrap();
+            store.delete(&object.location).await.unwrap_err();
+        }
+        all.len()
+    });
+    // Two snapshots, two indexes, packs, a key, the config, and what is our own.
+    assert!(count >= 10, "{count}");
+    Repository::open(&rig.service.place("erp", WRITER), &key()).unwrap_err();
+    assert_eq!(rig.service.bring_back(), count);
+    rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2)]);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+    let three = rig.store(300_000, 3);
+    rig.copy(&three).unwrap();
+    rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2), (&three, 300_000, 3)]);
+}
+
+/// Between the look at the lock and the request that takes it another host takes it, a lock that was there being stale or not: only
+/// that one has it.
+#[test]
+fn of_two_hosts_that_begin_at_the_same_moment_one_writes() {
+    for stale in [false, true] {
+        let rig = Rig::new();
+        let there = rig.there();
+        let lock = rig.service.root.join(BUCKET).join("erp/odoopack/writer");
+        let write = |path: &std::path::Path, host: &str| {
+            let holder = Holder {
+                host: host.to_owned(),
+                ..holder()
+            };
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, serde_json::to_vec(&holder).unwrap()).unwrap();
+        };
+        if stale {
+            write(&lock, "long ago");
+            let file = std::fs::File::options().write(true).open(&lock).unwrap();
+            let hour = std::time::Duration::from_hours(1);
+            file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+        }
+        let place = lock.clone();
+        let taken = move |m: &Method, t: &str| {
+            let takes = *m == Method::PUT && t.contains("/odoopack/writer");
+            if takes {
+                write(&place, "elsewhere");
+            }
+            false
+        };
+        rig.service.fail(Fault::Error, 1, taken);
+        let refused = there.writer(&holder()).unwrap_err().to_string();
+        rig.service.heal();
+        assert!(refused.contains("on elsewhere"), "{refused}");
+        assert!(std::fs::read_to_string(&lock).unwrap().contains("elsewhere"));
+        std::fs::remove_file(&lock).unwrap();
+        assert!(there.writer(&holder()).unwrap().is_surely_alone());
+    }
+}
+
+/// A machine that stood still for an hour goes on while another one writes: it changes nothing.
+#[test]
+fn a_writer_that_stood_still_while_another_took_the_lock_changes_nothing() {
+    let rig = Rig::new();
+    let first = rig.store(1000, 1);
+    let second = rig.store(1000, 2);
+    rig.copy(&first).unwrap();
+    let place = rig.service.place("erp", OWNER);
+    let there = Repository::open(&place, &key()).unwrap();
+    let stood_still = there.writer(&holder()).unwrap();
+    let time = Timestamp::from_second(1_700_000_009).unwrap();
+    let label = Label {
+        pack: "demo".to_owned(),
+        environment: "production".to_owned(),
+        time,
+        note: None,
+    };
+    let item = Item::small("manifest.json", "{}", time);
+    let stored = there
+        .store(&stood_still, &label, std::iter::once(Ok(item)))
+        .unwrap();
+    let lock = rig.service.root.join(BUCKET).join("erp/odoopack/writer");
+    let file = std::fs::File::options().write(true).open(&lock).unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+    let elsewhere = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    let other = Repository::open(&place, &key()).unwrap();
+    let writer = other.writer(&elsewhere).unwrap();
+    let listed = there.snapshots().unwrap();
+    let refusals = [
+        stored.publish().map(drop),
+        there.forget(&stood_still, &listed, &[]),
+        there.prune(&stood_still, &[]).map(drop),
+        there.pin(&stood_still, &listed[0], true),
+        rig.here
+            .copy_to(&there, &stood_still, std::slice::from_ref(&second))
+            .map(drop),
+    ];
+    for refused in refusals {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Locked(who) if who.contains("on elsewhere")),
+            "{refused}"
+        );
+    }
+    drop(stood_still);
+    assert!(std::fs::read_to_string(&lock).unwrap().contains("elsewhere"));
+    rig.here
+        .copy_to(&other, &writer, std::slice::from_ref(&second))
+        .unwrap();
+    drop(writer);
+    assert!(!lock.exists());
+    rig.whole(&[(&first, 1000, 1), (&second, 1000, 2)]);
+    assert_eq!(other.check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_service_that_knows_no_conditions_is_written_to_and_that_is_known() {
+    let rig = Rig::new();
+    let snapshot = rig.store(1000, 1);
+    let there = rig.there();
+    rig.service
+        .fail(Fault::Unconditional, usize::MAX, |m, _| *m == Method::PUT);
+    let writer = there.writer(&holder()).unwrap();
+    assert!(!writer.is_surely_alone());
+    rig.here
+        .copy_to(&there, &writer, std::slice::from_ref(&snapshot))
+        .unwrap();
+    let (asked, _) = rig.service.heal();
+    let takes = |asked: &&String| asked.starts_with("PUT") && asked.contains("/odoopack/writer");
+    assert!(asked.iter().filter(takes).count() < 4, "{asked:#?}");
+    rig.whole(&[(&snapshot, 1000, 1)]);
+}
+
+#[test]
+fn a_service_that_does_not_heed_conditions_is_found_out() {
+    let rig = Rig::new();
+    rig.service
+        .fail(Fault::Heedless, usize::MAX, |m, _| *m == Method::PUT);
+    let writer = rig.there().writer(&holder()).unwrap();
+    assert!(!writer.is_surely_alone());
+}

@@ -1,0 +1,221 @@
+//! Images that come from a registry, with a real Docker Engine and a real registry: pinned by digest, got again by it, moved when asked.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall panic, in its helpers too"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use support::Pack;
+use support::registry::Registry;
+use support::stack::{Stack, build_variant, docker, id, in_own_network, must};
+
+const FILE: &str = r#"format = 1
+
+[pack]
+name = "shop"
+root = "ROOT"
+engine = "compose"
+
+[odoo]
+series = "19.0"
+source = { image = "ODOO" }
+
+[images]
+postgres = "POSTGRES"
+nginx = "NGINX"
+
+[web]
+listen = ["127.0.0.1"]
+https_port = 443
+
+[environments.production]
+domain = "localhost"
+workers = 0
+cron_workers = 0
+"#;
+
+/// Part, its name in the registry, what it is here, and the service that runs it.
+const IMAGES: [(&str, &str, &str, &str); 3] = [
+    ("odoo", "odoo:19.0", "odoo:19.0", "production.blue.web"),
+    ("postgres", "postgres:15", "postgres:15", "postgres"),
+    ("nginx", "nginx:1.22", "only-there:1", "nginx"),
+];
+
+/// Digests by part.
+type Digests = BTreeMap<&'static str, String>;
+
+#[test]
+fn images_of_a_registry_are_pinned_by_digest() {
+    if !in_own_network("images_of_a_registry_are_pinned_by_digest") {
+        return;
+    }
+    let _docker = match Stack::start() {
+        Ok(docker) => docker,
+        // The one reason for which this may be left out.
+        Err(reason) => {
+            return support::left_out(
+                "images_of_a_registry_are_pinned_by_digest",
+                &format!("there is no Docker: {reason}"),
+            );
+        }
+    };
+    let registry = Registry::start();
+    let file = IMAGES.iter().fold(FILE.to_owned(), |file, (part, name, ..)| {
+        file.replace(&part.to_uppercase(), &Registry::name(name))
+    });
+    let pack = Pack::with_file("registry", 31_970, &file);
+    pack.now("the images are pushed");
+    build_variant("nginx:1.22", "only-there:1");
+    let digests: Digests = IMAGES
+        .iter()
+        .map(|(part, name, local, _)| (*part, Registry::push(local, name)))
+        .collect();
+    must(&["rmi", "only-there:1"]);
+    they_are_pulled_and_pinned(&pack, &digests);
+    a_tag_that_moved_changes_nothing(&pack);
+    they_are_pulled_again(&pack, &digests);
+    newer_ones_are_taken_when_asked_for(&pack, &digests);
+    a_lock_that_is_updated_takes_the_new_one(&pack, &digests);
+    what_is_built_on_it_is_known_here_only(&pack);
+    without_the_registry_everything_stays(&pack, registry);
+    pack.run(&["down"]).exits(0);
+    pack.now("done");
+}
+
+/// What the services run, by the names under which they were made.
+#[track_caller]
+fn run(digests: &Digests) {
+    for (part, _, _, service) in IMAGES {
+        let named = must(&["inspect", "--format", "{{.Config.Image}}", &id(service)]);
+        assert_eq!(named, digests[part], "{service}");
+    }
+}
+
+/// The same for Odoo, in whichever of its two places it runs.
+fn web() -> String {
+    let id = must(&["ps", "--quiet", "--filter", "name=[.]web"]);
+    must(&["inspect", "--format", "{{.Config.Image}}", &id])
+}
+
+fn locked(pack: &Pack) -> String {
+    let lock: serde_json::Value = serde_json::from_str(&pack.read("repo/oca.lock.json")).unwrap();
+    lock["odoo"]["image"]["digest"].as_str().unwrap().to_owned()
+}
+
+fn they_are_pulled_and_pinned(pack: &Pack, digests: &Digests) {
+    pack.now("a lock and up from nothing");
+    pack.run(&["lock"]).exits(0);
+    assert_eq!(locked(pack), digests["odoo"]);
+    pack.run(&["up", "--yes"]).exits(0);
+    let stack = pack.read("deploy/docker-compose.yml");
+    for digest in digests.values() {
+        assert!(stack.contains(&format!("image: \"{digest}\"\n")), "{digest}: {stack}");
+    }
+    run(digests);
+    pack.site().get("/web/login").is(200);
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    // Made here, and in no registry.
+    let gate = must(&["inspect", "--format", "{{.Config.Image}}", &id("gate")]);
+    assert!(gate.starts_with("sha256:"), "{gate}");
+}
+
+fn a_tag_that_moved_changes_nothing(pack: &Pack) {
+    pack.now("the names stand for other images in the registry");
+    for (_, name, ..) in IMAGES {
+        let local = name.replace(':', "-moved:");
+        build_variant(name, &local);
+        Registry::push(&local, name);
+        must(&["rmi", &local]);
+    }
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    let before = pack.read("repo/oca.lock.json");
+    pack.run(&["lock"]).exits(0);
+    assert_eq!(pack.read("repo/oca.lock.json"), before);
+}
+
+fn they_are_pulled_again(pack: &Pack, digests: &Digests) {
+    pack.now("they are gone from here, and `up` gets the same again");
+    pack.run(&["down"]).exits(0);
+    for digest in digests.values() {
+        must(&["rmi", digest]);
+        assert_ne!(docker(&["image", "inspect", digest]).code, Some(0), "{digest}");
+    }
+    pack.run(&["up", "--yes"]).exits(0);
+    run(digests);
+    pack.site().get("/web/login").is(200);
+}
+
+fn newer_ones_are_taken_when_asked_for(pack: &Pack, digests: &Digests) {
+    pack.now("`image update` takes newer images of what the lock does not name");
+    let before = pack.json(&["image", "list"]);
+    let told = pack.json(&["image", "update", "nginx", "--dry-run"]);
+    assert_eq!(told["newer"][0]["before"], digests["nginx"]);
+    assert_eq!(pack.json(&["image", "list"]), before);
+    pack.run(&["image", "update", "odoo"]).exits(4);
+    let said = pack.run(&["image", "update"]).exits(0).stdout;
+    for part in ["postgres", "nginx"] {
+        assert!(said.contains(&digests[part]), "{part}: {said}");
+    }
+    assert!(
+        !said.contains(&digests["odoo"]) && said.contains("restart"),
+        "{said}"
+    );
+    run(digests);
+    pack.run(&["up", "--yes"]).exits(0);
+    for (service, part) in [("postgres", "postgres"), ("nginx", "nginx")] {
+        let named = must(&["inspect", "--format", "{{.Config.Image}}", &id(service)]);
+        assert_ne!(named, digests[part], "{service}");
+        assert!(named.contains("@sha256:"), "{named}");
+    }
+    let again = pack.json(&["image", "update"]);
+    assert_eq!(again["newer"], serde_json::json!([]));
+}
+
+fn a_lock_that_is_updated_takes_the_new_one(pack: &Pack, digests: &Digests) {
+    pack.now("`lock --update` takes what the name stands for now");
+    pack.run(&["lock", "--update"]).exits(0);
+    let new = locked(pack);
+    assert_ne!(new, digests["odoo"]);
+    pack.run(&["up", "--yes"]).exits(0);
+    assert_eq!(web(), new);
+    pack.site().get("/web/login").is(200);
+    pack.run(&["lock", "verify"]).exits(0);
+}
+
+/// No archive can be reached from here: the package is in the image already.
+fn what_is_built_on_it_is_known_here_only(pack: &Pack) {
+    pack.now(
+        "Debian packages of the pack's own list are built into an image, which no registry is asked for",
+    );
+    pack.write("repo/apt.txt", "procps # ps\n");
+    for command in [["up", "--yes"], ["plan", "--exit-code"]] {
+        let said = pack.run(&command).exits(4).said();
+        assert!(said.contains("`apt.txt` has changed since"), "{said}");
+    }
+    pack.run(&["lock", "verify"]).exits(8);
+    pack.run(&["lock"]).exits(0);
+    let text = pack.run(&["image", "build", "--dry-run"]).exits(0).stdout;
+    assert!(text.contains("--no-install-recommends procps"), "{text}");
+    pack.run(&["up", "--yes"]).exits(0);
+    let runs = web();
+    assert!(runs.starts_with("sha256:"), "{runs}");
+    pack.run(&["lock", "verify", "--offline"]).exits(0);
+    pack.run(&["down"]).exits(0);
+    must(&["rmi", "--force", &runs]);
+    pack.run(&["up", "--yes"]).exits(0);
+    assert!(web().starts_with("sha256:"));
+    pack.site().get("/web/login").is(200);
+}
+
+fn without_the_registry_everything_stays(pack: &Pack, registry: Registry) {
+    pack.now("the registry is away");
+    drop(registry);
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    let before = pack.read("repo/oca.lock.json");
+    let said = pack.run(&["lock", "--update"]).exits(1).said();
+    assert!(said.contains("connection refused"), "{said}");
+    assert_eq!(pack.read("repo/oca.lock.json"), before);
+}
