@@ -112,7 +112,10 @@ fn they_are_pulled_and_pinned(pack: &Pack, digests: &Digests) {
     pack.run(&["up", "--yes"]).exits(0);
     let stack = pack.read("deploy/docker-compose.yml");
     for digest in digests.values() {
-        assert!(stack.contains(&format!("image: \"{digest}\"\n")), "{digest}: {stack}");
+        assert!(
+            stack.contains(&format!("image: \"{digest}\"\n")),
+            "{digest}: {stack}"
+        );
     }
     run(digests);
     pack.site().get("/web/login").is(200);

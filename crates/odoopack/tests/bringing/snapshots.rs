@@ -1,14 +1,17 @@
 //! Snapshots of ours are proven, and come back.
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::silent::{Prompter, Tempting};
-use super::unlike::made;
 use super::{differences, leftovers, sql};
 use crate::support::{Pack, machine, wait_for};
 
 /// Odoo has served a drilled snapshot, and nothing is left of it.
 pub(crate) fn proven_without_a_trace(pack: &Pack) {
     pack.now("a snapshot is drilled: Odoo serves it, and nothing is left");
+    sql(
+        pack,
+        "restore_production",
+        "UPDATE mail_mail SET state = 'outgoing'",
+    );
     // Whatever names people give: blanks, an extension in a schema of its own.
     sql(
         pack,
@@ -19,18 +22,9 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
          ALTER TABLE public_extra.\"a b\" OWNER TO restore_production; \
          CREATE INDEX sounds ON public_extra.\"a b\" (public_extra.soundex(c))",
     );
-    // An index needs it as it was when that was made, whatever somebody has done to it since; what has no dump of its own is no loss.
-    let plain = "CREATE INDEX plain ON res_partner (unaccent(name)); ALTER FUNCTION unaccent(text) STABLE; \
-                 CREATE INDEX half ON res_partner (ref); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass";
-    sql(pack, "restore_production", plain);
-    let tempting = Tempting::snapshot(pack);
-    let again = "ALTER FUNCTION unaccent(text) IMMUTABLE; DROP INDEX half";
-    sql(pack, "restore_production", again);
+    pack.run(&["backup", "create", "production"]).exits(0);
     let before = leftovers(pack);
-    let prompter = Prompter::start(pack);
     let told = pack.json(&["backup", "drill"]);
-    prompter.has_seen_no_network();
-    tempting.nothing_happened(pack);
     assert!(
         told["found"]["rows"].as_u64().unwrap() > 1000
             && told["found"]["pages"] == true
@@ -74,9 +68,6 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
 pub(crate) fn come_back(pack: &Pack) {
     pack.now("a snapshot comes back");
     pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
-    assert_eq!(made(pack, "snap"), "C C.UTF-8 i");
-    let plain = "SELECT count(*) FROM pg_indexes WHERE indexname = 'plain'";
-    assert_eq!(sql(pack, "snap", plain), "1");
     let odd = differences(pack, "restore_production", "snap");
     // What neutralizing changes, and what the scheduler of production has written meanwhile.
     let neutral = [

@@ -87,13 +87,13 @@ pub(crate) fn a_copy_sorts_and_searches_as_it_did(pack: &Pack) {
     let said = pack.run(&[&args[..], &["database"]].concat()).exits(0);
     assert!(!said.stderr.contains("sorted by"), "{}", said.said());
     assert_eq!(made(pack, "like"), "C.UTF-8 C.UTF-8 s");
-    sql(pack, "postgres", "DROP DATABASE like");
-    sql(pack, "postgres", "DROP ROLE like");
+    sql(pack, "postgres", "DROP DATABASE \"like\"");
+    sql(pack, "postgres", "DROP ROLE \"like\"");
 }
 
 /// How a database sorts, and whether indexes may use its `unaccent`.
 pub(crate) fn made(pack: &Pack, database: &str) -> String {
-    let asked = "SELECT datcollate || ' ' || datctype || ' ' || provolatile FROM pg_database, pg_proc f \
+    let asked = "SELECT datcollate || ' ' || datctype || ' ' || provolatile::text FROM pg_database, pg_proc f \
                   WHERE datname = current_database() AND f.oid = 'unaccent(text)'::regprocedure";
     sql(pack, database, asked)
 }
