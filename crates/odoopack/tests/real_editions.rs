@@ -70,7 +70,7 @@ fn editions_share_the_servers_and_nothing_else() {
     let file = FILE
         .replace("DEV_PORT", &dev.to_string())
         .replace("PG_PORT", &postgres.to_string());
-    let pack = Pack::with_file("editions", 31_300, &support::file("editions", &file));
+    let pack = Pack::with_file("editions", 32_600, &support::file("editions", &file));
     probe_module(&pack, "one", "first");
     pack.now("editions are added and everything comes up");
     add(&pack, "marketing", &["--http-port", "8070"]);

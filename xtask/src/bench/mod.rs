@@ -324,10 +324,10 @@ impl Bench {
         ))
     }
 
-    /// Demos of its own: a repository holds one kind of change only.
     fn year(&mut self) -> Result<String> {
-        self.demo.take().map_or(Ok(()), Demo::remove)?;
-        Ok(page::year(year::ABOUT, &year::of_each_change(&self.binary)?))
+        let amount = if self.full { FULL } else { SOME };
+        let found = year::of_each_change(self.demo()?, amount)?;
+        Ok(page::year(&found.about, &found.all))
     }
 
     /// A demo of its own: what is measured depends on what is in it.

@@ -1,6 +1,5 @@
 //! What the snapshots that are kept of a year take up, for data that grows and for data that changes in place.
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,20 +8,16 @@ use super::backup::size_of;
 use super::data::{self, Amount, DATABASE, must, sql};
 use super::pack::Demo;
 
-/// What the page says about it.
-pub(super) const ABOUT: &str = "Twelve monthly, four weekly and seven daily snapshots of a small database (100,000 rows, 500 attachments at the beginning), \
-    each made by `odoopack backup create` after the changes of the days before it. A day is 1 % of the rows that were there at the beginning: appended, or updated in place, \
-    others each day. The last alone is what `restic copy` of that snapshot puts into an empty repository.";
-
 /// The days before each of the 23 snapshots: months, weeks, days.
 const DAYS: [u32; 23] = [
     0, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 7, 7, 7, 7, 1, 1, 1, 1, 1, 1, 1,
 ];
 
-const AMOUNT: Amount = Amount {
-    rows: 100_000,
-    files: 500,
-};
+/// What is kept of a year of each kind of change.
+pub(super) struct Years {
+    pub(super) about: String,
+    pub(super) all: Vec<Kept>,
+}
 
 /// Bytes of one kind of change.
 pub(super) struct Kept {
@@ -43,55 +38,84 @@ impl Kept {
     }
 }
 
-/// A year of each kind of change.
-pub(super) fn of_each_change(binary: &Path) -> Result<Vec<Kept>> {
-    let appended: fn(u32, u32) -> String = |day, days| {
-        let (from, to) = (
-            AMOUNT.rows + day * percent(),
-            AMOUNT.rows + (day + days) * percent(),
-        );
-        data::more_rows(from, to)
-    };
-    let updated: fn(u32, u32) -> String = |day, days| {
-        format!(
-            "UPDATE bench_lines SET amount = amount + 1 WHERE (id * 7919::bigint + {day} * 100) % {} < {}",
-            AMOUNT.rows,
-            days * percent()
-        )
-    };
-    [
-        ("1 % a day appended", appended),
-        ("1 % a day updated in place", updated),
-    ]
-    .into_iter()
-    .map(|(change, statement)| year(binary, change, statement))
-    .collect()
+/// The statement of so many days of change: after which day, how many, and the last number of the rows at the beginning.
+type Change = fn(u32, u32, u32) -> String;
+
+const CHANGES: [(&str, Change); 2] = [
+    ("1 % a day appended", appended),
+    ("1 % a day updated in place", updated),
+];
+
+fn appended(day: u32, days: u32, rows: u32) -> String {
+    let percent = rows / 100;
+    data::more_rows(rows + day * percent, rows + (day + days) * percent)
 }
 
-fn percent() -> u32 {
-    AMOUNT.rows / 100
+/// Rows of every page, and others each day until all had their turn.
+fn updated(day: u32, days: u32, _: u32) -> String {
+    format!("UPDATE bench_lines SET amount = amount + 1 WHERE (id * 7919::bigint + {day}) % 100 < {days}")
 }
 
-fn year(binary: &Path, change: &'static str, statement: fn(u32, u32) -> String) -> Result<Kept> {
-    let mut demo = Demo::new(binary, false)?;
-    demo.start()?;
-    data::fill(&demo, AMOUNT)?;
+/// A year of each kind of change, both of the same data and into an empty repository.
+pub(super) fn of_each_change(demo: &Demo, amount: Amount) -> Result<Years> {
+    data::fill(demo, amount)?;
+    let rows: u32 = sql(demo, DATABASE, "SELECT max(id) FROM bench_lines")?
+        .trim()
+        .parse()?;
+    let about = about(demo, amount)?;
+    let all = CHANGES
+        .into_iter()
+        .map(|(change, statement)| {
+            as_it_was(demo, rows)?;
+            year(demo, change, |day, days| statement(day, days, rows))
+        })
+        .collect::<Result<_>>()?;
+    Ok(Years { about, all })
+}
+
+/// What the page says about it.
+fn about(demo: &Demo, amount: Amount) -> Result<String> {
+    Ok(format!(
+        "Twelve monthly, four weekly and seven daily snapshots of a database of {} MB and {} attachments at the beginning, the one of the backups above where both are \
+         measured in one run, each made by `odoopack backup create` after the changes of the days before it. A day is 1 % of the rows that were there at the beginning: appended, \
+         or updated in place, others each day. The last alone is what `restic copy` of that snapshot puts into an empty repository.",
+        data::megabytes(demo)?,
+        amount.files
+    ))
+}
+
+/// Neither the rows of another year nor its snapshots.
+fn as_it_was(demo: &Demo, rows: u32) -> Result<()> {
+    sql(
+        demo,
+        DATABASE,
+        &format!("DELETE FROM bench_lines WHERE id > {rows}"),
+    )?;
+    sql(demo, DATABASE, "VACUUM FULL ANALYZE bench_lines")?;
+    let root = demo.root();
+    for directory in ["backups", "bench-alone", "bench-cache"] {
+        drop(fs::remove_dir_all(root.join(directory)));
+    }
+    drop(fs::remove_file(root.join("data/odoopack/backups.jsonl")));
+    // The directory of the repository belongs to the layout.
+    demo.read(&["up", "--yes"]).map(drop)
+}
+
+fn year(demo: &Demo, change: &'static str, statement: impl Fn(u32, u32) -> String) -> Result<Kept> {
     let mut day = 0;
     for days in DAYS {
         if days > 0 {
-            sql(&demo, DATABASE, &statement(day, days))?;
+            sql(demo, DATABASE, &statement(day, days))?;
             day += days;
         }
         demo.read(&["backup", "create"])?;
+        eprintln!("bench: {change}, day {day}");
     }
-    let all = size_of(&demo.root().join("backups"))?;
-    let last = alone(&demo)?;
-    demo.remove()?;
     Ok(Kept {
         change,
         snapshots: DAYS.len(),
-        all,
-        last,
+        all: size_of(&demo.root().join("backups"))?,
+        last: alone(demo)?,
     })
 }
 
