@@ -187,7 +187,12 @@ impl Repository {
 
 fn judge(stored: Result<SnapshotFile>, heard: &[String], handed: &Handed) -> Result<SnapshotFile> {
     if let Some(error) = &handed.error {
-        return Err(Error::NotWhole(error.clone()));
+        let kind = if handed.changed {
+            Error::Changed
+        } else {
+            Error::NotWhole
+        };
+        return Err(kind(error.clone()));
     }
     let file = stored?;
     // A file that is read again is stored as well as a new one, and what was stored is checked.

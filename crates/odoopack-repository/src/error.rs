@@ -32,6 +32,9 @@ pub enum Error {
     /// What was stored is not what was handed over.
     #[error("the snapshot would not be whole: {0}")]
     NotWhole(String),
+    /// A file that somebody may change became shorter, or went away, before it was read: another attempt may store it.
+    #[error("the snapshot would not be whole, because somebody changed a file meanwhile: {0}")]
+    Changed(String),
     /// A directory or data that an older snapshot has stored cannot be read.
     #[error("what an older snapshot has stored cannot be read: {0}")]
     Damaged(String),

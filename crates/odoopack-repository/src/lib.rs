@@ -24,6 +24,7 @@ mod read;
 mod remembered;
 mod repository;
 mod source;
+mod turn;
 mod warnings;
 mod whole;
 

@@ -28,8 +28,10 @@ pub struct Item {
 /// Where the bytes of a file come from.
 #[derive(Debug)]
 pub enum Content {
-    /// A file of this host.
+    /// A file of this host that nobody changes.
     File(PathBuf),
+    /// One that somebody may change while it is read: of one that grew the promised bytes are stored.
+    Loose(PathBuf),
     /// A symbolic link to this; its size is 0.
     Link(String),
     /// Bytes that are here.
@@ -57,6 +59,8 @@ pub(crate) struct Handed {
     pub(crate) links: u64,
     pub(crate) bytes: u64,
     pub(crate) error: Option<String>,
+    /// Whether that was a file that somebody may change.
+    pub(crate) changed: bool,
 }
 
 type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
@@ -166,20 +170,23 @@ impl ReadSourceOpen for Opening {
     type Reader = Exact;
 
     fn open(self) -> RusticResult<Exact> {
+        let loose = matches!(self.content, Content::Loose(_));
         let inner: Box<dyn Read + Send> = match self.content {
             Content::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
             // Links are never opened.
             Content::Link(_) => Box::new(io::empty()),
-            Content::File(path) => match std::fs::File::open(&path) {
+            Content::File(path) | Content::Loose(path) => match std::fs::File::open(&path) {
+                Ok(file) if loose => Box::new(file.take(self.size)),
                 Ok(file) => Box::new(file),
                 Err(e) => {
                     let text = format!("could not open `{}`: {e}", path.display());
-                    note(&self.handed, &text);
+                    note(&self.handed, &text, loose);
                     return Err(RusticError::new(ErrorKind::InputOutput, text));
                 }
             },
         };
         Ok(Exact {
+            loose,
             inner,
             path: self.path,
             left: self.size,
@@ -193,6 +200,7 @@ pub(crate) struct Exact {
     inner: Box<dyn Read + Send>,
     path: String,
     left: u64,
+    loose: bool,
     handed: Arc<Mutex<Handed>>,
 }
 
@@ -215,14 +223,17 @@ impl Read for Exact {
 
 impl Exact {
     fn wrong(&self, text: String) -> io::Error {
-        note(&self.handed, &text);
+        note(&self.handed, &text, self.loose);
         io::Error::other(text)
     }
 }
 
-fn note(handed: &Arc<Mutex<Handed>>, text: &str) {
+fn note(handed: &Arc<Mutex<Handed>>, text: &str, changed: bool) {
     let mut tally = handed.lock().unwrap_or_else(PoisonError::into_inner);
-    tally.error.get_or_insert_with(|| text.to_owned());
+    if tally.error.is_none() {
+        tally.error = Some(text.to_owned());
+        tally.changed = changed;
+    }
 }
 
 #[cfg(test)]
@@ -250,5 +261,28 @@ mod tests {
                 .contains("1 bytes shorter")
         );
         assert!(read(2, b"abc").unwrap_err().to_string().contains("grew"));
+    }
+
+    #[test]
+    fn of_a_file_that_somebody_appends_to_what_was_promised_is_stored() {
+        let keep = tempfile::tempdir().unwrap();
+        let path = keep.path().join("log");
+        std::fs::write(&path, b"abcdef").unwrap();
+        let read = |promised: u64| {
+            let handed = Arc::new(Mutex::new(Handed::default()));
+            let opening = Opening {
+                path: "log".to_owned(),
+                size: promised,
+                content: Content::Loose(path.clone()),
+                handed: Arc::clone(&handed),
+            };
+            let mut bytes = Vec::new();
+            let read = opening.open().unwrap().read_to_end(&mut bytes);
+            let handed = handed.lock().unwrap();
+            (read.map(|_| bytes).ok(), handed.changed)
+        };
+        assert_eq!(read(3), (Some(b"abc".to_vec()), false));
+        assert_eq!(read(6), (Some(b"abcdef".to_vec()), false));
+        assert_eq!(read(7), (None, true));
     }
 }

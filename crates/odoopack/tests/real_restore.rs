@@ -11,7 +11,7 @@ mod bringing;
 mod bucket;
 mod support;
 
-use bringing::{cut_off, guarded, hardened, hostile, imports, lost, planned, snapshots, unlike};
+use bringing::{cut_off, extensions, guarded, hardened, hostile, imports, lost, planned, snapshots, unlike};
 use support::Pack;
 
 const FILE: &str = r#"[editions.core]
@@ -43,6 +43,7 @@ fn backups_come_in_and_go_out() {
     imports::copy_is_harmless(&pack, &zip);
     guarded::a_copy_is_no_production(&pack);
     hostile::hostile_backups_change_nothing(&pack, &zip);
+    let _installed = extensions::are_there(&pack);
     snapshots::proven_without_a_trace(&pack);
     unlike::copies_that_are_not_as_they_were_prove_nothing(&pack);
     unlike::a_copy_sorts_and_searches_as_it_did(&pack);

@@ -218,7 +218,7 @@ fn an_extension_that_no_data_needs_is_left_out_and_told() {
     );
     let list = "2; 3079 16385 EXTENSION - pg_stat_statements \n4500; 0 0 COMMENT - EXTENSION pg_stat_statements \n\
         3; 3079 16386 EXTENSION - postgis \n215; 1259 16391 TABLE public a odoo\n";
-    let contents = toc::parse(list, &BTreeSet::new());
+    let contents = toc::parse(list, &BTreeSet::new(), false);
     assert_eq!((contents.needless.len(), contents.list.lines().count()), (1, 2));
     assert_eq!(contents.extensions, ["postgis"]);
 }
@@ -292,7 +292,7 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
         2; 3079 16385 EXTENSION - pg_trgm \n4500; 0 0 COMMENT - EXTENSION pg_trgm \n215; 1259 16391 TABLE public res_partner odoo\n\
         4000; 0 16391 TABLE DATA public res_partner odoo\n4200; 1259 9 INDEX public res_partner_name_index odoo\n4600; 0 0 ACL - SCHEMA public pg_database_owner\n\
         4700; 6104 9 PUBLICATION - everything odoo\n";
-    let contents = toc::parse(list, &BTreeSet::new());
+    let contents = toc::parse(list, &BTreeSet::new(), false);
     assert_eq!(contents.extensions, ["pg_trgm"]);
     assert_eq!(contents.tables, ["public.res_partner"]);
     assert_eq!(
@@ -303,14 +303,31 @@ fn a_list_of_contents_loses_what_the_administrator_did_before() {
 }
 
 #[test]
+fn a_table_of_another_server_comes_back_where_the_role_may_name_one() {
+    let list = "1; 1417 16402 SERVER - elsewhere postgres\n2; 0 0 COMMENT - SERVER elsewhere postgres\n\
+        3; 1418 16403 USER MAPPING - USER MAPPING odoo SERVER elsewhere postgres\n4; 1259 16404 FOREIGN TABLE public sales odoo\n\
+        5; 0 0 COMMENT - EVENT TRIGGER watch postgres\n6; 2616 16405 OPERATOR CLASS public of_ours postgres\n\
+        7; 1259 16406 VIEW public sold odoo\n8; 0 0 COMMENT public FOREIGN TABLE sales odoo\n";
+    let numbers = |text: &str| {
+        text.lines()
+            .filter_map(|line| line.chars().next())
+            .collect::<String>()
+    };
+    let ours = toc::parse(list, &BTreeSet::new(), true);
+    assert_eq!((numbers(&ours.list).as_str(), ours.skipped.len()), ("12478", 3));
+    let others = toc::parse(list, &BTreeSet::new(), false);
+    assert_eq!((numbers(&others.list).as_str(), others.skipped.len()), ("7", 7));
+}
+
+#[test]
 fn only_the_schema_that_is_there_already_is_left_out() {
     let list = "6; 2615 2200 SCHEMA - public pg_database_owner\n7; 2615 16400 SCHEMA - publications odoo\n\
         8; 0 0 COMMENT - SCHEMA public pg_database_owner\n9; 0 0 COMMENT - SCHEMA publications odoo\n";
-    let kept = toc::parse(list, &BTreeSet::new()).list;
+    let kept = toc::parse(list, &BTreeSet::new(), false).list;
     assert_eq!(kept.matches("publications").count(), 2);
     assert_eq!(kept.lines().count(), 2);
     let made = BTreeSet::from(["publications".to_owned()]);
-    assert_eq!(toc::parse(list, &made).list.lines().count(), 1);
+    assert_eq!(toc::parse(list, &made, false).list.lines().count(), 1);
 }
 
 #[test]

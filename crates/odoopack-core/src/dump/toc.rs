@@ -39,14 +39,33 @@ const SUPERUSERS: &[&str] = &[
     "FOREIGN DATA WRAPPER",
     "SERVER ",
     "USER MAPPING",
+    "FOREIGN TABLE",
     "PROCEDURAL LANGUAGE",
+    "ACCESS METHOD",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    // What is said of those that are left out.
+    "COMMENT - PUBLICATION",
+    "COMMENT - SUBSCRIPTION",
+    "COMMENT - EVENT TRIGGER",
+    "COMMENT - FOREIGN DATA WRAPPER",
+    "COMMENT - SERVER ",
+    "COMMENT public FOREIGN TABLE",
 ];
 
-/// Reads the list; the schemas `made` are there already.
+/// What a role can make that may use the wrapper; whom it is to be at the other server (`USER MAPPING`) is of the old machine.
+const SERVERS: &[&str] = &[
+    "SERVER ",
+    "FOREIGN TABLE",
+    "COMMENT - SERVER ",
+    "COMMENT public FOREIGN TABLE",
+];
+
+/// Reads the list; the schemas `made` are there already, and `servers` says whether the role may name other servers.
 ///
 /// # Source
 /// PostgreSQL 15, `pg_backup_archiver.c` `PrintTOCSummary`: `id; tableoid oid KIND schema name owner`.
-pub fn parse(list: &str, made: &BTreeSet<String>) -> Contents {
+pub fn parse(list: &str, made: &BTreeSet<String>, servers: bool) -> Contents {
     let mut contents = Contents::default();
     for line in list.lines() {
         let line = line.trim_end();
@@ -75,7 +94,8 @@ pub fn parse(list: &str, made: &BTreeSet<String>) -> Contents {
         if LEFT_OUT.iter().any(|kind| is(entry, kind)) || made.iter().any(is_made) {
             continue;
         }
-        if SUPERUSERS.iter().any(|kind| entry.starts_with(kind)) {
+        let begins = |kinds: &[&str]| kinds.iter().any(|kind| entry.starts_with(kind));
+        if begins(SUPERUSERS) && !(servers && begins(SERVERS)) {
             contents.skipped.push(entry.to_owned());
             continue;
         }

@@ -212,7 +212,14 @@ fn locked(
                 ));
                 attempt += 1;
             }
-            Err(NotStored::Damaged(failure) | NotStored::Other(failure)) => return Err(failure),
+            Err(NotStored::Changed(failure)) if attempt < ATTEMPTS => {
+                let why = failure.chain().join(": ");
+                cx.ui.warn(&format!("trying again: {why}"));
+                attempt += 1;
+            }
+            Err(NotStored::Damaged(failure) | NotStored::Changed(failure) | NotStored::Other(failure)) => {
+                return Err(failure);
+            }
         }
     };
     warn_of_left_out(cx, &manifest.left_out);
@@ -302,12 +309,28 @@ fn origin(
         },
         filestore: data.join("filestore").join(&settings.database),
         pack: pack.directory.clone(),
+        outside: outside(pack),
         trees: Vec::new(),
         programs: programs.clone(),
         inside,
         server: server.place(),
         gentle: false,
     })
+}
+
+/// Addons and requirements of the file that are not below the pack's directory.
+fn outside(pack: &Pack) -> Vec<camino::Utf8PathBuf> {
+    let addons = &pack.loaded.spec.addons;
+    let all = addons.own.iter().chain(&addons.requirements);
+    all.map(|path| pack.directory.join(path))
+        .filter(|path| {
+            let real = |path: &Utf8Path| path.canonicalize_utf8().ok();
+            match (real(path), real(&pack.directory)) {
+                (Some(path), Some(directory)) => !path.starts_with(directory),
+                _ => false,
+            }
+        })
+        .collect()
 }
 
 /// The client programs for a server. Those of an older major refuse it, and what those of a newer one write nobody can put back into it: they
@@ -351,6 +374,8 @@ fn missing_before(pack: &Pack, environment: &Name) -> Result<Option<u64>> {
 enum NotStored {
     /// A directory that an older snapshot has stored cannot be read.
     Damaged(Failure),
+    /// Somebody changed a file of the pack meanwhile.
+    Changed(Failure),
     Other(Failure),
 }
 
@@ -385,10 +410,10 @@ fn store<'a>(
         Err(e) => {
             end(false);
             let failure = failure::of(&e);
-            return Err(if matches!(e, Error::Damaged(_)) {
-                NotStored::Damaged(failure)
-            } else {
-                NotStored::Other(failure)
+            return Err(match e {
+                Error::Damaged(_) => NotStored::Damaged(failure),
+                Error::Changed(_) => NotStored::Changed(failure),
+                _ => NotStored::Other(failure),
             });
         }
     };

@@ -12,6 +12,8 @@ use crate::failure::{Failure, Result};
 
 /// The word for the newest snapshot.
 const LATEST: &str = "latest";
+/// How much older the newest snapshot of `production` may be than that of another environment that people work in.
+const BEHIND: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
 /// What the manifest calls the kind of an environment that people work in.
 const PRODUCTION: &str = "production";
 
@@ -116,6 +118,17 @@ fn first<'a>(all: &'a [Newest], of: Option<&str>) -> Result<&'a Newest> {
         return Err(which(all, "the repository holds snapshots of several packs"));
     }
     let usual = productions.iter().find(|one| one.environment == PRODUCTION);
+    let is_left = |usual: &&Newest| {
+        productions
+            .iter()
+            .any(|other| other.taken.duration_since(usual.taken) > BEHIND)
+    };
+    if usual.is_some_and(|usual| is_left(usual)) {
+        return Err(which(
+            all,
+            &format!("`{PRODUCTION}` was last backed up long before another production environment"),
+        ));
+    }
     match (productions.as_slice(), usual) {
         ([one], _) | (_, Some(one)) => Ok(*one),
         ([], None) => Err(which(
@@ -232,6 +245,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The environment has another name since, and its last snapshot under the old one is never removed.
+    #[test]
+    fn production_is_not_what_was_called_so_long_ago() {
+        let mut all = all(&[("production", P), ("main", P)]);
+        all[1].taken = Timestamp::UNIX_EPOCH + BEHIND;
+        assert_eq!(first(&all, None).unwrap().environment, "production");
+        all[1].taken += jiff::SignedDuration::from_secs(1);
+        let said = first(&all, None).unwrap_err().sentence();
+        assert!(
+            said.contains("`--of main`") && said.contains("`--of production`"),
+            "{said}"
+        );
+        assert_eq!(first(&all, Some("production")).unwrap().environment, "production");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(crate) fn of(error: &Error) -> Failure {
             "stock restic makes the index anew from what is stored: `restic -r PLACE repair index --read-all-packs` (older versions: `rebuild-index`), then `odoopack backup drill --level read`",
         ),
         Error::Format { what, .. } if is_of_data(what) => damaged(failure(Kind::Failed)),
+        Error::Changed(_) => failure(Kind::Failed).hint(
+            "what is rewritten all the time belongs outside the pack's directory: `mv` it elsewhere, or back up when it rests",
+        ),
         Error::NotWhole(why) if why.contains("no data at all") => failure(Kind::Failed).hint(
             "see whether the disk is there (`findmnt`); when the data is gone for good, move what is left of the repository away (`mv`), and `odoopack backup create` makes a new one",
         ),

@@ -75,15 +75,20 @@ pub(crate) fn find(filestore: &Utf8Path) -> Result<Found> {
         if directory.file_name() == Some(CHECKLIST) {
             continue;
         }
-        if !is_directory(&directory)? {
-            add(&mut found, filestore, &directory)?;
-            continue;
-        }
-        for file in sorted(&directory)? {
-            add(&mut found, filestore, &file)?;
-        }
+        below(&mut found, filestore, &directory)?;
     }
     Ok(found)
+}
+
+/// A file, or all of a directory: a module may keep a storage of its own in the filestore, as deep as it likes (OCA/storage's `odoofs`).
+fn below(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
+    if !is_directory(path)? {
+        return add(found, filestore, path);
+    }
+    for path in sorted(path)? {
+        below(found, filestore, &path)?;
+    }
+    Ok(())
 }
 
 fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
@@ -142,7 +147,13 @@ mod tests {
     fn finds_files_in_order_and_leaves_out_what_is_to_be_collected() {
         let keep = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(keep.path()).unwrap();
-        for name in ["ab/abff", "ab/ab00", "00/00aa", "checklist/ab/ab00"] {
+        for name in [
+            "ab/abff",
+            "ab/ab00",
+            "00/00aa",
+            "checklist/ab/ab00",
+            "storage/a/b/c",
+        ] {
             let path = root.join(name);
             files::directory_all(path.parent().unwrap()).unwrap();
             files::replace(&path, b"x", 0o640, None).unwrap();
@@ -151,9 +162,14 @@ mod tests {
         let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
         assert_eq!(
             paths,
-            ["filestore/00/00aa", "filestore/ab/ab00", "filestore/ab/abff"]
+            [
+                "filestore/00/00aa",
+                "filestore/ab/ab00",
+                "filestore/ab/abff",
+                "filestore/storage/a/b/c"
+            ]
         );
-        assert_eq!((found.bytes, found.names.len()), (3, 3));
+        assert_eq!((found.bytes, found.names.len()), (4, 4));
         assert!(found.is_there);
         let nothing = find(&root.join("nothing")).unwrap();
         assert!(nothing.items.is_empty() && !nothing.is_there);

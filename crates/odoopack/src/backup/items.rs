@@ -35,6 +35,8 @@ pub(crate) struct Origin {
     pub(crate) filestore: Utf8PathBuf,
     /// The pack's own directory.
     pub(crate) pack: Utf8PathBuf,
+    /// What the file names outside of it.
+    pub(crate) outside: Vec<Utf8PathBuf>,
     /// The trees of the lock, in the order of their names.
     pub(crate) trees: Vec<Utf8PathBuf>,
     /// PostgreSQL's programs, of the server's own major.
@@ -229,7 +231,10 @@ fn find_pack(origin: &Origin) -> tree::Found {
     // Where the file lies in the root itself, all of this lies below it.
     let layout = &origin.layout;
     let but = [layout.data(), layout.backups(), layout.config()];
-    tree::readable(&origin.pack, paths::PACK, &but)
+    let mut found = tree::readable(&origin.pack, paths::PACK, &but);
+    let outside = |path: &Utf8PathBuf| format!("{path}: it lies outside of the pack's directory");
+    found.left_out.extend(origin.outside.iter().map(outside));
+    found
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is a stage like the others")]

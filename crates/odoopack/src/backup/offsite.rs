@@ -1,5 +1,6 @@
 //! The second repository, elsewhere: where it is, and who may write there.
 mod copying;
+mod turn;
 
 use odoopack_core::secret::SecretText;
 use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
@@ -50,6 +51,7 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
         | Error::Locked(_)
         | Error::Store { .. }
         | Error::NotWhole(_)
+        | Error::Changed(_)
         | Error::Damaged(_)
         | Error::Fewer { .. }
         | Error::NoSnapshot(_)
@@ -201,12 +203,18 @@ fn opened(pack: &Pack, place: &Place, key: &SecretText) -> std::result::Result<R
     place::again(pack, Which::Offsite, place, key)
 }
 
-/// Refuses the second machine: this one has never copied anything there, and snapshots of this pack are there already. Two of them would
+/// Refuses the second machine: another one has made the last copy there, or this one none, though there are some. Two of them would
 /// remove each other's by their policies.
 ///
 /// # Errors
 /// Kind `Refused`, also where the record of this machine was lost: nothing tells that apart.
 pub(crate) fn of_this_machine(pack: &Pack, there: &Repository) -> Result<()> {
+    if !turn::is_here(pack, there)? {
+        return Err(another(&format!(
+            "the last copy of this pack to {} was made by another machine",
+            there.place()
+        )));
+    }
     let has_copied = |line: &record::Line| line.event == Event::Offsite;
     if record::all(&pack.layout)?.iter().any(has_copied) {
         return Ok(());
@@ -216,11 +224,15 @@ pub(crate) fn of_this_machine(pack: &Pack, there: &Repository) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
-    Err(Failure::refused(format!(
+    Err(another(&format!(
         "{} holds {count} snapshots of this pack already, and this machine has copied none of them",
         there.place()
-    ))
+    )))
+}
+
+fn another(what: &str) -> Failure {
+    Failure::refused(what)
     .because("a machine that was recovered or cloned would write and remove among the snapshots of the one that it came from")
     .hint("where that one runs no more: `odoopack backup offsite --take-over`")
-    .hint("where it still runs: name another place in `[backup.offsite]` here, or take it out"))
+    .hint("where it still runs: name another place in `[backup.offsite]` here, or take it out")
 }

@@ -140,7 +140,7 @@ pub(crate) fn judge_all(pack: &Pack, snapshots: Vec<Snapshot>, keep: &Keep) -> R
 }
 
 /// Whether a snapshot is of this pack, and was made by this program.
-pub(super) fn is_ours(pack: &Pack, snapshot: &Snapshot) -> bool {
+pub(crate) fn is_ours(pack: &Pack, snapshot: &Snapshot) -> bool {
     snapshot.pack == pack.layout.pack().as_str() && !snapshot.environment.contains('/')
 }
 

@@ -7,6 +7,7 @@ use odoopack_core::units::Seconds;
 use odoopack_repository::Error;
 
 use super::record::{self, Event, Line};
+use super::retention::is_ours;
 use super::{failure, key, place};
 use crate::context::Pack;
 use crate::failure::Result;
@@ -78,7 +79,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     for (name, settings) in &spec.environments {
         let newest = snapshots
             .iter()
-            .rfind(|s| s.environment == name.as_str() && s.time <= now);
+            .rfind(|s| is_ours(pack, s) && s.environment == name.as_str() && s.time <= now);
         let proven = proven(&lines, name.as_str(), now);
         environments.push(Row {
             environment: name.to_string(),

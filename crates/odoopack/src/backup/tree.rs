@@ -146,10 +146,26 @@ impl<'a> Walk<'a> {
         match path.symlink_metadata() {
             Ok(metadata) if metadata.is_dir() => self.directory(path, place),
             Ok(metadata) => match self.item(path, place, &metadata) {
-                Ok(item) => self.found.items.extend(item),
+                Ok(item) => {
+                    self.found.items.extend(item);
+                    self.leads_out(path);
+                }
                 Err(e) => self.miss(path, "look at", e),
             },
             Err(e) => self.miss(path, "look at", e),
+        }
+    }
+
+    /// Of what lies outside, only the link is taken: on another machine it leads nowhere.
+    fn leads_out(&mut self, path: &Path) {
+        let reached = |path: &Path| path.canonicalize().ok();
+        let (Some(target), Some(top)) = (reached(path), reached(self.top.as_std_path())) else {
+            return;
+        };
+        let has_a_place = self.but.places.iter().any(|place| target.starts_with(place));
+        if self.opens && path.is_symlink() && !target.starts_with(top) && !has_a_place {
+            let why = format!("only the link is taken, and not `{}`", target.display());
+            self.miss(path, "take all of", why);
         }
     }
 
@@ -163,7 +179,7 @@ impl<'a> Walk<'a> {
             if self.opens {
                 begin(path)?;
             }
-            (Content::File(path.to_owned()), metadata.len())
+            (Content::Loose(path.to_owned()), metadata.len())
         } else {
             return Ok(None);
         };
@@ -226,6 +242,32 @@ mod tests {
         let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
         assert_eq!(paths, ["pack/tree/addons/data/x.xml", "pack/tree/odoopack.toml"]);
         assert!(found.left_out.is_empty(), "{:?}", found.left_out);
+    }
+
+    #[test]
+    fn what_a_link_leads_to_outside_is_said() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        for name in ["pack/addons/own/x", "elsewhere/module/x", "pack/data/x"] {
+            let path = root.join(name);
+            files::directory_all(path.parent().unwrap()).unwrap();
+            files::replace(&path, b"x", 0o640, None).unwrap();
+        }
+        let link =
+            |to: &str, from: &str| files::link(to.into(), &root.join("pack/addons").join(from)).unwrap();
+        link("../../elsewhere/module", "module");
+        link("own", "inside");
+        link("../data", "placed");
+        link("/nowhere/at/all", "broken");
+        let found = readable(&root.join("pack"), "pack/tree", &[root.join("pack/data")]);
+        assert_eq!(found.left_out.len(), 1, "{:?}", found.left_out);
+        assert!(found.left_out[0].starts_with("addons/module: only the link is taken"));
+        assert!(
+            found
+                .items
+                .iter()
+                .any(|item| item.path == "pack/tree/addons/module")
+        );
     }
 
     #[test]

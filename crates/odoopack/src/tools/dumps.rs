@@ -101,7 +101,8 @@ impl Entrance {
     pub(crate) fn pg_restore(&self, archive: Option<&Utf8Path>, list: &Utf8Path, jobs: u32) -> Call {
         let call = self
             .client("pg_restore")
-            .args(&["--no-owner", "--no-acl", "--exit-on-error"])
+            // A tablespace is the old machine's; the role may not make anything in one here.
+            .args(&["--no-owner", "--no-acl", "--no-tablespaces", "--exit-on-error"])
             .args(&["-d", &self.database])
             .arg(format!("--use-list={list}"))
             .reads(list)
@@ -181,7 +182,7 @@ mod tests {
     fn everything_enters_as_the_environments_role_and_no_password_is_an_argument() {
         let entrance = entrance();
         let who = "-h /run/pg -p 5432 -U demo_production -w";
-        let restore = "--no-owner --no-acl --exit-on-error -d demo --use-list=/l";
+        let restore = "--no-owner --no-acl --no-tablespaces --exit-on-error -d demo --use-list=/l";
         let table = [
             (
                 entrance.psql(),

@@ -80,7 +80,7 @@ fn a_filestore_that_is_away(pack: &Pack) {
         (&json!([lost]), &json!(1))
     );
     assert!(
-        said.stderr.contains(&lost) && said.stderr.contains("storage elsewhere"),
+        said.stderr.contains(&lost) && said.stderr.contains("a storage of its own"),
         "{}",
         said.said()
     );

@@ -1,5 +1,6 @@
 //! What the stages of bringing backups in share: SQL, and what is left on the machine.
 pub(crate) mod cut_off;
+pub(crate) mod extensions;
 pub(crate) mod guarded;
 pub(crate) mod hardened;
 pub(crate) mod hostile;

@@ -1,7 +1,7 @@
 //! Snapshots of ours are proven, and come back.
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{differences, leftovers, sql};
+use super::{differences, extensions, leftovers, sql};
 use crate::support::{Pack, machine, wait_for};
 
 /// Odoo has served a drilled snapshot, and nothing is left of it.
@@ -68,6 +68,8 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
 pub(crate) fn come_back(pack: &Pack) {
     pack.now("a snapshot comes back");
     pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let filestore = pack.path("data/environments/production/filestore/snap");
+    extensions::came(pack, "snap", &filestore);
     let odd = differences(pack, "restore_production", "snap");
     // What neutralizing changes, and what the scheduler of production has written meanwhile.
     let neutral = [

@@ -1,6 +1,7 @@
 //! The second place: what cannot be copied keeps nothing else from going there, and one machine alone writes there.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use odoopack_core::secret::SecretText;
 use odoopack_repository::{Place, Repository};
@@ -156,6 +157,46 @@ fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     pack.run(&["backup", "offsite"], "", 0);
     pack.run(&["backup", "forget", "--offsite", &id, "--yes"], "", 0);
     assert_eq!(pack.listed(&["--offsite"]).len(), 1);
+}
+
+/// What it knows, and what it has stored, is the same up to the day of the clone.
+#[test]
+fn of_a_machine_and_its_clone_one_goes_on() {
+    let pack = with_a_second_place();
+    pack.store_old("production", 72);
+    pack.run(&["backup", "offsite"], "", 0);
+    let [state, original, clone] = ["data/odoopack", "original", "clone"].map(|name| pack.root.join(name));
+    let copy = |from: &Path, to: &Path| {
+        drop(std::fs::remove_dir_all(to));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+    };
+    copy(&state, &clone);
+    pack.store_old("production", 48);
+    pack.run(&["backup", "offsite"], "", 0);
+    copy(&state, &original);
+    let there = files(&elsewhere(&pack, "snapshots"));
+    copy(&clone, &state);
+    pack.store_old("production", 24);
+    for refused in [
+        &["backup", "offsite"][..],
+        &["backup", "offsite", "--dry-run"],
+        &["backup", "forget", "--offsite", "--yes"],
+    ] {
+        let said = pack.run(refused, "", 4);
+        assert!(
+            said.contains("was made by another machine")
+                && said.contains("`odoopack backup offsite --take-over`"),
+            "{said}"
+        );
+    }
+    assert_eq!(files(&elsewhere(&pack, "snapshots")), there);
+    // The one that is told to goes on, and then the other does not.
+    pack.run(&["backup", "offsite", "--take-over"], "", 0);
+    pack.run(&["backup", "offsite"], "", 0);
+    copy(&original, &state);
+    let said = pack.run(&["backup", "offsite"], "", 4);
+    assert!(said.contains("was made by another machine"), "{said}");
 }
 
 #[test]

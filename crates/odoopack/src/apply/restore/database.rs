@@ -118,27 +118,6 @@ impl Restore<'_> {
             .map_err(trouble)
     }
 
-    /// Those of a snapshot are known to be of this pack, so that the administrator may make what the role may not.
-    fn extensions(&self, database: &str, role: &str) -> Result<()> {
-        let Some(Source::Snapshot(stored)) = self.source else {
-            return Ok(());
-        };
-        let mut inside = self.apply.admin(&self.environment, database)?;
-        let database = &stored.manifest().database;
-        for name in database.extensions.keys() {
-            let schema = database.extension_schemas.get(name);
-            let sql = make_extension(name, schema.map(String::as_str), role);
-            inside.batch_execute(&sql).map_err(|e| {
-                failed(
-                    &format!("could not make the extension `{name}`, which the snapshot has"),
-                    &e,
-                )
-                .hint("install the Debian package that brings it for this server's major")
-            })?;
-        }
-        Ok(())
-    }
-
     /// Only names that this operation made up are ever dropped.
     pub(super) fn drop_database(&self, database: &str) -> Result<()> {
         let ours = database.ends_with(&format!("_{}", self.id));
@@ -293,19 +272,6 @@ fn loader(database: &str, password: &str) -> String {
          {}; GRANT {group} TO {door};",
         literal(LOADERS),
         role(database, true, &verifier)
-    )
-}
-
-/// Those that `up` makes are in `public`, and move.
-fn make_extension(name: &str, schema: Option<&str>, role: &str) -> String {
-    let name = identifier(name);
-    let Some(schema) = schema.map(identifier) else {
-        return format!("CREATE EXTENSION IF NOT EXISTS {name}");
-    };
-    let role = identifier(role);
-    format!(
-        "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role}; CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {schema}; \
-         ALTER EXTENSION {name} SET SCHEMA {schema}"
     )
 }
 

@@ -203,12 +203,16 @@ impl Place<'_> {
 
     /// Takes over the directories of files that are in their place already.
     fn directories(&self) -> Result<()> {
-        let failed = |e| Failure::failed(format!("could not list `{}`", self.directory)).because(e);
-        files::directory(self.directory, DIRECTORY, self.owner)?;
-        for entry in self.directory.read_dir_utf8().map_err(failed)? {
+        self.directories_from(self.directory)
+    }
+
+    fn directories_from(&self, directory: &Utf8Path) -> Result<()> {
+        let failed = |e| Failure::failed(format!("could not list `{directory}`")).because(e);
+        files::directory(directory, DIRECTORY, self.owner)?;
+        for entry in directory.read_dir_utf8().map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_type().map_err(failed)?.is_dir() {
-                files::directory(entry.path(), DIRECTORY, self.owner)?;
+                self.directories_from(entry.path())?;
             }
         }
         Ok(())
@@ -236,7 +240,7 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let directory = Utf8Path::from_path(keep.path()).unwrap();
         let (new, old) = (format!("da/{SHA}"), format!("da3/{SHA}"));
-        let names = [new.as_str(), &old, "odd/name", "flat"];
+        let names = [new.as_str(), &old, "odd/name", "flat", "storage/a/deep"];
         let damaged = format!("da0/da0{}", &SHA[3..]);
         for name in names.into_iter().chain([damaged.as_str()]) {
             let path = directory.join(name);
@@ -255,7 +259,7 @@ mod tests {
             let mode = directory.join(name).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, FILE, "{name}");
         }
-        assert_eq!((place.count, place.damaged), (5, vec![damaged]));
+        assert_eq!((place.count, place.damaged), (6, vec![damaged]));
         let mode = directory.join("da3").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, DIRECTORY);
     }

@@ -131,7 +131,7 @@ impl Restore<'_> {
             None => list.read_with(dump.file()?),
         }
         .map_err(|e| too_new(e, &dump.path))?;
-        let contents = toc::parse(&list, &self.schemas());
+        let contents = toc::parse(&list, &self.schemas(), !self.foreign());
         if contents.tables.is_empty() {
             return Err(Failure::refused(format!(
                 "`{}` holds no table with rows",
@@ -170,7 +170,8 @@ impl Restore<'_> {
         };
         let loaded = put().and_then(|dump| self.archive(entrance, &dump, progress));
         files::remove(&place)?;
-        loaded
+        loaded?;
+        self.take_wrappers(&entrance.database, &entrance.role)
     }
 
     /// Schemas that were made with the extensions in them.

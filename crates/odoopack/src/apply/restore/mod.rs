@@ -4,6 +4,7 @@ pub(crate) mod boot;
 mod database;
 pub(crate) mod empty;
 mod entering;
+mod extensions;
 mod filestore;
 mod granted;
 pub(crate) mod harmless;

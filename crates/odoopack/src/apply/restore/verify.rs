@@ -245,15 +245,33 @@ impl Restore<'_> {
                 missing.join(", ")
             ));
         }
+        self.newer_release();
         self.found(|found| found.modules = names.len());
         Ok(())
+    }
+
+    /// Code that is newer than its data is not updated by itself.
+    fn newer_release(&self) {
+        let Some(Source::Snapshot(stored)) = self.source else {
+            return;
+        };
+        let (Some(then), Ok(now)) = (&stored.manifest().code.identity, self.apply.release()) else {
+            return;
+        };
+        if !self.drill && *then != now.identity {
+            let environment = &self.environment;
+            self.warn(format!(
+                "it was taken with the release {then}, and {} runs here: `odoopack module changed {environment}` says which modules want an update",
+                now.identity
+            ));
+        }
     }
 
     fn elsewhere(&self, named: &Named) {
         self.found(|found| found.elsewhere = named.elsewhere);
         if named.elsewhere > 0 {
             self.warn(format!(
-                "{} attachments are kept in a storage elsewhere by a module: they are not in this backup, and the database goes on naming that storage",
+                "{} attachments are kept by a module in a storage of its own, which the database goes on naming: only what such a module keeps in the filestore itself is in a snapshot",
                 named.elsewhere
             ));
         }

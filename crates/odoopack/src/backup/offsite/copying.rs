@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use odoopack_core::spec;
 use odoopack_repository::{Copied, Error, Place, Reading, Repository, Snapshot, Writer};
 
-use super::{Right, configured, elsewhere, of_this_machine, open, open_or_make, opened};
+use super::{Right, configured, elsewhere, of_this_machine, open, open_or_make, opened, turn};
 use crate::backup::record::{self, Event, Line};
 use crate::backup::retention::{Judged, Side, is_ours, judge_all};
 use crate::backup::{failure, key, place, proof};
@@ -97,6 +97,10 @@ pub(crate) fn copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
 fn try_copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
     let here = place::open(pack)?;
     let mut there = open_or_make(cx, pack, &here)?;
+    // Before the lock: a clone would take that of its original, which has its name, for one of its own.
+    if !wish.take_over {
+        of_this_machine(pack, &there)?;
+    }
     let holder = place::holder("odoopack backup offsite")?;
     let writer = there.writer(&holder).map_err(|e| failure::of(&e))?;
     if !writer.is_surely_alone() {
@@ -112,6 +116,7 @@ fn try_copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
     if wish.take_over {
         take_over(cx, pack, there.place(), &listed)?;
     }
+    turn::take(pack, &there)?;
     let mut done = Done::default();
     let mut failed = None;
     for snapshot in wanted(pack, &here, &listed)? {
@@ -212,7 +217,7 @@ fn is_of(error: &Error, there: &Place) -> bool {
         Error::Store { place, .. } => *place == there.to_string(),
         Error::Format { what, why } => what.ends_with(" there") || is_named(why),
         Error::NotWhole(why) | Error::Damaged(why) | Error::NoSnapshot(why) => is_named(why),
-        Error::NoFile { .. } | Error::Fewer { .. } => false,
+        Error::NoFile { .. } | Error::Fewer { .. } | Error::Changed(_) => false,
     }
 }
 

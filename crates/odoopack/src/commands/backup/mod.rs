@@ -81,7 +81,7 @@ pub(super) fn environment(pack: &Pack, named: Option<&Name>) -> Result<Name> {
 fn elsewhere(cx: &Context, count: u64) {
     if count > 0 {
         cx.ui.warn(&format!(
-            "{count} attachments are kept in a storage elsewhere by a module: they are not in this backup"
+            "{count} attachments are kept by a module in a storage of its own: only what it keeps in the filestore itself is in this backup"
         ));
     }
 }

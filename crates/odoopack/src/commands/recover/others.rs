@@ -34,6 +34,15 @@ impl Recovery<'_> {
                 _ => {}
             }
         }
+        for other in &self.others {
+            let named = |name: &Name| name.as_str() == other.environment;
+            if !pack.loaded.spec.environments.keys().any(named) {
+                self.cx.ui.warn(&format!(
+                    "{} is not brought back: the recovered file does not name it, and its newest snapshot is {} of {}",
+                    other.environment, other.snapshot, other.taken
+                ));
+            }
+        }
         Ok(())
     }
 

@@ -15,24 +15,25 @@ pub(crate) fn attachments(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
 pub(crate) fn files(directory: &Utf8Path) -> Result<Vec<(String, u64)>> {
     let mut all = Vec::new();
     for entry in entries(directory)? {
-        if entry.file_name() == CHECKLIST {
-            continue;
-        }
-        if is_kind(&entry, std::fs::FileType::is_file)? {
-            all.push((entry.file_name().to_owned(), size(&entry)?));
-        }
-        if !is_kind(&entry, std::fs::FileType::is_dir)? {
-            continue;
-        }
-        for file in entries(entry.path())? {
-            if is_kind(&file, std::fs::FileType::is_file)? {
-                let place = format!("{}/{}", entry.file_name(), file.file_name());
-                all.push((place, size(&file)?));
-            }
+        if entry.file_name() != CHECKLIST {
+            below(&entry, entry.file_name(), &mut all)?;
         }
     }
     all.sort();
     Ok(all)
+}
+
+/// A module may keep a storage of its own in the filestore, as deep as it likes.
+fn below(entry: &Utf8DirEntry, place: &str, all: &mut Vec<(String, u64)>) -> Result<()> {
+    if is_kind(entry, std::fs::FileType::is_file)? {
+        all.push((place.to_owned(), size(entry)?));
+    }
+    if is_kind(entry, std::fs::FileType::is_dir)? {
+        for entry in entries(entry.path())? {
+            below(&entry, &format!("{place}/{}", entry.file_name()), all)?;
+        }
+    }
+    Ok(())
 }
 
 /// The filestore in a folder: the directory of that name, or, as in Odoo's own data directory, the one of the database in it.
