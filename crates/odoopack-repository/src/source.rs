@@ -265,9 +265,9 @@ mod tests {
 
     #[test]
     fn of_a_file_that_somebody_appends_to_what_was_promised_is_stored() {
-        let keep = tempfile::tempdir().unwrap();
-        let path = keep.path().join("log");
-        std::fs::write(&path, b"abcdef").unwrap();
+        let mut keep = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut keep, b"abcdef").unwrap();
+        let path = keep.path().to_owned();
         let read = |promised: u64| {
             let handed = Arc::new(Mutex::new(Handed::default()));
             let opening = Opening {

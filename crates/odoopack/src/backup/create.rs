@@ -175,9 +175,12 @@ fn locked(
     let writer = repository.writer(&holder).map_err(|e| failure::of(&e))?;
     shallow(cx, &origin)?;
     let missing_before = missing_before(pack, environment)?;
-    let (mut attempt, mut afresh) = (1, false);
+    let mut tries = Tries {
+        attempt: 1,
+        afresh: false,
+    };
     let (stored, manifest) = loop {
-        journal.note("store", &serde_json::json!({ "attempt": attempt }))?;
+        journal.note("store", &serde_json::json!({ "attempt": tries.attempt }))?;
         // The collector first: what the snapshot names must not be collected after it was taken.
         let collector = Collector::hold(&server, &settings.database)?;
         let frozen = Frozen::take(&server, &settings.database)?;
@@ -186,7 +189,7 @@ fn locked(
         match store(
             cx,
             (&repository, &writer),
-            (&label, afresh),
+            (&label, tries.afresh),
             (origin.clone(), frozen),
             &told,
         ) {
@@ -195,30 +198,15 @@ fn locked(
                 lacking_history(cx, &told);
                 break stored;
             }
-            Err(NotStored::Damaged(failure)) if !afresh => {
-                let why = failure.chain().join(": ");
-                cx.ui.warn(&format!(
-                    "storing everything anew, as if no snapshot were there: {why}"
-                ));
-                afresh = true;
-            }
-            Err(NotStored::Other(failure)) if told.database_failed.load(Ordering::SeqCst) => {
-                if attempt == ATTEMPTS {
-                    return Err(naming_locks(failure, (&server, &settings.database), environment));
-                }
-                let why = failure.chain().join(": ");
-                cx.ui.warn(&format!(
-                    "the database was not read to its end, trying again: {why}"
-                ));
-                attempt += 1;
-            }
-            Err(NotStored::Changed(failure)) if attempt < ATTEMPTS => {
-                let why = failure.chain().join(": ");
-                cx.ui.warn(&format!("trying again: {why}"));
-                attempt += 1;
-            }
-            Err(NotStored::Damaged(failure) | NotStored::Changed(failure) | NotStored::Other(failure)) => {
-                return Err(failure);
+            Err(not_stored) => {
+                let database_failed = told.database_failed.load(Ordering::SeqCst);
+                tries.again(cx, not_stored, database_failed).map_err(|failure| {
+                    if database_failed {
+                        naming_locks(failure, (&server, &settings.database), environment)
+                    } else {
+                        failure
+                    }
+                })?;
             }
         }
     };
@@ -233,6 +221,39 @@ fn locked(
         new_key,
         missing_before,
     })
+}
+
+/// How often it was tried, and whether as if no snapshot were there.
+struct Tries {
+    attempt: u32,
+    afresh: bool,
+}
+
+impl Tries {
+    /// What another attempt may store is tried again.
+    fn again(&mut self, cx: &Context, not_stored: NotStored, database_failed: bool) -> Result<()> {
+        let (failure, what) = match not_stored {
+            NotStored::Damaged(failure) if !self.afresh => {
+                let why = failure.chain().join(": ");
+                cx.ui.warn(&format!(
+                    "storing everything anew, as if no snapshot were there: {why}"
+                ));
+                self.afresh = true;
+                return Ok(());
+            }
+            NotStored::Changed(failure) => (failure, "trying again"),
+            NotStored::Other(failure) if database_failed => {
+                (failure, "the database was not read to its end, trying again")
+            }
+            NotStored::Damaged(failure) | NotStored::Other(failure) => return Err(failure),
+        };
+        if self.attempt == ATTEMPTS {
+            return Err(failure);
+        }
+        cx.ui.warn(&format!("{what}: {}", failure.chain().join(": ")));
+        self.attempt += 1;
+        Ok(())
+    }
 }
 
 /// Says why the history is not in the snapshot, where it is not.
@@ -410,10 +431,12 @@ fn store<'a>(
         Err(e) => {
             end(false);
             let failure = failure::of(&e);
-            return Err(match e {
-                Error::Damaged(_) => NotStored::Damaged(failure),
-                Error::Changed(_) => NotStored::Changed(failure),
-                _ => NotStored::Other(failure),
+            return Err(if matches!(e, Error::Damaged(_)) {
+                NotStored::Damaged(failure)
+            } else if matches!(e, Error::Changed(_)) {
+                NotStored::Changed(failure)
+            } else {
+                NotStored::Other(failure)
             });
         }
     };

@@ -123,7 +123,7 @@ fn first<'a>(all: &'a [Newest], of: Option<&str>) -> Result<&'a Newest> {
             .iter()
             .any(|other| other.taken.duration_since(usual.taken) > BEHIND)
     };
-    if usual.is_some_and(|usual| is_left(usual)) {
+    if usual.is_some_and(is_left) {
         return Err(which(
             all,
             &format!("`{PRODUCTION}` was last backed up long before another production environment"),

@@ -272,6 +272,24 @@ fn plan(
     })
 }
 
+/// What a disk of its own is mounted at cannot be renamed; that is better known before the services stop.
+fn can_be_replaced(filestore: &camino::Utf8Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let disk = |path: &camino::Utf8Path| path.symlink_metadata().ok().map(|found| found.dev());
+    let above = filestore.parent().and_then(disk);
+    match (disk(filestore), above) {
+        (Some(own), Some(above)) if own != above => Err(Failure::refused(format!(
+            "`{filestore}` is where a disk is mounted: another filestore could not take its place"
+        ))
+        .hint(format!(
+            "mount that disk one directory above, at `{}`, with `{}` in it",
+            filestore.parent().unwrap_or(filestore),
+            filestore.file_name().unwrap_or_default()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn destination(
     pack: &Pack,
     view: &View,
@@ -283,9 +301,11 @@ fn destination(
     let known = |name: &str| databases.is_some_and(|all| all.databases.contains_key(name));
     let Some(beside) = &target.place.beside else {
         let database = environment.database.clone();
+        let filestore = filestores.join(&database);
+        can_be_replaced(&filestore)?;
         return Ok(Destination::Environment {
             database_exists: known(&database),
-            filestore_exists: there(&filestores.join(&database))?,
+            filestore_exists: there(&filestore)?,
             database,
         });
     };
