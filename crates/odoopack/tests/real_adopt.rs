@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
 use serde_json::json;
-use support::stack::{Stack, docker, id, in_own_network, must};
+use support::stack::{docker, id, must, with_docker};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
 
@@ -70,19 +70,12 @@ env.cr.commit()
 
 #[test]
 fn a_stack_of_somebody_is_taken_over() {
-    if !in_own_network("a_stack_of_somebody_is_taken_over") {
-        return;
-    }
-    let _docker = match Stack::start() {
-        Ok(docker) => docker,
-        // The one reason for which this may be left out.
-        Err(reason) => {
-            return support::left_out(
-                "a_stack_of_somebody_is_taken_over",
-                &format!("there is no Docker: {reason}"),
-            );
-        }
-    };
+    with_docker("a_stack_of_somebody_is_taken_over", || {
+        the_seed_is_taken_over();
+    });
+}
+
+fn the_seed_is_taken_over() {
     let pack = Pack::new("adopt");
     // Left by a run that was killed before there was a pack to take down.
     drop(std::fs::remove_dir_all(&pack.root));
