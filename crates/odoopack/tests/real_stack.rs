@@ -1,9 +1,8 @@
 //! A pack in containers, with a real Docker Engine and Docker Compose in a network of their own.
 #![expect(
-    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
+    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
 )]
 
 #[path = "stack/bringing.rs"]

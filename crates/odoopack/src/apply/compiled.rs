@@ -140,7 +140,7 @@ mod tests {
         let module = Utf8Path::from_path(keep.path()).unwrap().join("one");
         let write = |name: &str, text: &str| {
             crate::files::directory_all(module.join(name).parent().unwrap()).unwrap();
-            std::fs::write(module.join(name), text).unwrap();
+            crate::files::replace(&module.join(name), text.as_bytes(), 0o644, None).unwrap();
         };
         write("models/a.py", "x = 1\n");
         write("__pycache__/a.cpython-312.pyc", "x");
@@ -153,7 +153,7 @@ mod tests {
         write("models/b.py", "");
         let after = seen("sha256:1", &modules).unwrap();
         assert_ne!(after, before);
-        std::fs::remove_file(module.join("__pycache__/a.cpython-312.pyc")).unwrap();
+        crate::files::remove(&module.join("__pycache__/a.cpython-312.pyc")).unwrap();
         assert_ne!(seen("sha256:1", &modules).unwrap(), after);
         seen("sha256:1", &BTreeSet::from([Utf8Path::new("/nowhere")])).unwrap_err();
     }
@@ -163,13 +163,15 @@ mod tests {
     fn python_compiles_what_changed_and_nothing_else() {
         let keep = tempfile::tempdir().unwrap();
         let module = Utf8Path::from_path(keep.path()).unwrap();
-        let write = |text: &str| std::fs::write(module.join("a.py"), text).unwrap();
+        let put = |name: &str, text: &str| {
+            crate::files::replace(&module.join(name), text.as_bytes(), 0o644, None).unwrap();
+        };
         let run = |program: &str, more: &str| {
             let cmd = crate::exec::Cmd::new("python3").args(["-c", program, more]);
             cmd.read().unwrap()
         };
-        write("x = 1\n");
-        std::fs::write(module.join("bad.py"), "not python at all").unwrap();
+        put("a.py", "x = 1\n");
+        put("bad.py", "not python at all");
         run(COMPILE, module.as_str());
         let cache = module.join("__pycache__");
         let files: Vec<_> = cache.read_dir_utf8().unwrap().flatten().collect();
@@ -179,7 +181,7 @@ mod tests {
         run(COMPILE, module.as_str());
         assert_eq!(made(), first);
         // In the same second, and of the same size.
-        write("x = 2\n");
+        put("a.py", "x = 2\n");
         let ask =
             "import sys; sys.dont_write_bytecode = True; sys.path[0] = sys.argv[1]; import a; print(a.x)";
         assert_eq!(run(ask, module.as_str()).trim(), "2");

@@ -98,7 +98,7 @@ pub(crate) fn come_from_the_lock(pack: &Pack) {
 }
 
 /// All that Odoo runs besides its image, by the image's own Python; when it was made.
-pub(crate) fn are_compiled(pack: &Pack) -> Vec<(String, i64)> {
+pub(crate) fn are_compiled(pack: &Pack) -> Vec<(String, String)> {
     pack.now("what was compiled is used, and made once");
     let farm = pack.path("data/addons/core/partner_firstname");
     let module = farm.canonicalize_utf8().unwrap();

@@ -8,7 +8,7 @@ use super::stack::docker;
 const LOAD: &str = "import importlib.machinery as m, sys; m.SourceFileLoader('x', sys.argv[1]).get_code('x')";
 
 /// Every compiled file below a module, and when it was made or written to.
-pub(crate) fn times(module: &Utf8Path) -> Vec<(String, i64)> {
+pub(crate) fn times(module: &Utf8Path) -> Vec<(String, String)> {
     let said = machine::must(
         "find",
         &[module.as_str(), "-name", "*.pyc", "-printf", "%P %C@\\n"],
@@ -17,8 +17,7 @@ pub(crate) fn times(module: &Utf8Path) -> Vec<(String, i64)> {
         .lines()
         .map(|line| {
             let (path, time) = line.rsplit_once(' ').unwrap();
-            let time: f64 = time.parse().unwrap();
-            (path.to_owned(), (time * 1000.0).round() as i64)
+            (path.to_owned(), time.to_owned())
         })
         .collect();
     all.sort();
