@@ -73,8 +73,8 @@ fn editions_share_the_servers_and_nothing_else() {
     let pack = Pack::with_file("editions", 32_600, &support::file("editions", &file));
     probe_module(&pack, "one", "first");
     pack.now("editions are added and everything comes up");
-    add(&pack, "marketing", &["--http-port", "8070"]);
-    add(
+    editions::add(&pack, "marketing", &["--http-port", "8070"]);
+    editions::add(
         &pack,
         "accounting",
         &["--http-port", "8071", "--modules", "contacts"],
@@ -90,7 +90,8 @@ fn editions_share_the_servers_and_nothing_else() {
     limits_are_their_own(&pack);
     editions::two_sessions_in_one_browser(&pack, [(CORE, 8069), (MARKETING, 8070)]);
     editions::no_ribbon(&site(&pack, "core"));
-    each_has_its_own_modules(&pack);
+    let served = [(CORE, 8069, "0"), (MARKETING, 8070, "0"), (ACCOUNTING, 8071, "1")];
+    editions::each_has_its_own_modules(&pack, &served);
     sessions_are_in_redis(&pack);
     a_device_is_signed_out(&pack);
     sessions_are_in_a_database(&pack, postgres);
@@ -98,39 +99,6 @@ fn editions_share_the_servers_and_nothing_else() {
     first_backups_at_once(&pack);
     one_goes_and_the_other_serves(&pack);
     pack.now("done");
-}
-
-/// The environment and the database of an edition that is added are called as it is.
-fn add(pack: &Pack, name: &str, more: &[&str]) {
-    let (domain, database) = (format!("{name}.localhost"), format!("odoo_{name}"));
-    let edition = [
-        "edition",
-        "add",
-        name,
-        "--domain",
-        &domain,
-        "--database",
-        &database,
-    ];
-    pack.run(&[&edition[..], more].concat()).exits(0);
-}
-
-fn each_has_its_own_modules(pack: &Pack) {
-    pack.now("each serves on its port, with its own modules");
-    let installed = "SELECT count(*) FROM ir_module_module WHERE name = 'contacts' AND state = 'installed'";
-    for (edition, port, contacts) in [(CORE, 8069, "0"), (MARKETING, 8070, "0"), (ACCOUNTING, 8071, "1")] {
-        assert_eq!(
-            editions::sql(pack, edition.name, &[], installed),
-            contacts,
-            "{edition:?}"
-        );
-        assert_eq!(
-            editions::sql(pack, edition.name, &[], "SELECT current_database()"),
-            edition.database
-        );
-        let page = machine::must("curl", &["-sL", &format!("http://127.0.0.1:{port}/web/login")]);
-        assert!(page.contains("csrf_token"), "{port}: {page}");
-    }
 }
 
 fn files_are_closed(pack: &Pack) {

@@ -9,31 +9,10 @@ mod support;
 
 use camino::Utf8Path;
 use serde_json::json;
-use support::stack::{Stack, in_own_network, is_inside, must};
+use support::stack::{in_own_network, is_inside, must, stack_file, with_docker_here};
 use support::{Pack, artefacts, file};
 
 const PRODUCTION: &str = "[environments.production]\ndomain = \"localhost\"\nusers = 3\n";
-
-const STACK: &str = r#"format = 1
-
-[pack]
-name = "moved"
-root = "ROOT"
-engine = "compose"
-
-[odoo]
-series = "19.0"
-
-[images]
-postgres = "postgres:15"
-nginx = "nginx:1.22"
-
-[web]
-listen = ["127.0.0.1"]
-http_port = 80
-https_port = 443
-
-"#;
 
 /// Of the user `admin`, here and there.
 const PASSWORD: &str = "as-it-was-4713";
@@ -62,14 +41,9 @@ fn a_pack_goes_from_one_engine_to_the_other() {
             .for_each(|path| std::fs::remove_file(path).unwrap());
         return;
     }
-    match Stack::start() {
-        Ok(_docker) => in_containers(&zip, &counts),
-        // The one reason for which this may be left out.
-        Err(reason) => support::left_out(
-            "a_pack_goes_from_one_engine_to_the_other",
-            &format!("there is no Docker: {reason}"),
-        ),
-    }
+    with_docker_here("a_pack_goes_from_one_engine_to_the_other", || {
+        in_containers(&zip, &counts);
+    });
 }
 
 fn counted(pack: &Pack) -> String {
@@ -110,7 +84,7 @@ fn natively(zip: &Utf8Path, counts: &Utf8Path) {
 }
 
 fn in_containers(zip: &Utf8Path, counts: &Utf8Path) {
-    let pack = Pack::with_file("moved", 31_450, &format!("{STACK}{PRODUCTION}"));
+    let pack = Pack::with_file("moved", 31_450, &stack_file("moved", &format!("\n{PRODUCTION}")));
     pack.now("the engine `compose`, in a new root");
     pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], PASSWORD)
         .exits(0);

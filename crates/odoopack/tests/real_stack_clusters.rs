@@ -6,27 +6,10 @@
 
 mod support;
 
-use support::stack::{Stack, docker, id, in_own_network, must};
+use support::stack::{docker, id, must, stack_file, with_docker};
 use support::{Pack, editions};
 
-const FILE: &str = r#"format = 1
-
-[pack]
-name = "shop"
-root = "ROOT"
-engine = "compose"
-
-[odoo]
-series = "19.0"
-
-[images]
-postgres = "postgres:15"
-nginx = "nginx:1.22"
-
-[web]
-listen = ["127.0.0.1"]
-https_port = 443
-
+const FILE: &str = r#"
 [postgres]
 cluster = "per-edition"
 
@@ -53,28 +36,24 @@ const EDITIONS: [&str; 2] = ["core", "marketing"];
 
 #[test]
 fn each_edition_of_a_stack_has_a_server() {
-    if !in_own_network("each_edition_of_a_stack_has_a_server") {
-        return;
-    }
-    let _docker = match Stack::start() {
-        Ok(docker) => docker,
-        // The one reason for which this may be left out.
-        Err(reason) => {
-            return support::left_out(
-                "each_edition_of_a_stack_has_a_server",
-                &format!("there is no Docker: {reason}"),
-            );
-        }
-    };
-    let pack = Pack::with_file("stack-clusters", 31_950, FILE);
+    with_docker("each_edition_of_a_stack_has_a_server", || {
+        two_editions(&Pack::with_file(
+            "stack-clusters",
+            31_950,
+            &stack_file("shop", FILE),
+        ));
+    });
+}
+
+fn two_editions(pack: &Pack) {
     pack.now("up from nothing");
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
-    containers_see_their_own_server_only(&pack);
-    a_notification_stays_on_its_server(&pack);
-    a_snapshot_comes_beside(&pack);
-    one_is_killed_and_the_other_serves(&pack);
-    data_outlive_the_containers(&pack);
+    containers_see_their_own_server_only(pack);
+    a_notification_stays_on_its_server(pack);
+    a_snapshot_comes_beside(pack);
+    one_is_killed_and_the_other_serves(pack);
+    data_outlive_the_containers(pack);
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
     pack.now("done");

@@ -1,5 +1,6 @@
 //! Steps to effects; each step is journalled before it begins and after it has ended.
 mod adopt;
+mod compiled;
 mod databases;
 pub(crate) mod export;
 mod ground;

@@ -204,25 +204,31 @@ fn update(cx: &Context, pack: &Pack, view: &View, part: Option<&str>, dry_run: b
     told(cx, pack, &newer, dry_run)
 }
 
-/// What is newer, and what `up` would do about it.
+/// What is newer, and what `up` would do about it; also where `up` would be refused, for what is pinned is pinned.
+///
+/// # Errors
+/// Kind `Refused` when `up` would be.
 fn told(cx: &Context, pack: &Pack, newer: &[(&str, &Image, Image)], dry_run: bool) -> Result<()> {
-    let rows = newer.iter().map(|(part, before, now)| {
+    if dry_run || newer.is_empty() {
+        rows(cx, newer, None, dry_run);
+        return Ok(());
+    }
+    let next = observe::look(pack)
+        .map(|view| plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default()));
+    rows(cx, newer, next.as_ref().ok(), dry_run);
+    up::refuse(&next?)
+}
+
+fn rows(cx: &Context, newer: &[(&str, &Image, Image)], next: Option<&Plan>, dry_run: bool) {
+    let shown = newer.iter().map(|(part, before, now)| {
         serde_json::json!({ "part": part, "image": now.wanted, "before": before.pinned, "pinned": now.pinned })
     });
-    let rows: Vec<_> = rows.collect();
-    let then = if dry_run || newer.is_empty() {
-        Vec::new()
-    } else {
-        let view = observe::look(pack)?;
-        let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
-        up::refuse(&next)?;
-        next.groups()
-            .into_iter()
-            .map(|(sentence, _)| sentence)
-            .collect::<Vec<_>>()
-    };
+    let shown: Vec<_> = shown.collect();
+    let allowed = next.filter(|next| next.refusals.is_empty());
+    let groups = allowed.map(Plan::groups).unwrap_or_default();
+    let then: Vec<_> = groups.into_iter().map(|(sentence, _)| sentence).collect();
     cx.ui
-        .json(&serde_json::json!({ "newer": rows, "pinned": !dry_run, "then": then }));
+        .json(&serde_json::json!({ "newer": shown, "pinned": !dry_run, "then": then }));
     if newer.is_empty() {
         cx.ui
             .result("nothing newer: every name stands for the image that is pinned");
@@ -239,7 +245,6 @@ fn told(cx: &Context, pack: &Pack, newer: &[(&str, &Image, Image)], dry_run: boo
     for sentence in then {
         cx.ui.result(&format!("  - {sentence}"));
     }
-    Ok(())
 }
 
 fn export(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: bool) -> Result<()> {

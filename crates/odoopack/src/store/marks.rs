@@ -76,6 +76,20 @@ pub(crate) fn forget_images(state: &Utf8Path) -> Result<()> {
     files::remove(&state.join("images.json"))
 }
 
+/// What modules of a farm were when they were compiled for an image.
+pub(crate) fn compiled(state: &Utf8Path, farm: &Utf8Path) -> Result<Option<String>> {
+    let all: BTreeMap<Utf8PathBuf, String> = read(&state.join("compiled.json"))?.unwrap_or_default();
+    Ok(all.get(farm).cloned())
+}
+
+/// Remembers that they are compiled.
+pub(crate) fn remember_compiled(state: &Utf8Path, farm: &Utf8Path, seen: String) -> Result<()> {
+    let path = state.join("compiled.json");
+    let mut all: BTreeMap<Utf8PathBuf, String> = read(&path)?.unwrap_or_default();
+    all.insert(farm.to_owned(), seen);
+    write(&path, &all)
+}
+
 /// First three bytes of the stack's network.
 pub(crate) fn network(state: &Utf8Path) -> Result<Option<[u8; 3]>> {
     read(&state.join("network.json"))

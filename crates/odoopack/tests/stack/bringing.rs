@@ -8,7 +8,7 @@ use crate::support::stack::must;
 use crate::support::{Pack, machine, wait_for, write};
 
 /// Databases besides those of the environments.
-const OTHERS: &str = "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'shop_production', 'shop_dev') ORDER BY 1";
+const OTHERS: &str = "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1', 'shop_production') ORDER BY 1";
 fn admin(pack: &Pack, database: &str, sql: &str) -> String {
     let args = ["psql", "production", "--admin", "--", "-d", database, "-Atc", sql];
     pack.run(&args).exits(0).stdout.trim().to_owned()
@@ -70,22 +70,6 @@ pub(crate) fn a_zip_goes_out_and_comes_in(pack: &Pack) {
     assert_eq!(admin(pack, "look", same), admin(pack, "shop_production", same));
     admin(pack, "postgres", "DROP DATABASE look");
     std::fs::remove_file(zip).unwrap();
-}
-
-/// Its containers stop and start around it.
-pub(crate) fn a_copy_is_served(pack: &Pack) {
-    pack.now("a snapshot of production in the place of another environment");
-    pack.run(&["restore", "latest", "--to", "dev", "--yes"]).exits(0);
-    pack.run(&["env", "check", "dev"]).exits(0);
-    assert_eq!(pack.status()["good"], true);
-    let partners = "SELECT string_agg(name, ',' ORDER BY name) FROM res_partner";
-    assert_eq!(
-        admin(pack, "shop_dev", partners),
-        admin(pack, "shop_production", partners)
-    );
-    pack.run(&["restore", "--forget-replaced", "dev", "--yes"])
-        .exits(0);
-    nothing_is_left(pack);
 }
 
 /// Repository and key are all there is; images are where they come from, which is this machine.

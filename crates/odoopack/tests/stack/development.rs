@@ -2,7 +2,7 @@
 use crate::RELAY;
 use crate::support::probe::{write_controller, write_view};
 use crate::support::stack::{id, must};
-use crate::support::{Pack, editions, machine, wait_for};
+use crate::support::{Pack, compiled, editions, machine, wait_for};
 
 /// Sends a mail where nobody listens, and then where somebody does.
 const MAIL: &str = r"
@@ -65,10 +65,13 @@ pub(crate) fn takes_changes_in(pack: &Pack) {
         let line = format!("smtp_server = {relay}");
         assert!(conf.lines().any(|one| one == line), "{environment}: {conf}");
     }
-    let page = || machine::must("curl", &["-s", "http://127.0.0.1:8069/probe"]);
+    let page = || machine::must("curl", &["-s", "http://127.0.0.1:8072/probe"]);
     let first = page();
     assert!(first.contains("python says one, the view says first"), "{first}");
     let before = id("dev.blue.web");
+    let module = pack.path("repo/addons/own/dev_probe");
+    let made = compiled::times(&module);
+    assert_eq!(made.len(), 3, "{made:?}");
     write_view(pack, "second");
     wait_for("the view is taken in", || {
         page().contains("the view says second").then_some(())
@@ -79,4 +82,11 @@ pub(crate) fn takes_changes_in(pack: &Pack) {
     });
     let restarts = must(&["inspect", "--format", "{{.RestartCount}}", &before]);
     assert_eq!((id("dev.blue.web"), restarts.as_str()), (before, "0"));
+    // Nobody but `up` writes what is compiled, and what was compiled before is not used for another source.
+    assert_eq!(compiled::times(&module), made);
+    compiled::is_used(&id("dev.blue.web"), &module.join("__init__.py"));
+    assert!(!compiled::matches(
+        &id("dev.blue.web"),
+        &module.join("controllers.py")
+    ));
 }

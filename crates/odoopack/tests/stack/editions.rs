@@ -15,7 +15,7 @@ use crate::support::{Pack, machine, wait_for};
 const PRODUCTION: Edition = Edition {
     name: "production",
     role: "shop_production",
-    database: "shop_production",
+    database: "odoo_core",
 };
 const DEV: Edition = Edition {
     name: "dev",
@@ -27,7 +27,13 @@ const MARKETING: Edition = Edition {
     role: "shop_marketing",
     database: "odoo_marketing",
 };
-const ALL: [Edition; 3] = [PRODUCTION, DEV, MARKETING];
+const ACCOUNTING: Edition = Edition {
+    name: "accounting",
+    role: "shop_accounting",
+    database: "odoo_accounting",
+};
+const PRODUCTIVE: [Edition; 3] = [PRODUCTION, MARKETING, ACCOUNTING];
+const ALL: [Edition; 4] = [PRODUCTION, DEV, MARKETING, ACCOUNTING];
 
 /// Database and role of marketing's sessions.
 const SESSIONS: &str = "shop_marketing-sessions";
@@ -39,23 +45,17 @@ const PORT: u16 = 5432;
 const LIMIT: &str =
     "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes";
 
-/// One is added to the two that run, and goes again.
+/// Two are added to what runs, and one goes again.
 pub(crate) fn three_are_apart(pack: &Pack) {
-    pack.now("a third edition beside the two");
+    pack.now("two more editions in production, beside core and development");
     let others = ["production.blue.web", "production.blue.cron", "dev.blue.web"];
     let before = others.map(id);
-    let add = [
-        "edition",
-        "add",
-        "marketing",
-        "--domain",
-        "marketing.localhost",
-        "--database",
-        MARKETING.database,
-        "--http-port",
-        "8070",
-    ];
-    pack.run(&add).exits(0);
+    editions::add(pack, "marketing", &["--http-port", "8070"]);
+    editions::add(
+        pack,
+        "accounting",
+        &["--http-port", "8071", "--modules", "contacts"],
+    );
     let table = "[environments.marketing]\n";
     pack.edit_file(table, &format!("{table}sessions = \"database\"\n"));
     pack.run(&["up", "--yes"]).exits(0);
@@ -63,14 +63,20 @@ pub(crate) fn three_are_apart(pack: &Pack) {
     assert_eq!(others.map(id), before, "nobody else was touched");
     editions::roles_are_closed(pack, PORT, &ALL);
     files_are_closed(pack);
-    editions::crons_stay_at_home(pack, &[PRODUCTION, MARKETING], &ALL);
+    editions::crons_stay_at_home(pack, &PRODUCTIVE, &ALL);
+    let served = [
+        (PRODUCTION, 8069, "0"),
+        (MARKETING, 8070, "0"),
+        (ACCOUNTING, 8071, "1"),
+    ];
+    editions::each_has_its_own_modules(pack, &served);
     memory_is_its_own(pack);
     sessions_are_in_a_database(pack);
     let site = pack.site();
     let session = site
         .sign_in(PRODUCTION.database, &PRODUCTION.secret(pack, "ADMIN"))
         .unwrap();
-    editions::two_sessions_in_one_browser(pack, [(DEV, 8069), (MARKETING, 8070)]);
+    editions::two_sessions_in_one_browser(pack, [(MARKETING, 8070), (ACCOUNTING, 8071)]);
     pack.now("an edition goes; the other ones serve on");
     editions::meanwhile(&site, || {
         for service in ["marketing.blue.web", "marketing.blue.cron"] {
@@ -184,6 +190,8 @@ fn memory_is_its_own(pack: &Pack) {
         "dev.blue.web",
         "marketing.blue.web",
         "marketing.blue.cron",
+        "accounting.blue.web",
+        "accounting.blue.cron",
     ];
     for service in services {
         let asked = must(&["inspect", "--format", "{{.HostConfig.Memory}}", &id(service)]);

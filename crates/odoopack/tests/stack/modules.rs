@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::support::stack::{FIRSTNAME, id, must};
-use crate::support::{Pack, addons, machine, write};
+use crate::support::{Pack, addons, compiled, machine, write};
 
 /// Odoo sees of its repository and of the own modules what `only` lets through.
 const OCA: &str = r#"
@@ -95,6 +95,28 @@ pub(crate) fn come_from_the_lock(pack: &Pack) {
             "{place}: {places:?}"
         );
     }
+}
+
+/// All that Odoo runs besides its image, by the image's own Python; when it was made.
+pub(crate) fn are_compiled(pack: &Pack) -> Vec<(String, String)> {
+    pack.now("what was compiled is used, and made once");
+    let farm = pack.path("data/addons/core/partner_firstname");
+    let module = farm.canonicalize_utf8().unwrap();
+    assert!(
+        module.as_str().contains("data/releases/addons/partner-contact-"),
+        "{module}"
+    );
+    for service in ["production.blue.web", "production.blue.cron"] {
+        for path in [
+            farm.join("models/res_partner.py"),
+            "/opt/odoopack/python/odoo/addons/auditlog/models/log.py".into(),
+        ] {
+            compiled::is_used(&id(service), &path);
+        }
+    }
+    let made = compiled::times(&module);
+    assert_eq!(made.len(), compiled::sources(&module), "{made:?}");
+    made
 }
 
 /// The real archive is out of reach here, and the real apt says of a name what it says anywhere.

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::support::stack::{docker, id, must};
-use crate::support::{Pack, machine, wait_for};
+use crate::support::{Pack, compiled, machine, wait_for};
 
 /// A module with one test that passes and one that does not; its hook waits while `hold` is set.
 const NOTE: &[(&str, &str)] = &[
@@ -85,6 +85,8 @@ fn what_changed_is_updated(pack: &Pack) {
     let after = (id("dev.blue.web"), id("production.blue.web"));
     assert_ne!(after.0, before.0);
     assert_eq!(after.1, before.1);
+    let edited = pack.path("repo/addons/own/dev_probe/controllers.py");
+    compiled::is_used(&after.0, &edited);
     let copies = "SELECT count(*) FROM pg_database WHERE datname LIKE '%_before_%'";
     assert_eq!((ask(pack, copies), acts()), ("0".to_owned(), String::new()));
 }

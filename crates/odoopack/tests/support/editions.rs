@@ -37,6 +37,36 @@ pub(crate) fn sql(pack: &Pack, name: &str, more: &[&str], text: &str) -> String 
     pack.run(&args).exits(0).stdout.trim().to_owned()
 }
 
+/// The environment and the database of an edition that is added are called as it is.
+pub(crate) fn add(pack: &Pack, name: &str, more: &[&str]) {
+    let (domain, database) = (format!("{name}.localhost"), format!("odoo_{name}"));
+    let edition = [
+        "edition",
+        "add",
+        name,
+        "--domain",
+        &domain,
+        "--database",
+        &database,
+    ];
+    pack.run(&[&edition[..], more].concat()).exits(0);
+}
+
+/// By its direct port; whether it has `contacts`.
+pub(crate) fn each_has_its_own_modules(pack: &Pack, all: &[(Edition, u16, &str)]) {
+    pack.now("each serves on its port, with its own modules");
+    let installed = "SELECT count(*) FROM ir_module_module WHERE name = 'contacts' AND state = 'installed'";
+    for &(edition, port, contacts) in all {
+        assert_eq!(sql(pack, edition.name, &[], installed), contacts, "{edition:?}");
+        assert_eq!(
+            sql(pack, edition.name, &[], "SELECT current_database()"),
+            edition.database
+        );
+        let page = machine::must("curl", &["-sL", &format!("http://127.0.0.1:{port}/web/login")]);
+        assert!(page.contains("csrf_token"), "{port}: {page}");
+    }
+}
+
 pub(crate) fn roles_are_closed(pack: &Pack, port: u16, all: &[Edition]) {
     pack.now("a role enters its own database only");
     let socket = pack.path("data/run/postgres");

@@ -10,6 +10,7 @@
 pub(crate) mod addons;
 pub(crate) mod browser;
 pub(crate) mod clock;
+pub(crate) mod compiled;
 pub(crate) mod editions;
 pub(crate) mod given;
 pub(crate) mod guest;
@@ -110,7 +111,7 @@ impl Pack {
     /// Its private ports begin at `first`, far from where a pack of somebody else on this machine would take its own.
     pub(crate) fn with_file(name: &str, first: u16, text: &str) -> Self {
         let pack = Self::new(name);
-        let names = ["production", "staging", "core", "marketing", "dev"];
+        let names = ["production", "staging", "core", "marketing", "dev", "accounting"];
         let ports: std::collections::BTreeMap<_, _> = names.into_iter().zip((first..).step_by(10)).collect();
         let ports = serde_json::json!(ports);
         pack.write("data/odoopack/ports.json", &ports.to_string());

@@ -19,6 +19,8 @@ const INDEX: &str = "127.0.0.1:31899";
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
 /// Says what the images are made of; another text makes them anew.
 const RECIPE: &str = "5";
+/// Odoo's image before its files are compiled.
+const PLAIN: &str = "odoopack-test-odoo";
 /// What the official images hold besides their program: PostgreSQL, nginx, and what Odoo needs.
 const PACKAGES: &str = "python3,postgresql,redis-server,nginx-light,wkhtmltopdf,ca-certificates,procps,tzdata,fonts-dejavu-core,libldap-2.5-0,libxslt1.1";
 /// What is not worth its space, and speed instead of safety against a power cut.
@@ -37,6 +39,31 @@ const HOOKS: [&str; 3] = [
 const COMPOSE_SUITE: &str = "trixie";
 /// Module directories that no test needs and that make half of Odoo's size.
 const LEFT_OUT: &str = "l10n_";
+
+/// The file of a stack from these images, answering on loopback alone; `more` goes on from its table `[web]`.
+pub(crate) fn stack_file(name: &str, more: &str) -> String {
+    format!(
+        "format = 1\n\n[pack]\nname = \"{name}\"\nroot = \"ROOT\"\nengine = \"compose\"\n\n[odoo]\nseries = \"19.0\"\n\n\
+         [images]\npostgres = \"postgres:15\"\nnginx = \"nginx:1.22\"\nredis = \"redis:7.0\"\n\n\
+         [web]\nlisten = [\"127.0.0.1\"]\nhttp_port = 80\nhttps_port = 443\n{more}"
+    )
+}
+
+/// Runs what a test does in a network of its own, with a Docker of its own; says so where there can be none.
+pub(crate) fn with_docker(test: &str, story: impl FnOnce()) {
+    if in_own_network(test) {
+        with_docker_here(test, story);
+    }
+}
+
+/// The same in a network that is this test's already.
+pub(crate) fn with_docker_here(test: &str, story: impl FnOnce()) {
+    match Stack::start() {
+        Ok(_docker) => story(),
+        // The one reason for which this may be left out.
+        Err(reason) => super::left_out(test, &format!("there is no Docker: {reason}")),
+    }
+}
 
 /// Runs a test again in a process whose network is its own; true in that process.
 ///
@@ -297,7 +324,7 @@ fn odoo(place: &Utf8Path) {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The daemon; gone with the value.
-pub(crate) struct Stack {
+struct Stack {
     daemon: Child,
     place: tempfile::TempDir,
     _held: File,
@@ -305,7 +332,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// Starts it and makes the images that are missing; the reason when Docker cannot start here.
-    pub(crate) fn start() -> Result<Self, String> {
+    fn start() -> Result<Self, String> {
         let home = Ingredients::home().join("docker");
         std::fs::create_dir_all(&home).map_err(|e| format!("{home}: {e}"))?;
         let held = File::create(home.join(".held")).map_err(|e| e.to_string())?;
@@ -373,9 +400,18 @@ impl Stack {
             "FROM {base}\nENV PGDATA=/var/lib/postgresql/data PATH={PATH}:/usr/lib/postgresql/15/bin\nCMD [\"postgres\"]\n"
         );
         std::fs::write(postgres.join("Dockerfile"), text).unwrap();
+        let compiled = Utf8PathBuf::from_path_buf(self.place.path().join("odoo")).unwrap();
+        std::fs::create_dir_all(&compiled).unwrap();
+        // As Debian's package does when it is installed, and so the official image.
+        let text = format!(
+            "FROM {PLAIN}:{RECIPE}\nUSER root\nRUN python3 -m compileall -q /usr/lib/python3/dist-packages || true\nUSER odoo\n"
+        );
+        std::fs::write(compiled.join("Dockerfile"), text).unwrap();
+        let (plain, odoo) = (format!("{PLAIN}:{RECIPE}"), format!("{PLAIN}-compiled:{RECIPE}"));
         for (name, context) in [
             ("postgres:15", Utf8PathBuf::from_path_buf(postgres).unwrap()),
-            ("odoo:19.0", Ingredients::odoo()),
+            (plain.as_str(), Ingredients::odoo()),
+            (odoo.as_str(), compiled),
         ] {
             if !known(name) {
                 println!("         building {name}");
@@ -387,6 +423,7 @@ impl Stack {
                 answer(&output).exits(0);
             }
         }
+        must(&["tag", &odoo, "odoo:19.0"]);
         must(&["tag", &base, "nginx:1.22"]);
         must(&["tag", &base, "redis:7.0"]);
     }

@@ -1,7 +1,6 @@
-//! The file of a stack changes: staging comes beside production, and no books get out of sight.
+//! Staging comes beside production.
 
-use crate::nothing_to_do;
-use crate::support::stack::{id, must};
+use crate::support::stack::id;
 use crate::support::{Pack, editions};
 
 const STAGING: &str = r#"
@@ -13,7 +12,7 @@ cron_workers = 0
 "#;
 
 /// Nobody takes it for production, neither a person nor a search engine.
-pub(crate) fn staging_stands_beside_production(pack: &Pack) {
+pub(crate) fn stands_beside_production(pack: &Pack) {
     pack.now("staging beside production");
     let others = ["production.blue.web", "production.blue.cron", "postgres", "gate"];
     let before = others.map(id);
@@ -26,7 +25,7 @@ pub(crate) fn staging_stands_beside_production(pack: &Pack) {
     assert_eq!(marked.header("x-robots-tag"), "noindex");
     let real = pack.site().get("/web/login").is(200);
     assert!(!real.text().contains("odoopack-ribbon") && real.header("x-robots-tag").is_empty());
-    let enters = "SELECT has_database_privilege('shop_staging', 'shop_production', 'CONNECT'), \
+    let enters = "SELECT has_database_privilege('shop_staging', 'odoo_core', 'CONNECT'), \
                          has_database_privilege('shop_production', 'shop_staging', 'CONNECT')";
     assert_eq!(editions::sql(pack, "production", &[], enters), "f|f");
     let conf = pack.read("config/staging.conf");
@@ -39,31 +38,4 @@ pub(crate) fn staging_stands_beside_production(pack: &Pack) {
     let drop = ["-d", "postgres", "-c", "DROP DATABASE shop_staging"];
     pack.run(&[&["psql", "production", "--admin", "--"], &drop[..]].concat())
         .exits(0);
-}
-
-/// Neither by another `database` nor by another name of the environment.
-pub(crate) fn no_books_get_out_of_sight(pack: &Pack) {
-    pack.now("another database, and another name of the environment, are refused");
-    let text = pack.read("repo/odoopack.toml");
-    let domain = "domain = \"localhost\"\n";
-    let files = [
-        (
-            text.replace(domain, &format!("{domain}database = \"books\"\n")),
-            "people worked in shop_production",
-        ),
-        (
-            text.replace("[environments.production", "[environments.books"),
-            "they would find an empty Odoo there",
-        ),
-    ];
-    for (changed, words) in files {
-        assert_ne!(changed, text);
-        pack.write("repo/odoopack.toml", &changed);
-        let said = pack.run(&["up", "--yes"]).exits(4).said();
-        assert!(said.contains(words), "no `{words}` in {said}");
-    }
-    pack.write("repo/odoopack.toml", &text);
-    nothing_to_do(pack);
-    let limit = must(&["inspect", "--format", "{{.HostConfig.Memory}}", &id("nginx")]);
-    assert_ne!(limit, "0", "nginx has a limit of memory");
 }
