@@ -6,6 +6,7 @@ pub(crate) mod hostile;
 pub(crate) mod imports;
 pub(crate) mod lost;
 pub(crate) mod planned;
+pub(crate) mod silent;
 pub(crate) mod snapshots;
 pub(crate) mod unlike;
 
