@@ -8,6 +8,7 @@ pub(crate) mod lost;
 pub(crate) mod planned;
 pub(crate) mod silent;
 pub(crate) mod snapshots;
+pub(crate) mod theirs;
 pub(crate) mod unlike;
 
 use std::collections::BTreeMap;
