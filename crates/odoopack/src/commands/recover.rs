@@ -196,6 +196,8 @@ impl Recovery<'_> {
             self.ground(&opened)?;
             progress.done();
             self.reached(Stage::Services)?;
+        } else {
+            self.warn_of_history();
         }
         let pack = self.cx.load()?;
         let name = opened.manifest().environment.clone();
@@ -267,7 +269,7 @@ impl Recovery<'_> {
     }
 
     /// Everything that `up` needs; begins anew when it was cut off.
-    fn ground(&self, opened: &Opened) -> Result<()> {
+    fn ground(&mut self, opened: &Opened) -> Result<()> {
         let repo = self.root.join("repo");
         let pack = self.files(opened, &repo)?;
         let layout = &pack.layout;
@@ -290,21 +292,29 @@ impl Recovery<'_> {
     }
 
     /// Nothing depends on the history: without it everything comes back all the same.
-    fn history(&self, opened: &Opened, repo: &Utf8Path) -> Result<()> {
+    fn history(&mut self, opened: &Opened, repo: &Utf8Path) -> Result<()> {
         let beside = self.root.join("history.bundle");
-        match history::bring(opened, repo, &beside)? {
-            History::Back | History::None => {}
-            History::OfMore => self.cx.ui.warn(&format!(
+        self.mark.history = match history::bring(opened, repo, &beside)? {
+            History::Back | History::None => None,
+            History::OfMore => Some(format!(
                 "the pack was a directory of a bigger repository, whose history is kept as {beside}"
             )),
-            History::Beside(why) => self.cx.ui.warn(&format!(
+            History::Beside(why) => Some(format!(
                 "the pack's files are back, and are no git repository: its history is not whole, and is kept as {beside}: {why}"
             )),
-            History::Lost(why) => self.cx.ui.warn(&format!(
+            History::Lost(why) => Some(format!(
                 "the pack's files are back, and are no git repository: its history could not be read: {why}"
             )),
-        }
+        };
+        self.warn_of_history();
         Ok(())
+    }
+
+    /// Also in the run that goes on: nobody may have read what the one said that was cut off.
+    fn warn_of_history(&self) {
+        if let Some(text) = &self.mark.history {
+            self.cx.ui.warn(text);
+        }
     }
 
     /// Restores, and never a second time: from its end on people may work in what came back.

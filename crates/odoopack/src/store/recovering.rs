@@ -31,6 +31,9 @@ pub(crate) struct Recovering {
     /// Number of the empty database that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) empty: Option<u32>,
+    /// What became of the pack's history, when the pack is no repository again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<String>,
 }
 
 impl Recovering {
@@ -41,6 +44,7 @@ impl Recovering {
             stage: Stage::Files,
             operation: None,
             empty: None,
+            history: None,
         }
     }
 }

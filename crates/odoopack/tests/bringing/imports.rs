@@ -1,9 +1,8 @@
 //! Backups of others come in and go out again.
-use std::process::Command;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
+use super::theirs::{click_odoo_reads_ours, odoo};
 use super::{databases, differences, sql};
 use crate::support::Pack;
 
@@ -86,38 +85,6 @@ fn a_filestore_that_is_away(pack: &Pack) {
     );
 }
 
-/// Odoo's own program, as the administrator of the cluster, who may make databases.
-fn odoo(pack: &Pack, args: &[&str]) {
-    let status = pack.status();
-    let pid = &status["services"]["production.blue.web"]["pid"];
-    let read = |what: &str| std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap();
-    let line = read("cmdline");
-    let mut words = line.split('\0');
-    let (python, entry) = (words.next().unwrap(), words.next().unwrap());
-    let conf = pack.read("data/config/production/blue/odoo.conf");
-    let conf: String = conf
-        .lines()
-        .map(|line| match line.split_once(" = ") {
-            Some(("db_user", _)) => "db_user = odoopack\n".to_owned(),
-            Some(("db_password", _)) => String::new(),
-            Some(("data_dir", _)) => format!("data_dir = {}\n", pack.path("odoo")),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    pack.write("odoo/odoo.conf", &conf);
-    let mut command = Command::new(python);
-    command.arg(entry).args(args);
-    for (name, value) in read("environ")
-        .split('\0')
-        .filter_map(|pair| pair.split_once('='))
-    {
-        command.env(name, value);
-    }
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "odoo {args:?}: {said}");
-}
-
 /// A zip of ours loads in Odoo, one of Odoo's comes back, and our neutralizing leaves the rows that Odoo's leaves (E20).
 pub(crate) fn odoo_reads_ours_and_we_read_odoos(pack: &Pack, zip: &Utf8Path) {
     pack.now("Odoo loads our zip, and neutralizes it");
@@ -184,7 +151,7 @@ fn written_once(written: u64, piped: u64, there: u64) {
 }
 
 /// Of a file, or of all below a directory.
-fn size(path: &Utf8Path) -> u64 {
+pub(super) fn size(path: &Utf8Path) -> u64 {
     if path.is_file() {
         return path.metadata().unwrap().len();
     }
@@ -227,6 +194,9 @@ pub(crate) fn every_other_shape(pack: &Pack) {
         drop(std::fs::remove_dir_all(files));
         sql(pack, "postgres", "DROP DATABASE shape");
         sql(pack, "postgres", "DROP ROLE shape");
+        if name == "folder" {
+            click_odoo_reads_ours(pack, indexes, &whole);
+        }
     }
     extensions_of_others(pack);
     let dump = pack.path("a.dump").to_string();

@@ -7,7 +7,9 @@ pub(crate) mod hostile;
 pub(crate) mod imports;
 pub(crate) mod lost;
 pub(crate) mod planned;
+pub(crate) mod silent;
 pub(crate) mod snapshots;
+pub(crate) mod theirs;
 pub(crate) mod unlike;
 
 use std::collections::BTreeMap;

@@ -24,7 +24,7 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
     );
     pack.run(&["backup", "create", "production"]).exits(0);
     let before = leftovers(pack);
-    let told = pack.json(&["backup", "drill"]);
+    let told = super::silent::drilled_in_silence(pack);
     assert!(
         told["found"]["rows"].as_u64().unwrap() > 1000
             && told["found"]["pages"] == true

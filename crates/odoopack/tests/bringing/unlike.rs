@@ -1,5 +1,6 @@
 //! Copies that are not as they were, and what of them is as it was though nobody compares it.
 use std::os::unix::fs::FileExt;
+use std::process::Child;
 
 use super::{databases, leftovers, sql};
 use crate::support::{Answer, Pack, machine, wait_for};
@@ -16,10 +17,9 @@ pub(crate) fn loading(pack: &Pack) -> Option<machine::Process> {
         .find(|process| loads(&process.line) && !process.line.starts_with("setpriv "))
 }
 
-/// Drills the newest snapshot; `meanwhile` has the copy when it is loaded and before anybody looks at it.
-fn drilled(pack: &Pack, meanwhile: impl FnOnce(&str)) -> Answer {
-    let args = ["backup", "drill", "latest", "--level", "restore"];
-    let child = pack.start(&args);
+/// Begins a drill of the newest snapshot, which stands still once the copy is loaded and before anybody looks at it; returns the copy too.
+pub(crate) fn loaded(pack: &Pack, args: &[&str]) -> (Child, String) {
+    let child = pack.start(args);
     wait_for("the load begins", || loading(pack));
     machine::hold(child.id());
     assert!(
@@ -29,7 +29,15 @@ fn drilled(pack: &Pack, meanwhile: impl FnOnce(&str)) -> Answer {
     wait_for("the load ends", || loading(pack).is_none().then_some(()));
     let all = databases(pack);
     let copy = all.split(' ').find(|name| name.contains("_drill_"));
-    meanwhile(copy.unwrap_or_else(|| panic!("no copy among {all}")));
+    let copy = copy.unwrap_or_else(|| panic!("no copy among {all}"));
+    (child, copy.to_owned())
+}
+
+/// Drills the newest snapshot; `meanwhile` has the copy when it is loaded.
+fn drilled(pack: &Pack, meanwhile: impl FnOnce(&str)) -> Answer {
+    let args = ["backup", "drill", "latest", "--level", "restore"];
+    let (child, copy) = loaded(pack, &args);
+    meanwhile(&copy);
     machine::go_on(child.id());
     pack.end(child, &args)
 }

@@ -42,6 +42,8 @@ pub(crate) fn store(directory: &str, file: &'static str, environments: &[(&str, 
         let items = [
             Item::small("manifest.json", manifest(environment, kind), time),
             Item::small("pack/tree/odoopack.toml", file, time),
+            // The history of a pack that nobody can make a repository of.
+            Item::small("pack/history/part-00000", "no bundle", time),
         ];
         let stored = repository
             .store(&writer, &label, items.into_iter().map(Ok))
@@ -149,4 +151,27 @@ fn root_by_another_name_leaves_the_place_empty() {
     let root = real.join("pack");
     assert!(text.contains(&format!("`--root {}`", root.display())), "{text}");
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "{text}");
+}
+
+/// Nobody may have read what the run said that was cut off.
+#[test]
+fn a_run_that_goes_on_says_again_where_the_history_lies() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    // Both runs end where everything is to be started.
+    let file: &'static str = GOOD.replace("18443", &port).leak();
+    let place = Place::empty();
+    std::fs::create_dir(&place.root).unwrap();
+    let (repository, key) = repository(&place, file, &[("production", "production")]);
+    for run in ["the first", "the one that goes on"] {
+        let output = place
+            .command(&["recover", &repository, "--key-file", &key, "--yes"])
+            .output()
+            .unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(4), "{run}: {text}");
+        assert!(text.contains(&format!("port {port} is taken")), "{run}: {text}");
+        let kept = format!("is kept as {}/history.bundle", place.root.display());
+        assert!(text.contains(&kept), "{run}: {text}");
+    }
 }

@@ -42,6 +42,27 @@ pub(crate) fn unpacked(package: &str, version: &str) -> Utf8PathBuf {
     to
 }
 
+/// A package with everything that it needs, fetched once; Python finds it there.
+pub(crate) fn installed(package: &str, version: &str) -> Utf8PathBuf {
+    let to = cache().join(format!("{package}-{version}-installed"));
+    if to.is_dir() {
+        return to;
+    }
+    let part = to.with_extension(format!("part-{}", std::process::id()));
+    let wanted = format!("{package}=={version}");
+    let args = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--only-binary=:all:",
+        "--target",
+    ];
+    must("python3", &[&args[..], &[part.as_str(), &wanted]].concat());
+    drop(std::fs::rename(&part, &to));
+    to
+}
+
 /// Packages of the OCA, `name==version` per line, of 18.0 and 19.0.
 const PACKAGES: &str = include_str!("../../fixtures/oca-packages.txt");
 
