@@ -25,11 +25,14 @@ pub(crate) fn stored(layout: &Layout) -> Result<Option<SecretText>> {
 /// Kind `Refused` when there is none.
 pub(crate) fn of(layout: &Layout) -> Result<SecretText> {
     stored(layout)?.ok_or_else(|| {
-        Failure::refused(format!("there is no backup key here (secret {NAME})"))
+        let failure = Failure::refused(format!("there is no backup key here (secret {NAME})"));
+        let bring = format!("`odoopack secret set {NAME} < FILE` brings the one of an existing repository");
+        if layout.backups().join("config").exists() {
+            return failure.hint(bring);
+        }
+        failure
             .hint("`odoopack backup create` makes one with the repository")
-            .hint(format!(
-                "`odoopack secret set {NAME} < FILE` brings the one of an existing repository"
-            ))
+            .hint(bring)
     })
 }
 

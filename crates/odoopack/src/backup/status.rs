@@ -54,6 +54,8 @@ pub(crate) struct Row {
 pub(crate) struct Status {
     pub(crate) environments: Vec<Row>,
     pub(crate) key_confirmed: bool,
+    /// Whether snapshots were made here, and the key that opens them is gone: nothing can be said of them.
+    pub(crate) key_lost: bool,
     /// Snapshots that were made here and are not listed any more.
     pub(crate) missing_snapshots: Vec<String>,
     /// Why the last copy off site failed, when none ended well since.
@@ -111,6 +113,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     Ok(Status {
         environments,
         key_confirmed: key::is_confirmed(&pack.layout)?,
+        key_lost: !lines.is_empty() && key::stored(&pack.layout)?.is_none(),
         missing_snapshots: missing,
         // What failed before the second place was taken out of the file is nobody's worry any more.
         not_copied: spec.backup.offsite.as_ref().and_then(|_| not_copied(&lines)),
@@ -122,6 +125,8 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
 pub(crate) enum Complaint {
     /// Nobody has confirmed to have the key.
     KeyNotConfirmed,
+    /// The key is not here any more, and snapshots are.
+    KeyLost,
     /// So many snapshots that were made are not listed.
     Disappeared(usize),
     /// The last copy off site failed.
@@ -149,6 +154,9 @@ pub(crate) enum Act {
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::KeyLost => {
+                f.write_str("the backup key is gone from here: no snapshot can be made, read or judged")
+            }
             Self::KeyNotConfirmed => f.write_str("nobody has confirmed to have the backup key elsewhere"),
             Self::Disappeared(count) => {
                 write!(f, "{count} snapshots that were made are not listed any more")
@@ -183,6 +191,9 @@ impl fmt::Display for Complaint {
 impl Status {
     /// Everything that is not as the file allows; what helps against the first helps first.
     pub(crate) fn complaints(&self) -> Vec<Complaint> {
+        if self.key_lost {
+            return vec![Complaint::KeyLost];
+        }
         let mut all = Vec::new();
         if !self.key_confirmed {
             all.push(Complaint::KeyNotConfirmed);

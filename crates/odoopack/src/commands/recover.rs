@@ -371,8 +371,15 @@ impl Recovery<'_> {
         let _lock = lock::take(&pack.layout.state(), "odoopack recover")?;
         let view = bringing::look(pack, name)?;
         let apply = up::applier(self.cx, pack, &view);
+        let progress = self.cx.ui.step("remove the empty database that it began with");
         let all = replaced::find(&apply, name, &settings.database)?;
-        all.by(&settings.database, id).remove(&apply)
+        let removed = all.by(&settings.database, id).remove(&apply);
+        if removed.is_ok() {
+            progress.done();
+        } else {
+            progress.failed();
+        }
+        removed
     }
 
     /// A branch or a suite moves on; then it is said which code runs now.

@@ -42,3 +42,25 @@ fn each_age_counts_against_what_the_file_allows() {
     pack.configure("");
     assert_eq!(pack.complaints(0), json!([]));
 }
+
+/// What cannot be opened is not gone: nobody is told to make the program forget it.
+#[test]
+fn a_key_that_is_gone_is_the_only_complaint() {
+    let pack = Pack::new();
+    pack.run(&["backup", "key", "confirm"], KEY, 0);
+    backed_up(&pack, 1, 1);
+    let key = pack.root.join("data/secrets/BACKUP_KEY");
+    let aside = pack.root.join("key-aside");
+    std::fs::rename(&key, &aside).unwrap();
+    let gone = "the backup key is gone from here: no snapshot can be made, read or judged";
+    assert_eq!(pack.complaints(8), json!([gone]));
+    let said = pack.run(&["backup", "status"], "", 8);
+    assert!(
+        said.contains("`odoopack secret set BACKUP_KEY < FILE`") && !said.contains("accept-missing"),
+        "{said}"
+    );
+    let said = pack.run(&["backup", "key", "export"], "", 4);
+    assert!(!said.contains("`odoopack backup create`"), "{said}");
+    std::fs::rename(&aside, &key).unwrap();
+    assert_eq!(pack.complaints(0), json!([]));
+}

@@ -43,14 +43,24 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
                 .result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
         }
     }
-    let Some(first) = complaints.first() else {
+    if complaints.is_empty() {
         return Ok(());
-    };
-    Err(Failure::new(Kind::Drift, said.join("; ")).hint(remedy(first)))
+    }
+    let mut remedies: Vec<&str> = Vec::new();
+    for remedy in complaints.iter().map(remedy) {
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
+        }
+    }
+    let failure = Failure::new(Kind::Drift, said.join("; "));
+    Err(remedies.into_iter().fold(failure, Failure::hint))
 }
 
 fn remedy(complaint: &Complaint) -> &'static str {
     match complaint {
+        Complaint::KeyLost => {
+            "`odoopack secret set BACKUP_KEY < FILE`, with the key that was exported; where nobody has it any more, `mv` the repository aside: `odoopack backup create` makes another"
+        }
         Complaint::KeyNotConfirmed => "`odoopack backup key export`, then `odoopack backup key confirm`",
         Complaint::Disappeared(_) => {
             "`odoopack backup forget --accept-missing`, once it is known where they went"
