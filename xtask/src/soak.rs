@@ -72,6 +72,8 @@ fn subject(binary: &str, what: &'static str, rounds: u8) -> Result<Row> {
             binary,
             "--",
             "--nocapture",
+            // They use the same ports and accounts.
+            "--test-threads=1",
         ])
         .env("ODOOPACK_SOAK", rounds.to_string())
         .output()

@@ -30,12 +30,18 @@ kind = "staging"
 domain = "staging.localhost"
 "#;
 
-#[test]
-fn backups_come_in_and_go_out() {
-    let pack = Pack::with_file("restore", 31_300, &support::file("restore", FILE));
+/// A production that runs, with what a copy must not keep.
+fn brought_up(name: &str, first: u16) -> Pack {
+    let pack = Pack::with_file(name, first, &support::file("restore", FILE));
     pack.now("up");
     pack.run(&["up", "--yes"]).exits(0);
     imports::fill(&pack);
+    pack
+}
+
+#[test]
+fn backups_come_in_and_go_out() {
+    let pack = brought_up("restore", 31_300);
     let zip = imports::export(&pack);
     imports::odoo_reads_ours_and_we_read_odoos(&pack, &zip);
     imports::every_other_shape(&pack);
@@ -53,6 +59,16 @@ fn backups_come_in_and_go_out() {
     hardened::names_of_roles_are_refused(&pack);
     hardened::attachments_that_are_damaged_are_noted(&pack);
     hardened::production_that_is_hard_to_enter(&pack);
+    pack.now("done");
+}
+
+#[test]
+fn restores_are_cut_off_and_the_machine_is_lost() {
+    let pack = brought_up("killed", 31_500);
+    let zip = pack.path("out.zip");
+    pack.run(&["backup", "export", "production", zip.as_str()])
+        .exits(0);
+    pack.run(&["backup", "create", "production"]).exits(0);
     planned::jobs_of_the_file_do_what_they_say(&pack);
     cut_off::killed_anywhere(&pack, &zip);
     cut_off::next_night_goes_on(&pack);

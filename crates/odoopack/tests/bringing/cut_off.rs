@@ -1,34 +1,123 @@
 //! Restores that are killed, and a server that goes away under one.
 use std::process::Command;
 
+use super::in_production::Before;
 use super::{databases, leftovers, sql};
 use crate::support::{Pack, machine, wait_for};
 
 /// A snapshot into another environment.
 const SNAPSHOT: [&str; 5] = ["restore", "latest", "--to", "staging", "--yes"];
 
+/// And into the one that people work in.
+const PRODUCTION: [&str; 6] = [
+    "restore",
+    "latest",
+    "--to",
+    "production",
+    "--yes-replace",
+    "production",
+];
+
 /// Steps of it, and the one that puts the new database in place: from its end on there is only the way forward.
 const STEPS: usize = 10;
 const SWAP: usize = 6;
+/// The step that makes a copy harmless, or holds the jobs of production.
+const FENCE: usize = 4;
+
+/// A restore that is killed when `step` has begun; with the end of `swap` the new state is in place.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    environment: &'a str,
+    command: &'a [&'a str],
+    step: usize,
+    swap: usize,
+}
 
 /// Killed at every step: the next command takes it back, or finishes it, and `up` waits for that.
 pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
     let import = ["backup", "import", zip.as_str(), "--to", "staging", "--yes"];
+    let attempt = |environment, command, step| Attempt {
+        environment,
+        command,
+        step,
+        swap: SWAP,
+    };
     for step in 0..STEPS {
-        // In the middle it is what somebody else has written.
-        let command = if step == SWAP - 1 { &import[..] } else { &SNAPSHOT };
-        killed_at(pack, command, (step, SWAP));
+        // From the middle on it is also what somebody else has written, and production.
+        let (environment, command) = match step {
+            5 => ("staging", &import[..]),
+            SWAP | 8 | 9 => ("production", &PRODUCTION[..]),
+            _ => ("staging", &SNAPSHOT[..]),
+        };
+        killed_at(pack, attempt(environment, command, step));
     }
+    killed_at(pack, attempt("production", &PRODUCTION, FENCE));
     // The database alone: when its services stop, the one that is kept has attachments of its own.
     let alone = [&SNAPSHOT[..], &["--only", "database"]].concat();
-    killed_at(pack, &alone, (5, 7));
+    killed_at(
+        pack,
+        Attempt {
+            swap: 7,
+            ..attempt("staging", &alone, 5)
+        },
+    );
 }
 
-fn killed_at(pack: &Pack, command: &[&str], (step, swap): (usize, usize)) {
-    let uuid = "SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'";
-    pack.now(&format!("killed at step {step}"));
-    let before = (leftovers(pack), sql(pack, "restore_staging", uuid));
-    let mut child = pack.start(command);
+/// What only the database has that is there before; empty for the new one.
+pub(crate) fn marked(pack: &Pack, database: &str) -> String {
+    let mark = "SELECT value FROM ir_config_parameter WHERE key = 'restore.before'";
+    sql(pack, database, mark)
+}
+
+fn mark(pack: &Pack, database: &str) {
+    let mark = "INSERT INTO ir_config_parameter (key, value) VALUES ('restore.before', 'here') ON CONFLICT DO NOTHING";
+    sql(pack, database, mark);
+}
+
+fn killed_at(pack: &Pack, attempt: Attempt<'_>) {
+    let Attempt {
+        environment,
+        step,
+        swap,
+        ..
+    } = attempt;
+    pack.now(&format!("killed at step {step} into {environment}"));
+    let database = format!("restore_{environment}");
+    mark(pack, &database);
+    let production = (environment == "production").then(|| Before::of(pack));
+    let before = (leftovers(pack), marked(pack, &database));
+    let finishes = killed(pack, attempt);
+    if let Some(production) = &production {
+        production.is_never_half(pack);
+    }
+    waits_for_that(pack, attempt, finishes);
+    if step == swap + 1 {
+        pack.now("and the whole machine goes down");
+        pack.run(&["down", "--yes"]).exits(0);
+    }
+    let said = pack.run(&["restore", "--resume"]).exits(0);
+    let done = if finishes { "finished" } else { "taken back" };
+    assert!(said.stdout.contains(done), "{}", said.said());
+    let after = (leftovers(pack), marked(pack, &database));
+    assert_eq!(after == before, !finishes, "{before:?} {after:?}");
+    assert_eq!(after.1.is_empty(), finishes);
+    if let Some(production) = &production {
+        production.comes_out(pack, finishes);
+    }
+    pack.run(&["restore", "--resume"]).exits(0);
+    pack.run(&["up", "--yes"]).exits(0);
+    // What was taken back was started a moment ago; its websockets come last.
+    wait_for("everything serves", || {
+        (pack.run(&["status"]).code == Some(0)).then_some(())
+    });
+    pack.run(&["restore", "--forget-replaced", environment, "--yes"])
+        .exits(0);
+}
+
+/// Kills it; says whether the new state is in place.
+fn killed(pack: &Pack, attempt: Attempt<'_>) -> bool {
+    let Attempt { step, swap, .. } = attempt;
+    let mut child = pack.start(attempt.command);
     let open = pack.path("data/odoopack/open");
     let journal = || {
         let entry = open.read_dir_utf8().ok()?.flatten().next()?;
@@ -46,6 +135,17 @@ fn killed_at(pack: &Pack, command: &[&str], (step, swap): (usize, usize)) {
         step == swap || finishes == (step > swap),
         "killed too late for step {step}"
     );
+    finishes
+}
+
+/// Until it was taken up nothing else is done with what it has begun to replace.
+fn waits_for_that(pack: &Pack, attempt: Attempt<'_>, finishes: bool) {
+    let Attempt {
+        environment,
+        step,
+        swap,
+        ..
+    } = attempt;
     let refused = pack.run(&["up", "--yes"]);
     // Before anything that runs was touched, and in the last step when everything runs again, there is nothing for `up` to do.
     assert!(
@@ -55,38 +155,22 @@ fn killed_at(pack: &Pack, command: &[&str], (step, swap): (usize, usize)) {
         "{}",
         refused.said()
     );
-    if finishes {
-        // Neither decides what becomes of it, and half of it is no snapshot.
-        let forget = ["restore", "--forget-replaced", "staging", "--yes"];
-        let half = pack.path("half.zip");
-        let export = ["backup", "export", "staging", half.as_str()];
-        for command in [
-            &["backup", "drill"][..],
-            &["backup", "create", "staging"],
-            &export,
-            &forget,
-        ] {
-            let refused = pack.run(command).exits(4);
-            assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
-        }
+    if !finishes {
+        return;
     }
-    if step == swap + 1 {
-        pack.now("and the whole machine goes down");
-        pack.run(&["down", "--yes"]).exits(0);
+    // Neither decides what becomes of it, and half of it is no snapshot.
+    let forget = ["restore", "--forget-replaced", environment, "--yes"];
+    let half = pack.path("half.zip");
+    let export = ["backup", "export", environment, half.as_str()];
+    for command in [
+        &["backup", "drill"][..],
+        &["backup", "create", environment],
+        &export,
+        &forget,
+    ] {
+        let refused = pack.run(command).exits(4);
+        assert!(refused.stderr.contains("restore --resume"), "{}", refused.said());
     }
-    let said = pack.run(&["restore", "--resume"]).exits(0);
-    let done = if finishes { "finished" } else { "taken back" };
-    assert!(said.stdout.contains(done), "{}", said.said());
-    let after = (leftovers(pack), sql(pack, "restore_staging", uuid));
-    assert_eq!(after == before, !finishes, "{before:?} {after:?}");
-    pack.run(&["restore", "--resume"]).exits(0);
-    pack.run(&["up", "--yes"]).exits(0);
-    // What was taken back was started a moment ago; its websockets come last.
-    wait_for("everything serves", || {
-        (pack.run(&["status"]).code == Some(0)).then_some(())
-    });
-    pack.run(&["restore", "--forget-replaced", "staging", "--yes"])
-        .exits(0);
 }
 
 /// The copy of every night is cut off: the next night's puts that right and makes its own, with nobody there.

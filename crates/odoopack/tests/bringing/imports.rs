@@ -2,6 +2,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::json;
 
+use super::in_production::{HELD, active};
 use super::theirs::{click_odoo_reads_ours, odoo};
 use super::{databases, differences, sql};
 use crate::support::Pack;
@@ -318,14 +319,14 @@ fn jobs(pack: &Pack) -> String {
 }
 
 /// And nothing of it is let go.
-fn what_waits_is_listed(pack: &Pack, active: &str) {
+fn what_waits_is_listed(pack: &Pack) {
     let shown = pack.json(&["env", "resume", "production", "--dry-run"]);
     let waiting = shown["waiting"].to_string();
     assert!(
         shown["held"] == true && waiting.contains("1 mails to send") && waiting.contains("4 queued jobs"),
         "{shown}"
     );
-    assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+    assert_eq!(active(pack), HELD);
 }
 
 fn is_not_replaced_by_a_yes(pack: &Pack) {
@@ -341,8 +342,7 @@ fn is_not_replaced_by_a_yes(pack: &Pack) {
 
 pub(crate) fn production_is_held(pack: &Pack) {
     pack.now("into production, which is held");
-    let active = "SELECT (SELECT count(*) FROM ir_cron WHERE active) || ' ' || (SELECT string_agg(smtp_host, ',') FROM ir_mail_server WHERE active)";
-    let before = sql(pack, "restore_production", active);
+    let before = active(pack);
     sql(pack, "restore_production", JOBS_OF_EVERY_STATE);
     super::guarded::somebody_reads_production(pack);
     pack.run(&["backup", "create", "production"]).exits(0);
@@ -356,7 +356,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         "{}",
         said.said()
     );
-    assert_eq!(sql(pack, "restore_production", active), "0 invalid");
+    assert_eq!(active(pack), HELD);
     super::guarded::they_still_read_it(pack, &said.said());
     // The runner of jobs takes up whatever waits as soon as it starts.
     assert_eq!(
@@ -368,7 +368,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
         .sign_in("restore_production", &pack.secret("PRODUCTION_ADMIN"))
         .unwrap();
     session.picture_goes_round();
-    what_waits_is_listed(pack, active);
+    what_waits_is_listed(pack);
     super::guarded::who_lets_a_copy_go_is_told(pack);
     sql(
         pack,
@@ -377,7 +377,7 @@ pub(crate) fn production_is_held(pack: &Pack) {
     );
     somebody_asks_for_the_same_job(pack);
     pack.run(&["env", "resume", "production", "--yes"]).exits(0);
-    assert_eq!(sql(pack, "restore_production", active), before);
+    assert_eq!(active(pack), before);
     assert_eq!(
         jobs(pack),
         "done pending cancelled pending wait_dependencies cancelled done"

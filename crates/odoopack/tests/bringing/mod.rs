@@ -5,6 +5,7 @@ pub(crate) mod guarded;
 pub(crate) mod hardened;
 pub(crate) mod hostile;
 pub(crate) mod imports;
+pub(crate) mod in_production;
 pub(crate) mod lost;
 pub(crate) mod planned;
 pub(crate) mod silent;
