@@ -551,3 +551,21 @@ fn images_that_are_gone_are_made_or_got_again_and_the_cluster_stays_the_stacks()
         assert!(machine.plan().is_empty(), "{part}");
     }
 }
+
+#[test]
+fn a_pulled_image_that_docker_lost_is_got_again_as_it_was_pinned() {
+    for part in ["odoo", "nginx", "postgres"] {
+        let mut machine = up(true);
+        let before = machine.facts.containers.images.clone();
+        machine.facts.containers.absent.insert(part.to_owned());
+        let plan = machine.plan();
+        let wanted = Step::GetImage {
+            part: part.to_owned(),
+            image: before[part].pinned.clone(),
+        };
+        assert_eq!((plan.refusals, plan.steps), (vec![], vec![wanted]));
+        machine.converge();
+        assert_eq!(machine.facts.containers.images, before);
+        assert!(machine.plan().is_empty());
+    }
+}
