@@ -22,7 +22,7 @@ cron_workers = 0
 /// Part, its name in the registry, what it is here, and the service that runs it.
 const IMAGES: [(&str, &str, &str, &str); 3] = [
     ("odoo", "odoo:19.0", "odoo:19.0", "production.blue.web"),
-    ("postgres", "postgres:15", "postgres:15", "postgres"),
+    ("postgres", "postgres:15", "only-there:2", "postgres"),
     ("nginx", "nginx:1.22", "only-there:1", "nginx"),
 ];
 
@@ -47,11 +47,12 @@ fn a_registry_is_asked() {
     let pack = Pack::with_file("registry", 31_970, &file);
     pack.now("the images are pushed");
     build_variant("nginx:1.22", "only-there:1");
+    build_variant("postgres:15", "only-there:2");
     let digests: Digests = IMAGES
         .iter()
         .map(|(part, name, local, _)| (*part, Registry::push(local, name)))
         .collect();
-    must(&["rmi", "only-there:1"]);
+    must(&["rmi", "only-there:1", "only-there:2"]);
     they_are_pulled_and_pinned(&pack, &digests);
     a_tag_that_moved_changes_nothing(&pack);
     they_are_pulled_again(&pack, &digests);
@@ -119,13 +120,42 @@ fn a_tag_that_moved_changes_nothing(pack: &Pack) {
 
 fn they_are_pulled_again(pack: &Pack, digests: &Digests) {
     pack.now("they are gone from here, and `up` gets the same again");
-    pack.run(&["down"]).exits(0);
+    // Somebody added a service of their own, whose image gives it a volume without a name.
+    let kept =
+        "services:\n  kept:\n    image: redis:7.0\n    entrypoint: [sleep, \"1000\"]\n    volumes: [/kept]\n";
+    pack.write("deploy/docker-compose.override.yml", kept);
+    let files = ["docker-compose.yml", "docker-compose.override.yml"];
+    let files = files.map(|file| pack.path("deploy").join(file).to_string());
+    let files = ["compose", "--file", &files[0], "--file", &files[1]];
+    must(&[files.as_slice(), &["up", "--detach", "--no-deps", "kept"]].concat());
+    let kept = id("kept");
+    assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
+    let said = pack.run(&["down"]).exits(0).said();
+    assert!(said.contains("`kept` was added"), "{said}");
+    assert_eq!(must(&["ps", "--quiet", "--no-trunc"]), kept);
+    must(&["rm", "--force", "--volumes", &kept]);
+    let here = |name: &String| must(&["image", "inspect", "--format", "{{.Id}}", name]);
+    // Odoo's is the one that other tests are made from.
+    let ids = ["postgres", "nginx"].map(|part| here(&digests[part]));
     for digest in digests.values() {
         must(&["rmi", digest]);
-        assert_ne!(docker(&["image", "inspect", digest]).code, Some(0), "{digest}");
     }
-    pack.run(&["up", "--yes"]).exits(0);
+    for name in digests.values().chain(&ids) {
+        assert_ne!(docker(&["image", "inspect", name]).code, Some(0), "{name}");
+    }
+    // Meanwhile another project took the range of the network.
+    let network = "odoopack-shop_default";
+    let format = "{{range .IPAM.Config}}{{.Subnet}}{{end}}";
+    let subnet = |name: &str| must(&["network", "inspect", "--format", format, name]);
+    let range = subnet(network);
+    must(&["network", "rm", network]);
+    must(&["network", "create", "--subnet", &range, "another"]);
+    let said = pack.run(&["up", "--yes"]).exits(0).said();
+    for digest in digests.values() {
+        assert!(said.contains(&format!("get image {digest}")), "{digest}: {said}");
+    }
     run(digests);
+    assert_ne!(subnet(network), range);
     pack.site().get("/web/login").is(200);
 }
 

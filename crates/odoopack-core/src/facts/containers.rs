@@ -1,5 +1,5 @@
 //! What containers run on and are made from.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8PathBuf;
 
@@ -11,10 +11,16 @@ use crate::image_name::repository;
 pub struct Containers {
     /// The daemon and Compose.
     pub docker: Seen<Docker>,
+    /// Whether what is called `docker` here is Podman.
+    pub podman: bool,
     /// Images that were found and pinned, by part: `odoo`, `postgres`, `nginx`, `gate`.
     pub images: BTreeMap<String, Image>,
     /// Those that were pinned by their own id and that Docker no longer has.
     pub gone: BTreeMap<String, Image>,
+    /// Parts whose pinned image is not here and that its registry can give again.
+    pub absent: BTreeSet<String>,
+    /// Services that somebody added to the pack's project in Docker Compose.
+    pub beside: BTreeSet<String>,
     /// What the lock says of Odoo's image, when there is a lock.
     pub locked: Option<LockedImage>,
     /// The image that PostgreSQL of a stack ran in when it was taken over; `None`: nothing was taken over, or nobody wrote it down.
@@ -29,8 +35,11 @@ impl Default for Containers {
     fn default() -> Self {
         Self {
             docker: Seen::NotYet,
+            podman: false,
             images: BTreeMap::new(),
             gone: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            beside: BTreeSet::new(),
             locked: None,
             adopted: None,
             adopted_library: None,

@@ -23,6 +23,9 @@ const FIRST_ADDRESS: u16 = 10;
 /// How many there are: below `.128` Docker gives out none by itself.
 const ADDRESSES: u16 = 118;
 
+/// How many environments get addresses that no other has.
+pub const ENVIRONMENTS: u16 = ADDRESSES / 2;
+
 /// Address of a slot's web container: it outlives the container, so nginx and the gate need not be told of a new one.
 pub(super) fn address(network: [u8; 3], ports: Ports, slot: Slot) -> String {
     let at = 2 * ports.number() + u16::from(slot == Slot::Green);

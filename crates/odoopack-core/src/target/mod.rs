@@ -21,12 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::Utf8PathBuf;
 
 pub use addons::Farm;
-pub use compose::{GATE_PART, ODOO_CONF};
+pub use compose::{ENVIRONMENTS, GATE_PART, ODOO_CONF};
 pub use databases::{DatabaseWant, kind as database_mark, tests_database};
 pub use files::postgres_port;
 pub use ports::{PRIVATE_PORTS, Ports, allocate};
 pub use services::{
-    cluster_major, command as odoo_command, longest_stop, odoo_name, postgres_major,
+    cluster_major, command as odoo_command, is_name_of_a_pack, longest_stop, odoo_name, postgres_major,
     variables as odoo_variables,
 };
 pub use sessions::SessionsWant;

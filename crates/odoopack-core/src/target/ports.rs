@@ -7,7 +7,7 @@ use crate::facts::Facts;
 use crate::hash;
 use crate::layout::Slot;
 use crate::name::Name;
-use crate::spec::Spec;
+use crate::spec::{Engine, Spec};
 
 /// First port ever given out; below the kernel's ephemeral range (32768, `ip(7)`).
 const FIRST: u16 = 21_000;
@@ -57,7 +57,9 @@ impl Ports {
 pub(super) fn of(spec: &Spec, facts: &Facts) -> BTreeMap<Name, Ports> {
     let taken = |port: &u16| facts.foreign_listeners.contains_key(port);
     let names: Vec<&Name> = spec.environments.keys().collect();
-    allocate(&facts.ports, &names, home(&spec.pack.root), taken)
+    // In a stack the number of a block is that of two addresses as well.
+    let apart = (spec.pack.engine == Engine::Compose).then_some(super::compose::ENVIRONMENTS);
+    allocate(&facts.ports, &names, home(&spec.pack.root), apart, taken)
         .into_iter()
         .map(|(name, first)| (name, Ports { first }))
         .collect()
@@ -76,7 +78,7 @@ pub(super) fn home(root: &Utf8Path) -> u16 {
 }
 
 /// Gives every environment a block: the one it had unless somebody else has come to listen there, else the first free
-/// one from `home` on, around the range.
+/// one from `home` on, around the range. With `apart` no two numbers are the same when divided by it, as long as that can be.
 ///
 /// # Shape
 /// One entry per name of `wanted`; blocks of environments that are gone stay reserved, so that a name that comes
@@ -85,19 +87,40 @@ pub fn allocate(
     given: &BTreeMap<Name, u16>,
     wanted: &[&Name],
     home: u16,
+    apart: Option<u16>,
     taken: impl Fn(&u16) -> bool,
 ) -> BTreeMap<Name, u16> {
     let mut all = given.clone();
     let used = |first: u16| (first..first.saturating_add(BLOCK)).any(|port| taken(&port));
-    all.retain(|name, first| !wanted.contains(&name) || !used(*first));
+    let meets = |a: u16, b: u16| {
+        let number = |first| Ports { first }.number();
+        a == b || apart.is_some_and(|apart| number(a) % apart == number(b) % apart)
+    };
+    let mut kept: Vec<u16> = Vec::new();
+    all.retain(|name, first| {
+        if !wanted.contains(&name) {
+            return true;
+        }
+        let good = !used(*first) && !kept.iter().any(|other| meets(*other, *first));
+        kept.extend(good.then_some(*first));
+        good
+    });
     for name in wanted {
         if !all.contains_key(*name) {
             let step = usize::from(BLOCK);
-            let free = (home..LAST)
+            let blocks = (home..LAST)
                 .step_by(step)
                 .chain((FIRST..home).step_by(step))
-                .find(|first| !all.values().any(|other| other == first) && !used(*first));
-            all.insert((*name).clone(), free.unwrap_or(LAST));
+                .filter(|first| !all.values().any(|other| other == first) && !used(*first));
+            // Those of environments that are gone are left to them while there are others.
+            let free = |others: &BTreeMap<Name, u16>| {
+                let mut blocks = blocks.clone();
+                blocks.find(|first| !others.values().any(|other| meets(*other, *first)))
+            };
+            let mut here = all.clone();
+            here.retain(|name, _| wanted.contains(&name));
+            let block = free(&all).or_else(|| free(&here)).unwrap_or(LAST);
+            all.insert((*name).clone(), block);
         }
     }
     all.retain(|name, _| wanted.contains(&name));
@@ -113,7 +136,7 @@ mod tests {
         let [a, b, c] = ["a", "b", "c"].map(|n| n.parse::<Name>().unwrap());
         let given = BTreeMap::from([(b.clone(), 21_000)]);
         let taken = |port: &u16| *port == 21_013;
-        let all = allocate(&given, &[&a, &b, &c], FIRST, taken);
+        let all = allocate(&given, &[&a, &b, &c], FIRST, None, taken);
         assert_eq!(all, BTreeMap::from([(a, 21_020), (b, 21_000), (c, 21_030)]));
     }
 
@@ -122,15 +145,50 @@ mod tests {
         let [a, b, gone] = ["a", "b", "gone"].map(|n| n.parse::<Name>().unwrap());
         let given = BTreeMap::from([(a.clone(), 21_000), (b.clone(), 21_010), (gone, 21_020)]);
         let taken = |port: &u16| [21_003, 21_024].contains(port);
-        let all = allocate(&given, &[&a, &b], FIRST, taken);
+        let all = allocate(&given, &[&a, &b], FIRST, None, taken);
         assert_eq!(all, BTreeMap::from([(a, 21_030), (b, 21_010)]));
     }
 
     #[test]
     fn the_search_goes_around_the_range() {
         let [a, b] = ["a", "b"].map(|n| n.parse::<Name>().unwrap());
-        let all = allocate(&BTreeMap::new(), &[&a, &b], LAST - BLOCK, |_| false);
+        let all = allocate(&BTreeMap::new(), &[&a, &b], LAST - BLOCK, None, |_| false);
         assert_eq!(all, BTreeMap::from([(a, LAST - BLOCK), (b, FIRST)]));
+    }
+
+    #[test]
+    fn a_stack_gives_no_address_twice() {
+        let apart = super::super::compose::ENVIRONMENTS;
+        let names: Vec<Name> = (0..80).map(|n| format!("e{n:02}").parse().unwrap()).collect();
+        let address = |first: u16| {
+            let address = super::super::compose::address([172, 28, 0], Ports { first }, Slot::Blue);
+            address.rsplit('.').next().unwrap().parse::<u16>().unwrap()
+        };
+        let addresses = |all: &BTreeMap<Name, u16>| -> std::collections::BTreeSet<u16> {
+            all.values().map(|first| address(*first)).collect()
+        };
+        // All but one were given to environments that are gone, and one that stays.
+        let mut given = BTreeMap::new();
+        for name in &names[..60] {
+            let blocks = allocate(&given, &[name, &names[0]], FIRST, Some(apart), |_| false);
+            given.extend(blocks.clone());
+            assert_eq!(addresses(&blocks).len(), blocks.len(), "{name}: {blocks:?}");
+            assert_eq!(blocks[&names[0]], FIRST, "it stays where it was");
+        }
+        // As many as there are addresses for, of which some met before.
+        let wanted: Vec<&Name> = names[..usize::from(apart)].iter().collect();
+        let all = allocate(&given, &wanted, FIRST, Some(apart), |_| false);
+        assert_eq!(addresses(&all).len(), usize::from(apart));
+        let met = BTreeMap::from([
+            (names[0].clone(), FIRST),
+            (names[1].clone(), FIRST + apart * BLOCK),
+        ]);
+        let all = allocate(&met, &[&names[0], &names[1]], FIRST, Some(apart), |_| false);
+        assert_eq!((all[&names[0]], addresses(&all).len()), (FIRST, 2), "{all:?}");
+        assert_eq!(
+            allocate(&met, &[&names[0], &names[1]], FIRST, None, |_| false),
+            met
+        );
     }
 
     #[test]

@@ -47,6 +47,16 @@ pub fn odoo_name(environment: &Name, slot: Slot, role: &str) -> String {
     format!("{environment}.{}.{role}", slot.as_str())
 }
 
+/// Whether only a pack gives a service this name: Odoo's, and the servers of editions.
+pub fn is_name_of_a_pack(service: &str) -> bool {
+    let parts: Vec<&str> = service.split('.').collect();
+    match parts[..] {
+        [_, slot, _] => Slot::ALL.iter().any(|one| one.as_str() == slot),
+        [_, _] => OwnServer::called(service).is_some(),
+        _ => false,
+    }
+}
+
 /// A service with the habits that all of ours share.
 pub(super) fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<String>) -> Service {
     Service {

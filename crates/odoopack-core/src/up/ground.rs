@@ -117,31 +117,37 @@ pub(super) fn access_differs(wanted: &Access, fact: &crate::facts::PathFact) -> 
         || wanted.group.as_ref().is_some_and(|group| *group != fact.group)
 }
 
-/// Images that are not pinned yet, or that the file now names otherwise.
+/// Images that are not pinned yet, that the file now names otherwise, or that Docker lost: those are got again as they are pinned.
 fn images(known: &Known<'_>) -> Vec<Step> {
-    let seen = &known.facts.containers.images;
+    let (seen, absent) = (&known.facts.containers.images, &known.facts.containers.absent);
     let locked = |part: &str| known.facts.containers.locked.as_ref().filter(|_| part == "odoo");
     let pinned = |part: &String, image: &String| {
         seen.get(part)
             .is_some_and(|seen| seen.wanted == *image && seen.suits(locked(part)))
     };
-    let missing = known
+    let (there, missing): (Vec<_>, Vec<_>) = known
         .target
         .images
         .iter()
-        .filter(|(part, image)| !pinned(part, image));
-    missing
-        .map(|(part, image)| match part.as_str() {
-            crate::target::GATE_PART => Step::MakeGateImage { image: image.clone() },
-            part if locked(part).is_some_and(|locked| locked.packages.is_some()) => {
-                Step::BuildImage { image: image.clone() }
-            }
-            _ => Step::GetImage {
-                part: part.clone(),
-                image: image.clone(),
-            },
+        .partition(|(part, image)| pinned(part, image));
+    let lost = there.into_iter().filter(|(part, _)| absent.contains(*part));
+    let lost = lost.filter_map(|(part, _)| {
+        Some(Step::GetImage {
+            part: part.clone(),
+            image: seen.get(part)?.pinned.clone(),
         })
-        .collect()
+    });
+    let missing = missing.into_iter().map(|(part, image)| match part.as_str() {
+        crate::target::GATE_PART => Step::MakeGateImage { image: image.clone() },
+        part if locked(part).is_some_and(|locked| locked.packages.is_some()) => {
+            Step::BuildImage { image: image.clone() }
+        }
+        _ => Step::GetImage {
+            part: part.clone(),
+            image: image.clone(),
+        },
+    });
+    missing.chain(lost).collect()
 }
 
 pub(super) fn code(known: &Known<'_>) -> Vec<Step> {

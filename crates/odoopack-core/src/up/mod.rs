@@ -109,7 +109,16 @@ fn notes(known: &Known<'_>) -> Vec<String> {
     notes.extend(views::notes(known));
     notes.extend(ground::reasons(known));
     notes.extend(serve::kept(known));
+    notes.extend(beside(known));
     notes
+}
+
+/// What somebody added to the stack: only they know whether it may end.
+fn beside<'a>(known: &'a Known<'_>) -> impl Iterator<Item = String> + 'a {
+    let beside = known.facts.containers.beside.iter();
+    beside.map(|service| {
+        format!("`{service}` was added to this stack by somebody: `up` and `down` leave it as it is")
+    })
 }
 
 /// What cannot be had on this machine, one sentence each; empty as root under systemd.

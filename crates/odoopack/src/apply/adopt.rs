@@ -48,7 +48,7 @@ impl Apply<'_> {
         let argv = postgres::single_argv(programs, &self.layout.cluster_inside(&OwnServer::SHARED));
         let user = self.container_user("postgres")?;
         let text = sql::administrator(ADMIN_ROLE);
-        let cmd = docker::once_fed(&image.id, &user, &mounts, &argv).input(format!("{text}\n"));
+        let cmd = docker::once_fed(&image.pinned, &user, &mounts, &argv).input(format!("{text}\n"));
         let outcome = cmd.outcome()?;
         // It ends well whatever a statement did.
         if !outcome.status.success() || outcome.stderr.contains("ERROR:") {

@@ -175,7 +175,7 @@ impl Apply<'_> {
             (group, "/etc/group".into()),
         ];
         docker::once_with(
-            &image.id,
+            &image.pinned,
             &user,
             &mounts,
             &postgres::initdb_argv(programs, &cluster),

@@ -5,7 +5,7 @@ mod newer;
 pub(crate) use carried::Carried;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::{Built, Image, PYTHON};
+use odoopack_core::facts::{Built, Image, ImagePin, PYTHON};
 use odoopack_core::target::GATE_PART;
 
 use super::Apply;
@@ -63,12 +63,31 @@ struct OdooAnswer {
 
 impl Apply<'_> {
     pub(super) fn get_image(&self, part: &str, name: &str, progress: &Progress) -> Result<()> {
+        if let Some(lost) = self.facts.containers.images.get(part)
+            && lost.digest() == Some(name)
+        {
+            return self.get_again(part, lost, progress);
+        }
         let locked = self.facts.containers.locked.as_ref().filter(|_| part == "odoo");
         let found = match locked {
             Some(locked) => release::image::bring(&locked.pin, progress)?,
             None => release::image::get(name, progress)?,
         };
         self.pin(part, name, (found, None), progress)
+    }
+
+    /// Gets an image that Docker lost, not what its name stands for by now.
+    fn get_again(&self, part: &str, lost: &Image, progress: &Progress) -> Result<()> {
+        let digest = lost.digest().map(str::to_owned);
+        let pin = ImagePin {
+            id: lost.pinned.clone(),
+            digest: digest.clone(),
+        };
+        let found = Found {
+            digest,
+            ..release::image::bring(&pin, progress)?
+        };
+        self.pin(part, &lost.wanted, (found, None), progress)
     }
 
     /// The `Dockerfile` of Odoo's image with the Python packages of the lock.
@@ -180,7 +199,7 @@ impl Apply<'_> {
         let release = containers::release_id(self.spec.odoo.series, &image.id);
         let place = self.layout.neutralizers(&release);
         let copy = ["python3", "-c", COPY_NEUTRALIZERS];
-        self.copy_out(&image.id, (&place, "/neutralize"), &copy, &image.places)?;
+        self.copy_out(&image.pinned, (&place, "/neutralize"), &copy, &image.places)?;
         Ok(place)
     }
 

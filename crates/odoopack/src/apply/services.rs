@@ -1,5 +1,5 @@
 //! Services: start, restart, reload, remove; then the probes of an environment.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
@@ -7,19 +7,24 @@ use odoopack_core::schedule::Table;
 use odoopack_core::service::Service;
 use odoopack_core::spec::OwnServer;
 use odoopack_core::up::{definition_hash, seen_inputs_hash, timer_hash};
+use postgres::error::SqlState;
 
 use super::Apply;
-use crate::engines::{Engine, wait_until};
+use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::probe::{self, Probe};
 use crate::store::marks::{self, Stamp, timer_stamp};
 use crate::store::schedule;
-use crate::tools::{docker, postgres};
+use crate::tools::{self, docker};
 use crate::ui::Progress;
 
 /// How long an environment may take from its start until every probe passes.
 const HEALTHY: Duration = Duration::from_mins(3);
+/// How long a database server may take until it answers at all.
+const ANSWERS: Duration = Duration::from_mins(1);
+/// How long it may say that it is still starting: after a crash it first does again what it had written down, up to `max_wal_size`.
+const RECOVERS: Duration = Duration::from_hours(1);
 
 impl Apply<'_> {
     fn engine(&self) -> Engine<'_> {
@@ -153,9 +158,14 @@ impl Apply<'_> {
                     (group, "/etc/group".into()),
                 ];
                 let user = self.container_user("postgres")?;
-                docker::once_with(&image.id, &user, &mounts, &postgres::test_argv(&service.argv))
+                docker::once_with(
+                    &image.pinned,
+                    &user,
+                    &mounts,
+                    &tools::postgres::test_argv(&service.argv),
+                )
             }
-            None => postgres::test_configuration(&service.argv, service.user.as_deref()),
+            None => tools::postgres::test_configuration(&service.argv, service.user.as_deref()),
         };
         test.run().map_err(|e| {
             e.during("PostgreSQL would not start with its new configuration; it was left as it was")
@@ -175,7 +185,7 @@ impl Apply<'_> {
             };
         }
         let program = service.argv.first().map(Utf8PathBuf::from).unwrap_or_default();
-        crate::tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
+        tools::nginx::test(&program, &config, &self.layout.data().join("nginx")).run()
     }
 
     /// A database server runs before it answers.
@@ -184,14 +194,16 @@ impl Apply<'_> {
             return Ok(());
         };
         let socket = observe::databases::one(self.spec, self.layout, &own)?;
-        let answers = || observe::databases::connect(&socket, "postgres").is_ok();
-        wait_until(Duration::from_mins(1), answers, || {
-            let why = observe::databases::connect(&socket, "postgres").err();
-            let why = why.map(|e| observe::databases::words(&e)).unwrap_or_default();
-            Failure::failed("PostgreSQL does not answer")
-                .because(why)
-                .hint(format!("`odoopack logs {}`", service.name))
-        })
+        let begun = Instant::now();
+        while let Err(error) = observe::databases::connect(&socket, "postgres") {
+            if begun.elapsed() > patience(error.code()) {
+                return Err(Failure::failed("PostgreSQL does not answer")
+                    .because(observe::databases::words(&error))
+                    .hint(format!("`odoopack logs {}`", service.name)));
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        Ok(())
     }
 
     pub(super) fn pass_probes(&self, environment: &Name, progress: &Progress) -> Result<()> {
@@ -213,5 +225,27 @@ impl Apply<'_> {
                 .hint(format!("after new code: `odoopack module update {environment}`"))
                 .hint("`odoopack status`"),
         )
+    }
+}
+
+/// How long to wait for a server that answered with this.
+fn patience(code: Option<&SqlState>) -> Duration {
+    if code == Some(&SqlState::CANNOT_CONNECT_NOW) {
+        RECOVERS
+    } else {
+        ANSWERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_recovers_is_waited_for_and_a_silent_one_is_not() {
+        assert!(patience(Some(&SqlState::CANNOT_CONNECT_NOW)) > Duration::from_mins(30));
+        for other in [None, Some(&SqlState::TOO_MANY_CONNECTIONS)] {
+            assert_eq!(patience(other), ANSWERS);
+        }
     }
 }

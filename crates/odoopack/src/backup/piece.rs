@@ -152,9 +152,10 @@ fn programs(pack: &Pack, opened: &Opened) -> Result<Programs> {
     if pack.layout.containers() && !given {
         let image = containers::pinned(&pack.layout, "postgres", &pack.loaded.spec.images.postgres)?;
         let image = image.filter(|image| image.version.0 >= major);
-        let place = image.and_then(|image| Some((image.places.first()?.clone(), image.id)));
-        let (directory, id) = place.ok_or_else(|| none().hint("`odoopack up` gets the image of the pack"))?;
-        return Ok(Programs::apart(directory, &id));
+        let place = image.and_then(|image| Some((image.places.first()?.clone(), image.pinned)));
+        let (directory, image) =
+            place.ok_or_else(|| none().hint("`odoopack up` gets the image of the pack"))?;
+        return Ok(Programs::apart(directory, &image));
     }
     let mut host = observe::host::host(pack.layout.root())?;
     if given {

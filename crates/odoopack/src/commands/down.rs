@@ -6,6 +6,7 @@ use crate::apply;
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::Result;
+use crate::observe::containers;
 use crate::store::{journal::Journal, lock, marks};
 
 /// Stop every process of this pack; data, configuration and secrets stay
@@ -37,6 +38,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         return Ok(());
     }
     let stopped = stop_all(cx, &pack)?;
+    if pack.layout.containers() {
+        for name in containers::beside(&pack.layout)? {
+            cx.ui.say(&format!(
+                "`{name}` was added to this stack by somebody and still exists, and with it the network"
+            ));
+        }
+    }
     cx.ui.json(&serde_json::json!({ "stopped": stopped }));
     cx.ui.result(&format!(
         "stopped {} services; `odoopack up` starts them again",

@@ -69,9 +69,9 @@ impl Compose<'_> {
         docker::remove(&container.id).run()
     }
 
-    /// What is left of the project is its network.
+    /// What is left of the project is its network, unless somebody added something that may be in it.
     pub(super) fn stop(&self) -> Result<()> {
-        if self.layout.stack().is_file() {
+        if self.layout.stack().is_file() && containers::beside(self.layout)?.is_empty() {
             project(self.layout).down().run()?;
         }
         self.with_systemd(|systemd| systemd.stop())

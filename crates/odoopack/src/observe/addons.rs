@@ -249,8 +249,8 @@ fn in_image(programs: &BTreeSet<&String>, needs: &[&str], layout: &Layout) -> Re
         .into_iter()
         .chain(programs.iter().map(|name| name.as_str()))
         .collect();
-    let absent = docker::once(&odoo.id, "sh", &words).read()?;
-    let unmet = crate::release::image::unmet(&odoo.id, needs).map_err(|failure| failure.sentence());
+    let absent = docker::once(&odoo.pinned, "sh", &words).read()?;
+    let unmet = crate::release::image::unmet(&odoo.pinned, needs).map_err(|failure| failure.sentence());
     Ok(Installed {
         absent_programs: absent.lines().map(str::to_owned).collect(),
         python: unmet,

@@ -34,7 +34,7 @@ pub(crate) struct Code {
 #[derive(Debug)]
 struct Image {
     layout: Layout,
-    id: String,
+    pinned: String,
 }
 
 /// Looks at both.
@@ -72,7 +72,7 @@ impl Code {
         let here = here.into_iter().map(wanted);
         let inside: Vec<Wanted> = inside.into_iter().map(wanted).collect();
         let mut read = match &self.image {
-            Some(image) if !inside.is_empty() => in_image::copies(&image.layout, &image.id, &inside)?,
+            Some(image) if !inside.is_empty() => in_image::copies(&image.layout, &image.pinned, &inside)?,
             _ => Copies::default(),
         };
         read.modules.extend(here);
@@ -175,7 +175,7 @@ fn image(layout: &Layout) -> Result<Option<Image>> {
         .ok_or_else(missing)?;
     Ok(Some(Image {
         layout: layout.clone(),
-        id: image.id,
+        pinned: image.pinned,
     }))
 }
 

@@ -1,4 +1,7 @@
 //! Containers, images and the network of a stack.
+mod network;
+mod ours;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -12,7 +15,6 @@ use odoopack_core::spec::{Source, Spec};
 use crate::context::Pack;
 use crate::exec::find_program;
 use crate::failure::{Failure, Result};
-use crate::files;
 use crate::release;
 use crate::store::marks;
 use crate::tools::docker::{self, Container, Project};
@@ -27,6 +29,15 @@ pub(crate) fn project(layout: &Layout) -> Project {
 
 /// The containers of a pack, tools left out.
 pub(crate) fn all(layout: &Layout) -> Result<Vec<Container>> {
+    Ok(ours::sort(layout, of_project(layout)?)?.ours)
+}
+
+/// Services that somebody added to the pack's project; they are left alone.
+pub(crate) fn beside(layout: &Layout) -> Result<BTreeSet<String>> {
+    Ok(ours::sort(layout, of_project(layout)?)?.beside)
+}
+
+fn of_project(layout: &Layout) -> Result<Vec<Container>> {
     if find_program("docker").is_none() {
         return Ok(Vec::new());
     }
@@ -35,14 +46,7 @@ pub(crate) fn all(layout: &Layout) -> Result<Vec<Container>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // One that goes away in between makes Docker end badly after it has told of the others.
-    let cmd = docker::inspect(&ids);
-    let outcome = cmd.outcome()?;
-    if !outcome.status.success() && outcome.stdout.trim() == "[]" {
-        return Err(cmd.ended_badly(&outcome));
-    }
-    let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
-    let all = docker::parse_containers(&outcome.stdout).map_err(strange)?;
+    let all = told(&ids)?;
     Ok(all.into_iter().filter(|one| !one.one_off).collect())
 }
 
@@ -123,10 +127,24 @@ pub(crate) fn everything() -> Result<Vec<Container>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    // One that goes away in between makes Docker end badly after it has told of the others.
-    let outcome = docker::inspect(&ids).outcome()?;
+    told(&ids)
+}
+
+/// What Docker says of containers.
+fn told(ids: &[&str]) -> Result<Vec<Container>> {
+    let cmd = docker::inspect(ids);
+    let outcome = cmd.outcome()?;
+    if !outcome.status.success() && !went_away(&outcome.stderr) {
+        return Err(cmd.ended_badly(&outcome));
+    }
     let strange = |e| Failure::failed("Docker's answer about containers was not understood").because(e);
     docker::parse_containers(&outcome.stdout).map_err(strange)
+}
+
+/// Whether Docker told of all but those that went away in between: it ends badly then, with a line for each.
+fn went_away(stderr: &str) -> bool {
+    let mut lines = stderr.lines().filter(|line| !line.trim().is_empty()).peekable();
+    lines.peek().is_some() && lines.all(|line| line.to_lowercase().contains("no such"))
 }
 
 /// Process 1 stands for the daemon; it looks after the pack when the pack has a container.
@@ -181,17 +199,18 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     let locked = locked(&pack.loaded.spec, &pack.directory);
     let locked = locked.ok().and_then(|(_, image)| image);
     let (images, gone) = split(marks::images(&state)?, is_here)?;
+    let docker = daemon();
     Ok(Containers {
-        docker: daemon(),
+        podman: docker.present().is_none() && is_podman(),
+        docker,
+        absent: absent(&images)?,
         images,
         gone,
+        beside: beside(layout)?,
         locked,
         adopted: marks::adopted_image(&state)?,
         adopted_library: marks::adopted_library(&state)?,
-        network: match marks::network(&state)?.map_or_else(|| own_network(layout), |known| Ok(Some(known)))? {
-            Some(network) => network,
-            None => free_network()?,
-        },
+        network: network::of(layout)?,
     })
 }
 
@@ -214,6 +233,28 @@ fn is_here(pinned: &Image) -> Result<bool> {
         return Ok(true);
     }
     Ok(image(&pinned.pinned)?.is_some())
+}
+
+/// Parts whose image is not here though its registry gave it once.
+fn absent(images: &Images) -> Result<BTreeSet<String>> {
+    let pulled: Vec<(&String, &str)> = images
+        .iter()
+        .filter_map(|(part, image)| Some((part, image.digest()?)))
+        .collect();
+    if pulled.is_empty() || find_program("docker").is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let names: Vec<&str> = pulled.iter().map(|(_, name)| *name).collect();
+    if docker::are_here(&names).outcome()?.status.success() {
+        return Ok(BTreeSet::new());
+    }
+    let mut all = BTreeSet::new();
+    for (part, name) in pulled {
+        if image(name)?.is_none() {
+            all.insert(part.clone());
+        }
+    }
+    Ok(all)
 }
 
 /// The lock of a pack, and what it wants Odoo's containers to be made from.
@@ -250,6 +291,12 @@ pub(crate) fn pinned(layout: &Layout, part: &str, name: &str) -> Result<Option<I
     Ok(images.remove(part).filter(|image| image.wanted == name))
 }
 
+/// Whether the program is not Docker's: Podman's answers to much of the same.
+fn is_podman() -> bool {
+    let said = docker::program_version().read();
+    said.is_ok_and(|text| text.to_lowercase().contains("podman"))
+}
+
 fn daemon() -> Seen<Docker> {
     if find_program("docker").is_none() {
         return Seen::Absent;
@@ -268,39 +315,6 @@ fn daemon() -> Seen<Docker> {
         compose: compose.map(|text| text.trim().to_owned()),
         security,
     })
-}
-
-/// The network that the pack's containers are in already.
-fn own_network(layout: &Layout) -> Result<Option<[u8; 3]>> {
-    if find_program("docker").is_none() {
-        return Ok(None);
-    }
-    let outcome = docker::subnet(&layout.project()).outcome()?;
-    Ok(docker::parse_subnet(&outcome.stdout).filter(|_| outcome.status.success()))
-}
-
-/// A network that no route of the host leads into, from Docker's own part of the private addresses.
-fn free_network() -> Result<[u8; 3]> {
-    let routes = files::read_text(Utf8Path::new("/proc/net/route"))?.unwrap_or_default();
-    let taken = parse_routes(&routes);
-    let candidates = (28..32_u8).flat_map(|b| (0..=255_u8).map(move |c| [172, b, c]));
-    let free = |[a, b, c]: &[u8; 3]| {
-        let address = u32::from_be_bytes([*a, *b, *c, 0]);
-        let wide = |net: u32, mask: u32| address & mask == net || net & 0xffff_ff00 == address;
-        taken.iter().all(|(net, mask)| *mask == 0 || !wide(*net, *mask))
-    };
-    let found = candidates.into_iter().find(free);
-    found.ok_or_else(|| Failure::refused("no network is free between 172.28.0.0 and 172.31.255.0"))
-}
-
-/// Destination and mask of every route (`proc(5)`; hexadecimal, in the byte order of the machine).
-fn parse_routes(text: &str) -> Vec<(u32, u32)> {
-    let number = |field: Option<&&str>| u32::from_str_radix(field?, 16).ok().map(u32::from_be);
-    let line = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        Some((number(fields.get(1))?, number(fields.get(7))?))
-    };
-    text.lines().skip(1).filter_map(line).collect()
 }
 
 /// What lies in the images, put where the programs of the host would be.
@@ -375,12 +389,17 @@ mod tests {
         };
         assert!(is_here(&pulled).unwrap());
     }
-
     #[test]
-    fn reads_routes() {
-        let text = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
-                    eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
-                    br-1\t00001CAC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n";
-        assert_eq!(parse_routes(text), [(0, 0), (0xac1c_0000, 0xffff_0000)]);
+    fn containers_that_docker_does_not_tell_of_are_an_error_and_not_none() {
+        assert!(went_away(
+            "Error: No such container: 1\nerror: no such object: 2\n"
+        ));
+        for failed in [
+            "",
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+            "Error: No such container: 1\nError response from daemon: layer does not exist",
+        ] {
+            assert!(!went_away(failed), "{failed}");
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn of_pinned(image: &Image) -> Result<Option<String>> {
     if image.c_library.is_some() {
         return Ok(image.c_library.clone());
     }
-    match containers::image(&image.id)? {
+    match containers::image(&image.pinned)? {
         Some(here) => of(&here.id),
         None => Ok(None),
     }

@@ -11,8 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub(crate) use about::{about, parse_about};
 pub(crate) use confined::{Cell, alone, beside, can_mount};
 pub(crate) use images::{
-    Digest, Image, image, labelled, load, parse_image, parse_saved, pull, save, saved, says_no_image,
-    says_refused, tag,
+    Digest, Image, are_here, image, labelled, load, parse_image, parse_saved, pull, save, saved,
+    says_no_image, says_refused, tag,
 };
 
 use crate::exec::{Cmd, find_program};
@@ -24,6 +24,7 @@ const PULL: Duration = Duration::from_hours(1);
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
+const DIRECTORY: &str = "com.docker.compose.project.working_dir";
 
 fn docker(args: &[&str]) -> Cmd {
     Cmd::new("docker").args(args.iter().copied())
@@ -32,6 +33,11 @@ fn docker(args: &[&str]) -> Cmd {
 /// Asks the daemon for its version.
 pub(crate) fn server_version() -> Cmd {
     docker(&["version", "--format", "{{.Server.Version}}"])
+}
+
+/// Asks the program for its own version.
+pub(crate) fn program_version() -> Cmd {
+    docker(&["--version"])
 }
 
 /// Asks Compose for its version.
@@ -82,6 +88,8 @@ pub(crate) struct Container {
     pub(crate) name: String,
     /// Its project in Docker Compose.
     pub(crate) project: String,
+    /// Where the first file of its project lies; `None`: Compose did not say.
+    pub(crate) directory: Option<Utf8PathBuf>,
     /// Places of the host that it may write to.
     pub(crate) writes: Vec<Utf8PathBuf>,
     /// Id of its image.
@@ -122,6 +130,7 @@ fn container(raw: raw::Container) -> Container {
             .collect(),
         name: raw.name.trim_start_matches('/').to_owned(),
         project: label(PROJECT),
+        directory: Some(label(DIRECTORY).into()).filter(|path: &Utf8PathBuf| !path.as_str().is_empty()),
         writes: raw
             .mounts
             .into_iter()
@@ -222,6 +231,29 @@ mod raw {
 pub(crate) fn subnet(project: &str) -> Cmd {
     let format = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}";
     docker(&["network", "inspect", "--format", format]).arg(format!("{project}_default"))
+}
+
+/// Ids of all networks.
+pub(crate) fn networks() -> Cmd {
+    docker(&["network", "ls", "--quiet", "--no-trunc"])
+}
+
+/// Subnets of networks, one a line.
+pub(crate) fn subnets(ids: &[&str]) -> Cmd {
+    let format = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}";
+    docker(&["network", "inspect", "--format", format]).args(ids.iter().copied())
+}
+
+/// Address and mask of each IPv4 line that [`subnets`] prints.
+pub(crate) fn parse_subnets(text: &str) -> Vec<(u32, u32)> {
+    let one = |line: &str| {
+        let (address, bits) = line.trim().split_once('/')?;
+        let address: std::net::Ipv4Addr = address.parse().ok()?;
+        let bits: u32 = bits.parse().ok()?;
+        let mask = u32::MAX.checked_shl(32_u32.checked_sub(bits)?).unwrap_or(0);
+        Some((u32::from(address) & mask, mask))
+    };
+    text.lines().filter_map(one).collect()
 }
 
 /// First three bytes of what [`subnet`] prints.
@@ -462,5 +494,9 @@ mod tests {
         assert_eq!(parse_followed("gate-1 | "), Some(("gate", "")));
         assert_eq!(parse_followed("a warning"), None);
         assert_eq!(parse_subnet("fd00::/64\n172.28.3.0/24\n"), Some([172, 28, 3]));
+        assert_eq!(
+            parse_subnets("172.17.0.0/16\n\nfd00::/64\n172.28.3.5/24\n0.0.0.0/0\n"),
+            [(0xac11_0000, 0xffff_0000), (0xac1c_0300, 0xffff_ff00), (0, 0)]
+        );
     }
 }

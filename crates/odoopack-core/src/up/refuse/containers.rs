@@ -11,13 +11,17 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = unreachable(known);
     all.extend(no_relay(known));
     let docker = &known.facts.containers.docker;
-    if docker.present().is_some_and(|docker| docker.compose.is_none()) {
-        all.push(Refusal::new(
-            "Docker Compose is not installed: `docker compose version` fails",
-            "`apt-get install docker-compose` (Debian 13 or newer), or `docker-compose-plugin` from Docker's own archive",
-        ));
-    }
+    all.extend(docker.present().and_then(no_compose));
+    all.extend(too_many(known));
     all.extend(docker.present().and_then(other_users));
+    all.extend(docker.present().and_then(labelled));
+    if known.facts.containers.podman {
+        all.push(Refusal::new(
+            "`docker` is Podman here: stacks are made for Docker Engine and its Compose",
+            "`apt-get remove podman-docker`, then `apt-get install docker.io`",
+        ));
+        return all;
+    }
     // A missing program is a step of its own.
     if let Some(why) = reason(docker).filter(|_| known.facts.programs.contains_key("docker")) {
         all.push(Refusal::new(
@@ -46,6 +50,60 @@ pub(super) fn containers(known: &Known<'_>) -> Vec<Refusal> {
         ));
     }
     all
+}
+
+/// The first with all that the stack's file says: `name` at its top.
+const COMPOSE: (u16, u16, u16) = (2, 3, 3);
+
+fn no_compose(docker: &crate::facts::Docker) -> Option<Refusal> {
+    let how = "`apt-get install docker-compose` (Debian 13 or newer), `apt-get install docker-compose-v2` (Ubuntu), or `docker-compose-plugin` from Docker's own archive";
+    let Some(version) = &docker.compose else {
+        return Some(Refusal::new(
+            "Docker Compose is not installed: `docker compose version` fails",
+            how,
+        ));
+    };
+    let (a, b, c) = COMPOSE;
+    numbers(version).filter(|it| *it < COMPOSE).map(|_| {
+        Refusal::new(
+            format!("Docker Compose is {version}, and the stack's file needs {a}.{b}.{c} or newer"),
+            how,
+        )
+    })
+}
+
+/// Reads `2.26.1`, `v2.3.3` and `2.40.3+ds1-0ubuntu1`; `None`: no version that anybody knows.
+fn numbers(version: &str) -> Option<(u16, u16, u16)> {
+    let mut all = version
+        .trim_start_matches('v')
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().ok());
+    let (major, minor) = (all.next()??, all.next()??);
+    Some((major, minor, all.next().flatten().unwrap_or(0)))
+}
+
+/// Each environment has two addresses of its own in the stack's network.
+fn too_many(known: &Known<'_>) -> Option<Refusal> {
+    let most = usize::from(crate::target::ENVIRONMENTS);
+    (known.spec.environments.len() > most).then(|| {
+        Refusal::new(
+            format!(
+                "the network of a stack has addresses for {most} environments, and the file has {}",
+                known.spec.environments.len()
+            ),
+            "put some into another pack (`odoopack init` in a new directory), or write `engine = \"native\"` in [pack]",
+        )
+    })
+}
+
+/// Mounted files would need a label of `SELinux` that lets containers read them, and those of the host's users have none.
+fn labelled(docker: &crate::facts::Docker) -> Option<Refusal> {
+    docker.security.iter().any(|one| one == "selinux").then(|| {
+        Refusal::new(
+            "this Docker keeps containers apart by SELinux: they could not read the pack's files, which have no label for that",
+            "write `\"selinux-enabled\": false` into `/etc/docker/daemon.json` (and take `--selinux-enabled` out of the daemon's options), then `systemctl restart docker`; or write `engine = \"native\"` in [pack]",
+        )
+    })
 }
 
 /// Files of the pack belong to users of the host, and containers run as those by their numbers.

@@ -429,3 +429,21 @@ fn the_links_of_a_farm_lead_somewhere_in_a_container_and_nothing_there_can_be_wr
     );
     assert!(!done.iter().any(|step| step.contains("nginx")), "{done:#?}");
 }
+
+#[test]
+fn a_pulled_image_that_docker_lost_is_got_again_as_it_was_pinned() {
+    for part in ["odoo", "nginx", "postgres"] {
+        let mut machine = up(true);
+        let before = machine.facts.containers.images.clone();
+        machine.facts.containers.absent.insert(part.to_owned());
+        let plan = machine.plan();
+        let wanted = Step::GetImage {
+            part: part.to_owned(),
+            image: before[part].pinned.clone(),
+        };
+        assert_eq!((plan.refusals, plan.steps), (vec![], vec![wanted]));
+        machine.converge();
+        assert_eq!(machine.facts.containers.images, before);
+        assert!(machine.plan().is_empty());
+    }
+}

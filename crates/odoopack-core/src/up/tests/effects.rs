@@ -101,6 +101,10 @@ impl Machine {
                     .extend(link.iter().map(|name| (name.clone(), wanted[name].clone())));
             }
             Step::GetImage { part, image } => {
+                let pinned = state.containers.images.get(part);
+                if state.containers.absent.remove(part) && pinned.is_some_and(|one| one.pinned == *image) {
+                    return;
+                }
                 assert_eq!(target.images.get(part), Some(image));
                 self.get_image(part, image);
             }

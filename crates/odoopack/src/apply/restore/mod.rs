@@ -459,7 +459,7 @@ pub(crate) fn programs(apply: &Apply<'_>, environment: &Name, what: &str) -> Res
     let socket = apply.layout.postgres_socket(&apply.spec.server_of(environment));
     Ok(Programs::at_socket(
         (apply.layout, socket),
-        (directory, &image.id),
+        (directory, &image.pinned),
         (user, number),
         name,
     ))

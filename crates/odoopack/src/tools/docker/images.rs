@@ -12,6 +12,11 @@ pub(crate) fn image(name: &str) -> Cmd {
     docker(&["image", "inspect", name])
 }
 
+/// Ends well when all of these images are here.
+pub(crate) fn are_here(names: &[&str]) -> Cmd {
+    docker(&["image", "inspect", "--format", "{{.Id}}"]).args(names.iter().copied())
+}
+
 /// Whether [`image`] ended badly because the image is not here, and not because nobody could tell.
 pub(crate) fn says_no_image(stderr: &str) -> bool {
     stderr.to_lowercase().contains("no such image")
