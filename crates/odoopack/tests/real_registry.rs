@@ -167,14 +167,16 @@ fn newer_ones_are_taken_when_asked_for(pack: &Pack, digests: &Digests) {
     assert_eq!(pack.json(&["image", "list"]), before);
     pack.run(&["image", "update", "odoo"]).exits(4);
     // What is pinned is said also where `up` would not go on.
-    pack.write("repo/apt.txt", "procps # ps\n");
+    let file = pack.read("repo/odoopack.toml");
+    let secret = "[environments.production.env]\nCANARY = \"secret:CANARY\"\n";
+    pack.write("repo/odoopack.toml", &format!("{file}\n{secret}"));
     let told = pack.run(&["image", "update", "postgres"]).exits(4);
     assert!(
-        told.stdout.contains(&digests["postgres"]) && told.stderr.contains("`apt.txt` has changed since"),
+        told.stdout.contains(&digests["postgres"]) && told.stderr.contains("CANARY"),
         "{}",
         told.said()
     );
-    std::fs::remove_file(pack.path("repo/apt.txt")).unwrap();
+    pack.write("repo/odoopack.toml", &file);
     let said = pack.run(&["image", "update"]).exits(0).stdout;
     assert!(
         said.contains(&digests["nginx"]) && said.contains("restart"),

@@ -29,6 +29,7 @@ smtp = "relay.example.com:25"
 own = ["addons/own"]
 
 [editions.core]
+only = ["dev_probe"]
 
 [editions.field]
 modules = ["dev_probe"]

@@ -109,7 +109,7 @@ pub(crate) fn are_compiled(pack: &Pack) -> Vec<(String, String)> {
     for service in ["production.blue.web", "production.blue.cron"] {
         for path in [
             farm.join("models/res_partner.py"),
-            "/opt/odoopack/python/odoo/addons/auditlog/models/log.py".into(),
+            "/opt/odoopack/python/odoo/addons/auditlog/models/auditlog_log.py".into(),
         ] {
             compiled::is_used(&id(service), &path);
         }
