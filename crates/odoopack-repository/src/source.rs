@@ -30,6 +30,8 @@ pub struct Item {
 pub enum Content {
     /// A file of this host.
     File(PathBuf),
+    /// A file that is open, from where it stands.
+    Opened(std::fs::File),
     /// A symbolic link to this; its size is 0.
     Link(String),
     /// Bytes that are here.
@@ -168,6 +170,7 @@ impl ReadSourceOpen for Opening {
     fn open(self) -> RusticResult<Exact> {
         let inner: Box<dyn Read + Send> = match self.content {
             Content::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
+            Content::Opened(file) => Box::new(file),
             // Links are never opened.
             Content::Link(_) => Box::new(io::empty()),
             Content::File(path) => match std::fs::File::open(&path) {
