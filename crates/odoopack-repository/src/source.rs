@@ -115,7 +115,12 @@ fn entry(
     let item = match item {
         Ok(item) => item,
         Err(error) => {
-            tally.error.get_or_insert(error.to_string());
+            // Whoever tells it says that the snapshot would not be whole.
+            tally.error.get_or_insert(if let Error::NotWhole(why) = error {
+                why
+            } else {
+                error.to_string()
+            });
             return None;
         }
     };
