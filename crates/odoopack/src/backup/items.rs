@@ -202,6 +202,7 @@ fn dump(work: &mut Work) -> Result<Items> {
     Ok(Box::new(Parts::new(stream, paths::DUMP, work.frozen.taken)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a stage as the others")]
 fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
     let filestore = &work.origin.filestore;
