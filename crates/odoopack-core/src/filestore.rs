@@ -24,6 +24,15 @@ impl Named {
         }
     }
 
+    /// Adds a name that was not there yet.
+    pub fn add(&mut self, name: String) {
+        if is_elsewhere(&name) {
+            self.elsewhere += 1;
+        } else {
+            self.here.insert(name);
+        }
+    }
+
     /// Places that are not among those `present`, in order.
     pub fn missing(&self, present: &BTreeSet<String>) -> Vec<String> {
         self.here.difference(present).cloned().collect()

@@ -1,4 +1,5 @@
 //! What rustic reads from and writes to: our objects, with nothing passed over in silence, and snapshot files held back until asked for.
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -7,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::objects::Objects;
+
+/// Where indexes are marked that another took the place of and that its writer could not remove; stock restic looks at nothing there.
+const REPLACED: &str = "odoopack/replaced";
 
 /// A snapshot file that was not written yet.
 type Held = (Id, Vec<Bytes>);
@@ -19,7 +23,7 @@ pub(crate) struct Backend {
     held: Mutex<Option<Vec<Held>>>,
     /// `Some`: what is written is looked at, a pack before an index names it.
     looks: Mutex<Option<Looks>>,
-    /// `Some`: these packs and no others are listed.
+    /// `Some`: these packs and no others are listed, and an index that is to be removed and may not be is marked as replaced.
     shown: Mutex<Option<Vec<(Id, u32)>>>,
 }
 
@@ -46,9 +50,29 @@ impl Backend {
         }
     }
 
-    /// From now on these packs and no others are listed; `None` lists what is there.
+    /// From now on, while the index is written anew, these packs and no others are listed; `None` lists what is there.
     pub(crate) fn show_packs(&self, packs: Option<Vec<(Id, u32)>>) {
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = packs;
+        *self.shown() = packs;
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Option<Vec<(Id, u32)>>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Indexes that are there and count no more: others took their place, written by a key that may not delete.
+    pub(crate) fn replaced(&self) -> Result<BTreeSet<Id>> {
+        let marks = self.objects.list(REPLACED)?;
+        let ids = marks.iter().filter_map(|mark| mark.name.parse().ok());
+        Ok(ids.collect())
+    }
+
+    /// Removes them with their marks, by a key that may.
+    pub(crate) fn remove_replaced(&self) -> Result<()> {
+        for id in self.replaced()? {
+            self.objects.remove(&name(FileType::Index, &id))?;
+            self.objects.remove(&mark(&id))?;
+        }
+        Ok(())
     }
 
     /// From now on snapshot files are kept back.
@@ -151,6 +175,10 @@ impl Backend {
     }
 }
 
+fn mark(id: &Id) -> String {
+    format!("{REPLACED}/{}", id.to_hex().as_str())
+}
+
 /// The object's name in restic's layout.
 pub(crate) fn name(kind: FileType, id: &Id) -> String {
     let hex = id.to_hex();
@@ -176,16 +204,20 @@ impl ReadBackend for Backend {
                 .into_iter()
                 .collect();
         }
-        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = self.shown();
         if let (FileType::Pack, Some(packs)) = (kind, shown.as_ref()) {
             return Ok(packs.clone());
         }
         drop(shown);
         let listed = self.objects.list(kind.dirname()).map_err(|e| rustic(&e))?;
+        let replaced = match kind {
+            FileType::Index => self.replaced().map_err(|e| rustic(&e))?,
+            FileType::Config | FileType::Key | FileType::Pack | FileType::Snapshot => BTreeSet::new(),
+        };
         let mut files = Vec::with_capacity(listed.len());
         for object in listed {
             // A name that is no id is somebody's temporary file (`.tmp`, `#1`), as restic has it.
-            if let Some(id) = Id::parse_some(&object.name, kind) {
+            if let Some(id) = Id::parse_some(&object.name, kind).filter(|id| !replaced.contains(id)) {
                 files.push((id, narrow(object.size)?));
             }
         }
@@ -252,7 +284,12 @@ impl WriteBackend for Backend {
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {
-        self.objects.remove(&name(kind, id)).map_err(|e| rustic(&e))
+        let mut removed = self.objects.remove(&name(kind, id));
+        let is_replaced = kind == FileType::Index && self.shown().is_some();
+        if is_replaced && removed.is_err() {
+            removed = self.objects.put(&mark(id), &[Bytes::from_static(b"replaced")]);
+        }
+        removed.map_err(|e| rustic(&e))
     }
 }
 

@@ -319,15 +319,6 @@ fn renew(held: Held) -> (Sender<()>, JoinHandle<()>) {
     (over, thread)
 }
 
-/// Whether objects can be taken away here at all.
-///
-/// # Errors
-/// When not.
-pub(crate) fn refuse_without_deletion(objects: &Objects) -> Result<()> {
-    objects.put(CLOCK, &[Bytes::from_static(b"now")])?;
-    objects.remove(CLOCK)
-}
-
 #[cfg(test)]
 mod tests {
     use odoopack_core::secret::SecretText;

@@ -42,7 +42,7 @@ impl Repository {
 
     /// Takes packs that are gone or cut short out of the index; returns what is wrong with each.
     ///
-    /// Nothing is lost by it: the indexes that named them lie aside as they were, and what is left of a pack stays until a prune finds
+    /// A key that may not delete does the same: the indexes that it cannot remove are marked, and count no more. Nothing is lost by it: the indexes that named them lie aside as they were, and what is left of a pack stays until a prune finds
     /// every snapshot whole without it.
     fn leave_out_lost_packs(&self, writer: &Writer) -> Result<Vec<String>> {
         // Stock restic's prune takes packs out of the index and out of the store at different moments.
@@ -57,8 +57,6 @@ impl Repository {
                 why: "a prune was cut off, and the index has two words on a pack".to_owned(),
             });
         }
-        // A key that may not delete could only add one index to another, night by night.
-        lock::refuse_without_deletion(&self.objects)?;
         for index in &named.indexes {
             if let Some(content) = self.objects.get(&name(FileType::Index, index))? {
                 self.objects

@@ -182,7 +182,7 @@ mod tests {
         let mut parts = Parts::of_size(stream.as_slice(), "d", Timestamp::UNIX_EPOCH, 4);
         let mut next = || match parts.next()?.unwrap().content {
             Content::Bytes(bytes) => Some(bytes),
-            Content::File(_) | Content::Loose(_) | Content::Link(_) => None,
+            Content::File(_) | Content::Loose(_) | Content::Opened(_) | Content::Link(_) => None,
         };
         let first = next().unwrap();
         let place = first.as_ptr();

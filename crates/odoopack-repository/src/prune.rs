@@ -47,6 +47,8 @@ impl Repository {
     /// Marks data that no snapshot needs, and removes what was marked a day ago.
     pub fn prune(&self, writer: &Writer, known: &[String]) -> Result<Pruned> {
         self.expect(known)?;
+        writer.check()?;
+        self.backend.remove_replaced()?;
         let mut options = PruneOptions::default();
         options.keep_delete = Span::new().hours(MARKED_HOURS);
         let (done, heard) = warnings::listening(|| -> Result<Pruned> {

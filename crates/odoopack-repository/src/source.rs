@@ -32,6 +32,8 @@ pub enum Content {
     File(PathBuf),
     /// One that somebody may change while it is read: of one that grew the promised bytes are stored.
     Loose(PathBuf),
+    /// A file that is open, from where it stands.
+    Opened(std::fs::File),
     /// A symbolic link to this; its size is 0.
     Link(String),
     /// Bytes that are here.
@@ -117,7 +119,12 @@ fn entry(
     let item = match item {
         Ok(item) => item,
         Err(error) => {
-            tally.error.get_or_insert(error.to_string());
+            // Whoever tells it says that the snapshot would not be whole.
+            tally.error.get_or_insert(if let Error::NotWhole(why) = error {
+                why
+            } else {
+                error.to_string()
+            });
             return None;
         }
     };
@@ -173,6 +180,7 @@ impl ReadSourceOpen for Opening {
         let loose = matches!(self.content, Content::Loose(_));
         let inner: Box<dyn Read + Send> = match self.content {
             Content::Bytes(bytes) => Box::new(io::Cursor::new(bytes)),
+            Content::Opened(file) => Box::new(file),
             // Links are never opened.
             Content::Link(_) => Box::new(io::empty()),
             Content::File(path) | Content::Loose(path) => match std::fs::File::open(&path) {

@@ -22,7 +22,6 @@ impl Repository {
             .map(|(id, size)| (PackId::from(id), size))
             .collect();
         let (mut files, mut links, mut bytes) = (0, 0, 0);
-        let mut known = HashMap::new();
         let root = reader.root(file).map_err(damaged)?;
         for found in reader.walk(&root, &LsOptions::default()).map_err(damaged)? {
             let (path, node) = found.map_err(|e| Error::Damaged(words(&e)))?;
@@ -32,14 +31,9 @@ impl Repository {
             }
             let mut size = 0;
             for id in node.content.iter().flatten() {
-                let length = if let Some(length) = known.get(id) {
-                    *length
-                } else {
-                    let (pack, end, length) = reader.blob(id)?;
-                    holds(packs.get(&pack), &pack, end, &path)?;
-                    known.insert(*id, length);
-                    length
-                };
+                // The index is looked into again for what is there twice: to remember every blob takes more memory than the index.
+                let (pack, end, length) = reader.blob(id)?;
+                holds(packs.get(&pack), &pack, end, &path)?;
                 size += length;
             }
             if size != node.meta.size {

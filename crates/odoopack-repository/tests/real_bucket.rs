@@ -6,6 +6,7 @@
 )]
 
 mod bucket;
+mod support;
 #[path = "bucket/writers.rs"]
 mod writers;
 
@@ -17,24 +18,8 @@ use std::time::Instant;
 
 use bucket::{BUCKET, Fault, OWNER, Service, WRITER};
 use hyper::Method;
-use jiff::Timestamp;
-use odoopack_core::secret::SecretText;
-use odoopack_repository::{Copied, Error, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
-
-const KEY: &str = "correct horse battery staple";
-
-fn key() -> SecretText {
-    SecretText::new(KEY)
-}
-
-fn holder() -> Holder {
-    Holder {
-        host: "here".to_owned(),
-        boot: "1".to_owned(),
-        pid: std::process::id(),
-        why: "a test".to_owned(),
-    }
-}
+use odoopack_repository::{Copied, Error, Holder, Item, Parts, Place, Reading, Repository, Snapshot};
+use support::{KEY, holder, key, label, noise};
 
 /// A repository of this host and one in a bucket beside it.
 struct Rig {
@@ -68,13 +53,12 @@ impl Rig {
 
     /// Stores a dump on this host.
     fn store(&self, size: usize, seed: u64) -> Snapshot {
-        let time = Timestamp::from_second(1_700_000_000 + i64::try_from(seed).unwrap()).unwrap();
-        let label = Label {
-            pack: "demo".to_owned(),
-            environment: "production".to_owned(),
-            time,
-            note: None,
-        };
+        self.store_at(i64::try_from(seed).unwrap(), size, seed)
+    }
+
+    fn store_at(&self, second: i64, size: usize, seed: u64) -> Snapshot {
+        let label = label(second);
+        let time = label.time;
         let writer = self.here.writer(&holder()).unwrap();
         let parts = Parts::new(Cursor::new(noise(size, seed)), "database", time);
         let manifest = Item::small("manifest.json", "{}", time);
@@ -86,6 +70,22 @@ impl Rig {
         let there = self.open()?;
         let writer = there.writer(&holder())?;
         self.here.copy_to(&there, &writer, std::slice::from_ref(snapshot))
+    }
+
+    /// Stock restic on what is there: the service keeps objects as files, so it can read them as a directory.
+    fn restic(&self, arguments: &[&str]) {
+        let mut command = Command::new("restic");
+        command
+            .args(arguments)
+            .env("RESTIC_REPOSITORY", self.service.root.join(BUCKET).join("erp"))
+            .env("RESTIC_PASSWORD", KEY)
+            .env("RESTIC_CACHE_DIR", self.keep.path().join("cache"));
+        let outcome = command.output().unwrap();
+        assert!(
+            outcome.status.success(),
+            "{}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
     }
 
     /// The names there, and each of them whole.
@@ -106,20 +106,6 @@ impl Rig {
             );
         }
     }
-}
-
-/// Bytes that neither compress nor repeat.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut bytes = Vec::with_capacity(length + 4);
-    while bytes.len() < length {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
-    }
-    bytes.truncate(length);
-    bytes
 }
 
 /// Picks the requests that go wrong.
@@ -145,26 +131,13 @@ fn a_copy_is_whole_and_stock_restic_reads_it() {
         assert_eq!(there.check(Reading::Seventh(part)).unwrap(), [""; 0]);
     }
     one_of_seven_looks_finds(&rig, &there);
-    // The service keeps objects as files, so stock restic can read them as a directory.
+    let back = rig.keep.path().join("back");
+    let back = back.to_str().unwrap();
     for arguments in [
         &["check", "--read-data"][..],
-        &["restore", "latest", "--verify", "--target"][..],
+        &["restore", "latest", "--verify", "--target", back],
     ] {
-        let mut command = Command::new("restic");
-        command
-            .args(arguments)
-            .env("RESTIC_REPOSITORY", rig.service.root.join(BUCKET).join("erp"))
-            .env("RESTIC_PASSWORD", KEY)
-            .env("RESTIC_CACHE_DIR", rig.keep.path().join("cache"));
-        if arguments[0] == "restore" {
-            command.arg(rig.keep.path().join("back"));
-        }
-        let outcome = command.output().unwrap();
-        assert!(
-            outcome.status.success(),
-            "{}",
-            String::from_utf8_lossy(&outcome.stderr)
-        );
+        rig.restic(arguments);
     }
     let parts = std::fs::read_dir(rig.keep.path().join("back/production/database"));
     let parts: Vec<_> = parts.unwrap().map(|part| part.unwrap().path()).collect();

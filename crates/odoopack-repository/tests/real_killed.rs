@@ -7,6 +7,8 @@
 
 #[expect(dead_code, reason = "the faults are for the tests of the bucket")]
 mod bucket;
+#[expect(dead_code, reason = "these tests store lines, and never start restic")]
+mod support;
 
 use std::io::Cursor;
 use std::path::Path;
@@ -17,9 +19,8 @@ use std::time::Duration;
 
 use bucket::{Fault, OWNER, Service, place};
 use hyper::Method;
-use jiff::Timestamp;
-use odoopack_core::secret::SecretText;
-use odoopack_repository::{Bucket, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
+use odoopack_repository::{Bucket, Item, Parts, Place, Reading, Repository, Snapshot};
+use support::{holder, key, label};
 
 /// Tells the child where the service is, which repository of it, and what to do there.
 const ENDPOINT: &str = "ODOOPACK_TEST_ENDPOINT";
@@ -28,34 +29,15 @@ const ACT: &str = "ODOOPACK_TEST_ACT";
 /// Gives a process another clock.
 const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
-fn key() -> SecretText {
-    SecretText::new("key")
-}
-
-fn holder() -> Holder {
-    Holder {
-        host: "here".to_owned(),
-        boot: "1".to_owned(),
-        pid: std::process::id(),
-        why: "a test".to_owned(),
-    }
-}
-
 fn dump(number: i64) -> Vec<u8> {
     format!("line of dump {number}\n").repeat(2000).into_bytes()
 }
 
 fn back_up(repository: &Repository, number: i64) -> Snapshot {
-    let time = Timestamp::from_second(1_700_000_000 + number).unwrap();
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time,
-        note: None,
-    };
+    let label = label(number);
     let writer = repository.writer(&holder()).unwrap();
-    let parts = Parts::new(Cursor::new(dump(number)), "database", time);
-    let items = parts.chain([Ok(Item::small("manifest.json", "{}", time))]);
+    let parts = Parts::new(Cursor::new(dump(number)), "database", label.time);
+    let items = parts.chain([Ok(Item::small("manifest.json", "{}", label.time))]);
     let stored = repository.store(&writer, &label, items);
     stored.unwrap().publish().unwrap()
 }

@@ -8,6 +8,7 @@
 
 #[expect(dead_code, reason = "the faults are for the tests of the bucket")]
 mod bucket;
+mod support;
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -17,45 +18,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bucket::{BUCKET, Fault, OWNER, Service};
 use hyper::Method;
-use jiff::Timestamp;
-use odoopack_core::secret::SecretText;
-use odoopack_repository::{Error, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
-
-const KEY: &str = "key";
-
-fn key() -> SecretText {
-    SecretText::new(KEY)
-}
-
-fn holder() -> Holder {
-    Holder {
-        host: "here".to_owned(),
-        boot: "1".to_owned(),
-        pid: std::process::id(),
-        why: "a test".to_owned(),
-    }
-}
+use odoopack_repository::{Error, Item, Parts, Place, Reading, Repository, Snapshot};
+use support::{KEY, holder, key, label, noise};
 
 fn dump(number: i64) -> Vec<u8> {
-    let mut state = u64::try_from(number).unwrap();
-    let next = |_| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..100_000).map(next).collect()
+    noise(100_000, u64::try_from(number).unwrap())
 }
 
 /// Stores a snapshot; `afresh` as the command does it after it was told of damage.
 fn back_up(repository: &Repository, number: i64, afresh: bool) -> Result<Snapshot, Error> {
-    let time = Timestamp::from_second(1_700_000_000 + number).unwrap();
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time,
-        note: None,
-    };
+    let label = label(number);
+    let time = label.time;
     let writer = repository.writer(&holder())?;
     let parts = Parts::new(Cursor::new(dump(number)), "database", time);
     let items = parts.chain([Ok(Item::small("manifest.json", "{}", time))]);

@@ -5,6 +5,8 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts restic and writes files"
 )]
 
+mod support;
+
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,21 +16,7 @@ use jiff::tz::TimeZone;
 use odoopack_core::backup::retention::{Candidate, Keep, Verdict, judge};
 use odoopack_core::secret::SecretText;
 use odoopack_repository::{Content, Error, Holder, Item, Label, Parts, Place, Reading, Repository, Snapshot};
-
-const KEY: &str = "correct horse battery staple";
-
-fn key() -> SecretText {
-    SecretText::new(KEY)
-}
-
-fn holder() -> Holder {
-    Holder {
-        host: "here".to_owned(),
-        boot: "1".to_owned(),
-        pid: std::process::id(),
-        why: "a test".to_owned(),
-    }
-}
+use support::{KEY, holder, key, label, noise};
 
 struct Rig {
     keep: tempfile::TempDir,
@@ -51,10 +39,9 @@ impl Rig {
     fn store(&self, dump: &[u8], time: i64) -> Snapshot {
         let time = Timestamp::from_second(time).unwrap();
         let label = Label {
-            pack: "demo".to_owned(),
-            environment: "production".to_owned(),
             time,
             note: Some("before the fair".to_owned()),
+            ..label(0)
         };
         let writer = self.repository.writer(&holder()).unwrap();
         let files = self.filestore();
@@ -68,12 +55,7 @@ impl Rig {
     /// One small file.
     fn store_small(&self, time: i64) -> Snapshot {
         let time = Timestamp::from_second(time).unwrap();
-        let label = Label {
-            pack: "demo".to_owned(),
-            environment: "production".to_owned(),
-            time,
-            note: None,
-        };
+        let label = Label { time, ..label(0) };
         let writer = self.repository.writer(&holder()).unwrap();
         let item = Item::small("manifest.json", time.to_string(), time);
         self.repository
@@ -124,20 +106,6 @@ fn restic(repository: &Path, cache: &Path, arguments: &[&str]) -> String {
         String::from_utf8_lossy(&outcome.stdout).into_owned() + &String::from_utf8_lossy(&outcome.stderr);
     assert!(outcome.status.success(), "restic {arguments:?}: {text}");
     text
-}
-
-/// Bytes that neither compress nor repeat.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    let mut bytes = Vec::with_capacity(length);
-    while bytes.len() < length {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        bytes.extend_from_slice(&state.to_be_bytes()[..4]);
-    }
-    bytes.truncate(length);
-    bytes
 }
 
 fn whole(directory: &Path) -> Vec<u8> {
@@ -233,12 +201,7 @@ fn a_stream_that_breaks_off_leaves_no_snapshot() {
     }
     let rig = Rig::new();
     let kept = rig.store(b"a dump", 1_700_000_000);
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time: Timestamp::from_second(1_700_086_400).unwrap(),
-        note: None,
-    };
+    let label = label(86_400);
     let writer = rig.repository.writer(&holder()).unwrap();
     let stream = Cursor::new(noise(1000, 5)).chain(Broken);
     let failed = rig
@@ -261,12 +224,7 @@ fn a_file_that_is_gone_when_it_is_read_fails_the_snapshot() {
     let rig = Rig::new();
     let mut files = rig.filestore();
     files[0].content = Content::File(rig.path("gone"));
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time: Timestamp::from_second(1_700_000_000).unwrap(),
-        note: None,
-    };
+    let label = label(0);
     let writer = rig.repository.writer(&holder()).unwrap();
     let failed = rig.repository.store(&writer, &label, files.into_iter().map(Ok));
     assert!(failed.unwrap_err().to_string().contains("gone"));

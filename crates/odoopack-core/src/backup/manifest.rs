@@ -207,10 +207,9 @@ impl Manifest {
     }
 }
 
-/// The lines of `attachments.tsv` from `(file, size, SHA-1)`, in the order given.
-pub fn write_attachments<'a>(rows: impl Iterator<Item = (&'a str, i64, &'a str)>) -> String {
-    rows.map(|(file, size, sha1)| format!("{file}\t{size}\t{sha1}\n"))
-        .collect()
+/// The line of `attachments.tsv` for one file.
+pub fn write_attachment(file: &str, size: i64, sha1: &str) -> String {
+    format!("{file}\t{size}\t{sha1}\n")
 }
 
 /// The rows of `attachments.tsv`: file, size, SHA-1.
@@ -316,7 +315,9 @@ mod tests {
     #[test]
     fn attachments_come_back_and_a_broken_line_is_told() {
         let rows = [("ab/abcd", 12, "abcd"), ("cd/cdef", 0, "")];
-        let text = write_attachments(rows.into_iter());
+        let text = rows
+            .map(|(file, size, sha1)| write_attachment(file, size, sha1))
+            .concat();
         let back = read_attachments(&text).unwrap();
         assert_eq!(back, rows.map(|(f, s, h)| (f.to_owned(), s, h.to_owned())));
         assert!(read_attachments("ab/abcd\tx\tabcd\n").is_err() && read_attachments("ab\n").is_err());

@@ -5,6 +5,6 @@ pub mod retention;
 
 pub use manifest::{
     Attachments, BadManifest, Code, Database, Dump, FORMAT, Manifest, Seconds, Table, paths,
-    read_attachments, write_attachments,
+    read_attachments, write_attachment,
 };
 pub use proof::Proof;

@@ -75,6 +75,50 @@ fn what_the_key_that_writes_has_written_over_comes_back_out_of_older_versions() 
     rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2), (&three, 300_000, 3)]);
 }
 
+/// What is lost where this key may not delete is stored again all the same; who may delete takes the index away that named it.
+#[test]
+fn what_was_lost_is_stored_again_by_the_key_that_cannot_delete() {
+    let rig = Rig::new();
+    let one = rig.store(300_000, 1);
+    rig.copy(&one).unwrap();
+    let there = rig.service.root.join(BUCKET).join("erp");
+    let packs = walk(&there.join("data"));
+    let biggest = packs.iter().max_by_key(|pack| pack.metadata().unwrap().len());
+    let before = walk(&there.join("index"));
+    std::fs::remove_file(biggest.unwrap()).unwrap();
+    let two = rig.store_at(2, 300_000, 1);
+    let refused = rig.copy(&two).unwrap_err();
+    assert!(matches!(&refused, Error::Damaged(_)), "{refused}");
+    rig.copy(&two).unwrap();
+    let indexes = walk(&there.join("index"));
+    assert!(before.iter().all(|index| indexes.contains(index)), "{indexes:?}");
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+    let three = rig.store_at(3, 300_000, 1);
+    rig.copy(&three).unwrap();
+    let all = [(&one, 300_000, 1), (&two, 300_000, 1), (&three, 300_000, 1)];
+    rig.whole(&all);
+    let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
+    let writer = owner.writer(&holder()).unwrap();
+    owner
+        .prune(&writer, &all.map(|(snapshot, ..)| snapshot.id.clone()))
+        .unwrap();
+    drop(writer);
+    assert!(before.iter().any(|index| !index.exists()), "{before:?}");
+    assert!(walk(&there.join("odoopack/replaced")).is_empty());
+    rig.whole(&all);
+    assert_eq!(owner.check(Reading::Everything).unwrap(), [""; 0]);
+    rig.restic(&["check", "--read-data"]);
+}
+
+/// The files below a directory, at any depth.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .collect()
+}
+
 /// Between the look at the lock and the request that takes it another host takes it, a lock that was there being stale or not: only
 /// that one has it.
 #[test]
@@ -125,14 +169,8 @@ fn a_writer_that_stood_still_while_another_took_the_lock_changes_nothing() {
     let place = rig.service.place("erp", OWNER);
     let there = Repository::open(&place, &key()).unwrap();
     let stood_still = there.writer(&holder()).unwrap();
-    let time = Timestamp::from_second(1_700_000_009).unwrap();
-    let label = Label {
-        pack: "demo".to_owned(),
-        environment: "production".to_owned(),
-        time,
-        note: None,
-    };
-    let item = Item::small("manifest.json", "{}", time);
+    let label = label(9);
+    let item = Item::small("manifest.json", "{}", label.time);
     let stored = there
         .store(&stood_still, &label, std::iter::once(Ok(item)))
         .unwrap();

@@ -202,7 +202,7 @@ fn locked(
                 let database_failed = told.database_failed.load(Ordering::SeqCst);
                 tries.again(cx, not_stored, database_failed).map_err(|failure| {
                     if database_failed {
-                        naming_locks(failure, (&server, &settings.database), environment)
+                        explained(failure, (&server, &settings.database), environment)
                     } else {
                         failure
                     }
@@ -247,13 +247,40 @@ impl Tries {
             }
             NotStored::Damaged(failure) | NotStored::Other(failure) => return Err(failure),
         };
-        if self.attempt == ATTEMPTS {
+        if self.attempt == ATTEMPTS || is_of_a_damaged_page(&failure) {
             return Err(failure);
         }
         cx.ui.warn(&format!("{what}: {}", failure.chain().join(": ")));
         self.attempt += 1;
         Ok(())
     }
+}
+
+/// Whether the server found a page of a table to be other than it was written; reading it again changes nothing.
+///
+/// # Source
+/// PostgreSQL 12 to 18, `bufmgr.c` and `storage/page.c`: `invalid page in block 5 of relation base/16388/16434`.
+fn is_of_a_damaged_page(failure: &Failure) -> bool {
+    failure
+        .chain()
+        .iter()
+        .any(|said| said.contains("invalid page in block"))
+}
+
+/// Names what kept the database from being read, where that can be seen.
+fn explained(
+    failure: Failure,
+    (server, database): (&databases::Server, &str),
+    environment: &Name,
+) -> Failure {
+    if !is_of_a_damaged_page(&failure) {
+        return naming_locks(failure, (server, database), environment);
+    }
+    failure
+        .hint("a part of this table was damaged on the disk: `dmesg` says whether the disk fails")
+        .hint(format!(
+            "`odoopack restore latest --of {environment} --as look` brings the newest snapshot back beside it, with what the table held then"
+        ))
 }
 
 /// Says why the history is not in the snapshot, where it is not.
@@ -504,6 +531,17 @@ mod tests {
         not_awaited(state, &other).unwrap();
         marks::forget_awaited(state, &shop).unwrap();
         not_awaited(state, &shop).unwrap();
+    }
+
+    #[test]
+    fn a_page_that_is_damaged_is_told_from_a_table_that_somebody_changed() {
+        let failure = |why: &str| Failure::failed("the dump broke off").because(why);
+        assert!(is_of_a_damaged_page(&failure(
+            "ERROR:  invalid page in block 5 of relation base/16388/16434"
+        )));
+        assert!(!is_of_a_damaged_page(&failure(
+            "ERROR:  relation with OID 16434 does not exist"
+        )));
     }
 
     #[test]

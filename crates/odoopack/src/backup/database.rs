@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
-use odoopack_core::backup::{Database, Dump, Table, write_attachments};
+use odoopack_core::backup::{Database, Dump, Table, write_attachment};
 use odoopack_core::name::Name;
 use odoopack_core::sorting::Provider;
+use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, Row};
 
 use super::gentle::with_rest;
@@ -107,14 +108,19 @@ impl Frozen {
         }))
     }
 
-    /// The lines of the attachments that lie in the filestore, in the order of their files.
-    pub(crate) fn attachments(&mut self) -> Result<String> {
+    /// Gives the line of each attachment that lies in the filestore, in the order of their files; there may be millions.
+    pub(crate) fn attachments(&mut self, mut give: impl FnMut(&str) -> Result<()>) -> Result<()> {
         let sql = "SELECT store_fname, coalesce(max(file_size), 0)::bigint, coalesce(max(checksum), '') FROM ir_attachment \
                     WHERE store_fname IS NOT NULL AND store_fname !~ '[\\t\\n]' GROUP BY store_fname ORDER BY store_fname COLLATE \"C\"";
-        let rows = self.query("list the attachments", sql)?;
-        Ok(write_attachments(
-            rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))),
-        ))
+        let wrong = |e: postgres::Error| failed("list the attachments", &e);
+        let mut rows = self
+            .client
+            .query_raw(sql, std::iter::empty::<i32>())
+            .map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            give(&write_attachment(row.get(0), row.get(1), row.get(2)))?;
+        }
+        Ok(())
     }
 
     /// Installed modules with their versions.

@@ -1,6 +1,8 @@
 //! The filestore of one database: what is there, in order, without Odoo's list of what to collect.
-use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::vec;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::{Attachments, paths};
@@ -9,89 +11,157 @@ use odoopack_repository::{Content, Item};
 
 use crate::failure::{Failure, Result};
 
-/// What was found.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Whether there is a filestore at all.
-    pub(crate) is_there: bool,
-    /// Paths below the filestore.
-    pub(crate) names: BTreeSet<String>,
-    /// Their bytes.
-    pub(crate) bytes: u64,
-    /// The same as items, in the order of their paths.
-    pub(crate) items: Vec<Item>,
-}
+/// Directories that are listed ahead of whoever stores them; Odoo makes 256, and among millions of files each holds thousands.
+const AHEAD: usize = 32;
 
-/// A filestore that is being listed, beside whatever else is done.
+/// A filestore that is being listed, a directory after the other, beside whatever else is done.
 #[derive(Debug)]
-pub(crate) struct Finding(JoinHandle<Result<Found>>);
+pub(crate) struct Finding {
+    filestore: Utf8PathBuf,
+    directories: Receiver<Vec<Item>>,
+    /// Says whether there is a filestore at all; `None`: it was asked.
+    listing: Option<JoinHandle<Result<bool>>>,
+}
 
 impl Finding {
     /// Begins.
     pub(crate) fn start(filestore: &Utf8Path) -> Self {
         let filestore = filestore.to_owned();
-        Self(std::thread::spawn(move || find(&filestore)))
+        let (sender, directories) = sync_channel(AHEAD);
+        let place = filestore.clone();
+        Self {
+            filestore,
+            directories,
+            listing: Some(std::thread::spawn(move || find(&place, &sender))),
+        }
     }
 
-    /// Waits for the list.
-    pub(crate) fn result(self) -> Result<Found> {
-        let found = self.0.join();
-        found.unwrap_or_else(|_| Err(Failure::failed("the filestore could not be listed")))
+    /// The files of the next directory; `None` after the last one.
+    fn next(&mut self) -> Option<Vec<Item>> {
+        self.directories.recv().ok()
+    }
+
+    /// Whether there was a filestore; call it after the last directory.
+    ///
+    /// # Errors
+    /// When not all of it was listed.
+    fn end(&mut self) -> Result<bool> {
+        let ended = self.listing.take().map(JoinHandle::join);
+        ended
+            .and_then(std::result::Result::ok)
+            .unwrap_or_else(|| Err(Failure::failed("the filestore could not be listed")))
     }
 }
 
-impl Found {
-    /// What is there against what the database names.
-    ///
-    /// # Errors
-    /// When there is no filestore, and something should be in it.
-    pub(crate) fn against(&self, filestore: &Utf8Path, named: &Named) -> Result<Attachments> {
-        if !self.is_there && !named.here.is_empty() {
+/// The files of a filestore, in the order of their paths, each compared with what the database names.
+#[derive(Debug)]
+pub(crate) struct Files {
+    finding: Finding,
+    directory: vec::IntoIter<Item>,
+    /// What was named and did not come yet.
+    named: Named,
+    found: Attachments,
+    /// Where the comparison is put after the last file.
+    told: Arc<Mutex<Attachments>>,
+}
+
+impl Files {
+    /// Those that are being listed; `told` gets what came of it after the last one.
+    pub(crate) fn new(finding: Finding, named: Named, told: Arc<Mutex<Attachments>>) -> Self {
+        let found = Attachments {
+            named: named.here.len() as u64,
+            elsewhere: named.elsewhere as u64,
+            ..Attachments::default()
+        };
+        Self {
+            finding,
+            directory: Vec::new().into_iter(),
+            named,
+            found,
+            told,
+        }
+    }
+
+    fn came(&mut self, item: &Item) {
+        self.found.files += 1;
+        self.found.bytes += item.size;
+        self.named.here.remove(below(item));
+    }
+
+    /// Refuses to have come to the end of a filestore that is not there, when something should be in it.
+    fn end(&mut self) -> Result<()> {
+        if !self.finding.end()? && self.found.named > 0 {
             return Err(Failure::failed(format!(
-                "the database names {} attachments, and there is no directory `{filestore}`",
-                named.here.len()
+                "the database names {} attachments, and there is no directory `{}`",
+                self.found.named, self.finding.filestore
             ))
             .hint("where its disk is not mounted: `mount DIRECTORY`; else `odoopack restore latest --only filestore` brings it back"));
         }
-        Ok(Attachments {
-            named: named.here.len() as u64,
-            files: self.items.len() as u64,
-            bytes: self.bytes,
-            missing: named.missing(&self.names),
-            elsewhere: named.elsewhere as u64,
-        })
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        *told = Attachments {
+            missing: std::mem::take(&mut self.named.here).into_iter().collect(),
+            ..self.found.clone()
+        };
+        Ok(())
     }
 }
 
-/// Lists `filestore`; one that is not there is empty, as that of a database without attachments is.
-pub(crate) fn find(filestore: &Utf8Path) -> Result<Found> {
-    let mut found = Found {
-        is_there: filestore
-            .try_exists()
-            .map_err(|e| Failure::failed(format!("could not look at `{filestore}`")).because(e))?,
-        ..Found::default()
-    };
+impl Iterator for Files {
+    type Item = Result<Item>;
+
+    fn next(&mut self) -> Option<Result<Item>> {
+        loop {
+            if let Some(item) = self.directory.next() {
+                self.came(&item);
+                return Some(Ok(item));
+            }
+            match self.finding.next() {
+                Some(files) => self.directory = files.into_iter(),
+                None => return self.end().err().map(Err),
+            }
+        }
+    }
+}
+
+/// The name of an item's file as a database gives it.
+fn below(item: &Item) -> &str {
+    let path = item.path.strip_prefix(paths::FILESTORE);
+    path.and_then(|path| path.strip_prefix('/')).unwrap_or(&item.path)
+}
+
+/// Lists `filestore` and says whether it is there; one that is not is empty, as that of a database without attachments is. It ends early
+/// when nobody wants more.
+fn find(filestore: &Utf8Path, sender: &SyncSender<Vec<Item>>) -> Result<bool> {
+    let is_there = filestore
+        .try_exists()
+        .map_err(|e| Failure::failed(format!("could not look at `{filestore}`")).because(e))?;
     for directory in sorted(filestore)? {
         if directory.file_name() == Some(CHECKLIST) {
             continue;
         }
-        below(&mut found, filestore, &directory)?;
+        let mut paths = Vec::new();
+        files_below(directory, &mut paths)?;
+        let files = paths.iter().map(|path| item(filestore, path));
+        if sender.send(files.collect::<Result<_>>()?).is_err() {
+            break;
+        }
     }
-    Ok(found)
+    Ok(is_there)
 }
 
 /// A file, or all of a directory: a module may keep a storage of its own in the filestore, as deep as it likes (OCA/storage's `odoofs`).
-fn below(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
-    if !is_directory(path)? {
-        return add(found, filestore, path);
+fn files_below(path: Utf8PathBuf, paths: &mut Vec<Utf8PathBuf>) -> Result<()> {
+    if !is_directory(&path)? {
+        paths.push(path);
+        return Ok(());
     }
-    for path in sorted(path)? {
-        below(found, filestore, &path)?;
+    for path in sorted(&path)? {
+        files_below(path, paths)?;
     }
     Ok(())
 }
 
-fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
+fn item(filestore: &Utf8Path, path: &Utf8Path) -> Result<Item> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
     let metadata = path.symlink_metadata().map_err(failed)?;
     if !metadata.is_file() {
@@ -102,9 +172,7 @@ fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
     }
     let below = path.strip_prefix(filestore).unwrap_or(path);
     let modified = metadata.modified().map_err(failed)?;
-    found.names.insert(below.to_string());
-    found.bytes += metadata.len();
-    found.items.push(Item {
+    Ok(Item {
         path: format!("{}/{below}", paths::FILESTORE),
         content: Content::File(path.as_std_path().to_owned()),
         size: metadata.len(),
@@ -112,8 +180,7 @@ fn add(found: &mut Found, filestore: &Utf8Path, path: &Utf8Path) -> Result<()> {
             .try_into()
             .map_err(|e: jiff::Error| Failure::failed(format!("`{path}` has an odd time")).because(e))?,
         mode: std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
-    });
-    Ok(())
+    })
 }
 
 fn is_directory(path: &Utf8Path) -> Result<bool> {
@@ -143,6 +210,18 @@ mod tests {
     use super::*;
     use crate::files;
 
+    fn named(names: &[&str]) -> Named {
+        Named::of(names.iter().map(|name| (*name).to_owned()))
+    }
+
+    fn find(filestore: &Utf8Path, names: &[&str]) -> Result<(Vec<String>, Attachments)> {
+        let told = Arc::default();
+        let files = Files::new(Finding::start(filestore), named(names), Arc::clone(&told));
+        let items: Vec<Item> = files.collect::<Result<_>>()?;
+        let told = told.lock().unwrap().clone();
+        Ok((items.into_iter().map(|item| item.path).collect(), told))
+    }
+
     #[test]
     fn finds_files_in_order_and_leaves_out_what_is_to_be_collected() {
         let keep = tempfile::tempdir().unwrap();
@@ -152,46 +231,53 @@ mod tests {
             "ab/ab00",
             "00/00aa",
             "checklist/ab/ab00",
+            "alone",
             "storage/a/b/c",
         ] {
             let path = root.join(name);
             files::directory_all(path.parent().unwrap()).unwrap();
             files::replace(&path, b"x", 0o640, None).unwrap();
         }
-        let found = find(root).unwrap();
-        let paths: Vec<_> = found.items.iter().map(|item| item.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            [
-                "filestore/00/00aa",
-                "filestore/ab/ab00",
-                "filestore/ab/abff",
-                "filestore/storage/a/b/c"
-            ]
-        );
-        assert_eq!((found.bytes, found.names.len()), (4, 4));
-        assert!(found.is_there);
-        let nothing = find(&root.join("nothing")).unwrap();
-        assert!(nothing.items.is_empty() && !nothing.is_there);
+        let (paths, found) = find(root, &["ab/abff", "ab/gone", "alone", "checklist/ab/ab00"]).unwrap();
+        let all = ["00/00aa", "ab/ab00", "ab/abff", "alone", "storage/a/b/c"];
+        assert_eq!(paths, all.map(|name| format!("filestore/{name}")));
+        assert_eq!((found.named, found.files, found.bytes), (4, 5, 5));
+        assert_eq!(found.missing, ["ab/gone", "checklist/ab/ab00"]);
+        let (paths, found) = find(&root.join("nothing"), &[]).unwrap();
+        assert!(paths.is_empty() && found == Attachments::default());
+    }
+
+    #[test]
+    fn more_directories_than_are_listed_ahead_all_come() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let names: Vec<String> = (0..3 * AHEAD).map(|n| format!("{n:02x}/{n:02x}aa")).collect();
+        for name in &names {
+            files::directory_all(root.join(name).parent().unwrap()).unwrap();
+            files::replace(&root.join(name), b"x", 0o640, None).unwrap();
+        }
+        let (paths, found) = find(root, &[]).unwrap();
+        assert_eq!(paths.len(), names.len());
+        assert_eq!(found.files, names.len() as u64);
+        // Who wants no more of them is not waited for.
+        drop(Finding::start(root));
+        // A list that broke off is no whole one.
+        std::os::unix::fs::symlink("/nowhere", root.join("zz")).unwrap();
+        assert!(find(root, &[]).unwrap_err().to_string().contains("zz"));
     }
 
     #[test]
     fn what_a_module_keeps_elsewhere_is_counted_apart() {
         let keep = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(keep.path()).unwrap();
-        let named = |names: &[&str]| Named::of(names.iter().map(|name| (*name).to_owned()));
-        let found = find(root).unwrap();
-        let all = found
-            .against(root, &named(&["ab/gone", "s3://b/one", "s3://b/two"]))
-            .unwrap();
+        let (_, all) = find(root, &["ab/gone", "s3://b/one", "s3://b/two"]).unwrap();
         assert_eq!((all.named, all.elsewhere), (1, 2));
         assert_eq!(all.missing, ["ab/gone"]);
         // A database whose attachments are all elsewhere needs no filestore.
         let nowhere = root.join("nowhere");
-        let found = find(&nowhere).unwrap();
-        let all = found.against(&nowhere, &named(&["s3://b/one"])).unwrap();
+        let (_, all) = find(&nowhere, &["s3://b/one"]).unwrap();
         assert_eq!((all.named, all.elsewhere, all.missing.len()), (0, 1, 0));
-        assert!(found.against(&nowhere, &named(&["ab/gone"])).is_err());
+        assert!(find(&nowhere, &["ab/gone"]).is_err());
     }
 
     #[test]
@@ -199,6 +285,6 @@ mod tests {
         let keep = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(keep.path()).unwrap();
         std::os::unix::fs::symlink("/nowhere", root.join("ab")).unwrap();
-        assert!(find(root).unwrap_err().to_string().contains("ab"));
+        assert!(find(root, &[]).unwrap_err().to_string().contains("ab"));
     }
 }

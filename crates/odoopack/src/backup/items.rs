@@ -1,7 +1,7 @@
 //! Everything of a snapshot, in the order of its paths: each stage begins when the one before has been handed over.
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use odoopack_core::layout::Layout;
 use odoopack_repository::{Content, Error, Item, Parts};
 
 use super::database::{Counting, Frozen};
-use super::filestore::{self, Finding};
+use super::filestore::{Files, Finding};
 use super::gentle::Slow;
 use super::{key, tree};
 use crate::exec::Cmd;
@@ -94,7 +94,7 @@ struct Work {
     dumping: Option<Result<Pipe>>,
     finding: Option<Finding>,
     named: Named,
-    found: Attachments,
+    found: Arc<Mutex<Attachments>>,
     /// Files of the pack's own tree.
     pack: Vec<Item>,
     begun: Instant,
@@ -120,7 +120,7 @@ pub(crate) fn all(
         dumping,
         finding: None,
         named: Named::default(),
-        found: Attachments::default(),
+        found: Arc::default(),
         pack: Vec::new(),
         begun: Instant::now(),
         seconds: Seconds::default(),
@@ -158,18 +158,34 @@ fn config(work: &mut Work) -> Result<Items> {
 }
 
 fn attachments(work: &mut Work) -> Result<Items> {
-    let text = work.frozen.attachments()?;
-    let rows = read_attachments(&text);
-    let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
-    work.named = Named::of(rows.into_iter().map(|(file, _, _)| file));
+    let list = list_attachments(&mut work.frozen, &work.origin.layout.state(), &mut work.named)?;
     // A file is written before its row can be seen, and none goes while the collector is held: after the snapshot of the database was
     // taken, every file of it is found.
     work.finding = Some(Finding::start(&work.origin.filestore));
-    Ok(boxed(vec![Item::small(
-        paths::ATTACHMENTS,
-        text,
-        work.frozen.taken,
-    )]))
+    Ok(boxed(vec![list]))
+}
+
+/// The list of attachments in a file of `place` without a name, and their names in `named`.
+fn list_attachments(frozen: &mut Frozen, place: &Utf8Path, named: &mut Named) -> Result<Item> {
+    let not_kept = |e: io::Error| Failure::failed("could not keep the list of attachments").because(e);
+    let mut file = BufWriter::new(tempfile::tempfile_in(place).map_err(not_kept)?);
+    let mut size = 0;
+    frozen.attachments(|line| {
+        let rows = read_attachments(line);
+        let rows = rows.map_err(|e| Failure::failed("could not list the attachments").because(e))?;
+        rows.into_iter().for_each(|(name, _, _)| named.add(name));
+        size += line.len() as u64;
+        file.write_all(line.as_bytes()).map_err(not_kept)
+    })?;
+    let mut file = file.into_inner().map_err(|e| not_kept(e.into_error()))?;
+    file.rewind().map_err(not_kept)?;
+    Ok(Item {
+        path: paths::ATTACHMENTS.to_owned(),
+        content: Content::Opened(file),
+        size,
+        modified: frozen.taken,
+        mode: 0o600,
+    })
 }
 
 fn start_dump(origin: &Origin, frozen: &Frozen) -> Result<Pipe> {
@@ -188,12 +204,15 @@ fn dump(work: &mut Work) -> Result<Items> {
     Ok(Box::new(Parts::new(stream, paths::DUMP, work.frozen.taken)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a stage as the others")]
 fn files(work: &mut Work) -> Result<Items> {
     work.seconds.database = work.begun.elapsed().as_secs_f64();
-    let finding = work.finding.take();
-    let found = finding.map_or_else(|| filestore::find(&work.origin.filestore), Finding::result)?;
-    work.found = found.against(&work.origin.filestore, &work.named)?;
-    Ok(boxed(found.items))
+    let filestore = &work.origin.filestore;
+    let finding = work.finding.take().unwrap_or_else(|| Finding::start(filestore));
+    let named = std::mem::take(&mut work.named);
+    let files = Files::new(finding, named, Arc::clone(&work.found));
+    let not_whole = |failure: Failure| Error::NotWhole(failure.chain().join(": "));
+    Ok(Box::new(files.map(move |item| item.map_err(not_whole))))
 }
 
 fn manifest(work: &mut Work) -> Result<Items> {
@@ -217,7 +236,7 @@ fn manifest(work: &mut Work) -> Result<Items> {
         code: work.origin.code.clone(),
         database,
         modules: work.frozen.modules()?,
-        attachments: work.found.clone(),
+        attachments: work.found.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         left_out: found.left_out,
         seconds: work.seconds,
     };

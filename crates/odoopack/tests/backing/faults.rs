@@ -1,6 +1,7 @@
 //! What goes wrong on the machine: nothing changed, or finished, and older snapshots whole.
 use std::process::Command;
 
+use camino::Utf8Path;
 use serde_json::Value;
 
 use crate::support::{self, Pack};
@@ -90,20 +91,14 @@ pub(crate) fn a_damaged_directory(pack: &Pack) {
     let (_, stored_in) = found.split_once("belongs to pack ").unwrap();
     let name: String = stored_in.chars().take_while(char::is_ascii_hexdigit).collect();
     let file = pack.path(&format!("backups/data/{}/{name}", &name[..2]));
-    let flip = || {
-        let mut bytes = std::fs::read(&file).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        std::fs::write(&file, bytes).unwrap();
-    };
-    flip();
+    flip(&file);
     let anew = pack.run(&["backup", "create"]).exits(0);
     assert!(anew.stderr.contains("storing everything anew"), "{}", anew.said());
     let next = pack.run(&["backup", "create"]).exits(0);
     assert!(!next.stderr.contains("anew"), "{}", next.said());
     assert_eq!(ids(&listed(pack)).len(), ids(&before).len() + 2);
     pack.run(&["backup", "drill", "--level", "read"]).exits(0);
-    flip();
+    flip(&file);
     restic(pack, &["check", "--read-data"]);
 }
 
@@ -112,6 +107,10 @@ pub(crate) fn a_server_that_stops(pack: &Pack) {
     pack.now("a server that stops");
     let before = listed(pack);
     make_wide(pack, 150_000);
+    // What is read of it for the first time would be noted on its pages, and these written again from the log.
+    sql(pack, "VACUUM (FREEZE) wide");
+    sql(pack, "CHECKPOINT");
+    let table = sql(pack, "SELECT pg_relation_filepath('wide')");
     let postmaster = pack.read("data/postgres/postmaster.pid");
     let postmaster = postmaster.lines().next().unwrap().to_owned();
     // Back before the second try of the backup it would make a good one.
@@ -125,6 +124,7 @@ pub(crate) fn a_server_that_stops(pack: &Pack) {
     let said = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert_eq!(outcome.status.code(), Some(1), "{said}");
     assert!(said.contains("older snapshots are as they were"), "{said}");
+    flip(&pack.path(&format!("data/postgres/{table}")));
     succeeds("sv", &["up", service.as_str()]);
     assert_eq!(listed(pack), before);
     restic(pack, &["check"]);
@@ -135,8 +135,31 @@ pub(crate) fn a_server_that_stops(pack: &Pack) {
             == Some(0))
         .then_some(())
     });
+    a_damaged_page(pack);
+    assert_eq!(listed(pack), before);
     sql(pack, "DROP TABLE wide");
     pack.run(&["backup", "create"]).exits(0);
+}
+
+/// The disk gave back another byte than was written, while the server was away: it is no backup, and is not tried again.
+fn a_damaged_page(pack: &Pack) {
+    let damaged = pack.run(&["backup", "create"]).exits(1);
+    assert!(
+        damaged.stderr.contains("invalid page in block")
+            && damaged.stderr.contains("older snapshots are as they were")
+            && damaged.stderr.contains("`dmesg`")
+            && !damaged.stderr.contains("trying again"),
+        "{}",
+        damaged.said()
+    );
+}
+
+/// Flips a bit in the middle of a file.
+fn flip(file: &Utf8Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).unwrap();
 }
 
 /// A backup and a policy under a clock that is wrong: nothing good goes, and the snapshot from the future counts for nothing.

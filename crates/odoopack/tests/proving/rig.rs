@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
 use odoopack_core::backup::{
-    Attachments, Code, Database, Dump, FORMAT, Manifest, Seconds, paths, write_attachments,
+    Attachments, Code, Database, Dump, FORMAT, Manifest, Seconds, paths, write_attachment,
 };
 use odoopack_core::secret::SecretText;
 use odoopack_repository::{Holder, Item, Label, Parts, Place, Repository};
@@ -125,7 +125,10 @@ impl Pack {
             })
             .collect();
         places.extend(more.iter().map(|place| ((*place).to_owned(), 3)));
-        let list = write_attachments(places.iter().map(|(place, size)| (place.as_str(), *size, "")));
+        let list: String = places
+            .iter()
+            .map(|(place, size)| write_attachment(place, *size, ""))
+            .collect();
         let items = std::iter::once(Ok(Item::small(paths::ATTACHMENTS, list, time)))
             .chain(Parts::new(Cursor::new(DUMP.to_vec()), paths::DUMP, time))
             .chain(files.into_iter().map(Ok))
