@@ -369,6 +369,16 @@ fn a_container_made_anew_breaks_no_request(pack: &Pack) {
     assert_eq!(bad, Vec::<String>::new(), "of {asked} requests");
     assert_eq!(id("nginx"), nginx);
     println!("         {asked} requests, none broken");
+    logged(pack, &["logs", "production", "-n", "100000"], "odoo.service.server: Initiating shutdown");
+}
+
+/// What the container said that is no more, with the words of its end.
+#[track_caller]
+fn logged(pack: &Pack, args: &[&str], words: &str) {
+    let said = pack.run(args).exits(0).stdout;
+    let of_web = said.lines().filter(|line| line.starts_with("production.blue.web"));
+    let found = of_web.filter(|line| line.contains(words)).count();
+    assert_eq!(found, 1, "{words}: {said}");
 }
 
 fn data_outlives_the_containers(pack: &Pack) {
@@ -384,6 +394,7 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert!(made[0].is_u64(), "{made}");
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
+    logged(pack, &["logs", "production", "--since", "5s"], "Initiating shutdown");
     // As `docker image prune --all` does it, with what nobody else can give again.
     let listed = pack.json(&["image", "list"]);
     let mut listed = listed["images"].as_array().unwrap().iter();

@@ -347,6 +347,11 @@ pub(crate) fn stop(id: &str, within: Duration) -> Cmd {
     docker(&["stop", "--time", &within.as_secs().to_string(), id]).patience(within + Duration::from_mins(1))
 }
 
+/// Starts a container that was stopped.
+pub(crate) fn start(id: &str) -> Cmd {
+    docker(&["start", id])
+}
+
 /// Removes containers with what they wrote beside their mounted places.
 pub(crate) fn remove(id: &str) -> Cmd {
     docker(&["rm", "--force", "--volumes", id]).cleans_up()
