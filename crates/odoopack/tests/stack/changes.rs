@@ -1,4 +1,12 @@
 //! The file of a stack changes: staging comes beside production, and no books get out of sight.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::nothing_to_do;
 use crate::support::stack::{id, must};
@@ -11,6 +19,34 @@ domain = "staging.localhost"
 workers = 0
 cron_workers = 0
 "#;
+
+/// nginx is made anew, while somebody has Odoo open.
+pub(crate) fn with_little_interruption<T>(pack: &Pack, act: impl FnOnce() -> T) {
+    let site = pack.site();
+    let (answer, _open) = site.open_websocket();
+    assert!(answer.contains(" 101 "), "{answer}");
+    let (nginx, over) = (id("nginx"), AtomicBool::new(false));
+    let longest = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+            while !over.load(Ordering::Relaxed) {
+                if site.try_get("/web/health").is_ok_and(|page| page.status == 200) {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            longest
+        });
+        act();
+        over.store(true, Ordering::Relaxed);
+        asking.join().unwrap()
+    });
+    assert_ne!(id("nginx"), nginx);
+    println!("         {longest:?} without an answer");
+    // Its workers alone would wait 30 s for the websocket.
+    assert!(longest < Duration::from_secs(15), "{longest:?} without an answer");
+}
 
 /// Nobody takes it for production, neither a person nor a search engine.
 pub(crate) fn staging_stands_beside_production(pack: &Pack) {
