@@ -34,6 +34,11 @@ pub(crate) fn server_version() -> Cmd {
     docker(&["version", "--format", "{{.Server.Version}}"])
 }
 
+/// Asks for the directory of the daemon, where images, volumes and logs are.
+pub(crate) fn root_directory() -> Cmd {
+    docker(&["info", "--format", "{{.DockerRootDir}}"])
+}
+
 /// Asks Compose for its version.
 pub(crate) fn compose_version() -> Cmd {
     docker(&["compose", "version", "--short"])
