@@ -351,6 +351,22 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
     );
 }
 
+#[test]
+fn a_full_disk_of_docker_is_refused_before_the_first_installation_only() {
+    let full = Some(("/var/lib/docker".into(), crate::units::Bytes::gib(1)));
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.docker_disk = full.clone();
+    let refusals = machine.plan().refusals;
+    let said = |words: &str| refusals.iter().any(|refusal| refusal.what.contains(words));
+    assert!(
+        said("free in /var/lib/docker, where Docker keeps"),
+        "{refusals:?}"
+    );
+    let mut machine = up(true);
+    machine.facts.host.docker_disk = full;
+    assert!(machine.plan().is_empty());
+}
+
 const ADDONS: &str = r#"
 [addons]
 own = ["addons/own"]
