@@ -148,6 +148,9 @@ pub struct Host {
     pub memory: Bytes,
     /// Free space where the root is or will be.
     pub disk_free: Bytes,
+    /// Where Docker keeps images and what containers write, and the free space there; where the pack is in containers and that is
+    /// another disk.
+    pub docker_disk: Option<(Utf8PathBuf, Bytes)>,
     /// Whether we may create users and use low ports.
     pub root: bool,
     /// Whether systemd is PID 1.

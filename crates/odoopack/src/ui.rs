@@ -170,6 +170,11 @@ pub(crate) fn failure(text: &str) {
     err(text);
 }
 
+/// Prints something that went wrong and does not end the run.
+pub(crate) fn warning(text: &str) {
+    err(&format!("warning: {text}"));
+}
+
 /// Says what was called and how long it took, with `--verbose`.
 pub(crate) fn trace(text: &str) {
     if VERBOSE.load(Ordering::Relaxed) {

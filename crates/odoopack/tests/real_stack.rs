@@ -305,6 +305,20 @@ fn a_container_made_anew_breaks_no_request(pack: &Pack) {
     assert_eq!(bad, Vec::<String>::new(), "of {asked} requests");
     assert_eq!(id("nginx"), nginx);
     println!("         {asked} requests, none broken");
+    logged(pack, 1);
+}
+
+/// What containers said that are no more, with the words of their end.
+#[track_caller]
+fn logged(pack: &Pack, containers: usize) {
+    let said = pack.run(&["logs", "production", "-n", "100000"]).exits(0).stdout;
+    for words in ["Odoo version", "Stopping workers gracefully"] {
+        let of_web = said
+            .lines()
+            .filter(|line| line.starts_with("production.blue.web"));
+        let found = of_web.filter(|line| line.contains(words)).count();
+        assert!(found >= containers, "{found} times `{words}` in {said}");
+    }
 }
 
 fn data_outlives_the_containers(pack: &Pack) {
@@ -320,6 +334,7 @@ fn data_outlives_the_containers(pack: &Pack) {
     assert!(made[0].is_u64(), "{made}");
     pack.run(&["down"]).exits(0);
     assert_eq!(must(&["ps", "--all", "--quiet"]), "");
+    logged(pack, 2);
     // As `docker image prune --all` does it, with what nobody else can give again.
     let listed = pack.json(&["image", "list"]);
     let mut listed = listed["images"].as_array().unwrap().iter();

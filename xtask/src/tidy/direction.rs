@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Snapshots of environments in the repository.
     ("backup",   &["context", "engines", "exec", "failure", "files", "observe", "oca", "store", "tools", "ui"]),
     // Starts and stops, then looks whether it did.
-    ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools"]),
+    ("engines",  &["context", "exec", "failure", "files", "observe", "probe", "store", "tools", "ui"]),
     // Odoo run once: its log judged.
     ("oneshot",  &["exec", "failure", "files", "observe", "tools", "ui"]),
     // Interactive programs as an environment sees the world.

@@ -73,6 +73,7 @@ impl Decider<'_> {
         self.variables();
         let lifted = self.addons();
         self.left_programs();
+        self.unread();
         self.left_services();
         if let Some(series) = series.filter(|_| self.out.refusals.is_empty()) {
             self.options(series, &lifted);

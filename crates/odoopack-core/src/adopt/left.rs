@@ -105,7 +105,7 @@ fn hosts(text: &str) -> impl Iterator<Item = &str> {
     words.map(|word| word.split(':').next().unwrap_or_default())
 }
 
-fn has(service: &Service, key: &str) -> bool {
+pub(super) fn has(service: &Service, key: &str) -> bool {
     let nothing = |node: &Node| match &node.value {
         Value::Null => true,
         Value::Text(text) => text.trim().is_empty(),

@@ -10,6 +10,7 @@ mod site;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod variables;
 
 use std::collections::BTreeMap;

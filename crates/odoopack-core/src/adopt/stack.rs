@@ -39,7 +39,7 @@ impl<'a> Stack<'a> {
         let postgres = postgres.first().copied().ok_or_else(|| {
             Refusal::new(
                 "no service of the file is PostgreSQL: the database is elsewhere",
-                "bring it over by dump: `odoopack backup import --help`",
+                "where that server stays, `odoopack init` makes a pack that uses it with `[postgres] url`, see docs/guides/managed-postgresql.md; else bring it over by dump: `odoopack backup import --help`",
             )
         })?;
         Ok(Self {
@@ -180,7 +180,7 @@ impl<'a> Stack<'a> {
     }
 
     /// How the data comes over where it cannot stay: as click-odoo-backupdb's folder, which `backup import` reads.
-    fn by_dump(&self) -> String {
+    pub(super) fn by_dump(&self) -> String {
         let variable = |names: &[&str]| {
             let mut names = names.iter();
             let found = names.find_map(|name| self.project.variable(self.postgres, name));

@@ -373,6 +373,12 @@ fn refuses_a_stack_whose_data_cannot_stay_where_it_is() {
         },
         "the database is elsewhere",
     );
+    let hints = Case {
+        compose: &elsewhere.replace("  db:", "  data:"),
+        ..official()
+    };
+    let hint = &hints.adopt().refusals[0].hint;
+    assert!(hint.contains("`[postgres] url`"), "{hint}");
     let twice = OFFICIAL.replace(
         "volumes:\n  odoo-web-data",
         "  cron: {image: 'odoo:18.0'}\nvolumes:\n  odoo-web-data",

@@ -57,6 +57,9 @@ pub struct User {
     pub prefix: String,
 }
 
+/// Who asks whether Redis works: it may do nothing else, so it needs no password; no environment can have the name.
+pub const ASKS: &str = "odoopack_asks";
+
 /// Renders the included file with the users: each reads and writes its own keys, and nobody administers.
 ///
 /// # Source
@@ -72,7 +75,8 @@ pub fn redis_users(hash: &str, users: &[User]) -> String {
     // Nobody signs in as `default`, which has no password. It keeps its rights, because Redis reads its own file as
     // this user: without them every transaction in the file is refused, and lost (tried on 7.0.15).
     let default = "user default on resetpass ~* &* +@all";
-    format!("{}{default}\n{users}", made_by(hash))
+    let asks = format!("user {ASKS} on nopass resetkeys resetchannels -@all +ping");
+    format!("{}{default}\n{asks}\n{users}", made_by(hash))
 }
 
 /// # Source

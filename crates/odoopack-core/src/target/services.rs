@@ -14,6 +14,9 @@ use crate::units::{Bytes, Seconds};
 
 /// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
 const STOP_MARGIN: u64 = 15;
+/// A container of nginx is made anew when there is one more directory to see. Its doors are closed while its workers wait for
+/// websockets, which last as long as people have Odoo open: nobody is let in until they are cut off.
+const NGINX_STOP: Seconds = Seconds(2);
 
 /// Every service; `None` for one that cannot be stated yet.
 pub(super) fn of(known: &Known<'_>) -> Vec<Option<Service>> {
@@ -183,8 +186,15 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
         let (certificate, key) = super::files::certificate_pair(layout, name, &environment.tls);
         inputs.extend([certificate, key]);
     }
+    let argv = argv.map(str::to_owned).into();
+    let base = base(known, "nginx", "TLS, static files and limits", argv);
     Some(Service {
         stop_signal: Signal::Quit,
+        stop_within: if layout.containers() {
+            NGINX_STOP
+        } else {
+            base.stop_within
+        },
         reload_signal: Some(Signal::Hup),
         starts_as_root: layout.own_users(),
         writable: vec![
@@ -195,12 +205,7 @@ fn nginx(known: &Known<'_>) -> Option<Service> {
         umask: 0o027,
         inputs,
         after: vec!["gate".to_owned()],
-        ..base(
-            known,
-            "nginx",
-            "TLS, static files and limits",
-            argv.map(str::to_owned).into(),
-        )
+        ..base
     })
 }
 

@@ -320,8 +320,12 @@ fn converge(known: &Known<'_>, service: &Service) -> Option<Step> {
     let definition = definition_hash(known.target, service);
     if seen.started_as.as_ref() != Some(&definition) {
         return Some(Step::RestartService {
+            because: if name == "nginx" {
+                "what it is started with changed: no page for some seconds".to_owned()
+            } else {
+                "what it is started with changed".to_owned()
+            },
             service: name,
-            because: "what it is started with changed".to_owned(),
         });
     }
     if seen.started_with.as_ref() == Some(&inputs_hash(known.target, known.facts, service)) {

@@ -1,5 +1,7 @@
 //! `down`: stop every process of the pack; data, configuration and secrets stay.
 use odoopack_core::facts::Seen;
+use odoopack_core::layout::Layout;
+use odoopack_core::render::compose::volume;
 use odoopack_core::spec::OwnServer;
 
 use crate::apply;
@@ -50,7 +52,19 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         "stopped {} services; `odoopack up` starts them again",
         stopped.len()
     ));
+    for (part, volume) in volumes(&pack.layout) {
+        cx.ui.warn(&format!(
+            "no container names the Docker volume `{volume}` until `odoopack up`, and data of {part} are in it: `docker system prune --volumes`, before Docker 23 `docker volume prune` too, would remove them"
+        ));
+    }
     Ok(())
+}
+
+/// Volumes of another stack that hold data of the pack, with whose they are: Docker takes one that no container names for unused.
+fn volumes(layout: &Layout) -> Vec<(String, &str)> {
+    let all = layout.adopted().filter(|_| layout.containers());
+    all.filter_map(|(part, path)| Some((part, volume(path)?)))
+        .collect()
 }
 
 /// Stops what serves first and the database last, then the supervisor; returns the names.
@@ -92,5 +106,24 @@ fn order(name: &str) -> u8 {
         "gate" => 3,
         name if OwnServer::called(name).is_some() => 4,
         _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use odoopack_core::spec::{LoadContext, load};
+
+    use super::*;
+
+    #[test]
+    fn a_volume_that_nothing_names_any_more_is_told() {
+        let text = "format = 1\n[pack]\nname = \"shop\"\nengine = \"compose\"\n\
+                    [postgres]\ndirectory = \"/var/lib/docker/volumes/old_db/_data\"\n\
+                    [environments.production]\ndomain = \"erp.example.com\"\ndirectory = \"/srv/odoo\"\n";
+        let spec = load(text, &LoadContext::new("/opt/shop/repo")).unwrap().spec;
+        let layout = Layout::new("/opt/shop".into(), &spec.pack.name, true).with_adopted(&spec);
+        assert_eq!(volumes(&layout), []);
+        let layout = layout.with_engine(spec.pack.engine);
+        assert_eq!(volumes(&layout), [("postgres".to_owned(), "old_db")]);
     }
 }

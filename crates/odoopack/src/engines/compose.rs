@@ -6,11 +6,12 @@ use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::render::systemd;
 use odoopack_core::service::{Service, Signal};
 
-use super::{Stretch, Systemd, wait_until};
+use super::{Stretch, Systemd, kept, wait_until};
 use crate::failure::{Failure, Result};
 use crate::observe::containers::{self, project};
 use crate::observe::supervisor::Supervisor;
 use crate::tools::docker::{self, Container};
+use crate::ui;
 
 /// How long a start may take before the container must run.
 const START: Duration = Duration::from_mins(1);
@@ -18,6 +19,11 @@ const START: Duration = Duration::from_mins(1);
 const SETTLE: Duration = Duration::from_millis(300);
 /// Lines that are read for each that is wanted: levels and tracebacks are sorted out afterwards.
 const SPARE: usize = 50;
+/// Lines of a container that goes away which are kept.
+const KEPT: Stretch = Stretch {
+    since: None,
+    lines: 200_000,
+};
 
 /// The pack's containers.
 #[derive(Debug)]
@@ -40,12 +46,34 @@ impl Compose<'_> {
     }
 
     fn up(&self, service: &Service, again: bool) -> Result<()> {
+        let within = Duration::from_secs(service.stop_within.0);
+        let old = containers::one(self.layout, &service.name)?;
+        let stopped = old.as_ref().filter(|old| again && old.running);
+        if let Some(old) = stopped {
+            // Docker Compose would throw away what it says while it stops.
+            docker::stop(&old.id, within).run()?;
+        }
+        if let Some(old) = &old {
+            self.keep(old);
+        }
         let cmd = project(self.layout).up(&service.name, again);
-        let patience = START + Duration::from_secs(service.stop_within.0);
-        cmd.patience(patience)
-            .run()
-            .map_err(|e| self.look(&service.name, e))?;
+        if let Err(failure) = cmd.patience(START + within).run() {
+            let failure = self.look(&service.name, failure);
+            // One that could not be replaced serves on, where it is still there.
+            drop(stopped.map(|old| docker::start(&old.id).outcome()));
+            return Err(failure);
+        }
         self.wait_running(&service.name)
+    }
+
+    /// Keeps the log of a container that may go away. A full disk is no reason to leave it as it is.
+    fn keep(&self, container: &Container) {
+        let (layout, name) = (self.layout, &container.service);
+        let kept = said(container, KEPT).and_then(|said| kept::keep(layout, name, &by_time(&said)));
+        if let Err(failure) = kept {
+            let why = failure.chain().join(": ");
+            ui::warning(&format!("what `{name}` said until now is not kept: {why}"));
+        }
     }
 
     pub(super) fn reload(&self, service: &Service) -> Result<()> {
@@ -66,6 +94,7 @@ impl Compose<'_> {
         if container.running {
             docker::stop(&container.id, within).run()?;
         }
+        self.keep(&container);
         docker::remove(&container.id).run()
     }
 
@@ -98,29 +127,32 @@ impl Compose<'_> {
     }
 
     pub(super) fn logged(layout: &Layout) -> Result<Vec<String>> {
-        Ok(containers::all(layout)?
-            .into_iter()
-            .map(|one| one.service)
-            .collect())
+        let now = containers::all(layout)?.into_iter().map(|one| one.service);
+        let mut all: Vec<String> = now.chain(kept::services(layout)?).collect();
+        all.sort();
+        all.dedup();
+        Ok(all)
     }
 
+    /// What is kept of containers that went away, then what those say that are there.
     pub(super) fn logs(
         layout: &Layout,
         services: &[String],
         part: Stretch,
     ) -> Result<BTreeMap<String, String>> {
         let all = containers::all(layout)?;
-        let wanted = all.iter().filter(|one| services.contains(&one.service));
-        wanted
-            .map(|one| {
-                let cmd = docker::logs(&one.id, part.since, part.lines.saturating_mul(SPARE));
-                let said = cmd.outcome()?;
-                if !said.status.success() {
-                    return Err(cmd.ended_badly(&said));
-                }
-                Ok((one.service.clone(), merged(&said.stdout, &said.stderr)))
-            })
-            .collect()
+        let part = Stretch {
+            lines: part.lines.saturating_mul(SPARE),
+            ..part
+        };
+        let text = |service: &String| {
+            let mut parts = vec![kept::read(layout, service, part)?];
+            if let Some(one) = all.iter().find(|one| one.service == *service) {
+                parts.extend(said(one, part)?);
+            }
+            Ok((service.clone(), merged(&parts)))
+        };
+        services.iter().map(text).collect()
     }
 
     pub(super) fn follow(
@@ -128,7 +160,13 @@ impl Compose<'_> {
         services: &[String],
         each: &mut dyn FnMut(&str, &str) -> bool,
     ) -> Result<()> {
-        docker::follow(&project(layout), services).stream(&mut |line| {
+        // Docker Compose knows those alone that have a container, or could have one.
+        let all = containers::all(layout)?.into_iter().map(|one| one.service);
+        let there: Vec<String> = all.filter(|one| services.contains(one)).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        docker::follow(&project(layout), &there).stream(&mut |line| {
             docker::parse_followed(line).is_none_or(|(service, text)| each(service, text))
         })
     }
@@ -149,13 +187,13 @@ impl Compose<'_> {
 
     /// Adds the end of the log, which says why.
     fn look(&self, name: &str, failure: Failure) -> Failure {
-        let one = [name.to_owned()];
         let part = Stretch {
             since: None,
-            lines: 1,
+            lines: SPARE,
         };
-        let said = Self::logs(self.layout, &one, part).unwrap_or_default();
-        let said = crate::exec::tail(said.get(name).map_or("", String::as_str), 15);
+        let container = containers::one(self.layout, name).ok().flatten();
+        let all = container.and_then(|one| said(&one, part).ok());
+        let said = crate::exec::tail(&all.map(|all| merged(&all)).unwrap_or_default(), 15);
         let failure = if said.is_empty() {
             failure
         } else {
@@ -165,12 +203,29 @@ impl Compose<'_> {
     }
 }
 
-/// Both streams by Docker's time, which is taken off where the line has one of its own.
-fn merged(stdout: &str, stderr: &str) -> String {
-    let mut lines: Vec<&str> = stdout.lines().chain(stderr.lines()).collect();
-    lines.sort_by_key(|line| line.split_once(' ').map_or("", |(time, _)| time).to_owned());
+/// Both streams of a container, each line with its time first.
+fn said(container: &Container, part: Stretch) -> Result<[String; 2]> {
+    let cmd = docker::logs(&container.id, part.since, part.lines);
+    let said = cmd.outcome()?;
+    if said.status.success() {
+        Ok([said.stdout, said.stderr])
+    } else {
+        Err(cmd.ended_badly(&said))
+    }
+}
+
+/// All lines by Docker's time; what a container that is there said may be kept already.
+fn by_time(parts: &[String]) -> Vec<&str> {
+    let mut lines: Vec<&str> = parts.iter().flat_map(|part| part.lines()).collect();
+    lines.sort_by_key(|line| line.split_once(' ').map_or("", |(time, _)| time));
+    lines.dedup();
+    lines
+}
+
+/// The same without Docker's time, as one text: the line has one of its own.
+fn merged(parts: &[String]) -> String {
     let mut out = String::new();
-    for line in lines {
+    for line in by_time(parts) {
         let (_, text) = line.split_once(' ').unwrap_or(("", line));
         out.push_str(text);
         out.push('\n');
@@ -183,9 +238,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_streams_become_one_by_time() {
-        let out = "2026-11-26T12:00:02.1Z b\n2026-11-26T12:00:02.1Z   of b\n";
-        let err = "2026-11-26T12:00:01.000000001Z a\n2026-11-26T12:00:03Z \n";
-        assert_eq!(merged(out, err), "a\nb\n  of b\n\n");
+    fn two_streams_and_what_is_kept_become_one_by_time() {
+        let kept = "2026-11-26T11:00:00.0Z before\n2026-11-26T12:00:01.000000001Z a\n".to_owned();
+        let out = "2026-11-26T12:00:02.1Z b\n2026-11-26T12:00:02.1Z   of b\n".to_owned();
+        let err = "2026-11-26T12:00:01.000000001Z a\n2026-11-26T12:00:03Z \n".to_owned();
+        assert_eq!(merged(&[kept, out, err]), "before\na\nb\n  of b\n\n");
     }
 }

@@ -1,6 +1,7 @@
 //! What runs the processes; each engine converges, starts, stops and observes services.
 mod compose;
 mod journal;
+mod kept;
 pub(crate) mod programs;
 pub(crate) mod runit;
 mod svlogd;

@@ -25,11 +25,7 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
     let (published, on_loopback) = super::containers::open(&pack.layout);
     Host {
         clock: super::clock::look(),
-        disks: vec![Disk {
-            place: pack.layout.root().to_string(),
-            free: Seen::Present(view.facts.host.disk_free),
-            needs: NEXT_ACT,
-        }],
+        disks: disks(pack, view),
         sums: view.sizing.problems.iter().map(ToString::to_string).collect(),
         unlocked: unlocked(&pack.loaded.spec.addons, view.facts.locked),
         memory: Memory {
@@ -56,6 +52,29 @@ pub(crate) fn host(pack: &Pack, view: &View) -> Host {
             .map(|one| runs(view, &one.name))
             .collect(),
     }
+}
+
+/// That of the root, that of Docker, where images and logs of containers are, and those of places that the pack takes over.
+fn disks(pack: &Pack, view: &View) -> Vec<Disk> {
+    let layout = &pack.layout;
+    let of = |place: camino::Utf8PathBuf, free| Disk {
+        place: place.into_string(),
+        free,
+        needs: NEXT_ACT,
+    };
+    let docker = layout
+        .containers()
+        .then(|| super::host::docker_disk(layout.root()));
+    let docker = docker.flatten().map(|(place, _)| place);
+    let taken_over = layout.adopted().map(|(_, path)| path);
+    let more: Vec<&camino::Utf8Path> = docker.as_deref().into_iter().chain(taken_over).collect();
+    let mut all = vec![of(
+        layout.root().to_owned(),
+        Seen::Present(view.facts.host.disk_free),
+    )];
+    let others = super::host::other_disks(layout.root(), &more).into_iter();
+    all.extend(others.map(|(place, free)| of(place, free)));
+    all
 }
 
 /// On the host itself nginx sees who comes.

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::facts::Host;
+use odoopack_core::facts::{Host, Seen};
 use odoopack_core::restore::Disk;
 use odoopack_core::target::CLIENT;
 use odoopack_core::units::Bytes;
@@ -12,7 +12,7 @@ use crate::exec::find_program;
 use crate::failure::{Failure, Result};
 use crate::files;
 use crate::tools::accounts::{self, Accounts};
-use crate::tools::nginx;
+use crate::tools::{docker, nginx};
 
 /// Looks at the machine; `root` is the pack's root, which need not exist yet.
 pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
@@ -21,6 +21,7 @@ pub(crate) fn host(root: &Utf8Path) -> Result<Host> {
         cores: cores()?,
         memory: memory()?,
         disk_free: disk_free(root)?,
+        docker_disk: None,
         root: uid.is_root(),
         systemd: Supervisor::here() == Supervisor::Systemd,
         user: accounts()?.user_name(uid.as_raw()),
@@ -134,6 +135,34 @@ pub(crate) fn disk(root: &Utf8Path) -> Result<Disk> {
     })
 }
 
+/// Where Docker keeps images and what containers write, when that is on this machine and not on the disk of `root`.
+pub(super) fn docker_disk(root: &Utf8Path) -> Option<(Utf8PathBuf, Bytes)> {
+    let place = Utf8PathBuf::from(docker::root_directory().read().ok()?.trim());
+    let all = other_disks(root, &[&place]).into_iter();
+    let mut seen = all.filter(|_| place.is_dir()).filter_map(|(place, free)| {
+        let free = *free.present()?;
+        Some((place, free))
+    });
+    seen.next()
+}
+
+/// Free space of those places that are neither on the disk of `root` nor on that of a place before them.
+pub(super) fn other_disks(root: &Utf8Path, places: &[&Utf8Path]) -> Vec<(Utf8PathBuf, Seen<Bytes>)> {
+    let mut known: Vec<u64> = disk(root).into_iter().map(|disk| disk.device).collect();
+    let mut all = Vec::new();
+    for place in places {
+        match disk(place) {
+            Ok(disk) if known.contains(&disk.device) => {}
+            Ok(disk) => {
+                known.push(disk.device);
+                all.push((disk.place, Seen::Present(disk.free)));
+            }
+            Err(failure) => all.push(((*place).to_owned(), Seen::Unknown(failure.chain().join(": ")))),
+        }
+    }
+    all
+}
+
 fn postgres_servers() -> BTreeMap<u16, Utf8PathBuf> {
     postgres_programs("postgres")
 }
@@ -203,6 +232,15 @@ mod tests {
     fn a_container_may_have_less_than_the_machine() {
         assert_eq!(parse_limit("2097152\n"), Some(Bytes::mib(2)));
         assert_eq!(parse_limit("max\n"), None);
+    }
+
+    #[test]
+    fn a_disk_is_named_once_and_never_that_of_the_root() {
+        let places = ["/", "/proc", "/proc/nothing/of/this", "/nothing"].map(Utf8Path::new);
+        let all = other_disks("/nothing/of/this".into(), &places);
+        let named: Vec<&str> = all.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(named, ["/proc"]);
+        assert!(all[0].1.present().is_some());
     }
 
     #[test]

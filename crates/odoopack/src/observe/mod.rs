@@ -69,6 +69,10 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     };
     if layout.containers() {
         containers::fill(&mut host, &containers);
+        // Room is asked for before the first installation alone.
+        host.docker_disk = (!layout.stack().is_file())
+            .then(|| host::docker_disk(layout.root()))
+            .flatten();
     }
     let server = given::look(spec, layout)?;
     if spec.postgres.is_given() {

@@ -40,6 +40,11 @@ pub(crate) fn program_version() -> Cmd {
     docker(&["--version"])
 }
 
+/// Asks for the directory of the daemon, where images, volumes and logs are.
+pub(crate) fn root_directory() -> Cmd {
+    docker(&["info", "--format", "{{.DockerRootDir}}"])
+}
+
 /// Asks Compose for its version.
 pub(crate) fn compose_version() -> Cmd {
     docker(&["compose", "version", "--short"])
@@ -377,6 +382,11 @@ pub(crate) fn signal(id: &str, signal: &str) -> Cmd {
 /// Stops a container in its own time.
 pub(crate) fn stop(id: &str, within: Duration) -> Cmd {
     docker(&["stop", "--time", &within.as_secs().to_string(), id]).patience(within + Duration::from_mins(1))
+}
+
+/// Starts a container that was stopped.
+pub(crate) fn start(id: &str) -> Cmd {
+    docker(&["start", id])
 }
 
 /// Removes containers with what they wrote beside their mounted places.

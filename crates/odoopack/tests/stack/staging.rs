@@ -1,4 +1,12 @@
 //! Staging comes beside production.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on shall panic, in its helpers too; it says what it does"
+)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::support::stack::id;
 use crate::support::{Pack, editions};
@@ -11,6 +19,34 @@ workers = 0
 cron_workers = 0
 "#;
 
+/// nginx is made anew, while somebody has Odoo open.
+fn with_little_interruption<T>(pack: &Pack, act: impl FnOnce() -> T) {
+    let site = pack.site();
+    let (answer, _open) = site.open_websocket();
+    assert!(answer.contains(" 101 "), "{answer}");
+    let (nginx, over) = (id("nginx"), AtomicBool::new(false));
+    let longest = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+            while !over.load(Ordering::Relaxed) {
+                if site.try_get("/web/health").is_ok_and(|page| page.status == 200) {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            longest
+        });
+        act();
+        over.store(true, Ordering::Relaxed);
+        asking.join().unwrap()
+    });
+    assert_ne!(id("nginx"), nginx);
+    println!("         {longest:?} without an answer");
+    // Its workers alone would wait 30 s for the websocket.
+    assert!(longest < Duration::from_secs(15), "{longest:?} without an answer");
+}
+
 /// Nobody takes it for production, neither a person nor a search engine.
 pub(crate) fn stands_beside_production(pack: &Pack) {
     pack.now("staging beside production");
@@ -18,7 +54,7 @@ pub(crate) fn stands_beside_production(pack: &Pack) {
     let before = others.map(id);
     let text = pack.read("repo/odoopack.toml");
     pack.write("repo/odoopack.toml", &format!("{text}{STAGING}"));
-    pack.run(&["up", "--yes"]).exits(0);
+    with_little_interruption(pack, || pack.run(&["up", "--yes"]).exits(0));
     assert_eq!(others.map(id), before, "nobody else was touched");
     let marked = editions::site(pack, "staging").get("/web/login").is(200);
     assert!(marked.text().contains("odoopack-ribbon"), "{}", marked.text());

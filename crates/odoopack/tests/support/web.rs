@@ -96,6 +96,11 @@ impl Site {
 
     /// Status line of a websocket handshake.
     pub(crate) fn websocket(&self) -> String {
+        self.open_websocket().0
+    }
+
+    /// The same, and what keeps it open.
+    pub(crate) fn open_websocket(&self) -> (String, impl Sized + use<>) {
         let mut stream = self.connect().unwrap();
         let head = format!(
             "GET /websocket?version=19.0-2 HTTP/1.1\r\nHost: {}:{}\r\nOrigin: {}\r\nConnection: Upgrade\r\n\
@@ -110,7 +115,7 @@ impl Site {
         while stream.read(&mut byte).unwrap() == 1 && byte[0] != b'\r' {
             line.push(byte[0]);
         }
-        String::from_utf8_lossy(&line).into_owned()
+        (String::from_utf8_lossy(&line).into_owned(), stream)
     }
 
     fn connect(&self) -> std::io::Result<rustls::StreamOwned<rustls::ClientConnection, TcpStream>> {

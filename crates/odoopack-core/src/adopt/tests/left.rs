@@ -89,6 +89,79 @@ fn why<'a>(adoption: &'a Adoption, what: &str) -> Option<&'a str> {
 }
 
 #[test]
+fn whatever_no_container_of_the_pack_has_is_named_with_its_service() {
+    let compose = with(
+        "web",
+        &[
+            "build: .",
+            "extra_hosts: ['erp-bank:10.0.0.9']",
+            "dns: 10.0.0.1",
+            "networks: [default, proxy]",
+            "labels: {traefik.enable: 'true'}",
+            "devices: ['/dev/usb/lp0']",
+            "cap_add: [SYS_ADMIN]",
+            "privileged: true",
+            "sysctls: {net.core.somaxconn: 1024}",
+            "ulimits: {nofile: 9}",
+            "deploy: {resources: {limits: {memory: 2g}}}",
+            "healthcheck: {test: 'true'}",
+            "stop_grace_period: ",
+            "x-own: 1",
+            "init: true",
+            "pull_policy: never",
+        ],
+    );
+    let compose = compose
+        .replace(
+            "      - ./addons:/mnt/extra-addons\n",
+            "      - ./addons:/mnt/extra-addons\n      - ./fonts:/usr/share/fonts/own:ro\n      - /srv/in:/import\n      - /cache\n",
+        )
+        .replace(
+            "    image: postgres:16\n    environment:\n",
+            "    image: postgres:16\n    shm_size: 1g\n    networks: [default]\n    environment:\n      - LANG=de_DE.utf8\n",
+        )
+        .replace(
+            "      - odoo-db-data:",
+            "      - ./init:/docker-entrypoint-initdb.d\n      - odoo-db-data:",
+        )
+        .replace(
+            "volumes:\n  odoo-web-data",
+            "  nginx:\n    image: nginx\n    environment: [NGINX_HOST=x]\n    volumes: ['./site:/etc/nginx/conf.d', './www:/usr/share/nginx/html']\n  backup: {image: prodrigestivill/postgres-backup-local}\nvolumes:\n  odoo-web-data",
+        );
+    let (adoption, _) = adopted(&compose, Some("[options]\ndb_name = books\n"));
+    let all: Vec<&str> = adoption.left.iter().map(|(what, _)| what.as_str()).collect();
+    let ours: Vec<&str> = all
+        .into_iter()
+        .filter(|what| what.contains("service") && !what.contains("command"))
+        .collect();
+    insta::assert_snapshot!(ours.join("\n"));
+    for (what, reason) in [
+        ("`labels` of service web", "Traefik"),
+        ("`pull_policy` of service web", "deploy/docker-compose.yml"),
+        (
+            "`./fonts` at /usr/share/fonts/own of service web",
+            "into the image",
+        ),
+    ] {
+        let why = why(&adoption, what).unwrap();
+        assert!(why.contains(reason), "{what}: {why}");
+    }
+}
+
+#[test]
+fn attachments_in_more_than_one_place_are_not_taken_for_whole() {
+    let compose = OFFICIAL.replace(
+        "      - odoo-web-data:/var/lib/odoo\n",
+        "      - odoo-web-data:/var/lib/odoo\n      - /mnt/big/filestore:/var/lib/odoo/filestore\n",
+    );
+    let case = Case {
+        compose: &compose,
+        ..official()
+    };
+    super::refused(&case, "`/mnt/big/filestore` at /var/lib/odoo/filestore");
+}
+
+#[test]
 fn what_the_command_says_wins_over_odoo_conf() {
     let compose = with(
         "web",

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::layout::Layout;
 use crate::name::Name;
 use crate::render::compose::{Container, Health, Mount, Network};
+use crate::render::redis;
 use crate::service::{Service, Signal};
 use crate::spec::{Environment, OwnServer, Sessions, Tls};
 use crate::target::{Known, addons, sessions};
@@ -37,6 +38,8 @@ const ODOO_START: Seconds = Seconds(180);
 const GATE_START: Seconds = Seconds(30);
 /// Recovery after a power cut.
 const POSTGRES_START: Seconds = Seconds(300);
+/// It reads its whole file.
+const REDIS_START: Seconds = Seconds(60);
 
 /// The container of a service; `None` while its image or its user is not known.
 pub(super) fn of(known: &Known<'_>, service: &Service) -> Option<Container> {
@@ -196,7 +199,23 @@ fn redis(known: &Known<'_>, service: &Service) -> Option<Container> {
     one.mounts
         .extend(service.writable.iter().map(|path| same(path, true)));
     one.mounts.push(same(&layout.config().join("redis"), false));
+    let client = Utf8Path::new(service.argv.first()?).with_file_name("redis-cli");
+    // It ends well whatever it is answered, such as that the data are still read.
+    let script = "test \"$(\"$0\" -s \"$1\" --user \"$2\" --pass none ping 2>/dev/null)\" = PONG";
+    let socket = layout.redis_socket();
+    let ask = [
+        "/bin/sh",
+        "-c",
+        script,
+        client.as_str(),
+        socket.as_str(),
+        redis::ASKS,
+    ];
     Some(Container {
+        health: Some(Health {
+            command: ask.map(str::to_owned).into(),
+            start: REDIS_START,
+        }),
         network: Network::Isolated,
         memory: Some(Bytes(sessions::MEMORY.0 * REDIS_COPIES)),
         ..one
@@ -380,7 +399,7 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         after: own
             .map(|server| (server.to_string(), true))
             .into_iter()
-            .chain(redis.then(|| ("redis".to_owned(), false)))
+            .chain(redis.then(|| ("redis".to_owned(), true)))
             .collect(),
         health: web.then(|| Health {
             command: vec!["python3".to_owned(), "-c".to_owned(), ask()],

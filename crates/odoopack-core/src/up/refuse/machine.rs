@@ -15,7 +15,18 @@ pub(super) fn host(known: &Known<'_>) -> Vec<Refusal> {
     let host = &known.facts.host;
     let mut all = Vec::new();
     let unseen = known.facts.databases.values().all(|seen| *seen == Seen::NotYet);
-    if unseen && known.facts.release.is_absent() && host.disk_free < ROOM {
+    let first = unseen && known.facts.release.is_absent();
+    if let Some((place, free)) = host
+        .docker_disk
+        .as_ref()
+        .filter(|(_, free)| first && *free < ROOM)
+    {
+        all.push(Refusal::new(
+            format!("{free} free in {place}, where Docker keeps images and containers; a first installation needs {ROOM}"),
+            "free some space: `docker system df` shows what takes it; or move Docker's `data-root`",
+        ));
+    }
+    if first && host.disk_free < ROOM {
         all.push(Refusal::new(
             format!(
                 "{} free below {}, a first installation needs {ROOM}",

@@ -167,7 +167,14 @@ fn an_environment_more_restarts_no_other() {
         .map(ToString::to_string)
         .collect();
     // nginx serves the files of the new one, which it must see first.
-    assert_eq!(touched, ["restart nginx (what it is started with changed)"]);
+    assert_eq!(
+        touched,
+        ["restart nginx (what it is started with changed: no page for some seconds)"]
+    );
+    // Whoever has Odoo open keeps a websocket, for which nginx would wait with its doors closed.
+    let (target, _) = machine.look();
+    let nginx = target.definition("nginx").unwrap();
+    assert!(nginx.contains("stop_grace_period: 2s"), "{nginx}");
     assert!(machine.plan().is_empty());
 }
 
@@ -305,7 +312,9 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
         redis.contains("network_mode: none")
             && redis.contains("/usr/local/bin/redis-server")
             // Four times what its data may take, so that it refuses a sign-in before it is killed.
-            && redis.contains("mem_limit: 268435456"),
+            && redis.contains("mem_limit: 268435456")
+            && redis.contains("/usr/local/bin/redis-cli")
+            && redis.contains("start_period: 60s"),
         "{redis}"
     );
     let told = machine.layout().sessions(&name("production"));
@@ -319,7 +328,7 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
             told.as_str(),
             "ODOOPACK_SESSIONS",
             "data/run/redis",
-            "\"redis\": {condition",
+            "\"redis\": {condition: service_healthy}",
         ] {
             assert_eq!(
                 definition.contains(what),
@@ -340,6 +349,22 @@ fn sessions_in_redis_get_a_container_that_nobody_reaches_but_by_its_socket() {
         machine.plan().refusals[0].what,
         "image `odoo:19.0` has no Python module `redis`, which `sessions = \"redis\"` needs"
     );
+}
+
+#[test]
+fn a_full_disk_of_docker_is_refused_before_the_first_installation_only() {
+    let full = Some(("/var/lib/docker".into(), crate::units::Bytes::gib(1)));
+    let mut machine = Machine::with_packages(FILE, true);
+    machine.facts.host.docker_disk = full.clone();
+    let refusals = machine.plan().refusals;
+    let said = |words: &str| refusals.iter().any(|refusal| refusal.what.contains(words));
+    assert!(
+        said("free in /var/lib/docker, where Docker keeps"),
+        "{refusals:?}"
+    );
+    let mut machine = up(true);
+    machine.facts.host.docker_disk = full;
+    assert!(machine.plan().is_empty());
 }
 
 const ADDONS: &str = r#"

@@ -283,6 +283,7 @@ fn nothing(root: bool) -> Facts {
             cores: 4,
             memory: Bytes::gib(16),
             disk_free: Bytes::gib(100),
+            docker_disk: None,
             root,
             systemd: false,
             user: if root { "root" } else { "maria" }.to_owned(),
