@@ -309,8 +309,8 @@ impl Adding<'_> {
 /// Requirements that an image meets already.
 fn met(image: &str, asked: &Requirements) -> Result<BTreeSet<String>> {
     let lines: Vec<&str> = asked.lines().collect();
-    let unmet = image::unmet(image, &lines)?;
-    let met = lines.into_iter().filter(|line| !unmet.contains_key(*line));
+    let missing = image::missing(image, &lines)?;
+    let met = lines.into_iter().filter(|line| !missing.contains_key(*line));
     Ok(met.map(str::to_owned).collect())
 }
 
@@ -427,6 +427,23 @@ mod tests {
         assert!(wanted(&read(&redis), repo, &lock).unwrap().is_some());
         // A key more changes nothing of what is locked.
         assert!(wanted(&read(&development), repo, &lock).unwrap().is_some());
+        // A need with a version is read with a package, which a lock from before may lack.
+        let needs = ["lxml".to_owned(), "xlrd>=2".to_owned()];
+        let asked = |needs: &[String]| {
+            let asked = Requirements::beside_an_image(&read(&plain), repo, needs).unwrap();
+            asked.map(|asked| asked.lines().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(asked(&needs[..1]), Some(vec!["lxml".to_owned()]));
+        assert_eq!(
+            asked(&needs),
+            Some(["lxml", "xlrd>=2", "packaging"].map(str::to_owned).to_vec())
+        );
+        let any = Requirements::with_any_keys(&read(&plain), repo, &needs).unwrap();
+        let any: Vec<Vec<&str>> = any.iter().flatten().map(|one| one.lines().collect()).collect();
+        assert_eq!(
+            any,
+            [vec!["lxml", "xlrd>=2"], vec!["lxml", "xlrd>=2", "packaging"]]
+        );
         // The key is gone, and with it what it needed.
         wanted(&read(&plain), repo, &lock).unwrap_err();
     }
