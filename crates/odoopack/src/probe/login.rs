@@ -76,7 +76,7 @@ impl Files {
                 }
             }
             Err(judged) if by == By::Style && may_be_missing(&asset, &judged) => {
-                self.missing.push(asset.path)
+                self.missing.push(asset.path);
             }
             Err(judged) => self.bad.push((asset, judged)),
         }
