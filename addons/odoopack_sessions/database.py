@@ -4,6 +4,7 @@
 Keys and the rules for them stay Odoo's own: they differ between 17.0, 18.0 and 19.0.
 """
 import functools
+import re
 
 from psycopg2 import errors
 
@@ -11,7 +12,32 @@ from odoo import http
 from odoo.addons.session_db.pg_session_store import PGSessionStore, with_cursor, with_lock
 
 
-class DatabaseSessionStore(PGSessionStore):
+# The part of an id that names a device, `odoo/http.py` STORED_SESSION_BYTES since 18.0.
+DEVICE = re.compile(r"[A-Za-z0-9_-]{42}")
+
+
+class Devices:
+    """What 18.0 and later ask about devices, for a `session_db` of 18.0 from before OCA/server-tools#3662."""
+
+    @with_lock
+    @with_cursor
+    def get_missing_session_identifiers(self, identifiers):
+        identifiers = set(identifiers)
+        query = "SELECT DISTINCT left(sid, 42) FROM http_sessions WHERE left(sid, 42) = ANY(%s)"
+        self._cr.execute(query, (list(identifiers),))
+        return identifiers - {row[0] for row in self._cr.fetchall() if DEVICE.fullmatch(row[0])}
+
+    @with_lock
+    @with_cursor
+    def delete_from_identifiers(self, identifiers):
+        for identifier in identifiers:
+            if not isinstance(identifier, str) or not DEVICE.fullmatch(identifier):
+                raise ValueError("an identifier is the first 42 characters of a session's id")
+        self._cr.execute("DELETE FROM http_sessions WHERE left(sid, 42) = ANY(%s)", (list(identifiers),))
+
+
+# What the module itself has comes first.
+class DatabaseSessionStore(PGSessionStore, Devices):
     # On 18.0 the module makes short ids, of which the table of devices would hold all.
     generate_key = http.FilesystemSessionStore.generate_key
     is_valid_key = http.FilesystemSessionStore.is_valid_key

@@ -10,6 +10,7 @@ In Redis, below the prefix of the environment:
                 an id of 17.0 is no longer than an identifier, so none is kept there
   lifetime      seconds that a session lives without being used, as Odoo's own clean-up last said
 """
+import base64
 import datetime
 import hashlib
 import json
@@ -32,16 +33,39 @@ READERS = {
     "datetime": datetime.datetime.fromisoformat,
     "date": datetime.date.fromisoformat,
     "set": set,
+    "tuple": tuple,
+    "bytes": base64.b64decode,
+    # One whose keys are not all text, or that has the key by which the others are known.
+    "dict": dict,
 }
 
 
+def _typed(name, value):
+    return {TYPE: name, "value": value}
+
+
 def _encode(value):
-    if isinstance(value, datetime.datetime):
-        return {TYPE: "datetime", "value": value.isoformat()}
-    if isinstance(value, datetime.date):
-        return {TYPE: "date", "value": value.isoformat()}
+    """What JSON has a form for, all the way down."""
+    if isinstance(value, dict):
+        if all(isinstance(key, str) for key in value) and TYPE not in value:
+            return {key: _encode(item) for key, item in value.items()}
+        return _typed("dict", [[_encode(key), _encode(item)] for key, item in value.items()])
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    if isinstance(value, tuple):
+        return _typed("tuple", [_encode(item) for item in value])
     if isinstance(value, (set, frozenset)):
-        return {TYPE: "set", "value": list(value)}
+        return _typed("set", [_encode(item) for item in value])
+    if isinstance(value, datetime.datetime):
+        return _typed("datetime", value.isoformat())
+    if isinstance(value, datetime.date):
+        return _typed("date", value.isoformat())
+    if isinstance(value, bytes):
+        return _typed("bytes", base64.b64encode(value).decode())
+    return value
+
+
+def _refuse(value):
     raise TypeError(f"a session cannot hold a {type(value).__name__}: {value!r}")
 
 
@@ -117,7 +141,7 @@ class RedisStore:
 
     def save(self, session):
         hashed, device = self._hash(session.sid), self._device(session.sid)
-        text, lifetime = json.dumps(dict(session), default=_encode), self.lifetime()
+        text, lifetime = json.dumps(_encode(dict(session)), default=_refuse), self.lifetime()
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.set(self._session(hashed), text, ex=lifetime)
             if device:

@@ -67,10 +67,25 @@ def check(base, told):
     keys = sessions.redis.scan_iter(match=sessions.prefix + "*")
     assert not any(one.sid in key for key in keys)
     # What 17.0 pickles comes back as what it was.
-    odd = {"at": datetime.datetime(2026, 3, 29, 2, 30), "day": datetime.date(2026, 3, 29), "ids": {1, 2}}
+    odd = {"at": datetime.datetime(2026, 3, 29, 2, 30), "day": datetime.date(2026, 3, 29), "ids": {1, 2},
+           "file": b"\x00\xff", "pair": (1, ("a", b"b")), "pairs": {(1, 2), "c"}, "names": {7: "seven", (1, None): [{8: ()}]},
+           "like": {store.TYPE: "bytes", "value": "!"}, "list": [(1,), [1], {"x": True}]}
     one.update(odd)
     sessions.save(one)
-    assert sessions.get(one.sid) == {"login": "maria", **odd}
+    again = sessions.get(one.sid)
+    # `==` takes no notice of the difference between 1 and True.
+    assert again == {"login": "maria", **odd} and repr(again["list"]) == repr(odd["list"]), again
+    # What an earlier version wrote is read, too.
+    sessions.redis.set(sessions._session(sessions._hash(one.sid)), '{"ids": {"odoopack.type": "set", "value": [1, 2]}}')
+    assert sessions.get(one.sid) == {"ids": {1, 2}}
+    one["odd"] = object()
+    try:
+        sessions.save(one)
+        raise AssertionError("an object was kept")
+    except TypeError as error:
+        assert "a session cannot hold a object" in str(error), error
+    del one["odd"]
+    sessions.save(one)
     # Lost, malformed and deleted sessions are new ones with another id.
     for sid in [base.generate_key(sessions), "../../etc/passwd", "*"]:
         other = sessions.get(sid)

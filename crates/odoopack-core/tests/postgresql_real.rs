@@ -353,7 +353,23 @@ fn texts_are_sorted_as_they_were(cluster: &Cluster) {
     }
 }
 
-/// One cluster for all five: making it takes longer than asking.
+/// One cluster for all six: making it takes longer than asking.
+/// The store of the session module that keeps sessions in a database, with the very statements that it gives.
+fn sessions_of_a_device_are_found_and_ended(cluster: &Cluster) {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../addons/odoopack_sessions/test_database.py"
+    );
+    let place = format!("host={} port={} dbname=one user=one", cluster.path, cluster.port);
+    let mut python = Command::new("/usr/bin/python3");
+    python
+        .args(["-B", script])
+        .arg(program("psql"))
+        .args(["-XAtqw", "-v", "ON_ERROR_STOP=1", &place])
+        .env("PGPASSWORD", "one");
+    assert_eq!(good(&python.output().unwrap()).trim(), "good");
+}
+
 fn obeys(programs: &Utf8Path) {
     let cluster = Cluster::start(programs);
     a_role_enters_its_own_database_and_the_shared_one_only(&cluster);
@@ -361,6 +377,7 @@ fn obeys(programs: &Utf8Path) {
     every_setting_is_in_force(&cluster);
     a_database_is_prepared(&cluster);
     texts_are_sorted_as_they_were(&cluster);
+    sessions_of_a_device_are_found_and_ended(&cluster);
 }
 
 #[test]

@@ -5,4 +5,4 @@ pub mod log;
 pub mod options;
 mod series;
 
-pub use series::{CronLog, Role, Series, UnknownSeries, Wkhtmltopdf};
+pub use series::{Role, Series, UnknownSeries};

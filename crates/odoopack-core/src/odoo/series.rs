@@ -57,28 +57,6 @@ impl Role {
     }
 }
 
-/// How the cron processes of a series speak of a job; each text is the start of the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CronLog {
-    /// Before the quoted name of the job that begins.
-    pub starts: &'static str,
-    /// Before the quoted name of the job that ended.
-    pub ends: &'static str,
-    /// Words after the name that mean success; the others mean failure.
-    pub done: &'static [&'static str],
-}
-
-/// What Odoo expects of wkhtmltopdf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wkhtmltopdf {
-    /// Below it Odoo refuses to print.
-    pub works_from: &'static str,
-    /// Below it pages are zoomed wrongly.
-    pub zoom_from: &'static str,
-    /// The package of the official images, built with patched Qt (headers and footers need that).
-    pub image_package: &'static str,
-}
-
 impl Series {
     /// Every series known here, oldest first.
     pub const ALL: [Self; 3] = [Self::V17, Self::V18, Self::V19];
@@ -136,14 +114,6 @@ impl Series {
         }
     }
 
-    /// Whether the chat and the bus still use `/longpolling` instead of `/websocket`.
-    ///
-    /// # Source
-    /// odoo/odoo#75510: websockets since 16.0, so false for every series known here.
-    pub const fn has_longpolling(self) -> bool {
-        false
-    }
-
     /// Whether the gevent process has memory limits of its own.
     ///
     /// # Source
@@ -164,65 +134,6 @@ impl Series {
             (Self::V17 | Self::V18, true) => ("without_demo", ""),
             (Self::V19, false) => ("with_demo", "False"),
             (Self::V19, true) => ("with_demo", "True"),
-        }
-    }
-
-    /// A fail2ban `failregex` for refused logins, without the date.
-    ///
-    /// # Shape
-    /// Logger `odoo.addons.base.models.res_users`, level INFO. The pattern is anchored at the end: a login may
-    /// hold any text, also ` from 192.0.2.1`, and only the last address is the client's.
-    ///
-    /// # Source
-    /// `odoo/addons/base/models/res_users.py` `_login`; 19.0 dropped `db:`. Lines end in a blank (`netsvc.py`).
-    pub const fn login_failure(self) -> &'static str {
-        match self {
-            Self::V17 | Self::V18 => r"^ \d+ INFO \S+ \S+ Login failed for db:\S+ login:.* from <HOST>\s*$",
-            Self::V19 => r"^ \d+ INFO \S+ \S+ Login failed for login:.* from <HOST>\s*$",
-        }
-    }
-
-    /// Whether the path in the HTTP log line ends in `#model.method` for calls to models.
-    ///
-    /// # Source
-    /// `odoo/service/server.py` of 19.0, `CommonRequestHandler.log_request`.
-    pub const fn http_log_names_method(self) -> bool {
-        matches!(self, Self::V19)
-    }
-
-    /// How the cron processes speak of a job.
-    ///
-    /// # Source
-    /// `odoo/addons/base/models/ir_cron.py`, as listed in `knowledge/odoo.md` D1.
-    pub const fn cron_log(self) -> CronLog {
-        match self {
-            Self::V17 => CronLog {
-                starts: "Starting job `",
-                ends: "Job done: `",
-                done: &[],
-            },
-            Self::V18 => CronLog {
-                starts: "Job '",
-                ends: "Job '",
-                done: &["done in", "completed"],
-            },
-            Self::V19 => CronLog {
-                starts: "Job '",
-                ends: "Job '",
-                done: &["fully done", "partially done"],
-            },
-        }
-    }
-
-    /// What the series expects of wkhtmltopdf; the same for all.
-    ///
-    /// # Source
-    /// `odoo/addons/base/models/ir_actions_report.py` `_wkhtml` of 19.0; Dockerfiles of odoo/docker 20260723.
-    pub const fn wkhtmltopdf(self) -> Wkhtmltopdf {
-        Wkhtmltopdf {
-            works_from: "0.12.0",
-            zoom_from: "0.12.2",
-            image_package: "0.12.6.1-3",
         }
     }
 }

@@ -6,14 +6,14 @@ use camino::Utf8PathBuf;
 use odoopack_core::changed::{Act, Loaded, Record, Work, advisory_lock};
 use odoopack_core::layout::{ACT, Layout};
 use odoopack_core::name::Name;
-use odoopack_core::odoo::log::{Trouble, Verdict};
+use odoopack_core::odoo::log::Verdict;
 use odoopack_core::target::DatabaseWant;
 use postgres::Client;
 
 use super::Apply;
 use super::databases::failed;
 use crate::failure::{Failure, Kind, Result};
-use crate::observe::code;
+use crate::observe::{code, installed};
 use crate::oneshot::{self, OneShot};
 use crate::ui::Progress;
 
@@ -44,15 +44,14 @@ impl Apply<'_> {
                 .args(QUIET)
                 .input(uninstall(&work.modules)?),
         };
-        let mut ran = odoo.run(cmd, progress)?;
+        let mut without_code = self.uploaded(environment)?;
         if work.act == Act::Uninstall {
             // A module without code is never loaded, and this is how one gets rid of it.
-            let expected = |one: &String| work.modules.contains(one) || work.others.contains(one);
-            ran.verdict.complaints.retain(|complaint| {
-                let gone = matches!(&complaint.trouble, Trouble::NotLoaded { modules } if modules.iter().all(expected));
-                !gone
-            });
+            without_code.extend(work.all().map(str::to_owned));
         }
+        let mut ran = odoo.run(cmd, progress)?;
+        ran.verdict
+            .expect_without_code(|module| without_code.contains(module));
         let verdict = ran.verdict.clone();
         Ok((verdict, ran.good().err()))
     }
@@ -69,7 +68,17 @@ impl Apply<'_> {
             .args(["-d", database])
             .args(QUIET)
             .input(ASSETS);
-        odoo.run(cmd, progress)?.good().map(drop)
+        let uploaded = self.uploaded(environment)?;
+        let mut ran = odoo.run(cmd, progress)?;
+        ran.verdict
+            .expect_without_code(|module| uploaded.contains(module));
+        ran.good().map(drop)
+    }
+
+    /// Installed modules that were uploaded into the database, which have no directory anywhere.
+    fn uploaded(&self, environment: &Name) -> Result<BTreeSet<String>> {
+        let mut client = self.admin(environment, &self.want(environment)?.database)?;
+        Ok(installed::look(&mut client)?.uploaded())
     }
 
     /// Stores the hashes of what the first installation loaded.

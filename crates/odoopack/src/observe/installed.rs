@@ -35,6 +35,12 @@ impl Stored {
         self.installed.iter().map(|one| one.name.as_str()).collect()
     }
 
+    /// Names of those that were uploaded into the database: they have no directory.
+    pub(crate) fn uploaded(&self) -> BTreeSet<String> {
+        let uploaded = self.installed.iter().filter(|one| one.imported);
+        uploaded.map(|one| one.name.clone()).collect()
+    }
+
     /// What was loaded last.
     ///
     /// # Errors

@@ -40,7 +40,8 @@ impl Client {
         }
     }
 
-    /// Whether Odoo and its database answer.
+    /// Whether Odoo answers, and the database server, where this version of Odoo looks (odoo/odoo#182537); the visit
+    /// itself needs the database.
     pub(crate) fn is_healthy(&self) -> bool {
         self.get("/web/health?db_server_status=1", None)
             .is_ok_and(|page| page.status == 200)

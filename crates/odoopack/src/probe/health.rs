@@ -1,4 +1,4 @@
-//! `health`: Odoo's own word that it and the database server answer.
+//! `health`: Odoo's own word that it and, where it looks, the database server answer.
 use std::time::Duration;
 
 use super::client::{Client, Judged, Step};
@@ -6,8 +6,9 @@ use super::client::{Client, Judged, Step};
 /// With `db_server_status` Odoo opens a connection to database `postgres`.
 ///
 /// # Source
-/// `addons/web/controllers/home.py` (17.0 to 19.0): 500 and `fail` when the server cannot be reached. It says nothing about
-/// the environment's own database; `login` does.
+/// `addons/web/controllers/home.py` (17.0 to 19.0): 500 and `fail` when the server cannot be reached. Commits of 17.0 and 18.0
+/// from before odoo/odoo#182537 do not look and leave `db_server_status` out. It says nothing about the environment's own
+/// database; `login` does.
 const HEALTH: &str = "/web/health?db_server_status=1";
 
 /// A probe that runs every few minutes must not wait for a minute itself.
@@ -16,13 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn health(client: &Client<'_>) -> Step<Judged> {
     let answer = client.get_within(HEALTH, PATIENCE)?;
     let url = client.url(HEALTH);
-    let status = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
-    let status = status
-        .as_ref()
-        .and_then(|body| body.get("status"))
-        .and_then(serde_json::Value::as_str);
-    if answer.status == 200 && status == Some("pass") {
-        return Ok(Judged::pass(url, 200, "Odoo and the database server answer"));
+    let body = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
+    if answer.status == 200 && body["status"] == "pass" {
+        let detail = if body["db_server_status"] == true {
+            "Odoo and the database server answer"
+        } else {
+            "Odoo answers; this version does not say whether the database server does"
+        };
+        return Ok(Judged::pass(url, 200, detail));
     }
     Err(Judged::instead(url, &answer, "200 with status pass"))
 }

@@ -95,7 +95,7 @@ pub(crate) enum Probe {
     Certificate,
     /// Plain HTTP leads to HTTPS.
     Redirect,
-    /// Odoo's processes and the database server answer.
+    /// Odoo answers, and by its own word the database server, where this version looks.
     Health,
     /// Sessions are where the file wants them.
     Sessions,

@@ -154,6 +154,53 @@ fn health_says_what_came_instead() {
 }
 
 #[test]
+fn health_claims_no_more_than_odoo_said() {
+    let old = site_but(HEALTH, answer(200, "application/json", r#"{"status": "pass"}"#));
+    let seen = ask(&old, Probe::Health);
+    assert_eq!(
+        (seen.verdict, seen.detail.as_str()),
+        (
+            Verdict::Pass,
+            "Odoo answers; this version does not say whether the database server does"
+        )
+    );
+    let seen = ask(&site(healthy), Probe::Health);
+    assert_eq!(seen.detail, "Odoo and the database server answer");
+}
+
+#[test]
+fn a_picture_that_only_a_style_sheet_names_may_be_missing() {
+    let seen = ask(&site_but("/web/x.png", html(404, "Not Found")), Probe::Login);
+    assert_eq!(
+        (seen.verdict, seen.detail.as_str()),
+        (
+            Verdict::Pass,
+            "7 files, 0 KiB; missing, and named only by style sheets: 1: /web/x.png"
+        )
+    );
+    // What the page names itself is asked first, also where a style sheet names it again.
+    let logo = site(|asked| match asked.target.as_str() {
+        STYLE => answer(200, "text/css", "a{background:url(/web/binary/company_logo)}"),
+        "/web/binary/company_logo" => html(404, "Not Found"),
+        _ => healthy(asked),
+    });
+    assert_eq!(ask(&logo, Probe::Login).verdict, Verdict::Fail);
+    // A style sheet that another one takes in is no decoration.
+    let nested = site(|asked| match asked.target.as_str() {
+        STYLE => answer(200, "text/css", "@import url(/web/more.css);"),
+        _ => healthy(asked),
+    });
+    let seen = ask(&nested, Probe::Login);
+    assert_eq!(
+        (seen.verdict, seen.detail.as_str()),
+        (
+            Verdict::Fail,
+            "1 of 7 files are bad: /web/more.css: 404 with `Not Found`"
+        )
+    );
+}
+
+#[test]
 fn login_names_the_file_that_did_not_arrive() {
     let welcome = "expected Odoo's login page, got 200 with `Welcome to nginx!`";
     check(

@@ -172,7 +172,18 @@ pub(crate) fn is_here(id: &str) -> Result<bool> {
 /// # Errors
 /// When the image could not be asked.
 pub(crate) fn unmet(image: &str, needs: &[&str]) -> Result<BTreeMap<String, String>> {
-    let words = python::unmet_words(needs);
+    ask(image, &python::unmet_words(needs))
+}
+
+/// Requirements of which the image lacks the package or the version, whether or not its Odoo could read them.
+///
+/// # Errors
+/// When the image could not be asked.
+pub(crate) fn missing(image: &str, needs: &[&str]) -> Result<BTreeMap<String, String>> {
+    ask(image, &python::missing_words(needs))
+}
+
+fn ask(image: &str, words: &[String]) -> Result<BTreeMap<String, String>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let text = docker::once(image, "python3", &words).read()?;
     python::parse_unmet(&text)

@@ -309,8 +309,8 @@ impl Adding<'_> {
 /// Requirements that an image meets already.
 fn met(image: &str, asked: &Requirements) -> Result<BTreeSet<String>> {
     let lines: Vec<&str> = asked.lines().collect();
-    let unmet = image::unmet(image, &lines)?;
-    let met = lines.into_iter().filter(|line| !unmet.contains_key(*line));
+    let missing = image::missing(image, &lines)?;
+    let met = lines.into_iter().filter(|line| !missing.contains_key(*line));
     Ok(met.map(str::to_owned).collect())
 }
 
@@ -429,5 +429,25 @@ mod tests {
         assert!(wanted(&read(&development), repo, &lock).unwrap().is_some());
         // The key is gone, and with it what it needed.
         wanted(&read(&plain), repo, &lock).unwrap_err();
+    }
+
+    #[test]
+    fn a_need_with_a_version_is_read_with_a_package_that_a_lock_from_before_may_lack() {
+        let keep = tempfile::tempdir().unwrap();
+        let repo = Utf8Path::from_path(keep.path()).unwrap();
+        let plain = FILE.replace("[addons]\nrequirements = [\"requirements.txt\"]\n", "");
+        let spec = spec::load(&plain, &LoadContext::new(repo)).unwrap().spec;
+        let needs = ["lxml".to_owned(), "xlrd>=2".to_owned()];
+        let lines = |asked: &Requirements| asked.lines().map(str::to_owned).collect::<Vec<_>>();
+        let asked = |needs: &[String]| {
+            let asked = Requirements::beside_an_image(&spec, repo, needs).unwrap();
+            asked.as_ref().map(lines)
+        };
+        assert_eq!(asked(&needs[..1]), Some(vec!["lxml".to_owned()]));
+        let whole = ["lxml", "xlrd>=2", "packaging"].map(str::to_owned);
+        assert_eq!(asked(&needs), Some(whole.to_vec()));
+        let any = Requirements::with_any_keys(&spec, repo, &needs).unwrap();
+        let any: Vec<Vec<String>> = any.iter().flatten().map(lines).collect();
+        assert_eq!(any, [needs.to_vec(), whole.to_vec()]);
     }
 }

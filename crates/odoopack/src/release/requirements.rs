@@ -43,17 +43,17 @@ impl Requirements {
         })
     }
 
-    /// The pack's own lists, what modules need and what keys of the file need, for an image that has Odoo's; `None` when
-    /// nothing is wanted.
+    /// The pack's own lists, what modules need, what reading that needs and what keys of the file need, for an image that has
+    /// Odoo's; `None` when nothing is wanted.
     pub(super) fn beside_an_image(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Option<Self>> {
-        let keys = keys(spec, repo)?;
-        Self::for_image(spec, repo, [needs, &keys].concat())
+        let more = more(spec, repo, needs)?;
+        Self::for_image(spec, repo, [needs, &more].concat())
     }
 
-    /// The same for every choice of what keys of the file need.
+    /// The same for every choice of what is wanted beside the pack's own lists and what modules need.
     pub(super) fn with_any_keys(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Vec<Option<Self>>> {
         let mut choices = vec![needs.to_vec()];
-        for key in keys(spec, repo)? {
+        for key in more(spec, repo, needs)? {
             let more = choices
                 .iter()
                 .map(|choice| [choice.as_slice(), std::slice::from_ref(&key)].concat());
@@ -144,16 +144,31 @@ impl Requirements {
     }
 }
 
-/// What keys of the file need, without what the pack's own lists decide.
-fn keys(spec: &Spec, repo: &Utf8Path) -> Result<Vec<String>> {
+/// What keys of the file need, and what Odoo needs to read what modules need, without what the pack's own lists decide.
+fn more(spec: &Spec, repo: &Utf8Path, needs: &[String]) -> Result<Vec<String>> {
     let (_, texts) = own_lists(spec, repo)?;
     let lines = texts.iter().flat_map(|text| text.lines());
     let own: BTreeSet<String> = lines.filter_map(python_pins::name_of).collect();
-    let keys = python_pins::for_spec(spec);
-    let keys = keys
+    let mut more = python_pins::for_spec(spec);
+    if !needs.iter().all(|need| is_a_name(need)) {
+        more.push_str(READER);
+    }
+    let more = more
         .lines()
         .filter(|line| python_pins::name_of(line).is_some_and(|name| !own.contains(&name)));
-    Ok(keys.map(str::to_owned).collect())
+    Ok(more.map(str::to_owned).collect())
+}
+
+/// The package by which Odoo reads a version; odoo:17.0 lacks it.
+const READER: &str = "packaging";
+
+/// Whether Odoo reads a need without that package.
+///
+/// # Source
+/// `odoo/modules/module.py`, 17.0 to 19.0: without that package a need with a version or a marker stops the installation.
+fn is_a_name(need: &str) -> bool {
+    need.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 /// The source's list, and whether it leaves versions open: `requirements.txt` of a checkout names them, the metadata

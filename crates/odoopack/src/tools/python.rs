@@ -63,13 +63,19 @@ pub(crate) fn parse_probe(text: &str) -> Option<Interpreter> {
 }
 
 /// Says of each requirement in its argument, a JSON list, what is wrong with it; nothing of those that are met. The rule is that of Odoo
-/// 19.0, `odoo/modules/module.py` `check_python_external_dependency`, and the words are ours.
+/// 19.0, `odoo/modules/module.py` `check_python_external_dependency`, and the words are ours. With a second argument it judges with
+/// pip's own copy of `packaging` where that package is not there, which Odoo itself does not.
 const REQUIREMENTS: &str = r#"
 import importlib.metadata, importlib.util, json, re, sys
 try:
     from packaging.requirements import InvalidRequirement, Requirement
 except ImportError:
     Requirement = None
+    if len(sys.argv) > 2:
+        try:
+            from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
+        except ImportError:
+            pass
 def wrong(text):
     name, specifier = text, None
     if Requirement is not None:
@@ -108,6 +114,12 @@ pub(crate) fn unmet(venv: &Utf8Path, requirements: &[&str]) -> Cmd {
 pub(crate) fn unmet_words(requirements: &[&str]) -> [String; 4] {
     let list = serde_json::json!(requirements).to_string();
     ["-I".to_owned(), "-c".to_owned(), REQUIREMENTS.to_owned(), list]
+}
+
+/// As [`unmet_words`], for what is there rather than for what Odoo can read: odoo:17.0 has pip, and no `packaging`.
+pub(crate) fn missing_words(requirements: &[&str]) -> [String; 5] {
+    let [isolated, option, script, list] = unmet_words(requirements);
+    [isolated, option, script, list, "pip".to_owned()]
 }
 
 /// Reads what [`unmet`] printed: requirement to what is wrong.
@@ -204,6 +216,35 @@ mod tests {
             "not installed"
         );
         assert_eq!(parse_unmet("Traceback"), None);
+    }
+
+    /// Where there is no `packaging`, Odoo cannot read a version; whether a package is there is known all the same.
+    #[test]
+    fn without_packaging_a_version_is_judged_by_pip_when_that_is_asked() {
+        let before = "import sys, types\nsys.modules['packaging'] = None\n\
+            for name in ['pip', 'pip._vendor', 'pip._vendor.packaging', 'pip._vendor.packaging.requirements']:\n    \
+                sys.modules[name] = types.ModuleType(name)\n\
+            class Requirement:\n    marker = None\n    def __init__(self, text):\n        self.name, self.least = text.split('>=')\n    \
+                specifier = property(lambda self: self)\n    contains = lambda self, version: self.least == '0'\n\
+            sys.modules[name].Requirement, sys.modules[name].InvalidRequirement = Requirement, ValueError\n\
+            import importlib.metadata\nimportlib.metadata.version = lambda name: '3.1'\n";
+        let asked = |words: &[String]| {
+            let mut words = words.to_vec();
+            words[2].insert_str(0, before);
+            let said = Cmd::new("python3").args(words).read().unwrap();
+            parse_unmet(&said).unwrap()
+        };
+        let needs = ["xlrd>=0", "xlrd>=9"];
+        let odoo = asked(&unmet_words(&needs));
+        assert!(
+            odoo.len() == 2 && odoo["xlrd>=0"].starts_with("it cannot be judged"),
+            "{odoo:?}"
+        );
+        let there = asked(&missing_words(&needs));
+        assert_eq!(
+            there,
+            BTreeMap::from([("xlrd>=9".to_owned(), "3.1 is installed".to_owned())])
+        );
     }
 
     #[test]

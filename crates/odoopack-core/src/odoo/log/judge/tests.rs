@@ -59,6 +59,32 @@ fn what_odoo_says_while_it_exits_with_0_is_heard() {
     check("CRITICAL odoo.service.server: Something", Trouble::Logged);
 }
 
+#[test]
+fn a_module_that_is_known_to_have_no_code_may_be_skipped() {
+    let seen = verdict(
+        "WARNING odoo.modules.module_graph: module x: not installable, skipped\n\
+         WARNING odoo.modules.graph: module y: not installable, skipped\n\
+         ERROR odoo.modules.loading: Some modules are not loaded, some dependencies or manifest may be missing: ['x', 'y']\n\
+         ERROR odoo.modules.loading: Some modules have inconsistent states, some dependencies may be missing: ['x']",
+    );
+    let left = |known: &[&str]| {
+        let mut seen = seen.clone();
+        seen.expect_without_code(|module| known.contains(&module));
+        seen.complaints
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(left(&[]).len(), 4);
+    let some = left(&["x"]);
+    assert!(
+        some[0].contains("module y") && some[1].contains("x, y"),
+        "{some:?}"
+    );
+    let half_way = "left half-way, a dependency may be missing: x [odoo.modules.loading]";
+    assert_eq!((some.len(), left(&["x", "y"])), (3, vec![half_way.to_owned()]));
+}
+
 const REGISTRY: &str = "ERROR odoo.registry: Failed to load registry\n\
     CRITICAL odoo.service.server: Failed to initialize database `pack_dev`.\n\
     Traceback (most recent call last):\n  File \"/r/odoo/service/server.py\", line 1510, in preload_registries\n    x()\n";
