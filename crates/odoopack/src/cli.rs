@@ -3,9 +3,9 @@ use camino::Utf8PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    adopt, backup, boot_test, completions, demo, doctor, down, edition, env, exec, gate, image, import, init,
-    lock, logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule, secret, shell,
-    sizing, spec, status, up,
+    adopt, backup, boot_test, completions, demo, doctor, down, edition, engine, env, exec, gate, image,
+    import, init, lock, logs, module, oca, plan, psql, recover, render, renew, restart, restore, schedule,
+    secret, shell, sizing, spec, status, up,
 };
 use crate::context::Context;
 use crate::failure::Result;
@@ -60,6 +60,8 @@ enum Command {
     Doctor(doctor::Args),
     #[command(subcommand)]
     Edition(edition::Args),
+    #[command(subcommand)]
+    Engine(engine::Args),
     #[command(subcommand)]
     Image(image::Args),
     #[command(subcommand)]
@@ -116,6 +118,7 @@ impl Cli {
             Command::Exec(args) => exec::run(&cx, args),
             Command::Render(args) => render::run(&cx, args),
             Command::Edition(args) => edition::run(&cx, args),
+            Command::Engine(args) => engine::run(&cx, args),
             Command::Image(args) => image::run(&cx, args),
             Command::Schedule(args) => schedule::run(&cx, args),
             Command::Renew(args) => renew::run(&cx, args),

@@ -225,6 +225,16 @@ pub(crate) fn rename_new(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
         .map_err(|e| Failure::failed(format!("could not rename `{from}` to `{to}`")).because(e))
 }
 
+/// Gives each of two paths the other's name, at once.
+pub(crate) fn exchange(one: &Utf8Path, other: &Utf8Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one.as_str(), CWD, other.as_str(), RenameFlags::EXCHANGE)
+        .map_err(std::io::Error::from)
+        .and_then(|()| sync_directory(one.parent().unwrap_or(Utf8Path::new("/"))))
+        .and_then(|()| sync_directory(other.parent().unwrap_or(Utf8Path::new("/"))))
+        .map_err(|e| Failure::failed(format!("could not exchange `{one}` and `{other}`")).because(e))
+}
+
 /// Waits for the lock file `path` and holds it until the result is dropped or this process ends.
 pub(crate) fn lock(path: &Utf8Path) -> Result<std::fs::File> {
     let file = append(path)?;

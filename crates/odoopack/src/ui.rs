@@ -17,6 +17,8 @@ pub(crate) struct Ui {
     /// Questions are answered with yes.
     pub(crate) yes: bool,
     started: Instant,
+    /// Whether the one document is another's to print.
+    part: bool,
 }
 
 impl Ui {
@@ -27,7 +29,13 @@ impl Ui {
             json,
             yes,
             started: Instant::now(),
+            part: false,
         }
+    }
+
+    /// A printer for a part of this run, whose own document nobody waits for.
+    pub(crate) fn for_a_part(&self) -> Self {
+        Self { part: true, ..*self }
     }
 
     /// Prints a result for people; nothing when a machine listens.
@@ -39,7 +47,7 @@ impl Ui {
 
     /// Prints a result for machines, one document; nothing for people.
     pub(crate) fn json(&self, value: &serde_json::Value) {
-        if self.json {
+        if self.json && !self.part {
             DOCUMENT.store(true, Ordering::Relaxed);
             out(&value.to_string());
         }

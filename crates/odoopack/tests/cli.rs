@@ -59,6 +59,11 @@ fn transcript_of_the_lock() {
 }
 
 #[test]
+fn transcript_of_changing_the_engine() {
+    page("engine.md");
+}
+
+#[test]
 fn transcript_of_editions() {
     page("editions.md");
 }

@@ -82,6 +82,12 @@ pub(crate) const NEEDS: &[Need] = &[
         why: "images are pushed to it and pulled by digest",
     },
     Need {
+        package: "ufw",
+        seen: Seen::Program("ufw"),
+        service: Some("ufw"),
+        why: "a port that Docker publishes is open in spite of it, and `doctor` says so",
+    },
+    Need {
         package: "mmdebstrap",
         seen: Seen::Program("mmdebstrap"),
         service: None,

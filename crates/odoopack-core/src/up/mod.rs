@@ -13,7 +13,7 @@ mod tests;
 mod views;
 
 pub use adopt::another_library;
-pub use refuse::INTO_A_NEW_ROOT;
+pub use refuse::{INTO_A_NEW_ROOT, to_another_engine};
 pub use serve::{definition_hash, farm, inputs_hash, renewals, seen_inputs_hash, timer_hash};
 
 use crate::facts::{Facts, Host};

@@ -23,7 +23,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::observe::{self, databases};
 use crate::store::journal::Journal;
 use crate::store::operation::{half_restored, is_half_restored};
-use crate::store::{lock, marks};
+use crate::store::{left, lock, marks};
 use crate::tools::git::bundle as git;
 use crate::tools::postgres;
 
@@ -120,10 +120,22 @@ fn not_awaited(state: &Utf8Path, environment: &Name) -> Result<()> {
     let Some(snapshot) = marks::awaited(state, environment)? else {
         return Ok(());
     };
+    // What is on its way: a whole machine, or another engine.
+    let (what, command) = if left::read(state)?.is_some_and(|left| !left.ended) {
+        (
+            "it comes from another engine, and has still to get",
+            "odoopack engine enter",
+        )
+    } else {
+        (
+            "its recovery has not ended: it has still to get",
+            "odoopack recover",
+        )
+    };
     Err(Failure::refused(format!(
-        "the database of {environment} is empty: its recovery from snapshot {snapshot} has not ended"
+        "the database of {environment} is empty: {what} snapshot {snapshot}"
     ))
-    .hint("the same `odoopack recover` again goes on with it")
+    .hint(format!("the same `{command}` again goes on with it"))
     .hint(format!(
         "`rm {}` when it shall begin anew, without its data",
         marks::awaited_file(state, environment)

@@ -72,12 +72,20 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
     crate::observe::owner::check(&pack.layout.state())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack down")?;
     let mut journal = Journal::start(&pack.layout.state(), "down")?;
+    let names = stop(cx, pack, |_| true)?;
+    Engine::here(&pack.layout).stop_supervisor()?;
+    journal.end("done")?;
+    Ok(names)
+}
+
+/// Stops some of the services and whatever begins jobs; the caller holds the lock. Returns the names.
+pub(super) fn stop(cx: &Context, pack: &Pack, which: fn(&str) -> bool) -> Result<Vec<String>> {
     apply::end_killed(&pack.layout, &pack.loaded.spec)?;
     let engine = Engine::here(&pack.layout);
     let mut names: Vec<String> = engine
         .services()?
         .into_iter()
-        .filter(|(_, seen)| !matches!(seen, Seen::Absent))
+        .filter(|(name, seen)| !matches!(seen, Seen::Absent) && which(name))
         .map(|(name, _)| name)
         .collect();
     for job in engine.timers()?.keys() {
@@ -93,8 +101,6 @@ pub(crate) fn stop_all(cx: &Context, pack: &Pack) -> Result<Vec<String>> {
         marks::forget_stamp(&pack.layout.state(), name)?;
         progress.done();
     }
-    engine.stop_supervisor()?;
-    journal.end("done")?;
     Ok(names)
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod edition;
+pub(crate) mod engine;
 pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod gate;

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 use crate::lockfile;
 use crate::observe;
+use crate::store::left;
 use crate::ui::Ui;
 
 /// Show what `up` would do, and change nothing
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     lockfile::debian_is_locked(&pack)?;
+    left::came_in(&pack.layout.state())?;
     let view = observe::look(&pack)?;
     let next = plan(&pack.loaded.spec, &view.target, &view.facts, Consent::default());
     tell(&cx.ui, &next)?;

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::lockfile;
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
-use crate::store::{lock, marks};
+use crate::store::{left, lock, marks};
 use crate::ui::Ui;
 
 /// Stages that `up` has at most; more rounds mean that two of them undo each other.
@@ -32,6 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     lockfile::debian_is_locked(&pack)?;
+    left::came_in(&pack.layout.state())?;
     let done = converge(cx, &pack, args)?;
     if args.dry_run {
         return Ok(());

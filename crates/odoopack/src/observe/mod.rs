@@ -34,7 +34,7 @@ use odoopack_core::name::Name;
 use odoopack_core::sizing::{self, Sizing};
 use odoopack_core::spec::{OwnServer, Spec};
 use odoopack_core::target::{self, Target};
-use odoopack_core::up::INTO_A_NEW_ROOT;
+use odoopack_core::up::{INTO_A_NEW_ROOT, to_another_engine};
 
 use self::supervisor::Supervisor;
 use crate::context::Pack;
@@ -111,8 +111,13 @@ fn of_another_engine(layout: &Layout, failure: Failure) -> Failure {
     if !layout.containers() || !layout.data().join("config").exists() {
         return failure;
     }
+    let way = if layout.server().is_some() {
+        INTO_A_NEW_ROOT.to_owned()
+    } else {
+        to_another_engine("native", "compose")
+    };
     failure.hint(format!(
-        "this pack was made by the engine `native`; to change the engine, {INTO_A_NEW_ROOT}"
+        "this pack was made by the engine `native`; to change the engine, {way}"
     ))
 }
 

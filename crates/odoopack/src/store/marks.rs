@@ -259,10 +259,28 @@ fn module_work_file(state: &Utf8Path, environment: &Name) -> Utf8PathBuf {
     state.join("modules").join(format!("{environment}.json"))
 }
 
-/// The snapshot that a recovery has still to put into an environment, whose database is an empty one until then.
+/// The snapshot that a recovery, or a change of the engine, has still to put into an environment, whose database is an empty one until then.
 pub(crate) fn awaited(state: &Utf8Path, environment: &Name) -> Result<Option<String>> {
     let text = files::read_text(&awaited_file(state, environment))?;
     Ok(text.map(|text| text.trim().to_owned()))
+}
+
+/// Every environment that awaits one, sorted.
+pub(crate) fn all_awaited(state: &Utf8Path) -> Result<Vec<Name>> {
+    let directory = state.join("awaited");
+    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
+    let entries = match directory.read_dir_utf8() {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        // What is no name was not written here: a file that was on its way to its name.
+        names.extend(entry.map_err(failed)?.file_name().parse::<Name>().ok());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Marks that an environment awaits this snapshot.

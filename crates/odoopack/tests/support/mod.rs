@@ -90,6 +90,8 @@ pub(crate) struct Pack {
     pub(crate) root: Utf8PathBuf,
     said: Mutex<String>,
     begun: Instant,
+    /// Whether it is removed with the value.
+    ours: bool,
 }
 
 impl Pack {
@@ -100,6 +102,7 @@ impl Pack {
             root: machine::roomy().join(format!("odoopack-{name}")),
             said: Mutex::default(),
             begun: Instant::now(),
+            ours: true,
         };
         pack.remove();
         machine::forget_accounts(&format!("odoo-{name}-"));
@@ -118,6 +121,16 @@ impl Pack {
         pack.write("repo/odoopack.toml", &text.replace("ROOT", pack.root.as_str()));
         pack.write(".odoopack-demo", "made by a test\n");
         pack
+    }
+
+    /// A pack that another process has made, which removes it.
+    pub(crate) fn of_another_process(name: &str) -> Self {
+        Self {
+            root: machine::roomy().join(format!("odoopack-{name}")),
+            said: Mutex::default(),
+            begun: Instant::now(),
+            ours: false,
+        }
     }
 
     /// Says which part of the story begins.
@@ -270,7 +283,9 @@ impl Drop for Pack {
             keep_logs(&self.root);
             println!("{}", tail(&self.everything_said(), 60));
         }
-        self.remove();
+        if self.ours {
+            self.remove();
+        }
     }
 }
 

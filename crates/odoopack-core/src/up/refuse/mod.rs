@@ -14,8 +14,15 @@ use crate::layout::ADMIN_ROLE;
 use crate::plan::Refusal;
 use crate::spec::SecretRef;
 
-/// How data gets to another engine, major or C library: as a dump, into a root of its own.
+/// How data gets to another major or C library: as a dump, into a root of its own.
 pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here for each environment, then in a new root `odoopack up` and `odoopack backup import FILE.zip --to ENV --yes-replace ENV`";
+
+/// How a pack gets to another engine in its own root, with the words of the file for both.
+pub fn to_another_engine(made: &str, wanted: &str) -> String {
+    format!(
+        "with `engine = \"{made}\"` in [pack] `odoopack engine leave`, then with `engine = \"{wanted}\"` `odoopack engine enter`"
+    )
+}
 
 pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     let mut all = others::somebody_elses(known);

@@ -76,14 +76,16 @@ pub(super) fn another_engine(known: &Known<'_>) -> Option<Refusal> {
         true if natively && !in_containers => ("native", "compose"),
         true | false => return None,
     };
+    let way = if given {
+        super::INTO_A_NEW_ROOT.to_owned()
+    } else {
+        super::to_another_engine(made, wanted)
+    };
     Some(Refusal::new(
         format!(
             "{what} was made by the engine `{made}`, the file says `{wanted}`: its programs, users and collations may differ"
         ),
-        format!(
-            "write `engine = \"{made}\"` in [pack]; to change the engine, {}",
-            super::INTO_A_NEW_ROOT
-        ),
+        format!("write `engine = \"{made}\"` in [pack]; to change the engine, {way}"),
     ))
 }
 

@@ -44,8 +44,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             gentle: args.gentle || pack.loaded.spec.backup.gentle,
         },
     )?;
-    alarm(cx, &made);
-    super::elsewhere(cx, made.manifest.attachments.elsewhere);
+    tell_missing(cx, &made);
     let left = marks::module_work(&pack.layout.state(), &environment)?;
     if let Some(what) = left.and_then(|left| left.half_way(&environment)) {
         cx.ui.warn(&format!("{what}, and so it is in this snapshot"));
@@ -101,6 +100,12 @@ fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
         cx.ui.warn(&second.sentence());
     }
     copied.and(forgotten)
+}
+
+/// Says what of the attachments is not in the snapshot.
+pub(crate) fn tell_missing(cx: &Context, made: &Made) {
+    alarm(cx, made);
+    super::elsewhere(cx, made.manifest.attachments.elsewhere);
 }
 
 /// Files that the database names and that are gone: always said, and more of them than the last time is an alarm.

@@ -13,6 +13,7 @@ mod offsite;
 mod pin;
 mod status;
 
+pub(crate) use create::tell_missing;
 use odoopack_core::name::Name;
 
 use crate::context::{Context, Pack};

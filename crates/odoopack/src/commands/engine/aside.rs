@@ -1,0 +1,226 @@
+//! What one engine made, changed for what the other begins with: one exchange of two directories.
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::layout::Layout;
+
+use crate::context::Pack;
+use crate::engines::Engine;
+use crate::failure::{Failure, Result};
+use crate::files::{self, Owner};
+use crate::store::marks;
+
+/// What of our own state does not belong to an engine: whose the pack is, its ports, what is known of its backups.
+const STATE: [&str; 6] = [
+    "pack",
+    "ports.json",
+    "backups.jsonl",
+    "backup-key-confirmed",
+    "backup-opened",
+    "backup-opened-offsite",
+];
+
+/// Where everything lies that was put aside.
+pub(super) fn place(layout: &Layout) -> Utf8PathBuf {
+    layout.root().join("aside")
+}
+
+/// A name for what an engine made, which nothing has yet.
+pub(super) fn name(engine: &str) -> String {
+    format!("{engine}-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
+}
+
+/// Refuses what a change of two directories would not move: places elsewhere, and disks of their own.
+///
+/// # Errors
+/// Kind `Refused` with the way that there is.
+pub(super) fn movable(pack: &Pack) -> Result<()> {
+    let spec = &pack.loaded.spec;
+    let elsewhere = spec.environments.values().any(|one| one.directory.is_some());
+    let why = if spec.postgres.is_given() {
+        Some("its databases are on a server of somebody else".to_owned())
+    } else if spec.postgres.directory.is_some() || elsewhere {
+        Some("`directory` of its file names places outside its root".to_owned())
+    } else {
+        mounted(&pack.layout.data())?
+            .map(|place| format!("{place} is a disk of its own, which no other name can be given"))
+    };
+    let Some(why) = why else { return Ok(()) };
+    Err(
+        Failure::refused(format!("this pack cannot change its engine in its root: {why}"))
+            .hint(format!("to change it, {}", odoopack_core::up::INTO_A_NEW_ROOT)),
+    )
+}
+
+/// The first mount at a place or below it.
+fn mounted(place: &Utf8Path) -> Result<Option<String>> {
+    let text = files::read_text("/proc/self/mountinfo".into())?.unwrap_or_default();
+    Ok(below(&text, place))
+}
+
+fn below(mountinfo: &str, place: &Utf8Path) -> Option<String> {
+    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    // proc_pid_mountinfo(5): these four are written in octal.
+    let plain = |point: &str| {
+        point
+            .replace("\\040", " ")
+            .replace("\\011", "\t")
+            .replace("\\012", "\n")
+            .replace("\\134", "\\")
+    };
+    points
+        .map(plain)
+        .find(|point| Utf8Path::new(point).starts_with(place))
+}
+
+/// Makes what the other engine begins with: secrets, certificates, and what is known of backups. `more` writes into its state.
+pub(super) fn prepare(
+    layout: &Layout,
+    name: &str,
+    more: impl FnOnce(&Utf8Path) -> Result<()>,
+) -> Result<Utf8PathBuf> {
+    let aside = place(layout);
+    files::directory(&aside, 0o700, None)?;
+    // Only what a run that was killed here has copied: nothing is ever exchanged with this name.
+    let new = aside.join(".new");
+    files::remove_tree(&new)?;
+    like(&layout.data(), &new)?;
+    for part in [layout.secrets(), layout.tls()] {
+        if let Some(part_name) = part.file_name().filter(|_| part.is_dir()) {
+            copy(&part, &new.join(part_name))?;
+        }
+    }
+    let (from, state) = (layout.state(), new.join("odoopack"));
+    like(&from, &state)?;
+    for part in STATE.map(|part| from.join(part)) {
+        if let Some(part_name) = part.file_name().filter(|_| part.is_file()) {
+            copy(&part, &state.join(part_name))?;
+        }
+    }
+    more(&state)?;
+    files::sync_file_system(&aside)?;
+    let ready = aside.join(name);
+    files::rename_new(&new, &ready)?;
+    Ok(ready)
+}
+
+/// Carries on what was noted of backups since, so that none of them is forgotten.
+pub(super) fn carry_record(layout: &Layout, to: &Utf8Path) -> Result<()> {
+    let record = "backups.jsonl";
+    let from = layout.state().join(record);
+    if !from.is_file() {
+        return Ok(());
+    }
+    copy(&from, &to.join("odoopack").join(record))
+}
+
+/// Takes away what a stopped engine has outside `data`: units, and rendered files, which `up` writes again. Nobody shall start on what
+/// is in `data` from now on what was made for something else.
+pub(super) fn forget(layout: &Layout) -> Result<()> {
+    Engine::here(layout).forget()?;
+    let rendered = marks::written(&layout.state())?.into_keys();
+    let outside = rendered.filter(|path| path.starts_with(layout.root()) && !path.starts_with(layout.data()));
+    for path in outside {
+        files::remove(&path)?;
+    }
+    Ok(())
+}
+
+/// The same directory, empty.
+fn like(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let metadata = from
+        .symlink_metadata()
+        .map_err(|e| Failure::failed(format!("could not look at `{from}`")).because(e))?;
+    let owner = Owner {
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+    };
+    files::directory(to, metadata.permissions().mode() & 0o7777, Some(owner))
+}
+
+/// A file or a directory with everything in it, with owners and modes.
+fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
+    let failed = |e: std::io::Error| Failure::failed(format!("could not copy `{from}` to `{to}`")).because(e);
+    let metadata = from.symlink_metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        like(from, to)?;
+        for entry in from.read_dir_utf8().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            copy(entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    if metadata.is_symlink() {
+        return files::link(&from.read_link_utf8().map_err(failed)?, to);
+    }
+    let owner = Owner {
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+    };
+    let content = std::fs::read(from).map_err(failed)?;
+    files::replace(to, &content, metadata.permissions().mode() & 0o7777, Some(owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_below_the_data_is_seen_and_one_beside_is_none_of_them() {
+        let line = |point: &str| format!("36 35 98:0 / {point} rw,noatime master:1 - ext4 /dev/sdb1 rw\n");
+        let mounts = [
+            "/",
+            "/srv/my\\040odoo/data/postgres",
+            "/srv/odoo/database",
+            "/srv/odoo/backups",
+        ];
+        let text: String = mounts.map(line).concat();
+        assert_eq!(below(&text, "/srv/odoo/data".into()), None);
+        let found = below(&text, "/srv/my odoo/data".into());
+        assert_eq!(found.as_deref(), Some("/srv/my odoo/data/postgres"));
+        let itself = below(&line("/srv/odoo/data"), "/srv/odoo/data".into());
+        assert_eq!(itself.as_deref(), Some("/srv/odoo/data"));
+    }
+
+    #[test]
+    fn the_other_engine_begins_with_secrets_and_backups_and_without_data() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        let layout = Layout::new(root, &"shop".parse().unwrap(), false);
+        for directory in [
+            layout.secrets(),
+            layout.tls(),
+            layout.state(),
+            layout.data().join("postgres"),
+        ] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        files::replace(&layout.secrets().join("BACKUP_KEY"), b"geheim", 0o600, None).unwrap();
+        files::replace(&layout.tls().join("authority.pem"), b"ours", 0o644, None).unwrap();
+        for part in ["pack", "backups.jsonl", "images.json", "release.json"] {
+            files::replace(&layout.state().join(part), part.as_bytes(), 0o644, None).unwrap();
+        }
+        std::fs::create_dir_all(place(&layout).join(".new/half")).unwrap();
+        let ready = prepare(&layout, "native-1", |state| {
+            files::replace(&state.join("left.json"), b"{}", 0o600, None)
+        })
+        .unwrap();
+        let mode = |path: &str| ready.join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode("secrets/BACKUP_KEY"), mode("tls/authority.pem")),
+            (0o600, 0o644)
+        );
+        let mut state: Vec<_> = ready
+            .join("odoopack")
+            .read_dir_utf8()
+            .unwrap()
+            .flatten()
+            .collect();
+        state.sort_by_key(|entry| entry.file_name().to_owned());
+        let state: Vec<_> = state.iter().map(camino::Utf8DirEntry::file_name).collect();
+        assert_eq!(state, ["backups.jsonl", "left.json", "pack"]);
+        assert!(!ready.join("postgres").exists() && !ready.join("half").exists());
+        files::exchange(&layout.data(), &ready).unwrap();
+        assert!(ready.join("postgres").is_dir() && layout.state().join("left.json").is_file());
+    }
+}
