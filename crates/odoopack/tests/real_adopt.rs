@@ -5,8 +5,12 @@
     reason = "a test that cannot go on shall panic, in its helpers too; it starts programs and says what it does"
 )]
 
-#[path = "stack/neighbour.rs"]
+#[path = "adopting/firewall.rs"]
+mod firewall;
+#[path = "adopting/neighbour.rs"]
 mod neighbour;
+#[path = "adopting/official.rs"]
+mod official;
 mod support;
 
 use std::os::unix::ffi::OsStrExt;
@@ -42,7 +46,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm /tmp/password
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
   $as pg_ctl -D "$PGDATA" -o "-k /tmp -c listen_addresses=''" -w start
-  $as createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
+  [ "$POSTGRES_DB" = postgres ] || $as createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
   $as pg_ctl -D "$PGDATA" -w stop
 fi
 exec $as postgres -k /tmp -c listen_addresses='*'
@@ -51,7 +55,7 @@ exec $as postgres -k /tmp -c listen_addresses='*'
 /// What the official image of Odoo does: the password on the command line.
 const ODOO: &str = r#"#!/bin/sh
 set -e
-exec "$@" --db_host="$HOST" --db_user="$USER" --db_password="$PASSWORD"
+exec "$@" --db_host="${HOST:-db}" --db_user="${USER:-odoo}" --db_password="${PASSWORD:-odoo}"
 "#;
 
 /// Of the user `admin`.
@@ -70,20 +74,26 @@ env.cr.commit()
 
 #[test]
 fn a_stack_of_somebody_is_taken_over() {
-    with_docker("a_stack_of_somebody_is_taken_over", || {
-        the_seed_is_taken_over();
-    });
+    with_docker("a_stack_of_somebody_is_taken_over", the_seed_is_taken_over);
+}
+
+#[test]
+fn the_example_of_the_official_images_is_taken_over() {
+    with_docker(
+        "the_example_of_the_official_images_is_taken_over",
+        official::example_is_taken_over,
+    );
 }
 
 fn the_seed_is_taken_over() {
-    let pack = Pack::new("adopt");
-    // Left by a run that was killed before there was a pack to take down.
-    drop(std::fs::remove_dir_all(&pack.root));
-    // `demo --down` removes what this test leaves.
-    pack.write(".odoopack-demo", "made by a test\n");
-    let old = Old::start(&pack);
-    let before = old.counts();
-    let cluster = old.ask(CLUSTER);
+    let pack = place("adopt");
+    pack.now("the seed's stack, with plain `docker compose`");
+    files(&pack);
+    let file = pack.path("repo/deploy/docker-compose.yml");
+    let old = Old::new("old", pack.root.as_str(), file.as_str(), "postgres");
+    old.start(&pack, ("odoo", "odoo"), "web,own_one");
+    let before = old.ask("odoo", COUNTS);
+    let cluster = old.ask("odoo", CLUSTER);
     written_down(&pack);
     pack.now("nothing is begun while the old containers are there");
     let refused = pack.run(&["plan"]).exits(4);
@@ -108,19 +118,19 @@ fn the_seed_is_taken_over() {
         assert!(up.stderr.contains(sentence), "{sentence}: {}", up.said());
     }
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
-    everything_is_there(&pack, &before);
+    everything_is_there(&pack, "odoo", &before);
     the_cluster_is_the_same(&pack, &cluster);
     an_image_that_sorts_otherwise_is_not_taken_in(&pack);
     the_role_owns_it_and_is_no_superuser(&pack);
     the_way_back_is_whole(&pack);
-    a_published_port_goes_past_the_firewall_and_doctor_says_so(&pack);
+    firewall::is_passed_and_doctor_says_so(&pack);
     pack.now("a backup, and down and up");
     an_odd_name_keeps_no_backup_from_being_made(&pack);
     a_job_runs_as_a_timer_of_the_host_would_run_it(&pack);
     pack.run(&["down"]).exits(0);
     what_went_back_is_left_to_people(&pack);
     pack.run(&["up", "--yes"]).exits(0);
-    everything_is_there(&pack, &before);
+    everything_is_there(&pack, "odoo", &before);
     pack.run(&["down"]).exits(0);
     must(&["volume", "rm", "old_pgdata"]);
     pack.now("done");
@@ -225,35 +235,59 @@ fn what_went_back_is_left_to_people(pack: &Pack) {
     machine::must("rm", &[mark.as_str()]);
 }
 
-/// The seed's stack, without nginx, whose certificate nobody here has.
+/// Where a stack is that somebody runs, and the pack that it becomes.
+fn place(name: &str) -> Pack {
+    let pack = Pack::new(name);
+    // Left by a run that was killed before there was a pack to take down.
+    drop(std::fs::remove_dir_all(&pack.root));
+    // `demo --down` removes what this test leaves.
+    pack.write(".odoopack-demo", "made by a test\n");
+    image(&pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
+    image(&pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
+    pack
+}
+
+/// A stack that plain Docker Compose runs.
 struct Old {
     compose: [String; 7],
+    /// Its service with the database.
+    server: &'static str,
 }
 
 impl Old {
-    fn start(pack: &Pack) -> Self {
-        pack.now("the seed's stack, with plain `docker compose`");
-        docker(&["volume", "rm", "--force", "old_pgdata"]).exits(0);
-        image(pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
-        image(pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
-        files(pack);
-        let file = pack.path("repo/deploy/docker-compose.yml").into_string();
-        let root = pack.root.to_string();
-        let compose = ["compose", "-p", "old", "--project-directory", &root, "-f", &file];
+    /// Takes the place of one that a killed run left.
+    fn new(project: &str, directory: &str, file: &str, server: &'static str) -> Self {
+        let compose = [
+            "compose",
+            "-p",
+            project,
+            "--project-directory",
+            directory,
+            "-f",
+            file,
+        ];
         let old = Self {
             compose: compose.map(str::to_owned),
+            server,
         };
-        old.must(&split("up --detach postgres"));
-        let ready = split("exec -T postgres pg_isready -q -h localhost -U odoo -d odoo");
+        old.must(&["down", "--volumes"]);
+        old
+    }
+
+    /// Brings it up with what people put into a database of it.
+    fn start(&self, pack: &Pack, (service, database): (&str, &str), modules: &str) {
+        self.must(&["up", "--detach", self.server]);
+        let ready = ["exec", "-T", self.server, "pg_isready", "-q", "-h", "localhost"];
         wait_for("the old database answers", || {
-            (old.run(&ready).code == Some(0)).then_some(())
+            (self.run(&ready).code == Some(0)).then_some(())
         });
         pack.now("Odoo is installed in it");
-        old.must(&split("run --rm -T odoo odoo -c /etc/odoo/odoo.conf -d odoo -i web,own_one --without-demo=all --stop-after-init"));
-        let shell = split("run --rm -T odoo odoo shell -c /etc/odoo/odoo.conf -d odoo --no-http");
-        machine::must_with("docker", &old.words(&shell), FILL);
-        old.must(&split("up --detach odoo"));
-        old
+        let run = ["run", "--rm", "-T", service, "odoo"];
+        let install = format!("-d {database} -i {modules} --without-demo=all --stop-after-init");
+        self.must(&[&run[..], &split(&install)].concat());
+        let shell = format!("shell -d {database} --no-http");
+        machine::must_with("docker", &self.words(&[&run[..], &split(&shell)].concat()), FILL);
+        self.must(&["up", "--detach", service]);
     }
 
     fn words<'a>(&'a self, args: &[&'a str]) -> Vec<&'a str> {
@@ -273,14 +307,20 @@ impl Old {
         self.run(args).exits(0).stdout
     }
 
-    /// Rows of tables that nothing changes by itself.
-    fn counts(&self) -> String {
-        self.ask(COUNTS)
-    }
-
-    fn ask(&self, sql: &str) -> String {
+    fn ask(&self, database: &str, sql: &str) -> String {
         let psql = [
-            "exec", "-T", "postgres", "psql", "-h", "/tmp", "-U", "odoo", "-d", "odoo", "-Atc", sql,
+            "exec",
+            "-T",
+            self.server,
+            "psql",
+            "-h",
+            "/tmp",
+            "-U",
+            "odoo",
+            "-d",
+            database,
+            "-Atc",
+            sql,
         ];
         self.must(&psql).trim().to_owned()
     }
@@ -380,7 +420,7 @@ fn written_down(pack: &Pack) {
     pack.write("data/odoopack/ports.json", &ports.to_string());
 }
 
-fn everything_is_there(pack: &Pack, before: &str) {
+fn everything_is_there(pack: &Pack, database: &str, before: &str) {
     pack.now("people, their data and their attachments are there");
     let site = Site {
         port: 443,
@@ -389,7 +429,9 @@ fn everything_is_there(pack: &Pack, before: &str) {
     };
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
-    let session = site.sign_in("odoo", PASSWORD).expect("the old password is right");
+    let session = site
+        .sign_in(database, PASSWORD)
+        .expect("the old password is right");
     let found = session.call("res.partner", "search_count", &json!([[["name", "=", "Kept"]]]));
     assert_eq!(found, 1);
     let found = session.call("ir.attachment", "search", &json!([[["name", "=", "kept.txt"]]]));
@@ -437,132 +479,6 @@ fn the_role_owns_it_and_is_no_superuser(pack: &Pack) {
         "odoo"
     );
     assert_eq!(ask("SELECT twice(4)"), "8");
-}
-
-/// Switches Debian's ufw on, for the network of this test; its configuration is a copy that only this process sees.
-fn switch_ufw_on() -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    let place = copy.path().to_str().unwrap();
-    machine::must("cp", &["-a", "/etc/ufw/.", place]);
-    machine::must("mount", &["--bind", place, "/etc/ufw"]);
-    machine::must("ufw", &split("default deny incoming"));
-    machine::must("ufw", &split("--force enable"));
-    let status = machine::must("ufw", &split("status verbose"));
-    assert!(
-        status.contains("Status: active") && status.contains("deny (incoming)"),
-        "{status}"
-    );
-    copy
-}
-
-/// Asked from a network of its own, which has none of the host's addresses.
-fn a_published_port_goes_past_the_firewall_and_doctor_says_so(pack: &Pack) {
-    pack.now("a published port is open to others in spite of the firewall");
-    must(&split(
-        "run --detach --rm --name stranger --publish 5999:5999 --entrypoint python3 acme/odoo:19.0 -m http.server 5999",
-    ));
-    // A number that Docker chooses is as open.
-    must(&split(
-        "run --detach --rm --name other --publish 5432 --entrypoint python3 acme/odoo:19.0 -m http.server 5432",
-    ));
-    let chosen = must(&["port", "other", "5432/tcp"]);
-    let chosen = chosen
-        .lines()
-        .next()
-        .unwrap()
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .to_owned();
-    let _own = Child::start("python3 -m http.server 5998");
-    let outside = Outside::start();
-    for port in ["5998", "5999"] {
-        wait_for("both ports answer without a firewall", || {
-            outside.reaches(port).then_some(())
-        });
-    }
-    let _ufw = switch_ufw_on();
-    let reached = (outside.reaches("5998"), outside.reaches("5999"));
-    assert_eq!(reached, (false, true), "what the firewall lets in");
-    let answer = pack.run(&["doctor", "--json"]).exits(0).first_json();
-    let findings = answer["findings"].as_array().unwrap().iter();
-    let told: Vec<_> = findings
-        .filter(|one| one["id"] == "host-docker-published")
-        .map(|one| format!("{}: {}", one["place"], one["saw"]))
-        .collect();
-    assert_eq!(
-        told.into_iter().collect::<std::collections::BTreeSet<_>>(),
-        [("other", chosen.as_str()), ("stranger", "5999")]
-            .map(|(name, port)| format!("\"{name}\": \"port {port} is published on every address\""))
-            .into()
-    );
-    neighbour::comes_onto_loopback_and_doctor_says_so(pack, &outside);
-    machine::must("ufw", &["disable"]);
-    machine::must("umount", &["/etc/ufw"]);
-    must(&["rm", "--force", "stranger", "other"]);
-}
-
-/// A network that is joined to the host's by one cable.
-struct Outside(Child);
-
-impl Outside {
-    fn start() -> Self {
-        let outside = Self(Child::start("unshare --net sleep 600"));
-        let pid = outside.0.0.id().to_string();
-        wait_for("the network outside is another one", || {
-            let name = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
-            (name(&pid) != name("self")).then_some(())
-        });
-        machine::must(
-            "ip",
-            &split(&format!(
-                "link add outside type veth peer name inside netns {pid}"
-            )),
-        );
-        machine::must("ip", &split("addr add 10.99.0.1/24 dev outside"));
-        machine::must("ip", &split("link set outside up"));
-        for line in ["ip addr add 10.99.0.2/24 dev inside", "ip link set inside up"] {
-            assert!(outside.run(line), "{line}");
-        }
-        outside
-    }
-
-    fn run(&self, line: &str) -> bool {
-        let line = format!("--target {} --net {line}", self.0.0.id());
-        support::command("nsenter", &split(&line))
-            .status()
-            .unwrap()
-            .success()
-    }
-
-    fn reaches(&self, port: &str) -> bool {
-        self.run(&format!(
-            "curl --silent --output /dev/null --max-time 3 http://10.99.0.1:{port}/"
-        ))
-    }
-}
-
-/// Ends with the value.
-struct Child(std::process::Child);
-
-impl Child {
-    fn start(line: &str) -> Self {
-        let mut command = Command::new("setpriv");
-        Self(
-            command
-                .args(["--pdeathsig", "KILL"])
-                .args(split(line))
-                .spawn()
-                .unwrap(),
-        )
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 fn the_way_back_is_whole(pack: &Pack) {

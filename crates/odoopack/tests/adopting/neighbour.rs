@@ -1,7 +1,8 @@
 //! A neighbour on the same network, who sends to the host what is meant for loopback.
+use crate::firewall::Outside;
+use crate::split;
 use crate::support::stack::must;
 use crate::support::{Pack, machine, wait_for};
-use crate::{Outside, split};
 
 /// What `doctor` says that helps.
 const CLOSED: &str = "PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP";
