@@ -52,8 +52,10 @@ fn modules_are_installed_changed_updated_tested_and_removed() {
     assert_eq!(changed(&pack), [], "the first installation is remembered");
     install(&pack);
     each_edit_has_its_reaction(&pack);
+    one_is_uploaded(&pack);
     static_files_only(&pack);
     code_of_two_modules(&pack);
+    sql(&pack, "DELETE FROM ir_module_module WHERE name = 'shop_uploaded'");
     killed_in_the_middle(&pack);
     a_broken_module(&pack);
     missing_code(&pack);
@@ -120,6 +122,15 @@ fn each_edit_has_its_reaction(pack: &Pack) {
         .unwrap();
     assert_eq!((note.1.as_str(), note.2.as_str()), ("update", "languages-added"));
     sql(pack, "UPDATE res_lang SET active = false WHERE code = 'de_DE'");
+    assert_eq!(changed(pack), []);
+}
+
+/// A module that has no directory, because it came as an archive; with it Odoo says what 17.0 says of one.
+fn one_is_uploaded(pack: &Pack) {
+    sql(
+        pack,
+        "INSERT INTO ir_module_module (name, state, imported) VALUES ('shop_uploaded', 'installed', true)",
+    );
     assert_eq!(changed(pack), []);
 }
 
@@ -370,6 +381,10 @@ fn uninstall(pack: &Pack) {
         "DELETE FROM ir_module_module_dependency d USING ir_module_module m WHERE m.id = d.module_id AND m.name = 'auditlog' \
          AND d.name = 'shop_note'",
     );
+    // The code of both is gone, and uninstalling is the only way to be rid of them.
+    for module in ["oca/partner_firstname", "own/shop_note"] {
+        std::fs::remove_dir_all(pack.path(&format!("repo/addons/{module}"))).unwrap();
+    }
     pack.run(&["module", "uninstall", "production", "partner_firstname", "--yes"])
         .exits(0);
     let left = "SELECT count(*) FROM ir_module_module WHERE state = 'installed' AND name IN ('shop_note', 'partner_firstname')";

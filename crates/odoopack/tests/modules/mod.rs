@@ -16,7 +16,10 @@ pub(crate) const NOTE: &[(&str, &str)] = &[
     ("__init__.py", "from . import models\n"),
     (
         "models.py",
-        "from odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n",
+        "import logging\n\nfrom odoo import fields, models\n\nclass Category(models.Model):\n    _inherit = 'res.partner.category'\n    note_one = fields.Char()\n\n\
+         \x20   def _register_hook(self):\n        super()._register_hook()\n        \
+         for module in self.env['ir.module.module'].search([('name', '=', 'shop_uploaded')]):\n            \
+         logging.getLogger('odoo.modules.graph').warning('module %s: not installable, skipped', module.name)\n",
     ),
     (
         "data.xml",
