@@ -282,7 +282,7 @@ fn can_be_replaced(filestore: &camino::Utf8Path) -> Result<()> {
             "`{filestore}` is where a disk is mounted: another filestore could not take its place"
         ))
         .hint(format!(
-            "mount that disk one directory above, at `{}`, with `{}` in it",
+            "`mount` that disk one directory above, at `{}`, with `{}` in it",
             filestore.parent().unwrap_or(filestore),
             filestore.file_name().unwrap_or_default()
         ))),

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use odoopack_repository::Repository;
+use rand::Rng;
 
 use crate::backup::failure;
 use crate::context::Pack;
@@ -33,7 +34,7 @@ pub(super) fn is_here(pack: &Pack, there: &Repository) -> Result<bool> {
 pub(super) fn take(pack: &Pack, there: &Repository) -> Result<()> {
     let (place, name) = (there.place().to_string(), pack.layout.pack().as_str());
     let last = there.turn(name).map_err(|e| failure::of(&e))?;
-    let word = crate::password::generate();
+    let word = format!("{:032x}", rand::rng().random::<u128>());
     let mut words = read(pack)?;
     // Cut off in between, either may be the one that is there.
     words.insert(place.clone(), last.into_iter().chain([word.clone()]).collect());
