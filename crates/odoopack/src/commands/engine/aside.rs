@@ -11,14 +11,18 @@ use crate::files::{self, Owner};
 use crate::store::marks;
 
 /// What of our own state does not belong to an engine: whose the pack is, its ports, what is known of its backups.
-const STATE: [&str; 6] = [
+const STATE: [&str; 7] = [
     "pack",
     "ports.json",
     "backups.jsonl",
     "backup-key-confirmed",
     "backup-opened",
     "backup-opened-offsite",
+    TURNS,
 ];
+
+/// Without it this machine would be another one off site.
+const TURNS: &str = "offsite-turns.json";
 
 /// Where everything lies that was put aside.
 pub(super) fn place(layout: &Layout) -> Utf8PathBuf {
@@ -106,12 +110,13 @@ pub(super) fn prepare(
 
 /// Carries on what was noted of backups since, so that none of them is forgotten.
 pub(super) fn carry_record(layout: &Layout, to: &Utf8Path) -> Result<()> {
-    let record = "backups.jsonl";
-    let from = layout.state().join(record);
-    if !from.is_file() {
-        return Ok(());
+    for name in ["backups.jsonl", TURNS] {
+        let from = layout.state().join(name);
+        if from.is_file() {
+            copy(&from, &to.join("odoopack").join(name))?;
+        }
     }
-    copy(&from, &to.join("odoopack").join(record))
+    Ok(())
 }
 
 /// Takes away what a stopped engine has outside `data`: units, and rendered files, which `up` writes again. Nobody shall start on what
@@ -197,7 +202,7 @@ mod tests {
         }
         files::replace(&layout.secrets().join("BACKUP_KEY"), b"geheim", 0o600, None).unwrap();
         files::replace(&layout.tls().join("authority.pem"), b"ours", 0o644, None).unwrap();
-        for part in ["pack", "backups.jsonl", "images.json", "release.json"] {
+        for part in ["pack", "backups.jsonl", TURNS, "images.json", "release.json"] {
             files::replace(&layout.state().join(part), part.as_bytes(), 0o644, None).unwrap();
         }
         std::fs::create_dir_all(place(&layout).join(".new/half")).unwrap();
@@ -218,7 +223,7 @@ mod tests {
             .collect();
         state.sort_by_key(|entry| entry.file_name().to_owned());
         let state: Vec<_> = state.iter().map(camino::Utf8DirEntry::file_name).collect();
-        assert_eq!(state, ["backups.jsonl", "left.json", "pack"]);
+        assert_eq!(state, ["backups.jsonl", "left.json", TURNS, "pack"]);
         assert!(!ready.join("postgres").exists() && !ready.join("half").exists());
         files::exchange(&layout.data(), &ready).unwrap();
         assert!(ready.join("postgres").is_dir() && layout.state().join("left.json").is_file());
