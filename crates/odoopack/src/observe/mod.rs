@@ -60,7 +60,7 @@ pub(crate) fn look(pack: &Pack) -> Result<View> {
     owner::check(&layout.state())?;
     let mut host = host::host(layout.root())?;
     let containers = if layout.containers() {
-        containers::look(pack)?
+        containers::look(pack).map_err(|failure| of_another_engine(layout, failure))?
     } else {
         Containers {
             images: marks::images(&layout.state())?,
