@@ -153,6 +153,11 @@ impl Layout {
         self.root.join("backups")
     }
 
+    /// What an engine made that was left; it holds secrets.
+    pub fn aside(&self) -> Utf8PathBuf {
+        self.root.join("aside")
+    }
+
     /// Data directory of a server's PostgreSQL cluster.
     pub fn cluster(&self, server: &OwnServer) -> Utf8PathBuf {
         let adopted = self.adopted.cluster.clone().filter(|_| server.is_shared());

@@ -188,7 +188,7 @@ impl ReadSourceOpen for Opening {
                 Ok(file) => Box::new(file),
                 Err(e) => {
                     let text = format!("could not open `{}`: {e}", path.display());
-                    note(&self.handed, &text, loose);
+                    note(&self.handed, &text, loose && e.kind() == io::ErrorKind::NotFound);
                     return Err(RusticError::new(ErrorKind::InputOutput, text));
                 }
             },
@@ -217,21 +217,22 @@ impl Read for Exact {
         let got = self
             .inner
             .read(buffer)
-            .map_err(|e| self.wrong(format!("could not read `{}`: {e}", self.path)))?;
+            .map_err(|e| self.wrong(format!("could not read `{}`: {e}", self.path), false))?;
         if got == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(self.wrong(format!("`{}` became {} bytes shorter", self.path, self.left)));
+            let text = format!("`{}` became {} bytes shorter", self.path, self.left);
+            return Err(self.wrong(text, self.loose));
         }
         self.left = match self.left.checked_sub(got as u64) {
             Some(left) => left,
-            None => return Err(self.wrong(format!("`{}` grew while it was read", self.path))),
+            None => return Err(self.wrong(format!("`{}` grew while it was read", self.path), false)),
         };
         Ok(got)
     }
 }
 
 impl Exact {
-    fn wrong(&self, text: String) -> io::Error {
-        note(&self.handed, &text, self.loose);
+    fn wrong(&self, text: String, changed: bool) -> io::Error {
+        note(&self.handed, &text, changed);
         io::Error::other(text)
     }
 }

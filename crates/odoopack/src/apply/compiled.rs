@@ -41,11 +41,16 @@ for module in sys.argv[1:]:
                 pass";
 
 impl Apply<'_> {
-    /// Compiles the modules of an Odoo service, when its engine has an image for it; once for what they are now.
-    ///
-    /// # Errors
-    /// When modules cannot be looked at; that they could not be compiled costs time at each start, and nothing else.
-    pub(super) fn compile_modules(&self, service: &Service) -> Result<()> {
+    /// Compiles the modules of an Odoo service, when its engine has an image for it; once for what they are now. That they could not be
+    /// compiled costs time at each start, and nothing else.
+    pub(super) fn compile_modules(&self, service: &Service) {
+        if let Err(failure) = self.compiled(service) {
+            let why = failure.chain().join(": ");
+            self.ui.warn(&format!("modules could not be compiled: {why}"));
+        }
+    }
+
+    fn compiled(&self, service: &Service) -> Result<()> {
         let image = self.facts.containers.images.get("odoo");
         let Some(image) = image.filter(|_| self.layout.containers()) else {
             return Ok(());
@@ -63,10 +68,7 @@ impl Apply<'_> {
             return Ok(());
         }
         for (owner, modules) in by_owner(&modules)? {
-            if let Err(failure) = compile(&image.id, owner, &modules).run() {
-                let why = failure.chain().join(": ");
-                self.ui.warn(&format!("modules could not be compiled: {why}"));
-            }
+            compile(&image.id, owner, &modules).run()?;
         }
         marks::remember_compiled(&state, &farm.directory, seen(&image.id, &modules)?)
     }

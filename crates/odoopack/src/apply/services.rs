@@ -77,7 +77,7 @@ impl Apply<'_> {
         let service = self.service(name)?;
         self.engine().make_known(&self.target.services)?;
         self.test_postgres(service)?;
-        self.compile_modules(service)?;
+        self.compile_modules(service);
         self.engine().start(service)?;
         self.ready(service)?;
         self.stamp_start(service)
@@ -86,7 +86,7 @@ impl Apply<'_> {
     pub(super) fn restart_service(&self, name: &str) -> Result<()> {
         let service = self.service(name)?;
         self.test_postgres(service)?;
-        self.compile_modules(service)?;
+        self.compile_modules(service);
         self.behind_the_gate(name, || {
             self.engine().restart(service)?;
             self.ready(service)

@@ -6,7 +6,7 @@ use std::vec;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::{Attachments, paths};
-use odoopack_core::filestore::{CHECKLIST, Named};
+use odoopack_core::filestore::{CHECKLIST, Named, is_attachment};
 use odoopack_repository::{Content, Item};
 
 use crate::failure::{Failure, Result};
@@ -174,7 +174,12 @@ fn item(filestore: &Utf8Path, path: &Utf8Path) -> Result<Item> {
     let modified = metadata.modified().map_err(failed)?;
     Ok(Item {
         path: format!("{}/{below}", paths::FILESTORE),
-        content: Content::File(path.as_std_path().to_owned()),
+        content: if is_attachment(below.as_str()) {
+            Content::File(path.as_std_path().to_owned())
+        } else {
+            // What a module keeps there is written and removed as it likes.
+            Content::Loose(path.as_std_path().to_owned())
+        },
         size: metadata.len(),
         modified: modified
             .try_into()

@@ -249,7 +249,7 @@ fn manifest(work: &mut Work) -> Result<Items> {
 fn find_pack(origin: &Origin) -> tree::Found {
     // Where the file lies in the root itself, all of this lies below it.
     let layout = &origin.layout;
-    let but = [layout.data(), layout.backups(), layout.config()];
+    let but = [layout.data(), layout.backups(), layout.config(), layout.aside()];
     let mut found = tree::readable(&origin.pack, paths::PACK, &but);
     let outside = |path: &Utf8PathBuf| format!("{path}: it lies outside of the pack's directory");
     found.left_out.extend(origin.outside.iter().map(outside));

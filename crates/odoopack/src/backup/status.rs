@@ -113,7 +113,7 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
     Ok(Status {
         environments,
         key_confirmed: key::is_confirmed(&pack.layout)?,
-        key_lost: !lines.is_empty() && key::stored(&pack.layout)?.is_none(),
+        key_lost: lines.iter().any(|line| line.event == Event::Made) && key::stored(&pack.layout)?.is_none(),
         missing_snapshots: missing,
         // What failed before the second place was taken out of the file is nobody's worry any more.
         not_copied: spec.backup.offsite.as_ref().and_then(|_| not_copied(&lines)),

@@ -163,7 +163,8 @@ impl<'a> Walk<'a> {
             return;
         };
         let has_a_place = self.but.places.iter().any(|place| target.starts_with(place));
-        if self.opens && path.is_symlink() && !target.starts_with(top) && !has_a_place {
+        // An interpreter that an environment of Python links to is no code of the pack.
+        if self.opens && path.is_symlink() && target.is_dir() && !target.starts_with(top) && !has_a_place {
             let why = format!("only the link is taken, and not `{}`", target.display());
             self.miss(path, "take all of", why);
         }

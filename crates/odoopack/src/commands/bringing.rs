@@ -12,7 +12,7 @@ use crate::apply::restore::source::Source;
 use crate::apply::restore::{Found, Neutralized, Planned, Restore, is_somebodys_role, there};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind as Code, Result};
-use crate::observe::{self, View};
+use crate::observe::{self, View, mounts};
 use crate::store::lock;
 use crate::ui::Ui;
 
@@ -272,22 +272,19 @@ fn plan(
     })
 }
 
-/// What a disk of its own is mounted at cannot be renamed; that is better known before the services stop.
+/// What a disk is mounted at cannot be renamed; that is better known before the services stop.
 fn can_be_replaced(filestore: &camino::Utf8Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let disk = |path: &camino::Utf8Path| path.symlink_metadata().ok().map(|found| found.dev());
-    let above = filestore.parent().and_then(disk);
-    match (disk(filestore), above) {
-        (Some(own), Some(above)) if own != above => Err(Failure::refused(format!(
-            "`{filestore}` is where a disk is mounted: another filestore could not take its place"
-        ))
-        .hint(format!(
-            "`mount` that disk one directory above, at `{}`, with `{}` in it",
-            filestore.parent().unwrap_or(filestore),
-            filestore.file_name().unwrap_or_default()
-        ))),
-        _ => Ok(()),
+    if !mounts::is_one(filestore)? {
+        return Ok(());
     }
+    Err(Failure::refused(format!(
+        "`{filestore}` is where a disk is mounted: another filestore could not take its place"
+    ))
+    .hint(format!(
+        "`mount` that disk one directory above, at `{}`, with `{}` in it",
+        filestore.parent().unwrap_or(filestore),
+        filestore.file_name().unwrap_or_default()
+    )))
 }
 
 fn destination(
@@ -302,7 +299,9 @@ fn destination(
     let Some(beside) = &target.place.beside else {
         let database = environment.database.clone();
         let filestore = filestores.join(&database);
-        can_be_replaced(&filestore)?;
+        if target.only != Some(Part::Database) {
+            can_be_replaced(&filestore)?;
+        }
         return Ok(Destination::Environment {
             database_exists: known(&database),
             filestore_exists: there(&filestore)?,

@@ -17,6 +17,7 @@ mod in_image;
 pub(crate) mod installed;
 pub(crate) mod library;
 pub(crate) mod listeners;
+pub(crate) mod mounts;
 pub(crate) mod owner;
 pub(crate) mod paths;
 pub(crate) mod secrets;

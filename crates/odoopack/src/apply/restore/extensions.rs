@@ -34,13 +34,14 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// The servers of the snapshot are there now; no role may name others.
-    pub(super) fn take_wrappers(&self, database: &str, role: &str) -> Result<()> {
-        let sql = wrappers("SELECT oid FROM pg_foreign_data_wrapper", "REVOKE", "FROM", role);
+    /// What the snapshot holds is there now: the role fills no table of an extension any more, and names no other server.
+    pub(super) fn close_extensions(&self, database: &str, role: &str) -> Result<()> {
+        let sql = tables("true", "REVOKE", "FROM", role)
+            + &wrappers("SELECT oid FROM pg_foreign_data_wrapper", "REVOKE", "FROM", role);
         self.apply
             .admin(&self.environment, database)?
             .batch_execute(&sql)
-            .map_err(|e| failed("could not take back who may name other servers", &e))
+            .map_err(|e| failed("could not take back what the role needed to load", &e))
     }
 }
 
@@ -70,15 +71,21 @@ fn next(left: &[&String], needs: &BTreeMap<String, BTreeSet<String>>) -> usize {
 /// What the role fills when it loads: the rows that people put into tables of the extension (`pg_extension_config_dump`), and servers of
 /// its wrapper. The administrator owns both.
 fn open_extension(name: &str, role: &str) -> String {
-    let (name, to) = (literal(name), literal(&identifier(role)));
+    let name = literal(name);
     let own = format!(
         "SELECT d.objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass \
          WHERE d.classid = 'pg_foreign_data_wrapper'::regclass AND d.deptype = 'e' AND e.extname = {name}"
     );
+    let tables = tables(&format!("extname = {name}"), "GRANT", "TO", role);
+    format!("; {tables} {}", wrappers(&own, "GRANT", "TO", role))
+}
+
+fn tables(of: &str, verb: &str, preposition: &str, role: &str) -> String {
+    let role = literal(&identifier(role));
     format!(
-        "; DO $$ DECLARE one regclass; BEGIN FOR one IN SELECT unnest(extconfig) FROM pg_extension WHERE extname = {name} LOOP \
-         EXECUTE format('GRANT ALL ON %s TO %s', one, {to}); END LOOP; END $$; {}",
-        wrappers(&own, "GRANT", "TO", role)
+        "DO $$ DECLARE one regclass; BEGIN \
+         FOR one IN SELECT unnest(extconfig) FROM pg_extension WHERE {of} AND pg_has_role(extowner, 'USAGE') LOOP \
+         EXECUTE format('{verb} ALL ON %s {preposition} %s', one, {role}); END LOOP; END $$;"
     )
 }
 

@@ -171,7 +171,7 @@ impl Restore<'_> {
         let loaded = put().and_then(|dump| self.archive(entrance, &dump, progress));
         files::remove(&place)?;
         loaded?;
-        self.take_wrappers(&entrance.database, &entrance.role)
+        self.close_extensions(&entrance.database, &entrance.role)
     }
 
     /// Schemas that were made with the extensions in them.

@@ -22,9 +22,9 @@ pub(super) fn is_here(pack: &Pack, there: &Repository) -> Result<bool> {
     let Some(last) = last.map_err(|e| failure::of(&e))? else {
         return Ok(true);
     };
+    // Wherever it was written: the same place may have had another name.
     let words = read(pack)?;
-    let known = words.get(&there.place().to_string());
-    Ok(known.is_some_and(|known| known.contains(&last)))
+    Ok(words.values().flatten().any(|word| *word == last))
 }
 
 /// Begins a copy, under the writer's lock: from now on no machine that shares our past up to here goes on there.

@@ -8,6 +8,7 @@ use crate::context::Pack;
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
+use crate::observe::mounts;
 use crate::store::marks;
 
 /// What of our own state does not belong to an engine: whose the pack is, its ports, what is known of its backups.
@@ -26,7 +27,7 @@ const TURNS: &str = "offsite-turns.json";
 
 /// Where everything lies that was put aside.
 pub(super) fn place(layout: &Layout) -> Utf8PathBuf {
-    layout.root().join("aside")
+    layout.aside()
 }
 
 /// A name for what an engine made, which nothing has yet.
@@ -46,7 +47,7 @@ pub(super) fn movable(pack: &Pack) -> Result<()> {
     } else if spec.postgres.directory.is_some() || elsewhere {
         Some("`directory` of its file names places outside its root".to_owned())
     } else {
-        mounted(&pack.layout.data())?
+        mounts::below(&pack.layout.data())?
             .map(|place| format!("{place} is a disk of its own, which no other name can be given"))
     };
     let Some(why) = why else { return Ok(()) };
@@ -54,27 +55,6 @@ pub(super) fn movable(pack: &Pack) -> Result<()> {
         Failure::refused(format!("this pack cannot change its engine in its root: {why}"))
             .hint(format!("to change it, {}", odoopack_core::up::INTO_A_NEW_ROOT)),
     )
-}
-
-/// The first mount at a place or below it.
-fn mounted(place: &Utf8Path) -> Result<Option<String>> {
-    let text = files::read_text("/proc/self/mountinfo".into())?.unwrap_or_default();
-    Ok(below(&text, place))
-}
-
-fn below(mountinfo: &str, place: &Utf8Path) -> Option<String> {
-    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-    // proc_pid_mountinfo(5): these four are written in octal.
-    let plain = |point: &str| {
-        point
-            .replace("\\040", " ")
-            .replace("\\011", "\t")
-            .replace("\\012", "\n")
-            .replace("\\134", "\\")
-    };
-    points
-        .map(plain)
-        .find(|point| Utf8Path::new(point).starts_with(place))
 }
 
 /// Makes what the other engine begins with: secrets, certificates, and what is known of backups. `more` writes into its state.
@@ -169,23 +149,6 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_disk_below_the_data_is_seen_and_one_beside_is_none_of_them() {
-        let line = |point: &str| format!("36 35 98:0 / {point} rw,noatime master:1 - ext4 /dev/sdb1 rw\n");
-        let mounts = [
-            "/",
-            "/srv/my\\040odoo/data/postgres",
-            "/srv/odoo/database",
-            "/srv/odoo/backups",
-        ];
-        let text: String = mounts.map(line).concat();
-        assert_eq!(below(&text, "/srv/odoo/data".into()), None);
-        let found = below(&text, "/srv/my odoo/data".into());
-        assert_eq!(found.as_deref(), Some("/srv/my odoo/data/postgres"));
-        let itself = below(&line("/srv/odoo/data"), "/srv/odoo/data".into());
-        assert_eq!(itself.as_deref(), Some("/srv/odoo/data"));
-    }
 
     #[test]
     fn the_other_engine_begins_with_secrets_and_backups_and_without_data() {

@@ -28,6 +28,14 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
         cx.ui.result("nothing to do");
         return Ok(());
     }
+    if left.from == left::word(pack.layout.engine()) {
+        return Err(Failure::refused(format!(
+            "the engine `{}` was left, and the file still names it",
+            left.from
+        ))
+        .hint("write the other engine into [pack] of the file")
+        .hint("`odoopack engine back` puts back what was left"));
+    }
     aside::movable(&pack)?;
     lockfile::debian_is_locked(&pack)?;
     let awaited = awaited(&pack)?;

@@ -31,8 +31,16 @@ fn own(layout: &Layout) -> Result<Option<[u8; 3]>> {
     if find_program("docker").is_none() {
         return Ok(None);
     }
-    let outcome = docker::subnet(&layout.project()).outcome()?;
-    Ok(docker::parse_subnet(&outcome.stdout).filter(|_| outcome.status.success()))
+    let cmd = docker::subnet(&layout.project());
+    let outcome = cmd.outcome()?;
+    if outcome.status.success() {
+        return Ok(docker::parse_subnet(&outcome.stdout));
+    }
+    let said = outcome.stderr.to_lowercase();
+    if said.contains("not found") || said.contains("no such network") {
+        return Ok(None);
+    }
+    Err(cmd.ended_badly(&outcome))
 }
 
 /// What the host's routes lead into.
@@ -54,15 +62,15 @@ fn networks() -> Result<Vec<Range>> {
     Ok(docker::parse_subnets(&docker::subnets(&ids).outcome()?.stdout))
 }
 
-/// The network that the pack had unless it meets another, else the first free one of Docker's own part of the private addresses.
-/// Where there is none, the one that it had may lie behind a route: Docker refuses only what another of its networks has.
+/// The network that the pack had unless another of Docker's has it, else the first free one of Docker's own part of the private addresses.
+/// A route is no reason to leave the one that it had, which others may have been told: its own is more specific.
 fn choose(known: Option<[u8; 3]>, routes: &[Range], networks: &[Range]) -> Option<[u8; 3]> {
     let candidates = (28..32_u8).flat_map(|b| (0..=255_u8).map(move |c| [172, b, c]));
-    let found = known
-        .into_iter()
-        .chain(candidates)
-        .find(|one| is_free(*one, routes) && is_free(*one, networks));
-    found.or_else(|| known.filter(|one| is_free(*one, networks)))
+    let known = known.filter(|one| is_free(*one, networks));
+    known.or_else(|| {
+        let mut candidates = candidates;
+        candidates.find(|one| is_free(*one, routes) && is_free(*one, networks))
+    })
 }
 
 fn is_free([a, b, c]: [u8; 3], taken: &[Range]) -> bool {
@@ -100,10 +108,11 @@ mod tests {
             range([172, 28, 0, 0], 20),
             range([172, 28, 0, 64], 26),
         ] {
-            for (routes, networks) in [(&[other][..], &[][..]), (&[], &[other])] {
-                let now = choose(known, routes, networks).unwrap();
-                assert!(now != [172, 28, 0] && now[..2] == [172, 28], "{now:?}");
-            }
+            let now = choose(known, &[], &[other]).unwrap();
+            assert!(now != [172, 28, 0] && now[..2] == [172, 28], "{now:?}");
+            assert_eq!(choose(known, &[other], &[]), known);
+            let new = choose(None, &[other], &[]).unwrap();
+            assert!(new != [172, 28, 0], "{new:?}");
         }
         assert_eq!(
             choose(None, &[], &[range([172, 28, 0, 0], 24)]),
