@@ -127,7 +127,11 @@ fn an_installation_that_is_killed_ends(pack: &Pack) {
     );
     let mut child = pack.start(&install);
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-    wait_for("the hook", || (ask(pack, waiting) == "1").then_some(()));
+    // Whoever asks while the restore point is copied is thrown out.
+    wait_for("the hook", || {
+        let seen = pack.run(&["psql", "dev", "--", "-Atc", waiting]);
+        (seen.code == Some(0) && seen.stdout.trim() == "1").then_some(())
+    });
     machine::kill(child.id());
     child.wait().unwrap();
     ask(pack, "DELETE FROM ir_config_parameter WHERE key = 'hold'");
