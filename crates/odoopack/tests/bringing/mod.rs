@@ -44,7 +44,7 @@ pub(crate) fn databases(pack: &Pack) -> String {
     )
 }
 
-/// Names of databases, filestores and roles.
+/// Names of databases, filestores and roles; the group of those that load stays after the first import.
 pub(crate) fn leftovers(pack: &Pack) -> String {
     let mut names = Vec::new();
     for environment in ["production", "staging"] {
@@ -61,7 +61,7 @@ pub(crate) fn leftovers(pack: &Pack) -> String {
     let roles = sql(
         pack,
         "postgres",
-        "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname !~ '^pg_'",
+        "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'odoopack-loading'",
     );
     format!("{} | {} | {roles}", databases(pack), names.join(" "))
 }
