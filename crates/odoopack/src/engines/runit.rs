@@ -90,8 +90,13 @@ impl Runit<'_> {
         })?;
         // From now on a new `runsv` starts it by itself as well.
         files::remove(&definition.join(DOWN))?;
+        // Somebody who was killed may have told it to stop: then what still runs ends first.
+        let may_end = self.running(&service.name);
         let up = runit::sv_now("up", &definition).run();
         up.map_err(|e| e.during(format!("could not start `{}`", service.name)))?;
+        if may_end && self.wait_running(&service.name).is_ok() {
+            return Ok(());
+        }
         self.wait_running(&service.name)
     }
 
