@@ -64,11 +64,11 @@ pub(crate) fn parse_not_there(text: &str) -> BTreeMap<&str, Vec<&str>> {
         let begins = line
             .strip_prefix("Package ")
             .and_then(|rest| rest.split_once(' '));
-        // Both streams of a build are one, so an error may follow half a line of something else.
+        // Both streams of a build are one, so an error may follow half a line of something else, and be parted itself after its `E`.
         let after = |words| line.split_once(words).map(|(_, rest)| rest);
-        let gone = after("E: Unable to locate package ");
+        let gone = after(": Unable to locate package ");
         let only_named =
-            after("E: Package '").and_then(|rest| rest.strip_suffix("' has no installation candidate"));
+            after(": Package '").and_then(|rest| rest.strip_suffix("' has no installation candidate"));
         if let Some((name, _)) = begins {
             of = Some(name);
         } else if let Some(name) = gone.or(only_named) {
@@ -170,6 +170,8 @@ mod tests {
         assert_eq!(parse_not_there("E: Failed to fetch x\n"), BTreeMap::new());
         let mixed = "Reading package lists...E: Unable to locate package gone\n";
         assert_eq!(parse_not_there(mixed), BTreeMap::from([("gone", vec![])]));
+        let parted = "Reading state information...E\n: Unable to locate package gone\n";
+        assert_eq!(parse_not_there(parted), BTreeMap::from([("gone", vec![])]));
     }
 
     #[test]
