@@ -119,6 +119,21 @@ fn a_second_place_that_takes_nothing_is_asked_once() {
     assert_eq!(pack.listed(&["--offsite"]).len(), 3);
 }
 
+/// Neither a copy nor a removal is begun, and the way is said.
+fn refuses_to_write_there(pack: &Pack, why: &str) {
+    for refused in [
+        &["backup", "offsite"][..],
+        &["backup", "offsite", "--dry-run"],
+        &["backup", "forget", "--offsite", "--yes"],
+    ] {
+        let said = pack.run(refused, "", 4);
+        assert!(
+            said.contains(why) && said.contains("`odoopack backup offsite --take-over`"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     let pack = with_a_second_place();
@@ -129,18 +144,7 @@ fn a_second_machine_does_not_write_among_the_snapshots_of_the_first() {
     let record = pack.root.join("data/odoopack/backups.jsonl");
     std::fs::remove_file(&record).unwrap();
     pack.store_old("production", 24);
-    for refused in [
-        &["backup", "offsite"][..],
-        &["backup", "offsite", "--dry-run"],
-        &["backup", "forget", "--offsite", "--yes"],
-    ] {
-        let said = pack.run(refused, "", 4);
-        assert!(
-            said.contains("holds 1 snapshots of this pack already")
-                && said.contains("`odoopack backup offsite --take-over`"),
-            "{said}"
-        );
-    }
+    refuses_to_write_there(&pack, "holds 1 snapshots of this pack already");
     let said = pack.run(&["backup", "pin", &id], "", 0);
     assert!(said.contains("could not pin its copy off site"), "{said}");
     assert_eq!(files(&elsewhere(&pack, "snapshots")), there);
@@ -178,18 +182,7 @@ fn of_a_machine_and_its_clone_one_goes_on() {
     let there = files(&elsewhere(&pack, "snapshots"));
     copy(&clone, &state);
     pack.store_old("production", 24);
-    for refused in [
-        &["backup", "offsite"][..],
-        &["backup", "offsite", "--dry-run"],
-        &["backup", "forget", "--offsite", "--yes"],
-    ] {
-        let said = pack.run(refused, "", 4);
-        assert!(
-            said.contains("was made by another machine")
-                && said.contains("`odoopack backup offsite --take-over`"),
-            "{said}"
-        );
-    }
+    refuses_to_write_there(&pack, "was made by another machine");
     assert_eq!(files(&elsewhere(&pack, "snapshots")), there);
     // The one that is told to goes on, and then the other does not.
     pack.run(&["backup", "offsite", "--take-over"], "", 0);
