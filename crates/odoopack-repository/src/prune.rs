@@ -1,9 +1,10 @@
 //! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
 use jiff::Span;
 use rustic_core::repofile::{SnapshotFile, SnapshotId, StringList};
-use rustic_core::{CheckOptions, PruneOptions, ReadSubsetOption};
+use rustic_core::{CheckOptions, CheckResults, PruneOptions, ReadSubsetOption};
 
 use crate::error::{Error, Result, format};
+use crate::guarded::guarded;
 use crate::repository::{PINNED, Repository, Snapshot};
 use crate::{lock::Writer, warnings};
 
@@ -133,12 +134,7 @@ impl Repository {
             let subset: std::result::Result<ReadSubsetOption, _> = format!("{number}/7").parse();
             options.read_data_subset = subset.map_err(format("could not choose a part"))?;
         }
-        let (results, _) = warnings::listening(|| {
-            let again = self.again()?;
-            again
-                .check(options)
-                .map_err(format("could not check the repository"))
-        });
+        let (results, _) = warnings::listening(|| patiently(|| self.checked(&options)));
         let wrong = results?
             .0
             .into_iter()
@@ -147,5 +143,55 @@ impl Repository {
             .map(|(_, error)| error.to_string())
             .filter(|text| !(text.contains("marked to-delete: true") && text.contains("not present")))
             .collect())
+    }
+
+    fn checked(&self, options: &CheckOptions) -> Result<CheckResults> {
+        let again = self.again()?;
+        guarded(|| {
+            again
+                .check(*options)
+                .map_err(format("could not check the repository"))
+        })
+    }
+}
+
+/// Does `work` again where the library gave up only because its own threads had not ended yet; five times at most.
+///
+/// # Source
+/// `rustic_core` 0.13, `index.rs`, `GlobalIndex::into_index`: after the trees it waits a tenth of a second for the
+/// threads that read them, and panics where one is still there; a busy machine is slower than that.
+fn patiently<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..5 {
+        match work() {
+            Err(Error::NotWhole(why)) if why.contains("index still in use") => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives up as the library does, the first `times`; returns how often it was tried, and what came of it.
+    fn giving_up(times: u32, why: &'static str) -> (u32, Result<u32>) {
+        let mut tried = 0;
+        let done = patiently(|| {
+            tried += 1;
+            guarded(|| {
+                assert!(tried > times, "{why}");
+                Ok(7)
+            })
+        });
+        (tried, done)
+    }
+
+    #[test]
+    fn threads_of_the_library_that_end_late_are_no_failure_of_a_check() {
+        let busy = "index still in use: Index(..)";
+        assert!(matches!(giving_up(4, busy), (5, Ok(7))));
+        assert!(matches!(giving_up(9, busy), (5, Err(Error::NotWhole(_)))));
+        assert!(matches!(giving_up(1, "another"), (1, Err(Error::NotWhole(_)))));
     }
 }
