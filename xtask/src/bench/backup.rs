@@ -9,21 +9,44 @@ use anyhow::{Context, Result, bail};
 use super::data::{self, Amount, DATABASE, entrance, filestore, must, sql};
 use super::odoo::Odoo;
 use super::pack::Demo;
+use super::stats::Times;
+
+/// Runs of what is compared; Odoo's own ways, which nobody is compared with, run once.
+const RUNS: u32 = 3;
 
 /// One row of the page.
 pub(super) struct Row {
     pub(super) what: String,
-    pub(super) took: Duration,
-    /// Bytes that it added to what is kept.
+    pub(super) times: Times,
+    /// Bytes that the last run added to what is kept.
     pub(super) added: u64,
-    /// The most memory that it held, in KiB; of ours only, where one process does it all.
+    /// The most memory that any run held, in KiB; of ours only, where one process does it all.
     pub(super) memory: Option<u64>,
 }
 
 impl Row {
-    fn new(what: impl Into<String>, took: Duration, added: u64) -> Self {
-        Self {
+    fn of(what: impl Into<String>, runs: &[Run]) -> Result<Self> {
+        let times = runs.iter().map(|run| run.took).collect();
+        Ok(Self {
             what: what.into(),
+            times: Times::of(times).context("nothing was run")?,
+            added: runs.last().map_or(0, |run| run.added),
+            memory: runs.iter().filter_map(|run| run.memory).max(),
+        })
+    }
+}
+
+/// One run of one way.
+#[derive(Clone, Copy)]
+struct Run {
+    took: Duration,
+    added: u64,
+    memory: Option<u64>,
+}
+
+impl Run {
+    fn new(took: Duration, added: u64) -> Self {
+        Self {
             took,
             added,
             memory: None,
@@ -50,25 +73,15 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
         place: demo.root().join("bench-backups"),
     };
     fs::create_dir_all(&rig.place)?;
-    let mut init = rig.restic();
-    init.args(["init", "--quiet"]);
-    must(init)?;
-    let mut rows = vec![rig.seeds_way()?, rig.zstd()?];
+    let mut rows = vec![
+        rig.nightly("`pg_dump -Fc`, `tar czf`", Rig::seeds_way)?,
+        rig.nightly("`pg_dump -Fc -Z0`, `tar | zstd -T0`", Rig::zstd)?,
+    ];
     rows.extend(rig.odoos_ways()?);
-    rows.push(rig.ours("first")?);
-    rows.push(rig.beside("first")?);
-    rows.push(rig.ours("unchanged")?);
-    rows.push(rig.beside("unchanged")?);
-    rig.append(amount)?;
-    rows.push(rig.ours("1 % appended")?);
-    rows.push(rig.beside("1 % appended")?);
-    sql(
-        demo,
-        DATABASE,
-        "UPDATE bench_lines SET amount = amount + 1 WHERE id % 100 = 0",
-    )?;
-    rows.push(rig.ours("1 % updated in place")?);
-    rows.push(rig.beside("1 % updated in place")?);
+    rows.extend(rig.rounds("first", |_| rig.nothing_yet())?);
+    rows.extend(rig.rounds("unchanged", |_| Ok(()))?);
+    rows.extend(rig.rounds("1 % appended", |round| rig.append(amount, round))?);
+    rows.extend(rig.rounds("1 % updated in place", |round| rig.update(round))?);
     let size = sql(
         demo,
         "postgres",
@@ -77,7 +90,7 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
     fs::remove_dir_all(&rig.place)?;
     Ok(Backups {
         about: format!(
-            "A database of {} with `fsync = {}`, and {} attachments of 2 to 82 kB, in one run, one time each. Ours is also checked: the dump is listed, every attachment of the \
+            "A database of {} with `fsync = {}`, and {} attachments of 2 to 82 kB; what was written before is on disk when a run begins. Ours is also checked: the dump is listed, every attachment of the \
              database is matched with a file, and the stored tree is walked. The others check nothing; `restic` is given a finished `pg_dump -Fd -j2 -Z0`, whose time counts.",
             size.trim(),
             sql(demo, "postgres", "SHOW fsync")?.trim(),
@@ -88,19 +101,53 @@ pub(super) fn backups(demo: &Demo, amount: Amount) -> Result<Backups> {
 }
 
 impl Rig<'_> {
-    fn ours(&self, what: &str) -> Result<Row> {
+    /// Ours and restic in turn, each time after what happened since the backups before.
+    fn rounds(&self, what: &str, happened: impl Fn(u32) -> Result<()>) -> Result<[Row; 2]> {
+        let (mut ours, mut beside) = (Vec::new(), Vec::new());
+        for round in 0..RUNS {
+            happened(round)?;
+            written()?;
+            ours.push(self.ours()?);
+            written()?;
+            beside.push(self.beside()?);
+        }
+        Ok([
+            Row::of(format!("`odoopack backup create`, {what}"), &ours)?,
+            Row::of(format!("`pg_dump -Fd -j2`, `restic backup`, {what}"), &beside)?,
+        ])
+    }
+
+    /// A way that makes all of it anew every night.
+    fn nightly(&self, what: &str, way: impl Fn(&Self) -> Result<Run>) -> Result<Row> {
+        let night = |_| written().and_then(|()| way(self));
+        let runs: Vec<Run> = (0..RUNS).map(night).collect::<Result<_>>()?;
+        Row::of(format!("{what}, every night"), &runs)
+    }
+
+    /// Neither ours nor restic has stored anything.
+    fn nothing_yet(&self) -> Result<()> {
+        forget_all(self.demo)?;
+        for directory in ["restic", "cache"] {
+            drop(fs::remove_dir_all(self.place.join(directory)));
+        }
+        let mut init = self.restic();
+        init.args(["init", "--quiet"]);
+        must(init).map(drop)
+    }
+
+    fn ours(&self) -> Result<Run> {
         let begun = Instant::now();
         let (text, memory) = self.demo.heaviest(&["backup", "create", "--json"])?;
         let took = begun.elapsed();
         let added = number_of(&text, "added").context("`backup create --json` says nothing of `added`")?;
-        Ok(Row {
+        Ok(Run {
             memory: Some(memory),
-            ..Row::new(format!("`odoopack backup create`, {what}"), took, added)
+            ..Run::new(took, added)
         })
     }
 
     /// The way of the seed: both compressed, one after the other, all of it every night.
-    fn seeds_way(&self) -> Result<Row> {
+    fn seeds_way(&self) -> Result<Run> {
         let (dump, tar) = (self.place.join("seed.dump"), self.place.join("seed.tgz"));
         let begun = Instant::now();
         let mut command = self.dump();
@@ -111,10 +158,10 @@ impl Rig<'_> {
         must(command)?;
         let took = begun.elapsed();
         let size = dump.metadata()?.len() + tar.metadata()?.len();
-        Ok(Row::new("`pg_dump -Fc`, `tar czf`, every night", took, size))
+        Ok(Run::new(took, size))
     }
 
-    fn zstd(&self) -> Result<Row> {
+    fn zstd(&self) -> Result<Run> {
         let (dump, packed) = (self.place.join("plain.dump"), self.place.join("all.tar.zst"));
         let begun = Instant::now();
         let mut command = self.dump();
@@ -137,11 +184,7 @@ impl Rig<'_> {
         let took = begun.elapsed();
         let size = packed.metadata()?.len();
         fs::remove_file(dump)?;
-        Ok(Row::new(
-            "`pg_dump -Fc -Z0`, `tar | zstd -T0`, every night",
-            took,
-            size,
-        ))
+        Ok(Run::new(took, size))
     }
 
     /// What Odoo and click-odoo-contrib offer, each all of it every night.
@@ -165,10 +208,11 @@ impl Rig<'_> {
         ]
         .into_iter()
         .map(|(what, target, command)| {
+            written()?;
             let begun = Instant::now();
             must(command)?;
-            let took = begun.elapsed();
-            let row = Row::new(format!("{what}, every night"), took, size_of(Path::new(target))?);
+            let run = Run::new(begun.elapsed(), size_of(Path::new(target))?);
+            let row = Row::of(format!("{what}, every night"), &[run])?;
             must({
                 let mut remove = Command::new("rm");
                 remove.args(["-rf", target]);
@@ -180,7 +224,7 @@ impl Rig<'_> {
     }
 
     /// Restic on a finished dump and the filestore.
-    fn beside(&self, what: &str) -> Result<Row> {
+    fn beside(&self) -> Result<Run> {
         let dump = self.place.join("dump");
         let before = self.stored()?;
         let begun = Instant::now();
@@ -196,11 +240,7 @@ impl Rig<'_> {
         let took = begun.elapsed();
         fs::remove_dir_all(&dump)?;
         let added = self.stored()? - before;
-        Ok(Row::new(
-            format!("`pg_dump -Fd -j2`, `restic backup`, {what}"),
-            took,
-            added,
-        ))
+        Ok(Run::new(took, added))
     }
 
     /// Bytes in restic's repository.
@@ -208,9 +248,15 @@ impl Rig<'_> {
         size_of(&self.place.join("restic"))
     }
 
-    fn append(&self, amount: Amount) -> Result<()> {
-        let (from, more) = (amount.rows, amount.rows / 100);
-        sql(self.demo, DATABASE, &data::more_rows(from, from + more)).map(drop)
+    fn append(&self, amount: Amount, round: u32) -> Result<()> {
+        let percent = amount.rows / 100;
+        let from = amount.rows + round * percent;
+        sql(self.demo, DATABASE, &data::more_rows(from, from + percent)).map(drop)
+    }
+
+    fn update(&self, round: u32) -> Result<()> {
+        let statement = format!("UPDATE bench_lines SET amount = amount + 1 WHERE id % 100 = {round}");
+        sql(self.demo, DATABASE, &statement).map(drop)
     }
 
     fn dump(&self) -> Command {
@@ -234,6 +280,19 @@ impl Rig<'_> {
             .env("RESTIC_CACHE_DIR", self.place.join("cache"));
         command
     }
+}
+
+/// Waits until what was written is on disk, so that nobody pays for what another one left.
+fn written() -> Result<()> {
+    must(Command::new("sync")).map(drop)
+}
+
+/// A pack that never made a backup.
+pub(super) fn forget_all(demo: &Demo) -> Result<()> {
+    drop(fs::remove_dir_all(demo.root().join("backups")));
+    drop(fs::remove_file(demo.root().join("data/odoopack/backups.jsonl")));
+    // The directory of the repository belongs to the layout.
+    demo.read(&["up", "--yes"]).map(drop)
 }
 
 /// Bytes of a file, or of everything below a directory.

@@ -185,17 +185,22 @@ pub(super) fn lock(found: &lock::Found) -> String {
     )
 }
 
-/// Times of one run each, with the bytes that were added.
+/// Times of ways to back up, with the bytes that were added.
 pub(super) fn backups(about: &str, all: &[backup::Row]) -> String {
-    let seed = all.first().map(|row| row.took);
+    let seed = all.first().map(|row| row.times.median());
     let rows = joined(all.iter().map(|row| {
-        let [took, added] = [shown(row.took), mib(row.added / 1024)];
-        let beside = seed.map_or_else(String::new, |seed| ratio(seed, row.took));
+        let [median, least, most] = [row.times.median(), row.times.least(), row.times.most()].map(shown);
+        let beside = seed.map_or_else(String::new, |seed| ratio(seed, row.times.median()));
         let memory = row.memory.map_or_else(String::new, mib);
-        format!("| {} | {took} | {beside} | {added} | {memory} |\n", row.what)
+        format!(
+            "| {} | {} | {median} | {least} | {most} | {beside} | {} | {memory} |\n",
+            row.what,
+            row.times.count(),
+            mib(row.added / 1024)
+        )
     }));
     format!(
-        "\n## Backups\n\n{about}\n\n| what | time | as fast as the first row | stored | memory |\n|---|---|---|---|---|\n{rows}"
+        "\n## Backups\n\n{about}\n\n| what | n | median | least | most | as fast as the first row | stored | memory |\n|---|---|---|---|---|---|---|---|\n{rows}"
     )
 }
 

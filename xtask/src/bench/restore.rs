@@ -12,7 +12,7 @@ use super::pack::Demo;
 use super::stats::{Times, measure};
 
 /// Runs of what takes long, and of what does not.
-const RUNS: usize = 2;
+const RUNS: usize = 3;
 const SHORT: usize = 5;
 
 /// What is measured in one run on the same data.

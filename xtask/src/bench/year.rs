@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::backup::size_of;
+use super::backup::{forget_all, size_of};
 use super::data::{self, Amount, DATABASE, must, sql};
 use super::pack::Demo;
 
@@ -92,13 +92,10 @@ fn as_it_was(demo: &Demo, rows: u32) -> Result<()> {
         &format!("DELETE FROM bench_lines WHERE id > {rows}"),
     )?;
     sql(demo, DATABASE, "VACUUM FULL ANALYZE bench_lines")?;
-    let root = demo.root();
-    for directory in ["backups", "bench-alone", "bench-cache"] {
-        drop(fs::remove_dir_all(root.join(directory)));
+    for directory in ["bench-alone", "bench-cache"] {
+        drop(fs::remove_dir_all(demo.root().join(directory)));
     }
-    drop(fs::remove_file(root.join("data/odoopack/backups.jsonl")));
-    // The directory of the repository belongs to the layout.
-    demo.read(&["up", "--yes"]).map(drop)
+    forget_all(demo)
 }
 
 fn year(demo: &Demo, change: &'static str, statement: impl Fn(u32, u32) -> String) -> Result<Kept> {
