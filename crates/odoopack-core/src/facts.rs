@@ -70,6 +70,8 @@ pub struct Facts {
     pub release: Seen<Release>,
     /// The modules that Odoo can see; Odoo's own are among them once its code is there.
     pub modules: Tree,
+    /// Directories that `[addons]` names and that are not there: the key, and where it would be.
+    pub absent_addons: Vec<(&'static str, Utf8PathBuf)>,
     /// What the farms hold, by edition.
     pub farms: BTreeMap<String, FarmFact>,
     /// Environments whose requests wait at the gate, as far as it says.

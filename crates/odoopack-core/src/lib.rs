@@ -9,6 +9,7 @@ pub mod adopt;
 pub mod backup;
 pub mod changed;
 pub mod checks;
+pub mod columns;
 pub mod dump;
 pub mod facts;
 pub mod filestore;

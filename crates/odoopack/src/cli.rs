@@ -9,6 +9,7 @@ use crate::commands::{
 };
 use crate::context::Context;
 use crate::failure::Result;
+use crate::hint;
 use crate::ui::Ui;
 
 /// Options of every command stand below its own.
@@ -19,7 +20,7 @@ const GLOBAL: &str = "Options of every command";
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Start with `odoopack demo`, or `odoopack init --domain erp.example.com`.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 6 rolled back, 7 needs a human, 8 not as the file says."
+    after_help = "Start with `odoopack demo`, or `odoopack init --domain erp.example.com`.\n\nExit codes: 0 done, 1 failed, 2 usage, 3 the file is wrong, 4 refused, 5 locked, 6 rolled back, 7 needs a human, 8 not as the file says, 130 interrupted."
 )]
 pub(crate) struct Cli {
     /// Root of the pack, which holds `repo/odoopack.toml`; without it the file is looked for from the working directory upwards
@@ -96,6 +97,9 @@ fn absolute(text: &str) -> std::result::Result<Utf8PathBuf, String> {
 impl Cli {
     /// Runs the chosen command.
     pub(crate) fn run(self) -> Result<()> {
+        if let Some(root) = &self.root {
+            hint::remember(root);
+        }
         let mut cx = Context {
             ui: Ui::new(self.json, self.yes, self.verbose),
             root: self.root,

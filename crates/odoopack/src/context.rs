@@ -5,6 +5,7 @@ use odoopack_core::spec::{self, LoadContext, Loaded};
 
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::hint::with_root;
 use crate::observe::given;
 use crate::ui::Ui;
 
@@ -59,8 +60,12 @@ impl Context {
         if let Some(root) = &self.root {
             context = context.with_root(root);
         }
-        let loaded = spec::load(&text, &context)
-            .map_err(|mistakes| Failure::new(Kind::Spec, format!("`{path}` is wrong\n{mistakes}")))?;
+        let loaded = spec::load(&text, &context).map_err(|mistakes| {
+            Failure::new(
+                Kind::Spec,
+                format!("`{path}` is wrong\n{}", with_root(&mistakes.to_string())),
+            )
+        })?;
         let root = rustix::process::geteuid().is_root();
         // One root has one name, whatever link leads to it: `up` writes through no link below it.
         let place = &loaded.spec.pack.root;
@@ -87,7 +92,10 @@ impl Context {
         let loaded = spec::load(text, &context).map_err(|mistakes| {
             Failure::new(
                 Kind::Spec,
-                format!("the changed `{FILE}` would be wrong\n{mistakes}"),
+                format!(
+                    "the changed `{FILE}` would be wrong\n{}",
+                    with_root(&mistakes.to_string())
+                ),
             )
         })?;
         Ok(Pack {

@@ -11,9 +11,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-
 pub(crate) use run::Outcome;
 pub(crate) use stop::end_group;
+
+use crate::hint::quoted;
 
 /// Longest that an ordinary call may take.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -198,13 +199,9 @@ impl fmt::Debug for Cmd {
     }
 }
 
-fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !arg.is_empty() && arg.chars().all(plain) {
-        arg.to_owned()
-    } else {
-        format!("'{}'", arg.replace('\'', r"'\''"))
-    }
+/// Whether this program was told to end, and has told what it runs.
+pub(crate) fn is_interrupted() -> bool {
+    crate::interrupt::exit_code().is_some()
 }
 
 /// The last `count` lines of `text`, without empty ones.

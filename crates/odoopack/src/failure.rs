@@ -2,6 +2,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::hint::with_root;
+
 /// Kinds of failure; each is an exit code, documented in `docs/exit-codes.md` and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -84,6 +86,13 @@ impl Failure {
         self
     }
 
+    /// Takes a hint away that names what has just been done.
+    #[must_use]
+    pub(crate) fn without_hint(mut self, hint: &str) -> Self {
+        self.hints.retain(|one| one != hint);
+        self
+    }
+
     /// Adds the cause.
     #[must_use]
     pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -124,9 +133,14 @@ impl Failure {
         self.chain().join(": ") + &hints.concat()
     }
 
+    /// What helps, with commands that can be pasted as they are.
+    fn hints(&self) -> Vec<String> {
+        self.hints.iter().map(|hint| with_root(hint)).collect()
+    }
+
     /// The failure for machines.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::json!({ "error": self.chain(), "hints": self.hints, "exit_code": self.kind as u8 })
+        serde_json::json!({ "error": self.chain(), "hints": self.hints(), "exit_code": self.kind as u8 })
     }
 }
 
@@ -152,7 +166,7 @@ pub(crate) fn render(failure: &Failure) -> String {
             format!("caused by: {text}")
         });
     }
-    lines.extend(failure.hints.iter().map(|hint| format!("hint: {hint}")));
+    lines.extend(failure.hints().iter().map(|hint| format!("hint: {hint}")));
     lines.join("\n")
 }
 

@@ -236,13 +236,9 @@ fn judge(lock: &Lock, resolved: &[Resolved], asked: &BTreeSet<String>) -> Result
             .collect::<Vec<_>>()
             .join("\n"),
     );
-    let helps: BTreeSet<&String> = breaks.iter().map(|b| &b.help).collect();
-    for help in helps.into_iter().take(8) {
-        failure = failure.hint(if help.starts_with("odoopack") {
-            format!("`{help}`")
-        } else {
-            help.clone()
-        });
+    let hints: BTreeSet<String> = breaks.iter().map(Break::hint).collect();
+    for hint in hints.into_iter().take(8) {
+        failure = failure.hint(hint);
     }
     Err(failure)
 }

@@ -9,6 +9,7 @@ mod exec;
 mod failure;
 mod files;
 mod gate;
+mod hint;
 mod interrupt;
 mod jobs;
 mod lockfile;
@@ -50,16 +51,19 @@ fn run() -> ExitCode {
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let interrupted = interrupt::exit_code();
+            let code = interrupted.unwrap_or(failure.kind as u8);
             if json {
-                ui::failure_json(&failure.json());
+                let mut document = failure.json();
+                document["exit_code"] = code.into();
+                ui::failure_json(&document);
             } else {
                 ui::failure(&failure::render(&failure));
             }
-            let interrupted = interrupt::exit_code();
             if interrupted.is_some() {
                 ui::failure(interrupt::AGAIN);
             }
-            ExitCode::from(interrupted.unwrap_or(failure.kind as u8))
+            ExitCode::from(code)
         }
     }
 }

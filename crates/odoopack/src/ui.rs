@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::hint::with_root;
+
 static VERBOSE: AtomicBool = AtomicBool::new(false);
 /// Whether the one document that a machine waits for stands on stdout.
 static DOCUMENT: AtomicBool = AtomicBool::new(false);
@@ -41,6 +43,13 @@ impl Ui {
     /// Prints a result for people; nothing when a machine listens.
     pub(crate) fn result(&self, text: &str) {
         if !self.json {
+            out(&with_root(text));
+        }
+    }
+
+    /// Prints a text of somebody else, letter by letter: a file, SQL, a key; nothing when a machine listens.
+    pub(crate) fn document(&self, text: &str) {
+        if !self.json {
             out(text);
         }
     }
@@ -56,12 +65,13 @@ impl Ui {
     /// Says something that is not the result.
     pub(crate) fn say(&self, text: &str) {
         if !self.json {
-            err(text);
+            err(&with_root(text));
         }
     }
 
     /// Something to look at that did not stop the work; one JSON object when a machine listens.
     pub(crate) fn warn(&self, text: &str) {
+        let text = with_root(text);
         if self.json {
             err(&serde_json::json!({ "warning": text }).to_string());
         } else {
@@ -180,7 +190,7 @@ pub(crate) fn failure(text: &str) {
 
 /// Prints something that went wrong and does not end the run.
 pub(crate) fn warning(text: &str) {
-    err(&format!("warning: {text}"));
+    err(&format!("warning: {}", with_root(text)));
 }
 
 /// Says what was called and how long it took, with `--verbose`.

@@ -93,7 +93,7 @@ fn natively() -> Pack {
     pack.now("the switch is refused with the way");
     to_compose(&pack);
     let refused = pack.run(&["up", "--yes"]).exits(1);
-    for words in ["`odoopack engine leave`", "`odoopack engine enter`"] {
+    for words in ["`odoopack engine leave --root ", "`odoopack engine enter --root "] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.said());
     }
     to_native(&pack);
@@ -107,7 +107,7 @@ fn natively() -> Pack {
     let place = left.stdout.lines().find_map(|line| line.strip_prefix(kept));
     note("place", place.unwrap());
     let refused = pack.run(&["up", "--yes"]).exits(4);
-    for words in ["`odoopack engine enter`", "`odoopack engine back`"] {
+    for words in ["`odoopack engine enter --root ", "`odoopack engine back --root "] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.said());
     }
     pack
@@ -190,7 +190,11 @@ fn everything_is_there(pack: &Pack) {
 fn that_engine_is_left_as_well(pack: &Pack) {
     pack.now("containers are left in the same way");
     let refused = pack.run(&["engine", "back", "--yes"]).exits(4);
-    assert!(refused.stderr.contains("`odoopack down`"), "{}", refused.said());
+    assert!(
+        refused.stderr.contains("`odoopack down --root "),
+        "{}",
+        refused.said()
+    );
     let left = pack.json(&["engine", "leave", "--yes"]);
     assert_eq!(
         (&left["left"], must(&["ps", "--all", "--quiet"])),

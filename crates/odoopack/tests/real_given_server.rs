@@ -169,7 +169,8 @@ fn each_environment_has_a_role_of_its_own(pack: &Pack, server: &Server) {
         "no CREATEROLE",
         "belongs to shop, not to given_production",
         "GRANT given_production TO shop WITH ADMIN OPTION",
-        "odoopack env give production | odoopack psql production --admin",
+        "odoopack env give production --root ",
+        " | odoopack psql production --admin --root ",
     ] {
         assert!(said.contains(words), "no `{words}` in {said}");
     }

@@ -9,12 +9,12 @@ const SOURCES: &str = "crates/odoopack/src/";
 #[rustfmt::skip]
 const MAY_USE: &[(&str, &[&str])] = &[
     ("main",     &["cli", "commands", "context", "exec", "failure", "interrupt", "store", "ui"]),
-    ("cli",      &["commands", "context", "failure", "ui"]),
-    ("commands", &["apply", "backup", "cli", "context", "engines", "failure", "files", "gate", "jobs", "lockfile", "observe", "oca", "password",
-                   "probe", "session", "store", "ui"]),
+    ("cli",      &["commands", "context", "failure", "hint", "ui"]),
+    ("commands", &["apply", "backup", "cli", "context", "engines", "failure", "files", "gate", "hint", "jobs", "lockfile", "observe", "oca",
+                   "password", "probe", "session", "store", "ui"]),
     // Each a child of this program, so that it needs nothing of what they do.
     ("jobs",     &["exec", "failure", "files", "interrupt", "store", "ui"]),
-    ("context",  &["exec", "failure", "files", "observe", "release", "store", "ui"]),
+    ("context",  &["exec", "failure", "files", "hint", "observe", "release", "store", "ui"]),
     // Looks, and changes nothing: never `apply`, and of `files` only what reads.
     ("observe",  &["context", "exec", "failure", "files", "gate", "probe", "release", "store", "tls", "tools"]),
     ("apply",    &["context", "engines", "exec", "failure", "files", "gate", "interrupt", "observe", "oca", "oneshot", "password", "probe",
@@ -39,12 +39,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("password", &[]),
     ("probe",    &["failure"]),
     // Traces what it runs.
-    ("exec",     &["failure", "interrupt", "ui"]),
+    ("exec",     &["failure", "hint", "interrupt", "ui"]),
     // The one signal handler: ends what exec runs.
     ("interrupt", &["files", "ui"]),
     ("files",    &["failure"]),
-    ("ui",       &["failure"]),
-    ("failure",  &[]),
+    ("ui",       &["failure", "hint"]),
+    ("failure",  &["hint"]),
+    // Which root the commands that are printed name.
+    ("hint",     &[]),
     // Runs for months as a process of its own.
     ("gate",     &[]),
 ];

@@ -1,7 +1,7 @@
 //! Findings as people read them, in 80 columns.
 use super::{Finding, Severity};
+use crate::columns::beside;
 
-const WIDTH: usize = 80;
 const INDENT: usize = 9;
 
 /// Renders findings, worst first within nothing: the order is kept, the last line counts.
@@ -28,9 +28,9 @@ fn block(finding: &Finding) -> String {
         fix,
     } = finding;
     let mut lines = vec![format!("{:<INDENT$}{place}  ({id})", word(*severity))];
-    lines.extend(wrap("", saw));
-    lines.extend(wrap("why", why));
-    lines.extend(wrap("fix", fix));
+    lines.push(labelled("", saw));
+    lines.push(labelled("why", why));
+    lines.push(labelled("fix", fix));
     lines.join("\n")
 }
 
@@ -42,20 +42,8 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
-fn wrap(label: &str, text: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = format!("{label:>width$}  ", width = INDENT - 2);
-    for word in text.split_whitespace() {
-        let wide = line.chars().count() + word.chars().count() > WIDTH;
-        if wide && !line.ends_with("  ") {
-            lines.push(line.trim_end().to_owned());
-            line = " ".repeat(INDENT);
-        }
-        line.push_str(word);
-        line.push(' ');
-    }
-    lines.push(line.trim_end().to_owned());
-    lines
+fn labelled(label: &str, text: &str) -> String {
+    beside(&format!("{label:>width$}  ", width = INDENT - 2), text)
 }
 
 fn sum(findings: &[Finding]) -> String {
@@ -74,6 +62,7 @@ fn sum(findings: &[Finding]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::WIDTH;
 
     #[test]
     fn fits_a_terminal() {

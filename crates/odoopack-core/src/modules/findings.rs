@@ -1,12 +1,16 @@
 //! What is wrong with a set of modules, each with what mends it.
 use std::collections::{BTreeMap, BTreeSet};
 
+use camino::Utf8Path;
+
 use super::{Module, Origin, Provider, Tree, conflict, load_order, provider};
 
 /// Kinds of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
+    /// A directory that the file names is not there, with whatever modules it should hold.
+    NoDirectory,
     /// The name stands in more than one place.
     Duplicate,
     /// It is nowhere.
@@ -98,11 +102,21 @@ pub fn check<'a>(
             trouble: Trouble::Unknown,
             module: String::new(),
             what: format!("could not look for Python packages: {why}"),
-            hint: "odoopack up".to_owned(),
+            hint: "`odoopack up`".to_owned(),
         });
     }
     all.sort_by(|a, b| (a.trouble, &a.module).cmp(&(b.trouble, &b.module)));
     all
+}
+
+/// A directory of modules that a key of `[addons]` names and that is not there.
+pub fn absent_directory(key: &str, path: &Utf8Path) -> Finding {
+    finding(
+        Trouble::NoDirectory,
+        "",
+        format!("there is no directory {path}, which `{key}` of [addons] names"),
+        format!("correct `{key}` in [addons]; where it shall be empty: `mkdir -p {path}`"),
+    )
 }
 
 /// Every name that is wanted or needed, with the one that needs it.

@@ -17,7 +17,7 @@ use std::ops::Range;
 use camino::Utf8PathBuf;
 
 pub use farm::farm;
-pub use findings::{Finding, Installed, Trouble, check, duplicate};
+pub use findings::{Finding, Installed, Trouble, absent_directory, check, duplicate};
 pub use install::{Installation, Reason, Wish, install};
 pub use licence::conflict;
 pub use order::{Loaded, load_order};

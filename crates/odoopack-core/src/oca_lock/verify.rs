@@ -31,6 +31,15 @@ impl Break {
             help: help.into(),
         }
     }
+
+    /// What mends it, as a hint: a command in backticks.
+    pub fn hint(&self) -> String {
+        if self.help.starts_with("odoopack ") {
+            format!("`{}`", self.help)
+        } else {
+            self.help.clone()
+        }
+    }
 }
 
 impl fmt::Display for Break {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::cost::{self, RESERVED_CONNECTIONS, Shape, USERS_OF_A_WORKER};
 use super::share::{Mode, Share};
 use super::{EnvironmentSize, Host, PostgresSize, Want, Wants};
+use crate::columns::beside;
 use crate::name::Name;
 use crate::units::Bytes;
 
@@ -29,7 +30,8 @@ impl fmt::Display for Line {
             connections,
             reason,
         } = self;
-        write!(f, "{memory:>9} {connections:>5}  {subject}: {reason}")
+        let head = format!("{memory:>9} {connections:>5}  ");
+        f.write_str(&beside(&head, &format!("{subject}: {reason}")))
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
     observe::owner::check(&state)?;
     let why = format!("odoopack backup create {environment}");
     let settings = settings(pack, environment)?;
+    was_brought_up(pack, environment)?;
     let _alone = lock::take_environment(&state, environment, &why)?;
     // A new database with old attachments would count as a good snapshot, and push good ones out.
     of_one_piece(&state, environment)?;
@@ -101,6 +102,18 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
             )))
         }
     }
+}
+
+/// Before the first `up` there is nothing to back up, and no backup that has failed.
+fn was_brought_up(pack: &Pack, environment: &Name) -> Result<()> {
+    let spec = &pack.loaded.spec;
+    let cluster = pack.layout.cluster(&spec.server_of(environment));
+    let never = marks::made_by(&pack.layout.state())?.is_none() && !spec.postgres.is_given();
+    if never && !cluster.join("PG_VERSION").exists() {
+        let what = format!("there is no database of {environment} yet: this pack was never brought up");
+        return Err(Failure::refused(what).hint("`odoopack up`"));
+    }
+    Ok(())
 }
 
 /// Refuses an environment whose database and attachments do not belong together, or are still to come; call it under the environment's

@@ -176,7 +176,7 @@ fn lost(error: &Error) -> Failure {
     }
     if matches!(error, Error::WrongKey(_)) {
         return Failure::refused(error.to_string())
-            .hint("`--key-file FILE` names the key that `odoopack backup key export` showed");
+            .hint("`--key-file FILE` names the key that `backup key export` showed");
     }
     failure::of(error)
 }

@@ -3,9 +3,12 @@ use odoopack_repository::Error;
 
 use crate::failure::{Failure, Kind};
 
+/// What says where the damage is.
+pub(crate) const READ_ALL: &str = "`odoopack backup drill SNAPSHOT --level read` reads all of a snapshot and says in which pack something is wrong";
+
 /// What helps where a part of the repository is damaged.
 const DAMAGED: [&str; 3] = [
-    "`odoopack backup drill SNAPSHOT --level read` reads all of a snapshot and says in which pack something is wrong",
+    READ_ALL,
     "when the file of that name is gone from `data/` of the repository (`mv` it elsewhere), `odoopack backup create` stores again what exists at the source, which makes older snapshots whole that need the same",
     "`odoopack backup forget SNAPSHOT` for one that needs what exists nowhere any more; `odoopack backup list --offsite` shows what is whole elsewhere, and `odoopack restore SNAPSHOT --offsite` brings it back",
 ];

@@ -299,7 +299,7 @@ fn tell(cx: &Context, args: &Args, path: &Utf8Path, next: &[String; 4], adoption
         adoption
             .text
             .lines()
-            .for_each(|line| cx.ui.result(format!("    {line}").trim_end()));
+            .for_each(|line| cx.ui.document(format!("    {line}").trim_end()));
         cx.ui.result("");
     } else {
         cx.ui.result(&format!("wrote {path}"));

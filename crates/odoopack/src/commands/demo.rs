@@ -14,6 +14,7 @@ use crate::context::{Context, FILE, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::hint;
 use crate::observe;
 use crate::store::{lock, secrets};
 
@@ -38,6 +39,7 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Context, args: &Args) -> Result<()> {
     let root = root(cx)?;
     cx.root = Some(root.clone());
+    hint::remember(&root);
     if args.down {
         return take_down(cx, &root, args.keep_data);
     }
@@ -206,9 +208,10 @@ fn tell(cx: &Context, pack: &Pack, done: usize) -> Result<()> {
         cx.ui.result(&format!("Note: {fence}."));
     }
     if !host.systemd {
-        cx.ui.result(
-            "Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo` again after one.",
-        );
+        cx.ui.result(&format!(
+            "Nothing starts it at boot here (systemd is not PID 1): run `odoopack demo{}` again after one.",
+            root_option(root)?
+        ));
     }
     Ok(())
 }

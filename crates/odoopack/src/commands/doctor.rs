@@ -5,6 +5,7 @@ use odoopack_core::odoo::Series;
 
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
+use crate::hint::with_root;
 use crate::observe::{self, View};
 use crate::probe::{self, Probe};
 use crate::{files, ui};
@@ -132,7 +133,12 @@ fn report(cx: &Context, findings: &[Finding], probes: &[(String, probe::Seen)]) 
     cx.ui
         .json(&serde_json::json!({ "findings": findings, "probes": rows, "good": errors + failed == 0 }));
     if !cx.ui.json && !findings.is_empty() {
-        ui::out(checks::table(findings).trim_end());
+        // Before the lines are broken.
+        let pasted = findings.iter().cloned().map(|finding| Finding {
+            fix: with_root(&finding.fix),
+            ..finding
+        });
+        ui::out(checks::table(&pasted.collect::<Vec<_>>()).trim_end());
     }
     for (name, seen) in probes.iter().filter(|(_, seen)| seen.failed()) {
         cx.ui.result(&format!("{name}\n  {seen}"));

@@ -7,6 +7,7 @@ use odoopack_core::spec::{self, EditError, LoadContext, NewEdition, Spec};
 use crate::context::{Context, FILE, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
+use crate::hint::with_root;
 
 /// Show, add and remove editions: product lines with their own host name, database and processes
 #[derive(Debug, clap::Subcommand)]
@@ -114,11 +115,14 @@ fn write(cx: &Context, pack: &Pack, text: &str, dry_run: bool) -> Result<()> {
     spec::load(text, &context).map_err(|mistakes| {
         Failure::new(
             Kind::Spec,
-            format!("`{path}` would be wrong with that\n{mistakes}"),
+            format!(
+                "`{path}` would be wrong with that\n{}",
+                with_root(&mistakes.to_string())
+            ),
         )
     })?;
     if dry_run {
-        cx.ui.result(text);
+        cx.ui.document(text);
         return Ok(());
     }
     let seen = std::fs::metadata(&path)

@@ -74,7 +74,7 @@ fn give(cx: &Context, args: &Give) -> Result<()> {
     let text = hand_over(&pack.layout.role(name)) + ";";
     cx.ui
         .json(&serde_json::json!({ "environment": name, "sql": text }));
-    cx.ui.result(&text);
+    cx.ui.document(&text);
     Ok(())
 }
 

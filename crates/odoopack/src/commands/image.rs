@@ -131,7 +131,7 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         let text = applier.image_text()?;
         cx.ui
             .json(&serde_json::json!({ "built": false, "dockerfile": text }));
-        cx.ui.result(text.trim_end());
+        cx.ui.document(text.trim_end());
         return Ok(());
     }
     let name = view.target.images.get("odoo").cloned().unwrap_or_default();
@@ -297,7 +297,7 @@ fn import(cx: &Context, pack: &Pack, view: &View, file: &Utf8PathBuf, dry_run: b
     let missing = view.target.images.keys().find(|part| !parts.contains_key(*part));
     if let Some(part) = missing {
         return Err(Failure::refused(format!("`{file}` holds no image for {part}"))
-            .hint("write it with `odoopack image export` where the pack runs"));
+            .hint("write it with `image export` where the pack runs"));
     }
     for (part, wanted) in &view.target.images {
         cx.ui.say(&format!("{part}: {wanted} becomes {}", parts[part]));

@@ -160,7 +160,9 @@ fn verify(cx: &Context, pack: &Pack, offline: bool) -> Result<()> {
     for broken in &found.breaks {
         cx.ui.result(&format!(
             "broken: {}: {}\n        {}",
-            broken.about, broken.what, broken.help
+            broken.about,
+            broken.what,
+            broken.hint()
         ));
     }
     for note in &found.notes {

@@ -82,7 +82,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 fn key(path: &Utf8Path) -> Result<SecretText> {
     let text = files::read_text(path)?.ok_or_else(|| {
         Failure::refused(format!("there is no `{path}`"))
-            .hint("write the key into it; `odoopack backup key export` showed it on the machine that is gone")
+            .hint("write the key into it; `backup key export` showed it on the machine that is gone")
     })?;
     Ok(SecretText::new(text.trim()))
 }

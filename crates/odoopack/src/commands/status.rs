@@ -1,12 +1,14 @@
 //! `status`: what runs, since when, how often it was restarted, and what each probe got.
 use std::collections::BTreeMap;
 
+use odoopack_core::columns::beside;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::up::fences;
 
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Kind, Result};
+use crate::hint::with_root;
 use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
@@ -53,7 +55,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     bad += unended.len();
     notes.extend(unended);
     for note in &notes {
-        cx.ui.result(&format!("\nnote: {note}"));
+        cx.ui.result(&format!("\n{}", beside("note: ", &with_root(note))));
     }
     let probes: serde_json::Map<String, serde_json::Value> = probes
         .into_iter()

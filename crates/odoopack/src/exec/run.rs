@@ -39,7 +39,8 @@ impl Cmd {
         }
     }
 
-    /// Runs it and returns how it ended; only a program that could not be started, or took too long, is an error.
+    /// Runs it and returns how it ended; only a program that could not be started, took too long, or was told to end when we were, is an
+    /// error.
     pub(crate) fn outcome(&self) -> Result<Outcome> {
         let mut stdout = String::new();
         let (status, stderr) = self.follow(Stream::Stdout, &mut |line| {
@@ -47,11 +48,21 @@ impl Cmd {
             stdout.push('\n');
             true
         })?;
-        Ok(Outcome {
+        let outcome = Outcome {
             status,
             stdout,
             stderr,
-        })
+        };
+        self.whole(outcome, crate::interrupt::exit_code().is_some())
+    }
+
+    /// What a program did that was told to end says nothing of what it was asked.
+    fn whole(&self, outcome: Outcome, interrupted: bool) -> Result<Outcome> {
+        let told = interrupted && !self.outlives && !self.cleans_up;
+        if told && !outcome.status.success() {
+            return Err(self.failure("was interrupted"));
+        }
+        Ok(outcome)
     }
 
     /// Runs it and hands over each line of stderr as it comes (Odoo's log); stdout is dropped.
@@ -327,6 +338,20 @@ mod tests {
         assert!(
             chain.contains("ended with exit code 3") && chain.contains("last"),
             "{chain}"
+        );
+    }
+
+    #[test]
+    fn what_a_program_says_that_was_told_to_end_is_no_answer() {
+        let cmd = Cmd::new("sh").args(["-c", "kill -TERM $$"]);
+        let ended = || cmd.outcome().unwrap();
+        assert!(!cmd.whole(ended(), false).unwrap().status.success());
+        let chain = cmd.whole(ended(), true).unwrap_err().chain().join("\n");
+        assert!(chain.ends_with("was interrupted"), "{chain}");
+        let whole = Cmd::new("echo").arg("hello");
+        assert_eq!(
+            whole.whole(whole.outcome().unwrap(), true).unwrap().stdout,
+            "hello\n"
         );
     }
 

@@ -34,6 +34,26 @@ pub(crate) fn tree(spec: &Spec, layout: &Layout, release: Option<&Release>) -> R
     Ok(Tree::new(spec.odoo.series, found))
 }
 
+/// Directories that `[addons]` names and that are not there, each with its key.
+///
+/// # Errors
+/// When it cannot be seen whether one is there.
+pub(crate) fn absent(spec: &Spec, layout: &Layout) -> Result<Vec<(&'static str, Utf8PathBuf)>> {
+    let addons = &spec.addons;
+    let own = addons.own.iter().map(|directory| ("own", directory));
+    // Repositories of the file are built from the lock; their checkouts are for people.
+    let checkouts = addons.oca.iter().filter(|_| addons.repositories.is_empty());
+    let named = own.chain(checkouts.map(|directory| ("oca", directory)));
+    let mut absent = Vec::new();
+    for (key, directory) in named {
+        let path = layout.repo().join(directory);
+        if !may_hold_modules(&path)? {
+            absent.push((key, path));
+        }
+    }
+    Ok(absent)
+}
+
 /// Places in the order in which Odoo looks: its root, what Python packages bring, then the addons path.
 fn places(spec: &Spec, layout: &Layout, release: Option<&Release>) -> Result<Vec<Place>> {
     let repo = layout.repo();

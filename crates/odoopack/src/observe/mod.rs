@@ -208,11 +208,8 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         });
         (listening.join(), code)
     });
-    let mut foreign_listeners = foreign_listeners.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-    if layout.containers() {
-        let published = containers::published(layout)?;
-        foreign_listeners.retain(|port, _| !published.contains(port));
-    }
+    let foreign_listeners = foreign_listeners.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let foreign_listeners = without_published(layout, foreign_listeners)?;
     let (release, modules) = code?;
     Ok(Facts {
         programs: BTreeMap::new(),
@@ -233,6 +230,7 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         python_unfit: python_unfit(spec, layout, release.present()),
         release,
         modules,
+        absent_addons: addons::absent(spec, layout)?,
         farms: addons::farms(&layout.addons())?,
         held: held::look(&layout.gate_control()),
         ports: marks::ports(&state)?,
@@ -251,6 +249,15 @@ fn ground(pack: &Pack, host: Host, containers: Containers) -> Result<Facts> {
         containers,
         host,
     })
+}
+
+/// What Docker listens on for containers of the pack is the pack's own.
+fn without_published(layout: &Layout, mut listeners: BTreeMap<u16, String>) -> Result<BTreeMap<u16, String>> {
+    if layout.containers() {
+        let published = containers::published(layout)?;
+        listeners.retain(|port, _| !published.contains(port));
+    }
+    Ok(listeners)
 }
 
 /// Debian packages that modules of the lock need and this host has not; what is wrong with a lock is said elsewhere.

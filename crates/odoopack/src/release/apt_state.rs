@@ -68,13 +68,12 @@ impl Apt {
         let Err(failure) = apt_private::update(&self.root).run() else {
             return Ok(());
         };
+        let what = format!("could not fetch the package index of Debian {}", self.suite);
+        if crate::exec::is_interrupted() {
+            return Err(failure.during(what));
+        }
         if !self.has_index()? {
-            return Err(failure
-                .during(format!(
-                    "could not fetch the package index of Debian {}",
-                    self.suite
-                ))
-                .hint("check the network, then run again"));
+            return Err(failure.during(what).hint("check the network, then run again"));
         }
         let why = failure.chain().pop().unwrap_or_default();
         builder.ui.warn(&format!(

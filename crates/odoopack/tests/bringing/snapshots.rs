@@ -247,6 +247,7 @@ fn files_of_the_kept_database_stay(pack: &Pack, newer: &Utf8Path) {
     );
     let (_, command) = all.split_once("`odoopack restore ").unwrap();
     let (command, _) = command.split_once('`').unwrap();
+    let command = command.replace(&format!(" --root {}", pack.root), "");
     let words: Vec<&str> = ["restore"]
         .into_iter()
         .chain(command.split(' '))

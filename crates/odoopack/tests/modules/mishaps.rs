@@ -68,15 +68,18 @@ pub(crate) fn killed_in_the_middle(pack: &Pack) {
 fn nothing_starts(pack: &Pack) {
     pack.now("nothing starts on what is half-way, and status says so");
     let refused = pack.run(&["up", "--yes"]).exits(4);
-    let command = "`odoopack module install production shop_slow`";
+    let command = "`odoopack module install production shop_slow";
     assert!(
-        refused.stderr.contains(&format!("{command} was cut off")),
+        refused.stderr.contains(&format!("{command}` was cut off")),
         "{}",
         refused.said()
     );
     let seen = pack.run(&["status"]).exits(8);
+    let words: Vec<&str> = seen.stdout.split_whitespace().collect();
     assert!(
-        seen.stdout.contains(&format!("{command} has not ended")),
+        words
+            .join(" ")
+            .contains(&format!("{command} --root {}` has not ended", pack.root)),
         "{}",
         seen.said()
     );

@@ -76,7 +76,7 @@ fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     let said = pack.run(&["backup", "offsite"], "", 1);
     assert!(
         said.contains(&format!("could not copy snapshot {damaged}"))
-            && said.contains(&format!("`odoopack backup forget {damaged}`")),
+            && said.contains(&format!("`odoopack backup forget {damaged} --root ")),
         "{said}"
     );
     let others = [oldest, newest, of_core];
@@ -89,6 +89,12 @@ fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     assert!(
         complaints.contains("the last copy off site failed"),
         "{complaints}"
+    );
+    // Whoever has read all of it is not told to do that.
+    let said = pack.run(&["backup", "drill", &damaged, "--level", "read"], "", 1);
+    assert!(
+        said.contains("hint: `odoopack backup forget ") && !said.contains("--level read"),
+        "{said}"
     );
     // Until somebody gives it up.
     pack.run(&["backup", "offsite"], "", 1);
@@ -128,7 +134,7 @@ fn refuses_to_write_there(pack: &Pack, why: &str) {
     ] {
         let said = pack.run(refused, "", 4);
         assert!(
-            said.contains(why) && said.contains("`odoopack backup offsite --take-over`"),
+            said.contains(why) && said.contains("`odoopack backup offsite --take-over --root "),
             "{said}"
         );
     }

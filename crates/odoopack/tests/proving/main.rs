@@ -90,7 +90,10 @@ fn attachments_that_are_damaged_are_noted_and_more_of_them_than_before_fail_a_dr
     );
     pack.note("proven", &id, &json!({ "missing": 0 }));
     let said = pack.drill("read", 0);
-    assert!(said.contains("1 attachments were already damaged"), "{said}");
+    assert!(
+        said.contains("1 attachments were already damaged") && said.contains("backed up: filestore/"),
+        "{said}"
+    );
     let last = pack.record().pop().unwrap();
     assert_eq!(
         (&last["event"], &last["detail"]["damaged"]),

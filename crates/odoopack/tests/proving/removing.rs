@@ -34,6 +34,11 @@ fn the_last_one_whose_proof_holds_stays() {
     assert_eq!(pack.listed(&[]), [proven.clone(), newest.clone()]);
     let list = pack.json(&["backup", "list"]);
     assert_eq!(list[0]["reasons"], json!(["last proven"]));
+    let shown = pack.run(&["backup", "list"], "", 0) + &pack.run(&["backup", "status"], "", 8);
+    let (table, _) = shown.split_once("error: ").unwrap();
+    assert!(table.contains(" last proven\n"), "{table}");
+    let wide = |line: &&str| line.chars().count() > 80;
+    assert_eq!(table.lines().find(wide), None);
     // A drill that fails takes that away, and with it the last reason to keep it.
     pack.note("unproven", &proven, &json!({ "why": ["x"] }));
     pack.run(&["backup", "forget", "--yes"], "", 0);

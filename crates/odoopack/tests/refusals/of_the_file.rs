@@ -49,6 +49,28 @@ fn a_pair_of_series_and_postgresql_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_directory_of_modules_that_is_not_there_is_named_with_its_key() {
+    for (key, line) in [
+        ("own", "own = [\"addons/shop\", \"addons/typo\"]"),
+        ("oca", "oca = \"addons/typo\""),
+    ] {
+        let place = Place::with(&format!("{GOOD}[addons]\n{line}\n"));
+        place.write("repo/addons/shop/README.md", "none yet");
+        let key = format!("`{key}` of [addons]");
+        let words = ["repo/addons/typo, which", &key, "mkdir -p"];
+        place.refuses(&["plan"], 4, &words);
+        place.refuses(&["up", "--yes"], 4, &words);
+        place.refuses(&["module", "check"], 8, &words);
+        std::fs::create_dir(place.root.join("repo/addons/typo")).unwrap();
+        place.refuses(&["plan"], 0, &["`odoopack up"]);
+    }
+    // Checkouts of what the lock names are for people, and a server has none.
+    let file = "[addons]\noca = \"addons/oca\"\n[addons.repositories.web]\n";
+    let place = Place::with(&format!("{GOOD}{file}"));
+    place.refuses(&["plan"], 4, &["odoopack lock"]);
+}
+
+#[test]
 fn no_file_is_no_pack() {
     let place = Place::empty();
     place.refuses(&["up", "--yes"], 3, &["no `odoopack.toml`", "odoopack init"]);

@@ -3,6 +3,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::place::{GOOD, Place, is_root, said};
 
@@ -130,10 +131,44 @@ fn a_secret_that_others_can_read_is_refused() {
 #[test]
 fn plan_tells_by_its_exit_code_whether_there_is_anything_to_do() {
     let place = Place::with(GOOD);
-    place.refuses(&["plan"], 0, &["`odoopack up` would", "note:"]);
+    let command = format!("`odoopack up --root {}` would", place.root.display());
+    place.refuses(&["plan"], 0, &[&command, "note:"]);
     place.refuses(&["plan", "--exit-code"], 8, &["steps to do"]);
     place.refuses(&["up", "--dry-run"], 0, &["make directories"]);
     place.refuses(&["render", "--check"], 4, &["not built yet", "odoopack up"]);
+}
+
+#[test]
+fn an_interrupt_while_the_release_is_looked_up_is_no_fault_of_apt() {
+    let place = Place::with(GOOD);
+    let apt = place.write("bin/apt-get", "#!/bin/sh\n: > \"$0.began\"\nexec sleep 60\n");
+    std::fs::set_permissions(&apt, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+        place.root.join("bin").display()
+    );
+    let child = place
+        .command(&["lock", "--json"])
+        .env("PATH", path)
+        .spawn()
+        .unwrap();
+    let began = apt.with_file_name("apt-get.began");
+    let until = Instant::now() + Duration::from_secs(30);
+    while !began.exists() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.unwrap().success() && began.exists());
+    let output = child.wait_with_output().unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(
+        text.contains("was interrupted") && text.contains("\"exit_code\":130") && text.contains("run again"),
+        "{text}"
+    );
+    assert!(!text.contains("no working apt-get"), "{text}");
 }
 
 #[test]
@@ -226,7 +261,8 @@ fn the_callers_directory_home_and_locale_do_not_matter() {
     relative
         .args(["plan", "--root", "./pack/../pack"])
         .current_dir(place.keep.path());
-    place.refuses_as(relative, 0, &["`odoopack up` would"]);
+    let command = format!("`odoopack up --root {}` would", place.root.display());
+    place.refuses_as(relative, 0, &[&command]);
 }
 
 /// Runs a script in a mount namespace of its own, with the program as `$1` and the place as `$2`.

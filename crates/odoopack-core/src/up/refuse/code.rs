@@ -1,10 +1,19 @@
 //! Modules that Odoo would pass over, and what is no link in a farm.
 use std::collections::BTreeSet;
 
-use crate::modules::{Installed, Module, Origin, Trouble, duplicate};
+use crate::modules::{Installed, Module, Origin, Trouble, absent_directory, duplicate};
 use crate::plan::Refusal;
 use crate::spec::SESSION_DB;
 use crate::up::Known;
+
+/// Modules that lie elsewhere, or on a disk that is not mounted, would be taken away from an Odoo that runs with them.
+pub(super) fn absent_directories(known: &Known<'_>) -> Vec<Refusal> {
+    let absent = known.facts.absent_addons.iter();
+    absent
+        .map(|(key, path)| absent_directory(key, path))
+        .map(|finding| Refusal::new(finding.what, finding.hint))
+        .collect()
+}
 
 /// Odoo would install everything else, and only say in its log what is wrong.
 pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
@@ -28,7 +37,8 @@ pub(super) fn modules(known: &Known<'_>) -> Vec<Refusal> {
         .present()
         .is_some_and(|release| release.python.is_some());
     let judged = |trouble: Trouble| match trouble {
-        Trouble::Duplicate
+        Trouble::NoDirectory
+        | Trouble::Duplicate
         | Trouble::Unreadable
         | Trouble::WrongSeries
         | Trouble::NotInstallable

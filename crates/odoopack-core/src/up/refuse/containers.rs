@@ -91,7 +91,7 @@ fn too_many(known: &Known<'_>) -> Option<Refusal> {
                 "the network of a stack has addresses for {most} environments, and the file has {}",
                 known.spec.environments.len()
             ),
-            "put some into another pack (`odoopack init` in a new directory), or write `engine = \"native\"` in [pack]",
+            "put some into another pack (`odoopack init --root NEW --domain NAME`), or write `engine = \"native\"` in [pack]",
         )
     })
 }

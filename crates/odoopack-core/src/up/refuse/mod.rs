@@ -15,7 +15,7 @@ use crate::plan::Refusal;
 use crate::spec::SecretRef;
 
 /// How data gets to another major or C library: as a dump, into a root of its own.
-pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here for each environment, then in a new root `odoopack up` and `odoopack backup import FILE.zip --to ENV --yes-replace ENV`";
+pub const INTO_A_NEW_ROOT: &str = "`odoopack backup export ENV FILE.zip` here for each environment, then in a new root `odoopack up --root NEW` and `odoopack backup import FILE.zip --to ENV --yes-replace ENV --root NEW`";
 
 /// How a pack gets to another engine in its own root, with the words of the file for both.
 pub fn to_another_engine(made: &str, wanted: &str) -> String {
@@ -39,6 +39,7 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all.extend(machine::versions(known));
     all.extend(super::server::refusals(known));
     all.extend(code::unlocked(known));
+    all.extend(code::absent_directories(known));
     all.extend(code::modules(known));
     all.extend(machine::packages(known));
     all.extend(others::ports(known));

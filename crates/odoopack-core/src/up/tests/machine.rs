@@ -308,6 +308,7 @@ fn nothing(root: bool) -> Facts {
         farms: BTreeMap::new(),
         held: std::collections::BTreeSet::new(),
         modules: crate::modules::Tree::new(crate::spec::Series::V19, []),
+        absent_addons: Vec::new(),
         ports: BTreeMap::new(),
         foreign_listeners: BTreeMap::new(),
         python_unfit: None,

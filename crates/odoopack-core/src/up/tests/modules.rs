@@ -163,6 +163,25 @@ fn what_odoo_would_only_log_is_refused_before_anything_is_touched() {
 }
 
 #[test]
+fn modules_of_a_directory_that_is_gone_are_not_taken_away() {
+    let mut machine = machine(&[("/r/addons/a", "{}")]);
+    machine.converge();
+    // A slip of the pen, or a disk that is not mounted: nothing of it can be seen any more.
+    set(&mut machine, &[]);
+    machine.facts.absent_addons = vec![("own", "/opt/shop/repo/addons".into())];
+    let plan = machine.plan();
+    assert_eq!(plan.steps, []);
+    let [refusal] = &plan.refusals[..] else {
+        panic!("{:?}", plan.refusals)
+    };
+    assert_eq!(
+        refusal.what,
+        "there is no directory /opt/shop/repo/addons, which `own` of [addons] names"
+    );
+    assert!(refusal.hint.contains("`mkdir -p /opt/shop/repo/addons`"));
+}
+
+#[test]
 fn what_a_farm_holds_besides_links_is_refused() {
     let mut machine = machine(&[]);
     let farm = machine.facts.farms.entry("core".to_owned()).or_default();

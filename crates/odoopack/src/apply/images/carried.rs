@@ -36,7 +36,7 @@ impl Carried {
         }
         let strange = || {
             Failure::refused(format!("`{file}` holds no images of a pack"))
-                .hint("write it with `odoopack image export` where the pack runs")
+                .hint("write it with `image export` where the pack runs")
         };
         let outcome = docker::saved(file).outcome()?;
         if !outcome.status.success() {

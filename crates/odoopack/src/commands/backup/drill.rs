@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{Found, Neutralized, Planned, Restore, take_up};
+use crate::backup::failure::READ_ALL;
 use crate::backup::proof;
 use crate::backup::record::{self, Event, Line};
 use crate::backup::stored::Opened;
@@ -77,6 +78,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Ok(found) => found,
         Err(NoProof::NotTried(failure)) => return Err(failure),
         Err(NoProof::Failed(failure)) => {
+            // Whoever has just read all of it is not told to read all of it.
+            let failure = if level == Level::Read {
+                failure.without_hint(READ_ALL)
+            } else {
+                failure
+            };
             if failure.kind != Kind::Locked {
                 let line = line(Event::Unproven, why(level, damaged, &failure));
                 note(cx, &pack, &line, args)?;
@@ -281,6 +288,9 @@ fn index(opened: &Opened) -> Result<Found> {
     .because(shown.join("; ")))
 }
 
+/// Damaged attachments that are named in a sentence.
+const SHOWN: usize = 8;
+
 /// Every byte, and every attachment against its name.
 fn read(cx: &Context, opened: &Opened) -> Result<Found> {
     let found = index(opened)?;
@@ -305,10 +315,15 @@ fn read(cx: &Context, opened: &Opened) -> Result<Found> {
         return Ok(found);
     }
     // They were so when they were stored: the snapshot is whole, the attachment was not.
+    let more = if damaged.len() > SHOWN {
+        format!(" and {} more, which `--json` names", damaged.len() - SHOWN)
+    } else {
+        String::new()
+    };
     let warning = format!(
-        "{} attachments were already damaged when they were backed up: {}",
+        "{} attachments were already damaged when they were backed up: {}{more}",
         damaged.len(),
-        damaged[0]
+        damaged[..damaged.len().min(SHOWN)].join(", ")
     );
     Ok(Found {
         damaged,

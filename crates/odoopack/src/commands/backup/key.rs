@@ -24,9 +24,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         Args::Export => {
             let key = key::of(&pack.layout)?;
             cx.ui.json(&serde_json::json!({ "key": key.expose() }));
-            cx.ui.result(key.expose());
+            cx.ui.document(key.expose());
             cx.ui
-                .say("keep it away from this machine, then: odoopack backup key confirm");
+                .say("keep it away from this machine, then `odoopack backup key confirm`");
         }
         Args::Confirm => {
             key::confirm(&pack.layout, &given(cx)?)?;

@@ -1,10 +1,11 @@
 //! `backup list`: every snapshot of the repository.
+use odoopack_core::columns::beside;
 use odoopack_core::name::Name;
 
 use super::size;
 use crate::backup::offsite::{self, Right};
 use crate::backup::place;
-use crate::backup::retention::{Side, judged};
+use crate::backup::retention::{Judged, Side, judged};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -50,26 +51,33 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if judged.is_empty() {
         cx.ui
             .result("no snapshot yet; `odoopack backup create` makes one");
+        return Ok(());
     }
-    for j in &judged {
-        let s = &j.snapshot;
-        let note = s
-            .note
-            .as_ref()
-            .map_or_else(String::new, |note| format!("  {note}"));
-        let verdict = if j.verdict.keep {
-            format!("keep: {}", j.verdict.reasons.join(", "))
-        } else {
-            "goes".to_owned()
-        };
-        cx.ui.result(&format!(
-            "{}  {}  {:<12} {:>8} {:>8} added  {verdict}{note}",
-            s.id,
-            s.time.strftime("%Y-%m-%d %H:%M:%SZ"),
-            s.environment,
-            size(s.size),
-            size(s.added)
-        ));
-    }
+    cx.ui.result(&format!(
+        "{:<8}  {:<17}  {:<12} {:>7} {:>7}  kept as",
+        "snapshot", "time", "environment", "size", "added"
+    ));
+    judged.iter().for_each(|j| cx.ui.result(&line(j)));
     Ok(())
+}
+
+/// One snapshot; what somebody wrote about it stands below.
+fn line(judged: &Judged) -> String {
+    let s = &judged.snapshot;
+    let head = format!(
+        "{:<8}  {}  {:<12} {:>7} {:>7}  ",
+        s.id,
+        s.time.strftime("%Y-%m-%d %H:%MZ"),
+        s.environment,
+        size(s.size),
+        size(s.added)
+    );
+    let verdict = if judged.verdict.keep {
+        judged.verdict.reasons.join(", ")
+    } else {
+        "goes".to_owned()
+    };
+    let note = s.note.as_ref().map(|note| beside("          ", note));
+    let lines: Vec<String> = [beside(&head, &verdict)].into_iter().chain(note).collect();
+    lines.join("\n")
 }

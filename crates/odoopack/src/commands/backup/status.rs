@@ -1,6 +1,8 @@
 //! `backup status`: how old the backups are, against what the file allows.
+use odoopack_core::columns::{beside, laid_out};
+
 use super::size;
-use crate::backup::status::{Act, Age, Complaint, look};
+use crate::backup::status::{Act, Age, Complaint, Row, look};
 use crate::context::Context;
 use crate::failure::{Failure, Kind, Result};
 
@@ -20,28 +22,7 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     cx.ui
         .json(&serde_json::json!({ "status": status, "complaints": said, "good": said.is_empty() }));
     for row in &status.environments {
-        let offsite = row
-            .offsite
-            .as_ref()
-            .map_or_else(String::new, |age| format!("off site {}, ", words(age)));
-        cx.ui.result(&format!(
-            "{:<16} made {}, {offsite}proven {}{}",
-            row.environment,
-            words(&row.made),
-            words(&row.proven),
-            row.recovery
-                .map(|seconds| format!(", back in {seconds:.0} s"))
-                .unwrap_or_default()
-        ));
-        let trend: Vec<_> = row
-            .trend
-            .iter()
-            .map(|(s, added)| format!("{s:.0} s {}", size(*added)))
-            .collect();
-        if !trend.is_empty() {
-            cx.ui
-                .result(&format!("{:<16} newest first: {}", "", trend.join(", ")));
-        }
+        lines(row).iter().for_each(|line| cx.ui.result(line));
     }
     if complaints.is_empty() {
         return Ok(());
@@ -54,6 +35,41 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
     }
     let failure = Failure::new(Kind::Drift, said.join("; "));
     Err(remedies.into_iter().fold(failure, Failure::hint))
+}
+
+/// An environment: each age below the other.
+fn lines(row: &Row) -> Vec<String> {
+    let back = row
+        .recovery
+        .map(|seconds| format!(", back in {seconds:.0} s"))
+        .unwrap_or_default();
+    let ages = [
+        Some(("made", words(&row.made))),
+        row.offsite.as_ref().map(|age| ("off site", words(age))),
+        Some(("proven", words(&row.proven) + &back)),
+    ];
+    let mut name = row.environment.as_str();
+    let mut head = |what: &str| {
+        let head = format!("{name:<16} {what:<8}  ");
+        name = "";
+        head
+    };
+    let mut all: Vec<String> = ages
+        .into_iter()
+        .flatten()
+        .map(|(what, age)| beside(&head(what), &age))
+        .collect();
+    let trend = row.trend.iter();
+    let trend = trend.map(|(seconds, added)| format!("{seconds:.0} s {},", size(*added)));
+    let mut trend: Vec<String> = trend.collect();
+    if let Some(last) = trend.last_mut() {
+        last.pop();
+        let parts = ["newest first:"]
+            .into_iter()
+            .chain(trend.iter().map(String::as_str));
+        all.push(laid_out(&head("took"), parts));
+    }
+    all
 }
 
 fn remedy(complaint: &Complaint) -> &'static str {
@@ -71,7 +87,7 @@ fn remedy(complaint: &Complaint) -> &'static str {
             "`odoopack backup drill` proves one; `drill = \"Sun 04:00\"` in [backup] does it every week"
         }
         Complaint::Damaged(..) => {
-            "`odoopack backup drill --level read` names them; `odoopack backup cat SNAPSHOT filestore/NAME` of an older snapshot has the whole file"
+            "`odoopack backup drill --level read --json` names them; `odoopack backup cat SNAPSHOT filestore/NAME` of an older snapshot has the whole file"
         }
         Complaint::MoreMissing(_) => {
             "`odoopack backup list`, then `odoopack restore SNAPSHOT --only filestore` of one that has them"

@@ -22,7 +22,7 @@ pub(crate) fn fits(pack: &Pack, view: &View, source: &Source) -> Result<()> {
             "what it holds would run as role {}, which owns the database of the environment too, and there is no other role",
             server.role
         ))
-        .hint("restore it in a pack without `url` in [postgres], `odoopack backup create` there, and restore that snapshot here"));
+        .hint("restore it in a pack without `url` in [postgres], `odoopack backup create --root THERE`, and restore that snapshot here"));
     };
     if stored.manifest().database.unaccent_immutable {
         return Err(Failure::refused(format!(

@@ -1,7 +1,7 @@
 //! `module check`: everything that is wrong with the modules of the file; exit 8 when anything is.
 use std::collections::BTreeSet;
 
-use odoopack_core::modules::{Finding, Origin, check};
+use odoopack_core::modules::{Finding, Origin, absent_directory, check};
 use serde_json::json;
 
 use super::{Seen, editions, wanted};
@@ -36,7 +36,9 @@ pub(super) fn run(cx: &Context, pack: &Pack, seen: &Seen, args: &Args) -> Result
         );
     }
     let installed = addons::installed(&seen.tree, &pack.layout, seen.release.as_ref())?;
-    let found = check(&seen.tree, names.iter().copied(), &installed);
+    let absent = addons::absent(&pack.loaded.spec, &pack.layout)?.into_iter();
+    let mut found: Vec<_> = absent.map(|(key, path)| absent_directory(key, &path)).collect();
+    found.extend(check(&seen.tree, names.iter().copied(), &installed));
     show(cx, seen, &found);
     if found.is_empty() {
         return Ok(());
