@@ -27,7 +27,7 @@ use crate::tools::dumps::{Call, Entrance};
 use crate::ui::Progress;
 
 /// How long we wait for Odoo's clean-up to end before we keep it out; then nothing is said for as long as the dump takes.
-const CLEAN_UP: &str = "SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '5min'";
+const CLEAN_UP: &str = "SET lock_timeout = '5min'";
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use odoopack_core::backup::{Database, Dump, Table, write_attachment};
 use odoopack_core::name::Name;
 use odoopack_core::sorting::Provider;
+use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, Row};
 
 use super::gentle::with_rest;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::observe::databases::{Server, connect, words};
 
 /// Longest wait for a garbage collection that runs just now.
@@ -83,7 +84,7 @@ impl Frozen {
             );
         }
         let begun = client
-            .batch_execute("SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .and_then(|()| client.query_one("SELECT pg_export_snapshot()", &[]));
         let row = begun.map_err(|e| failed("take a snapshot of the database", &e))?;
         Ok(Self {
@@ -245,7 +246,7 @@ impl Collector {
         let mut client = connect(server, database).map_err(|e| failed(what, &e))?;
         let held = client
             .batch_execute(&format!(
-                "SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '{COLLECTOR}'; BEGIN"
+                "SET lock_timeout = '{COLLECTOR}'; BEGIN"
             ))
             .and_then(|()| {
                 client.query(
@@ -255,8 +256,7 @@ impl Collector {
                 )
             });
         // Without the row there is no job that could run.
-        let rows =
-            held.map_err(|e| failed(what, &e).hint("it runs now; run the backup again when it has ended"))?;
+        let rows = held.map_err(|e| not_held(failed(what, &e), e.code()))?;
         Ok(Self((!rows.is_empty()).then_some(client)))
     }
 
@@ -271,6 +271,19 @@ impl Collector {
                 .hint("run the backup again: files may have been removed while it was made")
         })
     }
+}
+
+/// What runs ends some time: whoever is to make a backup every night asks again, as where another backup is made.
+fn not_held(failure: Failure, state: Option<&SqlState>) -> Failure {
+    if state != Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        return failure;
+    }
+    Failure::new(
+        Kind::Locked,
+        "Odoo collects its garbage, which takes longer than a backup waits for it",
+    )
+    .because(failure)
+    .hint("run the backup again when it has ended")
 }
 
 /// Names whoever keeps a table for itself alone, to what failed for it: those who read it waited in vain.
@@ -292,4 +305,17 @@ pub(super) fn naming_locks(
 
 fn failed(what: &str, error: &postgres::Error) -> Failure {
     Failure::failed(format!("could not {what}")).because(words(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collection_that_takes_long_is_waited_for_and_anything_else_is_a_failure() {
+        let of = |state: SqlState| not_held(Failure::failed("could not"), Some(&state)).kind;
+        assert_eq!(of(SqlState::LOCK_NOT_AVAILABLE), Kind::Locked);
+        assert_eq!(of(SqlState::UNDEFINED_TABLE), Kind::Failed);
+        assert_eq!(not_held(Failure::failed("could not"), None).kind, Kind::Failed);
+    }
 }

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::vec;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::{SignedDuration, Timestamp};
 use odoopack_core::backup::{Attachments, paths};
 use odoopack_core::filestore::{CHECKLIST, Named, is_attachment};
 use odoopack_repository::{Content, Item};
@@ -14,11 +15,26 @@ use crate::failure::{Failure, Result};
 /// Directories that are listed ahead of whoever stores them; Odoo makes 256, and among millions of files each holds thousands.
 const AHEAD: usize = 32;
 
+/// What was written so shortly before the database was held still may be half there: a transaction writes the file first, under the name
+/// that it will have, and is seen when it ends.
+///
+/// # Source
+/// Odoo 17.0 to 19.0, `ir_attachment.py` `_file_write`: it opens the place itself and writes.
+const FRESH: SignedDuration = SignedDuration::from_mins(1);
+
+/// What was seen at a path.
+#[derive(Debug)]
+enum Seen {
+    File(Item),
+    /// It was gone before it was looked at: the name of its place below the filestore.
+    Gone(String),
+}
+
 /// A filestore that is being listed, a directory after the other, beside whatever else is done.
 #[derive(Debug)]
 pub(crate) struct Finding {
     filestore: Utf8PathBuf,
-    directories: Receiver<Vec<Item>>,
+    directories: Receiver<Vec<Seen>>,
     /// Says whether there is a filestore at all; `None`: it was asked.
     listing: Option<JoinHandle<Result<bool>>>,
 }
@@ -37,7 +53,7 @@ impl Finding {
     }
 
     /// The files of the next directory; `None` after the last one.
-    fn next(&mut self) -> Option<Vec<Item>> {
+    fn next(&mut self) -> Option<Vec<Seen>> {
         self.directories.recv().ok()
     }
 
@@ -57,7 +73,9 @@ impl Finding {
 #[derive(Debug)]
 pub(crate) struct Files {
     finding: Finding,
-    directory: vec::IntoIter<Item>,
+    directory: vec::IntoIter<Seen>,
+    /// When the database was held still.
+    taken: Timestamp,
     /// What was named and did not come yet.
     named: Named,
     found: Attachments,
@@ -66,8 +84,13 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Those that are being listed; `told` gets what came of it after the last one.
-    pub(crate) fn new(finding: Finding, named: Named, told: Arc<Mutex<Attachments>>) -> Self {
+    /// Those that are being listed, of what a database `named` that was held still when it was `taken`; `told` gets what came of it
+    /// after the last one.
+    pub(crate) fn new(
+        finding: Finding,
+        (named, taken): (Named, Timestamp),
+        told: Arc<Mutex<Attachments>>,
+    ) -> Self {
         let found = Attachments {
             named: named.here.len() as u64,
             elsewhere: named.elsewhere as u64,
@@ -76,16 +99,39 @@ impl Files {
         Self {
             finding,
             directory: Vec::new().into_iter(),
+            taken,
             named,
             found,
             told,
         }
     }
 
-    fn came(&mut self, item: &Item) {
+    /// The file, where the snapshot takes it. What the database names is whole and holds still; what it does not name is not its own, and
+    /// somebody may be writing it.
+    fn take(&mut self, mut item: Item) -> Option<Item> {
+        let is_attachment = is_attachment(below(&item));
+        let is_named = self.named.here.remove(below(&item));
+        if is_attachment && !is_named && item.modified.duration_since(self.taken) > -FRESH {
+            return None;
+        }
+        item.content = match item.content {
+            Content::Loose(path) if is_attachment && is_named => Content::File(path),
+            content => content,
+        };
         self.found.files += 1;
         self.found.bytes += item.size;
-        self.named.here.remove(below(item));
+        Some(item)
+    }
+
+    /// The collector is held, so only a hand, or another program, has taken away what is named.
+    fn gone(&self, place: &str) -> Result<()> {
+        if !self.named.here.contains(place) {
+            return Ok(());
+        }
+        let filestore = &self.finding.filestore;
+        Err(Failure::failed(format!(
+            "`{filestore}/{place}` was removed while the filestore was listed"
+        )))
     }
 
     /// Refuses to have come to the end of a filestore that is not there, when something should be in it.
@@ -111,13 +157,19 @@ impl Iterator for Files {
 
     fn next(&mut self) -> Option<Result<Item>> {
         loop {
-            if let Some(item) = self.directory.next() {
-                self.came(&item);
-                return Some(Ok(item));
-            }
-            match self.finding.next() {
-                Some(files) => self.directory = files.into_iter(),
-                None => return self.end().err().map(Err),
+            let next = match self.directory.next() {
+                Some(Seen::File(item)) => self.take(item).map(Ok),
+                Some(Seen::Gone(place)) => self.gone(&place).err().map(Err),
+                None => match self.finding.next() {
+                    Some(files) => {
+                        self.directory = files.into_iter();
+                        None
+                    }
+                    None => return self.end().err().map(Err),
+                },
+            };
+            if next.is_some() {
+                return next;
             }
         }
     }
@@ -131,7 +183,7 @@ fn below(item: &Item) -> &str {
 
 /// Lists `filestore` and says whether it is there; one that is not is empty, as that of a database without attachments is. It ends early
 /// when nobody wants more.
-fn find(filestore: &Utf8Path, sender: &SyncSender<Vec<Item>>) -> Result<bool> {
+fn find(filestore: &Utf8Path, sender: &SyncSender<Vec<Seen>>) -> Result<bool> {
     let is_there = filestore
         .try_exists()
         .map_err(|e| Failure::failed(format!("could not look at `{filestore}`")).because(e))?;
@@ -141,7 +193,7 @@ fn find(filestore: &Utf8Path, sender: &SyncSender<Vec<Item>>) -> Result<bool> {
         }
         let mut paths = Vec::new();
         files_below(directory, &mut paths)?;
-        let files = paths.iter().map(|path| item(filestore, path));
+        let files = paths.iter().map(|path| look(filestore, path));
         if sender.send(files.collect::<Result<_>>()?).is_err() {
             break;
         }
@@ -161,37 +213,40 @@ fn files_below(path: Utf8PathBuf, paths: &mut Vec<Utf8PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn item(filestore: &Utf8Path, path: &Utf8Path) -> Result<Item> {
+fn look(filestore: &Utf8Path, path: &Utf8Path) -> Result<Seen> {
     let failed = |e: std::io::Error| Failure::failed(format!("could not look at `{path}`")).because(e);
-    let metadata = path.symlink_metadata().map_err(failed)?;
+    let below = path.strip_prefix(filestore).unwrap_or(path);
+    let metadata = match path.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Seen::Gone(below.to_string())),
+        Err(e) => return Err(failed(e)),
+    };
     if !metadata.is_file() {
         return Err(Failure::failed(format!(
             "`{path}` is neither a file of Odoo's nor a directory of them"
         ))
         .hint("move it out of the filestore"));
     }
-    let below = path.strip_prefix(filestore).unwrap_or(path);
     let modified = metadata.modified().map_err(failed)?;
-    Ok(Item {
+    Ok(Seen::File(Item {
         path: format!("{}/{below}", paths::FILESTORE),
-        content: if is_attachment(below.as_str()) {
-            Content::File(path.as_std_path().to_owned())
-        } else {
-            // What a module keeps there is written and removed as it likes.
-            Content::Loose(path.as_std_path().to_owned())
-        },
+        // What a module keeps there is written and removed as it likes.
+        content: Content::Loose(path.as_std_path().to_owned()),
         size: metadata.len(),
         modified: modified
             .try_into()
             .map_err(|e: jiff::Error| Failure::failed(format!("`{path}` has an odd time")).because(e))?,
         mode: std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777,
-    })
+    }))
 }
 
 fn is_directory(path: &Utf8Path) -> Result<bool> {
-    let metadata = path.symlink_metadata();
-    let metadata = metadata.map_err(|e| Failure::failed(format!("could not look at `{path}`")).because(e))?;
-    Ok(metadata.is_dir())
+    match path.symlink_metadata() {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        // Whoever looks at it as a file says so.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(Failure::failed(format!("could not look at `{path}`")).because(e)),
+    }
 }
 
 /// What lies in a directory, sorted by bytes; nothing when there is no such directory.
@@ -219,9 +274,16 @@ mod tests {
         Named::of(names.iter().map(|name| (*name).to_owned()))
     }
 
+    const SHA: [&str; 3] = [
+        "0123456789abcdef0123456789abcdef01234567",
+        "01fedcba9876543210fedcba9876543210fedcba",
+        "01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    ];
+
     fn find(filestore: &Utf8Path, names: &[&str]) -> Result<(Vec<String>, Attachments)> {
         let told = Arc::default();
-        let files = Files::new(Finding::start(filestore), named(names), Arc::clone(&told));
+        let of = (named(names), Timestamp::now());
+        let files = Files::new(Finding::start(filestore), of, Arc::clone(&told));
         let items: Vec<Item> = files.collect::<Result<_>>()?;
         let told = told.lock().unwrap().clone();
         Ok((items.into_iter().map(|item| item.path).collect(), told))
@@ -250,6 +312,55 @@ mod tests {
         assert_eq!(found.missing, ["ab/gone", "checklist/ab/ab00"]);
         let (paths, found) = find(&root.join("nothing"), &[]).unwrap();
         assert!(paths.is_empty() && found == Attachments::default());
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_and_named_by_nobody_yet_is_left_to_the_next_snapshot() {
+        let keep = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(keep.path()).unwrap();
+        files::directory_all(&root.join("01")).unwrap();
+        let [named, old, written] = SHA.map(|name| format!("01/{name}"));
+        for name in [&named, &old, &written] {
+            files::replace(&root.join(name), b"x", 0o640, None).unwrap();
+        }
+        let two_hours_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+        let file = std::fs::File::open(root.join(&old)).unwrap();
+        file.set_modified(two_hours_ago).unwrap();
+        let of = (self::named(&[&named]), Timestamp::now());
+        let files = Files::new(Finding::start(root), of, Arc::default());
+        let all: Vec<(String, bool)> = files
+            .map(|item| item.unwrap())
+            .map(|item| (item.path, matches!(item.content, Content::File(_))))
+            .collect();
+        // Only what the database names must hold still while it is read.
+        let path = |place: &str| format!("filestore/{place}");
+        assert_eq!(all, [(path(&named), true), (path(&old), false)]);
+    }
+
+    #[test]
+    fn what_goes_while_it_is_listed_is_missed_only_when_it_is_named() {
+        let gone = format!("01/{}", SHA[0]);
+        let root = Utf8Path::new("/nowhere");
+        let found = |names: &[&str]| {
+            let (sender, directories) = sync_channel(AHEAD);
+            sender.send(vec![look(root, &root.join(&gone)).unwrap()]).unwrap();
+            drop(sender);
+            let finding = Finding {
+                filestore: root.to_owned(),
+                directories,
+                listing: Some(std::thread::spawn(|| Ok(true))),
+            };
+            let of = (named(names), Timestamp::now());
+            let files = Files::new(finding, of, Arc::default());
+            files
+                .map(|item| item.map(|item| item.path))
+                .collect::<Result<Vec<_>>>()
+        };
+        assert!(found(&[]).unwrap().is_empty());
+        assert!(found(&[&gone]).unwrap_err().to_string().contains("was removed"));
+        let mut paths = Vec::new();
+        files_below(root.join(&gone), &mut paths).unwrap();
+        assert_eq!(paths, [root.join(&gone)]);
     }
 
     #[test]

@@ -210,7 +210,8 @@ fn files(work: &mut Work) -> Result<Items> {
     let filestore = &work.origin.filestore;
     let finding = work.finding.take().unwrap_or_else(|| Finding::start(filestore));
     let named = std::mem::take(&mut work.named);
-    let files = Files::new(finding, named, Arc::clone(&work.found));
+    let of = (named, work.frozen.taken);
+    let files = Files::new(finding, of, Arc::clone(&work.found));
     let not_whole = |failure: Failure| Error::NotWhole(failure.chain().join(": "));
     Ok(Box::new(files.map(move |item| item.map_err(not_whole))))
 }

@@ -272,8 +272,20 @@ fn plan(
     })
 }
 
-/// What a disk is mounted at cannot be renamed; that is better known before the services stop.
+/// What a disk is mounted at cannot be renamed, and in the place of a link the new attachments would lie on another disk, and those that it led to
+/// would be forgotten and stay; that is better known before the services stop.
 fn can_be_replaced(filestore: &camino::Utf8Path) -> Result<()> {
+    if let Ok(target) = filestore.read_link_utf8() {
+        let above = filestore.parent().unwrap_or(filestore);
+        let target = above.join(target);
+        return Err(Failure::refused(format!(
+            "`{filestore}` is a link to `{target}`: another filestore could not take its place there"
+        ))
+        .hint(format!(
+            "let `{above}` be the link, or `mount` the disk of the attachments there, with `{}` in it; where there is room for them: `odoopack down`, `rm {filestore}`, `mv {target} {filestore}`, `odoopack up`",
+            filestore.file_name().unwrap_or_default()
+        )));
+    }
     if !mounts::is_one(filestore)? {
         return Ok(());
     }
@@ -503,4 +515,27 @@ pub(crate) fn outlook(pack: &Pack) -> Result<Vec<String>> {
     }
     let _lock = lock::take(&state, "restore --resume --dry-run")?;
     crate::apply::restore::outlook(&state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filestore_that_is_a_link_is_not_replaced() {
+        let keep = tempfile::tempdir().unwrap();
+        let above = camino::Utf8Path::from_path(keep.path()).unwrap();
+        let (here, big) = (above.join("erp"), above.join("big"));
+        can_be_replaced(&here).unwrap();
+        crate::files::directory_all(&big).unwrap();
+        can_be_replaced(&big).unwrap();
+        std::os::unix::fs::symlink("big", &here).unwrap();
+        let failure = can_be_replaced(&here).unwrap_err();
+        assert_eq!(failure.kind, Code::Refused);
+        let said = failure.sentence();
+        assert!(
+            said.contains(&format!("is a link to `{big}`")) && said.contains(&format!("`mv {big} {here}`")),
+            "{said}"
+        );
+    }
 }

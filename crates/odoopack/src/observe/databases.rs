@@ -14,6 +14,15 @@ use super::encrypted::Encrypt;
 use crate::failure::{Failure, Result as Outcome};
 use crate::tools::postgres::Place;
 
+/// Takes the limits back that the file, a role or a database sets for those who work in Odoo: what counts every row of a table takes as long as it
+/// takes, and so does a snapshot that is held meanwhile. No name of it can be caught by what lies in a database.
+///
+/// # Source
+/// PostgreSQL 14 and 17, release notes: `idle_session_timeout` and `transaction_timeout` came with them.
+pub(crate) const PATIENT: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+     SELECT CASE WHEN pg_catalog.current_setting(one, true) IS NOT NULL THEN pg_catalog.set_config(one, '0', false) END \
+       FROM (VALUES ('transaction_timeout'), ('idle_session_timeout')) later (one);";
+
 /// The database server: the pack's own, or one that somebody else runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -110,16 +119,18 @@ impl Server {
     }
 
     fn enter(&self, mut config: Config) -> Result<Client, postgres::Error> {
-        match &self.given {
+        let mut client = match &self.given {
             Some((server, _)) if server.tls != TlsMode::Disable => {
                 config.ssl_mode(postgres::config::SslMode::Require);
                 config.connect(Encrypt {
                     mode: server.tls,
                     authority: server.authority.clone(),
-                })
+                })?
             }
-            Some(_) | None => config.connect(NoTls),
-        }
+            Some(_) | None => config.connect(NoTls)?,
+        };
+        client.batch_execute(PATIENT)?;
+        Ok(client)
     }
 }
 

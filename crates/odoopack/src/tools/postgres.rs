@@ -90,6 +90,9 @@ impl Place {
 /// Variable with which a client says what it is.
 pub(crate) const APPLICATION: &str = "PGAPPNAME";
 
+/// Variable with options of a session, as libpq takes them.
+pub(crate) const OPTIONS: &str = "PGOPTIONS";
+
 /// Longest that a dump may take.
 const DUMP: Duration = Duration::from_hours(24);
 
@@ -137,12 +140,26 @@ pub(crate) fn single_argv(programs: &Utf8Path, cluster: &Utf8Path) -> Vec<String
         .into()
 }
 
-/// Looks into every page of every table and every index of a database, as the administrator; `pg_amcheck` is the program of the server's own major.
-pub(crate) fn amcheck(pg_amcheck: Cmd, server: &Place, database: &str) -> Cmd {
+/// Looks into every page of every table and every index of a database, as the administrator, however long that takes; `pg_amcheck` is the
+/// program of the server's own `major`.
+///
+/// # Source
+/// PostgreSQL 15, seen: unlike `pg_dump` it takes no limit back by itself, and what `--maintenance-db` says of options is lost on the way to
+/// the database.
+pub(crate) fn amcheck((pg_amcheck, major): (Cmd, u16), server: &Place, database: &str) -> Cmd {
+    let later = if major >= 17 {
+        " -c transaction_timeout=0"
+    } else {
+        ""
+    };
     let pg_amcheck = pg_amcheck.args(["--install-missing=pg_catalog", "--no-password", "--jobs=2"]);
     server
         .reached_by(pg_amcheck)
         .arg(format!("--database={database}"))
+        .env(
+            OPTIONS,
+            format!("-c statement_timeout=0 -c lock_timeout=0{later}"),
+        )
         .patience(DUMP)
 }
 

@@ -8,7 +8,6 @@ use odoopack_core::dump::sql::{Filter, Refused};
 use odoopack_core::dump::toc::{self, Contents};
 use odoopack_core::layout::Layout;
 use odoopack_core::name::Name;
-use odoopack_core::restore::room_for_copy;
 use odoopack_core::units::Bytes;
 
 use super::Restore;
@@ -25,9 +24,6 @@ use crate::ui::Progress;
 /// What lies in the environment's directory while a database is loaded.
 const DUMP: &str = ".restore-dump";
 const LIST: &str = ".restore-list";
-
-/// After so many bytes of plain SQL the disk is looked at again.
-const LOOK: u64 = 64 << 20;
 
 /// Removes what a load that was killed has left of an environment, and ends its containers; only under the lock that a restore
 /// holds.
@@ -49,14 +45,15 @@ fn remove_left(environment: &Utf8Path) -> Result<()> {
 impl Restore<'_> {
     pub(super) fn load(&self, database: &str, progress: &Progress) -> Result<()> {
         let entrance = self.entrance(database)?;
-        match self.source()? {
+        let source = self.source()?;
+        self.while_it_fits(database, || match source {
             Source::Snapshot(stored) => self.snapshot(&entrance, stored.as_ref(), progress),
             Source::Zip(archive) => archive.with_dump(|dump| self.plain(&entrance, dump, progress)),
             Source::Folder { dump, .. } | Source::Dump(dump) => match dump.format {
                 Format::Custom => self.archive(&entrance, dump, progress),
                 Format::Plain | Format::Gzip => self.plain(&entrance, &mut dump.plain()?, progress),
             },
-        }
+        })
     }
 
     /// Streams plain SQL through the filter into a psql that takes no commands (E11).
@@ -77,8 +74,9 @@ impl Restore<'_> {
         let hostile = |refused| self.hostile(refused, &extensions);
         let mut summary = None;
         let filled = programs.command(&entrance.psql()).fill(|pipe| {
-            writeln!(pipe, "\\restrict {key}").map_err(broken)?;
-            let (mut read, mut looked) = (0_u64, 0_u64);
+            // The dump of an older server does not know every limit of this one.
+            writeln!(pipe, "\\restrict {key}\n{}", databases::PATIENT).map_err(broken)?;
+            let mut read = 0_u64;
             let mut portion = vec![0; 1 << 18];
             let mut out = Vec::with_capacity(1 << 19);
             loop {
@@ -92,10 +90,6 @@ impl Restore<'_> {
                 pipe.write_all(&out).map_err(broken)?;
                 out.clear();
                 read += count as u64;
-                if read - looked >= LOOK {
-                    looked = read;
-                    self.still_fits()?;
-                }
                 progress.detail(&Bytes(read).to_string());
             }
             summary = Some(filter.finish(&mut out).map_err(hostile)?);
@@ -106,18 +100,6 @@ impl Restore<'_> {
             self.warn(format!("left out, because only a superuser may do it: {skipped}"));
         }
         Ok(())
-    }
-
-    /// What is compressed may become a thousand times bigger than anybody could know, on the disk of the server that serves.
-    fn still_fits(&self) -> Result<()> {
-        let Some(disk) = databases::disk(self.apply.spec, self.apply.layout, &self.environment)? else {
-            return Ok(());
-        };
-        room_for_copy(Bytes(0), &disk).map_err(|e| {
-            Failure::refused("the dump is bigger than there is room for; what was loaded of it is removed")
-                .because(e)
-                .hint("make room, or forget what an earlier restore kept: `odoopack restore --forget-replaced ENVIRONMENT`")
-        })
     }
 
     /// Restores a custom archive; in parallel where the environment's user may open it.

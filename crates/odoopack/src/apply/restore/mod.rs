@@ -15,6 +15,7 @@ pub(crate) mod source;
 mod taking_up;
 mod unfit;
 mod verify;
+mod watch;
 
 pub(crate) use database::is_somebodys_role;
 pub(super) use database::{alone, exists};

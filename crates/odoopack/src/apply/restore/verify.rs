@@ -189,7 +189,8 @@ impl Restore<'_> {
         let Some(program) = self.amcheck()?.filter(|_| known.is_some()) else {
             return Ok(());
         };
-        postgres::amcheck(program, &self.apply.server(&self.environment)?.place(), database)
+        let server = self.apply.server(&self.environment)?.place();
+        postgres::amcheck((program, self.major()?), &server, database)
             .run()
             .map_err(|e| e.during("the restored database is damaged"))?;
         self.found(|found| found.pages = true);
@@ -213,7 +214,7 @@ impl Restore<'_> {
         Ok(there
             .status
             .success()
-            .then(|| docker::session(&server.id, &[], false).arg(program)))
+            .then(|| docker::session(&server.id, &[postgres::OPTIONS], false).arg(program)))
     }
 
     fn whole_indexes(client: &mut Client) -> Result<()> {
