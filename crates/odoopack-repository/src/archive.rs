@@ -9,6 +9,7 @@ use rustic_core::repofile::{SnapshotFile, StringList};
 use rustic_core::{BackupOptions, FileType, ParentOptions, ReadBackend, SnapshotOptions};
 
 use crate::error::{Error, Result, format};
+use crate::guarded::guarded;
 use crate::lock::{self, Held, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
@@ -70,8 +71,11 @@ impl Repository {
         let older = all.len();
         all.retain(|s| s.environment == label.environment && s.pack == label.pack);
         // The newest of the same environment: unchanged files are not read again.
-        let parent = all.pop();
-        let trees = parent.as_ref().and_then(Snapshot::trees);
+        let newest = all.pop();
+        let trees = newest.as_ref().and_then(Snapshot::trees);
+        // What was made at this very moment, under a clock that stands still or was set back, gave its dump and its lists the same times:
+        // nothing tells what has changed since.
+        let parent = newest.filter(|newest| newest.time != label.time);
         let base = Base { parent, trees, older };
         self.store_upon(base, writer, label, items)
     }
@@ -104,9 +108,10 @@ impl Repository {
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
         self.refuse_without_data(base.older)?;
-        let (source, handed) = Source::new(&label.environment, base.trees, items);
+        let (source, handed) = Source::new(&self.backend, &label.environment, base.trees, items);
         self.backend.hold_snapshots();
-        let (stored, heard) = warnings::listening(|| self.archive(label, base, &source));
+        let archive = || guarded(|| self.archive(label, base, &source));
+        let (stored, heard) = warnings::listening(|| self.backend.writing(archive));
         let handed = std::mem::take(&mut *handed.lock().unwrap_or_else(PoisonError::into_inner));
         let checked = judge(stored, &heard, &handed).and_then(|file| {
             lock::wait_for_restic(&self.objects)?;

@@ -25,6 +25,8 @@ pub(crate) struct Backend {
     looks: Mutex<Option<Looks>>,
     /// `Some`: these packs and no others are listed, and an index that is to be removed and may not be is marked as replaced.
     shown: Mutex<Option<Vec<(Id, u32)>>>,
+    /// What the store said when it first did not take something.
+    refused: Mutex<Option<String>>,
 }
 
 /// What was looked at, and what was not yet.
@@ -47,7 +49,33 @@ impl Backend {
             held: Mutex::new(None),
             looks: Mutex::new(None),
             shown: Mutex::new(None),
+            refused: Mutex::new(None),
         }
+    }
+
+    /// Runs `work`, which writes; what the store did not take is its error, in the words of the store.
+    ///
+    /// # Source
+    /// `rustic_core` 0.13, `blob/packer.rs`: packs are written by threads, and whoever finds one of them gone says only that.
+    pub(crate) fn writing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        *self.refusal() = None;
+        let done = work();
+        let refused = self.refusal().take();
+        match (done, refused) {
+            (done, None) => done,
+            (Err(error), Some(refused)) if error.to_string().contains(&refused) => Err(error),
+            (Err(Error::Format { what, .. }), Some(refused)) => Err(Error::Format { what, why: refused }),
+            (Ok(_) | Err(_), Some(refused)) => Err(Error::NotWhole(refused)),
+        }
+    }
+
+    /// Whether the store has refused something of what is being written.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refusal().is_some()
+    }
+
+    fn refusal(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on, while the index is written anew, these packs and no others are listed; `None` lists what is there.
@@ -109,6 +137,30 @@ impl Backend {
 
     fn looks(&self) -> MutexGuard<'_, Option<Looks>> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, kind: FileType, id: &Id, content: Vec<Bytes>) -> Result<()> {
+        if kind == FileType::Snapshot {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(held) = held.as_mut() {
+                held.push((*id, content));
+                return Ok(());
+            }
+        }
+        if kind == FileType::Index {
+            self.look_at_packs()?;
+        }
+        self.objects.put(&name(kind, id), &content)?;
+        if self.looks().is_none() {
+            return Ok(());
+        }
+        if kind != FileType::Pack {
+            return self.look(kind, id);
+        }
+        if let Some(looks) = self.looks().as_mut() {
+            looks.fresh.push(*id);
+        }
+        Ok(())
     }
 
     fn look_at_packs(&self) -> Result<()> {
@@ -257,30 +309,10 @@ impl ReadBackend for Backend {
 
 impl WriteBackend for Backend {
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
-        let content = content.into_vec();
-        if kind == FileType::Snapshot {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(held) = held.as_mut() {
-                held.push((*id, content));
-                return Ok(());
-            }
-        }
-        if kind == FileType::Index {
-            self.look_at_packs().map_err(|e| rustic(&e))?;
-        }
-        self.objects
-            .put(&name(kind, id), &content)
-            .map_err(|e| rustic(&e))?;
-        if self.looks().is_none() {
-            return Ok(());
-        }
-        if kind != FileType::Pack {
-            return self.look(kind, id).map_err(|e| rustic(&e));
-        }
-        if let Some(looks) = self.looks().as_mut() {
-            looks.fresh.push(*id);
-        }
-        Ok(())
+        self.write(kind, id, content.into_vec()).map_err(|e| {
+            self.refusal().get_or_insert_with(|| e.to_string());
+            rustic(&e)
+        })
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {

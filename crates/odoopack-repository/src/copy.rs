@@ -2,10 +2,12 @@
 use std::collections::HashSet;
 
 use odoopack_core::secret::SecretText;
+use rustic_core::repofile::SnapshotFile;
 use rustic_core::{Credentials, KeyOptions};
 
 use crate::backend::Backend;
 use crate::error::{Error, Result, format};
+use crate::guarded::guarded;
 use crate::lock::Writer;
 use crate::objects::Objects;
 use crate::place::Place;
@@ -65,18 +67,8 @@ impl Repository {
         }
         other.backend.hold_snapshots();
         other.backend.look_at_writes();
-        let (done, heard) = warnings::listening(|| -> Result<()> {
-            let from = self
-                .again()?
-                .to_indexed()
-                .map_err(format("could not read the index"))?;
-            let to = other
-                .again()?
-                .to_indexed_ids()
-                .map_err(format("could not read the index there"))?;
-            from.copy(&to, &wanted)
-                .map_err(format("could not copy snapshots"))
-        });
+        let copying = || guarded(|| self.copy_files(other, &wanted));
+        let (done, heard) = warnings::listening(|| other.backend.writing(copying));
         let checked = done.and_then(|()| {
             if !heard.is_empty() {
                 return Err(Error::NotWhole(heard.join("; ")));
@@ -97,5 +89,12 @@ impl Repository {
             other.backend.write_no_index();
             error
         })
+    }
+    fn copy_files(&self, other: &Self, wanted: &[SnapshotFile]) -> Result<()> {
+        let from = self.again()?.to_indexed();
+        let from = from.map_err(format("could not read the index"))?;
+        let to = other.again()?.to_indexed_ids();
+        let to = to.map_err(format("could not read the index there"))?;
+        from.copy(&to, wanted).map_err(format("could not copy snapshots"))
     }
 }

@@ -1,8 +1,11 @@
 //! A store that fails: at any write, in a listing, half-way, silently. Whatever it does, older snapshots are whole and nothing else is seen.
+mod changed;
 mod copied;
 mod full;
 mod lost;
+mod many;
 mod named;
+mod panics;
 
 use std::io::Cursor;
 use std::path::Path;

@@ -270,8 +270,9 @@ fn gone(other: &Holder, holder: &Holder) -> bool {
     here && (other.boot != holder.boot || ours || !lives())
 }
 
+/// One from the future was written before the clock was set back: whoever lives has renewed it since.
 fn is_fresh(written: i64, now: i64) -> bool {
-    now - written < STALE
+    (now - written).abs() < STALE
 }
 
 fn now(objects: &Objects) -> Result<i64> {
@@ -333,6 +334,32 @@ mod tests {
             pid: std::process::id(),
             why: "a test".to_owned(),
         }
+    }
+
+    /// The clock was a year ahead when they were written, and whoever wrote them is gone.
+    #[test]
+    fn a_lock_from_the_future_keeps_nobody_out_for_a_year() {
+        let keep = tempfile::tempdir().unwrap();
+        let place = Place::Directory(keep.path().to_str().unwrap().to_owned());
+        let repository = Repository::create(&place, &SecretText::new("key")).unwrap();
+        let objects = &repository.objects;
+        let restics = "locks/0123456789abcdef";
+        objects.put(restics, &[Bytes::from_static(b"restic's")]).unwrap();
+        write(objects, &holder("elsewhere")).unwrap();
+        let minutes_ahead = |minutes: u64| {
+            let time = std::time::SystemTime::now() + Duration::from_mins(minutes);
+            for name in [restics, OBJECT] {
+                let file = File::options().append(true).open(keep.path().join(name));
+                file.unwrap().set_modified(time).unwrap();
+            }
+        };
+        for minutes in [0, 5] {
+            minutes_ahead(minutes);
+            let refused = repository.writer(&holder("here"));
+            assert!(matches!(refused, Err(Error::Locked(_))), "{minutes}: {refused:?}");
+        }
+        minutes_ahead(365 * 24 * 60);
+        drop(repository.writer(&holder("here")).unwrap());
     }
 
     #[test]

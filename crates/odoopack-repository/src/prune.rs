@@ -52,21 +52,16 @@ impl Repository {
         self.backend.remove_replaced()?;
         let mut options = PruneOptions::default();
         options.keep_delete = Span::new().hours(MARKED_HOURS);
-        let (done, heard) = warnings::listening(|| -> Result<Pruned> {
-            let again = self.again()?;
-            let plan = again
-                .prune_plan(&options)
-                .map_err(format("could not plan the prune"))?;
-            let size = plan.stats.size_sum();
-            let pruned = Pruned {
-                marked: size.remove + size.repackrm,
-                removed: plan.stats.size_to_delete.remove,
-            };
-            writer.check()?;
-            again.prune(&options, plan).map_err(format("could not prune"))?;
-            Ok(pruned)
-        });
-        let pruned = done?;
+        let pruning = || guarded(|| self.pruned(writer, &options));
+        let (done, heard) = warnings::listening(|| self.backend.writing(pruning));
+        let pruned = done.map_err(|error| {
+            if let Error::NotWhole(why) = error {
+                // What it removes was marked a day ago, and what it marks stays: no snapshot lacks anything by it.
+                let what = "could not prune".to_owned();
+                return Error::Format { what, why };
+            }
+            error
+        })?;
         if heard.is_empty() {
             Ok(pruned)
         } else {
@@ -75,6 +70,20 @@ impl Repository {
                 why: heard.join("; "),
             })
         }
+    }
+
+    fn pruned(&self, writer: &Writer, options: &PruneOptions) -> Result<Pruned> {
+        let again = self.again()?;
+        let plan = again.prune_plan(options);
+        let plan = plan.map_err(format("could not plan the prune"))?;
+        let size = plan.stats.size_sum();
+        let pruned = Pruned {
+            marked: size.remove + size.repackrm,
+            removed: plan.stats.size_to_delete.remove,
+        };
+        writer.check()?;
+        again.prune(options, plan).map_err(format("could not prune"))?;
+        Ok(pruned)
     }
 
     /// Whether every snapshot of `known` is listed.

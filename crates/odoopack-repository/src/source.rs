@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
 
+use crate::backend::Backend;
 use crate::error::Error;
 
 /// One file to store.
@@ -74,10 +75,13 @@ pub(crate) struct Source {
     /// What all of them carry, so that the directories that hold them are not those of a snapshot with another one.
     trees: Option<u64>,
     handed: Arc<Mutex<Handed>>,
+    /// Where it goes: once that has refused something, nothing more is handed over.
+    store: Arc<Backend>,
 }
 
 impl Source {
     pub(crate) fn new(
+        store: &Arc<Backend>,
         top: &str,
         trees: Option<u64>,
         items: impl Iterator<Item = Result<Item, Error>> + Send + 'static,
@@ -88,6 +92,7 @@ impl Source {
             top: top.to_owned(),
             trees,
             handed: Arc::clone(&handed),
+            store: Arc::clone(store),
         };
         (source, handed)
     }
@@ -105,6 +110,9 @@ impl ReadSource for Source {
         let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (top, trees, handed) = (self.top.clone(), self.trees, Arc::clone(&self.handed));
         let items = items.unwrap_or_else(|| Box::new(std::iter::empty()));
+        let store = Arc::clone(&self.store);
+        // The library would read everything to its end, and then say that none of it was stored.
+        let items = items.take_while(move |_| !store.has_refused());
         Box::new(items.map_while(move |item| entry((&top, trees), item, &handed).map(Ok)))
     }
 }
@@ -188,7 +196,7 @@ impl ReadSourceOpen for Opening {
                 Ok(file) => Box::new(file),
                 Err(e) => {
                     let text = format!("could not open `{}`: {e}", path.display());
-                    note(&self.handed, &text, loose && e.kind() == io::ErrorKind::NotFound);
+                    note(&self.handed, &text, loose && is_another(&e));
                     return Err(RusticError::new(ErrorKind::InputOutput, text));
                 }
             },
@@ -214,10 +222,10 @@ pub(crate) struct Exact {
 
 impl Read for Exact {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self
-            .inner
-            .read(buffer)
-            .map_err(|e| self.wrong(format!("could not read `{}`: {e}", self.path), false))?;
+        let got = self.inner.read(buffer).map_err(|e| {
+            let text = format!("could not read `{}`: {e}", self.path);
+            self.wrong(text, self.loose && is_another(&e))
+        })?;
         if got == 0 && self.left > 0 && !buffer.is_empty() {
             let text = format!("`{}` became {} bytes shorter", self.path, self.left);
             return Err(self.wrong(text, self.loose));
@@ -235,6 +243,12 @@ impl Exact {
         note(&self.handed, &text, changed);
         io::Error::other(text)
     }
+}
+
+/// Whether something else is there now than was there when it was listed.
+fn is_another(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
 }
 
 fn note(handed: &Arc<Mutex<Handed>>, text: &str, changed: bool) {

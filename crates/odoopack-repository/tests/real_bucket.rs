@@ -190,8 +190,11 @@ fn what_goes_wrong_once_is_tried_again() {
     let put = |m: &Method, t: &str| *m == Method::PUT && t.contains("/data/");
     let get = |m: &Method, t: &str| *m == Method::GET && t.contains("/data/");
     let ended = |m: &Method, t: &str| *m == Method::POST && t.contains("uploadId=");
-    let hits: [(Fault, Hit); 5] = [
+    let piece = |m: &Method, t: &str| *m == Method::PUT && t.contains("partNumber=2");
+    let hits: [(Fault, Hit); 7] = [
         (Fault::Error, put),
+        (Fault::Busy, put),
+        (Fault::Reset, piece),
         (Fault::Silence, put),
         (Fault::Error, get),
         (Fault::HalfBody, get),
@@ -199,7 +202,8 @@ fn what_goes_wrong_once_is_tried_again() {
     ];
     for (number, (fault, hit)) in hits.into_iter().enumerate() {
         let seed = 10 + number as u64;
-        let size = if fault == Fault::LostPiece { BIG } else { 400_000 };
+        let in_pieces = matches!(fault, Fault::LostPiece | Fault::Reset);
+        let size = if in_pieces { BIG } else { 400_000 };
         let snapshot = rig.store(size, seed);
         rig.service.fail(fault, 1, hit);
         let copied = rig.copy(&snapshot);
@@ -294,17 +298,50 @@ fn an_upload_that_breaks_in_the_middle_leaves_no_pieces_behind() {
     let packs = rig.store(3 * BIG, 3);
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
+    // From the second pack on the credentials have expired, also for whoever takes something back.
     rig.service
-        .fail(Fault::Error, usize::MAX, move |m: &Method, t: &str| {
+        .fail(Fault::Expired, usize::MAX, move |m: &Method, t: &str| {
             let ends = *m == Method::POST && t.contains("/data/") && t.contains("uploadId=");
-            ends && counted.fetch_add(1, Ordering::SeqCst) > 0
+            let before = counted.fetch_add(usize::from(ends), Ordering::SeqCst);
+            before > 1 || ends && before > 0
         });
-    rig.copy(&packs).unwrap_err();
+    let refused = rig.copy(&packs).unwrap_err().to_string();
     rig.service.heal();
     assert!(sent.load(Ordering::SeqCst) > 1, "there was one pack only");
+    let named = format!(" at {}: ", rig.service.place("erp", WRITER));
+    assert!(
+        refused.contains("ExpiredToken") && refused.contains(&named),
+        "{refused}"
+    );
     rig.whole(&[(&first, 1000, 1)]);
     rig.copy(&packs).unwrap();
     rig.whole(&[(&first, 1000, 1), (&packs, 3 * BIG, 3)]);
+    assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// Somebody removes the whole bucket while a copy is under way: it is said, and once the bucket is back the copy ends well.
+#[test]
+fn a_bucket_that_is_gone_is_no_empty_one() {
+    let rig = Rig::new();
+    let first = rig.store(300_000, 1);
+    rig.copy(&first).unwrap();
+    let second = rig.store(300_000, 2);
+    let there = rig.there();
+    let writer = there.writer(&holder()).unwrap();
+    let known = [first.id.clone()];
+    let (bucket, aside) = (rig.service.root.join(BUCKET), rig.keep.path().join("aside"));
+    std::fs::rename(&bucket, &aside).unwrap();
+    let refused = rig.here.copy_to(&there, &writer, std::slice::from_ref(&second));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("NoSuchBucket"), "{refused}");
+    there.snapshots().unwrap_err();
+    there.prune(&writer, &known).unwrap_err();
+    there.expect(&[]).unwrap_err();
+    drop(writer);
+    assert!(!bucket.exists(), "nobody makes it anew");
+    std::fs::rename(&aside, &bucket).unwrap();
+    rig.copy(&second).unwrap();
+    rig.whole(&[(&first, 300_000, 1), (&second, 300_000, 2)]);
     assert_eq!(rig.there().check(Reading::Everything).unwrap(), [""; 0]);
 }
 

@@ -10,8 +10,14 @@ fn writes(requests: &[String]) -> Vec<(usize, String)> {
         .collect()
 }
 
+/// What a disk refuses that is full, and what one that the kernel has made read-only, as it does after an error.
+const REFUSED: [fn(&str) -> bool; 2] = [
+    |request| request.starts_with("put "),
+    |request| request.starts_with("put ") || request.starts_with("remove "),
+];
+
 #[test]
-fn a_disk_that_is_full_from_any_write_on_costs_that_snapshot_only() {
+fn a_disk_that_is_full_or_read_only_from_any_write_on_costs_that_snapshot_only() {
     let keep = tempfile::tempdir().unwrap();
     let repository = made(keep.path());
     let faults = repository.objects.faults.clone();
@@ -27,10 +33,12 @@ fn a_disk_that_is_full_from_any_write_on_costs_that_snapshot_only() {
         );
     }
     let seen = ids(&repository);
-    for (number, name) in writes {
-        faults.set(Fault::Error, move |at, request| {
-            at >= number && request.starts_with("put ")
-        });
+    let each = REFUSED
+        .iter()
+        .flat_map(|refused| writes.iter().map(move |write| (refused, write)));
+    for (refused, (number, name)) in each {
+        let number = *number;
+        faults.set(Fault::Error, move |at, request| at >= number && refused(request));
         let dump = format!("dump {number}");
         let outcome = store(&repository, dump.as_bytes(), 10 + i64::try_from(number).unwrap());
         faults.clear();
@@ -88,11 +96,17 @@ fn whatever_request_of_a_prune_fails_what_is_kept_is_whole() {
     );
     // Whose the lock is, which then stays.
     let whose = |at: usize, failed: &str| at + 2 == requests.len() && failed == "get odoopack/writer";
-    let full = writes(&requests).into_iter().map(|(at, _)| (at, true));
-    for (number, and_later) in (0..requests.len()).map(|at| (at, false)).chain(full) {
+    let each = |refused| {
+        writes(&requests)
+            .into_iter()
+            .map(move |(at, _)| (at, Some(refused)))
+    };
+    let [full, read_only] = REFUSED.map(each);
+    let once = (0..requests.len()).map(|at| (at, None));
+    for (number, later) in once.chain(full).chain(read_only) {
         put_back(&aside, &place);
         faults.set(Fault::Error, move |at, request| {
-            at == number || and_later && at > number && request.starts_with("put ")
+            at == number || at > number && later.is_some_and(|refused: fn(&str) -> bool| refused(request))
         });
         let outcome = prune();
         let failed = faults.clear().get(number).cloned().unwrap_or_default();
@@ -106,4 +120,30 @@ fn whatever_request_of_a_prune_fails_what_is_kept_is_whole() {
         let wrong = repository.check(Reading::Everything).unwrap();
         assert!(wrong.is_empty(), "after {failed}: {wrong:?}");
     }
+}
+
+/// What cannot be removed stays, and is listed as before.
+#[test]
+fn a_disk_that_is_read_only_lets_nobody_forget_or_pin() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(keep.path());
+    let faults = repository.objects.faults.clone();
+    let one = store(&repository, b"one", 0).unwrap();
+    let two = store(&repository, b"two", 1).unwrap();
+    let seen = ids(&repository);
+    let writer = repository.writer(&holder()).unwrap();
+    faults.set(Fault::Error, |_, request| REFUSED[1](request));
+    let forgotten = repository.forget(&writer, std::slice::from_ref(&one), &seen);
+    let pinned = repository.pin(&writer, &two, true);
+    faults.clear();
+    for refused in [forgotten, pinned] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("500 Internal Server Error"), "{refused}");
+    }
+    assert_eq!(ids(&repository), seen);
+    repository.pin(&writer, &two, true).unwrap();
+    repository
+        .forget(&writer, std::slice::from_ref(&one), &seen)
+        .unwrap();
+    whole(&repository, &repository.snapshots().unwrap()[0], b"two");
 }

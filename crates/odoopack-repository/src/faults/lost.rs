@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// Bytes that neither compress nor repeat.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let next = |state: &mut u64| {
         *state = state
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -18,7 +18,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
 }
 
 /// The pack with the dump: the biggest.
-fn pack(directory: &Path) -> PathBuf {
+pub(super) fn pack(directory: &Path) -> PathBuf {
     let all = files(&directory.join("data")).into_iter();
     all.max_by_key(|file| file.metadata().unwrap().len()).unwrap()
 }

@@ -65,6 +65,17 @@ fn the_latest_is_none_from_the_future() {
     assert_eq!(latest(), today.id);
 }
 
+/// As under a clock that stands still, or was set back to the same moment: the sizes are the same too.
+#[test]
+fn nothing_of_a_snapshot_of_the_same_moment_is_taken_for_unchanged() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(keep.path());
+    let first = store(&repository, b"the one dump", 5).unwrap();
+    let second = store(&repository, b"another dump", 5).unwrap();
+    whole(&repository, &first, b"the one dump");
+    whole(&repository, &second, b"another dump");
+}
+
 #[test]
 fn the_latest_is_never_another_packs() {
     let keep = tempfile::tempdir().unwrap();

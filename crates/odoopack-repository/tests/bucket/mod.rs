@@ -1,6 +1,5 @@
 //! A real S3 service on the loopback, `s3s-fs`, behind a wrapper that fails when it is told to.
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -60,7 +59,17 @@ pub(crate) enum Fault {
     Unconditional,
     /// It does not heed `If-None-Match`.
     Heedless,
+    /// The credentials are too old.
+    Expired,
+    /// It asks for fewer requests.
+    Busy,
+    /// The line breaks while the request is being sent.
+    Reset,
 }
+
+/// Says of an answer that the line breaks instead of it.
+#[derive(Clone, Copy)]
+struct Broken;
 
 /// A request that something goes wrong with: its fault, and how many more times.
 type Rule = (Fault, usize, Box<dyn Fn(&Method, &str) -> bool + Send>);
@@ -118,7 +127,13 @@ impl Service {
                 let (inner, state, root) = (inner.clone(), Arc::clone(&shared), directory.clone());
                 let answer = service_fn(move |request| {
                     let (inner, state, root) = (inner.clone(), Arc::clone(&state), root.clone());
-                    async move { Ok::<_, Infallible>(respond(&inner, &state, &root, request).await) }
+                    async move {
+                        let answer = respond(&inner, &state, &root, request).await;
+                        match answer.extensions().get::<Broken>() {
+                            None => Ok(answer),
+                            Some(Broken) => Err(std::io::Error::other("the line broke")),
+                        }
+                    }
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer),
@@ -266,6 +281,21 @@ async fn instead(fault: Option<Fault>, request: &Request<Incoming>) -> Option<An
             let error =
                 "<Error><Code>NotImplemented</Code><Message>A header that you provided</Message></Error>";
             Some(plain(StatusCode::NOT_IMPLEMENTED, error))
+        }
+        Some(Fault::Expired) => {
+            let error =
+                "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>";
+            Some(plain(StatusCode::FORBIDDEN, error))
+        }
+        Some(Fault::Busy) => {
+            let error =
+                "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+            Some(plain(StatusCode::SERVICE_UNAVAILABLE, error))
+        }
+        Some(Fault::Reset) => {
+            let mut answer = plain(StatusCode::OK, "");
+            answer.extensions_mut().insert(Broken);
+            Some(answer)
         }
         Some(
             Fault::HalfBody | Fault::StaleList | Fault::LostPiece | Fault::Unconditional | Fault::Heedless,
