@@ -3,6 +3,7 @@ mod copied;
 mod full;
 mod lost;
 mod named;
+mod unreadable;
 
 use std::io::Cursor;
 use std::path::Path;

@@ -3,8 +3,8 @@ use odoopack_core::name::Name;
 
 use super::size;
 use crate::backup::offsite::{self, Right};
-use crate::backup::place;
-use crate::backup::retention::{Side, judged};
+use crate::backup::retention::{Side, judged_of};
+use crate::backup::{place, unreadable};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -28,7 +28,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     } else {
         (Side::Here, place::open(&pack)?)
     };
-    let mut judged = judged(&pack, &repository, side)?;
+    let mut judged = judged_of(&pack, unreadable::listing(cx, &repository)?.snapshots, side)?;
     judged.retain(|j| {
         args.environment
             .as_ref()
