@@ -10,6 +10,7 @@ use rustic_core::{BackupOptions, FileType, ParentOptions, ReadBackend, SnapshotO
 
 use crate::error::{Error, Result, format};
 use crate::guarded::guarded;
+use crate::listing::{Listing, Unreadable};
 use crate::lock::{self, Held, Writer};
 use crate::read::Reader;
 use crate::repository::{Repository, Snapshot, TREES};
@@ -29,6 +30,8 @@ struct Base {
     trees: Option<u64>,
     /// Snapshots that are there.
     older: usize,
+    /// What is there and cannot be read: none of it is built upon.
+    unreadable: Vec<Unreadable>,
 }
 
 /// What a snapshot is of.
@@ -54,6 +57,7 @@ pub struct Stored<'a> {
     /// What it was checked with.
     indexes: HashSet<String>,
     held: Held,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Repository {
@@ -67,8 +71,11 @@ impl Repository {
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let mut all = self.snapshots()?;
-        let older = all.len();
+        let Listing {
+            snapshots: mut all,
+            unreadable,
+        } = self.listing()?;
+        let older = all.len() + unreadable.len();
         all.retain(|s| s.environment == label.environment && s.pack == label.pack);
         // The newest of the same environment: unchanged files are not read again.
         let newest = all.pop();
@@ -76,7 +83,12 @@ impl Repository {
         // What was made at this very moment, under a clock that stands still or was set back, gave its dump and its lists the same times:
         // nothing tells what has changed since.
         let parent = newest.filter(|newest| newest.time != label.time);
-        let base = Base { parent, trees, older };
+        let base = Base {
+            parent,
+            trees,
+            older,
+            unreadable,
+        };
         self.store_upon(base, writer, label, items)
     }
 
@@ -89,13 +101,17 @@ impl Repository {
         label: &Label,
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
-        let all = self.snapshots()?;
+        let Listing {
+            snapshots: all,
+            unreadable,
+        } = self.listing()?;
         let used = all.iter().filter_map(Snapshot::trees).max();
         let now = u64::try_from(label.time.as_second()).unwrap_or_default();
         let base = Base {
             parent: None,
             trees: Some(now.max(used.map_or(1, |used| used + 1))),
-            older: all.len(),
+            older: all.len() + unreadable.len(),
+            unreadable,
         };
         self.store_upon(base, writer, label, items)
     }
@@ -108,6 +124,7 @@ impl Repository {
         items: impl Iterator<Item = Result<Item>> + Send + 'static,
     ) -> Result<Stored<'_>> {
         self.refuse_without_data(base.older)?;
+        let unreadable = base.unreadable.clone();
         let (source, handed) = Source::new(&self.backend, &label.environment, base.trees, items);
         self.backend.hold_snapshots();
         let archive = || guarded(|| self.archive(label, base, &source));
@@ -127,6 +144,7 @@ impl Repository {
                 reader,
                 indexes,
                 held: writer.held(),
+                unreadable,
             }),
             Err(error) => {
                 self.backend.discard_snapshots();
@@ -225,6 +243,11 @@ impl Stored<'_> {
     /// What was stored.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
+    }
+
+    /// What lies among the older snapshots and cannot be read.
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
     }
 
     /// Reads in it before others can see it.

@@ -130,6 +130,11 @@ impl Backend {
         Ok((looks.objects, looks.bytes))
     }
 
+    /// Whether something that was written was found not to be right.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.looks().as_ref().is_some_and(|looks| looks.failed)
+    }
+
     /// Lets no index be written any more, also by what still runs in the background.
     pub(crate) fn write_no_index(&self) {
         self.looks().get_or_insert_default().failed = true;

@@ -8,7 +8,7 @@ use rustic_core::{Credentials, KeyOptions};
 use crate::backend::Backend;
 use crate::error::{Error, Result, format};
 use crate::guarded::guarded;
-use crate::lock::Writer;
+use crate::lock::{Holder, Writer};
 use crate::objects::Objects;
 use crate::place::Place;
 use crate::repository::{Repository, Snapshot, make_way, rustic};
@@ -47,11 +47,25 @@ impl Repository {
         })
     }
 
+    /// The same by one of several hosts that may begin at the same moment: where another one is about to make it, nothing of that is
+    /// taken away.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another one is at work there, [`Error::Present`] when it has ended.
+    pub fn create_beside_alone(&self, place: &Place, key: &SecretText, holder: &Holder) -> Result<Self> {
+        let _writer = Writer::take(place, &Objects::at(place)?, holder)?;
+        self.create_beside(place, key)
+    }
+
     /// Copies snapshots that `other` does not have yet.
     ///
     /// What was uploaded before an interruption and stands in an index there is not uploaded again: it was looked at before it stood there.
+    ///
+    /// # Errors
+    /// [`Error::There`] when it is `other` that is damaged: what was lost there stands in no index any more, and the same copy by `other`
+    /// opened anew stores it again.
     pub fn copy_to(&self, other: &Self, writer: &Writer, snapshots: &[Snapshot]) -> Result<Copied> {
-        let there: HashSet<String> = other.snapshots()?.into_iter().map(|s| s.id).collect();
+        let there: HashSet<String> = other.listing()?.snapshots.into_iter().map(|s| s.id).collect();
         let wanted: Vec<_> = snapshots
             .iter()
             .filter(|s| !there.contains(&s.id))
@@ -67,34 +81,80 @@ impl Repository {
         }
         other.backend.hold_snapshots();
         other.backend.look_at_writes();
-        let copying = || guarded(|| self.copy_files(other, &wanted));
-        let (done, heard) = warnings::listening(|| other.backend.writing(copying));
+        let uploading = || guarded(|| self.upload(other, &wanted));
+        let (done, heard) = warnings::listening(|| other.backend.writing(uploading));
         let checked = done.and_then(|()| {
             if !heard.is_empty() {
                 return Err(Error::NotWhole(heard.join("; ")));
             }
-            let (objects, bytes) = other.backend.looked()?;
-            // The library leaves out what the index of here lacks, and says nothing.
-            let indexes = other.look_for_all(&wanted)?;
-            let published = other.publish(&writer.held(), &wanted, indexes)?;
-            Ok(Copied {
-                snapshots: published.len() as u64,
-                objects,
-                bytes,
-            })
+            other
+                .take_in(writer, &wanted)
+                .map_err(|error| self.whose(error, &wanted))
         });
         checked.map_err(|error| {
             other.backend.discard_snapshots();
-            let error = other.without_lost_packs(writer, error);
+            let error = other.lost_there(writer, error);
             other.backend.write_no_index();
             error
         })
     }
-    fn copy_files(&self, other: &Self, wanted: &[SnapshotFile]) -> Result<()> {
-        let from = self.again()?.to_indexed();
-        let from = from.map_err(format("could not read the index"))?;
-        let to = other.again()?.to_indexed_ids();
-        let to = to.map_err(format("could not read the index there"))?;
+
+    fn upload(&self, other: &Self, wanted: &[SnapshotFile]) -> Result<()> {
+        let from = self
+            .again()?
+            .to_indexed()
+            .map_err(format("could not read the index"))?;
+        let to = other
+            .again()?
+            .to_indexed_ids()
+            .map_err(format("could not read the index there"))?;
         from.copy(&to, wanted).map_err(format("could not copy snapshots"))
     }
+
+    /// Makes what was uploaded visible, when all of it is there.
+    fn take_in(&self, writer: &Writer, wanted: &[SnapshotFile]) -> Result<Copied> {
+        let (objects, bytes) = self.backend.looked()?;
+        // The library leaves out what the index of the other side lacks, and says nothing.
+        let indexes = self.look_for_all(wanted)?;
+        let published = self.publish(&writer.held(), wanted, indexes)?;
+        Ok(Copied {
+            snapshots: published.len() as u64,
+            objects,
+            bytes,
+        })
+    }
+
+    /// What is not whole there may not be whole here.
+    fn whose(&self, error: Error, wanted: &[SnapshotFile]) -> Error {
+        if is_damage(&error) && self.look_for_all(wanted).is_ok() {
+            Error::There(Box::new(error))
+        } else {
+            error
+        }
+    }
+
+    /// As [`Repository::without_lost_packs`], of a copy that was to come here.
+    fn lost_there(&self, writer: &Writer, error: Error) -> Error {
+        let (known, error) = if let Error::There(error) = error {
+            (true, *error)
+        } else {
+            (self.backend.has_failed(), error)
+        };
+        let before = error.to_string();
+        let error = self.without_lost_packs(writer, error);
+        // Lost is what the index of this side named.
+        if is_damage(&error) && (known || error.to_string() != before) {
+            Error::There(Box::new(error))
+        } else {
+            error
+        }
+    }
+}
+
+/// Whether something that was stored is not what it should be.
+fn is_damage(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotWhole(_) | Error::Damaged(_) | Error::Format { .. }
+    )
 }

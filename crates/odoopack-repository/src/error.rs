@@ -1,6 +1,8 @@
 //! What can go wrong with a repository.
 use rustic_core::RusticError;
 
+use crate::listing::Unreadable;
+
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -38,6 +40,12 @@ pub enum Error {
     /// A directory or data that an older snapshot has stored cannot be read.
     #[error("what an older snapshot has stored cannot be read: {0}")]
     Damaged(String),
+    /// Objects below `snapshots/` are no snapshots, or none any more; at least one.
+    #[error("{}", unreadable(.0))]
+    Unreadable(Vec<Unreadable>),
+    /// What a copy found wrong at the place that it was to go to, and not with what was to be copied.
+    #[error("{0}")]
+    There(Box<Self>),
     /// Fewer snapshots are listed than are known to be there.
     #[error("{listed} snapshots are listed, but {known} are known to be there: nothing is removed")]
     Fewer {
@@ -78,6 +86,17 @@ pub(crate) fn words(error: &RusticError) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines.join(" ")
+}
+
+fn unreadable(all: &[Unreadable]) -> String {
+    let one = |one: &Unreadable| format!("`{}` at {} cannot be read: {}", one.object, one.place, one.why);
+    let others = all.len().saturating_sub(1);
+    let first = all.first().map_or_else(String::new, one);
+    if others == 0 {
+        first
+    } else {
+        format!("{first}; and {others} more")
+    }
 }
 
 /// Wraps an error of the library.

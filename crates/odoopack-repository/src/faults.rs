@@ -6,6 +6,7 @@ mod lost;
 mod many;
 mod named;
 mod panics;
+mod unreadable;
 
 use std::io::Cursor;
 use std::path::Path;

@@ -138,7 +138,7 @@ impl Held {
             (Some(form), Some(now)) if now == self.holder => Ok(form),
             (_, now) => {
                 let who = || {
-                    now.map_or_else(
+                    now.filter(|now| *now != nobody()).map_or_else(
                         || "somebody who has ended since".to_owned(),
                         |now| now.to_string(),
                     )
@@ -148,6 +148,20 @@ impl Held {
                     "{who}; the lock was taken over while this process stood still"
                 )))
             }
+        }
+    }
+
+    /// Takes it away; a key that may not delete writes over it that nobody has it any more, or every other host would wait.
+    fn give_back(&self, form: &Form) -> Result<()> {
+        if self.objects.remove(OBJECT).is_ok() {
+            return Ok(());
+        }
+        match self
+            .objects
+            .claim(&self.place, OBJECT, Some(form), &text(&nobody()))?
+        {
+            Claim::Made | Claim::Taken => Ok(()),
+            Claim::Unsupported => write(&self.objects, &nobody()),
         }
     }
 
@@ -172,9 +186,10 @@ impl Drop for Writer {
             drop(over);
             thread.join().unwrap_or_default();
         }
-        // What is left behind is taken over by this host at once and by others after half an hour. That of somebody else is theirs.
-        if self.check().is_ok() {
-            self.held.objects.remove(OBJECT).unwrap_or_default();
+        // That of somebody else is theirs.
+        if let Ok(form) = self.held.look() {
+            // What is left behind all the same is taken over by this host at once and by others after half an hour.
+            self.held.give_back(&form).unwrap_or_default();
         }
     }
 }
@@ -238,8 +253,13 @@ fn refuse_other(objects: &Objects, holder: &Holder) -> Result<()> {
 }
 
 fn refuse_fresh(objects: &Objects, other: &Holder, holder: &Holder) -> Result<()> {
+    if *other == nobody() {
+        return Ok(());
+    }
     let now = now(objects)?;
-    let stale = !written(objects, OBJECT)?.is_some_and(|written| is_fresh(written, now));
+    let stale = !objects
+        .written(OBJECT)?
+        .is_some_and(|written| is_fresh(written, now));
     if stale || gone(other, holder) {
         return Ok(());
     }
@@ -277,14 +297,8 @@ fn is_fresh(written: i64, now: i64) -> bool {
 
 fn now(objects: &Objects) -> Result<i64> {
     objects.put(CLOCK, &[Bytes::from_static(b"now")])?;
-    let now = written(objects, CLOCK)?;
+    let now = objects.written(CLOCK)?;
     Ok(now.unwrap_or_else(|| Timestamp::now().as_second()))
-}
-
-fn written(objects: &Objects, name: &str) -> Result<Option<i64>> {
-    let all = objects.list("odoopack")?.into_iter();
-    let mut of = all.filter(|object| name.ends_with(&format!("/{}", object.name)));
-    Ok(of.next().map(|object| object.written))
 }
 
 fn read(objects: &Objects) -> Result<Option<Holder>> {
@@ -301,6 +315,16 @@ fn parse(objects: &Objects, bytes: &[u8]) -> Result<Holder> {
 
 fn write(objects: &Objects, holder: &Holder) -> Result<()> {
     objects.put(OBJECT, &[text(holder)])
+}
+
+/// Who has a lock that could not be removed when its holder ended.
+fn nobody() -> Holder {
+    Holder {
+        host: String::new(),
+        boot: String::new(),
+        pid: 0,
+        why: "nobody".to_owned(),
+    }
 }
 
 fn text(holder: &Holder) -> Bytes {

@@ -181,8 +181,17 @@ impl Objects {
 
     /// Size of an object; `None` when there is none.
     pub(crate) fn size(&self, name: &str) -> Result<Option<u64>> {
+        Ok(self.look_at(name)?.map(|meta| meta.size))
+    }
+
+    /// When an object was written, in seconds since 1970; `None` when there is none.
+    pub(crate) fn written(&self, name: &str) -> Result<Option<i64>> {
+        Ok(self.look_at(name)?.map(|meta| meta.last_modified.timestamp()))
+    }
+
+    fn look_at(&self, name: &str) -> Result<Option<object_store::ObjectMeta>> {
         match wait(self.store.head(&self.path(name))) {
-            Ok(meta) => Ok(Some(meta.size)),
+            Ok(meta) => Ok(Some(meta)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed(&format!("look at {name}"), &e)),
         }

@@ -1,7 +1,7 @@
 //! Taking away: snapshots first, then, at another time, the data that nothing needs any more.
 use jiff::Span;
 use rustic_core::repofile::{SnapshotFile, SnapshotId, StringList};
-use rustic_core::{CheckOptions, CheckResults, PruneOptions, ReadSubsetOption};
+use rustic_core::{CheckOptions, CheckResults, PruneOptions, ReadSubsetOption, TreeId};
 
 use crate::error::{Error, Result, format};
 use crate::guarded::guarded;
@@ -133,7 +133,7 @@ impl Repository {
             .map_err(format("could not remove the snapshot's older form"))
     }
 
-    /// Looks whether everything that the snapshots need is there, and reads a part of it; returns what is wrong.
+    /// Looks whether everything is there that the snapshots need which can be read, and reads a part of it; returns what is wrong.
     ///
     /// A pack that is gone after it had been marked for removal is fine: stock restic removes such packs at once.
     pub fn check(&self, reading: Reading) -> Result<Vec<String>> {
@@ -143,7 +143,8 @@ impl Repository {
             let subset: std::result::Result<ReadSubsetOption, _> = format!("{number}/7").parse();
             options.read_data_subset = subset.map_err(format("could not choose a part"))?;
         }
-        let (results, _) = warnings::listening(|| patiently(|| self.checked(&options)));
+        let trees: Vec<TreeId> = self.listing()?.snapshots.iter().map(|s| s.file.tree).collect();
+        let (results, _) = warnings::listening(|| patiently(|| self.checked(&options, &trees)));
         let wrong = results?
             .0
             .into_iter()
@@ -154,11 +155,11 @@ impl Repository {
             .collect())
     }
 
-    fn checked(&self, options: &CheckOptions) -> Result<CheckResults> {
+    fn checked(&self, options: &CheckOptions, trees: &[TreeId]) -> Result<CheckResults> {
         let again = self.again()?;
         guarded(|| {
             again
-                .check(*options)
+                .check_with_trees(*options, trees.to_vec())
                 .map_err(format("could not check the repository"))
         })
     }

@@ -144,51 +144,25 @@ impl Repository {
     /// Every snapshot that can be seen, oldest first.
     ///
     /// # Errors
-    /// When the listing failed or one of them could not be read: a list that may lack one is no list.
+    /// When the listing failed, and [`Error::Unreadable`] when one of them could not be read: who removes something needs all of them.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let files = self.inner.get_all_snapshots();
-        let files = files.map_err(format("could not list snapshots"))?;
-        Ok(once(files.into_iter().map(Snapshot::of).collect()))
+        self.listing()?.whole()
     }
 
-    /// The newest snapshot of one environment of one pack: others may keep theirs in the same repository. It is none from
-    /// the future while there is another.
+    /// As [`Listing::latest`](crate::Listing::latest).
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`] when there is none.
+    /// The same, and when the listing failed.
     pub fn latest(&self, pack: &str, environment: &str) -> Result<Snapshot> {
-        let of = |s: &Snapshot| s.pack == pack && s.environment == environment;
-        let mut all: Vec<Snapshot> = self.snapshots()?.into_iter().filter(of).collect();
-        let now = Timestamp::now();
-        let latest = all.iter().rposition(|s| s.time <= now);
-        latest
-            .map(|at| all.swap_remove(at))
-            .or_else(|| all.pop())
-            .ok_or_else(|| {
-                Error::NoSnapshot(format!(
-                    "there is no snapshot of {environment} of the pack {pack} yet"
-                ))
-            })
+        self.listing()?.latest(pack, environment)
     }
 
-    /// The snapshot whose id begins with `name`, of any pack.
+    /// As [`Listing::snapshot`](crate::Listing::snapshot).
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`] when none or several match.
+    /// The same, and when the listing failed.
     pub fn snapshot(&self, name: &str, environment: Option<&str>) -> Result<Snapshot> {
-        let of = |s: &Snapshot| environment.is_none_or(|environment| s.environment == environment);
-        let all = self.snapshots()?.into_iter().filter(of);
-        let full = |s: &Snapshot| s.file.id.to_hex().as_str().starts_with(name);
-        let mut found = all.filter(|s| {
-            name.len() >= 4 && (s.id.starts_with(name) || s.first_id().starts_with(name) || full(s))
-        });
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
-            (None, _) => Err(Error::NoSnapshot(format!("there is no snapshot `{name}`"))),
-            (Some(_), Some(_)) => Err(Error::NoSnapshot(format!(
-                "several snapshots begin with `{name}`"
-            ))),
-        }
+        self.listing()?.snapshot(name, environment)
     }
 
     /// The same repository opened once more, with the key that is known already.
@@ -232,7 +206,7 @@ pub(crate) fn make_way(objects: &Objects) -> Result<()> {
 }
 
 /// Oldest first; of two files with one name, which a pin that was cut off has left, the pinned one.
-fn once(mut all: Vec<Snapshot>) -> Vec<Snapshot> {
+pub(crate) fn once(mut all: Vec<Snapshot>) -> Vec<Snapshot> {
     all.sort_by(|a, b| (a.time, &a.id, b.pinned).cmp(&(b.time, &b.id, a.pinned)));
     let mut one_each: Vec<Snapshot> = Vec::new();
     for snapshot in all {

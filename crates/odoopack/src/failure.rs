@@ -65,6 +65,13 @@ impl Failure {
         self
     }
 
+    /// The same as work that failed.
+    #[must_use]
+    pub(crate) fn into_failed(mut self) -> Self {
+        self.kind = Kind::Failed;
+        self
+    }
+
     /// The same as something that only a person can go on from.
     #[must_use]
     pub(crate) fn into_need_of_a_person(mut self) -> Self {

@@ -110,8 +110,10 @@ fn whatever_request_of_a_prune_fails_what_is_kept_is_whole() {
         });
         let outcome = prune();
         let failed = faults.clear().get(number).cloned().unwrap_or_default();
+        // A snapshot that was not given once is asked for again.
+        let is_asked_again = failed.starts_with("get snapshots/");
         assert!(
-            outcome.is_err() || failed.starts_with("remove ") || whose(number, &failed),
+            outcome.is_err() || failed.starts_with("remove ") || is_asked_again || whose(number, &failed),
             "{failed} failed and was passed over"
         );
         whole(&repository, &kept, &dump);

@@ -192,7 +192,8 @@ fn a_copy_that_lost_data_there_gets_it_again() {
         copy(&store(&repository, &dump, 0).unwrap()).unwrap();
         lose(&pack(&there), left);
         let second = store(&repository, &dump, 1).unwrap();
-        copy(&second).unwrap_err();
+        let refused = copy(&second).unwrap_err();
+        assert!(matches!(refused, Error::There(_)), "{refused:?}");
         // The next night is another process.
         let other = Repository::open(&place, &key()).unwrap();
         repository
@@ -202,6 +203,36 @@ fn a_copy_that_lost_data_there_gets_it_again() {
             whole(&other, &snapshot, &dump);
         }
         assert_eq!(other.check(Reading::Everything).unwrap(), [""; 0]);
+    }
+}
+
+/// The size is as it was, so only who reads it finds it out.
+#[test]
+fn a_directory_that_is_damaged_there_is_told_apart_from_one_that_is_damaged_here() {
+    let keep = tempfile::tempdir().unwrap();
+    let repository = made(&keep.path().join("here"));
+    let place = Place::Directory(keep.path().join("there").to_str().unwrap().to_owned());
+    let other = repository.create_beside(&place, &key()).unwrap();
+    let stored = |second| {
+        let writer = repository.writer(&holder()).unwrap();
+        let (label, items) = label_and_items(b"a dump", second);
+        let stored = repository.store(&writer, &label, items.into_iter());
+        stored.unwrap().publish().unwrap()
+    };
+    let writer = other.writer(&holder()).unwrap();
+    let copy = |snapshot: Snapshot| repository.copy_to(&other, &writer, &[snapshot]);
+    copy(stored(0)).unwrap();
+    let second = stored(1);
+    for (side, is_there) in [("there", true), ("here", false)] {
+        for file in files(&keep.path().join(side).join("data")) {
+            put(&file, &vec![0; fs::read(&file).unwrap().len()]);
+        }
+        let refused = copy(second.clone()).unwrap_err();
+        assert_eq!(
+            matches!(refused, Error::There(_)),
+            is_there,
+            "{side}: {refused:?}"
+        );
     }
 }
 

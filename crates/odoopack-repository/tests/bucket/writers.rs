@@ -24,13 +24,43 @@ fn the_key_that_writes_cannot_delete() {
     assert!(refused.contains("may not delete"), "{refused}");
     drop(writer);
     rig.whole(&[(&one, 300_000, 1), (&two, 300_000, 2)]);
+    // What it writes among the snapshots stays, and takes none of them out of reach.
+    let rubbish = rig
+        .service
+        .root
+        .join(BUCKET)
+        .join("erp/snapshots")
+        .join("f".repeat(64));
+    std::fs::write(&rubbish, "rubbish").unwrap();
+    let three = rig.store(300_000, 3);
+    rig.copy(&three).unwrap();
+    let listing = there.listing().unwrap();
+    assert_eq!(listing.snapshots.len(), 3);
+    let [found] = listing.unreadable.as_slice() else {
+        panic!("{listing:?}")
+    };
+    let from_to = ["snapshots/", ""].map(|below| format!("s3://{BUCKET}/erp/{below}{}", "f".repeat(64)));
+    assert!(
+        found
+            .aside
+            .ends_with(&format!("s3 mv {} {}.unreadable", from_to[0], from_to[1])),
+        "{found:?}"
+    );
     let owner = Repository::open(&rig.service.place("erp", OWNER), &key()).unwrap();
-    let writer = owner.writer(&holder()).unwrap();
+    // A host that has just copied with it keeps no other one waiting.
+    let elsewhere = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    let writer = owner.writer(&elsewhere).unwrap();
+    let refused = owner.prune(&writer, &known).unwrap_err();
+    assert!(matches!(refused, Error::Unreadable(_)), "{refused}");
+    std::fs::remove_file(&rubbish).unwrap();
     owner.forget(&writer, &listed[..1], &known).unwrap();
     let pruned = owner.prune(&writer, std::slice::from_ref(&two.id)).unwrap();
     assert!(pruned.marked > 200_000 && pruned.removed == 0, "{pruned:?}");
     drop(writer);
-    rig.whole(&[(&two, 300_000, 2)]);
+    rig.whole(&[(&two, 300_000, 2), (&three, 300_000, 3)]);
 }
 
 /// With it every object can be written over: a bucket with versions has what was there, and everything comes back.
@@ -88,7 +118,10 @@ fn what_was_lost_is_stored_again_by_the_key_that_cannot_delete() {
     std::fs::remove_file(biggest.unwrap()).unwrap();
     let two = rig.store_at(2, 300_000, 1);
     let refused = rig.copy(&two).unwrap_err();
-    assert!(matches!(&refused, Error::Damaged(_)), "{refused}");
+    assert!(
+        matches!(&refused, Error::There(why) if matches!(**why, Error::Damaged(_))),
+        "{refused}"
+    );
     rig.copy(&two).unwrap();
     let indexes = walk(&there.join("index"));
     assert!(before.iter().all(|index| indexes.contains(index)), "{indexes:?}");
@@ -210,6 +243,62 @@ fn a_writer_that_stood_still_while_another_took_the_lock_changes_nothing() {
     assert!(!lock.exists());
     rig.whole(&[(&first, 1000, 1), (&second, 1000, 2)]);
     assert_eq!(other.check(Reading::Everything).unwrap(), [""; 0]);
+}
+
+/// Both were about to make it, and nothing of what the other one has written so far says that it is a repository.
+#[test]
+fn a_repository_that_another_host_is_making_is_not_made_a_second_time() {
+    let rig = Rig::new();
+    let place = rig.service.place("erp", WRITER);
+    let there = rig.service.root.join(BUCKET).join("erp");
+    let lock = there.join("odoopack/writer");
+    let theirs = there.join("keys").join("a".repeat(64));
+    for path in [&lock, &theirs] {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    }
+    let elsewhere = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    std::fs::write(&lock, serde_json::to_vec(&elsewhere).unwrap()).unwrap();
+    std::fs::write(&theirs, "their key").unwrap();
+    let refused = rig
+        .here
+        .create_beside_alone(&place, &key(), &holder())
+        .unwrap_err();
+    assert!(matches!(refused, Error::Locked(_)), "{refused}");
+    assert!(theirs.exists() && !there.join("config").exists());
+    // It has ended, and not begun.
+    for path in [&lock, &theirs] {
+        std::fs::remove_file(path).unwrap();
+    }
+    rig.here.create_beside_alone(&place, &key(), &holder()).unwrap();
+    let refused = rig
+        .here
+        .create_beside_alone(&place, &key(), &elsewhere)
+        .unwrap_err();
+    assert!(matches!(refused, Error::Present(_)), "{refused}");
+}
+
+/// What is kept of packs lies below the same directory, under their names.
+#[test]
+fn a_pack_that_is_called_as_the_lock_takes_nobodys_lock_away() {
+    let rig = Rig::new();
+    let there = rig.there();
+    let elsewhere = Holder {
+        host: "elsewhere".to_owned(),
+        ..holder()
+    };
+    there.take_turn("writer", "a word").unwrap();
+    let kept = rig.service.root.join(BUCKET).join("erp/odoopack/turns/writer");
+    let file = std::fs::File::options().write(true).open(kept).unwrap();
+    let hour = std::time::Duration::from_hours(1);
+    file.set_modified(std::time::SystemTime::now() - hour).unwrap();
+    let writer = there.writer(&elsewhere).unwrap();
+    let refused = there.writer(&holder()).unwrap_err().to_string();
+    assert!(refused.contains("on elsewhere"), "{refused}");
+    drop(writer);
+    drop(there.writer(&holder()).unwrap());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::database::{Collector, Frozen, naming_locks};
 use super::items::{self, Origin, Told};
 use super::piece::Until;
 use super::record::{self, Event, Line};
-use super::{addons, failure, gentle, place};
+use super::{addons, failure, gentle, place, unreadable};
 use crate::context::{Context, Pack};
 use crate::exec::pipes::broken;
 use crate::failure::{Failure, Kind, Result};
@@ -235,6 +235,7 @@ fn locked(
             }
         }
     };
+    unreadable::warn(cx, stored.unreadable());
     warn_of_left_out(cx, &manifest.left_out);
     journal.note("check", &serde_json::json!(stored.snapshot().id))?;
     sane(&origin, &stored, &manifest)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use odoopack_core::backup::{Manifest, paths};
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Error, Place, Repository, Snapshot};
+use odoopack_repository::{Error, Place, Repository, Snapshot, Unreadable};
 
 use super::failure;
 use super::stored::Opened;
@@ -40,14 +40,28 @@ impl Newest {
 pub(crate) struct Elsewhere {
     repository: Repository,
     newest: Vec<Newest>,
+    unreadable: Vec<Unreadable>,
 }
 
 impl Elsewhere {
     /// Opens it and looks whose snapshots are in it.
     pub(crate) fn open(place: &Place, key: &SecretText) -> Result<Self> {
         let repository = Repository::open(place, key).map_err(|e| lost(&e))?;
-        let newest = look(&repository).map_err(|e| failure::of(&e))?;
-        Ok(Self { repository, newest })
+        let listing = repository.listing().map_err(|e| failure::of(&e))?;
+        if listing.snapshots.is_empty() && !listing.unreadable.is_empty() {
+            return Err(failure::of(&Error::Unreadable(listing.unreadable)));
+        }
+        let newest = look(&repository, listing.snapshots).map_err(|e| failure::of(&e))?;
+        Ok(Self {
+            repository,
+            newest,
+            unreadable: listing.unreadable,
+        })
+    }
+
+    /// What is there and cannot be read; `latest` may have been among it.
+    pub(crate) fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
     }
 
     /// Opens a snapshot by the beginning of its name; `latest` is the environment's `of`, or production's.
@@ -68,8 +82,8 @@ impl Elsewhere {
     }
 }
 
-fn look(repository: &Repository) -> std::result::Result<Vec<Newest>, Error> {
-    let all = newest(repository.snapshots()?, Timestamp::now());
+fn look(repository: &Repository, all: Vec<Snapshot>) -> std::result::Result<Vec<Newest>, Error> {
+    let all = newest(all, Timestamp::now());
     let reader = repository.reader()?;
     let one = |snapshot: Snapshot| {
         let bytes = reader.read(&snapshot, paths::MANIFEST).ok();

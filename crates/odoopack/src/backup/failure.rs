@@ -1,5 +1,5 @@
 //! Errors of the repository as failures with what helps.
-use odoopack_repository::Error;
+use odoopack_repository::{Error, Unreadable};
 
 use crate::failure::{Failure, Kind};
 
@@ -43,8 +43,31 @@ pub(crate) fn of(error: &Error) -> Failure {
         ),
         Error::NotWhole(why) if is_of_a_pack(why) => damaged(failure(Kind::Failed)),
         Error::Damaged(_) => damaged(failure(Kind::Failed)),
+        Error::There(error) => there(error),
+        Error::Unreadable(all) => unreadable(failure(Kind::Failed), all),
         Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } => failure(Kind::Failed),
     }
+}
+
+/// Of the other side of a copy: what is whole here is given up by nobody.
+fn there(error: &Error) -> Failure {
+    let said = of(error);
+    if error.to_string().contains("the index still names it") {
+        return said;
+    }
+    Failure::failed(error.to_string())
+        .hint("the same command again stores there anew what was lost there and is whole here")
+        .hint("when it says the same again, `restic -r PLACE check --read-data` there names what is damaged; `mv` that file away there, and the same command again stores it anew")
+}
+
+fn unreadable(failure: Failure, all: &[Unreadable]) -> Failure {
+    let aside = all.iter().take(3).fold(failure, |failure, one| {
+        failure.hint(format!(
+            "`{}` takes it out of the way (off site with credentials that may delete); a whole copy of it in its place is as good",
+            one.aside
+        ))
+    });
+    aside.hint("`odoopack backup forget --accept-missing` then, with `--offsite` where it was there, when it was a snapshot that was made here")
 }
 
 fn damaged(failure: Failure) -> Failure {
@@ -114,6 +137,12 @@ mod tests {
         let unmounted = Error::NotWhole("7 snapshots are listed, and there is no data at all".to_owned());
         let unmounted = of(&unmounted).sentence();
         assert!(unmounted.contains("`findmnt`"), "{unmounted}");
+        let lost = Error::There(Box::new(Error::Damaged("the pack 1 is not there".to_owned())));
+        let lost = of(&lost).sentence();
+        assert!(
+            lost.contains("the same command again") && !lost.contains("forget"),
+            "{lost}"
+        );
         let index = of(&format("could not read the index")).sentence();
         assert!(
             index.contains("repair index") && !index.contains("`mv`"),

@@ -20,5 +20,6 @@ pub(crate) mod retention;
 pub(crate) mod status;
 pub(crate) mod stored;
 mod tree;
+pub(crate) mod unreadable;
 
 pub(crate) use odoopack_repository::{Place, Repository};

@@ -10,7 +10,7 @@ pub(crate) use self::copying::{Done, Wish, copy, would_copy};
 use super::place::Which;
 use super::record::{self, Event};
 use super::retention::is_ours;
-use super::{failure, key, place};
+use super::{failure, key, place, unreadable};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::observe;
@@ -53,6 +53,8 @@ pub(crate) fn open(pack: &Pack, right: Right) -> Result<Repository> {
         | Error::NotWhole(_)
         | Error::Changed(_)
         | Error::Damaged(_)
+        | Error::Unreadable(_)
+        | Error::There(_)
         | Error::Fewer { .. }
         | Error::NoSnapshot(_)
         | Error::NoFile { .. }
@@ -189,7 +191,12 @@ fn open_or_make(cx: &Context, pack: &Pack, here: &Repository) -> Result<Reposito
                 ))
                 .hint("look there; `odoopack backup forget --offsite --accept-missing` when that was on purpose"));
             }
-            here.create_beside(&place, &key)
+            let holder = place::holder("odoopack backup offsite")?;
+            match here.create_beside_alone(&place, &key, &holder) {
+                // Another host was faster.
+                Err(Error::Present(_)) => opened(pack, &place, &key),
+                made => made,
+            }
         }
         opened => opened,
     };
@@ -219,7 +226,7 @@ pub(crate) fn of_this_machine(pack: &Pack, there: &Repository) -> Result<()> {
     if record::all(&pack.layout)?.iter().any(has_copied) {
         return Ok(());
     }
-    let listed = there.snapshots().map_err(|e| failure::of(&e))?;
+    let listed = unreadable::passed_over(there).map_err(|e| failure::of(&e))?;
     let count = listed.iter().filter(|snapshot| is_ours(pack, snapshot)).count();
     if count == 0 {
         return Ok(());

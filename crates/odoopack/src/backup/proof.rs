@@ -9,7 +9,7 @@ use ring::hmac;
 
 use super::offsite::{self, Right};
 use super::record::{self, Event, Line};
-use super::{failure, key, place};
+use super::{failure, key, place, unreadable};
 use crate::context::Pack;
 use crate::failure::{Failure, Result};
 
@@ -43,7 +43,7 @@ fn settle(repository: &Repository, key: &SecretText, snapshot: &Snapshot, line: 
 /// Notes the last word of this host on each snapshot at the other place, where the same snapshot is and says nothing of it, or of an older
 /// drill.
 pub(super) fn carry(key: &SecretText, there: &Repository, lines: &[Line]) -> Result<()> {
-    let snapshots = there.snapshots().map_err(|e| failure::of(&e))?;
+    let snapshots = unreadable::passed_over(there).map_err(|e| failure::of(&e))?;
     let (noted, _) = read(there, key, &snapshots)?;
     for snapshot in &snapshots {
         let Some(line) = record::last_drill(lines, &snapshot.id) else {
@@ -61,10 +61,12 @@ pub(super) fn carry(key: &SecretText, there: &Repository, lines: &[Line]) -> Res
     Ok(())
 }
 
-/// The proofs that a repository elsewhere knows of, and how many notes in it are of somebody who has not its key.
-pub(crate) fn elsewhere(place: &Place, key: &SecretText) -> Result<(Vec<Line>, usize)> {
+/// The proofs that a repository elsewhere knows of one pack, and how many notes in it are of somebody who has not its key. Environments of
+/// another one are called alike.
+pub(crate) fn elsewhere(place: &Place, key: &SecretText, pack: &str) -> Result<(Vec<Line>, usize)> {
     let repository = Repository::open(place, key).map_err(|e| failure::of(&e))?;
-    let snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
+    let mut snapshots = unreadable::passed_over(&repository).map_err(|e| failure::of(&e))?;
+    snapshots.retain(|snapshot| snapshot.pack == pack);
     read(&repository, key, &snapshots)
 }
 

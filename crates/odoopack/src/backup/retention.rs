@@ -77,9 +77,17 @@ pub(crate) struct Forgotten {
     pub(crate) pruned: Pruned,
 }
 
-/// Judges every snapshot of a repository by the file.
+/// Judges every snapshot of a repository by the file, to remove some.
+///
+/// # Errors
+/// When one of them cannot be read: what it is and keeps nobody knows.
 pub(crate) fn judged(pack: &Pack, repository: &Repository, side: Side) -> Result<Vec<Judged>> {
     let snapshots = repository.snapshots().map_err(|e| failure::of(&e))?;
+    judged_of(pack, snapshots, side)
+}
+
+/// Judges these snapshots of a repository by the file.
+pub(crate) fn judged_of(pack: &Pack, snapshots: Vec<Snapshot>, side: Side) -> Result<Vec<Judged>> {
     let mut judged = judge_all(pack, snapshots.clone(), side.keep(pack)?)?;
     if let (Side::Here, Some(offsite)) = (side, &pack.loaded.spec.backup.offsite) {
         let copied = Side::Offsite.known(pack)?;

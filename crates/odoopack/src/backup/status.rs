@@ -4,7 +4,7 @@ use std::fmt;
 use jiff::Timestamp;
 use odoopack_core::spec::Kind;
 use odoopack_core::units::Seconds;
-use odoopack_repository::Error;
+use odoopack_repository::{Error, Listing};
 
 use super::record::{self, Event, Line};
 use super::retention::is_ours;
@@ -58,6 +58,8 @@ pub(crate) struct Status {
     pub(crate) key_lost: bool,
     /// Snapshots that were made here and are not listed any more.
     pub(crate) missing_snapshots: Vec<String>,
+    /// Objects below `snapshots/` of the repository here that cannot be read.
+    pub(crate) unreadable_snapshots: Vec<String>,
     /// Why the last copy off site failed, when none ended well since.
     pub(crate) not_copied: Option<String>,
 }
@@ -68,11 +70,14 @@ const TREND: usize = 7;
 /// Looks at the repository and at what was noted.
 pub(crate) fn look(pack: &Pack) -> Result<Status> {
     let lines = record::all(&pack.layout)?;
-    let snapshots = match key::stored(&pack.layout)? {
-        None => Vec::new(),
+    let Listing {
+        snapshots,
+        unreadable,
+    } = match key::stored(&pack.layout)? {
+        None => Listing::default(),
         Some(key) => match place::with(pack, &key) {
-            Err(Error::Absent(_)) => Vec::new(),
-            opened => opened.and_then(|r| r.snapshots()).map_err(|e| failure::of(&e))?,
+            Err(Error::Absent(_)) => Listing::default(),
+            opened => opened.and_then(|r| r.listing()).map_err(|e| failure::of(&e))?,
         },
     };
     let now = Timestamp::now();
@@ -109,12 +114,15 @@ pub(crate) fn look(pack: &Pack) -> Result<Status> {
         });
     }
     let mut missing = record::known(&lines);
-    missing.retain(|id| !snapshots.iter().any(|s| s.id == *id));
+    let unreadable: Vec<String> = unreadable.into_iter().map(|one| one.object).collect();
+    let is_unreadable = |id: &str| unreadable.iter().any(|object| object.contains(&format!("/{id}")));
+    missing.retain(|id| !snapshots.iter().any(|s| s.id == *id) && !is_unreadable(id));
     Ok(Status {
         environments,
         key_confirmed: key::is_confirmed(&pack.layout)?,
         key_lost: lines.iter().any(|line| line.event == Event::Made) && key::stored(&pack.layout)?.is_none(),
         missing_snapshots: missing,
+        unreadable_snapshots: unreadable,
         // What failed before the second place was taken out of the file is nobody's worry any more.
         not_copied: spec.backup.offsite.as_ref().and_then(|_| not_copied(&lines)),
     })
@@ -129,6 +137,8 @@ pub(crate) enum Complaint {
     KeyLost,
     /// So many snapshots that were made are not listed.
     Disappeared(usize),
+    /// So many objects among the snapshots cannot be read.
+    Unreadable(usize),
     /// The last copy off site failed.
     NotCopied,
     /// Of an environment, an age beyond its limit; `None`: it never happened.
@@ -160,6 +170,9 @@ impl fmt::Display for Complaint {
             Self::KeyNotConfirmed => f.write_str("nobody has confirmed to have the backup key elsewhere"),
             Self::Disappeared(count) => {
                 write!(f, "{count} snapshots that were made are not listed any more")
+            }
+            Self::Unreadable(count) => {
+                write!(f, "{count} objects among the snapshots cannot be read")
             }
             Self::NotCopied => f.write_str("the last copy off site failed"),
             Self::Old(name, act, limit) => {
@@ -200,6 +213,9 @@ impl Status {
         }
         if !self.missing_snapshots.is_empty() {
             all.push(Complaint::Disappeared(self.missing_snapshots.len()));
+        }
+        if !self.unreadable_snapshots.is_empty() {
+            all.push(Complaint::Unreadable(self.unreadable_snapshots.len()));
         }
         if self.not_copied.is_some() {
             all.push(Complaint::NotCopied);

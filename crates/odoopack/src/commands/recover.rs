@@ -12,7 +12,7 @@ use crate::backup::elsewhere::{Elsewhere, Newest};
 use crate::backup::history::{self, History};
 use crate::backup::record::Line;
 use crate::backup::stored::Opened;
-use crate::backup::{Place, addons, key, offsite, proof};
+use crate::backup::{Place, addons, key, offsite, proof, unreadable};
 use crate::commands::bringing::{self, Options};
 use crate::commands::{environment, stored, up};
 use crate::context::{Context, Pack};
@@ -62,11 +62,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     // What was begun with one snapshot is not ended with another.
     let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
     let elsewhere = Elsewhere::open(&place, &key)?;
+    unreadable::warn(cx, elsewhere.unreadable());
     let opened = elsewhere.snapshot(name, args.of.as_ref().map(Name::as_str))?;
     let others = elsewhere.others(&opened);
     consent(cx, &root, (&opened, &others), begun.as_ref())?;
     let mark = begun.unwrap_or_else(|| Recovering::of(opened.id()));
-    let proofs = proofs(cx, &place, &key);
+    let proofs = proofs(cx, &place, &key, &opened.manifest().pack);
     let recovery = Recovery {
         cx,
         root,
@@ -88,8 +89,8 @@ fn key(path: &Utf8Path) -> Result<SecretText> {
 }
 
 /// What the repository says was proven. A recovery goes on without it.
-fn proofs(cx: &Context, place: &Place, key: &SecretText) -> Vec<Line> {
-    let (proofs, strange) = match proof::elsewhere(place, key) {
+fn proofs(cx: &Context, place: &Place, key: &SecretText, pack: &str) -> Vec<Line> {
+    let (proofs, strange) = match proof::elsewhere(place, key, pack) {
         Ok(found) => found,
         Err(failure) => {
             let why = failure.chain().join(": ");

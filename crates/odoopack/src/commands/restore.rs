@@ -72,7 +72,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 fn bring(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let pack = cx.load()?;
-    let opened = stored::open(&pack, name, &args.which)?;
+    let opened = stored::open(cx, &pack, name, &args.which)?;
     let own = opened.manifest().environment.clone();
     let place = match (&args.to, &args.beside) {
         (_, Some(beside)) => Place::beside(beside),
@@ -142,7 +142,7 @@ fn discard_replaced(cx: &Context, pack: &Pack, name: &str, id: &str) -> Result<(
 /// Files only ever go into a new directory.
 fn config(cx: &Context, args: &Args, name: &str) -> Result<()> {
     let pack = cx.load()?;
-    let opened = stored::open(&pack, name, &args.which)?;
+    let opened = stored::open(cx, &pack, name, &args.which)?;
     let place = pack.layout.data().join("restored").join(opened.id());
     if place.exists() {
         return Err(Failure::refused(format!("`{place}` is there already")).hint("move it away"));

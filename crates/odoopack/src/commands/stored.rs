@@ -4,13 +4,13 @@ use std::io::Write;
 use camino::Utf8Path;
 use odoopack_core::backup::{Manifest, paths};
 use odoopack_core::name::Name;
-use odoopack_repository::Snapshot;
+use odoopack_repository::{Listing, Snapshot};
 
 use crate::apply::restore::source::Stored;
 use crate::backup::offsite::{self, Right};
 use crate::backup::stored::Opened;
-use crate::backup::{Repository, failure, place};
-use crate::context::Pack;
+use crate::backup::{Repository, failure, place, unreadable};
+use crate::context::{Context, Pack};
 use crate::failure::{Failure, Result};
 
 #[derive(Debug)]
@@ -61,20 +61,21 @@ pub(crate) fn repository(pack: &Pack, which: &Which) -> Result<Repository> {
 }
 
 /// A snapshot by the beginning of its name; `latest` is one environment's, of this pack.
-pub(crate) fn find(pack: &Pack, repository: &Repository, name: &str, whose: &Whose) -> Result<Snapshot> {
+pub(crate) fn find(pack: &Pack, listing: &Listing, name: &str, whose: &Whose) -> Result<Snapshot> {
     let found = if name == "latest" {
         let of = super::backup::environment(pack, whose.of.as_ref())?;
-        repository.latest(pack.layout.pack().as_str(), of.as_str())
+        listing.latest(pack.layout.pack().as_str(), of.as_str())
     } else {
-        repository.snapshot(name, whose.of.as_ref().map(Name::as_str))
+        listing.snapshot(name, whose.of.as_ref().map(Name::as_str))
     };
     found.map_err(|e| failure::of(&e))
 }
 
 /// Opens a snapshot by the beginning of its name; `latest` is one environment's, of this pack.
-pub(crate) fn open(pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
+pub(crate) fn open(cx: &Context, pack: &Pack, name: &str, which: &Which) -> Result<Opened> {
     let repository = repository(pack, which)?;
-    Opened::read(&repository, find(pack, &repository, name, &which.whose)?)
+    let listing = unreadable::listing(cx, &repository)?;
+    Opened::read(&repository, find(pack, &listing, name, &which.whose)?)
 }
 
 /// What another pack has stored goes nowhere by itself: its environments are called as ours are.

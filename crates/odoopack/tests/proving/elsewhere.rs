@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use odoopack_core::secret::SecretText;
-use odoopack_repository::{Place, Repository};
+use odoopack_repository::{Holder, Place, Repository};
 use serde_json::{Value, json};
 
 use crate::rig::{KEY, Pack};
@@ -101,6 +101,38 @@ fn a_snapshot_that_cannot_be_copied_keeps_no_other_from_it() {
     pack.run(&["backup", "forget", &damaged, "--yes"], "", 0);
     pack.run(&["backup", "offsite"], "", 0);
     assert_eq!(pack.listed(&["--offsite"]), others);
+}
+
+/// What is whole here is copied there again in the same run, and nobody is told to give it up.
+#[test]
+fn what_was_lost_there_is_copied_again_and_no_snapshot_is_given_up_for_it() {
+    let pack = with_a_second_place();
+    pack.store_old("production", 72);
+    pack.run(&["backup", "offsite"], "", 0);
+    for file in files(&elsewhere(&pack, "data")) {
+        std::fs::remove_file(file).unwrap();
+    }
+    let second = pack.store_old("production", 24);
+    let said = pack.run(&["backup", "offsite"], "", 0);
+    assert!(
+        said.contains("is not there") && !said.contains("forget") && !said.contains("drill"),
+        "{said}"
+    );
+    assert!(events(&pack, "not-copied").is_empty());
+    pack.run(&["backup", "cat", "--offsite", &second, "manifest.json"], "", 0);
+    // Somebody else at work there is no copy that failed.
+    let place = Place::Directory(elsewhere(&pack, "").to_str().unwrap().to_owned());
+    let there = Repository::open(&place, &SecretText::new(KEY)).unwrap();
+    let holder = Holder {
+        host: "there".to_owned(),
+        boot: "1".to_owned(),
+        pid: 1,
+        why: "a test".to_owned(),
+    };
+    let writer = there.writer(&holder).unwrap();
+    pack.run(&["backup", "offsite"], "", 5);
+    drop(writer);
+    assert!(events(&pack, "not-copied").is_empty());
 }
 
 #[test]

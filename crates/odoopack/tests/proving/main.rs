@@ -10,7 +10,9 @@ mod ages;
 mod elsewhere;
 mod removing;
 mod rig;
+mod unreadable;
 
+use odoopack_core::backup::Manifest;
 use odoopack_repository::Item;
 use rig::{KEY, Pack, attachment, manifest};
 use serde_json::json;
@@ -52,9 +54,16 @@ fn a_snapshot_that_is_worth_nothing_is_a_drill_that_failed() {
         pack.complaints(8),
         json!(["production: proven never", "production: the last drill failed"])
     );
-    // The name was mistyped: that says nothing of any snapshot.
+    // The name was mistyped: that says nothing of any snapshot. Nor is one of another pack in the same repository ours to prove.
+    let theirs = Manifest {
+        pack: "another".to_owned(),
+        ..manifest()
+    };
+    let theirs = pack.store(vec![attachment(b"one", b"one")], Some(&theirs));
     let before = pack.record();
     pack.run(&["backup", "drill", "0000000000"], "", 4);
+    let said = pack.run(&["backup", "drill", &theirs, "--level", "read"], "", 4);
+    assert!(said.contains("is of another pack, another"), "{said}");
     assert_eq!(pack.record(), before);
 }
 

@@ -9,7 +9,7 @@ use odoopack_repository::{Copied, Error, Place, Reading, Repository, Snapshot, W
 use super::{Right, configured, elsewhere, of_this_machine, open, open_or_make, opened, turn};
 use crate::backup::record::{self, Event, Line};
 use crate::backup::retention::{Judged, Side, is_ours, judge_all};
-use crate::backup::{failure, key, place, proof};
+use crate::backup::{failure, key, place, proof, unreadable};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 
@@ -36,10 +36,10 @@ pub(crate) struct Wish {
 const BETWEEN_READINGS: i64 = 20;
 
 /// Snapshots of here that the policy wants there and that are not there: of production first, newest first.
-pub(crate) fn wanted(pack: &Pack, here: &Repository, there: &[Snapshot]) -> Result<Vec<Snapshot>> {
+pub(crate) fn wanted(pack: &Pack, here: Vec<Snapshot>, there: &[Snapshot]) -> Result<Vec<Snapshot>> {
     let offsite = configured(pack)?;
     let known: HashSet<&str> = there.iter().map(|s| s.id.as_str()).collect();
-    let mut all = here.snapshots().map_err(|e| failure::of(&e))?;
+    let mut all = here;
     let here: HashSet<String> = all.iter().map(|s| s.id.clone()).collect();
     all.extend(there.iter().filter(|s| !here.contains(&s.id)).cloned());
     let judged = judge_all(pack, all, &offsite.keep)?;
@@ -62,18 +62,18 @@ fn is_of_production(pack: &Pack, snapshot: &Snapshot) -> bool {
 }
 
 /// What a copy would copy.
-pub(crate) fn would_copy(pack: &Pack, wish: Wish) -> Result<Vec<Snapshot>> {
-    let here = place::open(pack)?;
+pub(crate) fn would_copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Vec<Snapshot>> {
+    let here = unreadable::listing(cx, &place::open(pack)?)?.snapshots;
     let place = elsewhere(pack, configured(pack)?, Right::Write)?;
     let there = match opened(pack, &place, &key::of(&pack.layout)?) {
-        Err(Error::Absent(_)) => return wanted(pack, &here, &[]),
+        Err(Error::Absent(_)) => return wanted(pack, here, &[]),
         opened => opened.map_err(|e| failure::of(&e))?,
     };
     if !wish.take_over {
         of_this_machine(pack, &there)?;
     }
-    let listed = there.snapshots().map_err(|e| failure::of(&e))?;
-    wanted(pack, &here, &listed)
+    let listed = unreadable::listing(cx, &there)?.snapshots;
+    wanted(pack, here, &listed)
 }
 
 /// Copies what the policy wants there, looks at every object that was written, and reads a seventh of what is there.
@@ -86,6 +86,8 @@ pub(crate) fn copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
     let done = try_copy(cx, pack, wish);
     match &done {
         Ok(_) => note(pack, Event::Copied, None, begun, serde_json::Value::Null)?,
+        // Somebody else was at work there: that is no copy that failed.
+        Err(failure) if failure.kind == Kind::Locked => {}
         Err(failure) => {
             let why = serde_json::json!({ "why": failure.chain() });
             note(pack, Event::NotCopied, None, begun, why)?;
@@ -112,22 +114,30 @@ fn try_copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
     if !wish.take_over {
         of_this_machine(pack, &there)?;
     }
-    let listed = there.snapshots().map_err(|e| failure::of(&e))?;
+    let listed = unreadable::listing(cx, &there)?.snapshots;
     if wish.take_over {
         take_over(cx, pack, there.place(), &listed)?;
     }
     turn::take(pack, &there)?;
     let mut done = Done::default();
     let mut failed = None;
-    for snapshot in wanted(pack, &here, &listed)? {
-        match copy_one(cx, pack, (&here, &there, &writer), &snapshot) {
+    let ours = unreadable::listing(cx, &here)?.snapshots;
+    for snapshot in wanted(pack, ours, &listed)? {
+        let mut copied = copy_one(cx, pack, (&here, &there, &writer), &snapshot);
+        if let Err(NotCopied::Lost(failure)) = &copied {
+            cx.ui.warn(&failure.chain().join(": "));
+            // What was lost there stands in no index any more, for who opens it anew.
+            there = open(pack, Right::Write)?;
+            copied = copy_one(cx, pack, (&here, &there, &writer), &snapshot);
+        }
+        match copied {
             Ok(Copied { objects, bytes, .. }) => {
                 done.objects += objects;
                 done.bytes += bytes;
                 done.snapshots.push(snapshot.id);
             }
             Err(NotCopied::There(failure)) => return Err(failure),
-            Err(NotCopied::It(failure)) => {
+            Err(NotCopied::Lost(failure) | NotCopied::It(failure)) => {
                 // What the one that failed may still write in the background does so where nothing is let through any more.
                 there = open(pack, Right::Write)?;
                 remember(cx, &mut failed, failure);
@@ -172,6 +182,8 @@ fn take_over(cx: &Context, pack: &Pack, there: &Place, listed: &[Snapshot]) -> R
 enum NotCopied {
     /// The second place does not do what it should: no other one would be copied either.
     There(Failure),
+    /// What lies there and was to be relied on is damaged.
+    Lost(Failure),
     /// Something is wrong with this snapshot.
     It(Failure),
 }
@@ -190,10 +202,12 @@ fn copy_one(
         Err(e) => {
             progress.failed();
             let failure = failure::of(&e).during(format!(
-                "could not copy snapshot {id} to {}; what is there is as it was",
+                "could not copy snapshot {id} to {}; no snapshot there was touched",
                 there.place()
             ));
-            return Err(if is_of(&e, there.place()) {
+            return Err(if matches!(e, Error::There(_)) {
+                NotCopied::Lost(failure)
+            } else if is_of(&e, there.place()) {
                 NotCopied::There(failure)
             } else {
                 NotCopied::It(failure.hint(format!(
@@ -213,11 +227,13 @@ fn is_of(error: &Error, there: &Place) -> bool {
     // The library puts the words of a store among its own.
     let is_named = |text: &str| text.contains(&format!(" at {there}: "));
     match error {
-        Error::Locked(_) | Error::Absent(_) | Error::Present(_) | Error::WrongKey(_) => true,
+        Error::Locked(_) | Error::Absent(_) | Error::Present(_) | Error::WrongKey(_) | Error::There(_) => {
+            true
+        }
         Error::Store { place, .. } => *place == there.to_string(),
         Error::Format { what, why } => what.ends_with(" there") || is_named(why),
         Error::NotWhole(why) | Error::Damaged(why) | Error::NoSnapshot(why) => is_named(why),
-        Error::NoFile { .. } | Error::Fewer { .. } | Error::Changed(_) => false,
+        Error::NoFile { .. } | Error::Fewer { .. } | Error::Changed(_) | Error::Unreadable(_) => false,
     }
 }
 
@@ -234,7 +250,11 @@ fn rest(cx: &Context, pack: &Pack, there: &Repository, read_now: bool) -> Result
     // Last, because none of that is to wait for somebody to look there.
     let known = record::known_offsite(&record::all(&pack.layout)?);
     there.expect(&known).map_err(|e| {
-        failure::of(&e).during("what is new was copied").hint(format!(
+        let failure = failure::of(&e).during("what is new was copied");
+        if !matches!(e, Error::Fewer { .. }) {
+            return failure;
+        }
+        failure.hint(format!(
             "look there; `{}` when somebody removed them on purpose",
             Side::Offsite.accepts()
         ))

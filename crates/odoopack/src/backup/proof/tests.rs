@@ -82,8 +82,13 @@ fn what_was_proven_is_known_on_another_machine() {
             .unwrap()
             .is_empty()
     );
-    let (proofs, strange) = elsewhere(&rig.place(), &key()).unwrap();
+    let (proofs, strange) = elsewhere(&rig.place(), &key(), "demo").unwrap();
     assert_eq!((proofs.as_slice(), strange), ([line.clone()].as_slice(), 0));
+    // Those of another pack in the same repository are none of ours.
+    assert_eq!(
+        elsewhere(&rig.place(), &key(), "another").unwrap(),
+        (Vec::new(), 0)
+    );
     let layout = rig.layout("second");
     // Cut off and run again, it is there once.
     take_over(&layout, &proofs).unwrap();
@@ -113,12 +118,12 @@ fn nobody_without_the_key_proves_anything() {
         &proven(&three, 100),
     )
     .unwrap();
-    let (proofs, strange) = elsewhere(&rig.place(), &key()).unwrap();
+    let (proofs, strange) = elsewhere(&rig.place(), &key(), "demo").unwrap();
     assert_eq!((proofs.len(), strange), (1, 2));
     for text in [honest.replace("12.25", "12.5"), "{}".to_owned(), String::new()] {
         repository.note(&one, &text).unwrap();
         assert_eq!(
-            elsewhere(&rig.place(), &key()).unwrap(),
+            elsewhere(&rig.place(), &key(), "demo").unwrap(),
             (Vec::new(), 3),
             "{text}"
         );
@@ -155,7 +160,7 @@ fn a_copy_elsewhere_gets_the_newest_proof_of_what_it_holds() {
     let lines = [proven(&copied, 100), proven(&copied, 300), proven(&here, 400)];
     for (known, newest) in [(1, 100), (3, 300), (1, 300)] {
         carry(&key(), &there, &lines[..known]).unwrap();
-        let (proofs, _) = elsewhere(&place, &key()).unwrap();
+        let (proofs, _) = elsewhere(&place, &key(), "demo").unwrap();
         assert_eq!(proofs, [proven(&copied, newest)]);
     }
 }
@@ -177,13 +182,13 @@ fn a_proof_that_was_taken_back_proves_nothing_on_another_machine() {
     settle(&repository, &key(), &one, &failed(&one, 200)).unwrap();
     // Nobody has ever said that this one is proven.
     settle(&repository, &key(), &two, &failed(&two, 200)).unwrap();
-    let (noted, strange) = elsewhere(&rig.place(), &key()).unwrap();
+    let (noted, strange) = elsewhere(&rig.place(), &key(), "demo").unwrap();
     assert_eq!((noted.as_slice(), strange), ([failed(&one, 200)].as_slice(), 0));
     let layout = rig.layout("second");
     take_over(&layout, &noted).unwrap();
     assert!(!record::is_proven(&record::all(&layout).unwrap(), &one.id));
     settle(&repository, &key(), &one, &proven(&one, 300)).unwrap();
-    let (noted, _) = elsewhere(&rig.place(), &key()).unwrap();
+    let (noted, _) = elsewhere(&rig.place(), &key(), "demo").unwrap();
     assert_eq!(noted, [proven(&one, 300)]);
     // What this machine has found out itself counts more than what was noted.
     take_over(&layout, &noted).unwrap();
@@ -206,14 +211,14 @@ fn a_proof_is_taken_back_elsewhere_too() {
     carry(&key(), &there, &lines).unwrap();
     lines.extend([failed(&one, 200), failed(&two, 300)]);
     carry(&key(), &there, &lines).unwrap();
-    let (noted, _) = elsewhere(&place, &key()).unwrap();
+    let (noted, _) = elsewhere(&place, &key(), "demo").unwrap();
     assert_eq!(noted, [failed(&one, 200), failed(&two, 300)]);
     // Somebody else has proven it later, at another place.
     note(&there, &key(), &one, &proven(&one, 400)).unwrap();
     carry(&key(), &there, &lines).unwrap();
-    let (noted, _) = elsewhere(&place, &key()).unwrap();
+    let (noted, _) = elsewhere(&place, &key(), "demo").unwrap();
     assert_eq!(noted[0], proven(&one, 400));
     lines.push(proven(&two, 500));
     carry(&key(), &there, &lines).unwrap();
-    assert_eq!(elsewhere(&place, &key()).unwrap().0[1], proven(&two, 500));
+    assert_eq!(elsewhere(&place, &key(), "demo").unwrap().0[1], proven(&two, 500));
 }

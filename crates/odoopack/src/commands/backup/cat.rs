@@ -33,7 +33,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
-    let opened = stored::open(&pack, &args.snapshot, &args.which)?;
+    let opened = stored::open(cx, &pack, &args.snapshot, &args.which)?;
     let mut out = ui::raw();
     match (&args.path, &args.table, &args.attachment) {
         (_, Some(table), _) => piece::table(&pack, &opened, table, &mut out)?,

@@ -1,12 +1,18 @@
 //! `backup create`: one consistent snapshot of an environment.
+use std::time::{Duration, Instant};
+
 use odoopack_core::name::Name;
 
 use super::{environment, size};
 use crate::backup::create::{Made, Wish, create};
 use crate::backup::{key, place};
 use crate::context::{Context, Pack};
-use crate::failure::Result;
+use crate::failure::{Failure, Kind, Result};
 use crate::store::marks;
+
+/// How often it is looked whether others have ended who write to the same place, and for how long: a first copy takes a night.
+const LOOK: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_hours(6);
 
 /// Make a snapshot of an environment: database and filestore of one moment, configuration, code and secrets
 #[derive(Debug, clap::Args)]
@@ -85,14 +91,17 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 
 /// The copy off site, and then the policy of here: one that fails does not keep the other from being done.
 fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
+    let say = |failure: &Failure| cx.ui.say(&format!("waiting: {}", failure.chain().join(": ")));
     let copied = if args.offsite {
-        super::offsite::by_policy(cx, pack)
+        patiently((LOOK, PATIENCE), say, || super::offsite::by_policy(cx, pack))
     } else {
         Ok(())
     };
     let forgotten = if args.forget {
-        place::open(pack)
-            .and_then(|here| super::forget::by_policy(cx, pack, &here, super::forget::Side::Here))
+        patiently((LOOK, PATIENCE), say, || {
+            place::open(pack)
+                .and_then(|here| super::forget::by_policy(cx, pack, &here, super::forget::Side::Here))
+        })
     } else {
         Ok(())
     };
@@ -100,6 +109,32 @@ fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
         cx.ui.warn(&second.sentence());
     }
     copied.and(forgotten)
+}
+
+/// Does what comes after a snapshot that is made, once nobody else is at work in the repository.
+///
+/// # Errors
+/// Never of kind `Locked`: whoever finds everything locked is begun again, and would make another snapshot each time.
+fn patiently(
+    (look, patience): (Duration, Duration),
+    say: impl Fn(&Failure),
+    mut work: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    let begun = Instant::now();
+    let mut is_said = false;
+    loop {
+        match work() {
+            Err(failure) if failure.kind == Kind::Locked && begun.elapsed() < patience => {
+                if !is_said {
+                    say(&failure);
+                    is_said = true;
+                }
+                std::thread::sleep(look);
+            }
+            Err(failure) if failure.kind == Kind::Locked => return Err(failure.into_failed()),
+            done => return done,
+        }
+    }
 }
 
 /// Says what of the attachments is not in the snapshot.
@@ -121,4 +156,37 @@ fn alarm(cx: &Context, made: &Made) {
     cx.ui.warn(&format!(
         "{word}{count} attachments were already missing in the filestore{than}, among them `{first}`"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Somebody else is at work the first `times`; returns how it ended, how often it was tried, and how often waiting was said.
+    fn waiting(times: u32, patience: Duration) -> (Result<()>, u32, u32) {
+        let (tried, said) = (Cell::new(0), Cell::new(0));
+        let work = || {
+            tried.set(tried.get() + 1);
+            if tried.get() > times {
+                Ok(())
+            } else {
+                Err(Failure::new(Kind::Locked, "somebody else is writing"))
+            }
+        };
+        let done = patiently((Duration::ZERO, patience), |_| said.set(said.get() + 1), work);
+        (done, tried.get(), said.get())
+    }
+
+    #[test]
+    fn who_finds_the_second_place_busy_waits_and_makes_no_other_snapshot() {
+        let hour = Duration::from_hours(1);
+        assert!(matches!(waiting(0, hour), (Ok(()), 1, 0)));
+        assert!(matches!(waiting(3, hour), (Ok(()), 4, 1)));
+        let (given_up, tried, _) = waiting(3, Duration::ZERO);
+        let failure = given_up.unwrap_err();
+        // What is locked is begun again by the schedule, from the beginning.
+        assert!(failure.kind == Kind::Failed && tried == 1, "{failure:?}");
+    }
 }

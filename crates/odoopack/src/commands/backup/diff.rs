@@ -5,7 +5,7 @@ use odoopack_core::backup::{Manifest, paths};
 use odoopack_repository::{Reader, Snapshot};
 
 use super::size;
-use crate::backup::failure;
+use crate::backup::{failure, unreadable};
 use crate::commands::stored::{self, Which};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -27,7 +27,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
     let repository = stored::repository(&pack, &args.which)?;
-    let find = |name: &str| stored::find(&pack, &repository, name, args.which.whose());
+    let listing = unreadable::listing(cx, &repository)?;
+    let find = |name: &str| stored::find(&pack, &listing, name, args.which.whose());
     let (before, after) = (find(&args.before)?, find(&args.after)?);
     let reader = repository.reader().map_err(failed)?;
     let (old, new) = (manifest(&reader, &before)?, manifest(&reader, &after)?);

@@ -53,8 +53,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let level = how_far(cx, &pack, args.level)?;
     let begun = Instant::now();
     let lines = record::all(&pack.layout)?;
-    let opened = stored::open(&pack, &args.snapshot, &args.which);
+    let opened = stored::open(cx, &pack, &args.snapshot, &args.which);
     let opened = opened.or_else(|failure| unopened(cx, &pack, (&lines, args), level, failure))?;
+    of_this_pack(&pack, &opened)?;
     let (id, name) = (opened.id().to_owned(), opened.manifest().environment.clone());
     cx.ui.say(&format!(
         "snapshot {id} of {name}, taken {}",
@@ -104,6 +105,20 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     cx.ui.json(&serde_json::json!({ "snapshot": id, "environment": name, "level": level, "seconds": seconds, "found": found }));
     cx.ui.result(&sentence(&id, level, seconds, &found));
     Ok(())
+}
+
+/// In a repository of several packs environments are called alike: a proof of another one's would count as one of ours.
+fn of_this_pack(pack: &Pack, opened: &Opened) -> Result<()> {
+    let (theirs, ours) = (&opened.manifest().pack, pack.layout.pack());
+    if theirs == ours.as_str() {
+        return Ok(());
+    }
+    let id = opened.id();
+    Err(
+        Failure::refused(format!("the snapshot {id} is of another pack, {theirs}")).hint(format!(
+            "`odoopack --root DIR backup drill {id}`, with the directory of that pack"
+        )),
+    )
 }
 
 /// Notes it in the record, and a proof or its end beside the snapshot too.

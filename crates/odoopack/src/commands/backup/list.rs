@@ -4,8 +4,8 @@ use odoopack_core::name::Name;
 
 use super::size;
 use crate::backup::offsite::{self, Right};
-use crate::backup::place;
-use crate::backup::retention::{Judged, Side, judged};
+use crate::backup::retention::{Judged, Side, judged_of};
+use crate::backup::{place, unreadable};
 use crate::context::Context;
 use crate::failure::Result;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     } else {
         (Side::Here, place::open(&pack)?)
     };
-    let mut judged = judged(&pack, &repository, side)?;
+    let mut judged = judged_of(&pack, unreadable::listing(cx, &repository)?.snapshots, side)?;
     judged.retain(|j| {
         args.environment
             .as_ref()

@@ -2,7 +2,7 @@
 use odoopack_repository::Kind;
 
 use super::size;
-use crate::backup::failure;
+use crate::backup::{failure, unreadable};
 use crate::commands::stored::{self, Which};
 use crate::context::Context;
 use crate::failure::Result;
@@ -28,7 +28,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     let failed = |e: odoopack_repository::Error| failure::of(&e);
     let repository = stored::repository(&pack, &args.which)?;
-    let snapshot = stored::find(&pack, &repository, &args.snapshot, args.which.whose())?;
+    let snapshot = stored::find(
+        &pack,
+        &unreadable::listing(cx, &repository)?,
+        &args.snapshot,
+        args.which.whose(),
+    )?;
     let reader = repository.reader().map_err(failed)?;
     let entries = if args.recursive {
         reader.list(&snapshot, &args.directory)

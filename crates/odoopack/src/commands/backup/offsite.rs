@@ -37,7 +37,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         take_over: args.take_over,
     };
     if args.dry_run {
-        let would = offsite::would_copy(&pack, wish)?;
+        let would = offsite::would_copy(cx, &pack, wish)?;
         for snapshot in &would {
             let time = snapshot.time.strftime("%Y-%m-%d %H:%M:%SZ");
             cx.ui.say(&format!(

@@ -3,7 +3,7 @@ use odoopack_repository::Error;
 
 use crate::backup::offsite::{self, Right};
 use crate::backup::retention::pin;
-use crate::backup::{failure, place};
+use crate::backup::{failure, place, unreadable};
 use crate::commands::stored::{Whose, find};
 use crate::context::{Context, Pack};
 use crate::failure::Result;
@@ -22,7 +22,12 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args, pinned: bool) -> Result<()> {
     let pack = cx.load()?;
     let repository = place::open(&pack)?;
-    let snapshot = find(&pack, &repository, &args.snapshot, &args.whose)?;
+    let snapshot = find(
+        &pack,
+        &unreadable::listing(cx, &repository)?,
+        &args.snapshot,
+        &args.whose,
+    )?;
     pin(&repository, &snapshot, pinned)?;
     let there = if pack.loaded.spec.backup.offsite.is_some() {
         pin_there(&pack, &snapshot.id, pinned)

@@ -81,6 +81,9 @@ fn remedy(complaint: &Complaint) -> &'static str {
         Complaint::Disappeared(_) => {
             "`odoopack backup forget --accept-missing`, once it is known where they went"
         }
+        Complaint::Unreadable(_) => {
+            "`odoopack backup list` names each, and the command that takes it out of the way"
+        }
         Complaint::NotCopied | Complaint::Old(_, Act::Offsite, _) => "`odoopack backup offsite`",
         Complaint::Old(_, Act::Made, _) | Complaint::BackupFailed(_) => "`odoopack backup create`",
         Complaint::Old(_, Act::Proven, _) | Complaint::DrillFailed(_) => {
