@@ -102,6 +102,23 @@ pub fn plan(spec: &Spec, target: &Target, facts: &Facts, consent: Consent) -> Pl
     }
 }
 
+/// Refuses the machine on which nothing of the pack is but its file: users, ports, programs, room, memory.
+///
+/// # Shape
+/// No steps; what depends on secrets, code or data of the pack is not asked.
+pub fn unfit(spec: &Spec, target: &Target, facts: &Facts) -> Plan {
+    let known = Known {
+        spec,
+        target,
+        facts,
+        consent: Consent::default(),
+    };
+    Plan {
+        refusals: refuse::of_the_machine(&known),
+        ..Plan::default()
+    }
+}
+
 /// What a plan says besides its steps.
 fn notes(known: &Known<'_>) -> Vec<String> {
     let mut notes = fences(&known.facts.host, known.target.stack.is_some());

@@ -1,5 +1,6 @@
 //! The second repository, elsewhere: where it is, and who may write there.
 mod copying;
+mod there;
 mod turn;
 
 use odoopack_core::secret::SecretText;
@@ -7,8 +8,9 @@ use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
 use odoopack_repository::{Access, Bucket, Error, Place, Repository};
 
 pub(crate) use self::copying::{Done, Wish, copy, would_copy};
+pub(crate) use self::there::{Found, found_there};
 use super::place::Which;
-use super::record::{self, Event};
+use super::record;
 use super::retention::is_ours;
 use super::{failure, key, place, unreadable};
 use crate::context::{Context, Pack};
@@ -222,8 +224,7 @@ pub(crate) fn of_this_machine(pack: &Pack, there: &Repository) -> Result<()> {
             there.place()
         )));
     }
-    let has_copied = |line: &record::Line| line.event == Event::Offsite;
-    if record::all(&pack.layout)?.iter().any(has_copied) {
+    if record::all(&pack.layout)?.iter().any(there::was_copied_from_here) {
         return Ok(());
     }
     let listed = unreadable::passed_over(there).map_err(|e| failure::of(&e))?;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use odoopack_core::backup::paths;
 use odoopack_core::dump::copied::{Copied, Row};
 use odoopack_core::filestore::is_elsewhere;
+use odoopack_core::units::Bytes;
 
 use super::stored::Opened;
 use crate::context::Pack;
@@ -37,7 +38,20 @@ pub(crate) fn table(pack: &Pack, opened: &Opened, name: &str, out: &mut (dyn Wri
             )),
         );
     }
-    let cmd = programs(pack, opened)?.command(&dumps::table_of_archive(split(&whole), false));
+    let programs = programs(pack, opened)?;
+    let ways = ways(&whole);
+    let found = if let [one] = ways.as_slice() {
+        *one
+    } else {
+        let list = through(&programs.command(&dumps::pg_restore_list(None)), opened, text)?;
+        listed(&list, &ways).ok_or_else(|| {
+            let id = opened.id();
+            Failure::failed(format!(
+                "the dump of the snapshot `{id}` does not list the table `{whole}`"
+            ))
+        })?
+    };
+    let cmd = programs.command(&dumps::table_of_archive(found, false));
     through(&cmd, opened, |sql| {
         std::io::copy(sql, out)
             .map(drop)
@@ -52,27 +66,41 @@ pub(crate) fn table(pack: &Pack, opened: &Opened, name: &str, out: &mut (dyn Wri
 pub(crate) fn attachment(pack: &Pack, opened: &Opened, wanted: &str, out: &mut dyn Write) -> Result<()> {
     let call = dumps::table_of_archive(("public", "ir_attachment"), true);
     let cmd = programs(pack, opened)?.command(&call);
-    let found = through(&cmd, opened, |sql| matching(sql, wanted))?;
+    let found = through(&cmd, opened, |sql| matching(sql, wanted, LINE))?;
     let place = the_one(&found, wanted)?;
     opened.file(&format!("{}/{place}", paths::FILESTORE), out)
 }
 
-fn matching(sql: &mut dyn Read, wanted: &str) -> Result<Vec<Row>> {
+fn matching(sql: &mut dyn Read, wanted: &str, longest: u64) -> Result<Vec<Row>> {
     let mut copied = Copied::default();
     let mut found = Vec::new();
     let mut sql = BufReader::with_capacity(1 << 20, sql);
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = sql.by_ref().take(LINE).read_until(b'\n', &mut line);
-        if read.map_err(|e| Failure::failed("could not read the attachments").because(e))? == 0 {
+        let read = sql.by_ref().take(longest).read_until(b'\n', &mut line);
+        let read = read.map_err(|e| Failure::failed("could not read the attachments").because(e))?;
+        if read == 0 {
             return Ok(found);
+        }
+        // What follows would be taken for a row.
+        if read as u64 == longest && line.last() != Some(&b'\n') {
+            return Err(too_long(longest));
         }
         let text = String::from_utf8_lossy(&line);
         let row = copied.feed(text.trim_end_matches('\n'));
         let is = |row: &Row, column: &str| row.get(column).is_some_and(|value| value == wanted);
         found.extend(row.filter(|row| is(row, "id") || is(row, "name")));
     }
+}
+
+fn too_long(longest: u64) -> Failure {
+    Failure::refused(format!(
+        "a row of the table of attachments is longer than {}, and is not read",
+        Bytes(longest)
+    ))
+    .hint("`odoopack backup cat SNAPSHOT --table ir_attachment` writes every row; `store_fname` of the one that is meant names its file")
+    .hint("`odoopack backup cat SNAPSHOT filestore/NAME` writes that file")
 }
 
 fn the_one<'a>(found: &'a [Row], wanted: &str) -> Result<&'a str> {
@@ -174,13 +202,52 @@ fn programs(pack: &Pack, opened: &Opened) -> Result<Programs> {
     })
 }
 
-fn split(whole: &str) -> (&str, &str) {
-    whole.split_once('.').unwrap_or(("public", whole))
+fn text(out: &mut dyn Read) -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = out.read_to_end(&mut bytes);
+    read.map_err(|e| Failure::failed("could not read the list of the dump").because(e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Every schema and table that `whole` can mean: either may have points in its name.
+fn ways(whole: &str) -> Vec<(&str, &str)> {
+    let points = whole.match_indices('.');
+    points.map(|(at, _)| (&whole[..at], &whole[at + 1..])).collect()
+}
+
+/// The one of them that the list of an archive has.
+fn listed<'a>(list: &str, ways: &[(&'a str, &'a str)]) -> Option<(&'a str, &'a str)> {
+    let is_there = |(schema, table): &&(&str, &str)| {
+        let entry = format!(" TABLE {schema} {table} ");
+        list.lines().any(|line| line.contains(&entry))
+    };
+    ways.iter().find(is_there).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_whose_schema_has_a_point_is_found_by_the_list_of_the_dump() {
+        let list = ";\n; Archive created at now\n215; 1259 16408 TABLE public res_partner odoo\n\
+                    216; 1259 16409 TABLE old.shop sale odoo\n3517; 0 16409 TABLE DATA old.shop sale odoo\n";
+        let of = |whole| listed(list, &ways(whole));
+        assert_eq!(ways("public.res_partner"), [("public", "res_partner")]);
+        assert_eq!(of("old.shop.sale"), Some(("old.shop", "sale")));
+        assert_eq!(of("public.res.partner"), None);
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_not_read_as_two() {
+        let long = "x".repeat(90);
+        let text = format!("COPY public.ir_attachment (id, name) FROM stdin;\n1\t{long}\n2\tb\n\\.\n");
+        let read = |longest| matching(&mut text.as_bytes(), "2", longest);
+        assert_eq!(read(93).unwrap().len(), 1);
+        let failure = read(92).unwrap_err();
+        assert_eq!(failure.kind, Kind::Refused);
+        assert!(failure.to_string().contains("longer than"), "{failure}");
+    }
 
     #[test]
     fn an_attachment_that_a_module_keeps_elsewhere_is_said_to_be_there() {

@@ -44,6 +44,11 @@ impl Opened {
         &self.snapshot.id
     }
 
+    /// When its data was read.
+    pub(crate) fn time(&self) -> jiff::Timestamp {
+        self.snapshot.time
+    }
+
     /// What it says of itself.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest

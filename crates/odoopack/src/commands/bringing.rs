@@ -5,7 +5,7 @@ mod shown;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::name::Name;
 use odoopack_core::restore::{self, Destination, Step, Wanted};
-use odoopack_core::spec::{Clusters, Environment, Kind};
+use odoopack_core::spec::{Clusters, Environment, Kind, Spec};
 
 use crate::apply::Apply;
 use crate::apply::restore::source::Source;
@@ -167,6 +167,9 @@ pub(crate) fn bring(
 /// Looks, refuses what cannot come, and plans the rest.
 fn judged(pack: &Pack, (source, from): (&Source, &str), target: &Target<'_>) -> Result<(View, Planned)> {
     let (name, environment) = whose(pack, source, target)?;
+    if let Some(beside) = &target.place.beside {
+        not_of_the_file(&pack.loaded.spec, beside)?;
+    }
     right_series(pack, source)?;
     let view = look(pack, name)?;
     not_newer(pack, &view, name, source)?;
@@ -331,13 +334,7 @@ fn destination(
                 .hint("2 to 60 letters, digits, `_`, `.` and `-`, starting with a letter or digit"),
         );
     }
-    let wanted = pack
-        .loaded
-        .spec
-        .environments
-        .values()
-        .any(|one| one.database == *beside);
-    if wanted || known(beside) || there(&filestores.join(beside))? {
+    if known(beside) || there(&filestores.join(beside))? {
         return Err(
             Failure::refused(format!("there is a database or a filestore `{beside}` already"))
                 .hint("choose another name; `odoopack psql ENVIRONMENT --admin` can drop it"),
@@ -347,6 +344,19 @@ fn destination(
     Ok(Destination::Beside {
         database: beside.clone(),
     })
+}
+
+/// What an environment is called, or its database, is no name for a copy.
+fn not_of_the_file(spec: &Spec, name: &str) -> Result<()> {
+    let mut all = spec.environments.iter();
+    let of = all.find(|(environment, settings)| environment.as_str() == name || settings.database == name);
+    match of {
+        None => Ok(()),
+        Some((environment, _)) => Err(Failure::refused(format!(
+            "`{name}` is the name of the environment {environment}, or of its database"
+        ))
+        .hint("choose another name for the copy: `--as NAME`")),
+    }
 }
 
 /// The environment's role is made a member of the role `beside`: it must be nobody's, and give nothing.

@@ -1,26 +1,26 @@
 //! `recover`: an empty machine, the key and the repository are enough.
+mod ground;
 mod others;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use odoopack_core::backup::paths;
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
 
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{empty, is_done, replaced};
 use crate::backup::elsewhere::{Elsewhere, Newest};
-use crate::backup::history::{self, History};
+use crate::backup::offsite::Found;
 use crate::backup::record::Line;
 use crate::backup::stored::Opened;
-use crate::backup::{Place, addons, key, offsite, proof, unreadable};
+use crate::backup::{Place, key, offsite, proof, unreadable};
 use crate::commands::bringing::{self, Options};
 use crate::commands::{environment, stored, up};
 use crate::context::{Context, Pack};
 use crate::failure::{Failure, Kind, Result};
 use crate::files;
 use crate::observe;
+use crate::store::lock;
 use crate::store::recovering::{self, Recovering, Stage};
-use crate::store::{lock, secrets};
 
 /// Bring a whole pack back on an empty machine, from its repository and its key
 #[derive(Debug, clap::Args)]
@@ -72,6 +72,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
         cx,
         root,
         key,
+        place,
         mark,
         proofs,
         elsewhere,
@@ -176,6 +177,8 @@ struct Recovery<'a> {
     cx: &'a Context,
     root: Utf8PathBuf,
     key: SecretText,
+    /// Where the repository is.
+    place: Place,
     mark: Recovering,
     /// What was proven, as the repository knows it.
     proofs: Vec<Line>,
@@ -203,6 +206,7 @@ impl Recovery<'_> {
         let pack = self.cx.load()?;
         let name = opened.manifest().environment.clone();
         let wanted = opened.manifest().code.identity.clone();
+        let own = Found::of(&opened);
         if self.mark.stage < Stage::Restored || others::awaits(&pack)? {
             self.services(&pack)?;
         }
@@ -210,7 +214,7 @@ impl Recovery<'_> {
         if self.mark.stage < Stage::Restored {
             self.data(&pack, &name, opened, from_the_start)?;
         }
-        proof::take_over(&pack.layout, &self.proofs)?;
+        self.take_over(&pack, own)?;
         self.forget_empty(&pack, &name, self.mark.operation.as_deref())?;
         self.all_others(&pack)?;
         self.same_release(&pack, wanted.as_deref())?;
@@ -243,79 +247,6 @@ impl Recovery<'_> {
             overwrite_edits: false,
         };
         up::converge(self.cx, pack, &everything).map(drop)
-    }
-
-    /// The pack's own files, as those of this root; else the place is empty again.
-    fn files(&self, opened: &Opened, repo: &Utf8Path) -> Result<Pack> {
-        let taken = || -> Result<Pack> {
-            files::remove_tree(repo)?;
-            files::directory_all(repo)?;
-            if !opened.directory(paths::PACK, repo)? {
-                return Err(Failure::refused("the snapshot holds no pack"));
-            }
-            let pack = self.cx.load()?;
-            let root = pack.layout.root();
-            if root == self.root {
-                return Ok(pack);
-            }
-            Err(
-                Failure::refused(format!("the root of the pack is {root}, not {}", self.root))
-                    .hint(format!("`--root {root}`")),
-            )
-        };
-        taken().inspect_err(|_| {
-            // Nothing of use was written.
-            drop(files::remove_tree(repo).and_then(|()| recovering::end(&self.root)));
-        })
-    }
-
-    /// Everything that `up` needs; begins anew when it was cut off.
-    fn ground(&mut self, opened: &Opened) -> Result<()> {
-        let repo = self.root.join("repo");
-        let pack = self.files(opened, &repo)?;
-        let layout = &pack.layout;
-        self.history(opened, &repo)?;
-        files::directory_all(&layout.data())?;
-        for (part, to) in [(paths::SECRETS, layout.secrets()), (paths::TLS, layout.tls())] {
-            files::remove_tree(&to)?;
-            files::directory(&to, 0o700, None)?;
-            opened.directory(part, &to)?;
-        }
-        secrets::set(&layout.secrets(), key::NAME, self.key.expose())?;
-        let lacking = addons::bring(self.cx, opened, layout, &pack.directory)?;
-        if !lacking.is_empty() {
-            self.cx.ui.say(&format!(
-                "asked of where they came from, as the snapshot does not hold them: {}",
-                lacking.join(", ")
-            ));
-        }
-        self.await_data(&pack, opened)
-    }
-
-    /// Nothing depends on the history: without it everything comes back all the same.
-    fn history(&mut self, opened: &Opened, repo: &Utf8Path) -> Result<()> {
-        let beside = self.root.join("history.bundle");
-        self.mark.history = match history::bring(opened, repo, &beside)? {
-            History::Back | History::None => None,
-            History::OfMore => Some(format!(
-                "the pack was a directory of a bigger repository, whose history is kept as {beside}"
-            )),
-            History::Beside(why) => Some(format!(
-                "the pack's files are back, and are no git repository: its history is not whole, and is kept as {beside}: {why}"
-            )),
-            History::Lost(why) => Some(format!(
-                "the pack's files are back, and are no git repository: its history could not be read: {why}"
-            )),
-        };
-        self.warn_of_history();
-        Ok(())
-    }
-
-    /// Also in the run that goes on: nobody may have read what the one said that was cut off.
-    fn warn_of_history(&self) {
-        if let Some(text) = &self.mark.history {
-            self.cx.ui.warn(text);
-        }
     }
 
     /// Restores, and never a second time: from its end on people may work in what came back.
@@ -381,6 +312,19 @@ impl Recovery<'_> {
             progress.failed();
         }
         removed
+    }
+
+    /// What is known for sure: what was proven, that somebody has the key, and which snapshots are at the second place of the file.
+    fn take_over(&self, pack: &Pack, own: Found) -> Result<()> {
+        proof::take_over(&pack.layout, &self.proofs)?;
+        key::confirm(&pack.layout, self.key.expose())?;
+        let others = self.others.iter().map(|other| Found {
+            environment: other.environment.clone(),
+            snapshot: other.snapshot.clone(),
+            taken: other.taken,
+        });
+        let all: Vec<Found> = std::iter::once(own).chain(others).collect();
+        offsite::found_there(pack, &self.place, &all)
     }
 
     /// A branch or a suite moves on; then it is said which code runs now.

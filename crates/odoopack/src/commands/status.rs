@@ -12,7 +12,7 @@ use crate::hint::with_root;
 use crate::observe::children::Children;
 use crate::observe::{self, View};
 use crate::probe;
-use crate::store::marks;
+use crate::store::{marks, operation};
 
 /// Show what runs, since when, and what each environment answers
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,8 @@ pub(crate) fn run(cx: &Context, _args: &Args) -> Result<()> {
         ));
         bad += 1;
     }
-    let unended = unended(&pack)?;
+    let mut unended = unended(&pack)?;
+    unended.extend(cut_off(&pack)?);
     bad += unended.len();
     notes.extend(unended);
     for note in &notes {
@@ -95,6 +96,13 @@ fn unended(pack: &Pack) -> Result<Vec<String>> {
         }));
     }
     Ok(all)
+}
+
+/// Restores that were cut off; `up` does nothing before they are put right.
+fn cut_off(pack: &Pack) -> Result<Vec<String>> {
+    let all = operation::cut_off(&pack.layout.state())?.into_iter();
+    let way = "`odoopack restore --resume` finishes it or takes it back, and `--dry-run` says which";
+    Ok(all.map(|what| format!("{what}: {way}")).collect())
 }
 
 /// A service in JSON.

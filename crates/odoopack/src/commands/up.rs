@@ -8,6 +8,7 @@ use crate::failure::{Failure, Kind, Result};
 use crate::lockfile;
 use crate::observe::{self, View};
 use crate::store::journal::Journal;
+use crate::store::operation::{cut_off, open_journals};
 use crate::store::{left, lock, marks};
 use crate::ui::Ui;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let pack = cx.load()?;
     lockfile::debian_is_locked(&pack)?;
     left::came_in(&pack.layout.state())?;
+    no_cut_off_restore(&pack.layout.state())?;
     let done = converge(cx, &pack, args)?;
     if args.dry_run {
         return Ok(());
@@ -115,9 +117,21 @@ pub(super) fn begin(pack: &Pack) -> Result<(lock::Lock, Journal)> {
     Ok((lock, Journal::start(&state, "up")?))
 }
 
+/// Nobody reads a plan, or says yes to it, that is not carried out.
+fn no_cut_off_restore(state: &camino::Utf8Path) -> Result<()> {
+    let all = cut_off(state)?;
+    if all.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Failure::refused(format!("{}, and must be put right first", all.join("; ")))
+            .hint("`odoopack restore --resume` finishes it or takes it back"),
+    )
+}
+
 /// Services must not start on a new database with old attachments.
 fn no_half_restore(state: &camino::Utf8Path) -> Result<()> {
-    if crate::store::operation::open_journals(state)?.is_empty() {
+    if open_journals(state)?.is_empty() {
         return Ok(());
     }
     Err(

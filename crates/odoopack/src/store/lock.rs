@@ -58,6 +58,26 @@ pub(crate) fn wait_for_repository(state: &Utf8Path) -> Result<File> {
     Ok(file)
 }
 
+/// Whether somebody has the pack's lock; nothing is written.
+///
+/// # Errors
+/// When that cannot be seen.
+pub(crate) fn is_taken(state: &Utf8Path) -> Result<bool> {
+    let path = state.join("lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(Failure::failed(format!("could not open `{path}`")).because(e)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(e)) => {
+            Err(Failure::failed(format!("could not look at the lock `{path}`")).because(e))
+        }
+    }
+}
+
 fn take_file(path: &Utf8Path, why: &str) -> Result<Lock> {
     let mut file = files::append(path).map_err(not_writable)?;
     match file.try_lock() {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Failure, Result};
 use crate::files;
+use crate::store::lock;
 
 /// Space that every journal has from its start, so that a full disk cannot keep us from writing how we go back.
 const RESERVED: u64 = 256 << 10;
@@ -23,6 +24,9 @@ struct Replacing {
     environment: Name,
     /// Whether it is put in the place of the environment's own.
     served: bool,
+    /// Where it comes from, in words.
+    #[serde(default)]
+    source: String,
 }
 
 /// The open journal of a running operation.
@@ -156,6 +160,34 @@ pub(crate) fn begun<W: DeserializeOwned>(state: &Utf8Path, kind: &str) -> Result
 pub(crate) fn half_restored(state: &Utf8Path) -> Result<Vec<Name>> {
     let all = begun::<Replacing>(state, RESTORE)?.into_iter();
     Ok(all.filter(|one| one.served).map(|one| one.environment).collect())
+}
+
+/// The restores and drills that were cut off, one sentence each; changes nothing. Those that run have the pack's lock.
+///
+/// # Errors
+/// When a journal cannot be read.
+pub(crate) fn cut_off(state: &Utf8Path) -> Result<Vec<String>> {
+    // One that begins after this look is none of them, and one that ends before the next has no open journal any more.
+    let before = open_journals(state)?;
+    if before.is_empty() || lock::is_taken(state)? {
+        return Ok(Vec::new());
+    }
+    let mut all = Vec::new();
+    for path in before {
+        let Some(text) = files::read_text(&path)? else {
+            continue;
+        };
+        if !text.contains('\n') {
+            all.push("a restore was cut off before it had begun anything".to_owned());
+            continue;
+        }
+        let (what, _) = parse::<Replacing, Value>(&text).ok_or_else(|| unreadable(&path))?;
+        let Replacing {
+            environment, source, ..
+        } = what;
+        all.push(format!("a restore of {environment} from {source} was cut off"));
+    }
+    Ok(all)
 }
 
 /// Why nothing else is done with one of them.
@@ -297,6 +329,30 @@ mod tests {
         assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>(), ["production"]);
         one.end("done").unwrap();
         assert!(half_restored(state).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_cut_off_is_said_and_what_runs_is_not() {
+        let keep = tempfile::tempdir().unwrap();
+        let state = Utf8Path::from_path(keep.path()).unwrap();
+        assert_eq!(cut_off(state).unwrap(), [""; 0]);
+        let plan =
+            json!({ "environment": "staging", "served": false, "source": "snapshot 1a2b", "steps": [] });
+        let running = lock::take(state, "restore of staging").unwrap();
+        let one = Operation::start(state, RESTORE, "6a1b2c3d", &plan).unwrap();
+        assert_eq!(cut_off(state).unwrap(), [""; 0]);
+        drop(running);
+        assert_eq!(
+            cut_off(state).unwrap(),
+            ["a restore of staging from snapshot 1a2b was cut off"]
+        );
+        one.end("reverted").unwrap();
+        assert_eq!(cut_off(state).unwrap(), [""; 0]);
+        std::fs::write(open_ones(state).join("restore-6a1b2c3e.jsonl"), "{\"ev").unwrap();
+        assert_eq!(
+            cut_off(state).unwrap(),
+            ["a restore was cut off before it had begun anything"]
+        );
     }
 
     #[test]

@@ -80,7 +80,10 @@ fn a_filestore_that_is_away(pack: &Pack) {
         (&json!([lost]), &json!(1))
     );
     assert!(
-        said.stderr.contains(&lost) && said.stderr.contains("a storage of its own"),
+        said.stderr.contains(&lost)
+            && said.stderr.contains(
+                "1 attachments are kept by a module in a storage of its own, and are not in this export"
+            ),
         "{}",
         said.said()
     );

@@ -58,6 +58,8 @@ pub(crate) fn machine_is_lost(pack: &Pack) {
     }
     pack.run(&["status"]).exits(0);
     assert_eq!(status()["proven"], proven, "what was proven is forgotten");
+    let all = pack.run(&["backup", "status", "--json"]).first_json();
+    assert_eq!(all["status"]["key_confirmed"], true, "who recovers has the key");
     let listed = pack.json(&["module", "list"]).to_string();
     assert!(listed.contains(MODULE), "{listed}");
     pack.run(&["up", "--yes"]).exits(0);

@@ -153,25 +153,43 @@ fn root_by_another_name_leaves_the_place_empty() {
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "{text}");
 }
 
-/// Nobody may have read what the run said that was cut off.
-#[test]
-fn a_run_that_goes_on_says_again_where_the_history_lies() {
+/// A port that somebody has, in a file that is right but for that; the listener keeps it taken.
+fn taken() -> (std::net::TcpListener, String, &'static str) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    // Both runs end where everything is to be started.
-    let file: &'static str = GOOD.replace("18443", &port).leak();
+    let file = GOOD.replace("18443", &port).leak();
+    (listener, port, file)
+}
+
+#[test]
+fn machine_on_which_a_port_is_taken_is_left_without_a_secret() {
+    let (_listener, port, file) = taken();
     let place = Place::empty();
     std::fs::create_dir(&place.root).unwrap();
     let (repository, key) = repository(&place, file, &[("production", "production")]);
-    for run in ["the first", "the one that goes on"] {
-        let output = place
-            .command(&["recover", &repository, "--key-file", &key, "--yes"])
-            .output()
-            .unwrap();
-        let text = said(&output);
-        assert_eq!(output.status.code(), Some(4), "{run}: {text}");
-        assert!(text.contains(&format!("port {port} is taken")), "{run}: {text}");
-        let kept = format!("is kept as {}/history.bundle", place.root.display());
-        assert!(text.contains(&kept), "{run}: {text}");
+    let words = [&*format!("port {port} is taken"), "https_port"];
+    place.refuses(&["recover", &repository, "--key-file", &key, "--yes"], 4, &words);
+}
+
+/// Nobody may have read what the run said that was cut off.
+#[test]
+fn a_run_that_goes_on_says_again_where_the_history_lies() {
+    // It ends where everything is to be started.
+    let (_listener, port, file) = taken();
+    let place = Place::empty();
+    let (repository, key) = repository(&place, file, &[("production", "production")]);
+    let kept = "the history is kept as history.bundle";
+    place.write("repo/odoopack.toml", file);
+    let mark = json!({ "snapshot": "latest", "stage": "services", "history": kept });
+    place.write(".odoopack-recovering", &mark.to_string());
+    let words = [kept, &format!("port {port} is taken")];
+    let output = place
+        .command(&["recover", &repository, "--key-file", &key, "--yes"])
+        .output()
+        .unwrap();
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
     }
 }

@@ -36,6 +36,23 @@ fn a_data_directory_of_another_pack_is_refused() {
 }
 
 #[test]
+fn a_restore_that_was_cut_off_is_put_right_before_anybody_reads_a_plan() {
+    let place = Place::with(GOOD);
+    let plan = r#"{"environment":"production","served":true,"source":"snapshot 1a2b3c4d","steps":[]}"#;
+    place.write(
+        "data/odoopack/open/restore-6a1b2c3d.jsonl",
+        &format!("{{\"event\":\"start\",\"what\":{plan}}}\n"),
+    );
+    let words = [
+        "a restore of production from snapshot 1a2b3c4d was cut off",
+        "`odoopack restore --resume`",
+    ];
+    place.refuses(&["up", "--yes"], 4, &words);
+    place.refuses(&["up", "--dry-run"], 4, &words);
+    place.refuses(&["status"], 8, &words);
+}
+
+#[test]
 fn a_cluster_that_nobody_of_us_made_is_refused() {
     let place = Place::with(GOOD);
     place.write("data/postgres/PG_VERSION", "15\n");

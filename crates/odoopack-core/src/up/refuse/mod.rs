@@ -52,6 +52,19 @@ pub(super) fn refusals(known: &Known<'_>) -> Vec<Refusal> {
     all
 }
 
+/// Those that need nothing of the pack but its file.
+pub(super) fn of_the_machine(known: &Known<'_>) -> Vec<Refusal> {
+    let mut all = others::somebody_elses(known);
+    all.extend(machine::host(known));
+    all.extend(containers::containers(known));
+    all.extend(machine::versions(known));
+    all.extend(machine::packages(known));
+    all.extend(others::ports(known));
+    all.extend(others::closed(known));
+    all.extend(others::misplaced(known));
+    all
+}
+
 /// A file that a value is missing for cannot be written, and its service would be started without it.
 fn secrets(known: &Known<'_>) -> Vec<Refusal> {
     let values = &known.facts.secrets;

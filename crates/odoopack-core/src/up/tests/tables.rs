@@ -145,6 +145,24 @@ fn a_secret_that_the_file_names_must_have_a_value_before_anything_is_touched() {
 }
 
 #[test]
+fn machine_is_asked_before_secrets_are_there() {
+    let mail = "[mail]\nsmtp = \"relay:587\"\ncredentials = \"secret:SMTP\"\n";
+    let mut machine = Machine::with_packages(&format!("{FILE}{mail}"), true);
+    let unfit = |machine: &Machine| -> Vec<String> {
+        let (target, facts) = machine.look();
+        let plan = crate::up::unfit(&machine.spec, &target, &facts);
+        plan.refusals.into_iter().map(|one| one.what).collect()
+    };
+    assert_eq!(unfit(&machine), [""; 0]);
+    let listeners = &mut machine.facts.foreign_listeners;
+    listeners.insert(8443, "`apache2` (process 9)".into());
+    assert_eq!(unfit(&machine), ["port 8443 is taken by `apache2` (process 9)"]);
+    let later: Vec<String> = machine.plan().refusals.into_iter().map(|one| one.what).collect();
+    assert_eq!(later[1..], unfit(&machine));
+    assert_eq!(later[0], "`secret:SMTP` has no value");
+}
+
+#[test]
 fn what_deletes_off_site_may_be_kept_elsewhere() {
     let bucket = "[backup.offsite]\ns3 = \"https://s3.example.com/shop\"\ncredentials = \"secret:SPACES\"\n\
                   prune_credentials = \"secret:SPACES_PRUNE\"\n";

@@ -1,5 +1,5 @@
 //! What arrived, compared with what should have: read as the environment's role, never as the administrator.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::postgres::{Client, GenericClient};
 use camino::Utf8Path;
@@ -87,9 +87,13 @@ impl Restore<'_> {
     fn as_taken(&self, client: &mut Client, stored: &dyn Stored) -> Result<()> {
         let manifest = stored.manifest();
         let mut wrong = Vec::new();
+        let names = table_names(client)?;
         for (table, wanted) in &manifest.database.tables {
-            let name: Vec<String> = table.splitn(2, '.').map(identifier).collect();
-            let count = client.query_one(&format!("SELECT count(*) FROM ONLY {}", name.join(".")), &[]);
+            let Some(name) = names.get(table) else {
+                wrong.push(format!("{table} is missing"));
+                continue;
+            };
+            let count = client.query_one(&format!("SELECT count(*) FROM ONLY {name}"), &[]);
             let rows: i64 = count
                 .map_err(|e| failed(&format!("could not count the rows of {table}"), &e))?
                 .get(0);
@@ -326,6 +330,25 @@ impl Restore<'_> {
     }
 }
 
+/// The tables that are there as SQL names them, by the names that a manifest gives them.
+fn table_names(client: &mut Client) -> Result<BTreeMap<String, String>> {
+    let sql = "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                WHERE c.relkind = 'r' ORDER BY n.nspname, c.relname";
+    let rows = client.query(sql, &[]);
+    let rows = rows.map_err(|e| failed("could not look at the tables", &e))?;
+    Ok(named_by_manifest(rows.iter().map(|row| (row.get(0), row.get(1)))))
+}
+
+/// Schemas and tables may have points in their names; of two that a manifest calls alike it counts the last, in this order.
+fn named_by_manifest(tables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    tables
+        .map(|(schema, table)| {
+            let name = format!("{}.{}", identifier(&schema), identifier(&table));
+            (format!("{schema}.{table}"), name)
+        })
+        .collect()
+}
+
 /// What is not in a snapshot must be what it says was missing when it was taken.
 fn all_that_it_had(missing: &[String], known: &[String]) -> Result<()> {
     let known: BTreeSet<&String> = known.iter().collect();
@@ -369,6 +392,15 @@ pub(crate) fn named(client: &mut impl GenericClient) -> Result<Named> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn points_in_the_names_of_schemas_and_tables_are_theirs() {
+        let all = [("public", "res_users"), ("old.shop", "sale"), ("public", "a.b")];
+        let names = named_by_manifest(all.into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(names["public.res_users"], "\"public\".\"res_users\"");
+        assert_eq!(names["old.shop.sale"], "\"old.shop\".\"sale\"");
+        assert_eq!(names["public.a.b"], "\"public\".\"a.b\"");
+    }
 
     #[test]
     fn what_was_there_must_come_back_and_what_was_missing_need_not() {

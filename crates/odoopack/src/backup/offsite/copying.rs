@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use odoopack_core::spec;
 use odoopack_repository::{Copied, Error, Place, Reading, Repository, Snapshot, Writer};
 
-use super::{Right, configured, elsewhere, of_this_machine, open, open_or_make, opened, turn};
+use super::{Right, configured, elsewhere, of_this_machine, open, open_or_make, opened, there, turn};
 use crate::backup::record::{self, Event, Line};
 use crate::backup::retention::{Judged, Side, is_ours, judge_all};
 use crate::backup::{failure, key, place, proof, unreadable};
@@ -161,8 +161,11 @@ fn remember(cx: &Context, first: &mut Option<Failure>, failure: Failure) {
 }
 
 /// What is there already counts as copied by this machine from now on.
-fn take_over(cx: &Context, pack: &Pack, there: &Place, listed: &[Snapshot]) -> Result<()> {
-    let known = record::known_offsite(&record::all(&pack.layout)?);
+fn take_over(cx: &Context, pack: &Pack, place: &Place, listed: &[Snapshot]) -> Result<()> {
+    // What a recovery has found there was not copied from here so far.
+    let mut lines = record::all(&pack.layout)?;
+    lines.retain(|line| line.event != Event::Offsite || there::was_copied_from_here(line));
+    let known = record::known_offsite(&lines);
     let new = |snapshot: &&Snapshot| is_ours(pack, snapshot) && !known.contains(&snapshot.id);
     let new: Vec<&Snapshot> = listed.iter().filter(new).collect();
     for snapshot in &new {
@@ -171,7 +174,7 @@ fn take_over(cx: &Context, pack: &Pack, there: &Place, listed: &[Snapshot]) -> R
     }
     if !new.is_empty() {
         cx.ui.say(&format!(
-            "taken over: from now on this machine copies to {there} and removes there, by its own policy, among {} snapshots that it has not made; the machine that has made them must not run any more",
+            "taken over: from now on this machine copies to {place} and removes there, by its own policy, among {} snapshots that it has not made; the machine that has made them must not run any more",
             new.len()
         ));
     }

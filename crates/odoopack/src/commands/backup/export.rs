@@ -71,7 +71,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
             missing.len()
         ));
     }
-    super::elsewhere(cx, written.elsewhere as u64);
+    if written.elsewhere > 0 {
+        cx.ui.warn(&format!(
+            "{} attachments are kept by a module in a storage of its own, and are not in this export, also where that storage lies in the filestore: `odoopack backup create {name}` makes a snapshot, which has what lies there",
+            written.elsewhere
+        ));
+    }
     cx.ui.json(&serde_json::json!({ "file": path, "environment": name, "written": written, "seconds": cx.ui.elapsed().as_secs_f64() }));
     let attachments = match shape {
         Shape::Zip | Shape::Folder => format!(" and {} attachments", written.attachments),
