@@ -114,10 +114,12 @@ impl Files {
         if is_attachment && !is_named && item.modified.duration_since(self.taken) > -FRESH {
             return None;
         }
-        item.content = match item.content {
-            Content::Loose(path) if is_attachment && is_named => Content::File(path),
-            content => content,
-        };
+        if is_attachment
+            && is_named
+            && let Content::Loose(path) = &mut item.content
+        {
+            item.content = Content::File(std::mem::take(path));
+        }
         self.found.files += 1;
         self.found.bytes += item.size;
         Some(item)
