@@ -18,6 +18,11 @@ pub const ROOT_CAPABILITIES: [&str; 8] = [
     "sys_resource",
 ];
 
+/// Share of the processor of what gives way, in percent of what the others get; only where somebody else wants it too.
+pub const LESSER_SHARE: u32 = 25;
+/// Thousandths of the memory of the machine that the kernel adds to the size of its processes when it looks for one to end.
+pub const ENDED_FIRST: u32 = 500;
+
 /// One supervised process (with the children it starts itself).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Service {
@@ -49,6 +54,9 @@ pub struct Service {
     pub memory_max: Option<Bytes>,
     /// Open files.
     pub open_files: u32,
+    /// Where the machine runs short the others come first, as far as the supervisor can say so: it gets [`LESSER_SHARE`] of the
+    /// processor, and the kernel ends its processes before theirs.
+    pub gives_way: bool,
     /// Names of the services that start before this one.
     pub after: Vec<String>,
     /// It starts as root and drops privileges itself (nginx's master).

@@ -33,6 +33,7 @@ fn service(directory: &Utf8Path, argv: &[&str]) -> Service {
         writable: vec![],
         memory_max: None,
         open_files: 256,
+        gives_way: false,
         after: vec![],
         starts_as_root: false,
         inputs: vec![],

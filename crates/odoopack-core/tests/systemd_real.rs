@@ -28,6 +28,7 @@ fn service(name: &str) -> Service {
         writable: vec!["/srv/a b%c/data".into(), "/var/tmp/x".into()],
         memory_max: Some(Bytes::gib(2)),
         open_files: 4096,
+        gives_way: true,
         after: if name == "postgres" {
             vec![]
         } else {

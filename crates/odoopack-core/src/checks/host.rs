@@ -201,7 +201,7 @@ const RULES: &[Rule<Host>] = &[
         severity: Warning,
         title: "no container but the pack's nginx can be reached from other machines",
         why: "Docker forwards published ports before ufw's rules are asked: they are open to the world whatever `ufw status` says",
-        fix: "publish it on loopback (`127.0.0.1:PORT:PORT`) and make the container anew",
+        fix: "publish it on loopback (`127.0.0.1:PORT:PORT`) and make the container anew; a rule of your own in the chain `DOCKER-USER` that closes it is not seen here",
         look: published,
     },
     Rule {

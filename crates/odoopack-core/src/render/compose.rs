@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::made_by;
+use crate::service::{ENDED_FIRST, LESSER_SHARE};
 use crate::units::{Bytes, Seconds};
 
 mod text;
 
 use text::{Text, scalar};
+
+/// Share of the processor that Docker gives a container of which nothing is said.
+const SHARE: u32 = 1024;
 
 /// The whole file.
 #[derive(Clone, Debug)]
@@ -59,6 +63,10 @@ pub struct Container {
     pub stop_within: Seconds,
     /// Limit of all its processes together.
     pub memory: Option<Bytes>,
+    /// Where the machine runs short the others come first.
+    pub gives_way: bool,
+    /// Files that each of its processes may have open.
+    pub open_files: u32,
     /// Size of `/dev/shm`, where Docker's 64 MiB are too small.
     pub shared_memory: Option<Bytes>,
     /// What it may do of what root may.
@@ -221,6 +229,15 @@ fn what_it_may(t: &mut Text, container: &Container) {
     if let Some(Bytes(bytes)) = container.memory {
         t.line(format_args!("mem_limit: {bytes}"));
     }
+    if container.gives_way {
+        t.line(format_args!("cpu_shares: {}", SHARE * LESSER_SHARE / 100));
+        t.line(format_args!("oom_score_adj: {ENDED_FIRST}"));
+    }
+    // Docker 29 leaves a process 1024 open files, those before it as many as there can be. A core dump would hold secrets.
+    let files = container.open_files;
+    t.line(format_args!(
+        "ulimits: {{core: 0, nofile: {{soft: {files}, hard: {files}}}}}"
+    ));
     if let Some(Bytes(bytes)) = container.shared_memory {
         t.line(format_args!("shm_size: {bytes}"));
     }
@@ -295,6 +312,7 @@ mod tests {
             stop_signal: "SIGTERM",
             stop_within: Seconds(135),
             memory: Some(Bytes::gib(2)),
+            open_files: 65_536,
             ..Container::default()
         };
         let nginx = Container {
@@ -302,6 +320,7 @@ mod tests {
             image: "nginx@sha256:1".into(),
             publish: vec!["80:80".into()],
             capabilities: vec!["SETUID"],
+            open_files: 65_536,
             stop_signal: "SIGQUIT",
             ..Container::default()
         };

@@ -228,6 +228,7 @@ mod tests {
             writable: vec![],
             memory_max: None,
             open_files: 4096,
+            gives_way: false,
             after: vec![],
             starts_as_root: false,
             inputs: vec![],

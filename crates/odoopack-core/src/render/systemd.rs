@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::made_by;
 use super::runit::signal_name;
 use crate::schedule::Job;
-use crate::service::{ROOT_CAPABILITIES, Service};
+use crate::service::{ENDED_FIRST, LESSER_SHARE, ROOT_CAPABILITIES, Service};
 
 /// Time between the end of a service and its next start: the gate must be back within a second, and what cannot start
 /// takes longer for its own attempt.
@@ -234,6 +234,11 @@ fn process(unit: &mut Unit, pack: &str, service: &Service) {
     unit.set("Slice", &slice_name(pack));
     if let Some(limit) = service.memory_max {
         unit.set("MemoryMax", &limit.0.to_string());
+    }
+    if service.gives_way {
+        unit.note("Production comes first.");
+        unit.set("CPUWeight", &LESSER_SHARE.to_string());
+        unit.set("OOMScoreAdjust", &ENDED_FIRST.to_string());
     }
 }
 

@@ -9,7 +9,7 @@ use crate::layout::Slot;
 use crate::name::Name;
 use crate::odoo::Role;
 use crate::service::{Service, Signal};
-use crate::spec::{Environment, OwnServer, Spec, Value};
+use crate::spec::{Environment, Kind, OwnServer, Spec, Value};
 use crate::units::{Bytes, Seconds};
 
 /// A stop of Odoo may take as long as its longest request plus this (`limit_time_real`, `service/server.py`).
@@ -82,6 +82,7 @@ pub(super) fn base(known: &Known<'_>, name: &str, description: &str, argv: Vec<S
         writable: Vec::new(),
         memory_max: None,
         open_files: 65_536,
+        gives_way: false,
         after: Vec::new(),
         starts_as_root: false,
         inputs: Vec::new(),
@@ -262,6 +263,7 @@ fn odoo(known: &Known<'_>, name: &Name, environment: &Environment, role: Role) -
         stop_within: Seconds(limit.saturating_add(STOP_MARGIN)),
         writable: vec![layout.environment_inside(name)],
         memory_max: memory_max(known, name, role),
+        gives_way: environment.kind != Kind::Production,
         after,
         inputs,
         ..base(

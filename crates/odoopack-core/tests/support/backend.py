@@ -1,4 +1,5 @@
-"""Stands for the gate or for Odoo: says in JSON what it was asked. Arguments: label, then a port or a socket path."""
+"""Stands for the gate or for Odoo: says in JSON what it was asked, and as which request of its connection, which it keeps
+unless it is asked to close it. Arguments: label, then a port or a socket path."""
 import http.server
 import json
 import os
@@ -11,6 +12,7 @@ LABEL, PLACE = sys.argv[1:]
 
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    nth = 0
 
     def address_string(self):
         return "test"
@@ -19,13 +21,15 @@ class Answer(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self):
-        self.close_connection = True
+        self.nth += 1
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Upgrade"):
+            self.close_connection = True
             return self.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nframe")
         if self.path == "/die":
+            self.close_connection = True
             return self.connection.close()
-        said = {"by": LABEL, "method": self.command, "path": self.path, "body": len(body),
+        said = {"by": LABEL, "method": self.command, "path": self.path, "body": len(body), "nth": self.nth,
                 "headers": {k.lower(): v for k, v in self.headers.items()}}
         text = json.dumps(said).encode()
         self.send_response(500 if self.path == "/broken" else 200)
@@ -39,7 +43,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.send_header("X-Frame-Options", "DENY")
         self.send_header("Set-Cookie", "session_id=abc; HttpOnly; Path=/")
         self.send_header("Content-Length", str(len(text)))
-        self.send_header("Connection", "close")
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(text)
 

@@ -34,6 +34,11 @@ impl Rig {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Nginx)) -> Self {
+        Self::start_as(change, |conf| conf)
+    }
+
+    /// The same with another text of the file.
+    pub(crate) fn start_as(change: impl FnOnce(&mut Nginx), rewrite: impl FnOnce(String) -> String) -> Self {
         let (directory, path) = open_directory();
         let mut input = input(&path);
         files(&path);
@@ -52,7 +57,7 @@ impl Rig {
             },
         ];
         change(&mut input);
-        std::fs::write(path.join("nginx.conf"), nginx_conf(&input)).unwrap();
+        std::fs::write(path.join("nginx.conf"), rewrite(nginx_conf(&input))).unwrap();
         let gate = backend("gate", input.sites[0].gate_socket.as_str());
         let slot_process = backend("slot", &slot.to_string());
         let mut nginx = Command::new(program("nginx"));

@@ -379,9 +379,9 @@ pub(crate) fn signal(id: &str, signal: &str) -> Cmd {
     docker(&["kill", "--signal", signal, id])
 }
 
-/// Stops a container in its own time.
+/// Stops a container in its own time. The long word is another one since Docker 28, which warns of the old one.
 pub(crate) fn stop(id: &str, within: Duration) -> Cmd {
-    docker(&["stop", "--time", &within.as_secs().to_string(), id]).patience(within + Duration::from_mins(1))
+    docker(&["stop", "-t", &within.as_secs().to_string(), id]).patience(within + Duration::from_mins(1))
 }
 
 /// Starts a container that was stopped.
@@ -482,6 +482,7 @@ mod tests {
                 "docker save --output /x.tar a:1".to_owned(),
             ),
             (signal("1", "HUP"), "docker kill --signal HUP 1".to_owned()),
+            (stop("1", Duration::from_secs(9)), "docker stop -t 9 1".to_owned()),
             (
                 once("postgres:16", "postgres", &["--version"]),
                 "docker run --rm --network=none --entrypoint postgres postgres:16 --version".to_owned(),

@@ -169,6 +169,19 @@ async fn a_refused_client_that_expects_100_is_not_told_to_continue() {
     assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
 }
 
+/// So does nginx, which keeps a connection unless the answer says that it ends.
+#[tokio::test]
+async fn a_client_that_wants_one_answer_is_told_that_it_was_the_last() {
+    let (_blue, gate) = one_slot().await;
+    for (method, length) in [("GET", ""), ("POST", "Content-Length: 0\r\n")] {
+        let mut stream = raw_client(&gate).await;
+        let asked = format!("{method} /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{length}\r\n");
+        let answer = raw(&mut stream, &asked, "\r\n\r\n").await;
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        read_to_end(&mut stream).await;
+    }
+}
+
 #[tokio::test]
 async fn a_client_of_http_1_0_is_served_and_closed() {
     let (_blue, gate) = one_slot().await;

@@ -1,4 +1,5 @@
 //! The part of `nginx.conf` that all sites share.
+use super::site::CLOSE;
 use super::text::{Text, literal, quoted};
 use super::{AccessLog, Nginx, types};
 use crate::units::Bytes;
@@ -107,7 +108,7 @@ pub(super) fn maps(t: &mut Text, input: &Nginx) {
         t.line(r#""~*^websocket$" websocket"#);
     });
     t.block("map $upgrade $connection_upgrade", |t| {
-        t.line(r#"default """#);
+        t.line(format_args!("default {CLOSE}"));
         t.line("websocket upgrade");
     });
     header_maps(t);

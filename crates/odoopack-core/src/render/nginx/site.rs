@@ -30,9 +30,9 @@ pub(super) fn whole(t: &mut Text, input: &Nginx, site: &Site) {
 
 /// The gate, and the slots for the time it is dead.
 ///
-/// No `keepalive`: opening a unix socket costs microseconds and leaves no `TIME_WAIT`, while a POST on a kept connection
-/// that the gate closes at that moment is lost (nginx never repeats a POST it has sent). `max_fails=0`:
-/// every request tries the gate first, so the slots are asked directly for not one request longer than needed.
+/// No connection is kept, which [`CLOSE`] sees to: opening a unix socket costs microseconds and leaves no `TIME_WAIT`, while
+/// a POST on a kept connection that the gate closes at that moment is lost (nginx never repeats a POST it has sent).
+/// `max_fails=0`: every request tries the gate first, so the slots are asked directly for not one request longer than needed.
 fn upstreams(t: &mut Text, site: &Site) {
     t.gap();
     let address = |slot: &Slot, port: u16| format!("{}:{port}", slot.host);
@@ -174,8 +174,15 @@ fn headers(t: &mut Text, site: &Site) {
         t.line(format_args!("add_header {name} {variable} always"));
     }
     t.gap();
-    proxy_headers(t, r#""""#);
+    proxy_headers(t, CLOSE);
 }
+
+/// Makes whoever answers close the connection, and say so, for nginx keeps it otherwise.
+///
+/// # Source
+/// nginx 1.29.7 changes: `keepalive 32 local` in every `upstream` that says nothing else; versions before it refuse
+/// `keepalive 0`. `ngx_http_upstream_keepalive_module.c`: an answer with `Connection: close` is not kept, in any version.
+pub(super) const CLOSE: &str = "close";
 
 /// What Odoo is told about the client; a location that sets one of these has to set all.
 ///

@@ -102,6 +102,8 @@ fn base(known: &Known<'_>, service: &Service, image: &str, part: &str) -> Option
         stop_signal: signal(service.stop_signal),
         stop_within: service.stop_within,
         memory: service.memory_max,
+        open_files: service.open_files,
+        gives_way: service.gives_way,
         after: Vec::new(),
         ..Container::default()
     })
@@ -263,8 +265,6 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
     }
     one.mounts
         .extend(static_places(known).iter().map(|path| same(path, false)));
-    let release = known.facts.release.present()?;
-    one.mounts.push(same(&layout.statics(&release.id), false));
     let root = layout.own_users();
     Some(Container {
         // Its workers become the pack's nginx user; as an ordinary user it is that user from the start.
@@ -291,13 +291,13 @@ fn nginx_memory(known: &Known<'_>) -> Bytes {
     Bytes(master.0 + worker.0 * u64::from(known.sizing.nginx_workers))
 }
 
-/// Where nginx finds static files of modules: the farms, and what they link to. Whatever a lock brings lies in one place, so
-/// that another commit does not stop nginx.
+/// Where nginx finds static files of modules: the farms, and what they link to. Whatever comes from an image or a lock lies in one
+/// place, so that another image or commit does not stop nginx.
 fn static_places(known: &Known<'_>) -> BTreeSet<Utf8PathBuf> {
-    if !addons::wanted(known) {
-        return BTreeSet::new();
-    }
     let layout = known.layout;
+    if !addons::wanted(known) {
+        return BTreeSet::from([layout.releases()]);
+    }
     let editions: BTreeSet<&Name> = known
         .spec
         .environments
@@ -307,7 +307,7 @@ fn static_places(known: &Known<'_>) -> BTreeSet<Utf8PathBuf> {
     let linked = editions
         .into_iter()
         .flat_map(|edition| addons::linked_from(known, edition));
-    let whole = [layout.addons(), layout.locked_addons()];
+    let whole = [layout.addons(), layout.releases()];
     let elsewhere = linked.filter(|path| !whole.iter().any(|place| path.starts_with(place)));
     elsewhere.chain(whole.clone()).collect()
 }
@@ -409,10 +409,14 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
     })
 }
 
-/// The image has Python for certain, and curl perhaps.
+/// The image has Python for certain, and curl perhaps. Docker tells containers of the proxy that its user has, which knows
+/// nothing of this address.
 fn ask() -> String {
     let (web, _) = super::ODOO_PORTS;
-    format!("import urllib.request; urllib.request.urlopen('http://127.0.0.1:{web}/web/health', timeout=7)")
+    format!(
+        "from urllib.request import ProxyHandler, build_opener; \
+         build_opener(ProxyHandler({{}})).open('http://127.0.0.1:{web}/web/health', timeout=7)"
+    )
 }
 
 /// Values in a file stay out of `docker inspect` and of `docker compose config`.

@@ -190,6 +190,23 @@ fn another_image_is_got_and_its_service_alone_is_made_anew() {
     );
 }
 
+/// Weeks of images pass while people work: a stop of nginx would cut all of them off, of every environment.
+#[test]
+fn another_image_of_odoo_leaves_nginx_running() {
+    let mut machine = up(true);
+    let (before, _) = machine.look();
+    let Seen::Present(release) = &mut machine.facts.release else {
+        panic!("no release")
+    };
+    release.id = "19.0-def".to_owned();
+    let (after, _) = machine.look();
+    assert_eq!(before.definition("nginx"), after.definition("nginx"));
+    let site = after
+        .file("/opt/shop/deploy/nginx/erp.example.com.conf".into())
+        .unwrap();
+    assert!(site.shown.contains("/releases/19.0-def/static"), "{}", site.shown);
+}
+
 #[test]
 fn an_address_stays_with_its_environment() {
     let (before, _) = up(true).look();
@@ -441,7 +458,7 @@ fn the_links_of_a_farm_lead_somewhere_in_a_container_and_nothing_there_can_be_wr
     }
     for place in [
         "/opt/shop/data/addons",
-        "/opt/shop/data/releases/addons",
+        "/opt/shop/data/releases",
         "/opt/shop/repo/addons/own",
     ] {
         assert_eq!(sees("nginx", place), Some(true), "{place}");

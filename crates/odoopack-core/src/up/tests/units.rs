@@ -115,6 +115,17 @@ fn odoo_gets_a_limit_that_leaves_room_for_the_rest_and_the_database_none() {
 }
 
 #[test]
+fn copies_give_way_to_production() {
+    let (target, _) = up().look();
+    let gives_way = |name: &str| {
+        let shown = &target.file(&unit(name)).unwrap().shown;
+        shown.contains("\nCPUWeight=25\nOOMScoreAdjust=500\n")
+    };
+    assert!(gives_way("staging.blue.web") && gives_way("staging.blue.cron"));
+    assert!(!gives_way("production.blue.web") && !gives_way("postgres"));
+}
+
+#[test]
 fn a_job_has_a_timer_that_follows_the_file_and_no_service_of_ours() {
     let mut machine = up();
     let (target, _) = machine.look();
