@@ -35,10 +35,10 @@ pub(super) fn look() -> Seen<Docker> {
     })
 }
 
-/// Says whether SELinux keeps anybody from anything (`security/selinux/selinuxfs.c`, since Linux 2.6).
+/// Says whether `SELinux` keeps anybody from anything (`security/selinux/selinuxfs.c`, since Linux 2.6).
 const ENFORCE: &str = "/sys/fs/selinux/enforce";
 
-/// Whether what the daemon says of SELinux holds: where it is permissive, it writes down what it would refuse, and refuses nothing. Where it
+/// Whether what the daemon says of `SELinux` holds: where it is permissive, it writes down what it would refuse, and refuses nothing. Where it
 /// does not say, it does.
 fn enforces(said: Option<&str>) -> bool {
     said.is_none_or(|said| said.trim() != "0")
