@@ -154,6 +154,15 @@ pub(crate) fn second_name(from: &Utf8Path, to: &Utf8Path) -> Result<bool> {
     }
 }
 
+/// What is in a directory, in no order; nothing where there is none.
+pub(crate) fn entries(directory: &Utf8Path) -> Result<Vec<camino::Utf8DirEntry>> {
+    let listed = match directory.read_dir_utf8() {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.and_then(Iterator::collect),
+    };
+    listed.map_err(|e| Failure::failed(format!("could not list `{directory}`")).because(e))
+}
+
 /// Reads a whole text; `None` when there is no such file.
 pub(crate) fn read_text(path: &Utf8Path) -> Result<Option<String>> {
     match std::fs::read_to_string(path) {
@@ -353,6 +362,15 @@ mod tests {
             .map(|(before, after)| before != after)
             .collect();
         assert_eq!(given, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_holds_nothing_and_one_that_cannot_be_listed_is_an_error() {
+        let (_keep, root) = scratch();
+        assert_eq!(entries(&root.join("absent")).unwrap().len(), 0);
+        replace(&root.join("file"), b"", 0o600, None).unwrap();
+        assert_eq!(entries(&root).unwrap()[0].file_name(), "file");
+        assert!(entries(&root.join("file")).is_err());
     }
 
     #[test]

@@ -40,26 +40,10 @@ http_port = DEV_PORT
 reload = true
 "#;
 
-const CORE: Edition = Edition {
-    name: "core",
-    role: "editions_core",
-    database: "odoo_core",
-};
-const MARKETING: Edition = Edition {
-    name: "marketing",
-    role: "editions_marketing",
-    database: "odoo_marketing",
-};
-const ACCOUNTING: Edition = Edition {
-    name: "accounting",
-    role: "editions_accounting",
-    database: "odoo_accounting",
-};
-const DEV: Edition = Edition {
-    name: "dev",
-    role: "editions_dev",
-    database: "editions_dev",
-};
+const CORE: Edition = Edition::new("core", "editions_core", "odoo_core");
+const MARKETING: Edition = Edition::new("marketing", "editions_marketing", "odoo_marketing");
+const ACCOUNTING: Edition = Edition::new("accounting", "editions_accounting", "odoo_accounting");
+const DEV: Edition = Edition::new("dev", "editions_dev", "editions_dev");
 
 const PRODUCTIVE: [Edition; 3] = [CORE, MARKETING, ACCOUNTING];
 const ALL: [Edition; 4] = [CORE, MARKETING, ACCOUNTING, DEV];
@@ -73,12 +57,7 @@ fn editions_share_the_servers_and_nothing_else() {
     let pack = Pack::with_file("editions", 32_600, &support::file("editions", &file));
     probe_module(&pack, "one", "first");
     pack.now("editions are added and everything comes up");
-    editions::add(&pack, "marketing", &["--http-port", "8070"]);
-    editions::add(
-        &pack,
-        "accounting",
-        &["--http-port", "8071", "--modules", "contacts"],
-    );
+    editions::add_two(&pack);
     sessions_of_marketing_in_a_database(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.run(&["up", "--yes"]).exits(0).stdout.trim(), "nothing to do");
@@ -90,8 +69,7 @@ fn editions_share_the_servers_and_nothing_else() {
     limits_are_their_own(&pack);
     editions::two_sessions_in_one_browser(&pack, [(CORE, 8069), (MARKETING, 8070)]);
     editions::no_ribbon(&site(&pack, "core"));
-    let served = [(CORE, 8069, "0"), (MARKETING, 8070, "0"), (ACCOUNTING, 8071, "1")];
-    editions::each_has_its_own_modules(&pack, &served);
+    editions::each_has_its_own_modules(&pack, PRODUCTIVE);
     sessions_are_in_redis(&pack);
     a_device_is_signed_out(&pack);
     sessions_are_in_a_database(&pack, postgres);

@@ -62,7 +62,7 @@ pub struct Docker {
     pub server: String,
     /// Of Compose; `None`: it is not installed.
     pub compose: Option<String>,
-    /// How the daemon keeps containers apart: `seccomp`, `userns`, `rootless`.
+    /// How the daemon keeps containers apart: `seccomp`, `userns`, `rootless`, `selinux` where that is more than permissive.
     pub security: Vec<String>,
 }
 

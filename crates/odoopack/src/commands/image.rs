@@ -114,11 +114,9 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
     if let Seen::Unknown(why) = &view.facts.release {
         return Err(Failure::refused("what shall be built is not known").because(why.clone()));
     }
-    let containers = &view.facts.containers;
-    let locked = containers
-        .locked
-        .as_ref()
-        .ok_or_else(|| Failure::refused("no image is built without a lock").hint("`odoopack lock`"))?;
+    let name = view.target.images.get("odoo").cloned().unwrap_or_default();
+    let locked = view.facts.containers.locked.as_ref();
+    let locked = locked.ok_or_else(|| unlocked(&name))?;
     lockfile::debian_is_locked(pack)?;
     if locked.packages.is_none() {
         cx.ui.json(&serde_json::json!({ "built": false, "image": null }));
@@ -134,7 +132,6 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         cx.ui.document(text.trim_end());
         return Ok(());
     }
-    let name = view.target.images.get("odoo").cloned().unwrap_or_default();
     let part = Plan {
         steps: vec![Step::BuildImage { image: name.clone() }],
         ..Plan::default()
@@ -148,6 +145,16 @@ fn build(cx: &Context, pack: &Pack, view: &View, dry_run: bool) -> Result<()> {
         image.map_or("nothing", String::as_str)
     ));
     Ok(())
+}
+
+/// What an image is built of is what a lock names.
+fn unlocked(name: &str) -> Failure {
+    Failure::refused(format!(
+        "nothing is locked, so no image is built: containers of Odoo run `{name}` as it is"
+    ))
+    .hint(
+        "`odoopack lock`, then `odoopack image build`, where Python or Debian packages shall be added to it",
+    )
 }
 
 /// The parts to look for newer images of, with what they are pinned to.

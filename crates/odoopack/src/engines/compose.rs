@@ -49,11 +49,12 @@ impl Compose<'_> {
         let within = Duration::from_secs(service.stop_within.0);
         let old = containers::one(self.layout, &service.name)?;
         let stopped = old.as_ref().filter(|old| again && old.running);
-        if let Some(old) = stopped {
-            // Docker Compose would throw away what it says while it stops.
-            docker::stop(&old.id, within).run()?;
-        }
         if let Some(old) = &old {
+            self.keep(old);
+        }
+        if let Some(old) = stopped {
+            docker::stop(&old.id, within).run()?;
+            // Docker Compose would throw away what it says while it stops.
             self.keep(old);
         }
         let cmd = project(self.layout).up(&service.name, again);
@@ -66,10 +67,14 @@ impl Compose<'_> {
         self.wait_running(&service.name)
     }
 
-    /// Keeps the log of a container that may go away. A full disk is no reason to leave it as it is.
+    /// Keeps the log of a container that may go away, from where it is kept already: what is long is read before it is stopped, and
+    /// only what it says last while nobody is served. A full disk is no reason to leave it as it is.
     fn keep(&self, container: &Container) {
         let (layout, name) = (self.layout, &container.service);
-        let kept = said(container, KEPT).and_then(|said| kept::keep(layout, name, &by_time(&said)));
+        let kept = kept::newest(layout, name).and_then(|since| {
+            let said = said(container, Stretch { since, ..KEPT })?;
+            kept::keep(layout, name, &by_time(&said))
+        });
         if let Err(failure) = kept {
             let why = failure.chain().join(": ");
             ui::warning(&format!("what `{name}` said until now is not kept: {why}"));
@@ -92,6 +97,7 @@ impl Compose<'_> {
             return Ok(());
         };
         if container.running {
+            self.keep(&container);
             docker::stop(&container.id, within).run()?;
         }
         self.keep(&container);

@@ -13,19 +13,9 @@ const FULL: usize = 50 << 20;
 
 /// Names of the services of which something is kept.
 pub(super) fn services(layout: &Layout) -> Result<Vec<String>> {
-    let place = place(layout);
-    let failed = |e| Failure::failed(format!("could not list `{place}`")).because(e);
-    let entries = match place.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed(e)),
-    };
-    let mut all = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        all.extend(entry.file_name().strip_suffix(".log").map(str::to_owned));
-    }
-    Ok(all)
+    let entries = files::entries(&place(layout))?;
+    let name = |entry: &camino::Utf8DirEntry| entry.file_name().strip_suffix(".log").map(str::to_owned);
+    Ok(entries.iter().filter_map(name).collect())
 }
 
 /// Keeps what a container said, each line with its time first; what is kept of it already is not kept twice.
@@ -52,6 +42,19 @@ pub(super) fn keep(layout: &Layout, service: &str, said: &[&str]) -> Result<()> 
     }
     let written = files::append(&file)?.write_all(more.as_bytes());
     written.map_err(|e| Failure::failed(format!("could not write `{file}`")).because(e))
+}
+
+/// The second since 1970 of the newest line that is kept of a service; `None` where nothing is, or a clock that was put back is before it.
+pub(super) fn newest(layout: &Layout, service: &str) -> Result<Option<i64>> {
+    let [file, aside] = paths(layout, service);
+    let line = match text_of_last(&file)? {
+        line if line.is_empty() => text_of_last(&aside)?,
+        line => line,
+    };
+    let time = line.split(' ').next().and_then(|time| time.parse().ok());
+    Ok(time
+        .map(jiff::Timestamp::as_second)
+        .filter(|second| *second <= jiff::Timestamp::now().as_second()))
 }
 
 /// What is kept of a service as far as the stretch reaches, each line with its time first.
@@ -88,8 +91,8 @@ fn paths(layout: &Layout, service: &str) -> [Utf8PathBuf; 2] {
     ["log", "log.1"].map(|end| place(layout).join(format!("{service}.{end}")))
 }
 
-fn text_of_last(aside: &camino::Utf8Path) -> Result<String> {
-    text(aside).map(|text| text.lines().next_back().unwrap_or_default().to_owned())
+fn text_of_last(path: &camino::Utf8Path) -> Result<String> {
+    text(path).map(|text| text.lines().next_back().unwrap_or_default().to_owned())
 }
 
 /// What a request holds stands in the log as it came, text or not.
@@ -138,6 +141,23 @@ mod tests {
             let mode = |path: &Utf8Path| path.metadata().unwrap().permissions().mode() & 0o7777;
             assert_eq!(mode(&paths(layout, "web")[0]), 0o640);
             assert_eq!(mode(&place(layout)), 0o750);
+        });
+    }
+
+    #[test]
+    fn who_asks_for_more_knows_when_the_newest_line_was_said() {
+        with_logs(|layout| {
+            assert_eq!(newest(layout, "web").unwrap(), None);
+            let said = ["2026-11-26T12:00:01.0Z a", "2026-11-26T12:00:02.9Z b"];
+            keep(layout, "web", &said).unwrap();
+            let second = 1_795_694_402;
+            assert_eq!(newest(layout, "web").unwrap(), Some(second));
+            let [file, aside] = paths(layout, "web");
+            files::rename(&file, &aside).unwrap();
+            assert_eq!(newest(layout, "web").unwrap(), Some(second));
+            // A clock that was put back: what is said by it now would not be found after that time.
+            keep(layout, "web", &["9999-01-01T00:00:00.0Z c"]).unwrap();
+            assert_eq!(newest(layout, "web").unwrap(), None);
         });
     }
 

@@ -16,14 +16,9 @@ use crate::files;
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn services(layout: &Layout) -> Result<Vec<String>> {
-    let logs = layout.logs();
-    let entries = match logs.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::failed(format!("could not list `{logs}`")).because(e)),
-    };
+    let entries = files::entries(&layout.logs())?;
     Ok(entries
-        .flatten()
+        .iter()
         .map(|entry| entry.file_name().to_owned())
         .filter(|service| current(layout, service).is_file())
         .collect())
@@ -59,15 +54,8 @@ fn text(layout: &Layout, service: &str, part: Stretch) -> Result<String> {
 /// Files that svlogd put aside, oldest first, with the second since 1970 when each was last written; their names,
 /// `@` and a time, sort as the times do (svlogd(8), runit 2.1.2).
 fn rotated(directory: &Utf8Path) -> Result<Vec<(Utf8PathBuf, i64)>> {
-    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed(e)),
-    };
     let mut all = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
+    for entry in files::entries(directory)? {
         if !entry.file_name().starts_with('@') {
             continue;
         }
@@ -75,7 +63,7 @@ fn rotated(directory: &Utf8Path) -> Result<Vec<(Utf8PathBuf, i64)>> {
             Ok(metadata) => all.push((entry.into_path(), metadata.mtime())),
             // svlogd keeps only so many.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(failed(e)),
+            Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
         }
     }
     all.sort();

@@ -1,4 +1,5 @@
 //! Containers, images and the network of a stack.
+mod daemon;
 mod network;
 mod ours;
 
@@ -6,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::checks::host::{OnLoopback, Published};
-use odoopack_core::facts::{Containers, Docker, Host, Image, LockedImage, Release, Seen, ServiceFact};
+use odoopack_core::facts::{Containers, Host, Image, LockedImage, Release, Seen, ServiceFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::oca_lock::Lock;
 use odoopack_core::odoo::Series;
@@ -199,9 +200,9 @@ pub(crate) fn look(pack: &Pack) -> Result<Containers> {
     let locked = locked(&pack.loaded.spec, &pack.directory);
     let locked = locked.ok().and_then(|(_, image)| image);
     let (images, gone) = split(marks::images(&state)?, is_here)?;
-    let docker = daemon();
+    let docker = daemon::look();
     Ok(Containers {
-        podman: docker.present().is_none() && is_podman(),
+        podman: docker.present().is_none() && daemon::is_podman(),
         docker,
         absent: absent(&images)?,
         images,
@@ -291,32 +292,6 @@ pub(crate) fn pinned(layout: &Layout, part: &str, name: &str) -> Result<Option<I
     Ok(images.remove(part).filter(|image| image.wanted == name))
 }
 
-/// Whether the program is not Docker's: Podman's answers to much of the same.
-fn is_podman() -> bool {
-    let said = docker::program_version().read();
-    said.is_ok_and(|text| text.to_lowercase().contains("podman"))
-}
-
-fn daemon() -> Seen<Docker> {
-    if find_program("docker").is_none() {
-        return Seen::Absent;
-    }
-    let about = docker::about().read().ok();
-    let Some((server, security)) = about.and_then(|text| docker::parse_about(&text)) else {
-        // This one says best why no daemon answers.
-        return Seen::Unknown(match docker::server_version().read() {
-            Ok(_) => "`docker info` does not say what it is".to_owned(),
-            Err(failure) => failure.chain().join(": "),
-        });
-    };
-    let compose = docker::compose_version().read().ok();
-    Seen::Present(Docker {
-        server,
-        compose: compose.map(|text| text.trim().to_owned()),
-        security,
-    })
-}
-
 /// What lies in the images, put where the programs of the host would be.
 pub(crate) fn fill(host: &mut Host, containers: &Containers) {
     let (major, nginx) = (containers.images.get("postgres"), containers.images.get("nginx"));
@@ -389,6 +364,7 @@ mod tests {
         };
         assert!(is_here(&pulled).unwrap());
     }
+
     #[test]
     fn containers_that_docker_does_not_tell_of_are_an_error_and_not_none() {
         assert!(went_away(

@@ -5,7 +5,8 @@ use odoopack_core::facts::{Seen, ServiceFact, TimerFact};
 use odoopack_core::layout::Layout;
 use odoopack_core::render::systemd;
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::files;
 use crate::store::marks;
 use crate::tools::systemctl::{self, UnitState};
 
@@ -61,13 +62,9 @@ pub(crate) fn timer(layout: &Layout, job: &str) -> String {
 fn enabled(layout: &Layout, name: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Result<Vec<String>> {
     let pack = layout.pack().as_str();
     let directory = systemd::enabled(pack);
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
-    };
-    let known = |entry: camino::Utf8DirEntry| name(pack, entry.file_name()).map(str::to_owned);
-    Ok(entries.flatten().filter_map(known).collect())
+    let entries = files::entries(&directory)?;
+    let known = |entry: &camino::Utf8DirEntry| name(pack, entry.file_name()).map(str::to_owned);
+    Ok(entries.iter().filter_map(known).collect())
 }
 
 /// Every service that is enabled, by name.

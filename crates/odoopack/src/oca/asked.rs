@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use odoopack_core::manifest;
 
 use super::Workshop;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::files;
 
 impl Workshop<'_> {
@@ -33,15 +33,9 @@ impl Workshop<'_> {
 
 /// What the modules in a directory depend on; one that cannot be read is refused where modules are checked.
 fn needs_below(directory: &Utf8Path) -> Result<BTreeSet<String>> {
-    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(e) => return Err(failed(e)),
-    };
     let mut all = BTreeSet::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.into_path().join("__manifest__.py");
+    for entry in files::entries(directory)? {
+        let path = entry.into_path().join("__manifest__.py");
         if !path.is_file() {
             continue;
         }

@@ -267,18 +267,12 @@ pub(crate) fn awaited(state: &Utf8Path, environment: &Name) -> Result<Option<Str
 
 /// Every environment that awaits one, sorted.
 pub(crate) fn all_awaited(state: &Utf8Path) -> Result<Vec<Name>> {
-    let directory = state.join("awaited");
-    let failed = |e: std::io::Error| Failure::failed(format!("could not list `{directory}`")).because(e);
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed(e)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        // What is no name was not written here: a file that was on its way to its name.
-        names.extend(entry.map_err(failed)?.file_name().parse::<Name>().ok());
-    }
+    let entries = files::entries(&state.join("awaited"))?;
+    // What is no name was not written here: a file that was on its way to its name.
+    let mut names: Vec<Name> = entries
+        .iter()
+        .filter_map(|entry| entry.file_name().parse().ok())
+        .collect();
     names.sort();
     Ok(names)
 }

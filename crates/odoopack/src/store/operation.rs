@@ -241,15 +241,8 @@ pub(crate) fn open_journals(state: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 }
 
 fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
-    };
-    let paths: std::io::Result<Vec<Utf8PathBuf>> = entries
-        .map(|entry| entry.map(camino::Utf8DirEntry::into_path))
-        .collect();
-    let mut paths = paths.map_err(|e| Failure::failed(format!("could not list `{directory}`")).because(e))?;
+    let entries = files::entries(directory)?;
+    let mut paths: Vec<Utf8PathBuf> = entries.into_iter().map(camino::Utf8DirEntry::into_path).collect();
     paths.sort();
     Ok(paths)
 }

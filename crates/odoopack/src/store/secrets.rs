@@ -51,12 +51,8 @@ pub(crate) fn in_variable(name: &str) -> bool {
 
 /// Names of the stored values, sorted.
 pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
-    let entries = match directory.read_dir_utf8() {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Failure::failed(format!("could not list `{directory}`")).because(e)),
-    };
-    let names = entries.flatten().map(|entry| entry.file_name().to_owned());
+    let entries = files::entries(directory)?;
+    let names = entries.iter().map(|entry| entry.file_name().to_owned());
     let mut names: Vec<String> = names.filter(|name| is_name(name)).collect();
     names.sort();
     Ok(names)

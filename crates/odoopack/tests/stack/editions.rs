@@ -12,26 +12,10 @@ use crate::support::editions::{self, Edition};
 use crate::support::stack::{docker, id, must};
 use crate::support::{Pack, machine, wait_for};
 
-const PRODUCTION: Edition = Edition {
-    name: "production",
-    role: "shop_production",
-    database: "odoo_core",
-};
-const DEV: Edition = Edition {
-    name: "dev",
-    role: "shop_dev",
-    database: "shop_dev",
-};
-const MARKETING: Edition = Edition {
-    name: "marketing",
-    role: "shop_marketing",
-    database: "odoo_marketing",
-};
-const ACCOUNTING: Edition = Edition {
-    name: "accounting",
-    role: "shop_accounting",
-    database: "odoo_accounting",
-};
+const PRODUCTION: Edition = Edition::new("production", "shop_production", "odoo_core");
+const DEV: Edition = Edition::new("dev", "shop_dev", "shop_dev");
+const MARKETING: Edition = Edition::new("marketing", "shop_marketing", "odoo_marketing");
+const ACCOUNTING: Edition = Edition::new("accounting", "shop_accounting", "odoo_accounting");
 const PRODUCTIVE: [Edition; 3] = [PRODUCTION, MARKETING, ACCOUNTING];
 const ALL: [Edition; 4] = [PRODUCTION, DEV, MARKETING, ACCOUNTING];
 
@@ -50,12 +34,7 @@ pub(crate) fn three_are_apart(pack: &Pack) {
     pack.now("two more editions in production, beside core and development");
     let others = ["production.blue.web", "production.blue.cron", "dev.blue.web"];
     let before = others.map(id);
-    editions::add(pack, "marketing", &["--http-port", "8070"]);
-    editions::add(
-        pack,
-        "accounting",
-        &["--http-port", "8071", "--modules", "contacts"],
-    );
+    editions::add_two(pack);
     let table = "[environments.marketing]\n";
     pack.edit_file(table, &format!("{table}sessions = \"database\"\n"));
     pack.run(&["up", "--yes"]).exits(0);
@@ -64,12 +43,7 @@ pub(crate) fn three_are_apart(pack: &Pack) {
     editions::roles_are_closed(pack, PORT, &ALL);
     files_are_closed(pack);
     editions::crons_stay_at_home(pack, &PRODUCTIVE, &ALL);
-    let served = [
-        (PRODUCTION, 8069, "0"),
-        (MARKETING, 8070, "0"),
-        (ACCOUNTING, 8071, "1"),
-    ];
-    editions::each_has_its_own_modules(pack, &served);
+    editions::each_has_its_own_modules(pack, PRODUCTIVE);
     memory_is_its_own(pack);
     sessions_are_in_a_database(pack);
     let site = pack.site();

@@ -17,6 +17,10 @@ pub(crate) struct Edition {
 }
 
 impl Edition {
+    pub(crate) const fn new(name: &'static str, role: &'static str, database: &'static str) -> Self {
+        Self { name, role, database }
+    }
+
     /// Value of one of its secrets.
     pub(crate) fn secret(&self, pack: &Pack, what: &str) -> String {
         pack.secret(&format!("{}_{what}", self.name.to_uppercase()))
@@ -37,8 +41,18 @@ pub(crate) fn sql(pack: &Pack, name: &str, more: &[&str], text: &str) -> String 
     pack.run(&args).exits(0).stdout.trim().to_owned()
 }
 
+/// Marketing and accounting beside core, as the document has them.
+pub(crate) fn add_two(pack: &Pack) {
+    add(pack, "marketing", &["--http-port", "8070"]);
+    add(
+        pack,
+        "accounting",
+        &["--http-port", "8071", "--modules", "contacts"],
+    );
+}
+
 /// The environment and the database of an edition that is added are called as it is.
-pub(crate) fn add(pack: &Pack, name: &str, more: &[&str]) {
+fn add(pack: &Pack, name: &str, more: &[&str]) {
     let (domain, database) = (format!("{name}.localhost"), format!("odoo_{name}"));
     let edition = [
         "edition",
@@ -52,11 +66,11 @@ pub(crate) fn add(pack: &Pack, name: &str, more: &[&str]) {
     pack.run(&[&edition[..], more].concat()).exits(0);
 }
 
-/// By its direct port; whether it has `contacts`.
-pub(crate) fn each_has_its_own_modules(pack: &Pack, all: &[(Edition, u16, &str)]) {
+/// Core, marketing and accounting, by their direct ports; whether one has `contacts`.
+pub(crate) fn each_has_its_own_modules(pack: &Pack, all: [Edition; 3]) {
     pack.now("each serves on its port, with its own modules");
     let installed = "SELECT count(*) FROM ir_module_module WHERE name = 'contacts' AND state = 'installed'";
-    for &(edition, port, contacts) in all {
+    for (edition, (port, contacts)) in all.into_iter().zip([(8069, "0"), (8070, "0"), (8071, "1")]) {
         assert_eq!(sql(pack, edition.name, &[], installed), contacts, "{edition:?}");
         assert_eq!(
             sql(pack, edition.name, &[], "SELECT current_database()"),

@@ -9,6 +9,7 @@ use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files::{self, Owner};
 use crate::observe::mounts;
+use crate::store::left::{self, Left};
 use crate::store::marks;
 
 /// What of our own state does not belong to an engine: whose the pack is, its ports, what is known of its backups.
@@ -31,8 +32,14 @@ pub(super) fn place(layout: &Layout) -> Utf8PathBuf {
 }
 
 /// A name for what an engine made, which nothing has yet.
-pub(super) fn name(engine: &str) -> String {
-    format!("{engine}-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"))
+pub(super) fn name(layout: &Layout, engine: &str) -> String {
+    let begun = format!("{engine}-{}", jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S"));
+    let (mut name, mut number) = (begun.clone(), 1);
+    while place(layout).join(&name).exists() {
+        number += 1;
+        name = format!("{begun}-{number}");
+    }
+    name
 }
 
 /// Refuses what a change of two directories would not move: places elsewhere, and disks of their own.
@@ -99,6 +106,33 @@ pub(super) fn carry_record(layout: &Layout, to: &Utf8Path) -> Result<()> {
     Ok(())
 }
 
+/// What an exchange that was killed has left under a name of something else: what `leave` had prepared, or what `back` has taken out and
+/// not named yet. In both cases what was left is in its place.
+pub(super) fn misnamed(layout: &Layout) -> Result<Option<(Utf8PathBuf, Left)>> {
+    let all = files::entries(&place(layout))?.into_iter();
+    for entry in all.filter(|entry| entry.path().is_dir()) {
+        let left = left::read(&entry.path().join("odoopack"))?;
+        // What an engine made that was left says nothing of itself, at most of another one that was left before.
+        if let Some(left) = left.filter(|left| left.place == entry.file_name()) {
+            return Ok(Some((entry.into_path(), left)));
+        }
+    }
+    Ok(None)
+}
+
+/// How something is called that was put in the place of what was left, once that is back.
+pub(super) fn name_instead(layout: &Layout, left: &Left) -> String {
+    name(layout, left.to.as_deref().unwrap_or("new"))
+}
+
+/// Gives all of that a name of its own.
+pub(super) fn settle(layout: &Layout) -> Result<()> {
+    while let Some((path, left)) = misnamed(layout)? {
+        files::rename_new(&path, &place(layout).join(name_instead(layout, &left)))?;
+    }
+    Ok(())
+}
+
 /// Takes away what a stopped engine has outside `data`: units, and rendered files, which `up` writes again. Nobody shall start on what
 /// is in `data` from now on what was made for something else.
 pub(super) fn forget(layout: &Layout) -> Result<()> {
@@ -150,10 +184,7 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_other_engine_begins_with_secrets_and_backups_and_without_data() {
-        let keep = tempfile::tempdir().unwrap();
-        let root = Utf8Path::from_path(keep.path()).unwrap();
+    fn layout(root: &Utf8Path) -> Layout {
         let layout = Layout::new(root, &"shop".parse().unwrap(), false);
         for directory in [
             layout.secrets(),
@@ -163,6 +194,67 @@ mod tests {
         ] {
             std::fs::create_dir_all(directory).unwrap();
         }
+        layout
+    }
+
+    fn left(to: Option<&str>) -> Left {
+        Left {
+            from: "native".to_owned(),
+            place: "native-1".to_owned(),
+            to: to.map(str::to_owned),
+            ended: to.is_some(),
+        }
+    }
+
+    fn names(layout: &Layout) -> Vec<String> {
+        let all = files::entries(&place(layout)).unwrap();
+        let mut all: Vec<String> = all.iter().map(|entry| entry.file_name().to_owned()).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn an_exchange_that_was_killed_leaves_nothing_under_the_name_of_something_else() {
+        let keep = tempfile::tempdir().unwrap();
+        let layout = layout(Utf8Path::from_path(keep.path()).unwrap());
+        assert_eq!(misnamed(&layout).unwrap(), None);
+        // `leave`, killed before its exchange: what it made ready is nothing that `native` made.
+        let ready = prepare(&layout, "native-1", |state| left::write(state, &left(None))).unwrap();
+        assert_eq!(misnamed(&layout).unwrap(), Some((ready, left(None))));
+        settle(&layout).unwrap();
+        let [new] = &names(&layout)[..] else {
+            panic!("{:?}", names(&layout))
+        };
+        assert!(new.starts_with("new-"), "{new}");
+        // The next one comes to its end, and the other engine takes the data in.
+        let ready = prepare(&layout, "native-1", |state| left::write(state, &left(None))).unwrap();
+        files::exchange(&layout.data(), &ready).unwrap();
+        assert_eq!(misnamed(&layout).unwrap(), None);
+        left::write(&layout.state(), &left(Some("compose"))).unwrap();
+        std::fs::create_dir(layout.data().join("of-compose")).unwrap();
+        // That one is left as well, and knows of the one before.
+        let second = Left {
+            from: "compose".to_owned(),
+            place: "compose-2".to_owned(),
+            ..left(None)
+        };
+        let other = prepare(&layout, "compose-2", |state| left::write(state, &second)).unwrap();
+        files::exchange(&layout.data(), &other).unwrap();
+        assert_eq!(misnamed(&layout).unwrap(), None);
+        // `back` is killed after its exchange: `compose` is in its place, and another `back` must not go on to `native`.
+        files::exchange(&layout.data(), &other).unwrap();
+        assert!(layout.data().join("of-compose").is_dir());
+        assert_eq!(misnamed(&layout).unwrap(), Some((other.clone(), second)));
+        settle(&layout).unwrap();
+        assert!(!other.exists() && misnamed(&layout).unwrap().is_none());
+        assert_eq!(names(&layout).len(), 3, "{:?}", names(&layout));
+        assert!(place(&layout).join("native-1/postgres").is_dir());
+    }
+
+    #[test]
+    fn the_other_engine_begins_with_secrets_and_backups_and_without_data() {
+        let keep = tempfile::tempdir().unwrap();
+        let layout = layout(Utf8Path::from_path(keep.path()).unwrap());
         files::replace(&layout.secrets().join("BACKUP_KEY"), b"geheim", 0o600, None).unwrap();
         files::replace(&layout.tls().join("authority.pem"), b"ours", 0o644, None).unwrap();
         for part in ["pack", "backups.jsonl", TURNS, "images.json", "release.json"] {

@@ -1,8 +1,10 @@
 //! `engine back`: what was left comes back as it was; what was made since is put aside in its stead.
+use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::layout::Layout;
 use odoopack_core::spec;
 
 use super::{Run, agreed, aside};
+use crate::apply;
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
@@ -15,6 +17,9 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
     let pack = cx.load()?;
     let state = pack.layout.state();
     observe::owner::check(&state)?;
+    if let Some((path, left)) = aside::misnamed(&pack.layout)? {
+        return ended(cx, &pack, run, (path, &left));
+    }
     let left = left::read(&state)?
         .ok_or_else(|| Failure::refused("no engine was left here").hint("`odoopack engine leave` does it"))?;
     aside::movable(&pack)?;
@@ -27,17 +32,40 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
     }
     let layout = now(&pack, &left);
     stopped(&layout)?;
-    let name = aside::name(left.to.as_deref().unwrap_or("new"));
+    let name = aside::name_instead(&layout, &left);
     if !agreed(cx, run, &steps(&layout, &left, &name), "go back?")? {
         return Ok(());
     }
     let _lock = lock::take(&state, "odoopack engine back")?;
     stopped(&layout)?;
+    // What a killed restore of the other engine has left working sees the directories by what they were.
+    apply::end_killed(&layout, &pack.loaded.spec)?;
     aside::carry_record(&layout, &kept)?;
     aside::forget(&layout)?;
     files::exchange(&layout.data(), &kept)?;
     let instead = aside::place(&layout).join(name);
     files::rename_new(&kept, &instead)?;
+    tell(cx, &left, &instead);
+    Ok(())
+}
+
+/// Ends an exchange that was killed, and goes no further: whoever repeats a command does not want to go back twice.
+fn ended(cx: &Context, pack: &Pack, run: Run, (path, left): (Utf8PathBuf, &Left)) -> Result<()> {
+    let instead = aside::place(&pack.layout).join(aside::name_instead(&pack.layout, left));
+    let step = format!(
+        "call {path} {instead}, for what `{}` made is in its place already",
+        left.from
+    );
+    if !agreed(cx, run, &[step], "end what was cut off?")? {
+        return Ok(());
+    }
+    let _lock = lock::take(&pack.layout.state(), "odoopack engine back")?;
+    files::rename_new(&path, &instead)?;
+    tell(cx, left, &instead);
+    Ok(())
+}
+
+fn tell(cx: &Context, left: &Left, instead: &Utf8Path) {
     cx.ui
         .json(&serde_json::json!({ "back": left.from, "place": instead }));
     cx.ui.result(&format!(
@@ -48,7 +76,6 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
         "now write `engine = \"{}\"` into [pack] of the file, and `odoopack up`",
         left.from
     ));
-    Ok(())
 }
 
 /// The pack as the engine runs it that has taken the data in, whatever the file says by now.

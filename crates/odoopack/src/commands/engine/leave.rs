@@ -29,12 +29,13 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
     aside::movable(&pack)?;
     as_the_file_says(&pack)?;
     let from = left::word(pack.layout.engine());
-    let name = aside::name(from);
+    let name = aside::name(&pack.layout, from);
     if !agreed(cx, run, &steps(&pack, &name), "stop the pack and do this?")? {
         return Ok(());
     }
     let _lock = lock::take(&state, "odoopack engine leave")?;
     as_the_file_says(&pack)?;
+    aside::settle(&pack.layout)?;
     let mut journal = Journal::start(&state, "engine-leave")?;
     let snapshots = stopped_and_stored(cx, &pack)
         .map_err(|failure| failure.hint("nothing was put aside: `odoopack up` starts everything again"))?;
