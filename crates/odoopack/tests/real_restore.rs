@@ -75,6 +75,7 @@ fn restores_are_cut_off_and_the_machine_is_lost() {
     cut_off::server_stops_in_the_middle(&pack);
     cut_off::disk_fills(&pack);
     cut_off::servers_disk_fills(&pack);
+    cut_off::more_is_computed_than_fits(&pack);
     imports::production_is_held(&pack);
     pack.run(&["up", "--yes"]).exits(0);
     lost::machine_is_lost(&pack);

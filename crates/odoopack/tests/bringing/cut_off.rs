@@ -264,3 +264,61 @@ pub(crate) fn servers_disk_fills(pack: &Pack) {
     assert!(failed.stderr.contains("a disk is full"), "{}", failed.said());
     assert_eq!(leftovers(pack), before);
 }
+
+/// Eighty bytes that would fill any disk: what loads them is ended while there is still room for whoever works on that server.
+pub(crate) fn more_is_computed_than_fits(pack: &Pack) {
+    pack.now("a dump computes more than there is room for");
+    let before = leftovers(pack);
+    let (cluster, aside) = (pack.path("data/postgres"), pack.path("data/postgres-aside"));
+    stop(pack);
+    std::fs::rename(&cluster, &aside).unwrap();
+    std::fs::create_dir(&cluster).unwrap();
+    let used = machine::must("du", &["-sm", aside.as_str()]);
+    let used: u32 = used.split_whitespace().next().unwrap().parse().unwrap();
+    let size = format!("size={}m", used + 400);
+    machine::must("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", cluster.as_str()]);
+    machine::must("cp", &["-a", &format!("{aside}/."), cluster.as_str()]);
+    start(pack);
+    let endless = "-- x\nCREATE TABLE public.a AS SELECT repeat(md5(g::text), 60) FROM generate_series(1, 10000000000) g;\n";
+    pack.write("endless.sql", endless);
+    let path = pack.path("endless.sql").to_string();
+    let said = pack.run(&["backup", "import", &path, "--as", "endless", "--only", "database"]);
+    let after = leftovers(pack);
+    stop(pack);
+    std::fs::remove_dir_all(&aside).unwrap();
+    machine::must("cp", &["-a", cluster.as_str(), aside.as_str()]);
+    machine::must("umount", &[cluster.as_str()]);
+    std::fs::remove_dir(&cluster).unwrap();
+    std::fs::rename(&aside, &cluster).unwrap();
+    start(pack);
+    assert_eq!(said.code, Some(4), "{}", said.said());
+    assert!(
+        said.stderr.contains("bigger than there is room for"),
+        "{}",
+        said.said()
+    );
+    assert_eq!(after, before);
+}
+
+/// Stops the server alone, at once.
+fn stop(pack: &Pack) {
+    let pid = pack.path("data/postgres/postmaster.pid");
+    let postmaster = std::fs::read_to_string(&pid).unwrap();
+    machine::must(
+        "sv",
+        &["once", pack.path("data/odoopack/enabled/postgres").as_str()],
+    );
+    machine::must("kill", &["-INT", postmaster.lines().next().unwrap()]);
+    wait_for("the server to stop", || (!pid.exists()).then_some(()));
+}
+
+fn start(pack: &Pack) {
+    machine::must(
+        "sv",
+        &["up", pack.path("data/odoopack/enabled/postgres").as_str()],
+    );
+    wait_for("the server to answer", || {
+        let asked = ["psql", "production", "--admin", "--", "-Atc", "SELECT 1"];
+        (pack.run(&asked).code == Some(0)).then_some(())
+    });
+}
