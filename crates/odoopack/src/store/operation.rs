@@ -341,7 +341,8 @@ mod tests {
         );
         one.end("reverted").unwrap();
         assert_eq!(cut_off(state).unwrap(), [""; 0]);
-        std::fs::write(open_ones(state).join("restore-6a1b2c3e.jsonl"), "{\"ev").unwrap();
+        let cut = open_ones(state).join("restore-6a1b2c3e.jsonl");
+        files::replace(&cut, b"{\"ev", 0o600, None).unwrap();
         assert_eq!(
             cut_off(state).unwrap(),
             ["a restore was cut off before it had begun anything"]
