@@ -155,7 +155,7 @@ pub(crate) fn second_name(from: &Utf8Path, to: &Utf8Path) -> Result<bool> {
 }
 
 /// What is in a directory, in no order; nothing where there is none.
-pub(crate) fn entries(directory: &Utf8Path) -> Result<Vec<camino::Utf8DirEntry>> {
+pub(crate) fn read_entries(directory: &Utf8Path) -> Result<Vec<camino::Utf8DirEntry>> {
     let listed = match directory.read_dir_utf8() {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed.and_then(Iterator::collect),

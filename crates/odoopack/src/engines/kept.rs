@@ -13,7 +13,7 @@ const FULL: usize = 50 << 20;
 
 /// Names of the services of which something is kept.
 pub(super) fn services(layout: &Layout) -> Result<Vec<String>> {
-    let entries = files::entries(&place(layout))?;
+    let entries = files::read_entries(&place(layout))?;
     let name = |entry: &camino::Utf8DirEntry| entry.file_name().strip_suffix(".log").map(str::to_owned);
     Ok(entries.iter().filter_map(name).collect())
 }

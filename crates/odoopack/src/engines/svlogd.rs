@@ -16,7 +16,7 @@ use crate::files;
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn services(layout: &Layout) -> Result<Vec<String>> {
-    let entries = files::entries(&layout.logs())?;
+    let entries = files::read_entries(&layout.logs())?;
     Ok(entries
         .iter()
         .map(|entry| entry.file_name().to_owned())
@@ -55,7 +55,7 @@ fn text(layout: &Layout, service: &str, part: Stretch) -> Result<String> {
 /// `@` and a time, sort as the times do (svlogd(8), runit 2.1.2).
 fn rotated(directory: &Utf8Path) -> Result<Vec<(Utf8PathBuf, i64)>> {
     let mut all = Vec::new();
-    for entry in files::entries(directory)? {
+    for entry in files::read_entries(directory)? {
         if !entry.file_name().starts_with('@') {
             continue;
         }

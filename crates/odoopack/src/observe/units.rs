@@ -62,7 +62,7 @@ pub(crate) fn timer(layout: &Layout, job: &str) -> String {
 fn enabled(layout: &Layout, name: impl for<'a> Fn(&str, &'a str) -> Option<&'a str>) -> Result<Vec<String>> {
     let pack = layout.pack().as_str();
     let directory = systemd::enabled(pack);
-    let entries = files::entries(&directory)?;
+    let entries = files::read_entries(&directory)?;
     let known = |entry: &camino::Utf8DirEntry| name(pack, entry.file_name()).map(str::to_owned);
     Ok(entries.iter().filter_map(known).collect())
 }

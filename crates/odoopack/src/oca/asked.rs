@@ -34,7 +34,7 @@ impl Workshop<'_> {
 /// What the modules in a directory depend on; one that cannot be read is refused where modules are checked.
 fn needs_below(directory: &Utf8Path) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
-    for entry in files::entries(directory)? {
+    for entry in files::read_entries(directory)? {
         let path = entry.into_path().join("__manifest__.py");
         if !path.is_file() {
             continue;

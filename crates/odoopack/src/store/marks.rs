@@ -267,7 +267,7 @@ pub(crate) fn awaited(state: &Utf8Path, environment: &Name) -> Result<Option<Str
 
 /// Every environment that awaits one, sorted.
 pub(crate) fn all_awaited(state: &Utf8Path) -> Result<Vec<Name>> {
-    let entries = files::entries(&state.join("awaited"))?;
+    let entries = files::read_entries(&state.join("awaited"))?;
     // What is no name was not written here: a file that was on its way to its name.
     let mut names: Vec<Name> = entries
         .iter()

@@ -241,7 +241,7 @@ pub(crate) fn open_journals(state: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
 }
 
 fn entries(directory: &Utf8Path) -> Result<Vec<Utf8PathBuf>> {
-    let entries = files::entries(directory)?;
+    let entries = files::read_entries(directory)?;
     let mut paths: Vec<Utf8PathBuf> = entries.into_iter().map(camino::Utf8DirEntry::into_path).collect();
     paths.sort();
     Ok(paths)

@@ -51,7 +51,7 @@ pub(crate) fn in_variable(name: &str) -> bool {
 
 /// Names of the stored values, sorted.
 pub(crate) fn names(directory: &Utf8Path) -> Result<Vec<String>> {
-    let entries = files::entries(directory)?;
+    let entries = files::read_entries(directory)?;
     let names = entries.iter().map(|entry| entry.file_name().to_owned());
     let mut names: Vec<String> = names.filter(|name| is_name(name)).collect();
     names.sort();

@@ -109,7 +109,7 @@ pub(super) fn carry_record(layout: &Layout, to: &Utf8Path) -> Result<()> {
 /// What an exchange that was killed has left under a name of something else: what `leave` had prepared, or what `back` has taken out and
 /// not named yet. In both cases what was left is in its place.
 pub(super) fn misnamed(layout: &Layout) -> Result<Option<(Utf8PathBuf, Left)>> {
-    let all = files::entries(&place(layout))?.into_iter();
+    let all = files::read_entries(&place(layout))?.into_iter();
     for entry in all.filter(|entry| entry.path().is_dir()) {
         let left = left::read(&entry.path().join("odoopack"))?;
         // What an engine made that was left says nothing of itself, at most of another one that was left before.
@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn names(layout: &Layout) -> Vec<String> {
-        let all = files::entries(&place(layout)).unwrap();
+        let all = files::read_entries(&place(layout)).unwrap();
         let mut all: Vec<String> = all.iter().map(|entry| entry.file_name().to_owned()).collect();
         all.sort();
         all
