@@ -65,8 +65,6 @@ pub struct Container {
     pub memory: Option<Bytes>,
     /// Where the machine runs short the others come first.
     pub gives_way: bool,
-    /// Files that each of its processes may have open.
-    pub open_files: u32,
     /// Size of `/dev/shm`, where Docker's 64 MiB are too small.
     pub shared_memory: Option<Bytes>,
     /// What it may do of what root may.
@@ -233,11 +231,6 @@ fn what_it_may(t: &mut Text, container: &Container) {
         t.line(format_args!("cpu_shares: {}", SHARE * LESSER_SHARE / 100));
         t.line(format_args!("oom_score_adj: {ENDED_FIRST}"));
     }
-    // Docker 29 leaves a process 1024 open files, those before it as many as there can be. A core dump would hold secrets.
-    let files = container.open_files;
-    t.line(format_args!(
-        "ulimits: {{core: 0, nofile: {{soft: {files}, hard: {files}}}}}"
-    ));
     if let Some(Bytes(bytes)) = container.shared_memory {
         t.line(format_args!("shm_size: {bytes}"));
     }
@@ -312,7 +305,6 @@ mod tests {
             stop_signal: "SIGTERM",
             stop_within: Seconds(135),
             memory: Some(Bytes::gib(2)),
-            open_files: 65_536,
             ..Container::default()
         };
         let nginx = Container {
@@ -320,7 +312,6 @@ mod tests {
             image: "nginx@sha256:1".into(),
             publish: vec!["80:80".into()],
             capabilities: vec!["SETUID"],
-            open_files: 65_536,
             stop_signal: "SIGQUIT",
             ..Container::default()
         };

@@ -104,7 +104,7 @@ fn a_row_with_another_size_and_a_modules_own_file_say_nothing_against_a_snapshot
     let said = pack.drill("index", 0);
     assert!(
         said.contains("1 attachments have another size than the database says")
-            && said.contains(&format!("`odoopack backup drill {id} --level read`")),
+            && said.contains(&format!("`odoopack backup drill {id} --level read")),
         "{said}"
     );
     let said = pack.drill("read", 0);

@@ -45,7 +45,7 @@ fn a_restore_that_was_cut_off_is_put_right_before_anybody_reads_a_plan() {
     );
     let words = [
         "a restore of production from snapshot 1a2b3c4d was cut off",
-        "`odoopack restore --resume`",
+        "`odoopack restore --resume",
     ];
     place.refuses(&["up", "--yes"], 4, &words);
     place.refuses(&["up", "--dry-run"], 4, &words);

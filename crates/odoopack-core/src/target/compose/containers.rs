@@ -102,7 +102,6 @@ fn base(known: &Known<'_>, service: &Service, image: &str, part: &str) -> Option
         stop_signal: signal(service.stop_signal),
         stop_within: service.stop_within,
         memory: service.memory_max,
-        open_files: service.open_files,
         gives_way: service.gives_way,
         after: Vec::new(),
         ..Container::default()
