@@ -367,10 +367,10 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_holds_nothing_and_one_that_cannot_be_listed_is_an_error() {
         let (_keep, root) = scratch();
-        assert_eq!(entries(&root.join("absent")).unwrap().len(), 0);
+        assert_eq!(read_entries(&root.join("absent")).unwrap().len(), 0);
         replace(&root.join("file"), b"", 0o600, None).unwrap();
-        assert_eq!(entries(&root).unwrap()[0].file_name(), "file");
-        assert!(entries(&root.join("file")).is_err());
+        assert_eq!(read_entries(&root).unwrap()[0].file_name(), "file");
+        assert!(read_entries(&root.join("file")).is_err());
     }
 
     #[test]
