@@ -6,9 +6,24 @@ pub const WIDTH: usize = 80;
 /// A text beside `head`, and below itself where it does not fit.
 ///
 /// # Shape
-/// No line is longer than [`WIDTH`] unless a head or one word is; each ends without a space, the last without a line break.
+/// No line is longer than [`WIDTH`] unless a head, one word or a command between backticks is, which is never broken: people copy it. Each ends
+/// without a space, the last without a line break.
 pub fn beside(head: &str, text: &str) -> String {
-    laid_out(head, text.split_whitespace())
+    laid_out(head, parts(text).iter().map(String::as_str))
+}
+
+/// Words, and whole what stands between backticks.
+fn parts(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut is_quoted = false;
+    for word in text.split_whitespace() {
+        match all.last_mut() {
+            Some(last) if is_quoted => *last = format!("{last} {word}"),
+            _ => all.push(word.to_owned()),
+        }
+        is_quoted ^= word.matches('`').count() % 2 == 1;
+    }
+    all
 }
 
 /// The same with parts that are never broken.
@@ -51,6 +66,9 @@ mod tests {
         let long = "x".repeat(90);
         assert_eq!(beside("a  ", &long), format!("a  {long}"));
         assert_eq!(beside("production  ", ""), "production");
+        let command = format!("{} `odoopack up --yes`, then", "x".repeat(70));
+        let told = format!("a  {}\n   `odoopack up --yes`, then", "x".repeat(70));
+        assert_eq!(beside("a  ", &command), told);
         assert_eq!(laid_out("", ["31 s 3.4 MB,", "1 s"]), "31 s 3.4 MB, 1 s");
     }
 }
