@@ -1,5 +1,6 @@
 //! What rustic reads from and writes to: our objects, with nothing passed over in silence, and snapshot files held back until asked for.
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -27,6 +28,8 @@ pub(crate) struct Backend {
     shown: Mutex<Option<Vec<(Id, u32)>>>,
     /// What the store said when it first did not take something.
     refused: Mutex<Option<String>>,
+    /// Counts the pieces of work that write; whoever belongs to an earlier one writes no more.
+    number: AtomicU64,
 }
 
 /// What was looked at, and what was not yet.
@@ -50,7 +53,13 @@ impl Backend {
             looks: Mutex::new(None),
             shown: Mutex::new(None),
             refused: Mutex::new(None),
+            number: AtomicU64::new(0),
         }
+    }
+
+    /// Of the piece of work that writes now.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.load(Ordering::SeqCst)
     }
 
     /// Runs `work`, which writes; what the store did not take is its error, in the words of the store.
@@ -58,15 +67,47 @@ impl Backend {
     /// # Source
     /// `rustic_core` 0.13, `blob/packer.rs`: packs are written by threads, and whoever finds one of them gone says only that.
     pub(crate) fn writing<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        *self.refusal() = None;
+        self.leave_behind();
         let done = work();
-        let refused = self.refusal().take();
+        let refused = self.leave_behind();
         match (done, refused) {
             (done, None) => done,
             (Err(error), Some(refused)) if error.to_string().contains(&refused) => Err(error),
             (Err(Error::Format { what, .. }), Some(refused)) => Err(Error::Format { what, why: refused }),
             (Ok(_) | Err(_), Some(refused)) => Err(Error::NotWhole(refused)),
         }
+    }
+
+    /// Ends whatever still writes in the background; returns what the store refused until now.
+    fn leave_behind(&self) -> Option<String> {
+        let mut refusal = self.refusal();
+        self.number.fetch_add(1, Ordering::SeqCst);
+        refusal.take()
+    }
+
+    /// Writes for the piece of work of that number.
+    ///
+    /// # Errors
+    /// As the store's, and when that work has ended: what it leaves behind is nobody's, and what happens to it no failure of the next.
+    pub(crate) fn write_for(
+        &self,
+        number: u64,
+        kind: FileType,
+        id: &Id,
+        content: BytesList,
+    ) -> RusticResult<()> {
+        let ended = || rustic(&Error::NotWhole("it was given up".to_owned()));
+        if number != self.number() {
+            return Err(ended());
+        }
+        self.write(kind, id, content.into_vec()).map_err(|error| {
+            let mut refusal = self.refusal();
+            if number != self.number() {
+                return ended();
+            }
+            refusal.get_or_insert_with(|| error.to_string());
+            rustic(&error)
+        })
     }
 
     /// Whether the store has refused something of what is being written.
@@ -314,10 +355,7 @@ impl ReadBackend for Backend {
 
 impl WriteBackend for Backend {
     fn write_bytes(&self, kind: FileType, id: &Id, _: bool, content: BytesList) -> RusticResult<()> {
-        self.write(kind, id, content.into_vec()).map_err(|e| {
-            self.refusal().get_or_insert_with(|| e.to_string());
-            rustic(&e)
-        })
+        self.write_for(self.number(), kind, id, content)
     }
 
     fn remove(&self, kind: FileType, id: &Id, _: bool) -> RusticResult<()> {

@@ -37,7 +37,7 @@ impl Repository {
         config.id = rustic_core::Id::random().into();
         let backend = std::sync::Arc::new(Backend::new(objects.clone()));
         let credentials = Credentials::password(key.expose());
-        let made = rustic(&backend)?.init_with_config(&credentials, &KeyOptions::default(), config);
+        let made = rustic(backend.clone())?.init_with_config(&credentials, &KeyOptions::default(), config);
         let inner = made.map_err(format("could not make a repository"))?;
         Ok(Self {
             place: place.clone(),

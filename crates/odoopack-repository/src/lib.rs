@@ -28,6 +28,7 @@ mod source;
 mod turn;
 mod warnings;
 mod whole;
+mod work;
 
 pub use archive::{Label, Stored};
 pub use copy::Copied;

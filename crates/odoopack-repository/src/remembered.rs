@@ -67,7 +67,7 @@ impl Repository {
 }
 
 fn open(backend: &Arc<Backend>, master: &MasterKey) -> Result<rustic_core::Repository<OpenStatus>> {
-    let opened = rustic(backend)?.open(&Credentials::Masterkey(master.clone()));
+    let opened = rustic(backend.clone())?.open(&Credentials::Masterkey(master.clone()));
     opened.map_err(format("could not open the repository"))
 }
 

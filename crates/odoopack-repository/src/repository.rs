@@ -15,6 +15,7 @@ use crate::lock::{Holder, Writer};
 use crate::objects::Objects;
 use crate::place::Place;
 use crate::read::Reader;
+use crate::work::Work;
 
 /// Tag of a snapshot that retention never removes.
 pub(crate) const PINNED: &str = "pinned";
@@ -167,7 +168,7 @@ impl Repository {
 
     /// The same repository opened once more, with the key that is known already.
     pub(crate) fn again(&self) -> Result<rustic_core::Repository<OpenStatus>> {
-        let inner = rustic(&self.backend)?;
+        let inner = rustic(Arc::new(Work::on(&self.backend)))?;
         let opened = inner.open(&Credentials::Masterkey(self.inner.key()));
         opened.map_err(format("could not open the repository"))
     }
@@ -223,12 +224,11 @@ pub(crate) fn once(mut all: Vec<Snapshot>) -> Vec<Snapshot> {
 
 fn unopened(objects: &Objects) -> Result<(Arc<Backend>, rustic_core::Repository<()>)> {
     let backend = Arc::new(Backend::new(objects.clone()));
-    let inner = rustic(&backend)?;
+    let inner = rustic(backend.clone())?;
     Ok((backend, inner))
 }
 
-pub(crate) fn rustic(backend: &Arc<Backend>) -> Result<rustic_core::Repository<()>> {
-    let store: Arc<dyn WriteBackend> = backend.clone();
+pub(crate) fn rustic(store: Arc<dyn WriteBackend>) -> Result<rustic_core::Repository<()>> {
     let options = RepositoryOptions::default().no_cache(true);
     let inner = rustic_core::Repository::new(&options, &RepositoryBackends::new(store, None));
     inner.map_err(format("could not open the repository"))
