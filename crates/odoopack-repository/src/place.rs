@@ -37,6 +37,8 @@ pub struct Bucket {
     pub region: String,
     /// Who asks.
     pub access: Access,
+    /// Whether requests name the bucket in their host, not in their path.
+    pub in_host: bool,
     /// Whether the bucket has object lock with a default retention.
     pub object_lock: bool,
     /// Wait longer for a busy service (`true` outside of tests).
@@ -97,10 +99,7 @@ impl Place {
     }
 
     fn bucket(&self, bucket: &Bucket, max_retries: usize) -> Result<Arc<dyn ObjectStore>> {
-        // One provider for the whole process: ring. An error only says that it was set before.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .unwrap_or_default();
+        provide();
         let retry = RetryConfig {
             backoff: BackoffConfig::default(),
             max_retries,
@@ -117,10 +116,7 @@ impl Place {
         };
         let plain = bucket.endpoint.starts_with("http://");
         let client = ClientOptions::new().with_timeout(timeout).with_allow_http(plain);
-        let mut builder = AmazonS3Builder::new()
-            .with_endpoint(bucket.endpoint.trim_end_matches('/'))
-            .with_bucket_name(&bucket.name)
-            .with_region(&bucket.region)
+        let mut builder = addressed(bucket)
             .with_access_key_id(&bucket.access.id)
             .with_secret_access_key(bucket.access.secret.expose())
             .with_client_options(client)
@@ -142,6 +138,30 @@ impl Place {
     }
 }
 
+/// One provider for the whole process: ring. An error only says that it was set before.
+fn provide() {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap_or_default();
+}
+
+/// Where requests go; the host that names the bucket is ours to make.
+///
+/// # Source
+/// `object_store` 0.14, `AmazonS3Builder::with_virtual_hosted_style_request`.
+fn addressed(bucket: &Bucket) -> AmazonS3Builder {
+    let endpoint = bucket.endpoint.trim_end_matches('/');
+    let endpoint = match endpoint.split_once("://") {
+        Some((scheme, host)) if bucket.in_host => format!("{scheme}://{}.{host}", bucket.name),
+        _ => endpoint.to_owned(),
+    };
+    AmazonS3Builder::new()
+        .with_endpoint(endpoint)
+        .with_virtual_hosted_style_request(bucket.in_host)
+        .with_bucket_name(&bucket.name)
+        .with_region(&bucket.region)
+}
+
 fn retries(bucket: &Bucket) -> usize {
     if bucket.patient { 10 } else { 3 }
 }
@@ -155,4 +175,47 @@ fn directory(path: &str) -> Result<Arc<dyn ObjectStore>> {
     std::fs::create_dir_all(path).map_err(|e| failed(e.to_string()))?;
     let store = LocalFileSystem::new_with_prefix(path).map_err(|e| failed(e.to_string()))?;
     Ok(Arc::new(store.with_fsync(true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::signer::Signer;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_named_in_the_path_or_in_the_host() {
+        provide();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (in_host, url) in [
+            (false, "https://s3.eu.example:9000/odoo-backups/erp/config?"),
+            (true, "https://odoo-backups.s3.eu.example:9000/erp/config?"),
+        ] {
+            let bucket = Bucket {
+                endpoint: "https://s3.eu.example:9000/".to_owned(),
+                name: "odoo-backups".to_owned(),
+                prefix: "erp".to_owned(),
+                region: "eu-1".to_owned(),
+                access: Access {
+                    id: "id".to_owned(),
+                    secret: SecretText::new("word"),
+                },
+                in_host,
+                object_lock: false,
+                patient: false,
+            };
+            let store = addressed(&bucket)
+                .with_access_key_id("id")
+                .with_secret_access_key("word");
+            let (store, path) = (store.build().unwrap(), Path::from("erp/config"));
+            let asked = store.signed_url(hyper::Method::GET, &path, Duration::from_mins(1));
+            let asked = runtime.block_on(asked).unwrap();
+            assert!(asked.as_str().starts_with(url), "{asked}");
+            // People know it by one name, whichever way it is asked.
+            assert_eq!(
+                Place::Bucket(bucket).to_string(),
+                "https://s3.eu.example:9000/odoo-backups/erp"
+            );
+        }
+    }
 }

@@ -2,6 +2,42 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::UnknownWord;
+
+/// How requests name a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BucketStyle {
+    /// In the path: `https://SERVICE/BUCKET/..`.
+    Path,
+    /// In the host: `https://BUCKET.SERVICE/..`.
+    Virtual,
+}
+
+impl fmt::Display for BucketStyle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Path => "path",
+            Self::Virtual => "virtual",
+        })
+    }
+}
+
+impl FromStr for BucketStyle {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "path" => Ok(Self::Path),
+            "virtual" => Ok(Self::Virtual),
+            other => Err(UnknownWord {
+                word: other.to_owned(),
+                known: "path, virtual",
+            }),
+        }
+    }
+}
+
 /// `https://SERVICE/BUCKET` or `https://SERVICE/BUCKET/DIRECTORY`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketAddress {

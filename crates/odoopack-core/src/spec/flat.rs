@@ -231,12 +231,14 @@ impl Lines {
         match &offsite.place {
             Elsewhere::Bucket {
                 address,
+                style,
                 region,
                 credentials,
                 prune_credentials,
                 object_lock,
             } => {
                 self.add("backup.offsite.s3", text(address));
+                self.add("backup.offsite.style", text(style));
                 self.add("backup.offsite.region", text(region));
                 self.add("backup.offsite.credentials", text(credentials));
                 let prune = prune_credentials.as_ref().and_then(text);

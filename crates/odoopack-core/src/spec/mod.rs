@@ -37,7 +37,7 @@ use crate::schedule::Zone;
 use crate::units::{Bytes, Seconds};
 
 pub use crate::odoo::{Series, UnknownSeries};
-pub use bucket::{BadBucket, BucketAddress};
+pub use bucket::{BadBucket, BucketAddress, BucketStyle};
 pub use carry::{Carried, carry_over};
 pub use edit::{EditError, NewEdition, add_edition, remove_edition};
 pub use load::{FILE, LoadContext, Loaded, load};
@@ -376,6 +376,8 @@ pub enum Elsewhere {
     Bucket {
         /// The bucket.
         address: BucketAddress,
+        /// How requests name it. Default: path.
+        style: BucketStyle,
         /// Region that requests are signed for. Default: us-east-1.
         region: String,
         /// Secret with `id:secret` that may read and write.

@@ -211,6 +211,7 @@ fn elsewhere(values: &Values<'_>) -> Option<Elsewhere> {
     };
     Some(Elsewhere::Bucket {
         address,
+        style: values.plain("backup.offsite.style"),
         region: values.plain("backup.offsite.region"),
         credentials: values.given("backup.offsite.credentials")?,
         prune_credentials: values.given("backup.offsite.prune_credentials"),

@@ -37,6 +37,7 @@ pub(crate) fn place(endpoint: &str, prefix: &str, (id, word): (&str, &str)) -> P
             id: id.to_owned(),
             secret: SecretText::new(word),
         },
+        in_host: false,
         object_lock: prefix == LOCKED,
         patient: false,
     })

@@ -95,8 +95,11 @@ pub(crate) fn create(cx: &Context, pack: &Pack, environment: &Name, wish: Wish<'
                 seconds,
                 detail: serde_json::json!({ "why": failure.chain() }),
             };
-            record::add(&pack.layout, &failed)?;
-            journal.end("failed")?;
+            let noted = record::add(&pack.layout, &failed).and_then(|()| journal.end("failed"));
+            // A disk that is full, or takes nothing more, may be the one of the record too: what went wrong first is what helps.
+            if let Err(not_noted) = noted {
+                cx.ui.warn(&not_noted.sentence());
+            }
             Err(failure.during(format!(
                 "could not back up {environment}; older snapshots are as they were"
             )))

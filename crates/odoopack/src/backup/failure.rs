@@ -13,8 +13,60 @@ const DAMAGED: [&str; 3] = [
     "`odoopack backup forget SNAPSHOT` for one that needs what exists nowhere any more; `odoopack backup list --offsite` shows what is whole elsewhere, and `odoopack restore SNAPSHOT --offsite` brings it back",
 ];
 
+/// What is said of an index that a lost pack could not be taken out of.
+const STILL_NAMED: &str = "the index still names it";
+
+/// What a system or a service says when it does not do what was asked, whatever that was; and what helps then.
+const REFUSALS: [(&[&str], &str); 5] = [
+    (
+        &["No space left on device", "Disk quota exceeded"],
+        "`df -h` shows the disk that is full; with room on it the same command again ends well",
+    ),
+    (
+        &["Read-only file system"],
+        "`dmesg` says why the disk takes nothing more; when it is sound, `mount -o remount,rw DIRECTORY`, then the same command again",
+    ),
+    (
+        &["RequestTimeTooSkewed"],
+        "the clock of this machine is wrong: `timedatectl` shows it; then the same command again",
+    ),
+    (
+        &["NoSuchBucket"],
+        "the bucket is gone from the service: bring it back, or name another place in `[backup.offsite]`; then `odoopack backup offsite`",
+    ),
+    (
+        &[
+            "ExpiredToken",
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "AccessDenied",
+        ],
+        "the service refuses these credentials: `odoopack secret set NAME < FILE` with those that may do this, then the same command again",
+    ),
+];
+
 /// The failure for an error of the repository.
 pub(crate) fn of(error: &Error) -> Failure {
+    match refusal(error) {
+        // Nothing of what is stored is damaged by it.
+        Some(hint) => Failure::failed(error.to_string()).hint(hint),
+        None => of_the_format(error),
+    }
+}
+
+/// What helps where a system or a service refused what was asked.
+fn refusal(error: &Error) -> Option<&'static str> {
+    let asked = matches!(
+        error,
+        Error::Store { .. } | Error::NotWhole(_) | Error::Format { .. } | Error::There(_)
+    );
+    let said = error.to_string();
+    let is_said = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let mut all = REFUSALS.iter().filter(|_| asked && !said.contains(STILL_NAMED));
+    all.find(|(words, _)| is_said(words)).map(|(_, hint)| *hint)
+}
+
+fn of_the_format(error: &Error) -> Failure {
     let failure = |kind: Kind| Failure::new(kind, error.to_string());
     match error {
         Error::Absent(_) => failure(Kind::Refused).hint("`odoopack backup create`"),
@@ -38,7 +90,7 @@ pub(crate) fn of(error: &Error) -> Failure {
         Error::NotWhole(why) if why.contains("no data at all") => failure(Kind::Failed).hint(
             "see whether the disk is there (`findmnt`); when the data is gone for good, move what is left of the repository away (`mv`), and `odoopack backup create` makes a new one",
         ),
-        Error::NotWhole(why) if why.contains("the index still names it") => failure(Kind::Failed).hint(
+        Error::NotWhole(why) if why.contains(STILL_NAMED) => failure(Kind::Failed).hint(
             "stock restic takes it out: `restic -r PLACE repair index` (older versions: `rebuild-index`), off site with credentials that may delete; then the same command again",
         ),
         Error::NotWhole(why) if is_of_a_pack(why) => damaged(failure(Kind::Failed)),
@@ -128,6 +180,16 @@ mod tests {
             let said = of(&error).sentence();
             assert!(!said.contains("drill"), "{said}");
         }
+        let refused = Error::Format {
+            what: "could not copy snapshots".to_owned(),
+            why: "could not write data/1 at https://s3/erp: 403 Forbidden: <Code>ExpiredToken</Code>"
+                .to_owned(),
+        };
+        let refused = of(&refused).sentence();
+        assert!(
+            refused.contains("`odoopack secret set NAME < FILE`") && !refused.contains("drill"),
+            "{refused}"
+        );
         let named = Error::NotWhole("the pack 1 is not there; the index still names it: denied".to_owned());
         let named = of(&named).sentence();
         assert!(

@@ -4,7 +4,7 @@ mod there;
 mod turn;
 
 use odoopack_core::secret::SecretText;
-use odoopack_core::spec::{BucketAddress, Elsewhere, Offsite, SecretRef};
+use odoopack_core::spec::{BucketAddress, BucketStyle, Elsewhere, Offsite, SecretRef};
 use odoopack_repository::{Access, Bucket, Error, Place, Repository};
 
 pub(crate) use self::copying::{Done, Wish, copy, would_copy};
@@ -95,6 +95,7 @@ fn elsewhere(pack: &Pack, offsite: &Offsite, right: Right) -> Result<Place> {
         Elsewhere::Directory(path) => Ok(Place::Directory(path.to_string())),
         Elsewhere::Bucket {
             address,
+            style,
             region,
             credentials,
             prune_credentials,
@@ -110,6 +111,7 @@ fn elsewhere(pack: &Pack, offsite: &Offsite, right: Right) -> Result<Place> {
                 prefix: address.prefix.clone(),
                 region: region.clone(),
                 access: access(pack, secret)?,
+                in_host: *style == BucketStyle::Virtual,
                 object_lock: *object_lock,
                 patient: true,
             }))
@@ -139,7 +141,11 @@ fn pair(value: &SecretText) -> Option<Access> {
 }
 
 /// The place at an address that somebody typed: a directory, or `https://SERVICE/BUCKET` with credentials.
-pub(crate) fn typed(address: &str, region: &str, credentials: Option<&SecretText>) -> Result<Place> {
+pub(crate) fn typed(
+    address: &str,
+    (style, region): (BucketStyle, &str),
+    credentials: Option<&SecretText>,
+) -> Result<Place> {
     if !address.contains("://") {
         let directory = camino::absolute_utf8(address)
             .map_err(|e| Failure::refused(format!("`{address}` is no path")).because(e))?;
@@ -163,6 +169,7 @@ pub(crate) fn typed(address: &str, region: &str, credentials: Option<&SecretText
         prefix: bucket.prefix,
         region: region.to_owned(),
         access,
+        in_host: style == BucketStyle::Virtual,
         // Nothing is stored where somebody types an address.
         object_lock: false,
         patient: true,

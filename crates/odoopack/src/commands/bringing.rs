@@ -5,9 +5,10 @@ mod shown;
 use odoopack_core::facts::{Seen, ServiceFact};
 use odoopack_core::name::Name;
 use odoopack_core::restore::{self, Destination, Step, Wanted};
-use odoopack_core::spec::{Clusters, Environment, Kind, Spec};
+use odoopack_core::spec::{Clusters, Environment, Kind};
 
 use crate::apply::Apply;
+use crate::apply::restore::copies::not_of_the_file;
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{Found, Neutralized, Planned, Restore, is_somebodys_role, there};
 use crate::context::{Context, Pack};
@@ -337,26 +338,13 @@ fn destination(
     if known(beside) || there(&filestores.join(beside))? {
         return Err(
             Failure::refused(format!("there is a database or a filestore `{beside}` already"))
-                .hint("choose another name; `odoopack psql ENVIRONMENT --admin` can drop it"),
+                .hint("choose another name; `odoopack restore --forget-copy NAME` removes a copy of an earlier restore"),
         );
     }
     nobodys_role(pack, name, beside)?;
     Ok(Destination::Beside {
         database: beside.clone(),
     })
-}
-
-/// What an environment is called, or its database, is no name for a copy.
-fn not_of_the_file(spec: &Spec, name: &str) -> Result<()> {
-    let mut all = spec.environments.iter();
-    let of = all.find(|(environment, settings)| environment.as_str() == name || settings.database == name);
-    match of {
-        None => Ok(()),
-        Some((environment, _)) => Err(Failure::refused(format!(
-            "`{name}` is the name of the environment {environment}, or of its database"
-        ))
-        .hint("choose another name for the copy: `--as NAME`")),
-    }
 }
 
 /// The environment's role is made a member of the role `beside`: it must be nobody's, and give nothing.
@@ -487,6 +475,15 @@ fn report(cx: &Context, planned: &Planned, found: &Found, target: &Target<'_>) {
             "`odoopack restore --forget-replaced {}` removes it",
             planned.environment
         ));
+    }
+    if let Some(beside) = target
+        .place
+        .beside
+        .as_ref()
+        .filter(|_| target.only != Some(Part::Filestore))
+    {
+        cx.ui
+            .say(&format!("`odoopack restore --forget-copy {beside}` removes it"));
     }
     let held = planned
         .steps

@@ -5,6 +5,7 @@ mod others;
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::name::Name;
 use odoopack_core::secret::SecretText;
+use odoopack_core::spec::BucketStyle;
 
 use crate::apply::restore::source::Source;
 use crate::apply::restore::{empty, is_done, replaced};
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// For a bucket: file with `id:secret` of an access key
     #[arg(long, value_name = "FILE")]
     credentials_file: Option<Utf8PathBuf>,
+    /// For a bucket: how requests name it, in their `path` or, `virtual`, in the host
+    #[arg(long, default_value_t = BucketStyle::Path)]
+    style: BucketStyle,
     /// For a bucket: the region that requests are signed for
     #[arg(long, default_value = "us-east-1")]
     region: String,
@@ -58,7 +62,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     }
     let key = key(&args.key_file)?;
     let credentials = args.credentials_file.as_deref().map(credentials).transpose()?;
-    let place = offsite::typed(&args.repository, &args.region, credentials.as_ref())?;
+    let place = offsite::typed(&args.repository, (args.style, &args.region), credentials.as_ref())?;
     // What was begun with one snapshot is not ended with another.
     let name = begun.as_ref().map_or(&args.snapshot, |begun| &begun.snapshot);
     let elsewhere = Elsewhere::open(&place, &key)?;

@@ -1,4 +1,6 @@
 //! `restore`: a snapshot comes back, whole or in part; and what is left of earlier restores.
+mod copy;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::backup::paths;
 use odoopack_core::spec::Kind as EnvironmentKind;
@@ -17,19 +19,19 @@ use crate::store::operation::{half_restored, is_half_restored};
 /// Bring a snapshot back, put right a restore that was cut off, or remove what was replaced
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The snapshot is loaded under a hidden name and compared, row counts, indexes and attachments, and only then put in the place of what was there, which is kept. Into another environment it is a harmless copy. In production scheduled jobs and outgoing mail are held until `odoopack env resume`. A restore that was killed is finished by `--resume` when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore latest --to staging\n  odoopack restore latest --to staging --discard-replaced --yes\n  odoopack restore 1a2b3c4d --yes-replace production\n  odoopack restore 1a2b3c4d --as look --only database\n  odoopack backup cat latest database/dump | pg_restore -t res_partner -f -"
+    after_help = "The snapshot is loaded under a hidden name and compared, row counts, indexes and attachments, and only then put in the place of what was there, which is kept. Into another environment it is a harmless copy. In production scheduled jobs and outgoing mail are held until `odoopack env resume`. A restore that was killed is finished by `--resume` when the new state is in place, and taken back else.\n\nExamples:\n  odoopack restore latest --to staging\n  odoopack restore latest --to staging --discard-replaced --yes\n  odoopack restore 1a2b3c4d --yes-replace production\n  odoopack restore 1a2b3c4d --as look --only database\n  odoopack restore --forget-copy look\n  odoopack backup cat latest database/dump | pg_restore -t res_partner -f -"
 )]
 pub(crate) struct Args {
     /// Beginning of a snapshot's name, or `latest`
-    #[arg(required_unless_present_any = ["resume", "forget_replaced"])]
+    #[arg(required_unless_present_any = ["resume", "forget_replaced", "forget_copy"])]
     snapshot: Option<String>,
     #[command(flatten)]
     which: Which,
     /// Put it in the place of this environment; without it, of the one that it was taken of
-    #[arg(long, value_name = "ENV", conflicts_with_all = ["beside", "resume", "forget_replaced"])]
+    #[arg(long, value_name = "ENV", conflicts_with_all = ["beside", "resume", "forget_replaced", "forget_copy"])]
     to: Option<String>,
     /// Put it beside, as a harmless copy under a name that no service uses
-    #[arg(long = "as", value_name = "NAME", id = "beside", conflicts_with_all = ["resume", "forget_replaced"])]
+    #[arg(long = "as", value_name = "NAME", id = "beside", conflicts_with_all = ["resume", "forget_replaced", "forget_copy"])]
     beside: Option<String>,
     /// Bring only a part
     #[arg(long, value_enum, value_name = "PART")]
@@ -40,11 +42,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     options: Options,
     /// Finish, or take back, restores that were cut off
-    #[arg(long, conflicts_with_all = ["snapshot", "forget_replaced"])]
+    #[arg(long, conflicts_with_all = ["snapshot", "forget_replaced", "forget_copy"])]
     resume: bool,
     /// Remove the databases and attachments that restores of this environment have replaced
-    #[arg(long, value_name = "ENV", conflicts_with = "snapshot")]
+    #[arg(long, value_name = "ENV", conflicts_with_all = ["snapshot", "forget_copy"])]
     forget_replaced: Option<String>,
+    /// Remove the copy that `--as NAME` has put beside: its database and its attachments
+    #[arg(long, value_name = "NAME", conflicts_with = "snapshot")]
+    forget_copy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -61,6 +66,9 @@ enum Only {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if let Some(name) = &args.forget_replaced {
         return forget(cx, name, args.options.dry_run);
+    }
+    if let Some(name) = &args.forget_copy {
+        return copy::forget(cx, name, args.options.dry_run);
     }
     match &args.snapshot {
         Some(name) if args.only == Some(Only::Config) => config(cx, args, name),
@@ -238,13 +246,7 @@ fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
             .json(&serde_json::json!({ "plan": { "remove": replaced.names() } }));
         return Ok(());
     }
-    let yes = cx
-        .ui
-        .confirm("remove this for good?")
-        .map_err(|e| Failure::failed("could not ask").because(e))?;
-    if !yes {
-        return Err(Failure::new(Kind::Refused, "nothing was removed").hint("`--yes` answers the question"));
-    }
+    for_good(cx)?;
     let state = pack.layout.state();
     let _environment = lock::take_environment(&state, name, "restore --forget-replaced")?;
     // It is the way back of a restore that was cut off.
@@ -255,4 +257,15 @@ fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
     cx.ui.json(&serde_json::json!({ "removed": replaced.names() }));
     cx.ui.result(&format!("removed {}", replaced.names().join(", ")));
     Ok(())
+}
+
+fn for_good(cx: &Context) -> Result<()> {
+    let yes = cx
+        .ui
+        .confirm("remove this for good?")
+        .map_err(|e| Failure::failed("could not ask").because(e))?;
+    if yes {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Refused, "nothing was removed").hint("`--yes` answers the question"))
 }

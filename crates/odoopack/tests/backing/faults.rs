@@ -65,6 +65,7 @@ pub(crate) fn a_full_disk(pack: &Pack) {
     assert_eq!(ids(&listed(pack)), ids(&before));
     restic(pack, &["--no-lock", "check", "--read-data"]);
     succeeds("mount", &["-o", &size(used + 600_000), backups.as_str()]);
+    a_disk_that_takes_nothing_more(pack, &backups);
     pack.run(&["backup", "create"]).exits(0);
     restic(pack, &["check", "--read-data"]);
     let after = listed(pack);
@@ -76,6 +77,25 @@ pub(crate) fn a_full_disk(pack: &Pack) {
     std::fs::rename(&aside, &backups).unwrap();
     assert_eq!(listed(pack), after);
     sql(pack, "DROP TABLE wide");
+}
+
+/// As the kernel makes it after an error of the disk.
+fn a_disk_that_takes_nothing_more(pack: &Pack, backups: &Utf8Path) {
+    let before = listed(pack);
+    let newest = before.as_array().unwrap().last().unwrap()["snapshot"]
+        .as_str()
+        .unwrap();
+    succeeds("mount", &["-o", "remount,ro", backups.as_str()]);
+    for asked in [&["backup", "create"][..], &["backup", "pin", newest]] {
+        let refused = pack.run(asked).exits(1);
+        assert!(
+            refused.stderr.contains("Read-only file system") && refused.stderr.contains("`dmesg`"),
+            "{}",
+            refused.said()
+        );
+    }
+    assert_eq!(listed(pack), before);
+    succeeds("mount", &["-o", "remount,rw", backups.as_str()]);
 }
 
 /// A bit is flipped in a directory that the newest snapshot has stored: the next one says so and is whole.

@@ -43,10 +43,10 @@ pub(crate) fn killed_anywhere(pack: &Pack, zip: &camino::Utf8Path) {
         swap: SWAP,
     };
     for step in 0..STEPS {
-        // From the middle on it is also what somebody else has written, and production.
+        // In the middle it is also what somebody else has written; what touches the services and the names is done to production too.
         let (environment, command) = match step {
-            5 => ("staging", &import[..]),
-            SWAP | 8 | 9 => ("production", &PRODUCTION[..]),
+            FENCE => ("staging", &import[..]),
+            5 | SWAP | 7 | 9 => ("production", &PRODUCTION[..]),
             _ => ("staging", &SNAPSHOT[..]),
         };
         killed_at(pack, attempt(environment, command, step));
@@ -76,10 +76,7 @@ fn mark(pack: &Pack, database: &str) {
 
 fn killed_at(pack: &Pack, attempt: Attempt<'_>) {
     let Attempt {
-        environment,
-        step,
-        swap,
-        ..
+        environment, step, ..
     } = attempt;
     pack.now(&format!("killed at step {step} into {environment}"));
     let database = format!("restore_{environment}");
@@ -91,7 +88,7 @@ fn killed_at(pack: &Pack, attempt: Attempt<'_>) {
         production.is_never_half(pack);
     }
     waits_for_that(pack, attempt, finishes);
-    if step == swap + 1 {
+    if finishes && environment == "staging" {
         pack.now("and the whole machine goes down");
         pack.run(&["down", "--yes"]).exits(0);
     }
@@ -141,20 +138,21 @@ fn killed(pack: &Pack, attempt: Attempt<'_>) -> bool {
 /// Until it was taken up nothing else is done with what it has begun to replace.
 fn waits_for_that(pack: &Pack, attempt: Attempt<'_>, finishes: bool) {
     let Attempt {
-        environment,
-        step,
-        swap,
-        ..
+        environment, step, ..
     } = attempt;
-    let refused = pack.run(&["up", "--yes"]);
-    // Before anything that runs was touched, and in the last step when everything runs again, there is nothing for `up` to do.
+    let refused = pack.run(&["up", "--yes"]).exits(4);
+    let of_it = format!("a restore of {environment} from ");
     assert!(
-        step < swap
-            || step == STEPS - 1
-            || (refused.code == Some(4) && refused.stderr.contains("odoopack restore --resume")),
+        refused.stderr.contains(&of_it)
+            && refused.stderr.contains("odoopack restore --resume")
+            && !refused.stderr.contains("  - "),
         "{}",
         refused.said()
     );
+    if step == 0 {
+        let status = pack.run(&["status"]).exits(8);
+        assert!(status.stdout.contains(&of_it), "{}", status.said());
+    }
     if !finishes {
         return;
     }

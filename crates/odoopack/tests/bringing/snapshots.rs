@@ -12,7 +12,7 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
         "restore_production",
         "UPDATE mail_mail SET state = 'outgoing'",
     );
-    // Whatever names people give: blanks, an extension in a schema of its own.
+    // Whatever names people give: blanks, points, an extension in a schema of its own.
     sql(
         pack,
         "restore_production",
@@ -20,6 +20,8 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
          CREATE EXTENSION fuzzystrmatch WITH SCHEMA public_extra; \
          CREATE TABLE public_extra.\"a b\" (c text); INSERT INTO public_extra.\"a b\" VALUES ('x'); \
          ALTER TABLE public_extra.\"a b\" OWNER TO restore_production; \
+         CREATE SCHEMA \"old.shop\"; CREATE TABLE \"old.shop\".sale (c text); INSERT INTO \"old.shop\".sale VALUES ('of the old shop'); \
+         ALTER SCHEMA \"old.shop\" OWNER TO restore_production; ALTER TABLE \"old.shop\".sale OWNER TO restore_production; \
          CREATE INDEX sounds ON public_extra.\"a b\" (public_extra.soundex(c))",
     );
     pack.run(&["backup", "create", "production"]).exits(0);
@@ -67,7 +69,10 @@ pub(crate) fn proven_without_a_trace(pack: &Pack) {
 /// Beside, into another environment, in parts, and its files.
 pub(crate) fn come_back(pack: &Pack) {
     pack.now("a snapshot comes back");
-    pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let before = leftovers(pack);
+    let made = pack.run(&["restore", "latest", "--as", "snap"]).exits(0);
+    let away = format!("`odoopack restore --forget-copy snap --root {}`", pack.root);
+    assert!(made.stderr.contains(&away), "{}", made.said());
     let filestore = pack.path("data/environments/production/filestore/snap");
     extensions::came(pack, "snap", &filestore);
     let odd = differences(pack, "restore_production", "snap");
@@ -90,8 +95,7 @@ pub(crate) fn come_back(pack: &Pack) {
         odd.len() >= 4 && unexpected.is_empty(),
         "beside what neutralizing changes: {odd:?}"
     );
-    sql(pack, "postgres", "DROP DATABASE snap");
-    sql(pack, "postgres", "DROP ROLE snap");
+    a_copy_goes(pack, &before);
     pack.run(&["restore", "latest", "--to", "staging", "--yes"])
         .exits(0);
     pack.run(&["env", "check", "staging"]).exits(0);
@@ -101,6 +105,30 @@ pub(crate) fn come_back(pack: &Pack) {
     assert_eq!(file, pack.read("repo/odoopack.toml"));
     pieces(pack);
     parts_alone(pack);
+}
+
+/// All of it, and nothing that may be more than a copy.
+fn a_copy_goes(pack: &Pack, before: &str) {
+    let forget = |name: &str| pack.run(&["restore", "--forget-copy", name, "--yes"]);
+    let neutral = |value: &str| {
+        let sql_of =
+            format!("UPDATE ir_config_parameter SET value = '{value}' WHERE key = 'database.is_neutralized'");
+        sql(pack, "snap", &sql_of);
+    };
+    for name in ["postgres", "nothing"] {
+        let refused = forget(name).exits(4);
+        assert!(refused.stderr.contains("there is no copy"), "{}", refused.said());
+    }
+    neutral("false");
+    let refused = forget("snap").exits(4);
+    assert!(
+        refused.stderr.contains("it is not neutralized"),
+        "{}",
+        refused.said()
+    );
+    neutral("true");
+    forget("snap").exits(0);
+    assert_eq!(leftovers(pack), before);
 }
 
 /// One table and one attachment, without restoring anything.
@@ -115,6 +143,8 @@ fn pieces(pack: &Pack) {
         !table.contains("CREATE TABLE public.res_users"),
         "one table alone"
     );
+    let sale = cat(&["--table", "old.shop.sale"]).exits(0).stdout;
+    assert!(sale.contains("of the old shop"), "{sale}");
     cat(&["--table", "no_such_table"]).exits(4);
     let one = "SELECT id || ' ' || store_fname FROM ir_attachment WHERE mimetype = 'text/css' AND store_fname IS NOT NULL ORDER BY id LIMIT 1";
     let one = sql(pack, "restore_production", one);

@@ -103,7 +103,7 @@ fn a_row_with_another_size_and_a_modules_own_file_say_nothing_against_a_snapshot
     pack.note("proven", &id, &json!({ "missing": 0, "damaged": 0 }));
     let said = pack.drill("index", 0);
     assert!(
-        said.contains("1 attachments have another size than the database says")
+        said.contains("attachments of another size than the database says: 1")
             && said.contains(&format!("`odoopack backup drill {id} --level read")),
         "{said}"
     );

@@ -142,15 +142,21 @@ fn root_by_another_name_leaves_the_place_empty() {
         ..place
     };
     let (repository, key) = repository(&place, GOOD, &[("production", "production")]);
+    let text = refused(&place, &repository, &key);
+    let root = real.join("pack");
+    assert!(text.contains(&format!("`--root {}`", root.display())), "{text}");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "{text}");
+}
+
+/// What `recover` refuses with.
+fn refused(place: &Place, repository: &str, key: &str) -> String {
     let output = place
-        .command(&["recover", &repository, "--key-file", &key, "--yes"])
+        .command(&["recover", repository, "--key-file", key, "--yes"])
         .output()
         .unwrap();
     let text = said(&output);
     assert_eq!(output.status.code(), Some(4), "{text}");
-    let root = real.join("pack");
-    assert!(text.contains(&format!("`--root {}`", root.display())), "{text}");
-    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "{text}");
+    text
 }
 
 /// A port that somebody has, in a file that is right but for that; the listener keeps it taken.
@@ -182,14 +188,8 @@ fn a_run_that_goes_on_says_again_where_the_history_lies() {
     place.write("repo/odoopack.toml", file);
     let mark = json!({ "snapshot": "latest", "stage": "services", "history": kept });
     place.write(".odoopack-recovering", &mark.to_string());
-    let words = [kept, &format!("port {port} is taken")];
-    let output = place
-        .command(&["recover", &repository, "--key-file", &key, "--yes"])
-        .output()
-        .unwrap();
-    let text = said(&output);
-    assert_eq!(output.status.code(), Some(4), "{text}");
-    for word in words {
+    let text = refused(&place, &repository, &key);
+    for word in [kept, &format!("port {port} is taken")] {
         assert!(text.contains(word), "{word}: {text}");
     }
 }

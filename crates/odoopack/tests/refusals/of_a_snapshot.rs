@@ -41,12 +41,13 @@ fn a_snapshot_of_another_pack_replaces_nothing_by_itself() {
     refuses(&place, &["restore", &name], &words);
 }
 
-/// An environment's name is not given to a copy beside it.
+/// An environment's name is not given to a copy beside it, and none is removed by it.
 #[test]
 fn a_copy_is_never_called_as_an_environment_is() {
     let (place, name) = beside_another();
     for taken in ["production", "acme_production"] {
         let words = ["is the name of the environment production", "--as NAME"];
         refuses(&place, &["restore", &name, "--as", taken], &words);
+        refuses(&place, &["restore", "--forget-copy", taken, "--yes"], &words);
     }
 }

@@ -68,7 +68,8 @@ pub(crate) fn a_zip_goes_out_and_comes_in(pack: &Pack) {
     assert_eq!(admin(pack, "look", neutral), "true");
     let same = "SELECT count(*) FROM ir_attachment";
     assert_eq!(admin(pack, "look", same), admin(pack, "shop_production", same));
-    admin(pack, "postgres", "DROP DATABASE look");
+    pack.run(&["restore", "--forget-copy", "look", "--yes"]).exits(0);
+    assert_eq!(admin(pack, "postgres", OTHERS), "");
     std::fs::remove_file(zip).unwrap();
 }
 

@@ -295,4 +295,17 @@ proptest! {
         let with: Vec<_> = with.into_iter().filter(|v| past.iter().any(|s| s.id == v.id)).collect();
         prop_assert_eq!(with, without);
     }
+    #[test]
+    fn a_clock_set_back_takes_nothing_that_the_right_one_keeps(
+        group in history(), keep in policy(), back in 1_i64..20_000, name in zones()
+    ) {
+        let now = at("2026-10-30T12:00:00Z");
+        let (right, wrong) = (
+            judge(&group, &keep, &zone(name), now),
+            judge(&group, &keep, &zone(name), now - back.hours()),
+        );
+        for goes in wrong.iter().filter(|v| !v.keep) {
+            prop_assert!(right.iter().any(|v| v.id == goes.id && !v.keep), "{:?}", goes);
+        }
+    }
 }

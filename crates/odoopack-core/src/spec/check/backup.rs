@@ -4,7 +4,13 @@ use crate::spec::load::Report;
 use crate::spec::{Elsewhere, Spec};
 
 /// What only means something for a bucket.
-const OF_BUCKETS: [&str; 4] = ["credentials", "object_lock", "prune_credentials", "region"];
+const OF_BUCKETS: [&str; 5] = [
+    "credentials",
+    "object_lock",
+    "prune_credentials",
+    "region",
+    "style",
+];
 
 /// One second place, complete, and not the first one.
 pub(super) fn check(spec: &Spec, report: &mut Report<'_>) {

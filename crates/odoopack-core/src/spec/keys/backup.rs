@@ -112,6 +112,14 @@ pub(super) const KEYS: &[Key] = &[
         why: "A directory is elsewhere only when another machine's disk is mounted there.",
     },
     Key {
+        path: "backup.offsite.style",
+        shape: Shape::Word(&["path", "virtual"]),
+        fallback: Literal("\"path\""),
+        example: "\"virtual\"",
+        doc: "How requests name the bucket: in their path (`https://SERVICE/BUCKET`), or in the host (`https://BUCKET.SERVICE`), for services that take nothing else; `s3` is written as `https://SERVICE/BUCKET` with both.",
+        why: "Most services take both, and a name with dots has no certificate as a host.",
+    },
+    Key {
         path: "backup.offsite.region",
         shape: Shape::Repository,
         fallback: Literal("\"us-east-1\""),

@@ -295,6 +295,11 @@ fn offsite() -> impl Strategy<Value = Offsite> {
     let bucket = (addresses, secret(), of(secret()), any::<bool>()).prop_map(
         |(address, credentials, prune, object_lock)| Elsewhere::Bucket {
             address: address.parse().unwrap(),
+            style: if object_lock {
+                BucketStyle::Virtual
+            } else {
+                BucketStyle::Path
+            },
             region: "eu-1".to_owned(),
             credentials,
             prune_credentials: prune,

@@ -1,6 +1,7 @@
 //! The restore as an operation: each step journalled before it begins, taken back when a later one fails.
 mod archive;
 pub(crate) mod boot;
+pub(crate) mod copies;
 mod database;
 pub(crate) mod empty;
 mod entering;

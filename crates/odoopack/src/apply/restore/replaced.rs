@@ -2,6 +2,7 @@
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::restore::own_name;
+use postgres::Client;
 
 use super::database::drop_with_door;
 use crate::apply::Apply;
@@ -22,13 +23,7 @@ pub(crate) struct Replaced {
 
 /// Looks for what restores of an environment have kept: by the names that only they give.
 pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Result<Replaced> {
-    let role = apply.layout.role(environment);
-    let sql = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = $1 \
-               AND coalesce(shobj_description(oid, 'pg_database'), '') NOT LIKE 'odoopack.kind=%' \
-               AND oid NOT IN (SELECT setdatabase FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'odoopack.kind=%') ORDER BY 1";
-    let rows = apply.admin(environment, "postgres")?.query(sql, &[&role]);
-    let rows = rows.map_err(|e| failed("could not look for databases", &e))?;
-    let names = rows.iter().map(|row| row.get::<_, String>(0));
+    let names = unmarked(apply, environment)?.into_iter();
     let filestores = apply.layout.environment(environment).join("filestore");
     let mut directories = Vec::new();
     if super::there(&filestores)? {
@@ -46,6 +41,17 @@ pub(crate) fn find(apply: &Apply<'_>, environment: &Name, database: &str) -> Res
         databases: names.filter(|name| is_kept(database, name)).collect(),
         directories,
     })
+}
+
+/// Databases of an environment's role that serve no environment.
+pub(super) fn unmarked(apply: &Apply<'_>, environment: &Name) -> Result<Vec<String>> {
+    let role = apply.layout.role(environment);
+    let sql = "SELECT datname::text FROM pg_database WHERE pg_get_userbyid(datdba) = $1 \
+               AND coalesce(shobj_description(oid, 'pg_database'), '') NOT LIKE 'odoopack.kind=%' \
+               AND oid NOT IN (SELECT setdatabase FROM pg_db_role_setting, unnest(setconfig) c WHERE c LIKE 'odoopack.kind=%') ORDER BY 1";
+    let rows = apply.admin(environment, "postgres")?.query(sql, &[&role]);
+    let rows = rows.map_err(|e| failed("could not look for databases", &e))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 impl Replaced {
@@ -71,11 +77,7 @@ impl Replaced {
     pub(crate) fn remove(&self, apply: &Apply<'_>) -> Result<()> {
         let mut client = apply.admin(&self.environment, "postgres")?;
         for database in &self.databases {
-            if apply.spec.postgres.is_given() {
-                drop_database(&mut client, database)?;
-            } else {
-                drop_with_door(&mut client, database)?;
-            }
+            drop_one(apply, &mut client, database)?;
         }
         self.directories
             .iter()
@@ -83,12 +85,33 @@ impl Replaced {
     }
 }
 
+/// Drops a database, and the role that let somebody in where we make such roles.
+pub(super) fn drop_one(apply: &Apply<'_>, client: &mut Client, database: &str) -> Result<()> {
+    if apply.spec.postgres.is_given() {
+        return drop_database(client, database);
+    }
+    drop_with_door(client, database)
+}
+
 fn is_kept(database: &str, name: &str) -> bool {
+    is_named(database, name, &["replaced", "undone"])
+}
+
+/// Whether it is a name that a restore, a drill or a module operation gives to what it makes of `database`.
+pub(super) fn is_of_an_operation(database: &str, name: &str) -> bool {
+    is_named(
+        database,
+        name,
+        &["replaced", "undone", "restore", "drill", "before"],
+    )
+}
+
+fn is_named(database: &str, name: &str, by: &[&str]) -> bool {
     let Some(id) = name.len().checked_sub(ID).and_then(|at| name.get(at..)) else {
         return false;
     };
-    let named = |what| name == own_name(database, what, id);
-    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && (named("replaced") || named("undone"))
+    let named = |what: &&str| name == own_name(database, what, id);
+    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && by.iter().any(named)
 }
 
 #[cfg(test)]

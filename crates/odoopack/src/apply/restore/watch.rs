@@ -1,5 +1,7 @@
-//! The disk of the database server, watched while a dump is loaded: what is compressed, or computed by the dump itself, may become a thousand
-//! times bigger than anybody could know, on the disk of the server that serves.
+//! The disk of the database server, watched while a dump is loaded.
+//!
+//! What is compressed, or computed by the dump itself, may become a thousand times bigger than anybody could know, on the disk of the server that
+//! serves.
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 

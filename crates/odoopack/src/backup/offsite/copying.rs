@@ -90,7 +90,10 @@ pub(crate) fn copy(cx: &Context, pack: &Pack, wish: Wish) -> Result<Done> {
         Err(failure) if failure.kind == Kind::Locked => {}
         Err(failure) => {
             let why = serde_json::json!({ "why": failure.chain() });
-            note(pack, Event::NotCopied, None, begun, why)?;
+            // What went wrong first is what helps.
+            if let Err(not_noted) = note(pack, Event::NotCopied, None, begun, why) {
+                cx.ui.warn(&not_noted.sentence());
+            }
         }
     }
     done

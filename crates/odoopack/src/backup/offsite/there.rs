@@ -83,7 +83,7 @@ fn is_at(offsite: &Offsite, place: &Place) -> bool {
 #[cfg(test)]
 mod tests {
     use odoopack_core::layout::Layout;
-    use odoopack_core::spec::{LoadContext, load};
+    use odoopack_core::spec::{BucketStyle, LoadContext, load};
 
     use super::*;
     use crate::backup::offsite::typed;
@@ -126,7 +126,7 @@ mod tests {
         ] {
             let keep = tempfile::tempdir().unwrap();
             let pack = pack(Utf8Path::from_path(keep.path()).unwrap(), offsite);
-            let place = typed(address, "us-east-1", Some(&secret)).unwrap();
+            let place = typed(address, (BucketStyle::Path, "us-east-1"), Some(&secret)).unwrap();
             for _ in 0..2 {
                 found_there(&pack, &place, std::slice::from_ref(&found)).unwrap();
             }

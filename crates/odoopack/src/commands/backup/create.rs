@@ -93,12 +93,12 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
 fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
     let say = |failure: &Failure| cx.ui.say(&format!("waiting: {}", failure.chain().join(": ")));
     let copied = if args.offsite {
-        patiently((LOOK, PATIENCE), say, || super::offsite::by_policy(cx, pack))
+        when_free((LOOK, PATIENCE), say, || super::offsite::by_policy(cx, pack))
     } else {
         Ok(())
     };
     let forgotten = if args.forget {
-        patiently((LOOK, PATIENCE), say, || {
+        when_free((LOOK, PATIENCE), say, || {
             place::open(pack)
                 .and_then(|here| super::forget::by_policy(cx, pack, &here, super::forget::Side::Here))
         })
@@ -115,7 +115,7 @@ fn afterwards(cx: &Context, pack: &Pack, args: &Args) -> Result<()> {
 ///
 /// # Errors
 /// Never of kind `Locked`: whoever finds everything locked is begun again, and would make another snapshot each time.
-fn patiently(
+fn when_free(
     (look, patience): (Duration, Duration),
     say: impl Fn(&Failure),
     mut work: impl FnMut() -> Result<()>,
@@ -175,7 +175,7 @@ mod tests {
                 Err(Failure::new(Kind::Locked, "somebody else is writing"))
             }
         };
-        let done = patiently((Duration::ZERO, patience), |_| said.set(said.get() + 1), work);
+        let done = when_free((Duration::ZERO, patience), |_| said.set(said.get() + 1), work);
         (done, tried.get(), said.get())
     }
 

@@ -317,7 +317,7 @@ const SHOWN: usize = 8;
 fn other_sizes(unlike: &[String], id: &str) -> Vec<String> {
     let told = |first: &String| {
         format!(
-            "{} attachments have another size than the database says: {first}; `odoopack backup drill {id} --level read` compares them with their names",
+            "attachments of another size than the database says: {}, the first {first}; `odoopack backup drill {id} --level read` compares them with their names",
             unlike.len()
         )
     };
