@@ -44,6 +44,7 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
         from: from.to_owned(),
         place: name,
         to: None,
+        brought: BTreeMap::new(),
         ended: false,
     };
     put_aside(&pack, &left, &snapshots)
