@@ -11,12 +11,14 @@ mod firewall;
 mod neighbour;
 #[path = "adopting/official.rs"]
 mod official;
+#[path = "adopting/site.rs"]
+mod site;
 mod support;
 
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::stack::{docker, id, must, with_docker};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
@@ -89,12 +91,14 @@ fn the_seed_is_taken_over() {
     let pack = place("adopt");
     pack.now("the seed's stack, with plain `docker compose`");
     files(&pack);
+    let site = site::write(&pack);
     let file = pack.path("repo/deploy/docker-compose.yml");
     let old = Old::new("old", pack.root.as_str(), file.as_str(), "postgres");
     old.start(&pack, ("odoo", "odoo"), "web,own_one");
     let before = old.ask("odoo", COUNTS);
     let cluster = old.ask("odoo", CLUSTER);
-    written_down(&pack);
+    site::serves(&old, &site);
+    let told = written_down(&pack);
     pack.now("nothing is begun while the old containers are there");
     let refused = pack.run(&["plan"]).exits(4);
     assert!(
@@ -103,6 +107,7 @@ fn the_seed_is_taken_over() {
         refused.said()
     );
     old.down();
+    site::is_put_away(&told);
     pack.run_with(&["secret", "set", "PRODUCTION_ADMIN"], PASSWORD)
         .exits(0);
     let plan = pack.run(&["plan"]).exits(0);
@@ -118,7 +123,8 @@ fn the_seed_is_taken_over() {
         assert!(up.stderr.contains(sentence), "{sentence}: {}", up.said());
     }
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
-    everything_is_there(&pack, "odoo", &before);
+    everything_is_there(&pack, &site, ("odoo", &before));
+    site::is_the_packs(&pack);
     the_cluster_is_the_same(&pack, &cluster);
     an_image_that_sorts_otherwise_is_not_taken_in(&pack);
     the_role_owns_it_and_is_no_superuser(&pack);
@@ -130,7 +136,7 @@ fn the_seed_is_taken_over() {
     pack.run(&["down"]).exits(0);
     what_went_back_is_left_to_people(&pack);
     pack.run(&["up", "--yes"]).exits(0);
-    everything_is_there(&pack, "odoo", &before);
+    everything_is_there(&pack, &site, ("odoo", &before));
     pack.run(&["down"]).exits(0);
     must(&["volume", "rm", "old_pgdata"]);
     pack.now("done");
@@ -183,7 +189,7 @@ fn an_image_that_sorts_otherwise_is_not_taken_in(pack: &Pack) {
     );
     assert_eq!(pack.json(&["image", "list"]), before);
     pack.run(&["image", "import", file.as_str()]).exits(0);
-    let ids = |images: &serde_json::Value| -> Vec<serde_json::Value> {
+    let ids = |images: &Value| -> Vec<Value> {
         let all = images["images"].as_array().unwrap().iter();
         all.map(|one| one["id"].clone()).collect()
     };
@@ -216,7 +222,7 @@ fn a_job_runs_as_a_timer_of_the_host_would_run_it(pack: &Pack) {
         "env",
         &[&call[..], &["--json", "schedule", "run", "certificates"]].concat(),
     );
-    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let answer: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(answer["job"], "certificates", "{said}");
 }
 
@@ -244,6 +250,7 @@ fn place(name: &str) -> Pack {
     pack.write(".odoopack-demo", "made by a test\n");
     image(&pack, "acme/postgres:15", "postgres:15", POSTGRES, "root");
     image(&pack, "acme/odoo:19.0", "odoo:19.0", ODOO, "odoo");
+    image(&pack, "acme/nginx:1.22", "nginx:1.22", site::NGINX, "root");
     pack
 }
 
@@ -338,7 +345,9 @@ fn files(pack: &Pack) {
     let compose = SEED
         .replace("postgres:16-alpine", "acme/postgres:15")
         .replace("odoo:18.0", "acme/odoo:19.0")
-        .replace("nginx:alpine", "nginx:1.22");
+        .replace("nginx:alpine", "acme/nginx:1.22")
+        // The machine's own would be another one's.
+        .replace("- /etc/letsencrypt:", "- ./letsencrypt:");
     pack.write("repo/deploy/docker-compose.yml", &compose);
     pack.write(".env", "POSTGRES_PASSWORD=geheim-4711\n");
     let kept = |line: &&str| !NEVER_WORKED.iter().any(|key| line.starts_with(key));
@@ -391,7 +400,7 @@ fn build(pack: &Pack, place: &str, text: &str, name: &str) {
     );
 }
 
-fn written_down(pack: &Pack) {
+fn written_down(pack: &Pack) -> Value {
     pack.now("adopt");
     let root = pack.root.as_str();
     let file = pack.path("repo/deploy/docker-compose.yml");
@@ -404,12 +413,12 @@ fn written_down(pack: &Pack) {
         "--project",
         "old",
     ];
-    let more = ["--domain", "localhost", "--name", "shop"];
+    let more = ["--name", "shop"];
     let dry = pack.run(&[&args[..], &more, &["--dry-run"]].concat()).exits(0);
     assert!(dry.stdout.contains("    engine = \"compose\""), "{}", dry.said());
     assert!(!pack.path("repo/odoopack.toml").exists());
     pack.run(&[&args[..5], &more].concat()).exits(4);
-    let answer = pack.run(&[&args[..], &more].concat()).exits(0);
+    let answer = pack.run(&[&args[..], &more, &["--json"]].concat()).exits(0);
     assert!(!answer.said().contains("geheim-4711"), "{}", answer.said());
     let text = pack.read("repo/odoopack.toml");
     assert!(
@@ -418,15 +427,13 @@ fn written_down(pack: &Pack) {
     );
     let ports = json!({ "production": 31_700 });
     pack.write("data/odoopack/ports.json", &ports.to_string());
+    let told = answer.first_json();
+    site::is_carried_over(pack, &told);
+    told
 }
 
-fn everything_is_there(pack: &Pack, database: &str, before: &str) {
+fn everything_is_there(pack: &Pack, site: &Site, (database, before): (&str, &str)) {
     pack.now("people, their data and their attachments are there");
-    let site = Site {
-        port: 443,
-        domain: "localhost".to_owned(),
-        authority: pack.read("data/tls/authority.pem"),
-    };
     let status = pack.run(&["status", "--json"]).exits(0).first_json();
     assert_eq!(status["good"], true, "{status}");
     let session = site

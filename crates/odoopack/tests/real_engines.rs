@@ -7,10 +7,13 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 use serde_json::json;
 use support::stack::{docker, in_own_network, is_inside, must, with_docker_here};
-use support::{Pack, artefacts, file};
+use support::{Pack, artefacts, file, machine};
 
 const TEST: &str = "a_pack_goes_from_one_engine_to_the_other";
 
@@ -19,6 +22,10 @@ const PRODUCTION: &str = "[environments.production]\ndomain = \"localhost\"\nuse
 /// What the file of a stack says more, and what only the other one says.
 const IMAGES: &str = "[images]\npostgres = \"postgres:15\"\nnginx = \"nginx:1.22\"\n\n";
 const DEBIAN: &str = "source = { debian = \"sid\" }\n";
+
+/// What people read of it, and the words before what `enter` prints.
+const PAGE: &str = include_str!("../../../docs/guides/containers.md");
+const BEFORE_IT: &str = "Cut off, the same command goes on.\n";
 
 /// Of the user `admin`, here and there.
 const PASSWORD: &str = "as-it-was-4713";
@@ -99,13 +106,17 @@ fn natively() -> Pack {
     to_native(&pack);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
     not_while_somebody_works_in_it(&pack);
-    pack.now("left");
+    nor_where_somebody_wrote_meanwhile(&pack);
+    pack.now("left, by one that is killed as soon as it is done");
     let shown = pack.json(&["engine", "leave", "--dry-run"]);
     assert_eq!(shown["plan"].as_array().unwrap().len(), 4, "{shown}");
-    let left = pack.run(&["engine", "leave", "--yes"]).exits(0);
-    let kept = "what `native` made is kept in ";
-    let place = left.stdout.lines().find_map(|line| line.strip_prefix(kept));
-    note("place", place.unwrap());
+    let left = pack.path("data/odoopack/left.json");
+    killed(&pack, &["engine", "leave", "--yes"], || left.is_file());
+    let mut kept = pack.path("aside").read_dir_utf8().unwrap().flatten();
+    let place = kept.next().unwrap().into_path();
+    assert!(place.file_name().unwrap().starts_with("native-"), "{place}");
+    assert!(kept.next().is_none(), "nothing else was put aside");
+    note("place", place.as_str());
     let refused = pack.run(&["up", "--yes"]).exits(4);
     for words in ["`odoopack engine enter --root ", "`odoopack engine back --root "] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.said());
@@ -134,6 +145,60 @@ fn not_while_somebody_works_in_it(pack: &Pack) {
     pack.run(&["up", "--yes"]).exits(0);
 }
 
+/// Nor where somebody came, wrote and went while the snapshot was made, which lacks it.
+fn nor_where_somebody_wrote_meanwhile(pack: &Pack) {
+    pack.now("it is not left with a snapshot that lacks what somebody wrote");
+    let leave = ["engine", "leave", "--yes"];
+    let leaving = pack.start(&leave);
+    support::wait_for("the snapshot begins", || {
+        let journals = pack.path("data/odoopack/operations").read_dir_utf8().unwrap();
+        let mut journals = journals.flatten();
+        journals
+            .any(|one| one.file_name().ends_with("-backup-create.jsonl"))
+            .then_some(())
+    });
+    let socket = pack.path("data/run/postgres");
+    let write = "UPDATE res_partner SET comment = 'meanwhile' WHERE name = 'Moved'";
+    let written = machine::psql(&socket, ("odoopack", "engines_production"), "", write);
+    assert_eq!(written.as_deref(), Some("UPDATE 1"));
+    let refused = pack.end(leaving, &leave).exits(4);
+    assert!(
+        refused
+            .stderr
+            .contains("somebody wrote into database engines_production"),
+        "{}",
+        refused.said()
+    );
+    assert!(!pack.path("aside").exists());
+    pack.run(&["up", "--yes"]).exits(0);
+}
+
+/// Kills a command as soon as it has reached something.
+fn killed(pack: &Pack, args: &[&str], reached: impl Fn() -> bool) {
+    let mut child = pack.start(args);
+    loop {
+        let ended = child.try_wait().unwrap();
+        if reached() {
+            break;
+        }
+        assert_eq!(ended, None, "{args:?} ended before");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The same as soon as it has said something; what it had printed by then.
+fn killed_saying(pack: &Pack, args: &[&str], words: &str) -> String {
+    let mut child = pack.start(args);
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let found = said.find(|line| line.as_ref().unwrap().contains(words));
+    assert!(found.is_some(), "{args:?} ended without `{words}`");
+    child.kill().unwrap();
+    let printed = child.wait_with_output().unwrap();
+    String::from_utf8(printed.stdout).unwrap()
+}
+
 fn to_compose(pack: &Pack) {
     pack.edit_file("[pack]\n", "[pack]\nengine = \"compose\"\n");
     pack.edit_file(DEBIAN, "");
@@ -149,9 +214,13 @@ fn to_native(pack: &Pack) {
 fn there_and_back(pack: &Pack) {
     pack.now("the engine `compose`, in the same root");
     to_compose(pack);
-    let entered = pack.run(&["engine", "enter", "--yes"]).exits(0);
-    let words = "the pack runs with the engine `compose`, with what it held";
-    assert!(entered.stdout.contains(words), "{}", entered.said());
+    let unlocked = pack.run(&["image", "build"]).exits(4);
+    assert!(
+        unlocked.stderr.contains("so no image is built"),
+        "{}",
+        unlocked.said()
+    );
+    killed_and_entered(pack);
     pack.now("everything is there, and it works");
     assert_ne!(asked(pack, CLUSTER), read("cluster"));
     everything_is_there(pack);
@@ -170,6 +239,70 @@ fn there_and_back(pack: &Pack) {
     assert!(place.join("postgres/PG_VERSION").is_file(), "{place}");
     that_engine_is_left_as_well(pack);
     back(pack);
+}
+
+/// Killed as soon as the data begin to come, and when they are in: the same command goes on, and throws nothing away that people made.
+fn killed_and_entered(pack: &Pack) {
+    let enter = ["engine", "enter", "--yes"];
+    let begun = pack.path("data/odoopack/open");
+    killed(pack, &enter, || {
+        let mut journals = begun.read_dir_utf8().into_iter().flatten().flatten();
+        journals.next().is_some()
+    });
+    pack.now("entered again, and killed when the data are in");
+    let said = killed_saying(pack, &enter, "lets them go");
+    let kept = "SELECT datname FROM pg_database WHERE datname LIKE '%replaced%'";
+    let kept = asked(pack, kept);
+    assert!(kept.starts_with("engines_production_replaced_"), "{kept}");
+    // What a person did in the empty one just before.
+    let worked = "UPDATE res_partner SET create_uid = 2 WHERE id = 1";
+    let psql = ["psql", "production", "--admin", "--", "-d", &kept, "-c", worked];
+    pack.run(&psql).exits(0);
+    pack.now("entered once more");
+    let entered = pack.run(&enter).exits(0);
+    let words = "the pack runs with the engine `compose`, with what it held";
+    assert!(entered.stdout.contains(words), "{}", entered.said());
+    assert!(
+        entered.stderr.contains(&format!("it is kept as {kept}")),
+        "{}",
+        entered.said()
+    );
+    pack.run(&["restore", "--forget-replaced", "production", "--yes"])
+        .exits(0);
+    as_the_page_says(pack, &(said + &entered.stdout));
+}
+
+/// The guide shows what is printed.
+fn as_the_page_says(pack: &Pack, printed: &str) {
+    let (_, page) = PAGE.split_once(BEFORE_IT).unwrap();
+    let shown = page.lines().skip_while(|line| line.is_empty());
+    let shown = shown.map_while(|line| line.strip_prefix("    "));
+    let printed = printed.replace(pack.root.as_str(), "/opt/odoo");
+    let printed = printed.replace("engines_production", "odoo_production");
+    // Which jobs are due depends on the hour.
+    let printed = printed.lines().filter(|line| !line.starts_with("  waits: "));
+    assert_eq!(
+        shown.map(without_numbers).collect::<Vec<_>>(),
+        printed.map(without_numbers).collect::<Vec<_>>()
+    );
+}
+
+/// Counts, versions and ids differ from run to run.
+fn without_numbers(line: &str) -> String {
+    let words = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    let number = |word: &str| {
+        let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        word.starts_with(|c: char| c.is_ascii_digit())
+            || word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let shown = |word: &str| {
+        if number(word) {
+            word.replace(|c: char| c.is_ascii_alphanumeric(), "")
+        } else {
+            word.to_owned()
+        }
+    };
+    words.map(shown).collect()
 }
 
 fn everything_is_there(pack: &Pack) {
@@ -219,7 +352,7 @@ fn back(pack: &Pack) {
     everything_is_there(pack);
     // The one that was made there is remembered here.
     let all = pack.json(&["backup", "list"]);
-    assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
+    assert_eq!(all.as_array().map(Vec::len), Some(3), "{all}");
     assert_eq!(docker(&["ps", "--all", "--quiet"]).stdout.trim(), "");
     pack.run(&["down"]).exits(0);
     pack.now("done");

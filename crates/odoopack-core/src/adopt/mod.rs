@@ -2,6 +2,7 @@
 mod command;
 mod decide;
 mod left;
+mod limits;
 mod parts;
 mod ports;
 mod project;

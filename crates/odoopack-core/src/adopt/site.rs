@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use toml_edit::value;
 
 use super::decide::{Decider, ENVIRONMENT};
+use super::limits::{self, Limit};
 use super::{Holds, Stack, Volumes};
 use crate::foreign::nginx::{self, Directive};
 
@@ -90,6 +91,7 @@ struct Server {
     certificate: Option<(String, String)>,
     encrypted: bool,
     odoo: bool,
+    limits: Vec<Limit>,
 }
 
 /// What all files say.
@@ -97,6 +99,8 @@ struct Server {
 struct Site {
     /// Those that lead to Odoo first.
     servers: Vec<Server>,
+    /// Those outside of every server.
+    limits: Vec<Limit>,
     left: Vec<(String, String)>,
 }
 
@@ -130,6 +134,7 @@ impl Site {
         }
         for (path, directives) in &all {
             reader.visit(path, "", directives);
+            reader.site.limits.extend(limits::read(path, directives));
         }
         let mut site = reader.site;
         site.servers.sort_by_key(|server| !server.odoo);
@@ -180,7 +185,10 @@ impl Reader<'_> {
             let name = directive.name.as_str();
             let place = format!("{path}:{}", directive.line);
             if name == "server" && directive.block.is_some() {
-                self.site.servers.push(server(directive));
+                self.site.servers.push(Server {
+                    limits: limits::read(path, directive.inner()),
+                    ..server(directive)
+                });
             } else if GUARDS.contains(&name) && directive.arg(0) != "off" {
                 self.site.left.push((
                     format!("`{name} {}` of nginx ({place})", directive.args.join(" ")),
@@ -237,6 +245,7 @@ fn server(directive: &Directive) -> Server {
         certificate: one("ssl_certificate").zip(one("ssl_certificate_key")),
         encrypted: listen.any(|word| word == "ssl" || word.ends_with("443")),
         odoo: false,
+        limits: Vec::new(),
     }
 }
 
@@ -253,6 +262,9 @@ impl Decider<'_> {
                 "no site was read: it is in the image, or mounted where none is looked for; `--nginx FILE` names it",
             );
         }
+        let of_odoo = site.servers.iter().filter(|server| server.odoo);
+        let inner: Vec<&Limit> = of_odoo.flat_map(|server| &server.limits).collect();
+        self.limits(&inner, &site.limits.iter().collect::<Vec<_>>());
         let names = site.names();
         let Some(domain) = self
             .wants

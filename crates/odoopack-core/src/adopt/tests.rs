@@ -1,5 +1,6 @@
 //! Stacks as people have them.
 mod left;
+mod limits;
 mod parts;
 mod server;
 mod site;

@@ -187,6 +187,31 @@ fn directive(words: &mut Vec<(String, usize)>, block: Option<Vec<Directive>>) ->
     }
 }
 
+/// Bytes of a size such as `100M`; `None` when it is no size.
+pub fn size(text: &str) -> Option<u64> {
+    let (number, shift) = match text.to_ascii_lowercase() {
+        text if text.ends_with('k') => (text[..text.len() - 1].to_owned(), 10),
+        text if text.ends_with('m') => (text[..text.len() - 1].to_owned(), 20),
+        text if text.ends_with('g') => (text[..text.len() - 1].to_owned(), 30),
+        text => (text, 0),
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// Seconds of a time such as `12m` or `1h 30m`; `None` when it is no time.
+pub fn seconds(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().ok()?;
+    match &text[split..] {
+        "" | "s" => Some(number),
+        "ms" => Some(number / 1000),
+        "m" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        "d" => number.checked_mul(86_400),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +249,17 @@ mod tests {
             assert_eq!(read(text).unwrap_err().line, line, "{text}");
         }
         assert!(read(&"a {".repeat(10_000)).is_err());
+    }
+
+    #[test]
+    fn reads_sizes_and_times() {
+        assert_eq!(
+            ["100M", "1g", "0", "10k", "x"].map(super::size),
+            [Some(100 << 20), Some(1 << 30), Some(0), Some(10 << 10), None]
+        );
+        assert_eq!(
+            ["720s", "720", "12m", "900ms", "x", ""].map(super::seconds),
+            [Some(720), Some(720), Some(720), Some(0), None, None]
+        );
     }
 }

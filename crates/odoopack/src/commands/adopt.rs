@@ -1,5 +1,5 @@
 //! `adopt`: an Odoo that somebody runs with Docker Compose becomes this pack's, with its volumes and its database.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use odoopack_core::adopt::{self, Adoption, Project, Seen, SiteFile, Stack, Variables, Volumes, Wants};
@@ -75,8 +75,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     let conf = odoo_conf(args, &stack, &volumes)?;
     let stack = stack.told(conf.as_ref().map(|(_, text)| text.as_str()));
     let stack = stack.map_err(|refusal| Failure::refused(refusal.what).hint(refusal.hint))?;
+    let nginx = sites(args, &stack, &volumes)?;
     let adoption = look(
-        args,
+        &nginx,
         (&stack, &volumes),
         &wants,
         &[Some((compose.clone(), text)), conf],
@@ -85,7 +86,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<()> {
     if !args.dry_run {
         write(&root, &path, &adoption, (&project, &stack))?;
     }
-    tell(cx, args, &path, &next(&path, &compose, &project), &adoption);
+    let old = replaced(&root, (&compose, &nginx));
+    tell(cx, args, &path, &next(&path, &compose, &project, &old), &adoption);
     Ok(())
 }
 
@@ -196,26 +198,25 @@ fn sites(args: &Args, stack: &Stack<'_>, volumes: &Volumes) -> Result<Vec<SiteFi
 
 /// Everything else that is read and seen, and what is decided from it.
 fn look(
-    args: &Args,
+    nginx: &[SiteFile],
     (stack, volumes): (&Stack<'_>, &Volumes),
     wants: &Wants,
     read: &[Read; 2],
 ) -> Result<Adoption> {
-    let nginx = sites(args, stack, volumes)?;
     let (mut directories, mut links) = (BTreeMap::new(), BTreeMap::new());
-    for place in adopt::places(stack, &nginx, volumes) {
+    for place in adopt::places(stack, nginx, volumes) {
         if let Some(holds) = observe::adopt::holds(&place)? {
             links.extend(observe::adopt::led_to(&place)?.map(|real| (place.clone(), real)));
             directories.insert(place, holds);
         }
     }
-    let files: Vec<_> = read.iter().flatten().chain(&nginx).collect();
+    let files: Vec<_> = read.iter().flatten().chain(nginx).collect();
     let findings = findings(&files, wants.series.or_else(|| stack.series()));
     Ok(adopt::decide(
         stack,
         wants,
         &Seen {
-            nginx: &nginx,
+            nginx,
             volumes,
             directories: &directories,
             links: &links,
@@ -322,15 +323,31 @@ fn tell(cx: &Context, args: &Args, path: &Utf8Path, next: &[String; 4], adoption
     }
 }
 
-fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
-    let root = path.parent().and_then(Utf8Path::parent).unwrap_or(path);
-    // What it was merged from starts the same containers.
+/// The old files that go out of the way: those that would start the old stack again, and those in whose place `up` writes its own.
+fn replaced(root: &Utf8Path, (compose, nginx): (&Utf8Path, &[SiteFile])) -> Vec<Utf8PathBuf> {
     let mut old = vec![compose.to_owned()];
-    let merged = there(compose, &adopt::NAMES).into_iter();
-    let merged = merged.chain(there(compose, &adopt::OVERRIDES));
-    old.extend(merged.filter(|other| other != compose));
+    // What it was merged from starts the same containers.
+    old.extend(there(compose, &adopt::NAMES));
+    old.extend(there(compose, &adopt::OVERRIDES));
+    let real = |directory: &Utf8Path| directory.canonicalize_utf8().ok();
+    let ours = real(&root.join("deploy/nginx"));
+    let in_ours = |path: &&Utf8PathBuf| ours.is_some() && path.parent().and_then(real) == ours;
+    old.extend(nginx.iter().map(|(path, _)| path).filter(in_ours).cloned());
+    let mut seen = BTreeSet::new();
+    old.retain(|path| seen.insert(path.clone()));
+    old
+}
+
+fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project, old: &[Utf8PathBuf]) -> [String; 4] {
+    let root = path.parent().and_then(Utf8Path::parent).unwrap_or(path);
     let away = old.iter().map(|file| format!("`mv {file} {file}.adopted`"));
     let away = away.collect::<Vec<_>>().join(", ");
+    let own = root.join("deploy/nginx");
+    let site = if old.iter().any(|file| file.starts_with(&own)) {
+        ", and the pack's own site of nginx takes the place of the old one"
+    } else {
+        ""
+    };
     [
         format!(
             "read {path}, then put the password of Odoo's user `admin` where the probes find it: `odoopack secret set PRODUCTION_ADMIN --root {root} < FILE`"
@@ -339,7 +356,7 @@ fn next(path: &Utf8Path, compose: &Utf8Path, project: &Project) -> [String; 4] {
             "`docker compose -p {} --project-directory {} -f {compose} down`, never with `--volumes`: from now on its containers must not start again",
             project.name, project.directory
         ),
-        format!("{away}: two servers in one cluster destroy it"),
+        format!("{away}: two servers in one cluster destroy it{site}"),
         format!("`odoopack plan --root {root}`, then `odoopack up --root {root}`"),
     ]
 }

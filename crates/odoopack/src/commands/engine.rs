@@ -1,4 +1,5 @@
 //! `engine`: from one engine to the other in the same root. What the old one made is put aside, never removed; the data come as snapshots.
+mod alone;
 mod aside;
 mod back;
 mod enter;

@@ -8,7 +8,7 @@ use odoopack_core::secret::SecretText;
 use odoopack_core::spec::BucketStyle;
 
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{empty, is_done, replaced};
+use crate::apply::restore::{empty, is_done};
 use crate::backup::elsewhere::{Elsewhere, Newest};
 use crate::backup::offsite::Found;
 use crate::backup::record::Line;
@@ -308,14 +308,16 @@ impl Recovery<'_> {
         let view = bringing::look(pack, name)?;
         let apply = up::applier(self.cx, pack, &view);
         let progress = self.cx.ui.step("remove the empty database that it began with");
-        let all = replaced::find(&apply, name, &settings.database)?;
-        let removed = all.by(&settings.database, id).remove(&apply);
-        if removed.is_ok() {
+        let forgotten = empty::forget(&apply, (name, &settings.database), id);
+        if forgotten.is_ok() {
             progress.done();
         } else {
             progress.failed();
         }
-        removed
+        if let Some(kept) = forgotten? {
+            self.cx.ui.warn(&empty::is_kept(name, &kept));
+        }
+        Ok(())
     }
 
     /// What is known for sure: what was proven, that somebody has the key, and which snapshots are at the second place of the file.

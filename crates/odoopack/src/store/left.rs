@@ -1,5 +1,8 @@
 //! What `engine leave` has put aside, and whether its data have come into the engine of the file.
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
+use odoopack_core::name::Name;
 use odoopack_core::spec::Engine;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +19,9 @@ pub(crate) struct Left {
     /// The engine that takes the data in; `None` until that has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) to: Option<String>,
+    /// The restores that put the data in the place of empty databases, each by its id: those are still to be removed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) brought: BTreeMap<Name, String>,
     /// Whether all of them are in.
     #[serde(default)]
     pub(crate) ended: bool,
@@ -83,6 +89,7 @@ mod tests {
             from: "native".to_owned(),
             place: "native-1".to_owned(),
             to: None,
+            brought: BTreeMap::new(),
             ended: false,
         };
         write(state, &left).unwrap();

@@ -1,6 +1,7 @@
 //! The example in the documentation of the official images, as people copy it.
 
 use crate::support::stack::must;
+use crate::support::web::Site;
 use crate::support::{Pack, machine};
 use crate::{COUNTS, Old, PASSWORD, everything_is_there, place};
 
@@ -29,7 +30,12 @@ pub(crate) fn example_is_taken_over() {
     pack.now("up");
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(pack.json(&["up", "--yes"])["steps"], 0);
-    everything_is_there(&pack, "books", &before);
+    let site = Site {
+        port: 443,
+        domain: "localhost".to_owned(),
+        authority: pack.read("data/tls/authority.pem"),
+    };
+    everything_is_there(&pack, &site, ("books", &before));
     // As before, but for people on this machine.
     let page = machine::must("curl", &["-sL", "http://127.0.0.1:8069/web/login"]);
     assert!(page.contains("csrf_token"), "{page}");

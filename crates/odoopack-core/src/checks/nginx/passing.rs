@@ -1,7 +1,8 @@
 //! Rules about how requests reach Odoo: the bus, headers, limits, buffers.
 use super::super::Severity::{Error, Info, Warning};
 use super::super::rule::{Rule, Spot};
-use super::view::{Block, Site, View, seconds, size};
+use super::view::{Block, Site, View};
+use crate::foreign::nginx::{seconds, size};
 
 /// # Source
 /// `odoo/http.py` `DEFAULT_MAX_CONTENT_LENGTH`; nginx's own default is 1m.

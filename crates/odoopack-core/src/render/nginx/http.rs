@@ -14,6 +14,12 @@ const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256
 /// Paths that take a password, with or without a language prefix.
 const SIGN_IN: &str = "(?:/[^/]+)?/web/(?:login(?:/totp)?|signup|reset_password|session/authenticate)/?";
 
+/// Seconds that nginx waits for the next part of a request or an answer.
+pub const TIMEOUT: u64 = 720;
+
+/// Seconds that it waits until the gate takes a connection.
+pub const CONNECT_TIMEOUT: u64 = 5;
+
 /// Calls per second and client address to the RPC endpoints, where every call carries a password.
 pub(super) const RPC_RATE: u32 = 10;
 
@@ -79,9 +85,9 @@ fn proxy(t: &mut Text, input: &Nginx) {
     t.line("proxy_buffers 16 64k");
     t.line("proxy_busy_buffers_size 128k");
     t.line("proxy_max_temp_file_size 4096m");
-    t.line("proxy_connect_timeout 5s");
-    t.line("proxy_read_timeout 720s");
-    t.line("proxy_send_timeout 720s");
+    t.line(format_args!("proxy_connect_timeout {CONNECT_TIMEOUT}s"));
+    t.line(format_args!("proxy_read_timeout {TIMEOUT}s"));
+    t.line(format_args!("proxy_send_timeout {TIMEOUT}s"));
     t.line("proxy_redirect off");
     t.line("proxy_next_upstream error timeout");
     t.line("proxy_next_upstream_timeout 20s");

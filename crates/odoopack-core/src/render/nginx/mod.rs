@@ -1,6 +1,7 @@
 //! The whole `nginx.conf`: TLS, static files, limits, security headers; everything else goes to the gate.
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::http::{CONNECT_TIMEOUT, TIMEOUT};
 use self::text::{Text, quoted};
 use crate::units::Bytes;
 

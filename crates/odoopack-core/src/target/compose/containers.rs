@@ -260,7 +260,7 @@ fn nginx(known: &Known<'_>, service: &Service) -> Option<Container> {
             false,
         ));
         one.mounts
-            .extend(brought(&environment.tls).map(|path| same(&path, false)));
+            .extend(brought(&environment.tls).iter().map(|path| same(path, false)));
     }
     one.mounts
         .extend(static_places(known).iter().map(|path| same(path, false)));
@@ -332,23 +332,28 @@ fn publish(listen: &[String], port: u16) -> Vec<String> {
         .collect()
 }
 
+/// Names of the files in `live/NAME` of Let's Encrypt's tree.
+const OF_CERTBOT: [&str; 4] = ["fullchain.pem", "cert.pem", "chain.pem", "privkey.pem"];
+
 /// Directory of a certificate that the operator brings; Let's Encrypt's files are links within their own tree.
-fn brought(tls: &Tls) -> impl Iterator<Item = Utf8PathBuf> {
-    const TREE: &str = "/etc/letsencrypt";
-    let paths = match tls {
-        Tls::Local => Vec::new(),
-        Tls::Files { certificate, key } => vec![certificate.clone(), key.clone()],
+fn brought(tls: &Tls) -> Vec<Utf8PathBuf> {
+    let Tls::Files { certificate, key } = tls else {
+        return Vec::new();
     };
-    let place = |path: Utf8PathBuf| {
-        if path.starts_with(TREE) {
-            Some(TREE.into())
-        } else {
-            path.parent().map(Utf8Path::to_owned)
-        }
+    let tree = |path: &Utf8PathBuf| {
+        let live = path
+            .ancestors()
+            .nth(2)
+            .filter(|above| above.file_name() == Some("live"))?;
+        let ours = path.file_name().is_some_and(|name| OF_CERTBOT.contains(&name));
+        live.parent()
+            .filter(|tree| ours && *tree != "/")
+            .map(Utf8Path::to_owned)
     };
-    let mut places: Vec<Utf8PathBuf> = paths.into_iter().filter_map(place).collect();
+    let place = |path| tree(path).or_else(|| path.parent().map(Utf8Path::to_owned));
+    let mut places: Vec<Utf8PathBuf> = [certificate, key].into_iter().filter_map(place).collect();
     places.dedup();
-    places.into_iter()
+    places
 }
 
 fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environment) -> Option<Container> {
@@ -445,4 +450,42 @@ fn variables(layout: &Layout, name: &Name, environment: &Environment) -> BTreeMa
     all.extend(sessions::variables(layout, name, environment));
     all.extend(crate::target::services::authority(layout));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_links_of_a_certificate_lead_to_is_mounted_with_them_and_nothing_else_is() {
+        for (certificate, key, places) in [
+            (
+                "/etc/letsencrypt/live/erp/fullchain.pem",
+                "/etc/letsencrypt/live/erp/privkey.pem",
+                &["/etc/letsencrypt"][..],
+            ),
+            (
+                "/srv/certbot/conf/live/erp/cert.pem",
+                "/srv/certbot/conf/live/erp/privkey.pem",
+                &["/srv/certbot/conf"],
+            ),
+            (
+                "/srv/tls/erp.pem",
+                "/srv/keys/erp.key",
+                &["/srv/tls", "/srv/keys"],
+            ),
+            (
+                "/home/live/erp/own.pem",
+                "/home/live/erp/own.key",
+                &["/home/live/erp"],
+            ),
+            ("/live/erp/fullchain.pem", "/live/erp/privkey.pem", &["/live/erp"]),
+        ] {
+            let tls = Tls::Files {
+                certificate: certificate.into(),
+                key: key.into(),
+            };
+            assert_eq!(brought(&tls), places, "{certificate}");
+        }
+    }
 }

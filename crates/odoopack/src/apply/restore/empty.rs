@@ -1,7 +1,9 @@
 //! Whether a database is still the empty one that `up` has made: a recovery replaces no other.
 use odoopack_core::name::Name;
+use odoopack_core::restore::own_name;
 
 use super::database::exists;
+use super::replaced;
 use crate::apply::Apply;
 use crate::apply::databases::failed;
 use crate::failure::{Failure, Result};
@@ -50,6 +52,30 @@ pub(crate) fn still(
             Err(Failure::refused(format!("database {database} is not the empty one any more")).because(why))
         }
     }
+}
+
+/// Removes the empty database in whose place the restore `id` has put another one, unless somebody worked in it while that was made: then
+/// its name is returned.
+pub(crate) fn forget(
+    apply: &Apply<'_>,
+    (environment, database): (&Name, &str),
+    id: &str,
+) -> Result<Option<String>> {
+    let name = own_name(database, "replaced", id);
+    if exists(&mut apply.admin(environment, "postgres")?, &name)?
+        && worked_in(apply, environment, &name)?.is_some()
+    {
+        return Ok(Some(name));
+    }
+    let all = replaced::find(apply, environment, database)?;
+    all.by(database, id).remove(apply).map(|()| None)
+}
+
+/// What to say of one that is kept.
+pub(crate) fn is_kept(environment: &Name, database: &str) -> String {
+    format!(
+        "somebody worked in the empty database while the data came: it is kept as {database} until `odoopack restore --forget-replaced {environment}`"
+    )
 }
 
 fn not_empty(number: u32, known: Option<u32>, worked_in: Option<&str>) -> Option<String> {

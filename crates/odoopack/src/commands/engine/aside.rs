@@ -202,6 +202,7 @@ mod tests {
             from: "native".to_owned(),
             place: "native-1".to_owned(),
             to: to.map(str::to_owned),
+            brought: std::collections::BTreeMap::new(),
             ended: to.is_some(),
         }
     }

@@ -2,8 +2,8 @@
 use odoopack_core::name::Name;
 
 use super::{Run, aside};
+use crate::apply::restore::empty;
 use crate::apply::restore::source::Source;
-use crate::apply::restore::{empty, replaced};
 use crate::backup::stored::Opened;
 use crate::backup::{failure, place};
 use crate::commands::bringing::{self, Options};
@@ -55,11 +55,12 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
         ui: cx.ui.for_a_part(),
         root: cx.root.clone(),
     };
-    brought(&part, &pack, &everything).map_err(|failure| {
+    brought(&part, &pack, &mut left, &everything).map_err(|failure| {
         failure
             .hint("the same `odoopack engine enter` again goes on")
             .hint("`odoopack down`, then `odoopack engine back` puts back what was left")
     })?;
+    left.brought.clear();
     left.ended = true;
     left::write(&state, &left)?;
     tell(cx, &pack, &left, &awaited);
@@ -103,18 +104,23 @@ fn awaited(pack: &Pack) -> Result<Vec<(Name, String)>> {
     Ok(all)
 }
 
-fn brought(cx: &Context, pack: &Pack, everything: &up::Args) -> Result<()> {
+fn brought(cx: &Context, pack: &Pack, left: &mut Left, everything: &up::Args) -> Result<()> {
     let resumed = bringing::resume(cx, pack)?;
     resumed.iter().for_each(|sentence| cx.ui.say(sentence));
     up::converge(cx, pack, everything)?;
     for (name, snapshot) in awaited(pack)? {
-        one(cx, pack, &name, &snapshot)?;
+        one(cx, pack, left, (&name, &snapshot))?;
+    }
+    // Also those of a run that was killed when its data were in.
+    let there = |name: &&Name| pack.loaded.spec.environments.contains_key(*name);
+    for name in left.brought.keys().filter(there) {
+        forget_empty(cx, pack, name, &left.brought[name])?;
     }
     Ok(())
 }
 
-/// Puts a snapshot in the place of the empty database that `up` made, and removes that one.
-fn one(cx: &Context, pack: &Pack, name: &Name, snapshot: &str) -> Result<()> {
+/// Puts a snapshot in the place of the empty database that `up` made.
+fn one(cx: &Context, pack: &Pack, left: &mut Left, (name, snapshot): (&Name, &str)) -> Result<()> {
     let repository = place::open(pack)?;
     let found = repository
         .snapshot(snapshot, Some(name.as_str()))
@@ -128,6 +134,8 @@ fn one(cx: &Context, pack: &Pack, name: &Name, snapshot: &str) -> Result<()> {
         failure.hint(format!("`rm {mark}` when what is in it shall stay"))
     })?;
     let id = bringing::new_id();
+    left.brought.insert(name.clone(), id.clone());
+    left::write(&pack.layout.state(), left)?;
     let from = format!("snapshot {}", opened.id());
     let source = Source::Snapshot(stored::boxed(opened));
     bringing::bring(
@@ -136,11 +144,17 @@ fn one(cx: &Context, pack: &Pack, name: &Name, snapshot: &str) -> Result<()> {
         (&source, &from),
         &bringing::Place::to(name.as_str()),
         (None, &Options::replacing(name.as_str(), &id)),
-    )?;
+    )
+}
+
+/// Removes that one, when it is still empty.
+fn forget_empty(cx: &Context, pack: &Pack, name: &Name, id: &str) -> Result<()> {
+    let (name, settings) = environment(pack, name.as_str())?;
     let _lock = lock::take(&pack.layout.state(), "odoopack engine enter")?;
     let view = bringing::look(pack, name)?;
     let apply = up::applier(cx, pack, &view);
-    replaced::find(&apply, name, &settings.database)?
-        .by(&settings.database, &id)
-        .remove(&apply)
+    if let Some(kept) = empty::forget(&apply, (name, &settings.database), id)? {
+        cx.ui.warn(&empty::is_kept(name, &kept));
+    }
+    Ok(())
 }

@@ -1,25 +1,21 @@
 //! `engine leave`: nobody works in it, a snapshot of each environment, and everything aside.
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use odoopack_core::name::Name;
 use odoopack_core::spec::OwnServer;
 use odoopack_core::up::{Consent, plan};
 
-use super::{Run, agreed, aside};
+use super::{Run, agreed, alone, aside};
 use crate::backup::create::{Wish, create};
 use crate::commands::{backup, down, up};
 use crate::context::{Context, Pack};
 use crate::engines::Engine;
 use crate::failure::{Failure, Result};
 use crate::files;
-use crate::observe::{self, databases};
+use crate::observe;
 use crate::store::journal::Journal;
 use crate::store::left::{self, Left};
 use crate::store::{lock, marks};
-
-/// How long a connection may outlive the process that had it.
-const GONE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
     let pack = cx.load()?;
@@ -44,6 +40,7 @@ pub(super) fn run(cx: &Context, run: Run) -> Result<()> {
         from: from.to_owned(),
         place: name,
         to: None,
+        brought: BTreeMap::new(),
         ended: false,
     };
     put_aside(&pack, &left, &snapshots)
@@ -98,9 +95,9 @@ fn as_the_file_says(pack: &Pack) -> Result<()> {
 
 fn stopped_and_stored(cx: &Context, pack: &Pack) -> Result<BTreeMap<Name, String>> {
     down::stop(cx, pack, |service| OwnServer::called(service).is_none())?;
-    let mut snapshots = BTreeMap::new();
+    let (mut snapshots, mut written) = (BTreeMap::new(), Vec::new());
     for environment in pack.loaded.spec.environments.keys() {
-        alone(pack, environment)?;
+        written.push((environment, alone::empty(pack, environment)?));
         let wish = Wish {
             note: Some("before the engine was left"),
             gentle: false,
@@ -109,41 +106,14 @@ fn stopped_and_stored(cx: &Context, pack: &Pack) -> Result<BTreeMap<Name, String
         backup::tell_missing(cx, &made);
         snapshots.insert(environment.clone(), made.snapshot.id);
     }
-    for environment in pack.loaded.spec.environments.keys() {
-        alone(pack, environment)?;
-    }
+    let shut = written
+        .into_iter()
+        .map(|(environment, written)| alone::shut(pack, environment, written));
+    // Nobody comes in any more before the server stops, which opens them again.
+    let _shut = shut.collect::<Result<Vec<_>>>()?;
     down::stop(cx, pack, |_| true)?;
     Engine::here(&pack.layout).stop_supervisor()?;
     Ok(snapshots)
-}
-
-/// What somebody writes by hand while a snapshot is made would not be in it.
-fn alone(pack: &Pack, environment: &Name) -> Result<()> {
-    let server = databases::server(&pack.loaded.spec, &pack.layout, environment)?;
-    let failed = |e: &postgres::Error| {
-        Failure::failed(format!(
-            "could not look who works in the database of {environment}"
-        ))
-        .because(databases::words(e))
-    };
-    let mut client = databases::connect(&server, "postgres").map_err(|e| failed(&e))?;
-    let database = &pack.loaded.spec.environments[environment].database;
-    let sql = "SELECT coalesce(nullif(application_name, ''), usename::text) FROM pg_stat_activity \
-               WHERE datname = $1 AND backend_type = 'client backend' LIMIT 1";
-    let begun = Instant::now();
-    loop {
-        let who = client.query_opt(sql, &[database]).map_err(|e| failed(&e))?;
-        let Some(who) = who else { return Ok(()) };
-        // A connection outlives the process that has ended by a moment.
-        if begun.elapsed() < GONE {
-            std::thread::sleep(Duration::from_millis(100));
-            continue;
-        }
-        let who: String = who.try_get(0).map_err(|e| failed(&e))?;
-        return Err(Failure::refused(format!("somebody works in database {database}: {who}")).hint(format!(
-            "end it, a `psql` or a `shell` for example; `odoopack psql {environment} --admin -- -c 'SELECT * FROM pg_stat_activity'` shows it"
-        )));
-    }
 }
 
 fn put_aside(pack: &Pack, left: &Left, snapshots: &BTreeMap<Name, String>) -> Result<()> {
