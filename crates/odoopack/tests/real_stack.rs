@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use support::browser::Browser;
 use support::probe::probe_module;
-use support::stack::{Index, docker, id, must, stack_file, with_docker};
+use support::stack::{Index, docker, id, must, reboot, stack_file, with_docker};
 use support::web::Site;
 use support::{Pack, machine, wait_for};
 
@@ -154,7 +154,10 @@ fn no_secret_can_be_seen(pack: &Pack) {
     let mut secrets: Vec<String> = names.iter().map(|name| pack.secret(name)).collect();
     secrets.push(CANARY.to_owned());
     let file = pack.path("deploy/docker-compose.yml");
-    let mut texts = vec![must(&["compose", "--file", file.as_str(), "config"])];
+    let file = ["compose", "--file", file.as_str()];
+    // With what is only run when it is asked for.
+    let mut texts = vec![must(&[&file[..], &["--profile", "tools", "config"]].concat())];
+    assert!(texts[0].contains("production.tools"), "{}", texts[0]);
     for service in SERVICES {
         texts.push(must(&["top", &id(service), "-eo", "pid,args"]));
         texts.push(must(&["inspect", &id(service)]));
@@ -215,9 +218,28 @@ fn only_nginx_is_published() {
             "{service}: {seen}"
         );
         assert_eq!(seen.ends_with(" 0:0"), service == "nginx", "{service}: {seen}");
+        let pid = must(&["inspect", "--format", "{{.State.Pid}}", &id(service)]);
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let limit = |name: &str| -> Vec<&str> {
+            let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().take(2).collect()
+        };
+        assert_eq!(limit("Max open files"), ["65536", "65536"], "{service}: {limits}");
+        assert_eq!(limit("Max core file size"), ["0", "0"], "{service}: {limits}");
     }
+    docker_may_tell_a_container_of_a_proxy();
     let format = "{{.HostConfig.NetworkMode}}";
     assert_eq!(must(&["inspect", "--format", format, &id("postgres")]), "none");
+}
+
+/// As it does where its user has one: the address of Odoo itself is asked all the same.
+fn docker_may_tell_a_container_of_a_proxy() {
+    let web = id("production.blue.web");
+    let asked = must(&["inspect", "--format", "{{json .Config.Healthcheck.Test}}", &web]);
+    let asked: Vec<String> = serde_json::from_str(&asked).unwrap();
+    let asked: Vec<&str> = asked.iter().skip(1).map(String::as_str).collect();
+    let proxy = "http_proxy=http://127.0.0.1:9";
+    must(&[&["exec", "--env", proxy, &web][..], &asked].concat());
 }
 
 fn people_work_in_it(pack: &Pack) {
@@ -286,7 +308,15 @@ fn a_container_made_anew_breaks_no_request(pack: &Pack) {
             let (mut asked, mut bad) = (0, Vec::new());
             while !over.load(Ordering::Relaxed) {
                 asked += 1;
-                match site.try_get("/web/health") {
+                // What was sent is repeated by nobody when it writes.
+                let page = if asked % 2 == 0 {
+                    let json = [("Content-Type", "application/json")];
+                    let page = site.ask("POST", "/web/webclient/version_info", &json, b"{}");
+                    page.map_err(|e| e.to_string())
+                } else {
+                    site.try_get("/web/health")
+                };
+                match page {
                     Ok(page) if page.status == 200 => {}
                     Ok(page) => bad.push(page.status.to_string()),
                     Err(why) => bad.push(why),
@@ -358,9 +388,12 @@ fn it_runs_without_this_program(pack: &Pack) {
     assert_eq!(config.stderr, "");
     compose(&["down"]).exits(0);
     compose(&["up", "--detach"]).exits(0);
-    wait_for("every probe passes", || {
-        (pack.status()["good"] == true).then_some(())
-    });
+    let works = || (pack.status()["good"] == true).then_some(());
+    wait_for("every probe passes", works);
+    nothing_to_do(pack);
+    pack.now("the machine starts again, where nobody says what comes first");
+    reboot();
+    wait_for("every probe passes again", works);
     nothing_to_do(pack);
 }
 
