@@ -16,6 +16,8 @@ pub(crate) const PACKAGED: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
 /// Where [`Index`] answers.
 const INDEX: &str = "127.0.0.1:31899";
 
+/// Open files that a process in a container may have unless it raises the limit, as Docker 29 has it.
+pub(crate) const FILES_AT_FIRST: u64 = 1024;
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
 /// Says what the images are made of; another text makes them anew.
@@ -383,7 +385,9 @@ impl Stack {
         let at = Utf8Path::from_path(self.place.path()).expect("a temporary directory is UTF-8");
         let log = File::create(at.join("log")).map_err(|e| e.to_string())?;
         let daemon = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd"])
+            .args(["--pdeathsig", "TERM", "prlimit"])
+            .arg(format!("--nofile={FILES_AT_FIRST}:"))
+            .arg("dockerd")
             .arg(format!("--host={}", Ingredients::socket()))
             .arg(format!("--data-root={home}"))
             .arg(format!("--exec-root={at}/exec"))

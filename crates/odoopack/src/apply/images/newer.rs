@@ -34,7 +34,7 @@ impl Apply<'_> {
     pub(crate) fn repin(&self, part: &str, image: &Image) -> Result<()> {
         marks::remember_image(&self.layout.state(), part, image)?;
         if part == "odoo" {
-            self.remove_old_copies(image)?;
+            self.remove_old_copies(image);
         }
         Ok(())
     }
