@@ -385,9 +385,11 @@ impl Stack {
         let at = Utf8Path::from_path(self.place.path()).expect("a temporary directory is UTF-8");
         let log = File::create(at.join("log")).map_err(|e| e.to_string())?;
         let daemon = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "prlimit"])
-            .arg(format!("--nofile={FILES_AT_FIRST}:"))
-            .arg("dockerd")
+            .args(["--pdeathsig", "TERM", "dockerd"])
+            .arg(format!(
+                "--default-ulimit=nofile={FILES_AT_FIRST}:{}",
+                most_files()
+            ))
             .arg(format!("--host={}", Ingredients::socket()))
             .arg(format!("--data-root={home}"))
             .arg(format!("--exec-root={at}/exec"))
@@ -483,6 +485,12 @@ impl Drop for Stack {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// No daemon may give a container more than it has itself.
+fn most_files() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.maximum.unwrap_or(1 << 20)
 }
 
 /// Where a registry keeps what was pushed once, for the images of this recipe.
