@@ -342,7 +342,7 @@ fn a_container_made_anew_breaks_no_request(pack: &Pack) {
     let written = session.call(
         "res.partner",
         "search_read",
-        &json!([[["name", "like", "Load "]], ["name"]]),
+        &json!([[["name", "like", "Load-"]], ["name"]]),
     );
     let written = written.as_array().unwrap().iter();
     let mut written: Vec<&str> = written.map(|one| one["name"].as_str().unwrap()).collect();
@@ -366,7 +366,7 @@ fn ask_on(site: &Site, session: &Session<'_>, client: &str, over: &AtomicBool) -
             Ok(page) => bad.push(page.headers),
             Err(why) => bad.push(why),
         }
-        let name = format!("Load {client} {}", sent.len());
+        let name = format!("Load-{client}-{}", sent.len());
         let written = session.try_call("res.partner", "create", &json!([[{ "name": name }]]));
         bad.extend(written.err());
         sent.push(name);
