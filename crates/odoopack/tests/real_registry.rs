@@ -8,9 +8,9 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::Pack;
 use support::registry::Registry;
 use support::stack::{build_variant, docker, id, must, stack_file, with_docker};
+use support::{Pack, wait_for};
 
 const FILE: &str = r#"
 [environments.production]
@@ -77,6 +77,13 @@ fn run(digests: &Digests) {
 fn web() -> String {
     let id = must(&["ps", "--quiet", "--filter", "name=[.]web"]);
     must(&["inspect", "--format", "{{.Config.Image}}", &id])
+}
+
+/// Releases of which files were copied out of an image.
+fn copies(pack: &Pack) -> Vec<String> {
+    let all = pack.path("data/releases").read_dir_utf8().unwrap().flatten();
+    let copied = all.filter(|entry| entry.path().join("static").is_dir());
+    copied.map(|entry| entry.file_name().to_owned()).collect()
 }
 
 fn locked(pack: &Pack) -> String {
@@ -201,12 +208,21 @@ fn newer_ones_are_taken_when_asked_for(pack: &Pack, digests: &Digests) {
 
 fn a_lock_that_is_updated_takes_the_new_one(pack: &Pack, digests: &Digests) {
     pack.now("`lock --update` takes what the name stands for now");
+    let nginx = id("nginx");
     pack.run(&["lock", "--update"]).exits(0);
     let new = locked(pack);
     assert_ne!(new, digests["odoo"]);
     pack.run(&["up", "--yes"]).exits(0);
     assert_eq!(web(), new);
-    pack.site().get("/web/login").is(200);
+    assert_eq!(id("nginx"), nginx, "nobody is cut off");
+    let site = pack.site();
+    site.get("/web/login").is(200);
+    site.get("/web/static/img/favicon.ico").is(200);
+    let own = |line: &str| line.contains("favicon.ico") && line.contains("\"upstream\":\"\"");
+    wait_for("nginx says that it sent a file of the new image itself", || {
+        let logs = pack.run(&["logs", "nginx", "-n", "50"]).exits(0).stdout;
+        logs.lines().any(own).then_some(())
+    });
     pack.run(&["lock", "verify"]).exits(0);
 }
 
@@ -224,9 +240,16 @@ fn what_is_built_on_it_is_known_here_only(pack: &Pack) {
     pack.run(&["lock"]).exits(0);
     let text = pack.run(&["image", "build", "--dry-run"]).exits(0).stdout;
     assert!(text.contains("--no-install-recommends procps"), "{text}");
+    let before = copies(pack);
     pack.run(&["up", "--yes"]).exits(0);
     let runs = web();
     assert!(runs.starts_with("sha256:"), "{runs}");
+    let after = copies(pack);
+    let both: Vec<_> = after.iter().filter(|name| before.contains(name)).collect();
+    assert!(
+        before.len() == 2 && after.len() == 2 && both.len() == 1,
+        "only those of this image and the one before: {before:?} {after:?}"
+    );
     pack.run(&["lock", "verify", "--offline"]).exits(0);
     pack.run(&["down"]).exits(0);
     must(&["rmi", "--force", &runs]);

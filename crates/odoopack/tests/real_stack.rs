@@ -24,8 +24,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use support::browser::Browser;
 use support::probe::probe_module;
-use support::stack::{Index, docker, id, must, stack_file, with_docker};
-use support::web::Site;
+use support::stack::{FILES_AT_FIRST, Index, docker, id, must, reboot, stack_file, with_docker};
+use support::web::{Session, Site};
 use support::{Pack, machine, wait_for};
 
 const SERVICES: [&str; 6] = [
@@ -154,7 +154,10 @@ fn no_secret_can_be_seen(pack: &Pack) {
     let mut secrets: Vec<String> = names.iter().map(|name| pack.secret(name)).collect();
     secrets.push(CANARY.to_owned());
     let file = pack.path("deploy/docker-compose.yml");
-    let mut texts = vec![must(&["compose", "--file", file.as_str(), "config"])];
+    let file = ["compose", "--file", file.as_str()];
+    // With what is only run when it is asked for.
+    let mut texts = vec![must(&[&file[..], &["--profile", "tools", "config"]].concat())];
+    assert!(texts[0].contains("production.tools"), "{}", texts[0]);
     for service in SERVICES {
         texts.push(must(&["top", &id(service), "-eo", "pid,args"]));
         texts.push(must(&["inspect", &id(service)]));
@@ -216,8 +219,45 @@ fn only_nginx_is_published() {
         );
         assert_eq!(seen.ends_with(" 0:0"), service == "nginx", "{service}: {seen}");
     }
+    many_files_may_be_open();
+    docker_may_tell_a_container_of_a_proxy();
     let format = "{{.HostConfig.NetworkMode}}";
     assert_eq!(must(&["inspect", "--format", format, &id("postgres")]), "none");
+}
+
+/// Docker itself leaves a process here no more than [`FILES_AT_FIRST`] of them.
+fn many_files_may_be_open() {
+    let limits = |service: &str, words: &str| {
+        let all = must(&["top", &id(service), "-eo", "pid,args"]);
+        // Docker's init, which is told the same words, is of no account.
+        let mut lines = all.lines().filter(|line| !line.contains("docker-init"));
+        let line = lines.find(|line| line.contains(words));
+        let line = line.unwrap_or_else(|| panic!("no `{words}` in {all}"));
+        let pid = line.split_whitespace().next().unwrap();
+        let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let files = text.lines().find_map(|line| line.strip_prefix("Max open files"));
+        let files = files.unwrap().split_whitespace().take(2);
+        files.map(|number| number.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let untouched = limits("postgres", "checkpointer");
+    assert_eq!(untouched[0], FILES_AT_FIRST);
+    let most = untouched[1];
+    // Printing tries each of them.
+    let odoo = most.min(65_536);
+    assert_eq!(limits("production.blue.web", "gevent")[0], odoo);
+    assert_eq!(limits("production.blue.cron", "--no-http")[0], odoo);
+    assert_eq!(limits("nginx", "worker process")[0], most.min(16_384));
+    assert_eq!(limits("gate", "gate --config")[0], most);
+}
+
+/// As it does where its user has one: the address of Odoo itself is asked all the same.
+fn docker_may_tell_a_container_of_a_proxy() {
+    let web = id("production.blue.web");
+    let asked = must(&["inspect", "--format", "{{json .Config.Healthcheck.Test}}", &web]);
+    let asked: Vec<String> = serde_json::from_str(&asked).unwrap();
+    let asked: Vec<&str> = asked.iter().skip(1).map(String::as_str).collect();
+    let proxy = "http_proxy=http://127.0.0.1:9";
+    must(&[&["exec", "--env", proxy, &web][..], &asked].concat());
 }
 
 fn people_work_in_it(pack: &Pack) {
@@ -279,33 +319,59 @@ fn a_killed_process_comes_back(pack: &Pack) {
 fn a_container_made_anew_breaks_no_request(pack: &Pack) {
     pack.now("the gate's container is made anew under load, then Odoo's");
     let site = pack.site();
+    let password = pack.secret("PRODUCTION_ADMIN");
+    let session = site.sign_in("shop_production", &password).unwrap();
     let nginx = id("nginx");
     let over = AtomicBool::new(false);
-    let (asked, bad) = std::thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            let (mut asked, mut bad) = (0, Vec::new());
-            while !over.load(Ordering::Relaxed) {
-                asked += 1;
-                match site.try_get("/web/health") {
-                    Ok(page) if page.status == 200 => {}
-                    Ok(page) => bad.push(page.status.to_string()),
-                    Err(why) => bad.push(why),
-                }
-            }
-            (asked, bad)
-        });
+    let asked = std::thread::scope(|scope| {
+        let load = CLIENTS.map(|client| scope.spawn(|| ask_on(&site, &session, client, &over)));
         let before = id("gate");
         pack.run(&["restart", "gate"]).exits(0);
         assert_ne!(id("gate"), before);
         pack.run(&["restart", "production.blue.web"]).exits(0);
         over.store(true, Ordering::Relaxed);
-        load.join().unwrap()
+        load.map(|client| client.join().unwrap())
     });
-    assert!(asked > 5, "only {asked} requests");
-    assert_eq!(bad, Vec::<String>::new(), "of {asked} requests");
+    let bad: Vec<&String> = asked.iter().flat_map(|(_, bad)| bad).collect();
+    let mut sent: Vec<&str> = asked
+        .iter()
+        .flat_map(|(sent, _)| sent.iter().map(String::as_str))
+        .collect();
+    assert_eq!(bad, [""; 0], "of {} requests", 2 * sent.len());
+    assert!(asked.iter().all(|(sent, _)| sent.len() > 2), "{sent:?}");
+    let written = session.call(
+        "res.partner",
+        "search_read",
+        &json!([[["name", "like", "Load-"]], ["name"]]),
+    );
+    let written = written.as_array().unwrap().iter();
+    let mut written: Vec<&str> = written.map(|one| one["name"].as_str().unwrap()).collect();
+    sent.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(written, sent, "each of them once");
     assert_eq!(id("nginx"), nginx);
-    println!("         {asked} requests, none broken");
+    println!("         {} requests, none broken", 2 * sent.len());
     logged(pack, 1);
+}
+
+/// Who asks at the same time.
+const CLIENTS: [&str; 3] = ["a", "b", "c"];
+
+/// Reads and writes in turn until it is over: what was written, and what was not answered well.
+fn ask_on(site: &Site, session: &Session<'_>, client: &str, over: &AtomicBool) -> (Vec<String>, Vec<String>) {
+    let (mut sent, mut bad) = (Vec::new(), Vec::new());
+    while !over.load(Ordering::Relaxed) {
+        match site.try_get("/web/health") {
+            Ok(page) if page.status == 200 => {}
+            Ok(page) => bad.push(page.headers),
+            Err(why) => bad.push(why),
+        }
+        let name = format!("Load-{client}-{}", sent.len());
+        let written = session.try_call("res.partner", "create", &json!([[{ "name": name }]]));
+        bad.extend(written.err());
+        sent.push(name);
+    }
+    (sent, bad)
 }
 
 /// What containers said that are no more, with the words of their end.
@@ -358,9 +424,12 @@ fn it_runs_without_this_program(pack: &Pack) {
     assert_eq!(config.stderr, "");
     compose(&["down"]).exits(0);
     compose(&["up", "--detach"]).exits(0);
-    wait_for("every probe passes", || {
-        (pack.status()["good"] == true).then_some(())
-    });
+    let works = || (pack.status()["good"] == true).then_some(());
+    wait_for("every probe passes", works);
+    nothing_to_do(pack);
+    pack.now("the machine starts again, where nobody says what comes first");
+    reboot();
+    wait_for("every probe passes again", works);
     nothing_to_do(pack);
 }
 

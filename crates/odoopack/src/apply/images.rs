@@ -1,5 +1,6 @@
 //! Images of the containers: found or pulled once, then pinned; the gate's is made from this program.
 mod carried;
+mod copies;
 mod newer;
 
 pub(crate) use carried::Carried;
@@ -113,7 +114,7 @@ impl Apply<'_> {
     /// Asks an image that is here what it holds, and remembers it as what the part is made from.
     fn pin(&self, part: &str, name: &str, found: (Found, Option<Built>), progress: &Progress) -> Result<()> {
         let image = self.asked(part, name, found, progress)?;
-        marks::remember_image(&self.layout.state(), part, &image)
+        self.repin(part, &image)
     }
 
     /// Asks an image that is here what it holds.

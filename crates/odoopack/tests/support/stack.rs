@@ -1,6 +1,7 @@
 //! A Docker of the test's own, in a network of its own, with images that carry the names that a stack asks for.
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,6 +16,8 @@ pub(crate) const PACKAGED: (&str, &str) = ("odoo-addon-auditlog", "19.0.2.0.1");
 /// Where [`Index`] answers.
 const INDEX: &str = "127.0.0.1:31899";
 
+/// Open files that a process in a container may have unless it raises the limit, as Docker 29 has it.
+pub(crate) const FILES_AT_FIRST: u64 = 1024;
 /// Set in the process that has the network of its own.
 const INSIDE: &str = "ODOOPACK_TEST_STACK";
 /// Says what the images are made of; another text makes them anew.
@@ -59,10 +62,38 @@ pub(crate) fn with_docker(test: &str, story: impl FnOnce()) {
 /// The same in a network that is this test's already.
 pub(crate) fn with_docker_here(test: &str, story: impl FnOnce()) {
     match Stack::start() {
-        Ok(_docker) => story(),
+        Ok(stack) => {
+            *held() = Some(stack);
+            let _end = Ends;
+            story();
+        }
         // The one reason for which this may be left out.
         Err(reason) => super::left_out(test, &format!("there is no Docker: {reason}")),
     }
+}
+
+/// The daemon of this process.
+static DOCKER: Mutex<Option<Stack>> = Mutex::new(None);
+
+fn held() -> MutexGuard<'static, Option<Stack>> {
+    DOCKER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends it, also when the story does not end well.
+struct Ends;
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        drop(held().take());
+    }
+}
+
+/// Ends the daemon with all containers, and starts it again as a machine does that boots.
+pub(crate) fn reboot() {
+    let mut held = held();
+    let stack = held.as_mut().unwrap();
+    stack.end();
+    stack.begin().unwrap();
 }
 
 /// Runs a test again in a process whose network is its own; true in that process.
@@ -325,7 +356,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// The daemon; gone with the value.
 struct Stack {
-    daemon: Child,
+    daemon: Option<Child>,
     place: tempfile::TempDir,
     _held: File,
 }
@@ -338,10 +369,27 @@ impl Stack {
         let held = File::create(home.join(".held")).map_err(|e| e.to_string())?;
         held.lock().map_err(|e| e.to_string())?;
         let place = tempfile::tempdir().map_err(|e| e.to_string())?;
-        let at = Utf8PathBuf::from_path_buf(place.path().to_owned()).expect("a temporary directory is UTF-8");
+        let mut stack = Self {
+            daemon: None,
+            place,
+            _held: held,
+        };
+        stack.begin()?;
+        Self::remove_left();
+        stack.images();
+        Ok(stack)
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        let home = Ingredients::home().join("docker");
+        let at = Utf8Path::from_path(self.place.path()).expect("a temporary directory is UTF-8");
         let log = File::create(at.join("log")).map_err(|e| e.to_string())?;
         let daemon = Command::new("setpriv")
             .args(["--pdeathsig", "TERM", "dockerd"])
+            .arg(format!(
+                "--default-ulimit=nofile={FILES_AT_FIRST}:{}",
+                most_files()
+            ))
             .arg(format!("--host={}", Ingredients::socket()))
             .arg(format!("--data-root={home}"))
             .arg(format!("--exec-root={at}/exec"))
@@ -351,21 +399,25 @@ impl Stack {
             .stderr(log)
             .spawn()
             .map_err(|e| e.to_string())?;
-        let mut stack = Self {
-            daemon,
-            place,
-            _held: held,
+        let log = at.join("log");
+        self.daemon = Some(daemon);
+        self.wait(&log)
+    }
+
+    fn end(&mut self) {
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
         };
-        stack.wait(&at.join("log"))?;
-        Self::remove_left();
-        stack.images();
-        Ok(stack)
+        let pid = daemon.id().to_string();
+        drop(Command::new("kill").args(["-TERM", &pid]).output());
+        drop(daemon.wait());
     }
 
     fn wait(&mut self, log: &Utf8Path) -> Result<(), String> {
         let begun = Instant::now();
         while docker(&["version"]).code != Some(0) {
-            let ended = matches!(self.daemon.try_wait(), Ok(Some(_)));
+            let daemon = self.daemon.as_mut();
+            let ended = daemon.is_none_or(|daemon| matches!(daemon.try_wait(), Ok(Some(_))));
             if ended || begun.elapsed() > Duration::from_mins(1) {
                 let text = std::fs::read_to_string(log).unwrap_or_default();
                 return Err(format!("dockerd does not start:\n{}", super::tail(&text, 8)));
@@ -431,10 +483,14 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let pid = self.daemon.id().to_string();
-        drop(Command::new("kill").args(["-TERM", &pid]).output());
-        drop(self.daemon.wait());
+        self.end();
     }
+}
+
+/// No daemon may give a container more than it has itself.
+fn most_files() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.maximum.unwrap_or(1 << 20)
 }
 
 /// Where a registry keeps what was pushed once, for the images of this recipe.

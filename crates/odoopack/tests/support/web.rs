@@ -148,7 +148,7 @@ impl Site {
             cookie: String::new(),
         };
         let credentials = json!({ "db": database, "login": login, "password": password });
-        let page = session.post("/web/session/authenticate", &credentials);
+        let page = session.post("/web/session/authenticate", &credentials).unwrap();
         let cookie = page
             .all("set-cookie")
             .into_iter()
@@ -180,13 +180,13 @@ pub(crate) struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn post(&self, path: &str, params: &Value) -> Page {
+    fn post(&self, path: &str, params: &Value) -> std::io::Result<Page> {
         let body = json!({ "jsonrpc": "2.0", "method": "call", "params": params }).to_string();
         let headers = [
             ("Content-Type", "application/json"),
             ("Cookie", self.cookie.as_str()),
         ];
-        self.site.ask("POST", path, &headers, body.as_bytes()).unwrap()
+        self.site.ask("POST", path, &headers, body.as_bytes())
     }
 
     /// The id of the session.
@@ -203,13 +203,24 @@ impl Session<'_> {
     /// Calls a method of a model.
     #[track_caller]
     pub(crate) fn call(&self, model: &str, method: &str, args: &Value) -> Value {
+        let answer = self.try_call(model, method, args);
+        answer.unwrap_or_else(|why| panic!("{model}.{method}: {why}"))
+    }
+
+    /// The same, or why it brought nothing; for times when something is exchanged.
+    pub(crate) fn try_call(&self, model: &str, method: &str, args: &Value) -> Result<Value, String> {
         let params = json!({ "model": model, "method": method, "args": args, "kwargs": {} });
         let page = self
             .post(&format!("/web/dataset/call_kw/{model}/{method}"), &params)
-            .is(200);
-        let answer: Value = serde_json::from_slice(&page.body).unwrap();
-        assert!(answer.get("error").is_none(), "{model}.{method}: {answer}");
-        answer["result"].clone()
+            .map_err(|e| e.to_string())?;
+        if page.status != 200 {
+            return Err(format!("{}\n{}", page.headers, page.text()));
+        }
+        let mut answer: Value = serde_json::from_slice(&page.body).map_err(|e| e.to_string())?;
+        match answer.get("error") {
+            Some(error) => Err(error.to_string()),
+            None => Ok(answer["result"].take()),
+        }
     }
 
     /// Uploads a picture of one pixel and gets it back; Odoo keeps what is uploaded as files, which nginx serves.

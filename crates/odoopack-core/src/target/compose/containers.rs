@@ -376,10 +376,9 @@ fn odoo(known: &Known<'_>, service: &Service, name: &Name, environment: &Environ
         .into_iter()
         .chain(addons::linked_from(known, &environment.edition));
     one.mounts.extend(modules.map(|path| same(&path, false)));
-    if let Some(secrets) = &service.environment_file {
-        one.mounts.push(same(secrets, false));
-        one.entrypoint = with_secrets(secrets, &one.entrypoint);
-    }
+    let secrets = service.environment_file.as_deref();
+    one.mounts.extend(secrets.map(|file| same(file, false)));
+    one.entrypoint = prepared(service.open_files, secrets, &one.entrypoint);
     let redis = environment.sessions == Sessions::Redis;
     if redis {
         let socket = layout.redis_socket();
@@ -423,10 +422,21 @@ fn ask() -> String {
     )
 }
 
-/// Values in a file stay out of `docker inspect` and of `docker compose config`.
-fn with_secrets(file: &Utf8Path, entrypoint: &[String]) -> Vec<String> {
-    let script = "set -a; . \"$0\"; set +a; exec \"$@\"";
-    ["/bin/sh", "-c", script, file.as_str()]
+/// Starts Odoo with room for its websockets, each of which is an open file, and with its secrets: values in a file stay out of
+/// `docker inspect` and of `docker compose config`.
+///
+/// # Source
+/// Docker 29 leaves a process 1024 open files that it may raise itself, those before it up to a thousand million. No limit of
+/// the container says so, which a daemon whose own is lower refuses. nginx and the gate raise theirs. More than it takes
+/// is too much: wkhtmltopdf's Qt closes as many files as there could be before it starts a program.
+fn prepared(files: u32, secrets: Option<&Utf8Path>, entrypoint: &[String]) -> Vec<String> {
+    let limit = format!("ulimit -S -n {files} 2>/dev/null || ulimit -S -n \"$(ulimit -H -n)\"");
+    let (read, file) = match secrets {
+        Some(file) => ("set -a; . \"$0\"; set +a; ", file.as_str()),
+        None => ("", "odoo"),
+    };
+    let script = format!("{limit}; {read}exec \"$@\"");
+    ["/bin/sh", "-c", &script, file]
         .into_iter()
         .map(str::to_owned)
         .chain(entrypoint.iter().cloned())

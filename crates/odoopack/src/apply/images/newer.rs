@@ -32,7 +32,11 @@ impl Apply<'_> {
 
     /// Remembers an image as what a part is made from.
     pub(crate) fn repin(&self, part: &str, image: &Image) -> Result<()> {
-        marks::remember_image(&self.layout.state(), part, image)
+        marks::remember_image(&self.layout.state(), part, image)?;
+        if part == "odoo" {
+            self.remove_old_copies(image);
+        }
+        Ok(())
     }
 }
 
