@@ -261,7 +261,8 @@ fn closed_terminal(pack: &Pack, site: &Site) {
     assert!(restart.try_wait().unwrap().is_none(), "too late");
     machine::hang_up(restart.id());
     let code = restart.wait().unwrap().code();
-    assert!(matches!(code, Some(129)), "{code:?}");
+    // Where all but a look at it was done when the signal came, it ends well.
+    assert!(matches!(code, Some(0 | 129)), "{code:?}");
     // Without a second request that would wait for the end of the hold: the first one that Odoo can answer is answered.
     wait_for("visitors are let in", || answers(site).then_some(()));
     wait_for("all is well", || (pack.status()["good"] == true).then_some(()));
