@@ -249,15 +249,20 @@ fn killed_child(pack: &Pack, site: &Site, what: &str, is_it: fn(&str) -> bool) {
 fn closed_terminal(pack: &Pack, site: &Site) {
     let service = "production.blue.web";
     pack.now("a terminal is closed in the middle of a restart");
-    let before = fact(&pack.status(), service, "pid");
+    // What runit says is there at once; a `status` with its probes may take longer than the restart.
+    let pid = pack.path(&format!("data/odoopack/enabled/{service}/supervise/pid"));
+    let started = || std::fs::read_to_string(&pid).unwrap_or_default();
+    let before = started();
     let mut restart = pack.start(&["restart", service]);
     wait_for("the restart begins, and the gate holds", || {
-        (pack.status()["services"][service]["pid"] != before).then_some(())
+        let now = started();
+        (!now.is_empty() && now != before).then_some(())
     });
     assert!(restart.try_wait().unwrap().is_none(), "too late");
     machine::hang_up(restart.id());
     let code = restart.wait().unwrap().code();
-    assert!(matches!(code, Some(129)), "{code:?}");
+    // Where all but a look at it was done when the signal came, it ends well.
+    assert!(matches!(code, Some(0 | 129)), "{code:?}");
     // Without a second request that would wait for the end of the hold: the first one that Odoo can answer is answered.
     wait_for("visitors are let in", || answers(site).then_some(()));
     wait_for("all is well", || (pack.status()["good"] == true).then_some(()));

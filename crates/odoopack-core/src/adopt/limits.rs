@@ -52,8 +52,8 @@ impl Limit {
     }
 }
 
-/// Those of a block and of what is in it; not of the servers in it, and not of the bus.
-pub(super) fn read(path: &Utf8Path, all: &[Directive]) -> Vec<Limit> {
+/// Those of a block and of what is in it; not of the servers in it, not of the bus, and not of locations that do not lead to Odoo.
+pub(super) fn read(path: &Utf8Path, all: &[Directive], odoo: &dyn Fn(&Directive) -> bool) -> Vec<Limit> {
     let mut found = Vec::new();
     for directive in all {
         let name = directive.name.as_str();
@@ -65,8 +65,9 @@ pub(super) fn read(path: &Utf8Path, all: &[Directive]) -> Vec<Limit> {
             });
         }
         let bus = |arg: &String| BUS.iter().any(|bus| arg.contains(bus));
-        if name != "server" && !(name == "location" && directive.args.iter().any(bus)) {
-            found.extend(read(path, directive.inner()));
+        let others = || directive.args.iter().any(bus) || !odoo(directive);
+        if name != "server" && !(name == "location" && others()) {
+            found.extend(read(path, directive.inner(), odoo));
         }
     }
     found

@@ -134,7 +134,8 @@ impl Site {
         }
         for (path, directives) in &all {
             reader.visit(path, "", directives);
-            reader.site.limits.extend(limits::read(path, directives));
+            let limits = limits::read(path, directives, &|location| reader.serves_odoo(location));
+            reader.site.limits.extend(limits);
         }
         let mut site = reader.site;
         site.servers.sort_by_key(|server| !server.odoo);
@@ -185,8 +186,9 @@ impl Reader<'_> {
             let name = directive.name.as_str();
             let place = format!("{path}:{}", directive.line);
             if name == "server" && directive.block.is_some() {
+                let limits = limits::read(path, directive.inner(), &|location| self.serves_odoo(location));
                 self.site.servers.push(Server {
-                    limits: limits::read(path, directive.inner()),
+                    limits,
                     ..server(directive)
                 });
             } else if GUARDS.contains(&name) && directive.arg(0) != "off" {
@@ -206,7 +208,21 @@ impl Reader<'_> {
         }
     }
 
-    fn pass(&mut self, place: &str, location: &str, target: &str) {
+    /// Whether a location leads to Odoo, or says nothing of where it leads.
+    fn serves_odoo(&self, location: &Directive) -> bool {
+        let mut passes = location
+            .inner()
+            .iter()
+            .filter(|inner| PASSES.contains(&inner.name.as_str()));
+        passes.all(|pass| self.is_odoo(&self.servers(pass.arg(0))))
+    }
+
+    fn is_odoo(&self, servers: &[String]) -> bool {
+        servers.iter().any(|server| self.stack.is_odoo(server))
+    }
+
+    /// What a name leads to.
+    fn servers(&self, target: &str) -> Vec<String> {
         let mut whole = target.to_owned();
         // The longer one of two names that begin alike comes first.
         for (name, text) in self.variables.iter().rev() {
@@ -216,12 +232,13 @@ impl Reader<'_> {
         }
         let bare = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
         let address = bare.split('/').next().unwrap_or_default().to_owned();
-        let servers = self
-            .upstreams
-            .get(&address)
-            .cloned()
-            .unwrap_or_else(|| vec![address.clone()]);
-        if servers.iter().any(|server| self.stack.is_odoo(server)) {
+        let known = self.upstreams.get(&address).cloned();
+        known.unwrap_or_else(|| vec![address])
+    }
+
+    fn pass(&mut self, place: &str, location: &str, target: &str) {
+        let servers = self.servers(target);
+        if self.is_odoo(&servers) {
             if let Some(server) = self.site.servers.last_mut() {
                 server.odoo = true;
             }

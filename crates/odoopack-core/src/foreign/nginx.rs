@@ -198,18 +198,41 @@ pub fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// Seconds of a time such as `12m` or `1h 30m`; `None` when it is no time.
+/// Seconds of a time such as `12m`, `1h30m` or `1h 30m`; `None` when it is no time.
+///
+/// # Source
+/// nginx documentation, "Configuration file measurement units".
 pub fn seconds(text: &str) -> Option<u64> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..split].parse().ok()?;
-    match &text[split..] {
-        "" | "s" => Some(number),
-        "ms" => Some(number / 1000),
-        "m" => number.checked_mul(60),
-        "h" => number.checked_mul(3600),
-        "d" => number.checked_mul(86_400),
-        _ => None,
+    let (mut rest, mut sum) = (text.trim(), 0_u64);
+    if rest.is_empty() {
+        return None;
     }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let end = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        sum = sum.checked_add(milliseconds(number.parse().ok()?, unit)?)?;
+        rest = after.trim_start();
+    }
+    Some(sum / 1000)
+}
+
+fn milliseconds(number: u64, unit: &str) -> Option<u64> {
+    let one = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 7 * 86_400_000,
+        "M" => 30 * 86_400_000,
+        "y" => 365 * 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(one)
 }
 
 #[cfg(test)]
@@ -258,8 +281,12 @@ mod tests {
             [Some(100 << 20), Some(1 << 30), Some(0), Some(10 << 10), None]
         );
         assert_eq!(
-            ["720s", "720", "12m", "900ms", "x", ""].map(super::seconds),
-            [Some(720), Some(720), Some(720), Some(0), None, None]
+            ["720s", "720", "12m", "900ms", "1h30m", "1h 30m", "1w"].map(super::seconds),
+            [720, 720, 720, 0, 5400, 5400, 604_800].map(Some)
+        );
+        assert_eq!(
+            ["x", "", "1x", "h", "99999999999y"].map(super::seconds),
+            [None; 5]
         );
     }
 }

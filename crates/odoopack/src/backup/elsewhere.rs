@@ -192,6 +192,11 @@ fn lost(error: &Error) -> Failure {
         return Failure::refused(error.to_string())
             .hint("`--key-file FILE` names the key that `backup key export` showed");
     }
+    if failure::is_of_the_bucket(error) {
+        return Failure::refused(error.to_string()).hint(
+            "`--credentials-file FILE` names the `id:secret` that may read there; the address is `https://SERVICE/BUCKET`, with `--style virtual` where the service wants `https://BUCKET.SERVICE`",
+        );
+    }
     failure::of(error)
 }
 
@@ -208,6 +213,22 @@ mod tests {
             kind: kind.map(str::to_owned),
         };
         of.iter().enumerate().map(one).collect()
+    }
+
+    #[test]
+    fn nobody_who_recovers_is_sent_to_a_pack_that_is_not_there() {
+        for code in ["NoSuchBucket", "AccessDenied"] {
+            let error = Error::Store {
+                act: "read config".to_owned(),
+                place: "https://s3.example.com/erp".to_owned(),
+                why: format!("<Code>{code}</Code>"),
+            };
+            let said = lost(&error).sentence();
+            assert!(
+                said.contains("--credentials-file") && !said.contains("secret set"),
+                "{said}"
+            );
+        }
     }
 
     const P: Option<&str> = Some("production");

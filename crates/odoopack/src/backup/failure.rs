@@ -17,6 +17,16 @@ const DAMAGED: [&str; 3] = [
 const STILL_NAMED: &str = "the index still names it";
 
 /// What a system or a service says when it does not do what was asked, whatever that was; and what helps then.
+/// It is gone, or was never there.
+const OF_THE_BUCKET: [&str; 1] = ["NoSuchBucket"];
+/// They are wrong, old, or may not do it.
+const OF_CREDENTIALS: [&str; 4] = [
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AccessDenied",
+];
+
 const REFUSALS: [(&[&str], &str); 5] = [
     (
         &["No space left on device", "Disk quota exceeded"],
@@ -31,16 +41,11 @@ const REFUSALS: [(&[&str], &str); 5] = [
         "the clock of this machine is wrong: `timedatectl` shows it; then the same command again",
     ),
     (
-        &["NoSuchBucket"],
+        &OF_THE_BUCKET,
         "the bucket is gone from the service: bring it back, or name another place in `[backup.offsite]`; then `odoopack backup offsite`",
     ),
     (
-        &[
-            "ExpiredToken",
-            "InvalidAccessKeyId",
-            "SignatureDoesNotMatch",
-            "AccessDenied",
-        ],
+        &OF_CREDENTIALS,
         "the service refuses these credentials: `odoopack secret set NAME < FILE` with those that may do this, then the same command again",
     ),
 ];
@@ -52,6 +57,15 @@ pub(crate) fn of(error: &Error) -> Failure {
         Some(hint) => Failure::failed(error.to_string()).hint(hint),
         None => of_the_format(error),
     }
+}
+
+/// Whether the service refused the credentials, or knows no such bucket.
+pub(super) fn is_of_the_bucket(error: &Error) -> bool {
+    let said = error.to_string();
+    OF_THE_BUCKET
+        .iter()
+        .chain(&OF_CREDENTIALS)
+        .any(|word| said.contains(word))
 }
 
 /// What helps where a system or a service refused what was asked.

@@ -162,6 +162,11 @@ pub(crate) fn half_restored(state: &Utf8Path) -> Result<Vec<Name>> {
     Ok(all.filter(|one| one.served).map(|one| one.environment).collect())
 }
 
+/// Whether a copy was begun beside an environment, or a drill, and cut off; or it runs.
+pub(crate) fn half_copied(state: &Utf8Path) -> Result<bool> {
+    Ok(begun::<Replacing>(state, RESTORE)?.iter().any(|one| !one.served))
+}
+
 /// The restores and drills that were cut off, one sentence each; changes nothing. Those that run have the pack's lock.
 ///
 /// # Errors

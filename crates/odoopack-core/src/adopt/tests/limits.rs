@@ -24,6 +24,26 @@ fn the_seeds_limits_stay_or_their_change_is_said() {
     assert_eq!(changes.iter().filter(upload).count(), 1, "{changes:#?}");
 }
 
+/// What `body_limit` becomes, and what is said of the limits of nginx.
+fn is(text: &str, limit: u64, said: &str) {
+    let case = Case {
+        nginx: &[text],
+        ..seed()
+    };
+    let (adoption, spec) = case.spec();
+    assert_eq!(spec.web.body_limit, Bytes::mib(limit), "{text}");
+    let changes: Vec<&str> = adoption.changes.iter().map(|(what, _)| what.as_str()).collect();
+    let found: Vec<&&str> = changes
+        .iter()
+        .filter(|what| what.contains(" of nginx ("))
+        .collect();
+    assert_eq!(
+        found,
+        Vec::from_iter((!said.is_empty()).then_some(&said)),
+        "{text}"
+    );
+}
+
 #[test]
 fn more_than_usual_is_carried_over_or_said() {
     let whole = |outer: &str, inner: &str| format!("http {{ {outer}\n{}\n}}", with(inner));
@@ -51,6 +71,18 @@ fn more_than_usual_is_carried_over_or_said() {
             128,
             "",
         ),
+        (
+            with(
+                "location /n8n { proxy_pass http://n8n:5678; client_max_body_size 5g; proxy_read_timeout 24h; }",
+            ),
+            128,
+            "",
+        ),
+        (
+            with("proxy_read_timeout 1h30m;"),
+            128,
+            "`proxy_read_timeout 1h30m` of nginx (0.conf:22) is 720s",
+        ),
         // Odoo's own server wins over what is around it, and another one's does not count.
         (whole("client_max_body_size 3g;", ""), 3072, ""),
         (
@@ -64,21 +96,6 @@ fn more_than_usual_is_carried_over_or_said() {
             "",
         ),
     ] {
-        let case = Case {
-            nginx: &[&text],
-            ..seed()
-        };
-        let (adoption, spec) = case.spec();
-        assert_eq!(spec.web.body_limit, Bytes::mib(limit), "{text}");
-        let changes: Vec<&str> = adoption.changes.iter().map(|(what, _)| what.as_str()).collect();
-        let found: Vec<&&str> = changes
-            .iter()
-            .filter(|what| what.contains(" of nginx ("))
-            .collect();
-        assert_eq!(
-            found,
-            Vec::from_iter((!said.is_empty()).then_some(&said)),
-            "{text}"
-        );
+        is(&text, limit, said);
     }
 }

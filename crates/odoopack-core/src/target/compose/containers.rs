@@ -335,12 +335,19 @@ fn publish(listen: &[String], port: u16) -> Vec<String> {
 /// Names of the files in `live/NAME` of Let's Encrypt's tree.
 const OF_CERTBOT: [&str; 4] = ["fullchain.pem", "cert.pem", "chain.pem", "privkey.pem"];
 
+/// Where it is as a rule; nothing else is in it.
+const LETSENCRYPT: &str = "/etc/letsencrypt";
+
 /// Directory of a certificate that the operator brings; Let's Encrypt's files are links within their own tree.
 fn brought(tls: &Tls) -> Vec<Utf8PathBuf> {
     let Tls::Files { certificate, key } = tls else {
         return Vec::new();
     };
     let tree = |path: &Utf8PathBuf| {
+        let usual = Utf8Path::new(LETSENCRYPT);
+        if path.starts_with(usual) {
+            return Some(usual.to_owned());
+        }
         let live = path
             .ancestors()
             .nth(2)
@@ -473,6 +480,11 @@ mod tests {
                 "/etc/letsencrypt/live/erp/fullchain.pem",
                 "/etc/letsencrypt/live/erp/privkey.pem",
                 &["/etc/letsencrypt"][..],
+            ),
+            (
+                "/etc/letsencrypt/live/erp/rsa/fullchain.pem",
+                "/etc/letsencrypt/live/erp/bundle.pem",
+                &["/etc/letsencrypt"],
             ),
             (
                 "/srv/certbot/conf/live/erp/cert.pem",

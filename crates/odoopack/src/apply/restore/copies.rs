@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use odoopack_core::name::Name;
 use odoopack_core::spec::Spec;
+use postgres::Client;
 
 use super::replaced::{drop_one, is_of_an_operation, unmarked};
 use super::{entrance, there};
@@ -28,12 +29,7 @@ pub(crate) struct Copied {
 /// Kind `Refused` when there is none, or what has the name may be more than a copy.
 pub(crate) fn find(apply: &Apply<'_>, name: &str) -> Result<Copied> {
     not_of_the_file(apply.spec, name)?;
-    if apply
-        .spec
-        .environments
-        .values()
-        .any(|one| is_of_an_operation(&one.database, name))
-    {
+    if is_of_an_operation(name) {
         return Err(no_copy(name, "an operation has given it this name")
             .hint("`odoopack restore --forget-replaced ENVIRONMENT` removes what restores have replaced"));
     }
@@ -96,26 +92,36 @@ fn no_copy(name: &str, why: &str) -> Failure {
     Failure::refused(format!("`{name}` is no copy that a restore has made: {why}"))
 }
 
-/// Every copy was neutralized; asked as the environment's role, for what is in the database may be of somebody who wants harm.
+/// Every copy was neutralized, and serves nobody; asked as the environment's role, for what is in the database may be of somebody who
+/// wants harm.
 fn harmless(apply: &Apply<'_>, environment: &Name, name: &str) -> Result<()> {
     let entrance = entrance(apply, environment, name)?;
     let server = apply.server(environment)?;
-    let sql = "SELECT value FROM public.ir_config_parameter WHERE key = 'database.is_neutralized'";
-    let rows = connect_as(&server, &entrance.role, entrance.password.expose(), name)
-        .and_then(|mut client| client.query(sql, &[]));
-    let by_hand = |failure: Failure| {
-        failure.hint(format!(
-            "where nobody needs it: `odoopack psql {environment} --admin -- -c 'DROP DATABASE \"{name}\"'`"
-        ))
-    };
-    let rows = rows.map_err(|e| {
-        by_hand(failed(&format!("could not look whether `{name}` is a harmless copy"), &e).into_refusal())
+    let client = connect_as(&server, &entrance.role, entrance.password.expose(), name);
+    let (is_neutralized, users) = client.and_then(|mut client| seen(&mut client)).map_err(|e| {
+        failed(&format!("could not look whether `{name}` is a harmless copy"), &e).into_refusal()
     })?;
-    let value: Option<String> = rows.first().and_then(|row| row.get(0));
-    if value.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(());
+    if !is_neutralized {
+        return Err(no_copy(name, "it is not neutralized").hint(format!(
+            "where nobody needs it: `odoopack psql {environment} --admin -- -c 'DROP DATABASE \"{name}\"'`"
+        )));
     }
-    Err(by_hand(no_copy(name, "it is not neutralized")))
+    if let Some(user) = users.first() {
+        return Err(Failure::refused(format!("somebody works in `{name}`: {user}"))
+            .hint("whoever it is ends that, or needs the database"));
+    }
+    Ok(())
+}
+
+/// Whether it is neutralized, and who is in it beside ourselves.
+fn seen(client: &mut Client) -> std::result::Result<(bool, Vec<String>), postgres::Error> {
+    let neutralized = "SELECT coalesce(lower(value) = 'true', false) FROM public.ir_config_parameter WHERE key = 'database.is_neutralized'";
+    let users = "SELECT coalesce(nullif(application_name, ''), usename::text) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> 'odoopack'";
+    let rows = client.query(neutralized, &[])?;
+    let users = client.query(users, &[])?;
+    let is_neutralized = rows.first().is_some_and(|row| row.get(0));
+    Ok((is_neutralized, users.iter().map(|row| row.get(0)).collect()))
 }
 
 impl Copied {
@@ -125,10 +131,15 @@ impl Copied {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        let database = format!("database {}", self.name);
-        std::iter::once(database)
-            .chain(self.directories.iter().map(ToString::to_string))
-            .collect()
+        let databases = self.environments.iter().map(|environment| {
+            if self.environments.len() == 1 {
+                format!("database {}", self.name)
+            } else {
+                format!("database {} of {environment}", self.name)
+            }
+        });
+        let directories = self.directories.iter().map(ToString::to_string);
+        databases.chain(directories).collect()
     }
 
     /// The database last: while it is there the same command goes on.

@@ -94,29 +94,30 @@ pub(super) fn drop_one(apply: &Apply<'_>, client: &mut Client, database: &str) -
 }
 
 fn is_kept(database: &str, name: &str) -> bool {
-    is_named(database, name, &["replaced", "undone"])
+    let named = |what: &&str| id(name).is_some_and(|id| name == own_name(database, what, id));
+    ["replaced", "undone"].iter().any(named)
 }
 
-/// Whether it is a name that a restore, a drill or a module operation gives to what it makes of `database`.
-pub(super) fn is_of_an_operation(database: &str, name: &str) -> bool {
-    is_named(
-        database,
-        name,
-        &["replaced", "undone", "restore", "drill", "before"],
-    )
-}
-
-fn is_named(database: &str, name: &str, by: &[&str]) -> bool {
-    let Some(id) = name.len().checked_sub(ID).and_then(|at| name.get(at..)) else {
+/// Whether it is a name that a restore, a drill or a module operation gives to what it makes, whatever database of whichever pack it is of.
+pub(super) fn is_of_an_operation(name: &str) -> bool {
+    let Some(before) = id(name).and_then(|id| name.strip_suffix(id)) else {
         return false;
     };
-    let named = |what: &&str| name == own_name(database, what, id);
-    id.bytes().all(|byte| byte.is_ascii_hexdigit()) && by.iter().any(named)
+    let named = |what: &&str| before.ends_with(&format!("_{what}_"));
+    ["replaced", "undone", "restore", "drill", "before"]
+        .iter()
+        .any(named)
+}
+
+/// The end that every such name has.
+fn id(name: &str) -> Option<&str> {
+    let id = name.len().checked_sub(ID).and_then(|at| name.get(at..))?;
+    id.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(id)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Replaced, is_kept};
+    use super::{Replaced, is_kept, is_of_an_operation};
 
     #[test]
     fn what_one_restore_has_replaced_is_not_what_another_has() {
@@ -135,6 +136,21 @@ mod tests {
             all.by("demo", "6a1b2c3d").names(),
             ["database demo_replaced_6a1b2c3d", "/r/demo_replaced_6a1b2c3d"]
         );
+    }
+
+    #[test]
+    fn what_an_operation_of_any_pack_has_named_is_no_copy() {
+        for (name, is) in [
+            ("demo_production_replaced_6a1b2c3d", true),
+            ("of_another_pack_restore_6a1b2c3d", true),
+            ("x_drill_6a1b2c3d", true),
+            ("look", false),
+            ("look_6a1b2c3d", false),
+            ("restore_production", false),
+            ("\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}", false),
+        ] {
+            assert_eq!(is_of_an_operation(name), is, "{name}");
+        }
     }
 
     #[test]

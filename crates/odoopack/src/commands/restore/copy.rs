@@ -2,9 +2,10 @@
 use crate::apply::restore::copies::{self, not_of_the_file};
 use crate::commands::up;
 use crate::context::Context;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::observe;
 use crate::store::lock;
+use crate::store::operation::half_copied;
 
 /// Removes a copy after a question.
 pub(super) fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
@@ -23,6 +24,13 @@ pub(super) fn forget(cx: &Context, name: &str, dry_run: bool) -> Result<()> {
     super::for_good(cx)?;
     let state = pack.layout.state();
     let _lock = lock::take(&state, "restore --forget-copy")?;
+    if half_copied(&state)? {
+        return Err(
+            Failure::refused("a restore to beside an environment, or a drill, was cut off").hint(
+                "`odoopack restore --resume` finishes it or takes it back; then the same command again",
+            ),
+        );
+    }
     // Meanwhile somebody may have made something else of it.
     let copied = copies::find(&apply, name)?;
     let _environments = copied
