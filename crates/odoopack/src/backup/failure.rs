@@ -16,10 +16,9 @@ const DAMAGED: [&str; 3] = [
 /// What is said of an index that a lost pack could not be taken out of.
 const STILL_NAMED: &str = "the index still names it";
 
-/// What a system or a service says when it does not do what was asked, whatever that was; and what helps then.
-/// It is gone, or was never there.
+/// What a service says of a bucket that is gone, or was never there.
 const OF_THE_BUCKET: [&str; 1] = ["NoSuchBucket"];
-/// They are wrong, old, or may not do it.
+/// What it says of credentials that are wrong, old, or may not do it.
 const OF_CREDENTIALS: [&str; 4] = [
     "ExpiredToken",
     "InvalidAccessKeyId",
@@ -27,6 +26,7 @@ const OF_CREDENTIALS: [&str; 4] = [
     "AccessDenied",
 ];
 
+/// What a system or a service says when it does not do what was asked, whatever that was; and what helps then.
 const REFUSALS: [(&[&str], &str); 5] = [
     (
         &["No space left on device", "Disk quota exceeded"],
